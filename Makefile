@@ -1,0 +1,41 @@
+# Everything runs in a private environment (.venv) made by uv; uv itself is taken from the PATH or,
+# where there is none, installed by pip into .tools. Nothing has to be installed by hand.
+.POSIX:
+SHELL := /bin/sh
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+RUN := .venv/bin
+
+.PHONY: solve test lint bench clean
+.DEFAULT_GOAL := solve
+
+solve: .venv/.ready
+	$(RUN)/diversify solve instances/us-magnets.yaml
+
+test: .venv/.ready-dev
+	$(RUN)/pytest
+
+lint: .venv/.ready-dev
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+bench: .venv/.ready-dev
+	$(RUN)/python -m tests.speed
+
+clean:
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet 'uv>=0.8'
+
+# `uv sync` finds a Python of 3.12 or newer, or fetches one.
+.venv/.ready: pyproject.toml | $(filter .tools/%,$(UV))
+	$(UV) sync --quiet --no-dev --inexact
+	@touch $@
+
+.venv/.ready-dev: pyproject.toml | $(filter .tools/%,$(UV))
+	$(UV) sync --quiet --inexact
+	@touch .venv/.ready $@

@@ -1,0 +1,71 @@
+"""Every error that the package raises on purpose.
+
+    OptimizerError
+    ├── InstanceError    the instance file cannot be used; carries every Finding
+    ├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
+    ├── SolverError      the solver failed, or is not installed
+    ├── AuditError       a plan does not add up; carries every disagreement
+    └── PlanFileError    a saved plan cannot be read
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about an instance file: where it stands, what is wrong, and the cure."""
+
+    file: str
+    line: int | None
+    where: str
+    what: str
+    cure: str
+    severity: Literal["error", "warning"] = "error"
+
+    @property
+    def place(self) -> str:
+        """The place as an editor understands it, ``file:line``."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    def __str__(self) -> str:
+        head = f"{self.place}: {self.where}: " if self.where else f"{self.place}: "
+        return f"{head}{self.what}. {self.cure}"
+
+
+class OptimizerError(Exception):
+    """The root of the tree above."""
+
+
+class InstanceError(OptimizerError):
+    """An instance cannot be used; `findings` holds every reason, each with line and cure."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        errors = [finding for finding in findings if finding.severity == "error"]
+        count = f"{len(errors)} finding" + ("s" if len(errors) != 1 else "")
+        super().__init__(f"not a usable instance ({count}):\n" + "\n".join(f"  {finding}" for finding in errors))
+
+
+class StageError(OptimizerError):
+    """A name used twice, an unknown ledger, key or offer: a fault in the code, not in the data."""
+
+
+class SolverError(OptimizerError):
+    """The solver failed or is missing."""
+
+
+class AuditError(OptimizerError):
+    """A plan and its figures disagree; `disagreements` names every row."""
+
+    def __init__(self, disagreements: Sequence[str]) -> None:
+        self.disagreements = tuple(disagreements)
+        shown = "\n".join(f"  {row}" for row in self.disagreements[:20])
+        more = len(self.disagreements) - 20
+        tail = f"\n  … and {more} more" if more > 0 else ""
+        super().__init__(f"the audit disagrees in {len(self.disagreements)} place(s):\n{shown}{tail}")
+
+
+class PlanFileError(OptimizerError):
+    """A saved plan cannot be read: not JSON, or a part is missing."""

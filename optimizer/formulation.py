@@ -1,0 +1,142 @@
+"""The problem as a table of contents: plan, baseline, shocks, policy, cost.
+
+    whole_stage      the plan, the baseline and every shock given, in one programme
+    recourse_stage   the shocks alone, where the plan is fixed
+    cost             what is minimised, in present value
+    gap              the demand below the floors that is left unserved, valued at `shortage_cost`
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from optimizer import network
+from optimizer.instance.schema import Instance
+from optimizer.levers import Sized
+from optimizer.shocks import BASELINE, Path, Shock
+from optimizer.stage import Expression, Names, Stage, total
+
+Offers = Mapping[tuple[str, str], Mapping[int, float]]
+
+
+def blank_stage(instance: Instance, offers: Offers | None = None) -> Stage:
+    """An empty sheet for an instance; with `offers` the plan is fixed at those numbers."""
+    names = Names(frozenset(instance.commodities), frozenset(instance.processes), frozenset(instance.demands))
+    return Stage(instance.horizon, instance.discount_rate, names, offers)
+
+
+def plan_stage(instance: Instance) -> Stage:
+    """What is decided before any shock is known: sizes, openings, stock paths, and how options are tied."""
+    stage = blank_stage(instance)
+    for option in instance.options.values():
+        option.invest(stage)
+    for option in instance.options.values():
+        if isinstance(option, Sized):
+            _tie(stage, option)
+    return stage
+
+
+def whole_stage(instance: Instance, shocks: Iterable[Shock]) -> Stage:
+    """The plan, the baseline, policy, and every shock given."""
+    stage = plan_stage(instance)
+    write_path(stage, instance, instance.baseline)
+    write_policy(stage, instance)
+    for shock in shocks:
+        write_path(stage, instance, instance.path(shock))
+    return stage
+
+
+def recourse_stage(instance: Instance, shocks: Iterable[Shock], offers: Offers) -> Stage:
+    """What a given plan can do in each of the shocks."""
+    stage = blank_stage(instance, offers)
+    for shock in shocks:
+        write_path(stage, instance, instance.path(shock))
+    return stage
+
+
+def write_path(stage: Stage, instance: Instance, path: Path) -> None:
+    """One run of operation: what exists, what each lever adds, and the rows where they meet."""
+    with stage.under(path):
+        network.operate(stage, path, instance.processes, instance.demands)
+        for option in instance.options.values():
+            option.operate(stage, path)
+        network.settle(stage, path, instance.processes, instance.demands)
+
+
+def _tie(stage: Stage, option: Sized) -> None:
+    """requires: Σ_{b≤a} y[o,b] ≤ Σ_{b≤a} y[r,b]; excludes: at most one of the two is ever opened."""
+    own = stage.offered(option.id, "open") if option.requires or option.excludes else {}
+    for required in option.requires:
+        theirs = stage.offered(required, "open")
+        for a in stage.horizon.decisions:
+            left, right = _opened_by(own, a), _opened_by(theirs, a)
+            stage.require(option.id, f"requires_{required}", a, left, "<=", right, unit="1")
+    for excluded in option.excludes:
+        both = total([*own.values(), *stage.offered(excluded, "open").values()])
+        stage.require(option.id, f"excludes_{excluded}", None, both, "<=", 1.0, unit="1")
+
+
+def _opened_by(opened: Mapping[int, Expression], a: int) -> Expression:
+    return total(y for b, y in opened.items() if b <= a)
+
+
+def write_policy(stage: Stage, instance: Instance) -> None:
+    """Budgets on outlay, and shares of the baseline's production."""
+    policy, years = instance.policy, instance.horizon.years
+    outlay = {year: stage.booked("outlay", year) for year in years}
+    if policy.budget is not None:
+        stage.require("policy", "budget", None, total(outlay.values()), "<=", policy.budget, unit="USD")
+    if policy.annual_budget is not None:
+        for year in years:
+            bound = policy.annual_budget.at(year)
+            stage.require("policy", f"annual_budget_{year}", None, outlay[year], "<=", bound, unit="USD")
+    for i, rule in enumerate(policy.max_share):
+        _share(stage, instance, f"max_share_{i}", rule, "<=")
+    for i, rule in enumerate(policy.min_share):
+        _share(stage, instance, f"min_share_{i}", rule, ">=")
+
+
+def _share(stage: Stage, instance: Instance, what: str, rule: object, sense: str) -> None:
+    """Σ over what counts ≤ (≥) share · Σ over all, in every period from `from` on."""
+    accounts: dict[int, Expression] = {}
+    for key, produced in stage.accounts("production").items():
+        path, commodity, region, kind, t = key
+        if path != BASELINE or commodity != rule.commodity:  # type: ignore[attr-defined]
+            continue
+        counted = rule.counts(region, kind)  # type: ignore[attr-defined]
+        share = rule.share  # type: ignore[attr-defined]
+        accounts.setdefault(int(t), Expression()).add(produced, (1.0 - share) if counted else -share)
+    first = rule.from_ if rule.from_ is not None else instance.horizon.start  # type: ignore[attr-defined]
+    for t, account in accounts.items():
+        if instance.horizon.year(t) >= first:
+            stage.require("policy", what, t, account, sense)  # type: ignore[arg-type]
+
+
+def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float]]:
+    """By path, for every period t: discount factor times the probability that operation is on that path in t."""
+    horizon = instance.horizon
+    at = {shock.name: [shock.probability if t in shock.periods else 0.0 for t in horizon.periods] for shock in shocks}
+    calm = [max(0.0, 1.0 - math.fsum(at[shock.name][t] for shock in shocks)) for t in horizon.periods]
+    return {
+        path: [instance.discount(t) * likely[t] for t in horizon.periods]
+        for path, likely in {BASELINE: calm, **at}.items()
+    }
+
+
+def cost(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+    """The objective: spending and expected operation in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
+    result = Expression()
+    for (moment,), spent in stage.accounts("spend").items():
+        result.add(spent, stage.discount(int(moment)))
+    weight = weights(instance, shocks)
+    for (path, t), amount in stage.accounts("operating").items():
+        if weight[str(path)][int(t)] > 0:
+            result.add(amount, weight[str(path)][int(t)])
+    return result
+
+
+def gap(stage: Stage, instance: Instance) -> Expression:
+    """The survival gap over all shocks of the stage: not discounted, not weighted by probability."""
+    result = Expression()
+    for (_, segment, _), below in stage.accounts("below").items():
+        result.add(below, instance.demands[str(segment)].shortage_cost)
+    return result

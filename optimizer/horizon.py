@@ -1,0 +1,99 @@
+"""The axis of time: periods, their labels and lengths, and the points at which money is committed.
+
+    t      period, 0 … T−1      labelled 2026, 2026Q1 or 2026-01
+    Δ      delta, years         the length of a period
+    a      decision point       a period: the first of each calendar year (quarter, month)
+"""
+
+import math
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from optimizer.units import finding
+
+Step = Literal["year", "quarter", "month"]
+MONTHS: dict[Step, int] = {"year": 12, "quarter": 3, "month": 1}
+_LABEL = re.compile(r"^(\d{4})(?:Q([1-4])|-(\d{2}))?$")
+
+
+class Horizon(BaseModel):
+    """Whole calendar years, both inclusive, cut into periods of one length."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: int = Field(ge=1900, le=2200)
+    end: int = Field(ge=1900, le=2200)
+    step: Step
+    decide: Step = "year"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Horizon":
+        if self.end < self.start:
+            raise finding(f"the horizon ends in {self.end}, before it starts in {self.start}", "Swap the two years.")
+        return self
+
+    @property
+    def months(self) -> int:
+        """The length of a period in months."""
+        return MONTHS[self.step]
+
+    @property
+    def delta(self) -> float:
+        """The length of a period in years, Δ."""
+        return self.months / 12
+
+    @property
+    def per_year(self) -> int:
+        """Periods in a year."""
+        return 12 // self.months
+
+    @property
+    def periods(self) -> range:
+        """All periods, t = 0 … T−1."""
+        return range((self.end - self.start + 1) * self.per_year)
+
+    @property
+    def years(self) -> range:
+        """All calendar years."""
+        return range(self.start, self.end + 1)
+
+    @property
+    def decisions(self) -> range:
+        """The periods at which investments are decided."""
+        return range(0, len(self.periods), max(1, MONTHS[self.decide] // self.months))
+
+    def year(self, t: int) -> int:
+        """The calendar year of a period."""
+        return self.start + t // self.per_year
+
+    def label(self, t: int) -> str:
+        """The name of a period: ``2026``, ``2026Q1`` or ``2026-01``."""
+        within = t % self.per_year
+        return {"year": f"{self.year(t)}", "quarter": f"{self.year(t)}Q{within + 1}"}.get(
+            self.step, f"{self.year(t)}-{within + 1:02d}"
+        )
+
+    def whole(self, months: float) -> int:
+        """Periods that a delay of so many months takes, rounded up."""
+        return math.ceil(months / self.months - 1e-9)
+
+    def period(self, label: str | int) -> int:
+        """The period that a label names; a label coarser than the step names its first period.
+
+        Raises:
+            ValueError: no such label, finer than the step, or outside the horizon. Its text is the cure.
+        """
+        found = _LABEL.match(str(label).strip())
+        if not found:
+            raise ValueError("Write a period such as 2027, 2027Q3 or 2027-07.")
+        year, quarter, month = int(found[1]), found[2], found[3]
+        passed = 3 * (int(quarter) - 1) if quarter else int(month) - 1 if month else 0
+        if not 0 <= passed < 12:
+            raise ValueError("Months run from 01 to 12.")
+        if passed % self.months:
+            raise ValueError(f"Write it as a {self.step}, the step of this horizon, such as {self.label(0)}.")
+        if not self.start <= year <= self.end:
+            raise ValueError(f"Choose a period from {self.label(0)} to {self.label(self.periods[-1])}.")
+        return (year - self.start) * self.per_year + passed // self.months

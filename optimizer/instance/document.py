@@ -1,0 +1,172 @@
+"""A YAML or JSON file as plain data in which every value still knows its line.
+
+Plain scalars follow YAML 1.2: ``no`` is the text "no" (Norway is not false), ``2_500`` and ``2.5e9`` are numbers.
+Keys are always text. A key that stands twice in one mapping is a finding, since one of the two would be lost.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from optimizer.errors import Finding, InstanceError
+
+Place = tuple[str | int, ...]
+_INTEGER = re.compile(r"^[-+]?\d[\d_]*$")
+_FLOAT = re.compile(r"^[-+]?(\d[\d_]*)?\.?\d*([eE][-+]?\d+)?$")
+_WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
+_SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
+
+
+@dataclass
+class Document:
+    """Plain data, the line of every value, and what was wrong with the text itself."""
+
+    file: str
+    data: dict[str, Any]
+    lines: dict[Place, int] = field(default_factory=dict)
+    overrides: dict[Place, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def finding(self, place: Place, what: str, cure: str, severity: str = "error") -> Finding:
+        """A finding at a place: the line of the value there or of the nearest thing around it."""
+        where = ".".join(str(part) for part in place)
+        for depth in range(len(place), -1, -1):
+            if place[:depth] in self.overrides:
+                return Finding(self.overrides[place[:depth]], None, where, what, cure, _severity(severity))
+            if place[:depth] in self.lines:
+                return Finding(self.file, self.lines[place[:depth]], where, what, cure, _severity(severity))
+        return Finding(self.file, None, where, what, cure, _severity(severity))
+
+
+def _severity(text: str) -> Any:
+    return text
+
+
+def parse(text: str, file: str) -> Document:
+    """Text to data.
+
+    Raises:
+        InstanceError: the text is no YAML, or holds no mapping.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    document = Document(file, {})
+    try:
+        root = yaml.compose(text.replace("\t", " ") if file.endswith(".json") else text, Loader=loader)
+    except yaml.YAMLError as error:
+        raise InstanceError([_syntax(error, file)]) from None
+    if not isinstance(root, yaml.MappingNode):
+        cure = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
+        raise InstanceError([Finding(file, 1, "", "holds no mapping", cure)])
+    document.data = _build(document, root, (), ())
+    return document
+
+
+def _syntax(error: yaml.YAMLError, file: str) -> Finding:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    line = mark.line + 1 if mark else None
+    cure = "Check indentation, brackets and quotes there; a text that contains ': ' or ' #' needs quotes."
+    return Finding(file, line, "", f"cannot be read as YAML: {problem}", cure)
+
+
+def _build(document: Document, node: Any, place: Place, above: tuple[Any, ...]) -> Any:
+    document.lines.setdefault(place, node.start_mark.line + 1)
+    if any(node is ancestor for ancestor in above):
+        document.findings.append(document.finding(place, "contains itself", "Remove the alias that points back."))
+        return None
+    if isinstance(node, yaml.MappingNode):
+        return _build_mapping(document, node, place, (*above, node))
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(document, item, (*place, i), (*above, node)) for i, item in enumerate(node.value)]
+    return _scalar(node)
+
+
+def _build_mapping(document: Document, node: Any, place: Place, above: tuple[Any, ...]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key, line = str(getattr(key_node, "value", "")), key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            document.lines[(*place, "?")] = line
+            document.findings.append(document.finding((*place, "?"), "a key is not plain text", "Write a single word."))
+        elif key == "<<" and key_node.style is None:
+            for source in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
+                inherited = _build(document, source, place, above)
+                merged = {**inherited, **merged} if isinstance(inherited, dict) else merged
+        elif key in own:
+            first = document.lines[(*place, key)]
+            document.lines[(*place, key)] = line
+            what, cure = f"stands twice (first in line {first})", "Keep one of the two, or give the second another name."
+            document.findings.append(document.finding((*place, key), what, cure))
+        else:
+            document.lines[(*place, key)] = line
+            own[key] = _build(document, value_node, (*place, key), above)
+    return {**merged, **own}
+
+
+def _scalar(node: Any) -> Any:
+    text = str(node.value)
+    if node.style is not None:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if text.lower() in _SPECIAL:
+        return _SPECIAL[text.lower()]
+    if _INTEGER.match(text):
+        return int(text.replace("_", ""))
+    if any(sign.isdigit() for sign in text) and _FLOAT.match(text):
+        return float(text.replace("_", ""))
+    return text
+
+
+def override(document: Document, assignment: str) -> None:
+    """Apply ``demands.ev_motors.survival=0.6`` to the data, to be checked like the file.
+
+    Raises:
+        InstanceError: no ``=``, or a path that leads through something that is not there.
+    """
+    source = f"--set {assignment}"
+    path, equals, text = assignment.partition("=")
+    if not equals or not path.strip():
+        cure = "Write KEY=VALUE, such as demands.ev_motors.survival=0.6."
+        raise InstanceError([Finding(source, None, "", "is no assignment", cure)])
+    value = parse(f"value: {text}", source).data.get("value")
+    parts = path.strip().split(".")
+    holder: Any = document.data
+    place: Place = ()
+    while parts:
+        key, parts = _step(holder, parts, source)
+        place = (*place, key)
+        if not parts:
+            holder[key] = value
+        elif isinstance(holder, dict) and (key not in holder or holder[key] is None):
+            holder[key] = {}
+        holder = holder[key]
+    document.overrides[place] = source
+
+
+def _step(holder: Any, parts: list[str], source: str) -> tuple[str | int, list[str]]:
+    """The next key of a dotted path; the longest name that is there wins, so that names may hold dots."""
+    if isinstance(holder, dict):
+        for length in range(len(parts), 0, -1):
+            if ".".join(parts[:length]) in holder:
+                return ".".join(parts[:length]), parts[length:]
+        return parts[0], parts[1:]
+    if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
+        return int(parts[0]), parts[1:]
+    what = f'"{parts[0]}" leads nowhere: what stands before it is {_kind(holder)}'
+    raise InstanceError([Finding(source, None, "", what, "Name a key that exists; items of a list count from 0.")])
+
+
+def _kind(holder: Any) -> str:
+    return f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
+
+
+def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
+    """The entries of a section that is a mapping; nothing where it is absent or something else."""
+    entries = data.get(section)
+    if isinstance(entries, Mapping):
+        yield from entries.items()

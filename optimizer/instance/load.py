@@ -1,0 +1,269 @@
+"""From a file to an Instance, or to one InstanceError with every finding at once.
+
+    document    text to data, with lines                    (document)
+    sections    each object on its own, so that one fault does not hide another
+    passes      the named checks, over all that is sound    (checks)
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from optimizer.errors import Finding, InstanceError
+from optimizer.horizon import Horizon
+from optimizer.instance.checks import PASSES, Draft
+from optimizer.instance.document import Document, Place, override, parse, walk
+from optimizer.instance.schema import Commodity, Instance, Policy
+from optimizer.levers import KINDS
+from optimizer.network import Demand, Process
+from optimizer.shocks import ShockSpec
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "commodities": Commodity,
+    "processes": Process,
+    "demands": Demand,
+    "options": BaseModel,
+    "shocks": ShockSpec,
+}
+_HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
+_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy")
+
+
+def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
+    """Read and check an instance file.
+
+    Args:
+        path: a YAML or JSON file.
+        overrides: assignments such as ``demands.ev_motors.survival=0.6``, checked like the file.
+
+    Returns:
+        The instance.
+
+    Raises:
+        InstanceError: with every finding, each with file, line, what is wrong and the cure.
+    """
+    instance, _ = inspect(path, overrides)
+    return instance
+
+
+def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instance, tuple[Finding, ...]]:
+    """Like `load`, with the warnings: what is allowed, but looks like a slip."""
+    file = FilePath(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        raise InstanceError([Finding(str(path), None, "", f"cannot be read: {reason}", "Check the path.")]) from None
+    document = parse(text, str(path))
+    for assignment in overrides:
+        override(document, assignment)
+    return _checked(document)
+
+
+def read(data: Mapping[str, Any], name: str = "data") -> Instance:
+    """Check an instance that is already a mapping, as `Instance.to_dict` gives it.
+
+    Raises:
+        InstanceError: with every finding.
+    """
+    return _checked(Document(name, _with_text_keys(data)))[0]
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
+    reader = _Reader(document)
+    draft = reader.draft()
+    for check in PASSES:
+        for place, what, cure, severity in check(draft):
+            reader.findings.append(document.finding(place, what, cure, severity))
+    findings = sorted(dict.fromkeys(reader.findings), key=lambda finding: finding.line or 0)
+    if any(finding.severity == "error" for finding in findings):
+        raise InstanceError(findings)
+    assert draft.instance is not None
+    return draft.instance, tuple(findings)
+
+
+class _Reader:
+    """Validates a document object by object and collects what is wrong."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.findings = list(document.findings)
+
+    def report(self, place: Place, what: str, cure: str) -> None:
+        self.findings.append(self.document.finding(place, what, cure))
+
+    def draft(self) -> Draft:
+        data = self.document.data
+        for key in data:
+            if key not in _KNOWN:
+                self.report((key,), f'"{key}" is no key of an instance', _suggest(key, _KNOWN, "The keys are"))
+        for required in ("horizon", "commodities", "demands"):
+            if data.get(required) is None and not (required != "horizon" and required in data):
+                self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")
+        home = data.get("home")
+        horizon = self._one(Horizon, ("horizon",), data.get("horizon")) if data.get("horizon") is not None else None
+        parts = {section: self._section(section, home) for section in SECTIONS}
+        policy = self._policy(home)
+        header = {key: data[key] for key in _HEADER if data.get(key) is not None}
+        header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
+        frame = self._one(Instance, (), header)
+        declared = {section: frozenset(key for key, _ in walk(data, section)) for section in SECTIONS}
+        sound = not self.findings
+        instance = None
+        if horizon is not None and frame is not None:
+            update = {"horizon": horizon, "policy": policy or Policy(), **parts}
+            instance = frame.model_copy(update=update)
+        return Draft(instance, declared, sound)
+
+    def _section(self, section: str, home: Any) -> dict[str, Any]:
+        data = self.document.data.get(section)
+        if data is not None and not isinstance(data, Mapping):
+            self.report((section,), f"{section} is not a mapping", f"Write `{section}:` and one named entry a line.")
+        objects = {}
+        for name, entry in walk(self.document.data, section):
+            found = self._entry(section, name, entry, home)
+            if found is not None:
+                objects[name] = found
+        return objects
+
+    def _entry(self, section: str, name: str, entry: Any, home: Any) -> BaseModel | None:
+        place: Place = (section, name)
+        entry = {} if entry is None and section == "commodities" else entry
+        if not isinstance(entry, Mapping):
+            self.report(place, "is not a mapping", "Write its fields in braces or on lines of their own.")
+            return None
+        if "id" in entry or "listed" in entry:
+            key = "id" if "id" in entry else "listed"
+            self.report((*place, key), f'"{key}" is an unknown key', "Remove it; an object's key is its name.")
+        model = SECTIONS[section] if section != "options" else self._kind(place, entry)
+        return None if model is None else self._one(model, place, _complete(section, name, entry, home))
+
+    def _kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
+        kind = entry.get("kind")
+        if kind is None:
+            self.report(place, "kind is missing", f"Add `kind:`, one of {', '.join(KINDS)}.")
+        elif kind not in KINDS:
+            self.report((*place, "kind"), f'"{kind}" is no kind of option', _suggest(str(kind), KINDS, "The kinds are"))
+        return KINDS.get(str(kind))
+
+    def _policy(self, home: Any) -> Policy | None:
+        entry = self.document.data.get("policy")
+        if entry is None:
+            return Policy()
+        if not isinstance(entry, Mapping):
+            self.report(("policy",), "is not a mapping", "Write its fields in braces or on lines of their own.")
+            return None
+        entry = dict(entry)
+        for key in ("max_share", "min_share"):
+            if isinstance(entry.get(key), (list, tuple)):
+                entry[key] = [_at_home(rule, home) for rule in entry[key]]
+        return self._one(Policy, ("policy",), entry)
+
+    def _one[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
+        try:
+            return model.model_validate(entry)
+        except ValidationError as errors:
+            for error in errors.errors(include_url=False):
+                inner = tuple(part for part in error["loc"])
+                self.report((*place, *inner), *_in_words(model, dict(error), inner))
+            return None
+
+
+def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
+    """The entry with its own name in it, `home` resolved, and the region of refining and recycling filled in."""
+    whole = _at_home(entry, home)
+    if section in ("processes", "demands", "options"):
+        whole["id"] = name
+    if section == "options" and entry.get("kind") in ("refining", "recycling") and entry.get("region") is None:
+        whole["region"] = home
+    if section == "shocks":
+        whole["listed"] = isinstance(entry.get("start"), (list, tuple))
+        if isinstance(entry.get("cuts"), (list, tuple)):
+            whole["cuts"] = [_at_home(cut, home) for cut in entry["cuts"]]
+    return whole
+
+
+def _at_home(entry: Any, home: Any) -> Any:
+    if not isinstance(entry, Mapping):
+        return entry
+    whole = dict(entry)
+    region = whole.get("region")
+    if home is not None and isinstance(region, (list, tuple)):
+        whole["region"] = [home if name == "home" else name for name in region]
+    elif home is not None and region == "home":
+        whole["region"] = home
+    return whole
+
+
+def _in_words(model: type[BaseModel], error: dict[str, Any], place: Sequence[Any]) -> tuple[str, str]:
+    """What is wrong, and the cure, from one error of pydantic."""
+    kind, value, last = error["type"], error.get("input"), place[-1] if place else ""
+    if kind == "finding":
+        return error["ctx"]["what"], error["ctx"]["cure"]
+    if kind == "extra_forbidden":
+        return f'"{last}" is an unknown key', _unknown(model, str(last), place)
+    if kind == "missing":
+        return f"{last} is missing", f"Add `{last}:`."
+    if kind == "literal_error":
+        return f'"{value}" is not allowed', f"Write {error['ctx']['expected']}."
+    return f"{_noun(value)} does not fit: {error['msg'][:1].lower()}{error['msg'][1:]}", _CURES.get(kind, "Correct it.")
+
+
+_CURES = {
+    "bool_type": "Write true or false.",
+    "bool_parsing": "Write true or false.",
+    "int_type": "Write a whole number.",
+    "int_parsing": "Write a whole number.",
+    "int_from_float": "Write a whole number.",
+    "string_type": "Write text.",
+    "dict_type": "Write a mapping: {name: number}.",
+    "mapping_type": "Write a mapping: {name: number}.",
+    "model_type": "Write its fields in braces or on lines of their own.",
+    "tuple_type": "Write a list: [ … ], or lines that start with a dash.",
+    "greater_than_equal": "Write a larger number.",
+    "less_than_equal": "Write a smaller number.",
+}
+
+
+def _noun(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(value, (list, tuple)) else f'"{value}"'
+
+
+def _unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
+    for part in place[:-1]:
+        model = _inner(model, part) or model
+    fields = [field.alias or name for name, field in model.model_fields.items() if name not in ("id", "listed")]
+    if model is KINDS["stockpile"] and key in KINDS["ally"].model_fields:
+        return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
+    return _suggest(key, fields, "The keys here are")
+
+
+def _inner(model: type[BaseModel], part: Any) -> type[BaseModel] | None:
+    """The model that a field holds, alone or in a list."""
+    field: FieldInfo | None = model.model_fields.get(str(part))
+    waiting: list[Any] = [field.annotation] if field else []
+    while waiting:
+        annotation = waiting.pop()
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return annotation
+        waiting.extend(get_args(annotation))
+    return None
+
+
+def _suggest(word: str, known: Iterable[str], otherwise: str) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    return f'Did you mean "{near[0]}"?' if near else f"{otherwise} {', '.join(names)}."
+

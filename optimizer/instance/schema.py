@@ -1,0 +1,176 @@
+"""Instance: everything that a file says, frozen, in the units of the file (t, years, one currency)."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from optimizer.activity import Activity
+from optimizer.horizon import Horizon
+from optimizer.levers import Lever, Option, Producing
+from optimizer.network import Demand, Process
+from optimizer.shocks import BASELINE, Path, Shock, ShockSpec, expand
+from optimizer.units import Described, Quantity, QuantitySeries, Share
+
+
+class Commodity(Described):
+    """A material at one stage; its key is its name, all else is text."""
+
+
+class ShareRule(Described):
+    """Policy: the share of all production of a commodity that comes from a region, or from a kind of lever.
+
+    Both may be given; then an activity counts that is both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
+
+    commodity: str
+    region: str | None = None
+    kind: str | None = None
+    share: Share
+    from_: int | None = Field(default=None, alias="from")
+
+    def counts(self, region: str, kind: str) -> bool:
+        """Whether production in a region by a kind of activity is in the share."""
+        return (self.region is None or region == self.region) and (self.kind is None or kind == self.kind)
+
+
+class Policy(Described):
+    """Budgets and shares. A budget is undiscounted outlay, in currency units."""
+
+    budget: Quantity | None = None
+    annual_budget: QuantitySeries | None = None
+    max_share: tuple[ShareRule, ...] = ()
+    min_share: tuple[ShareRule, ...] = ()
+
+
+class Instance(Described):
+    """One planning problem. Make one with `optimizer.load` or `optimizer.read`, which check it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    description: str | None = None
+    currency: str = "USD"
+    horizon: Horizon
+    discount_rate: Quantity = 0.0
+    home: str | None = None
+    commodities: Mapping[str, Commodity]
+    processes: Mapping[str, Process] = Field(default_factory=dict)
+    demands: Mapping[str, Demand] = Field(default_factory=dict)
+    options: Mapping[str, Option] = Field(default_factory=dict)
+    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict)
+    policy: Policy = Policy()
+
+    def __repr__(self) -> str:
+        axis = f"{self.horizon.label(0)}…{self.horizon.label(self.horizon.periods[-1])} by {self.horizon.step}"
+        counts = f"{len(self.processes)} processes, {len(self.demands)} segments, {len(self.options)} options"
+        return f"<Instance {self.title!r}: {axis}; {counts}, {len(self.events)} shocks>"
+
+    @property
+    def title(self) -> str:
+        """The instance's name, or a word for one without."""
+        return self.name or "unnamed"
+
+    @property
+    def money(self) -> str:
+        """The currency's code, the first word of its label: ``USD``."""
+        return self.currency.split()[0] if self.currency.split() else ""
+
+    @cached_property
+    def events(self) -> tuple[Shock, ...]:
+        """Every shock, one for each start."""
+        return tuple(event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
+
+    @cached_property
+    def activities(self) -> Mapping[str, Activity]:
+        """Existing processes and producing options, by name: what a cut can strike."""
+        bought = {o: option for o, option in self.options.items() if isinstance(option, Producing)}
+        return {**self.processes, **bought}
+
+    def discount(self, t: int) -> float:
+        """The discount factor δ(t) = (1 + r)^(−tΔ)."""
+        return float((1.0 + self.discount_rate) ** (-t * self.horizon.delta))
+
+    @cached_property
+    def baseline(self) -> Path:
+        """The path on which nothing happens."""
+        return self._path(BASELINE, self.horizon.periods, None)
+
+    def path(self, shock: Shock) -> Path:
+        """The path inside one shock's window."""
+        return self._path(shock.name, shock.periods, shock)
+
+    def _path(self, key: str, periods: range, shock: Shock | None) -> Path:
+        spec = shock.spec if shock else None
+        year, delta = self.horizon.year, self.horizon.delta
+        surge = spec.demand if spec else {}
+        floors = spec.survival if spec else {}
+        return Path(
+            key=key,
+            periods=periods,
+            deliberate=bool(spec and spec.deliberate),
+            demand={
+                d: tuple(demand.quantity.at(year(t)) * delta * surge.get(d, 1.0) for t in periods)
+                for d, demand in self.demands.items()
+            },
+            floor={
+                d: tuple(floors.get(d, demand.survival.at(year(t))) for t in periods)
+                for d, demand in (self.demands.items() if spec else ())
+            },
+            capacity={
+                p: tuple(process.capacity.at(year(t)) * delta for t in periods)
+                for p, process in self.processes.items()
+            },
+            region={p: process.region for p, process in self.processes.items()},
+            severity=self._severities(spec, len(periods)) if spec else {},
+            multiplier=spec.cost if spec else {},
+            reliability=spec.reliability if spec else {},
+        )
+
+    def _severities(self, spec: ShockSpec, length: int) -> dict[str, tuple[float, ...]]:
+        """By activity that some cut matches: the largest severity of each period."""
+        struck = {}
+        for name, activity in self.activities.items():
+            cuts = [cut for cut in spec.cuts if cut.matches(name, activity.region, activity.stage, activity.output)]
+            if cuts:
+                struck[name] = tuple(max(cut.at(offset) for cut in cuts) for offset in range(length))
+        return struck
+
+    def to_dict(self) -> dict[str, Any]:
+        """The instance as `optimizer.read` takes it back, defaults left out."""
+        data = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for name, spec in self.shocks.items():
+            data["shocks"][name]["start"] = list(spec.start) if spec.listed else spec.start[0]
+        data.setdefault("shocks", {})
+        return data
+
+    def with_budget(self, budget: float | None) -> "Instance":
+        """The same instance under another budget."""
+        return self.model_copy(update={"policy": self.policy.model_copy(update={"budget": budget})})
+
+    def without_shocks(self) -> "Instance":
+        """The same instance in a world where nothing happens."""
+        return self.model_copy(update={"shocks": {}})
+
+    def keeping(self, options: Mapping[str, Lever]) -> "Instance":
+        """The same instance with these options only; what shocks say of the others goes with them."""
+        known = set(self.processes) | set(options)
+        shocks = {name: _forgetting(spec, set(self.options) - set(options), known) for name, spec in self.shocks.items()}
+        return self.model_copy(update={"options": dict(options), "shocks": shocks})
+
+
+def _forgetting(spec: ShockSpec, gone: set[str], known: set[str]) -> ShockSpec:
+    cuts = []
+    for cut in spec.cuts:
+        left = None if cut.process is None else tuple(process for process in cut.process if process in known)
+        if left != ():
+            cuts.append(cut.model_copy(update={"process": left}))
+    return spec.model_copy(
+        update={
+            "cuts": tuple(cuts),
+            "cost": {name: value for name, value in spec.cost.items() if name not in gone},
+            "reliability": {name: value for name, value in spec.reliability.items() if name not in gone},
+        }
+    )

@@ -1,0 +1,153 @@
+"""What all levers share: when they may be bought, in what sizes, at what cost, and when they work.
+
+    n[a]   size        own unit      bought at decision point a                        column `size`
+    y[a]   open        0 or 1        whether a lumpy option is opened at a             column `open`
+           units       whole number  n = unit_size · units                             column `units`
+    C[t]   working     own unit      Σ_a ramp(t − first(a) − lead)·n[a]
+    N[t]   installed   own unit      the same with ramp 1
+
+Rows:
+    max     Σ_a n[a] ≤ max_size
+    once    Σ_a y[a] ≤ 1                                                  lumpy
+    least   n[a] ≥ min_size·y[a]       most   n[a] ≤ max_size·y[a]        lumpy
+    whole   n[a] = unit_size·units[a]                                     in whole units
+
+Books: spend[a] and outlay[year] of capex·n + fixed_cost·y; spend[t] of fixed_opex·Δ·N[t].
+An option with a fixed cost or a minimum size is **lumpy**: it is opened once, or not at all.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from optimizer.shocks import Names, Path, as_tuple
+from optimizer.stage import Expression, Stage, Unit, total
+from optimizer.units import Described, Positive, Quantity, QuantitySeries, Series, Share
+
+Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple)]
+
+
+class Lever(Described):
+    """Common fields of every option. A lever has two verbs, `invest` and `operate`."""
+
+    id: str = Field(exclude=True)
+    earliest: int | None = None
+    latest: int | None = None
+    budget_share: Share = 1.0
+
+    @property
+    def is_lumpy(self) -> bool:
+        """Whether it is opened once or not at all."""
+        return False
+
+    @property
+    def produces(self) -> bool:
+        """Whether it is an activity, which a cut can strike and a policy share can count."""
+        return False
+
+    def allows(self, year: int) -> bool:
+        """Whether it may be decided in a calendar year."""
+        return (self.earliest is None or year >= self.earliest) and (self.latest is None or year <= self.latest)
+
+    def invest(self, stage: Stage) -> None:
+        """Write what is bought, when, and what it costs; offer it to operation."""
+        raise NotImplementedError
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        """Write what it adds to one path."""
+        raise NotImplementedError
+
+    def pay(self, stage: Stage, t: int, amount: Expression) -> None:
+        """Book an investment of period t: all of it is cost, `budget_share` of it is the budget's."""
+        stage.book("spend", t, amount=amount)
+        stage.book("outlay", stage.horizon.year(t), amount=self.budget_share * amount)
+
+
+class Sized(Lever):
+    """A lever that is bought by size: every one but the stockpile."""
+
+    lead_time: Quantity = 0.0
+    max_size: Positive
+    capex: QuantitySeries = Series.constant(0.0)
+    fixed_cost: Quantity = 0.0
+    min_size: Quantity = 0.0
+    unit_size: Quantity = 0.0
+    fixed_opex: Quantity = 0.0
+    ramp: Ramp = (1.0,)
+    requires: Names = ()
+    excludes: Names = ()
+
+    @field_validator("requires", "excludes", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return () if value in (None, [], ()) else value
+
+    @property
+    def is_lumpy(self) -> bool:
+        """Whether it is opened once or not at all."""
+        return self.fixed_cost > 0 or self.min_size > 0
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of size as the solver scales it: a flow of tonnes unless the lever says otherwise."""
+        return "t"
+
+    def working_share(self, months: float) -> float:
+        """The part of size that works so many months after the lead time; 0 before it."""
+        if months < 0:
+            return 0.0
+        return self.ramp[min(math.floor(months / 12 + 1e-9), len(self.ramp) - 1)]
+
+    def buy(self, stage: Stage) -> Mapping[int, Expression]:
+        """Write sizes and openings with their rows, book their cost, offer `open`.
+
+        Returns:
+            n[a] for every decision point a at which the option may be bought.
+        """
+        points = [a for a in stage.horizon.decisions if self.allows(stage.horizon.year(a))]
+        size = {a: stage.variable(self.id, "size", a, unit=self.unit, upper=self.max_size) for a in points}
+        if size:
+            stage.require(self.id, "max", None, total(size.values()), "<=", self.max_size, unit=self.unit)
+        for a in points:
+            self.pay(stage, a, self.capex.at(stage.horizon.year(a)) * size[a])
+            if self.unit_size > 0:
+                most = math.floor(self.max_size / self.unit_size + 1e-9)
+                units = stage.variable(self.id, "units", a, unit="1", upper=most, integer=True)
+                stage.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
+        self._open(stage, size)
+        self._keep(stage, size)
+        return size
+
+    def _open(self, stage: Stage, size: Mapping[int, Expression]) -> None:
+        opened: dict[int, Expression] = {}
+        if self.is_lumpy:
+            opened = {a: stage.variable(self.id, "open", a, unit="1", upper=1, integer=True) for a in size}
+        if opened:
+            stage.require(self.id, "once", None, total(opened.values()), "<=", 1.0, unit="1")
+        for a, y in opened.items():
+            stage.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)
+            if self.min_size > 0:
+                stage.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.unit)
+            self.pay(stage, a, self.fixed_cost * y)
+        stage.offer(self.id, "open", opened)
+
+    def _keep(self, stage: Stage, size: Mapping[int, Expression]) -> None:
+        if self.fixed_opex > 0:
+            yearly = self.fixed_opex * stage.horizon.delta
+            for t, installed in self.installed(stage, size).items():
+                stage.book("spend", t, amount=yearly * installed)
+
+    def working(self, stage: Stage, size: Mapping[int, Expression]) -> dict[int, Expression]:
+        """C[t], in the unit of size, for every period."""
+        lead, months = stage.horizon.whole(self.lead_time), stage.horizon.months
+        return self._summed(stage, size, lambda a, t: self.working_share((t - a - lead) * months))
+
+    def installed(self, stage: Stage, size: Mapping[int, Expression]) -> dict[int, Expression]:
+        """N[t], in the unit of size, for every period."""
+        lead = stage.horizon.whole(self.lead_time)
+        return self._summed(stage, size, lambda a, t: float(t >= a + lead))
+
+    def _summed(self, stage: Stage, size: Mapping[int, Expression], share: Any) -> dict[int, Expression]:
+        return {t: total(share(a, t) * n for a, n in size.items() if share(a, t) > 0) for t in stage.horizon.periods}

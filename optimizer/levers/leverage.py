@@ -1,0 +1,61 @@
+"""Leverage: counter-leverage over a region, so that a deliberate cut bites less.
+
+    size        level, 0 … max_size ≤ 1        ℓ[t] = Σ_a n[a]·(1 − erosion)^(year(t) − year(a)), decisions past their lead time
+    restraint   share of the cut that full level holds back
+    erosion     per year since the decision: the other side builds its own
+
+Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Offers `level`, ℓ.
+On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
+    capacity[p] += cap·σ·restraint·ℓ          options are never helped
+"""
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from optimizer.levers.base import Sized
+from optimizer.shocks import Path
+from optimizer.stage import Stage, Unit, total
+from optimizer.units import Share, finding
+
+
+class Leverage(Sized):
+    """Something that the other side would lose as well."""
+
+    kind: Literal["leverage"]
+    region: str
+    restraint: Share
+    erosion: Share = 0.0
+
+    @field_validator("max_size")
+    @classmethod
+    def _at_most_one(cls, value: float) -> float:
+        if value > 1:
+            raise finding(f"{value:g} is more than the full level of leverage, 1", "Write a level from 0 to 1.")
+        return value
+
+    @property
+    def unit(self) -> Unit:
+        """A level has no unit."""
+        return "1"
+
+    def invest(self, stage: Stage) -> None:
+        """Buy a level and offer what erosion leaves of it."""
+        size, lead, year = self.buy(stage), stage.horizon.whole(self.lead_time), stage.horizon.year
+        kept = 1.0 - self.erosion
+        level = {
+            t: total(kept ** (year(t) - year(a)) * n for a, n in size.items() if t >= a + lead)
+            for t in stage.horizon.periods
+        }
+        stage.offer(self.id, "level", level)
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        """Hold back part of a deliberate cut."""
+        if not path.deliberate:
+            return
+        level = stage.offered(self.id, "level")
+        for process in path.struck(self.region):
+            for t in path.periods:
+                held = path.limit(process, t) * path.cut(process, t) * self.restraint
+                if held > 0:
+                    stage.book("capacity", path.key, process, t, amount=held * level[t])

@@ -1,0 +1,37 @@
+"""Partnership: a deal with a maker in the dominant region keeps part of its capacity flowing in a cut.
+
+    size          t/yr secured     C[t]   working size, t/yr     p   the existing process
+    reliability   share            ρ, replaced by the shock's own where it has one        σ   share of p that is cut
+
+Plan: as in `base`; offers `capacity`, C.
+On a shock's path, in every period in which p is cut:
+    capacity[p] += σ·ρ·C·Δ          several deals add; `network.limit` keeps x within cap
+"""
+
+from typing import Literal
+
+from optimizer.levers.base import Sized
+from optimizer.shocks import Path
+from optimizer.stage import Stage
+from optimizer.units import Share
+
+
+class Partnership(Sized):
+    """A deal about one existing process."""
+
+    kind: Literal["partnership"]
+    process: str
+    reliability: Share = 1.0
+
+    def invest(self, stage: Stage) -> None:
+        """Buy size and offer what of it works."""
+        stage.offer(self.id, "capacity", self.working(stage, self.buy(stage)))
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        """Keep part of what is cut."""
+        capacity = stage.offered(self.id, "capacity")
+        reliability = path.reliability.get(self.id, self.reliability)
+        for t in path.periods:
+            kept = path.cut(self.process, t) * reliability * stage.horizon.delta
+            if kept > 0:
+                stage.book("capacity", path.key, self.process, t, amount=kept * capacity[t])

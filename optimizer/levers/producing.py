@@ -1,0 +1,43 @@
+"""The three levers that produce: ally, refining and recycling differ in where they stand and what they are fed.
+
+    size   t/yr of activity     C[t] working capacity, t/yr     x[t] activity, t     σ share lost in this path
+
+Plan: as in `base`; offers `capacity`, C.
+On each path, in every period, beside what an activity does:
+    capacity   x ≤ C·Δ·(1−σ)
+    run        x ≥ min_utilisation·C·Δ          baseline only: a refinery for the shock has to run in peace
+"""
+
+from optimizer.activity import Activity
+from optimizer.levers.base import Sized
+from optimizer.shocks import Path
+from optimizer.stage import Stage
+
+
+class Producing(Sized, Activity):
+    """A process that money can buy."""
+
+    @property
+    def produces(self) -> bool:
+        """Whether it is an activity: always."""
+        return True
+
+    def invest(self, stage: Stage) -> None:
+        """Buy capacity and offer what of it works."""
+        stage.offer(self.id, "capacity", self.working(stage, self.buy(stage)))
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        """Run within what works and is left; in the baseline at least at the minimum utilisation."""
+        capacity, delta = stage.offered(self.id, "capacity"), stage.horizon.delta
+        most = dict.fromkeys(path.periods, self.max_size * delta)
+        activity = self.run(stage, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
+        for t in path.periods:
+            working = delta * capacity[t]
+            stage.limit(self.id, "capacity", t, activity[t], (1.0 - path.cut(self.id, t)) * working)
+            if path.is_baseline and self.min_utilisation > 0:
+                stage.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
+
+    @property
+    def kind_name(self) -> str:
+        """The lever's kind, for policy shares."""
+        return str(getattr(self, "kind", ""))

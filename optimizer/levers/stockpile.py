@@ -1,0 +1,91 @@
+"""Stockpile: buy a commodity in calm years, hold it, release it only inside shocks.
+
+    f[t]   fill       t    bought in period t, in years earliest … latest, from outside the network
+    k[t]   stock      t    held at the end of period t                        k[−1] = initial
+    g[t]   release    t    released in period t of a shock
+    k'[t]  left       t    held inside a shock, never refilled
+
+    keep   share that a period leaves, (1 − loss)^Δ      price, release_cost   USD per t      holding_cost   USD per t per year
+
+Plan, in every period:
+    stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
+    spend[t] += price·f + holding_cost·Δ·k       outlay += budget_share·price·f
+    spend[T] −= salvage·price(last year)·k[T−1]
+    offers `stock`: k.
+In a shock, starting from the k of the period before its window:
+    left      k'[t] = keep·k'[t−1] − g[t]        g ≤ release_rate·Δ
+    supply[c] += g          operating += release_cost·g
+"""
+
+import math
+from typing import Literal
+
+from pydantic import model_validator
+
+from optimizer.levers.base import Lever
+from optimizer.shocks import Path
+from optimizer.stage import Expression, Stage
+from optimizer.units import Positive, Quantity, QuantitySeries, Series, Share, finding
+
+
+class Stockpile(Lever):
+    """A reserve of one commodity."""
+
+    kind: Literal["stockpile"]
+    commodity: str
+    price: QuantitySeries = Series.constant(0.0)
+    holding_cost: Quantity = 0.0
+    fill_rate: Quantity | None = None
+    release_rate: Quantity | None = None
+    release_cost: Quantity = 0.0
+    loss: Share = 0.0
+    initial: Quantity = 0.0
+    salvage: Share = 0.0
+    max_size: Positive | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Stockpile":
+        if self.max_size is None and self.salvage > 0:
+            raise finding("salvage is given without a max_size", "Give the stockpile a max_size, or no salvage.")
+        if self.max_size is not None and self.initial > self.max_size:
+            cure = f"Raise max_size to at least {self.initial:g}, or lower initial."
+            raise finding(f"initial ({self.initial:g} t) does not fit max_size ({self.max_size:g} t)", cure)
+        return self
+
+    def _keep(self, stage: Stage) -> float:
+        return float((1.0 - self.loss) ** stage.horizon.delta)
+
+    def invest(self, stage: Stage) -> None:
+        """Fill and hold; offer the stock at the end of each period."""
+        periods, delta = stage.horizon.periods, stage.horizon.delta
+        most = math.inf if self.max_size is None else self.max_size
+        rate = math.inf if self.fill_rate is None else self.fill_rate * delta
+        before: Expression | float = self.initial
+        stock: dict[int, Expression] = {}
+        for t in periods:
+            stock[t] = stage.variable(self.id, "stock", t, upper=most)
+            kept = self._keep(stage) * before
+            if self.allows(stage.horizon.year(t)):
+                fill = stage.variable(self.id, "fill", t, upper=rate)
+                self.pay(stage, t, self.price.at(stage.horizon.year(t)) * fill)
+                kept = kept + fill
+            stage.require(self.id, "stock", t, stock[t], "==", kept)
+            stage.book("spend", t, amount=self.holding_cost * delta * stock[t])
+            before = stock[t]
+        last = self.salvage * self.price.at(stage.horizon.end)
+        stage.book("spend", len(periods), amount=-last * stock[periods[-1]])
+        stage.offer(self.id, "stock", {-1: Expression(constant=self.initial)} | stock)
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        """Release inside a shock; the baseline never touches the stock."""
+        if path.is_baseline:
+            return
+        rate = math.inf if self.release_rate is None else self.release_rate * stage.horizon.delta
+        before = stage.offered(self.id, "stock")[path.periods.start - 1]
+        for t in path.periods:
+            release = stage.variable(self.id, "release", t, upper=rate)
+            left = stage.variable(self.id, "left", t)
+            stage.require(self.id, "left", t, left + release, "==", self._keep(stage) * before)
+            stage.book("supply", path.key, self.commodity, t, amount=release)
+            stage.book("operating", path.key, t, amount=self.release_cost * release)
+            before = left

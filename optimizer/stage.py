@@ -1,0 +1,371 @@
+"""The paper that a formulation is written on: columns, rows, ledgers and offers.
+
+Levers and the network write columns and rows in the units of the file (t, USD) and meet only in the ledgers
+below. `problem()` hands the whole to PuLP in units chosen from the data, so that neither grams of dysprosium nor
+billions of dollars fall below the solver's tolerances.
+
+    ledger      key                                     unit                     written by
+    outlay      year                                    money, the budget's      levers; network (support)
+    spend       period; T is the end of the horizon     money                    levers
+    operating   path, period                            money                    activities, substitution, network, releases
+    support     period                                  money                    activities: the part of baseline operating cost
+    capacity    path, existing process, period          t                        network, partnership, leverage
+    supply      path, commodity, period                 t                        activities, substitution, releases, scrap
+    need        path, segment, period                   t                        substitution
+    production  path, commodity, region, kind, period   t                        activities
+    below       path, segment, period                   t unserved below floor   network
+
+An **offer** is what a lever hands from the plan to operation: for each period an affine expression in the plan's
+columns. Where the plan is fixed, `offered` gives its numbers instead, and a lever cannot tell the difference.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pulp
+
+from optimizer.errors import StageError
+from optimizer.horizon import Horizon
+from optimizer.shocks import BASELINE, Path
+
+Unit = Literal["t", "USD", "1"]
+Sense = Literal["<=", ">=", "=="]
+LEDGERS: dict[str, tuple[str, ...]] = {
+    "outlay": ("year",),
+    "spend": ("moment",),
+    "operating": ("path", "period"),
+    "support": ("period",),
+    "capacity": ("path", "process", "period"),
+    "supply": ("path", "commodity", "period"),
+    "need": ("path", "segment", "period"),
+    "production": ("path", "commodity", "region", "kind", "period"),
+    "below": ("path", "segment", "period"),
+}
+Key = tuple[str | int, ...]
+
+
+class Expression:
+    """An affine expression: coefficients by column, and a constant. Never changed once handed out."""
+
+    __slots__ = ("constant", "terms")
+
+    def __init__(self, terms: Mapping[int, float] | None = None, constant: float = 0.0) -> None:
+        self.terms: dict[int, float] = dict(terms) if terms else {}
+        self.constant = constant
+
+    def add(self, other: "Expression | float", factor: float = 1.0) -> None:
+        """Add `factor · other` in place; for sums that their owner is still writing."""
+        if isinstance(other, Expression):
+            self.constant += factor * other.constant
+            mine = self.terms
+            for column, coefficient in other.terms.items():
+                mine[column] = mine.get(column, 0.0) + factor * coefficient
+        else:
+            self.constant += factor * other
+
+    def __add__(self, other: "Expression | float") -> "Expression":
+        return total((self, other))
+
+    def __sub__(self, other: "Expression | float") -> "Expression":
+        result = Expression(self.terms, self.constant)
+        result.add(other, -1.0)
+        return result
+
+    def __rsub__(self, other: float) -> "Expression":
+        return -1.0 * self + other
+
+    def __mul__(self, factor: float) -> "Expression":
+        return Expression({column: factor * value for column, value in self.terms.items()}, factor * self.constant)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __bool__(self) -> bool:
+        raise StageError("an expression has no truth value; compare its terms")
+
+    def value(self, values: Sequence[float]) -> float:
+        """Its value where column j takes `values[j]`."""
+        return self.constant + math.fsum(coefficient * values[column] for column, coefficient in self.terms.items())
+
+
+def total(parts: Iterable[Expression | float]) -> Expression:
+    """The sum of many expressions, in linear time."""
+    result = Expression()
+    for part in parts:
+        result.add(part)
+    return result
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Whose row or column it is: the path (empty for the plan), owner, what, and period or index."""
+
+    path: str
+    owner: str
+    what: str
+    index: str
+
+    def __str__(self) -> str:
+        head = f"{self.path}/" if self.path else ""
+        return f"{head}{self.owner}.{self.what}.{self.index}" if self.index else f"{head}{self.owner}.{self.what}"
+
+
+@dataclass
+class Column:
+    """A decision of period `t`: its bounds in its own unit, and whether it is integer."""
+
+    mark: Mark
+    unit: Unit
+    lower: float
+    upper: float
+    integer: bool
+    t: int
+
+
+@dataclass
+class Row:
+    """A restriction ``terms sense right``, in its own unit; `t` is its period where it has one."""
+
+    mark: Mark
+    unit: Unit
+    terms: dict[int, float]
+    sense: Sense
+    right: float
+    t: int | None
+
+
+@dataclass
+class Names:
+    """What may stand in a ledger's key."""
+
+    commodity: frozenset[str]
+    process: frozenset[str]
+    segment: frozenset[str]
+    path: set[str] = field(default_factory=lambda: {BASELINE})
+
+
+class Stage:
+    """One linear or mixed-integer programme being written.
+
+    Args:
+        horizon: the axis of time.
+        discount_rate: per year.
+        names: what the ledgers' keys may be.
+        offers: the numbers of a fixed plan, by ``(owner, what)`` and period; none where the plan is still open.
+    """
+
+    def __init__(
+        self,
+        horizon: Horizon,
+        discount_rate: float,
+        names: Names,
+        offers: Mapping[tuple[str, str], Mapping[int, float]] | None = None,
+    ) -> None:
+        self.horizon = horizon
+        self.names = names
+        self.columns: list[Column] = []
+        self.rows: list[Row] = []
+        self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
+        self._books: dict[str, dict[Key, Expression]] = {ledger: {} for ledger in LEDGERS}
+        self._offers: dict[tuple[str, str], dict[int, Expression]] = {}
+        for key, by_period in (offers or {}).items():
+            self._offers[key] = {t: Expression(constant=number) for t, number in by_period.items()}
+        self._path = ""
+        self._used: set[tuple[str, Mark]] = set()
+
+    def discount(self, t: int) -> float:
+        """The discount factor δ(t) = (1 + r)^(−tΔ); t may be T, the end of the horizon."""
+        return self._discounts[t]
+
+    @contextmanager
+    def under(self, path: Path) -> Iterator[None]:
+        """Everything written inside belongs to this path."""
+        self.names.path.add(path.key)
+        before, self._path = self._path, path.key
+        try:
+            yield
+        finally:
+            self._path = before
+
+    def variable(
+        self, owner: str, what: str, t: int, *, unit: Unit = "t", upper: float = math.inf, integer: bool = False
+    ) -> Expression:
+        """A new column of one period, 0 or more, at most `upper`."""
+        mark = self._mark("column", owner, what, self.horizon.label(t))
+        self.columns.append(Column(mark, unit, 0.0, upper, integer, t))
+        return Expression({len(self.columns) - 1: 1.0})
+
+    def require(
+        self,
+        owner: str,
+        what: str,
+        t: int | None,
+        left: Expression,
+        sense: Sense,
+        right: Expression | float = 0.0,
+        *,
+        unit: Unit = "t",
+    ) -> None:
+        """A new row ``left sense right``."""
+        mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
+        difference = left - right
+        terms = {column: value for column, value in difference.terms.items() if value != 0.0}
+        right_hand_side = -difference.constant
+        if not terms:
+            if _holds(0.0, sense, right_hand_side):
+                return
+            terms = {self._never(): 1.0}
+        self.rows.append(Row(mark, unit, terms, sense, right_hand_side, t))
+
+    def limit(self, owner: str, what: str, t: int, column: Expression, upper: Expression | float) -> None:
+        """``column ≤ upper``: a bound where the plan is fixed, a row where it is still open."""
+        limit = upper if isinstance(upper, Expression) else Expression(constant=upper)
+        if limit.terms:
+            self.require(owner, what, t, column, "<=", limit)
+            return
+        (index,) = column.terms
+        self.columns[index].upper = max(0.0, min(self.columns[index].upper, limit.constant))
+
+    def _never(self) -> int:
+        """A column that stays zero: it keeps a row that cannot hold in the problem, where the solver sees it."""
+        self.columns.append(Column(Mark(self._path, "never", str(len(self.columns)), ""), "1", 0.0, 0.0, False, 0))
+        return len(self.columns) - 1
+
+    def _mark(self, sort: str, owner: str, what: str, index: str) -> Mark:
+        mark = Mark(self._path, owner, what, index)
+        if (sort, mark) in self._used:
+            raise StageError(f"the {sort} {mark} is written twice")
+        self._used.add((sort, mark))
+        return mark
+
+    def book(self, ledger: str, *key: str | int, amount: Expression | float) -> None:
+        """Add an amount to an account of a ledger.
+
+        Raises:
+            StageError: no such ledger, or a key that does not belong there.
+        """
+        account = self._books[self._checked(ledger, key)].setdefault(key, Expression())
+        account.add(amount)
+
+    def booked(self, ledger: str, *key: str | int) -> Expression:
+        """What stands in an account so far; 0 where nothing was booked."""
+        return self._books[self._checked(ledger, key)].get(key, Expression())
+
+    def accounts(self, ledger: str) -> Mapping[Key, Expression]:
+        """All accounts of a ledger, by key."""
+        return self._books[self._checked(ledger, None)]
+
+    def _checked(self, ledger: str, key: Key | None) -> str:
+        shape = LEDGERS.get(ledger)
+        if shape is None:
+            raise StageError(f'there is no ledger "{ledger}"')
+        if key is not None and (len(key) != len(shape) or not all(map(self._belongs, shape, key))):
+            raise StageError(f"{key} is no key of {ledger}, which wants ({', '.join(shape)})")
+        return ledger
+
+    def _belongs(self, part: str, value: str | int) -> bool:
+        if part in ("commodity", "process", "segment", "path"):
+            return value in getattr(self.names, part)
+        if part in ("period", "moment", "year"):
+            axis = {"period": self.horizon.periods, "year": self.horizon.years}
+            return value in axis.get(part, range(len(self.horizon.periods) + 1))
+        return isinstance(value, str)
+
+    def offer(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
+        """Hand something of the plan to operation (and to the rows that tie options together)."""
+        if (owner, what) in self._offers:
+            raise StageError(f"{owner} offers {what} twice")
+        self._offers[owner, what] = dict(by_period)
+
+    def offered(self, owner: str, what: str) -> Mapping[int, Expression]:
+        """What a lever's `invest` offered, or its numbers where the plan is fixed."""
+        if (owner, what) not in self._offers:
+            raise StageError(f"{owner} offers no {what}")
+        return self._offers[owner, what]
+
+    def evaluated_offers(self, values: Sequence[float]) -> dict[tuple[str, str], dict[int, float]]:
+        """Every offer where column j takes `values[j]`: what a recourse stage starts from."""
+        return {
+            key: {t: expression.value(values) for t, expression in by_period.items()}
+            for key, by_period in self._offers.items()
+        }
+
+    def found(self) -> dict[tuple[str, str, str], dict[int, int]]:
+        """Column numbers by path (empty for the plan), owner and what; then by period."""
+        result: dict[tuple[str, str, str], dict[int, int]] = {}
+        for j, column in enumerate(self.columns):
+            key = (column.mark.path, column.mark.owner, column.mark.what)
+            result.setdefault(key, {})[column.t] = j
+        return result
+
+    def scales(self) -> tuple[list[float], list[float]]:
+        """Divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
+
+        Tonnes are measured against the largest demand, a money row against the middle of its own coefficients.
+        """
+        mass = _mass_unit(self.rows)
+        columns = [mass if column.unit == "t" else 1.0 for column in self.columns]
+        rows = [
+            mass if row.unit == "t" else _middle(value * columns[column] for column, value in row.terms.items())
+            for row in self.rows
+        ]
+        return columns, rows
+
+    def problem(self, name: str, columns: Sequence[float], rows: Sequence[float]) -> pulp.LpProblem:
+        """The stage as a PuLP problem without an objective, columns and rows divided by the scales given."""
+        problem = pulp.LpProblem(name)
+        namer = _Namer()
+        variables = [
+            problem.add_variable(
+                namer(str(column.mark)),
+                column.lower / scale,
+                None if math.isinf(column.upper) else column.upper / scale,
+                pulp.const.LpInteger if column.integer else pulp.const.LpContinuous,
+            )
+            for column, scale in zip(self.columns, columns, strict=True)
+        ]
+        senses = {"<=": pulp.const.LpConstraintLE, ">=": pulp.const.LpConstraintGE, "==": pulp.const.LpConstraintEQ}
+        namer = _Namer()
+        for row, scale in zip(self.rows, rows, strict=True):
+            left = pulp.lpSum_vars_coefs(
+                [(variables[column], value * columns[column] / scale) for column, value in row.terms.items()]
+            )
+            left.constant = -row.right / scale
+            left.sense = senses[row.sense]
+            problem.addConstraint(left, namer(str(row.mark)))
+        return problem
+
+
+class _Namer:
+    """Names that PuLP, MPS and LP files take as they are, and no two alike."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def __call__(self, wanted: str) -> str:
+        name = "".join(sign if sign.isalnum() or sign in "._@/" else "_" for sign in wanted)
+        name = name if name[:1].isalpha() else f"n{name}"
+        unique, count = name, 2
+        while unique in self._taken:
+            unique, count = f"{name}.{count}", count + 1
+        self._taken.add(unique)
+        return unique
+
+
+def _holds(left: float, sense: Sense, right: float) -> bool:
+    slack = {"<=": right - left, ">=": left - right, "==": -abs(left - right)}[sense]
+    return slack >= -1e-9 * max(1.0, abs(right))
+
+
+def _mass_unit(rows: Iterable[Row]) -> float:
+    largest = max((abs(row.right) for row in rows if row.unit == "t" and row.mark.what == "balance"), default=0.0)
+    return 10.0 ** (math.floor(math.log10(largest)) - 2) if largest > 0 else 1.0
+
+
+def _middle(values: Iterable[float]) -> float:
+    """The power of ten nearest to the geometric middle of the sizes given."""
+    sizes = [math.log10(abs(value)) for value in values if value]
+    return 10.0 ** round(sum(sizes) / len(sizes)) if sizes else 1.0

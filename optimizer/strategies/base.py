@@ -1,0 +1,68 @@
+"""The seams of a strategy: what it is asked, what it says on the way, what it hands back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from optimizer.instance.schema import Instance
+from optimizer.solver import Clock, Settings, Vector
+from optimizer.stage import Stage
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a run stands.
+
+    Attributes:
+        phase: ``cost`` (least cost with all floors kept) or ``gap`` (least gap) or ``cost under the gap``.
+        seconds: since the run began.
+        best: the best objective found so far; infinite before there is one.
+        bound: proven lower bound on it.
+        shocks: how many shocks the model holds.
+    """
+
+    phase: str
+    seconds: float
+    best: float
+    bound: float
+    shocks: int
+
+
+Listener = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What a strategy found.
+
+    Attributes:
+        status: ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules clash).
+        stage: the model's columns and rows.
+        values: by column; None where there is no plan.
+        cost, bound: total cost of `values` and its proven lower bound.
+        gap, gap_bound: the least survival gap and its proven lower bound; 0 where every floor is kept.
+        prices: by row, of cost, or of gap where floors fail; None where the time ran out.
+        reduced: the same by column.
+        history: every step.
+        notes: what the user should know.
+    """
+
+    status: Literal["optimal", "stopped", "infeasible"]
+    stage: Stage
+    values: Vector | None = None
+    cost: float = float("inf")
+    bound: float = float("-inf")
+    gap: float = 0.0
+    gap_bound: float = 0.0
+    prices: Vector | None = None
+    reduced: Vector | None = None
+    history: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Strategy(Protocol):
+    """One verb: find the plan."""
+
+    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
+        """Find the cheapest plan that survives, or the one with the least gap."""
+        ...

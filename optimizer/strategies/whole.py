@@ -1,0 +1,214 @@
+"""One big model: the plan, the baseline and every shock written out.
+
+    cost    all floors kept, least cost
+    gap     where that cannot be: least survival gap, then least cost with that gap held
+
+Integers are proven first; then they are fixed and the linear programme is solved again, so that what is reported
+satisfies its rows exactly and has prices.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from optimizer import formulation
+from optimizer.instance.schema import Instance
+from optimizer.levers import Sized
+from optimizer.solver import Answer, Clock, Model, Settings, Vector
+from optimizer.stage import Expression
+from optimizer.strategies.base import Listener, Solved, Step
+from optimizer.strategies.reading import DUST
+from optimizer.strategies.recourse import Ration, hold
+
+HELD = 1e-7
+NEGLIGIBLE = 1e-6
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The strategy that writes every shock out."""
+
+    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
+        """Find the cheapest plan that survives, or the one with the least gap."""
+        return _Run(instance, settings, clock, listener).result()
+
+
+@dataclass
+class _Run:
+    instance: Instance
+    settings: Settings
+    clock: Clock
+    listener: Listener
+    history: list[Step] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.began = time.perf_counter()
+        self.stage = formulation.whole_stage(self.instance, self.instance.events)
+        self.cost = formulation.cost(self.stage, self.instance, self.instance.events)
+        self.shortfall = formulation.gap(self.stage, self.instance)
+        self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
+        self.ration: Ration = hold(self.stage, self.shortfall)
+        self.model = Model(self.stage, self.cost, self.settings, self.clock)
+
+    def result(self) -> Solved:
+        self._floors(0.0, 0.0)
+        answer = self._solve("cost")
+        if answer.status == "infeasible" and not self.below:
+            return Solved("infeasible", self.stage, history=tuple(self.history))
+        if answer.status == "infeasible":
+            return self._least_gap()
+        if answer.values is None:
+            return self._fall_back()
+        return self._finish(answer, self.cost, 0.0, 0.0)
+
+    def _floors(self, most: float, allowed: float) -> None:
+        self.model.bound(self.below, 0.0, most)
+        self.model.bound(self.ration.columns, 0.0, allowed)
+
+    def _solve(self, phase: str) -> Answer:
+        def hear(best: float, bound: float) -> None:
+            step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.instance.events))
+            self.history.append(step)
+            self.listener(step)
+
+        hear(float("inf"), float("-inf"))
+        answer = self.model.solve(listener=hear)
+        if answer.values is not None:
+            hear(answer.objective, answer.bound)
+        return answer
+
+    def _least_gap(self) -> Solved:
+        """Floors cannot all be kept: least gap first, then least cost with that gap held."""
+        self._floors(np.inf, np.inf)
+        self.model.minimise(self.shortfall)
+        answer = self._solve("gap")
+        if answer.status == "infeasible":
+            return Solved("infeasible", self.stage, history=tuple(self.history))
+        if answer.values is None:
+            return self._fall_back()
+        least = self._polished(answer)
+        assert least.values is not None
+        gap_bound = max(0.0, min(answer.bound, least.objective))
+        if answer.status == "stopped" or self.clock.is_over:
+            stopped = replace(answer, status="stopped")
+            return self._finish(stopped, self.cost, least.objective, gap_bound, least)
+        return self._cheapest(least, gap_bound)
+
+    def _cheapest(self, least: Answer, gap_bound: float) -> Solved:
+        """Hold the gap and minimise cost."""
+        gap = least.objective
+        self.model.minimise(self.cost)
+        for slack in (HELD, 10 * HELD):
+            self._unfix()
+            self._floors(np.inf, gap / self.ration.unit * (1.0 + slack))
+            answer = self._solve("cost under the gap")
+            if answer.status != "infeasible":
+                break
+        if answer.values is None:
+            answer = replace(least, status="stopped", bound=float("-inf"))
+        return self._finish(answer, self.cost, gap, gap_bound, least)
+
+    def _fall_back(self) -> Solved:
+        """The time ran out before any plan was found: the one that is always there is to do nothing."""
+        self.notes.append("The time ran out before any plan was found; this one does nothing.")
+        plan = [j for j, column in enumerate(self.stage.columns) if not column.mark.path and column.mark.what != "stock"]
+        plan = [j for j in plan if j not in self.ration.columns]
+        self.model.clock = Clock()
+        self._floors(np.inf, np.inf)
+        self.model.bound(plan, 0.0, 0.0)
+        self.model.minimise(self.shortfall if self.shortfall.terms else self.cost)
+        answer = self.model.solve(relaxed=True)
+        if answer.values is None:
+            return Solved("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
+        gap = max(0.0, self.shortfall.value(answer.values.tolist()))
+        stopped = replace(answer, status="stopped", bound=float("-inf"))
+        return self._solved(stopped, gap, 0.0, None)
+
+    def _polished(self, answer: Answer) -> Answer:
+        """The same integers, fixed and whole; the rest again by linear programming, with prices."""
+        assert answer.values is not None
+        if not len(self.model.integers) and answer.prices is not None:
+            return answer
+        values = answer.values.copy()
+        for _ in range(3):
+            fixed = np.round(values[self.model.integers])
+            self.model.bound(self.model.integers, fixed, fixed)
+            again = self._untimed()
+            if again.values is None:
+                self.notes.append("The integers could not be fixed exactly; prices are left out.")
+                return answer
+            dust = self._dust(again.values)
+            if not dust:
+                return again
+            values = again.values.copy()
+            values[dust] = 0.0
+        return again
+
+    def _untimed(self) -> Answer:
+        clock, self.model.clock = self.model.clock, Clock()
+        try:
+            return self.model.solve(relaxed=True)
+        finally:
+            clock.solving += self.model.clock.solving
+            self.model.clock = clock
+
+    def _dust(self, values: Vector) -> list[int]:
+        """Openings at size 0 that nothing open requires."""
+        found, options = self.stage.found(), self.instance.options
+        opened = {
+            o: [(a, column) for a, column in found.get(("", o, "open"), {}).items() if values[column] > 0.5]
+            for o in options
+        }
+        needed = {
+            required
+            for o, option in options.items()
+            if isinstance(option, Sized) and opened[o]
+            for required in option.requires
+        }
+        return [
+            column
+            for o, option in options.items()
+            if isinstance(option, Sized) and o not in needed
+            for a, column in opened[o]
+            if values[found["", o, "size"][a]] <= DUST * option.max_size
+        ]
+
+    def _unfix(self) -> None:
+        columns = self.stage.columns
+        upper = [columns[j].upper for j in self.model.integers]
+        self.model.bound(self.model.integers, 0.0, np.array(upper))
+
+    def _finish(
+        self, answer: Answer, objective: Expression, gap: float, gap_bound: float, least: Answer | None = None
+    ) -> Solved:
+        self.model.minimise(objective)
+        bound = answer.bound if least is None or answer.status == "optimal" else float("-inf")
+        if least is not None and answer.values is not None and answer.bound == float("-inf"):
+            self._floors(np.inf, gap / self.ration.unit * (1.0 + HELD))
+        polished = replace(self._polished(answer), status=answer.status, bound=bound)
+        return self._solved(polished, gap, gap_bound, least)
+
+    def _solved(self, answer: Answer, gap: float, gap_bound: float, least: Answer | None) -> Solved:
+        assert answer.values is not None
+        values = answer.values.tolist()
+        cost = self.cost.value(values)
+        status: Literal["optimal", "stopped"] = "optimal" if answer.status == "optimal" else "stopped"
+        priced = answer if least is None else least
+        if self._negligible(values):
+            gap = gap_bound = 0.0
+        return Solved(
+            status, self.stage, answer.values, cost, min(answer.bound, cost), gap, gap_bound,
+            priced.prices, priced.reduced, tuple(self.history), tuple(self.notes),
+        )  # fmt: skip
+
+    def _negligible(self, values: Sequence[float]) -> bool:
+        """Whether no segment falls short by as much as a millionth of its demand."""
+        asked = {shock.name: self.instance.path(shock) for shock in self.instance.events}
+        for (path, segment, t), below in self.stage.accounts("below").items():
+            if below.value(values) > NEGLIGIBLE * asked[str(path)].demanded(str(segment), int(t)):
+                return False
+        return True

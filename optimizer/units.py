@@ -1,0 +1,188 @@
+"""Numbers as they stand in an instance file: amounts, shares and series by year.
+
+    Amount      2.5e9 · 2_500_000_000 · 2.5B · 250M · 40k        any finite number
+    Quantity    the same, 0 or more                              t, t/yr, USD, …
+    Share       0 … 1
+    Series      a number, or {year: number}: linear between the years given, flat outside them
+"""
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
+_AMOUNT = re.compile(r"^([-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)$")
+
+
+def finding(what: str, cure: str) -> PydanticCustomError:
+    """An error that carries its cure through pydantic."""
+    return PydanticCustomError("finding", "{what}", {"what": what, "cure": cure})
+
+
+def parse_amount(value: Any) -> float:
+    """A finite number from a number or from text such as ``2.5B``, ``250M`` or ``40k``.
+
+    Raises:
+        PydanticCustomError: no number, no finite number, or an unknown suffix.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise finding(f"{_shown(value)} is not a number", "Write a plain number, or one such as 2.5B, 250M, 40k.")
+    number = _parse_text(value) if isinstance(value, str) else float(value)
+    if not math.isfinite(number):
+        raise finding(f"{_shown(value)} is not finite", "Leave the field out where there is no limit.")
+    return number
+
+
+def _parse_text(text: str) -> float:
+    found = _AMOUNT.match(text.strip())
+    if not found:
+        raise finding(f'"{text}" is not a number', "Write a plain number, or one such as 2.5B, 250M, 40k.")
+    digits, suffix = found.groups()
+    number = float(digits.replace("_", ""))
+    if suffix == "%":
+        raise finding(f'"{text}" is a percentage', f"Write it as a share: {number / 100:g}.")
+    if suffix and suffix not in SUFFIXES:
+        near = {"m": "M", "mn": "M", "mm": "M", "bn": "B", "b": "B"}.get(suffix.lower())
+        cure = f"Write {digits}{near}." if near else "The suffixes are k (thousand), M (million) and B (billion)."
+        raise finding(f'"{text}" has an unknown suffix "{suffix}"', cure)
+    return number * SUFFIXES.get(suffix, 1.0)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return "nothing" if value is None else f'"{value}"'
+
+
+def _not_negative(value: float) -> float:
+    if value < 0:
+        raise finding(f"{value:g} is negative", "Write 0 or more.")
+    return value
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise finding(f"{value:g} is not positive", "Write more than 0.")
+    return value
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        cure = f"Write {value / 100:g} for {value:g} %." if 1 < value <= 100 else "Write a number from 0 to 1."
+        raise finding(f"{value:g} is not a share between 0 and 1", cure)
+    return value
+
+
+@dataclass(frozen=True)
+class Series:
+    """A quantity by calendar year: linear between the years given, flat outside them."""
+
+    points: tuple[tuple[int, float], ...]
+
+    def at(self, year: int) -> float:
+        """The value of a calendar year."""
+        after = bisect_right(self.points, (year, math.inf))
+        if after == 0:
+            return self.points[0][1]
+        if after == len(self.points):
+            return self.points[-1][1]
+        (left, low), (right, high) = self.points[after - 1], self.points[after]
+        return low + (high - low) * (year - left) / (right - left)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The numbers as given, in the order of their years."""
+        return tuple(value for _, value in self.points)
+
+    @classmethod
+    def constant(cls, value: float) -> "Series":
+        """The same value in every year."""
+        return cls(((0, float(value)),))
+
+
+def parse_series(value: Any) -> Series:
+    """A series from a number or a mapping ``year: number``.
+
+    Raises:
+        PydanticCustomError: an empty mapping, a key that is no year, or a value that is no number.
+    """
+    if isinstance(value, Series):
+        return value
+    if not isinstance(value, Mapping):
+        return Series.constant(parse_amount(value))
+    if not value:
+        raise finding("is an empty mapping", "Write a number, or years with their values: {2027: 100, 2030: 250}.")
+    return Series(tuple(sorted((_year(key), parse_amount(number)) for key, number in value.items())))
+
+
+def _year(key: Any) -> int:
+    text = str(key).strip()
+    if isinstance(key, bool) or not re.fullmatch(r"\d{4}", text):
+        raise finding(f'"{key}" is not a calendar year', "A series has whole years as keys: {2027: 100, 2030: 250}.")
+    return int(text)
+
+
+def _plain(series: Series) -> float | dict[int, float]:
+    if len(series.points) == 1 and series.points[0][0] == 0:
+        return series.points[0][1]
+    return dict(series.points)
+
+
+def _each(check: Any) -> AfterValidator:
+    def checked(series: Series) -> Series:
+        for value in series.values:
+            check(value)
+        return series
+
+    return AfterValidator(checked)
+
+
+_NUMBER_SCHEMA: dict[str, Any] = {"type": ["number", "string"]}
+_SERIES_SCHEMA: dict[str, Any] = {
+    "anyOf": [_NUMBER_SCHEMA, {"type": "object", "patternProperties": {r"^\d{4}$": _NUMBER_SCHEMA}}]
+}
+
+Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema(_NUMBER_SCHEMA)]
+Quantity = Annotated[Amount, AfterValidator(_not_negative)]
+Positive = Annotated[Amount, AfterValidator(_positive)]
+Share = Annotated[Amount, AfterValidator(_share)]
+AmountSeries = Annotated[
+    Series, BeforeValidator(parse_series), PlainSerializer(_plain), WithJsonSchema(_SERIES_SCHEMA)
+]
+QuantitySeries = Annotated[AmountSeries, _each(_not_negative)]
+ShareSeries = Annotated[AmountSeries, _each(_share)]
+
+
+class Described(BaseModel):
+    """What every object of an instance file may carry: a name, a source and a note, all text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    name: str | None = None
+    source: str | None = None
+    note: str | None = None
+
+
+def si(value: float, unit: str = "", digits: int = 3) -> str:
+    """A number for reading: ``1.23B USD``, ``45.6k t``; three significant digits unless told."""
+    for bound, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= bound * (1 - 0.5 * 10 ** (-digits)):
+            scaled = value / (1e3 if suffix == "k" else bound)
+            return f"{_significant(scaled, digits)}{suffix} {unit}".rstrip()
+    return f"{_significant(value, digits)} {unit}".rstrip()
+
+
+def _significant(value: float, digits: int) -> str:
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))
+    text = f"{value:,.{min(places, 6)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
