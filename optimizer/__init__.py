@@ -1,0 +1,67 @@
+"""The cheapest set of moves that lets a country survive being cut off, and what each dollar buys.
+
+    >>> import optimizer as so
+    >>> instance = so.load("instances/tiny.yaml")
+    >>> result = so.solve(instance, budget=2e9)
+    >>> result.plan
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optimizer.analysis.solve import solve
+    from optimizer.audit import audit
+    from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
+    from optimizer.instance.load import inspect, load, read
+    from optimizer.instance.schema import Instance
+    from optimizer.instance.variants import without
+    from optimizer.plan import Build, Flows, Outcome, Plan, Result, Service
+    from optimizer.solver import Settings
+
+_HOMES = {
+    "analysis.solve": ("solve",),
+    "audit": ("audit",),
+    "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
+    "instance.load": ("inspect", "load", "read"),
+    "instance.schema": ("Instance",),
+    "instance.variants": ("without",),
+    "plan": ("Build", "Flows", "Outcome", "Plan", "Result", "Service"),
+    "solver": ("Settings",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AuditError",
+    "Build",
+    "Finding",
+    "Flows",
+    "Instance",
+    "InstanceError",
+    "OptimizerError",
+    "Outcome",
+    "Plan",
+    "PlanFileError",
+    "Result",
+    "Service",
+    "Settings",
+    "SolverError",
+    "audit",
+    "inspect",
+    "load",
+    "read",
+    "solve",
+    "without",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"optimizer.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'optimizer' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,11 +1,11 @@
 """Every error that the package raises on purpose.
 
-    OptimizerError
-    ├── InstanceError    the instance file cannot be used; carries every Finding
-    ├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
-    ├── SolverError      the solver failed, or is not installed
-    ├── AuditError       a plan does not add up; carries every disagreement
-    └── PlanFileError    a saved plan cannot be read
+OptimizerError
+├── InstanceError    the instance file cannot be used; carries every Finding
+├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
+├── SolverError      the solver failed, or is not installed
+├── AuditError       a plan does not add up; carries every disagreement
+└── PlanFileError    a saved plan cannot be read
 """
 
 from collections.abc import Sequence

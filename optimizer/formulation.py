@@ -1,19 +1,19 @@
 """The problem as a table of contents: plan, baseline, shocks, policy, cost.
 
-    whole_stage      the plan, the baseline and every shock given, in one programme
-    recourse_stage   the shocks alone, where the plan is fixed
-    cost             what is minimised, in present value
-    gap              the demand below the floors that is left unserved, valued at `shortage_cost`
+whole_stage      the plan, the baseline and every shock given, in one programme
+recourse_stage   the shocks alone, where the plan is fixed
+cost             what is minimised, in present value
+gap              the demand below the floors that is left unserved, valued at `shortage_cost`
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from optimizer import network
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import Instance, ShareRule
 from optimizer.levers import Sized
 from optimizer.shocks import BASELINE, Path, Shock
-from optimizer.stage import Expression, Names, Stage, total
+from optimizer.stage import Expression, Names, Sense, Stage, total
 
 Offers = Mapping[tuple[str, str], Mapping[int, float]]
 
@@ -95,20 +95,17 @@ def write_policy(stage: Stage, instance: Instance) -> None:
         _share(stage, instance, f"min_share_{i}", rule, ">=")
 
 
-def _share(stage: Stage, instance: Instance, what: str, rule: object, sense: str) -> None:
+def _share(stage: Stage, instance: Instance, what: str, rule: ShareRule, sense: Sense) -> None:
     """Σ over what counts ≤ (≥) share · Σ over all, in every period from `from` on."""
     accounts: dict[int, Expression] = {}
-    for key, produced in stage.accounts("production").items():
-        path, commodity, region, kind, t = key
-        if path != BASELINE or commodity != rule.commodity:  # type: ignore[attr-defined]
-            continue
-        counted = rule.counts(region, kind)  # type: ignore[attr-defined]
-        share = rule.share  # type: ignore[attr-defined]
-        accounts.setdefault(int(t), Expression()).add(produced, (1.0 - share) if counted else -share)
-    first = rule.from_ if rule.from_ is not None else instance.horizon.start  # type: ignore[attr-defined]
+    for (path, commodity, region, kind, t), produced in stage.accounts("production").items():
+        if path == BASELINE and commodity == rule.commodity:
+            own = 1.0 if rule.counts(str(region), str(kind)) else 0.0
+            accounts.setdefault(int(t), Expression()).add(produced, own - rule.share)
+    first = rule.from_ if rule.from_ is not None else instance.horizon.start
     for t, account in accounts.items():
         if instance.horizon.year(t) >= first:
-            stage.require("policy", what, t, account, sense)  # type: ignore[arg-type]
+            stage.require("policy", what, t, account, sense)
 
 
 def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float]]:

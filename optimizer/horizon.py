@@ -1,8 +1,8 @@
 """The axis of time: periods, their labels and lengths, and the points at which money is committed.
 
-    t      period, 0 … T−1      labelled 2026, 2026Q1 or 2026-01
-    Δ      delta, years         the length of a period
-    a      decision point       a period: the first of each calendar year (quarter, month)
+t      period, 0 … T−1      labelled 2026, 2026Q1 or 2026-01
+Δ      delta, years         the length of a period
+a      decision point       a period: the first of each calendar year (quarter, month)
 """
 
 import math

@@ -216,6 +216,11 @@ class Result:
     data: Mapping[str, Any] = field(repr=False)
 
     @property
+    def money(self) -> str:
+        """The currency's code, the first word of its label."""
+        return (self.currency.split() or [""])[0]
+
+    @property
     def survives(self) -> bool:
         """Whether the plan keeps every floor in every shock."""
         return self.status != "none" and all(outcome.survives for outcome in self.shocks)
@@ -227,11 +232,10 @@ class Result:
 
     def __repr__(self) -> str:
         survived = sum(outcome.survives for outcome in self.shocks)
-        money = self.currency.split()[0] if self.currency else ""
-        return (
-            f"<Result {self.instance!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; total cost "
-            f"{si(self.total_cost, money)}, outlay {si(self.outlay, money)}, survival gap {si(self.survival_gap, money)}>"
-        )
+        money = self.money
+        figures = {"total cost": self.total_cost, "outlay": self.outlay, "survival gap": self.survival_gap}
+        amounts = ", ".join(f"{name} {si(value, money)}" for name, value in figures.items())
+        return f"<Result {self.instance!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
 
     @cached_property
     def builds(self) -> "pd.DataFrame":
@@ -254,10 +258,9 @@ class Result:
         """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap."""
         import pandas as pd
 
-        money = self.currency.split()[0] if self.currency else ""
+        money = self.money
         rows = [
-            (o.name, d, s.floor, s.worst_service, s.margin, s.worst_period, s.first_failure)
-            + (s.shortage, s.below_floor, s.gap)
+            (o.name, d, s.floor, s.worst_service, s.margin, s.worst_period, s.first_failure, *_amounts(s))
             for o in self.shocks
             for d, s in o.segments.items()
         ]
@@ -350,6 +353,10 @@ class Result:
         if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
             raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
         return cls.from_dict(data)
+
+
+def _amounts(service: Service) -> tuple[float, float, float]:
+    return service.shortage, service.below_floor, service.gap
 
 
 def write_whole(path: str | FilePath, text: str) -> None:

@@ -1,8 +1,8 @@
 """Shocks as the file states them, as single events, and as the paths that operation takes.
 
-    ShockSpec   an entry under `shocks:`; several starts make several events
-    Shock       one event: a window of periods and all that happens in it
-    Path        what one run of operation has to live with: the baseline, or one shock's window
+ShockSpec   an entry under `shocks:`; several starts make several events
+Shock       one event: a window of periods and all that happens in it
+Path        what one run of operation has to live with: the baseline, or one shock's window
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +18,7 @@ BASELINE = "baseline"
 
 
 def as_tuple(value: Any) -> Any:
+    """One thing or a list of things, as a tuple; an empty list is refused."""
     if isinstance(value, (list, tuple)):
         if not value:
             raise finding("is an empty list", "Name at least one, or leave the field out.")

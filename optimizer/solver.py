@@ -11,10 +11,13 @@ here and nowhere else:
 import contextlib
 import math
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path as FilePath
 from typing import Any, Literal
 
 import numpy as np
@@ -374,8 +377,22 @@ def _quiet() -> Iterator[None]:
         os.close(saved)
 
 
+def write_model(stage: Stage, objective: Expression, path: FilePath) -> None:
+    """Write a stage as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
+    problem = stage.problem("diversify", [1.0] * len(stage.columns), [1.0] * len(stage.rows))
+    variables = problem.variables()
+    cost = pulp.lpSum_vars_coefs([(variables[j], value) for j, value in objective.terms.items()])
+    cost.constant = objective.constant
+    problem.setObjective(cost)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
+        beside = FilePath(folder) / f"model{path.suffix}"
+        if path.suffix == ".lp":
+            problem.writeLP(str(beside), max_length=255)
+        else:
+            problem.writeMPS(str(beside), with_objsense=True)
+        beside.replace(path)
+
+
 def versions() -> Mapping[str, str]:
     """The versions of PuLP and HiGHS."""
-    from importlib.metadata import version
-
     return {"pulp": version("pulp"), "highspy": version("highspy")}

@@ -4,16 +4,16 @@ Levers and the network write columns and rows in the units of the file (t, USD) 
 below. `problem()` hands the whole to PuLP in units chosen from the data, so that neither grams of dysprosium nor
 billions of dollars fall below the solver's tolerances.
 
-    ledger      key                                     unit                     written by
-    outlay      year                                    money, the budget's      levers; network (support)
-    spend       period; T is the end of the horizon     money                    levers
-    operating   path, period                            money                    activities, substitution, network, releases
-    support     period                                  money                    activities: the part of baseline operating cost
-    capacity    path, existing process, period          t                        network, partnership, leverage
-    supply      path, commodity, period                 t                        activities, substitution, releases, scrap
-    need        path, segment, period                   t                        substitution
-    production  path, commodity, region, kind, period   t                        activities
-    below       path, segment, period                   t unserved below floor   network
+    ledger      key                                     unit                written by
+    outlay      year                                    money, the budget's levers; activities (support)
+    spend       period; T is the end of the horizon     money               levers
+    operating   path, period                            money               activities, substitution, network, releases
+    support     period                                  money               activities, inside operating
+    capacity    path, existing process, period          t                   network, partnership, leverage
+    supply      path, commodity, period                 t                   activities, substitution, releases, scrap
+    need        path, segment, period                   t                   substitution
+    production  path, commodity, region, kind, period   t                   activities
+    below       path, segment, period                   t, below its floor  network
 
 An **offer** is what a lever hands from the plan to operation: for each period an affine expression in the plan's
 columns. Where the plan is fixed, `offered` gives its numbers instead, and a lever cannot tell the difference.
@@ -178,7 +178,7 @@ class Stage:
 
     def discount(self, t: int) -> float:
         """The discount factor δ(t) = (1 + r)^(−tΔ); t may be T, the end of the horizon."""
-        return self._discounts[t]
+        return float(self._discounts[t])
 
     @contextmanager
     def under(self, path: Path) -> Iterator[None]:
@@ -300,6 +300,15 @@ class Stage:
             key = (column.mark.path, column.mark.owner, column.mark.what)
             result.setdefault(key, {})[column.t] = j
         return result
+
+    def printed(self, owner: str, what: str) -> list[str]:
+        """The rows of an owner in words, for tests and for the curious: ``name: terms sense right``."""
+        return [self._text(row) for row in self.rows if (row.mark.owner, row.mark.what) == (owner, what)]
+
+    def _text(self, row: Row) -> str:
+        terms = sorted((str(self.columns[column].mark), value) for column, value in row.terms.items())
+        left = " ".join(f"{'-' if value < 0 else '+'} {abs(value):.10g} {name}" for name, value in terms)
+        return f"{row.mark}: {left} {row.sense} {row.right + 0.0:.10g}"
 
     def scales(self) -> tuple[list[float], list[float]]:
         """Divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.

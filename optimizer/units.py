@@ -1,9 +1,9 @@
 """Numbers as they stand in an instance file: amounts, shares and series by year.
 
-    Amount      2.5e9 · 2_500_000_000 · 2.5B · 250M · 40k        any finite number
-    Quantity    the same, 0 or more                              t, t/yr, USD, …
-    Share       0 … 1
-    Series      a number, or {year: number}: linear between the years given, flat outside them
+Amount      2.5e9 · 2_500_000_000 · 2.5B · 250M · 40k        any finite number
+Quantity    the same, 0 or more                              t, t/yr, USD, …
+Share       0 … 1
+Series      a number, or {year: number}: linear between the years given, flat outside them
 """
 
 import math
@@ -154,9 +154,7 @@ Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema(_NUMBER_
 Quantity = Annotated[Amount, AfterValidator(_not_negative)]
 Positive = Annotated[Amount, AfterValidator(_positive)]
 Share = Annotated[Amount, AfterValidator(_share)]
-AmountSeries = Annotated[
-    Series, BeforeValidator(parse_series), PlainSerializer(_plain), WithJsonSchema(_SERIES_SCHEMA)
-]
+AmountSeries = Annotated[Series, BeforeValidator(parse_series), PlainSerializer(_plain), WithJsonSchema(_SERIES_SCHEMA)]
 QuantitySeries = Annotated[AmountSeries, _each(_not_negative)]
 ShareSeries = Annotated[AmountSeries, _each(_share)]
 

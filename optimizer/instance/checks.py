@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from optimizer.activity import Activity
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
 from optimizer.shocks import Cut
@@ -52,7 +53,7 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
 
 def _names_of_network(draft: Draft, instance: Instance) -> Iterator[Problem]:
     commodities = draft.names("commodities")
-    activities = [("processes", p, process) for p, process in instance.processes.items()]
+    activities: list[tuple[str, str, Activity]] = [("processes", p, each) for p, each in instance.processes.items()]
     activities += [("options", o, option) for o, option in instance.options.items() if isinstance(option, Producing)]
     for section, name, activity in activities:
         for side in ("input", "output"):
@@ -174,7 +175,12 @@ def cuts_match(draft: Draft) -> Iterator[Problem]:
         for i, cut in enumerate(spec.cuts):
             if not any(cut.matches(p, act.region, act.stage, act.output) for p, act in activities.items()):
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
-                yield ("shocks", s, "cuts", i), "a cut that matches nothing: no process has all it asks for", cure, "warning"
+                yield (
+                    ("shocks", s, "cuts", i),
+                    "a cut that matches nothing: no process has all it asks for",
+                    cure,
+                    "warning",
+                )
         if not (spec.cuts or spec.demand or spec.cost or spec.survival or spec.reliability):
             yield ("shocks", s), "nothing happens in it", "Add `cuts:`, or remove the shock.", "warning"
 

@@ -99,7 +99,10 @@ def _build_mapping(document: Document, node: Any, place: Place, above: tuple[Any
         elif key in own:
             first = document.lines[(*place, key)]
             document.lines[(*place, key)] = line
-            what, cure = f"stands twice (first in line {first})", "Keep one of the two, or give the second another name."
+            what, cure = (
+                f"stands twice (first in line {first})",
+                "Keep one of the two, or give the second another name.",
+            )
             document.findings.append(document.finding((*place, key), what, cure))
         else:
             document.lines[(*place, key)] = line

@@ -1,8 +1,8 @@
 """From a file to an Instance, or to one InstanceError with every finding at once.
 
-    document    text to data, with lines                    (document)
-    sections    each object on its own, so that one fault does not hide another
-    passes      the named checks, over all that is sound    (checks)
+document    text to data, with lines                    (document)
+sections    each object on its own, so that one fault does not hide another
+passes      the named checks, over all that is sound    (checks)
 """
 
 import difflib
@@ -181,7 +181,7 @@ class _Reader:
 
 def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
     """The entry with its own name in it, `home` resolved, and the region of refining and recycling filled in."""
-    whole = _at_home(entry, home)
+    whole: dict[str, Any] = _at_home(entry, home)
     if section in ("processes", "demands", "options"):
         whole["id"] = name
     if section == "options" and entry.get("kind") in ("refining", "recycling") and entry.get("region") is None:
@@ -266,4 +266,3 @@ def _suggest(word: str, known: Iterable[str], otherwise: str) -> str:
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1)
     return f'Did you mean "{near[0]}"?' if near else f"{otherwise} {', '.join(names)}."
-

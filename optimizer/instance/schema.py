@@ -120,8 +120,7 @@ class Instance(Described):
                 for d, demand in (self.demands.items() if spec else ())
             },
             capacity={
-                p: tuple(process.capacity.at(year(t)) * delta for t in periods)
-                for p, process in self.processes.items()
+                p: tuple(process.capacity.at(year(t)) * delta for t in periods) for p, process in self.processes.items()
             },
             region={p: process.region for p, process in self.processes.items()},
             severity=self._severities(spec, len(periods)) if spec else {},
@@ -148,17 +147,26 @@ class Instance(Described):
 
     def with_budget(self, budget: float | None) -> "Instance":
         """The same instance under another budget."""
-        return self.model_copy(update={"policy": self.policy.model_copy(update={"budget": budget})})
+        return self._changed(policy=self.policy.model_copy(update={"budget": budget}))
 
     def without_shocks(self) -> "Instance":
         """The same instance in a world where nothing happens."""
-        return self.model_copy(update={"shocks": {}})
+        return self._changed(shocks={})
 
     def keeping(self, options: Mapping[str, Lever]) -> "Instance":
         """The same instance with these options only; what shocks say of the others goes with them."""
         known = set(self.processes) | set(options)
-        shocks = {name: _forgetting(spec, set(self.options) - set(options), known) for name, spec in self.shocks.items()}
-        return self.model_copy(update={"options": dict(options), "shocks": shocks})
+        shocks = {
+            name: _forgetting(spec, set(self.options) - set(options), known) for name, spec in self.shocks.items()
+        }
+        return self._changed(options=dict(options), shocks=shocks)
+
+    def _changed(self, **update: object) -> "Instance":
+        """A copy with other parts; what was worked out from the old ones is forgotten."""
+        copy = self.model_copy(update=update)
+        for cached in ("events", "activities", "baseline"):
+            copy.__dict__.pop(cached, None)
+        return copy
 
 
 def _forgetting(spec: ShockSpec, gone: set[str], known: set[str]) -> ShockSpec:

@@ -1,6 +1,7 @@
 """Leverage: counter-leverage over a region, so that a deliberate cut bites less.
 
-    size        level, 0 … max_size ≤ 1        ℓ[t] = Σ_a n[a]·(1 − erosion)^(year(t) − year(a)), decisions past their lead time
+    size        level, 0 … max_size ≤ 1
+    ℓ[t]        level in force, Σ_a n[a]·(1 − erosion)^(year(t) − year(a)) over the decisions past their lead time
     restraint   share of the cut that full level holds back
     erosion     per year since the decision: the other side builds its own
 

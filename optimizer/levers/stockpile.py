@@ -5,7 +5,8 @@
     g[t]   release    t    released in period t of a shock
     k'[t]  left       t    held inside a shock, never refilled
 
-    keep   share that a period leaves, (1 − loss)^Δ      price, release_cost   USD per t      holding_cost   USD per t per year
+    keep   share that a period leaves, (1 − loss)^Δ
+    price, release_cost   USD per t                       holding_cost   USD per t per year
 
 Plan, in every period:
     stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size

@@ -65,8 +65,8 @@ def _respond(instance: Instance, shock: Shock, offers: Offers, clock: Clock, gra
     least = model.solve()
     assert least.values is not None, "without floors every shock can be answered"
     values, found = least.values, max(least.objective, granted or 0.0)
-    for slack in (SLACK, 1e-6):
-        model.bound(ration.columns, 0.0, found / ration.unit * (1.0 + slack) + SLACK)
+    for slack in (SLACK, 100 * SLACK):
+        model.bound(ration.columns, 0.0, found / ration.unit * (1.0 + slack))
         model.minimise(operating)
         cheapest = model.solve()
         if cheapest.values is not None:

@@ -1,0 +1,8 @@
+"""``python -m optimizer`` and the console script ``diversify``."""
+
+from optimizer.cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What binds, in words: the floors and limits whose prices are largest.
+
+Prices are the duals of the linear programme with its integers fixed: of cost where every floor is kept, of the survival
+gap where floors fail. Each is multiplied by one step that a reader can picture: one point of a floor, one per cent of a
+limit. What it says holds near the plan; a large step may be worth less.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from optimizer.instance.schema import Instance
+from optimizer.plan import Price
+from optimizer.stage import Column, Row
+from optimizer.strategies.base import Solved
+
+POINT = 0.01
+Found = tuple[str, str, float]
+
+
+def binding(instance: Instance, solved: Solved, most: int = 12) -> tuple[Price, ...]:
+    """The `most` largest worths, of groups of rows and bounds that belong together; empty without prices."""
+    if solved.prices is None or solved.values is None:
+        return ()
+    worths: dict[tuple[str, str], float] = defaultdict(float)
+    for row, price in zip(solved.stage.rows, solved.prices, strict=True):
+        if price == 0 or (row.mark.what == "most" and not _is_used(solved, row)):
+            continue
+        for what, step, size in _row(instance, row):
+            worths[what, step] += abs(price) * size
+    if solved.reduced is not None:
+        rests = zip(solved.stage.columns, solved.values, solved.reduced, strict=True)
+        for column, value, price in rests:
+            if price < 0 and value >= column.upper * (1 - 1e-9) > 0:
+                for what, step, size in _column(instance, column):
+                    worths[what, step] += -price * size
+    total = max(abs(solved.cost), solved.gap, 1e-12)
+    prices = [Price(what, step, float(worth)) for (what, step), worth in worths.items() if worth > 1e-7 * total]
+    return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
+
+
+def _is_used(solved: Solved, row: Row) -> bool:
+    """Whether anything is bought there: an option that stays closed is held by its integer, not by its largest size."""
+    assert solved.values is not None
+    return any(value > 0 and solved.values[column] > 0 for column, value in row.terms.items())
+
+
+def _name(instance: Instance, owner: str) -> str:
+    for section in (instance.options, instance.processes, instance.demands, instance.commodities):
+        if owner in section:
+            return section[owner].name or owner
+    return owner
+
+
+def _row(instance: Instance, row: Row) -> Iterator[Found]:
+    owner, what = row.mark.owner, row.mark.what
+    name = _name(instance, owner)
+    if what == "floor" and row.t is not None:
+        shock = next(event for event in instance.events if event.name == row.mark.path)
+        asked = instance.path(shock).demanded(owner, row.t)
+        yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * asked
+    elif what == "budget":
+        yield "the budget", "1 % more", POINT * row.right
+    elif what.startswith("annual_budget"):
+        yield f"the budget of {what.rsplit('_', 1)[1]}", "1 % more", POINT * row.right
+    elif what in ("max", "most"):
+        yield f"the largest size of {name}", "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
+    elif what == "limit":
+        yield f"what is left of {name} in the shocks", "1 % more", POINT * row.right
+    elif what == "run" and owner in instance.options:
+        yield f"{name} having to run in peace", "one point less", POINT * instance.horizon.delta
+    elif what == "balance" and row.right < 0:
+        yield f"the scrap there is: {name}", "1 % more", POINT * -row.right
+    elif what.startswith(("max_share", "min_share")):
+        yield _rule(instance, what), "one point looser", POINT
+
+
+def _rule(instance: Instance, what: str) -> str:
+    field, index = what[:9], int(what[10:])
+    rule = getattr(instance.policy, field)[index]
+    source = " ".join(part for part in (rule.kind, f"from {rule.region}" if rule.region else "") if part)
+    words = "at most" if field == "max_share" else "at least"
+    return f"the rule that {words} {rule.share:.0%} of {_name(instance, rule.commodity)} comes {source}"
+
+
+def _column(instance: Instance, column: Column) -> Iterator[Found]:
+    name, what, size = _name(instance, column.mark.owner), column.mark.what, POINT * column.upper
+    in_shock = bool(column.mark.path) and column.mark.path != "baseline"
+    words = {
+        "stock": f"the largest stock of {name}",
+        "fill": f"the rate at which {name} can be filled",
+        "release": f"the rate at which {name} can be released",
+        "substituted": f"the share that {name} can serve",
+        "activity": f"the capacity of {name} in the shocks",
+    }
+    if what in words and (in_shock or not column.mark.path):
+        yield words[what], "1 % more", size

@@ -1,0 +1,224 @@
+"""The main job: the plan, and beside it what a reader needs to judge it.
+
+strategy     the plan, its cost and bound            (strategies)
+recourse     every shock under the plan
+calm         the same instance without shocks: the price of survival, and what pays for itself in peace
+nothing      the same shocks with nothing built
+audit        all of it again, without the solver
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
+
+from optimizer.analysis.binding import binding
+from optimizer.analysis.dependence import shares
+from optimizer.analysis.survival import of_nothing, outcome
+from optimizer.audit import audit
+from optimizer.instance.schema import Instance
+from optimizer.plan import Nothing, Outcome, Plan, Result, Status
+from optimizer.solver import Clock, Settings
+from optimizer.solver import versions as solver_versions
+from optimizer.strategies.base import Listener, Solved
+from optimizer.strategies.clash import clash
+from optimizer.strategies.reading import nothing, offers_of, read_flows, read_plan
+from optimizer.strategies.recourse import respond
+from optimizer.strategies.whole import Whole
+
+
+@dataclass
+class Timer:
+    """Seconds of a run, by part."""
+
+    load: float = 0.0
+    began: float = 0.0
+
+    def seconds(self, clock: Clock) -> dict[str, float]:
+        """load, build (all that is neither loading nor the solver), solver, total."""
+        spent = time.perf_counter() - self.began
+        parts = {"load": self.load, "build": max(0.0, spent - clock.solving), "solver": clock.solving}
+        return parts | {"total": self.load + spent}
+
+
+def solve(
+    instance: Instance,
+    budget: float | None = None,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    notes: tuple[str, ...] = (),
+    load_seconds: float = 0.0,
+) -> Result:
+    """Find the cheapest plan that survives every shock, or the best there is.
+
+    Args:
+        instance: the instance.
+        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        settings: solver, gap, limits.
+        listener: hears every step of the search.
+        notes: what the caller wants to be said beside the result.
+        load_seconds: what reading the instance took, for `Result.seconds`.
+
+    Returns:
+        The result, audited.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    timer = Timer(load_seconds, time.perf_counter())
+    settings = settings or Settings()
+    if budget is not None:
+        instance = instance.with_budget(budget)
+    clock = Clock(settings.time_limit)
+    solved = Whole().run(instance, settings, clock, listener or (lambda step: None))
+    frame = _frame(instance, settings, solved, notes)
+    if solved.values is None:
+        return _without_plan(instance, settings, clock, timer, solved, frame)
+    result = _with_plan(instance, settings, clock, solved, frame)
+    report = audit(instance, result).require()
+    return replace(
+        result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
+    )
+
+
+def _frame(instance: Instance, settings: Settings, solved: Solved, notes: tuple[str, ...]) -> dict[str, Any]:
+    horizon = instance.horizon
+    return {
+        "instance": instance.title,
+        "currency": instance.currency,
+        "notes": (*notes, *solved.notes),
+        "settings": asdict(settings),
+        "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
+        "periods": tuple(horizon.label(t) for t in horizon.periods),
+        "data": instance.to_dict(),
+        "history": tuple(_thinned(solved)),
+        "costs": {},
+        "outlays": {},
+        "audit": {},
+        "seconds": {},
+    }
+
+
+def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
+    """Every step that changed something; an infinite bound is not written."""
+    steps: list[Mapping[str, Any]] = []
+    for step in solved.history:
+        row = {key: value for key, value in asdict(step).items() if value not in (float("inf"), float("-inf"))}
+        if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
+            steps.append(row)
+    return steps
+
+
+def _without_plan(
+    instance: Instance, settings: Settings, clock: Clock, timer: Timer, solved: Solved, frame: dict[str, Any]
+) -> Result:
+    rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
+    status: Status = "none" if solved.status == "infeasible" else "stopped"
+    frame["audit"] = {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}
+    frame["seconds"] = timer.seconds(clock)
+    return Result(
+        status=status,
+        total_cost=0.0,
+        outlay=0.0,
+        survival_gap=0.0,
+        worst_gap=0.0,
+        bound=None,
+        gap_bound=None,
+        mip_gap=None,
+        plan=Plan(),
+        baseline=None,
+        shocks=(),
+        calm_cost=None,
+        calm_builds=(),
+        nothing=None,
+        shares={},
+        binding=(),
+        clash=rules,
+        **frame,
+    )
+
+
+def _with_plan(instance: Instance, settings: Settings, clock: Clock, solved: Solved, frame: dict[str, Any]) -> Result:
+    assert solved.values is not None
+    values = solved.values.tolist()
+    plan = read_plan(instance, solved.stage, values)
+    outcomes = _outcomes(instance, plan, solved, values, clock)
+    survives = all(each.survives for each in outcomes)
+    calm_cost, calm_builds = _calm(instance, settings, clock, solved, plan)
+    baseline = read_flows(instance, solved.stage.found(), values, instance.baseline)
+    outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
+    status: Status = "stopped" if solved.status == "stopped" else "survives" if survives else "gap"
+    return Result(
+        status=status,
+        total_cost=solved.cost,
+        outlay=max(0.0, outlay),
+        survival_gap=solved.gap,
+        worst_gap=max((each.gap for each in outcomes), default=0.0),
+        bound=_known(solved.bound),
+        gap_bound=_known(solved.gap_bound),
+        mip_gap=_distance(solved),
+        plan=plan,
+        baseline=baseline,
+        shocks=outcomes,
+        calm_cost=calm_cost,
+        calm_builds=calm_builds,
+        nothing=_nothing(instance, clock),
+        shares=shares(instance, baseline),
+        binding=binding(instance, solved),
+        clash=(),
+        **frame,
+    )
+
+
+def _known(number: float) -> float | None:
+    return None if number in (float("inf"), float("-inf")) else number
+
+
+def _distance(solved: Solved) -> float | None:
+    """Relative distance from the bound, of cost or of gap, whichever is larger."""
+    if _known(solved.bound) is None:
+        return None
+    cost = (solved.cost - solved.bound) / abs(solved.cost) if solved.cost else 0.0
+    gap = (solved.gap - solved.gap_bound) / solved.gap if solved.gap > 0 else 0.0
+    return max(0.0, cost, gap)
+
+
+def _outcomes(instance: Instance, plan: Plan, solved: Solved, values: list[float], clock: Clock) -> tuple[Outcome, ...]:
+    """Every shock under the plan, as the report shows it: least gap, then least operating and shortage cost."""
+    granted = dict.fromkeys((event.name for event in instance.events), 0.0)
+    for (path, segment, _), below in solved.stage.accounts("below").items():
+        short = max(0.0, below.value(values))
+        granted[str(path)] += instance.demands[str(segment)].shortage_cost * short if solved.gap > 0 else 0.0
+    answers = respond(instance, instance.events, offers_of(instance, plan), clock, granted)
+    return tuple(outcome(instance, event, answers[event.name].flows) for event in instance.events)
+
+
+def _calm(
+    instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan
+) -> tuple[float | None, tuple[str, ...]]:
+    """Total cost without shocks, and the options that are bought even so."""
+    if not instance.events:
+        return solved.cost, _bought(plan)
+    if clock.is_over:
+        return None, ()
+    calm = instance.without_shocks()
+    found = Whole().run(calm, settings, clock, lambda step: None)
+    if found.values is None or found.status != "optimal":
+        return None, ()
+    return found.cost, _bought(read_plan(calm, found.stage, found.values.tolist()))
+
+
+def _bought(plan: Plan) -> tuple[str, ...]:
+    piles = (o for o, row in plan.fills.items() if any(fill > 0 for fill in row))
+    return tuple(dict.fromkeys([*(build.option for build in plan.builds), *piles]))
+
+
+def _nothing(instance: Instance, clock: Clock) -> Nothing | None:
+    if not instance.events:
+        return None
+    offers = offers_of(instance, nothing(instance))
+    answers = respond(instance, instance.events, offers, clock, {})
+    return of_nothing(instance, {name: answer.flows for name, answer in answers.items()})

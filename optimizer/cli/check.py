@@ -1,0 +1,53 @@
+"""diversify check: every finding of an instance file at once, or what the instance is about."""
+
+from typing import Annotated
+
+import typer
+
+from optimizer.cli import common
+
+
+@common.guarded
+def check(
+    files: Annotated[list[str], typer.Argument(help="Instance files, YAML or JSON.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON list, an object a file.")] = False,
+) -> None:
+    """Check instance files; of a sound one, say what it is about. Exit code 3 where one cannot be used."""
+    from optimizer.errors import InstanceError
+
+    said, bad = [], False
+    for file in files:
+        try:
+            said.append(_summarised(file, set_ or [], json))
+        except InstanceError as error:
+            bad = True
+            if json:
+                said.append({"file": file, "ok": False, "findings": [vars(each) for each in error.findings]})
+            else:
+                common.show_findings(error.findings)
+    if json:
+        import json as text
+
+        typer.echo(text.dumps(said, indent=1, ensure_ascii=False))
+    raise typer.Exit(common.BAD_INSTANCE if bad else common.SURVIVES)
+
+
+def _summarised(file: str, overrides: list[str], json: bool) -> dict[str, object]:
+    from dataclasses import asdict
+
+    from optimizer.instance.load import inspect
+
+    instance, findings = inspect(file, overrides)
+    from optimizer.analysis.summary import summarise
+
+    summary = summarise(instance)
+    if not json:
+        common.show_findings(findings)
+        from optimizer.report.summary import show_summary
+
+        show_summary(file, instance, summary)
+    return {"file": file, "ok": True, "findings": [vars(each) for each in findings], **asdict(summary)}

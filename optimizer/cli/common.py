@@ -1,0 +1,135 @@
+"""What the commands share: exit codes, where messages go, and how errors end a run."""
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from optimizer.errors import Finding
+    from optimizer.instance.schema import Instance
+    from optimizer.plan import Result
+    from optimizer.strategies.base import Listener, Step
+
+SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5
+
+
+def exit_code(result: "Result") -> int:
+    """The exit code that a result deserves."""
+    codes = {"survives": SURVIVES, "gap": NO_PLAN_SURVIVES, "none": NO_PLAN_SURVIVES, "stopped": STOPPED}
+    return codes[result.status]
+
+
+def messages() -> "Console":
+    """The console of progress and complaints: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One line to stderr."""
+    messages().print(text, markup=False)
+
+
+def complain(text: str, code: int) -> NoReturn:
+    """A last line to stderr, and the exit code."""
+    messages().print("Error: ", style="bold red", end="")
+    say(text)
+    raise typer.Exit(code)
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the package's errors into messages and exit codes."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from optimizer.errors import AuditError, InstanceError, OptimizerError, PlanFileError
+
+        try:
+            command(*args, **kwargs)
+        except InstanceError as error:
+            show_findings(error.findings)
+            raise typer.Exit(BAD_INSTANCE) from None
+        except PlanFileError as error:
+            complain(str(error), BAD_INSTANCE)
+        except AuditError as error:
+            complain(f"internal error: {error}", INTERNAL)
+        except OptimizerError as error:
+            complain(str(error), INTERNAL)
+        except KeyboardInterrupt:
+            complain("stopped before there was any plan.", STOPPED)
+        except BrokenPipeError:
+            # Whoever reads us has had enough; keep Python from complaining about it at exit.
+            sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115
+            raise typer.Exit(SURVIVES) from None
+
+    return run
+
+
+def show_findings(findings: Sequence["Finding"]) -> None:
+    """Every finding on stderr, errors first, then how many there are."""
+    console = messages()
+    ordered = sorted(findings, key=lambda finding: finding.severity)
+    for finding in ordered:
+        style = "bold red" if finding.severity == "error" else "yellow"
+        console.print(f"{finding.severity}: ", style=style, end="")
+        console.print(str(finding), markup=False)
+    errors = sum(finding.severity == "error" for finding in findings)
+    if errors:
+        warnings = len(findings) - errors
+        more = f" and {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
+        console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the instance cannot be used.")
+
+
+def amount(text: str | None, option: str) -> float | None:
+    """A number of the command line such as ``2B``; refused as usage."""
+    from pydantic_core import PydanticCustomError
+
+    from optimizer.units import parse_amount
+
+    if text is None:
+        return None
+    try:
+        number = parse_amount(text)
+    except PydanticCustomError as error:
+        raise typer.BadParameter(
+            f"{error.message()}. {(error.context or {}).get('cure', '')}", param_hint=option
+        ) from None
+    if number < 0:
+        raise typer.BadParameter("write 0 or more.", param_hint=option)
+    return number
+
+
+def loaded(file: str, overrides: Sequence[str]) -> "Instance":
+    """The instance of a file; warnings go to stderr."""
+    from optimizer.instance.load import inspect
+
+    instance, findings = inspect(file, overrides)
+    if findings:
+        show_findings(findings)
+    return instance
+
+
+@contextlib.contextmanager
+def progress() -> Iterator["Listener"]:
+    """A line on stderr that tells where the search stands; silent where stderr is no terminal."""
+    console = messages()
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    with console.status("reading the model …") as status:
+        yield lambda step: status.update(_in_words(step))
+
+
+def _in_words(step: "Step") -> str:
+    from optimizer.units import si
+
+    best = "no plan yet" if step.best == float("inf") else f"best {si(step.best, digits=5)}"
+    bound = "" if step.bound == float("-inf") else f", bound {si(step.bound, digits=5)}"
+    return f"least {step.phase} over {step.shocks} shocks: {best}{bound} ({step.seconds:.0f} s)"

@@ -1,0 +1,25 @@
+"""diversify show: print a saved plan again, without solving."""
+
+from typing import Annotated
+
+import typer
+
+from optimizer.cli import common
+
+
+@common.guarded
+def show(
+    plan: Annotated[str, typer.Argument(help="A plan file, as `solve --output` writes it.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the JSON object of `solve --json`.")] = False,
+) -> None:
+    """Print a saved plan as `solve` printed it."""
+    from optimizer.plan import Result
+
+    result = Result.load(plan)
+    if json:
+        typer.echo(result.to_json(whole=False))
+    else:
+        from optimizer.report import show as print_result
+
+        print_result(result)
+    raise typer.Exit(common.exit_code(result))

@@ -1,0 +1,87 @@
+"""diversify solve: from an instance file to the plan, printed, audited and proven."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli import common
+
+if TYPE_CHECKING:
+    from optimizer.plan import Result
+
+
+@common.guarded
+def solve(
+    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON.")],
+    budget: Annotated[
+        str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Leave out an option, or all of a kind. May be repeated.")
+    ] = None,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best plan is taken.")] = None,
+    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
+    solver: Annotated[str, typer.Option(help="highs, or cbc where the extra is installed.")] = "highs",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the solver.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the solver's own choices.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write CSV tables into this folder.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the plan to this file.")] = None,
+) -> None:
+    """Find the cheapest plan that survives every shock, or the best there is.
+
+    Exit codes: 0 survives and proven; 1 internal error; 2 usage; 3 bad instance; 4 no plan survives (the best one is
+    printed); 5 stopped unproven.
+    """
+    if solver not in ("highs", "cbc"):
+        raise typer.BadParameter("write highs or cbc.", param_hint="--solver")
+    limit = common.amount(budget, "--budget")
+    for target in (csv, output.parent if output else None):
+        if target is not None and target.exists() and not target.is_dir():
+            raise typer.BadParameter(f"{target} is not a folder.")
+
+    import time
+
+    from optimizer.instance.variants import without as leave_out
+    from optimizer.solver import Settings
+
+    began = time.perf_counter()
+    instance = common.loaded(file, set_ or ())
+    reduced = leave_out(instance, without or ())
+    load_seconds = time.perf_counter() - began
+
+    from optimizer.analysis.solve import solve as find
+
+    for note in reduced.notes:
+        common.say(note)
+    settings = Settings("cbc" if solver == "cbc" else "highs", gap, time_limit, threads, seed)
+    with common.progress() as listener:
+        result = find(reduced.instance, limit, settings, listener, reduced.notes, load_seconds)
+    _write(result, csv, output)
+    if json:
+        typer.echo(result.to_json(whole=False))
+    else:
+        from optimizer.report import show
+
+        show(result)
+    raise typer.Exit(common.exit_code(result))
+
+
+def _write(result: "Result", csv: Path | None, output: Path | None) -> None:
+    try:
+        if output is not None:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            result.save(output)
+            common.say(f"wrote {output}")
+        if csv is not None:
+            from optimizer.report.tables import write_csv
+
+            for path in write_csv(result, csv):
+                common.say(f"wrote {path}")
+    except OSError as error:
+        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)

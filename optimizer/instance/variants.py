@@ -1,0 +1,63 @@
+"""The same instance with something left out."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.schema import Instance
+from optimizer.levers import KINDS, Sized
+
+
+@dataclass(frozen=True)
+class Without:
+    """An instance without some options, and what went in words."""
+
+    instance: Instance
+    notes: tuple[str, ...]
+
+
+def without(instance: Instance, words: Sequence[str]) -> Without:
+    """Leave out options, or all of a kind; options that require one of them go too.
+
+    Raises:
+        InstanceError: a word that is neither an option nor a kind.
+    """
+    gone: dict[str, str] = {}
+    for word in words:
+        named = [o for o, option in instance.options.items() if word in (o, option.kind)]
+        if not named and word not in KINDS:
+            raise InstanceError([_unknown(instance, word)])
+        gone |= dict.fromkeys(named, word)
+    notes = [f"Without {word}: {_listed([o for o in gone if gone[o] == word])}." for word in dict.fromkeys(words)]
+    while True:
+        more = {
+            o: required
+            for o, option in instance.options.items()
+            if isinstance(option, Sized) and o not in gone
+            for required in option.requires
+            if required in gone
+        }
+        if not more:
+            break
+        notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
+        gone |= more
+    kept = {
+        o: option.model_copy(update={"excludes": tuple(other for other in option.excludes if other not in gone)})
+        if isinstance(option, Sized)
+        else option
+        for o, option in instance.options.items()
+        if o not in gone
+    }
+    return Without(instance.keeping(kept), tuple(notes))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if names else "the instance has none"
+
+
+def _unknown(instance: Instance, word: str) -> Finding:
+    known = [*instance.options, *KINDS]
+    near = difflib.get_close_matches(word, known, n=1)
+    cure = f'Did you mean "{near[0]}"?' if near else f"Name an option, or a kind: {', '.join(KINDS)}."
+    return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)

@@ -1,0 +1,111 @@
+"""The answer first: one panel."""
+
+from collections.abc import Iterator
+
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.instance.schema import Instance
+from optimizer.plan import Result
+from optimizer.report.words import listed, percent, plural
+from optimizer.units import si
+
+STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
+
+
+def answer(instance: Instance, result: Result) -> Panel:
+    """Survives or not, what it costs, and what doing nothing would mean."""
+    grid = Table.grid(padding=(0, 2), expand=False)
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column()
+    for label, text in _lines(instance, result):
+        grid.add_row(label, text)
+    style = STYLES[result.status]
+    body = Group(Text(_headline(result), style=f"bold {style}"), "", grid)
+    return Panel(body, title=Text(result.instance, style="bold"), title_align="left", border_style=style, expand=True)
+
+
+def _headline(result: Result) -> str:
+    failed = [outcome.name for outcome in result.shocks if not outcome.survives]
+    count = len(result.shocks)
+    if result.status == "none":
+        return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
+    if not result.plan.builds and not result.shocks and result.baseline is None:
+        return "STOPPED before any plan was found"
+    if not count:
+        verdict = "The cheapest plan; the instance has no shocks"
+    elif not failed:
+        verdict = "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
+    else:
+        verdict = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {listed(failed)}"
+    return f"STOPPED before the proof. So far it {verdict}" if result.status == "stopped" else verdict
+
+
+def _lines(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+    money = result.money
+    if result.status == "none":
+        for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
+            yield ("Rules that clash" if i == 0 else "", rule)
+        yield "What it takes", "Loosen any one of them; without it there is a plan."
+        return
+    if result.baseline is None:
+        return
+    if not result.survives:
+        yield from _failing(result)
+    yield "Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency} {_proof(result)}"
+    yield "Outlay", _outlay(instance, result)
+    price = result.price_of_survival
+    if price is not None and result.shocks:
+        what = "of all this; without shocks the same instance costs" if result.survives else "more than the"
+        tail = f"{what} {si(result.calm_cost or 0.0, money, 4)}" if result.survives else (
+            f"{what} {si(result.calm_cost or 0.0, money, 4)} that the same instance costs without shocks"
+        )  # fmt: skip
+        yield "Price of survival" if result.survives else "Price of the plan", f"{si(price, money)} {tail}"
+    if result.nothing is not None:
+        yield "Doing nothing", _doing_nothing(result)
+
+
+def _proof(result: Result) -> str:
+    if result.bound is None or result.mip_gap is None:
+        return "(not proven: no bound is known)"
+    if result.mip_gap <= 1e-9:
+        return "(proven least)"
+    return f"(proven within {100 * max(result.mip_gap, 1e-8):.2g} % of the least)"
+
+
+def _outlay(instance: Instance, result: Result) -> str:
+    budget = instance.policy.budget
+    spent = si(result.outlay, result.money, 4)
+    if budget is None:
+        return f"{spent}, undiscounted; no budget is set"
+    used = f", {percent(result.outlay / budget)} of it" if budget > 0 else ""
+    return f"{spent}, undiscounted, under a budget of {si(budget, result.money, 4)}{used}"
+
+
+def _failing(result: Result) -> Iterator[tuple[str, str]]:
+    money = result.money
+    proven = "" if result.gap_bound is None else f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
+    below = sum(service.below_floor for outcome in result.shocks for service in outcome.segments.values())
+    gap = f"{si(result.survival_gap, money, 4)}: {si(below, 't')} below the floors, at their shortage cost{proven}"
+    yield "Survival gap", gap
+    worst = max(result.shocks, key=lambda outcome: outcome.gap)
+    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    yield (
+        "Worst window",
+        f"{worst.name} ({worst.first} to {worst.last}): {si(worst.gap, money)}; most of it {d}, served "
+        f"{percent(service.worst_service)} in {service.worst_period} against a floor of {percent(service.floor)}",
+    )
+
+
+def _doing_nothing(result: Result) -> str:
+    nothing = result.nothing
+    assert nothing is not None
+    if not nothing.shocks_failed:
+        return "survives as well: nothing would have to be bought"
+    where = "" if nothing.worst_shock is None else f"; worst in {nothing.worst_shock}"
+    return (
+        f"leaves {si(nothing.below_floor, 't')} below the floors in {nothing.shocks_failed} of "
+        f"{plural(len(result.shocks), 'shock')}, a gap of {si(nothing.gap, result.money)}{where}"
+    )

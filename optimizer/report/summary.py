@@ -1,0 +1,72 @@
+"""How the summary of an instance looks."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.analysis.summary import Hit, Summary
+from optimizer.instance.schema import Instance
+from optimizer.levers import KINDS
+from optimizer.report.words import listed, named, percent, plural, sized, table
+from optimizer.units import si
+
+
+def show_summary(file: str, instance: Instance, summary: Summary, console: Console | None = None) -> None:
+    """Print what an instance is about."""
+    console = console or Console(highlight=False)
+    horizon, counts = instance.horizon, summary.counts
+    console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
+    axis = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])} by {horizon.step}, {counts['periods']} periods"
+    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)
+    lines = {
+        "Horizon": f"{axis}; money in {instance.currency}; {percent(instance.discount_rate, 1)} a year discount",
+        "Network": f"{counts['commodities']} commodities, {counts['processes']} existing processes, "
+        f"{plural(counts['demands'], 'segment')}",
+        "Options": f"{counts['options']}: {kinds}" if kinds else "none",
+        "Model": f"{counts['columns']:,} columns, {counts['rows']:,} rows with {plural(counts['shocks'], 'shock')}",
+        "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())
+        + " (as the solver sees them)",
+        "Bought in peace": _peace(instance, summary),
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for label, text in lines.items():
+        grid.add_row(label, text)
+    console.print(grid)
+    if summary.hits:
+        console.print(_hits(instance, summary))
+
+
+def _peace(instance: Instance, summary: Summary) -> str:
+    if summary.clash:
+        return "no plan exists even without shocks; rules that clash: " + "; ".join(summary.clash)
+    if not summary.bought_in_peace:
+        return "nothing: no option pays for itself without a shock"
+    bought = [f"{named(instance, o)} ({sized(instance, o, size)})" for o, size in summary.bought_in_peace.items()]
+    return listed(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
+
+
+def _hits(instance: Instance, summary: Summary) -> Table:
+    caption = (
+        "Cut: activities that lose capacity, and the worst severity. Below floors: with nothing built, in all periods."
+    )
+    shown = table("Shocks", caption=caption, expand=True)
+    shown.add_column("Shock", overflow="fold", ratio=2)
+    shown.add_column("Window", no_wrap=True)
+    shown.add_column("Hits", overflow="fold", ratio=4)
+    shown.add_column("Below floors", overflow="fold", ratio=3)
+    shown.add_column(f"Gap\n{instance.money}", justify="right", no_wrap=True)
+    for hit in summary.hits:
+        below = [f"{named(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
+        words = listed(below, 3) if below else "none"
+        gap = si(hit.gap) if hit.gap > 0 else "–"
+        shown.add_row(hit.name, f"{hit.first}–{hit.last}", _struck(instance, hit), words, gap)
+    return shown
+
+
+def _struck(instance: Instance, hit: Hit) -> str:
+    cuts = [f"{name} {percent(severity)}" for name, severity in sorted(hit.cuts.items(), key=lambda item: -item[1])]
+    parts = [f"{len(cuts)} cut: {listed(cuts, 3)}" if cuts else "nothing is cut"]
+    parts += [f"demand of {named(instance, d)} ×{factor:g}" for d, factor in hit.demand.items()]
+    return ("deliberate; " if hit.deliberate else "") + "; ".join(parts)

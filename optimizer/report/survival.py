@@ -1,0 +1,65 @@
+"""Shock × segment: the worst period's service against its floor."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.instance.schema import Instance
+from optimizer.plan import Outcome, Result, Service
+from optimizer.report.words import named, table
+
+MOST = 40
+
+
+def survival(instance: Instance, result: Result, width: int) -> list[Table]:
+    """One table for as many segments as fit beside each other; the most critical shocks where there are many."""
+    shown = _critical(result.shocks)
+    segments = list(instance.demands)
+    per_table = max(1, (width - 24) // 12)
+    tables = []
+    for first in range(0, len(segments), per_table):
+        some = segments[first : first + per_table]
+        tables.append(_matrix(instance, shown, some, len(result.shocks), is_last=first + per_table >= len(segments)))
+    return tables if shown else []
+
+
+def _critical(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    if len(outcomes) <= MOST:
+        return list(outcomes)
+    ordered = sorted(outcomes, key=lambda outcome: (-outcome.gap, _tightest(outcome)))
+    kept = {outcome.name for outcome in ordered[:MOST]}
+    return [outcome for outcome in outcomes if outcome.name in kept]
+
+
+def _tightest(outcome: Outcome) -> float:
+    return min((service.margin for service in outcome.segments.values()), default=1.0)
+
+
+def _matrix(
+    instance: Instance, outcomes: Sequence[Outcome], segments: Sequence[str], total: int, *, is_last: bool
+) -> Table:
+    caption = "Worst period of each: % of demand served / floor, margin in points; first period that fails."
+    if total > len(outcomes):
+        caption += f"\n{total - len(outcomes):,} more shocks are not shown: their gaps are smaller or margins larger."
+    shown = table("Survival", caption=caption if is_last else None)
+    shown.add_column("Shock", overflow="fold", max_width=24)
+    for d in segments:
+        shown.add_column(named(instance, d), justify="right", overflow="fold", max_width=12)
+    for outcome in outcomes:
+        mark = Text("✓ " if outcome.survives else "✗ ", style="green" if outcome.survives else "bold red")
+        shown.add_row(mark + Text(outcome.name), *(_cell(outcome.segments[d]) for d in segments))
+    return shown
+
+
+def _cell(service: Service) -> Text:
+    margin = 100 * service.margin
+    figures = f"{_points(service.worst_service)}/{_points(service.floor)}"
+    if service.first_failure is not None:
+        return Text(f"{figures} {margin:+.1f}\n{service.first_failure}", style="bold red")
+    style = "dim" if service.floor == 0 else "yellow" if margin < 0.05 else ""
+    return Text(f"{figures} {max(0.0, margin):+.0f}", style=style)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.0f}"

@@ -1,0 +1,44 @@
+"""A whole result on the screen: the answer first, then what it rests on."""
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from optimizer.instance.load import read
+from optimizer.plan import Result
+from optimizer.report import answer, builds, survival, tables
+from optimizer.units import si
+
+
+def show(result: Result, console: Console | None = None) -> None:
+    """Print a result to stdout, or to the console given."""
+    console = console or Console(highlight=False)
+    for i, part in enumerate(parts(result, console.width)):
+        if i:
+            console.print()
+        console.print(part)
+
+
+def parts(result: Result, width: int) -> list[RenderableType]:
+    """What is printed, in order, for a terminal so wide."""
+    instance = read(result.data)
+    shown: list[RenderableType | None] = [answer.answer(instance, result)]
+    if result.baseline is not None:
+        shown += [
+            builds.builds(instance, result, width) or Text("Plan: nothing is bought.", style="bold"),
+            builds.stocks(instance, result, width),
+            *survival.survival(instance, result, width),
+            tables.dependence(instance, result, width),
+            tables.costs(result),
+            tables.binding(result),
+        ]
+    shown += [Text(f"Note: {note}") for note in result.notes]
+    return [part for part in [*shown, _record(result)] if part is not None]
+
+
+def _record(result: Result) -> Text:
+    """How it was found: audit, versions, seconds."""
+    audit, seconds = result.audit, result.seconds
+    checked = f"Audit: {audit.get('rows', 0):,} rows agree (worst {audit.get('worst', 0.0):.1e}). " if audit else ""
+    versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
+    spent = ", ".join(f"{part} {si(value, 's')}" for part, value in seconds.items())
+    return Text(f"{checked}Seconds: {spent}. Versions: {versions}.", style="dim")

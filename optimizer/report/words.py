@@ -1,0 +1,66 @@
+"""Numbers and names in the words of a reader."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from optimizer.instance.schema import Instance
+from optimizer.units import si
+
+LINE = 0.65
+
+
+def named(instance: Instance, owner: str) -> str:
+    """The name that the file gives an object, or its key."""
+    sections: Sequence[Mapping[str, Any]] = (
+        instance.options, instance.processes, instance.demands, instance.commodities
+    )  # fmt: skip
+    for section in sections:
+        if owner in section:
+            return section[owner].name or owner
+    return owner
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share for reading: ``83 %``; never rounded up to a whole that it is not."""
+    if digits == 0 and share < 1 and round(100 * share) >= 100:
+        return ">99 %"
+    return f"{100 * share:.{digits}f} %"
+
+
+def sized(instance: Instance, option: str, size: float) -> str:
+    """The size of a build with its unit."""
+    kind = instance.options[option].kind if option in instance.options else ""
+    if kind == "leverage":
+        return f"level {size:.3g}"
+    return si(size, "t" if kind == "stockpile" else "t/yr")
+
+
+def table(title: str, *, caption: str | None = None, expand: bool = False) -> Table:
+    """An empty table in the house's style."""
+    return Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        caption_style="dim",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        expand=expand,
+        collapse_padding=True,
+    )
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Some names, and how many more there are."""
+    tail = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + tail
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 shock``, ``2 shocks``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
