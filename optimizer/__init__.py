@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from optimizer.instance.load import inspect, load, read
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import without
-    from optimizer.plan import Build, Flows, Outcome, Plan, Result, Service
+    from optimizer.plan import Build, Flows, Outcome, Plan, Service
+    from optimizer.result import Result
     from optimizer.solver import Settings
 
 _HOMES = {
@@ -28,7 +29,8 @@ _HOMES = {
     "instance.load": ("inspect", "load", "read"),
     "instance.schema": ("Instance",),
     "instance.variants": ("without",),
-    "plan": ("Build", "Flows", "Outcome", "Plan", "Result", "Service"),
+    "plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
+    "result": ("Result",),
     "solver": ("Settings",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

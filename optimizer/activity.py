@@ -17,8 +17,9 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from optimizer.expression import Expression
 from optimizer.shocks import Path
-from optimizer.stage import Expression, Stage
+from optimizer.stage import Stage
 from optimizer.units import AmountSeries, Described, Quantity, QuantitySeries, Series, Share
 
 NOTHING = Series.constant(0.0)

@@ -10,10 +10,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from optimizer import network
+from optimizer.expression import Expression, total
 from optimizer.instance.schema import Instance, ShareRule
 from optimizer.levers import Sized
 from optimizer.shocks import BASELINE, Path, Shock
-from optimizer.stage import Expression, Names, Sense, Stage, total
+from optimizer.stage import Names, Sense, Stage
 
 Offers = Mapping[tuple[str, str], Mapping[int, float]]
 

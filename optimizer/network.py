@@ -19,9 +19,10 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from optimizer.activity import NOTHING, Activity
+from optimizer.expression import Expression
 from optimizer.horizon import Horizon
 from optimizer.shocks import Path
-from optimizer.stage import Expression, Stage
+from optimizer.stage import Stage
 from optimizer.units import Described, Quantity, QuantitySeries, Share, ShareSeries, finding, parse_amount
 
 

@@ -19,7 +19,8 @@ from optimizer.analysis.dependence import shares
 from optimizer.analysis.survival import of_nothing, outcome
 from optimizer.audit import audit
 from optimizer.instance.schema import Instance
-from optimizer.plan import Nothing, Outcome, Plan, Result, Status
+from optimizer.plan import Nothing, Outcome, Plan
+from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings
 from optimizer.solver import versions as solver_versions
 from optimizer.strategies.base import Listener, Solved

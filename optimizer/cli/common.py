@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from optimizer.errors import Finding
     from optimizer.instance.schema import Instance
-    from optimizer.plan import Result
+    from optimizer.result import Result
     from optimizer.strategies.base import Listener, Step
 
 SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5

@@ -13,7 +13,7 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Print the JSON object of `solve --json`.")] = False,
 ) -> None:
     """Print a saved plan as `solve` printed it."""
-    from optimizer.plan import Result
+    from optimizer.result import Result
 
     result = Result.load(plan)
     if json:

@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common
 
 if TYPE_CHECKING:
-    from optimizer.plan import Result
+    from optimizer.result import Result
 
 
 @common.guarded

@@ -15,7 +15,7 @@ def verify(
     """Recompute a plan in plain arithmetic, without any solver. Exit code 1 where something disagrees."""
     from optimizer.audit import audit
     from optimizer.instance.load import read
-    from optimizer.plan import Result
+    from optimizer.result import Result
 
     result = Result.load(plan)
     report = audit(read(result.data, plan), result)

@@ -15,8 +15,9 @@ from pydantic.fields import FieldInfo
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
-from optimizer.instance.checks import PASSES, Draft
+from optimizer.instance.checks import PASSES
 from optimizer.instance.document import Document, Place, override, parse, walk
+from optimizer.instance.draft import Draft
 from optimizer.instance.schema import Commodity, Instance, Policy
 from optimizer.levers import KINDS
 from optimizer.network import Demand, Process

@@ -22,8 +22,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from optimizer.expression import Expression, total
 from optimizer.shocks import Names, Path, as_tuple
-from optimizer.stage import Expression, Stage, Unit, total
+from optimizer.stage import Stage, Unit
 from optimizer.units import Described, Positive, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple)]

@@ -14,9 +14,10 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from optimizer.expression import total
 from optimizer.levers.base import Sized
 from optimizer.shocks import Path
-from optimizer.stage import Stage, Unit, total
+from optimizer.stage import Stage, Unit
 from optimizer.units import Share, finding
 
 

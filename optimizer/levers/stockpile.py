@@ -23,9 +23,10 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from optimizer.expression import Expression
 from optimizer.levers.base import Lever
 from optimizer.shocks import Path
-from optimizer.stage import Expression, Stage
+from optimizer.stage import Stage
 from optimizer.units import Positive, Quantity, QuantitySeries, Series, Share, finding
 
 

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import Result
 from optimizer.report.words import listed, percent, plural
+from optimizer.result import Result
 from optimizer.units import si
 
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.text import Text
 
 from optimizer.audit import Report
-from optimizer.plan import Result
+from optimizer.result import Result
 
 
 def show_audit(plan: str, result: Result, report: Report, console: Console | None = None) -> None:

@@ -7,8 +7,9 @@ from rich.text import Text
 
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
-from optimizer.plan import Build, Result
+from optimizer.plan import Build
 from optimizer.report.words import named, percent, sized, table
+from optimizer.result import Result
 from optimizer.units import si
 
 PEACE = "*"

@@ -20,8 +20,8 @@ def show_summary(file: str, instance: Instance, summary: Summary, console: Conso
     kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)
     lines = {
         "Horizon": f"{axis}; money in {instance.currency}; {percent(instance.discount_rate, 1)} a year discount",
-        "Network": f"{counts['commodities']} commodities, {counts['processes']} existing processes, "
-        f"{plural(counts['demands'], 'segment')}",
+        "Network": f"commodities: {counts['commodities']}; existing processes: {counts['processes']}; "
+        f"segments: {counts['demands']}",
         "Options": f"{counts['options']}: {kinds}" if kinds else "none",
         "Model": f"{counts['columns']:,} columns, {counts['rows']:,} rows with {plural(counts['shocks'], 'shock')}",
         "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())

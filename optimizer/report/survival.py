@@ -6,8 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import Outcome, Result, Service
+from optimizer.plan import Outcome, Service
 from optimizer.report.words import named, table
+from optimizer.result import Result
 
 MOST = 40
 
@@ -16,7 +17,8 @@ def survival(instance: Instance, result: Result, width: int) -> list[Table]:
     """One table for as many segments as fit beside each other; the most critical shocks where there are many."""
     shown = _critical(result.shocks)
     segments = list(instance.demands)
-    per_table = max(1, (width - 24) // 12)
+    names = min(34, max((len(outcome.name) for outcome in shown), default=0) + 2)
+    per_table = max(1, (width - names) // 13)
     tables = []
     for first in range(0, len(segments), per_table):
         some = segments[first : first + per_table]
@@ -43,9 +45,9 @@ def _matrix(
     if total > len(outcomes):
         caption += f"\n{total - len(outcomes):,} more shocks are not shown: their gaps are smaller or margins larger."
     shown = table("Survival", caption=caption if is_last else None)
-    shown.add_column("Shock", overflow="fold", max_width=24)
+    shown.add_column("Shock", overflow="fold", max_width=34)
     for d in segments:
-        shown.add_column(named(instance, d), justify="right", overflow="fold", max_width=12)
+        shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
     for outcome in outcomes:
         mark = Text("✓ " if outcome.survives else "✗ ", style="green" if outcome.survives else "bold red")
         shown.add_row(mark + Text(outcome.name), *(_cell(outcome.segments[d]) for d in segments))

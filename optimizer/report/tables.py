@@ -6,9 +6,11 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
-from optimizer.plan import Result, Share, write_whole
+from optimizer.plan import Share
 from optimizer.report.words import LINE, named, percent, table
+from optimizer.result import Result
 from optimizer.units import si
 
 
@@ -49,9 +51,9 @@ def costs(result: Result) -> Table | None:
     parts = {part: amount for part, amount in result.costs.items() if abs(amount) > 1e-9 * abs(result.total_cost)}
     if not parts:
         return None
-    shown = table(f"Cost, present value in {result.currency}")
-    shown.add_column("Part")
-    shown.add_column(result.money, justify="right")
+    shown = table("Cost, present value")
+    shown.add_column("Part", no_wrap=True)
+    shown.add_column(result.currency, justify="right", no_wrap=True)
     shown.add_column("Share", justify="right")
     for part, amount in parts.items():
         share = percent(amount / result.total_cost, 1) if result.total_cost > 0 else "–"

@@ -4,8 +4,8 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from optimizer.instance.load import read
-from optimizer.plan import Result
 from optimizer.report import answer, builds, survival, tables
+from optimizer.result import Result
 from optimizer.units import si
 
 

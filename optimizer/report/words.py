@@ -25,8 +25,10 @@ def named(instance: Instance, owner: str) -> str:
 
 def percent(share: float, digits: int = 0) -> str:
     """A share for reading: ``83 %``; never rounded up to a whole that it is not."""
-    if digits == 0 and share < 1 and round(100 * share) >= 100:
+    if digits == 0 and share < 1 - 1e-6 and round(100 * share) >= 100:
         return ">99 %"
+    if digits == 0 and 0 < share < 0.01:
+        return "<1 %"
     return f"{100 * share:.{digits}f} %"
 
 

@@ -6,10 +6,11 @@ without any one of its rules there would be a plan. It is found by leaving out o
 
 from dataclasses import replace
 
+from optimizer.expression import Expression
 from optimizer.formulation import whole_stage
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Model, Settings
-from optimizer.stage import Expression, Row
+from optimizer.stage import Row
 
 
 def clash(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from optimizer.expression import Expression
 from optimizer.formulation import Offers, gap, recourse_stage
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Model, Settings
-from optimizer.stage import Expression, Stage
+from optimizer.stage import Stage
 from optimizer.strategies.reading import read_flows
 
 SLACK = 1e-9

@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
+from optimizer.expression import Expression
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
-from optimizer.stage import Expression
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.reading import DUST
 from optimizer.strategies.recourse import Ration, hold

@@ -1,0 +1,33 @@
+"""The plan again, in plain arithmetic of its own: no PuLP, no HiGHS, and none of the levers' code.
+
+From the builds, the stock purchases and the flows alone it recomputes lead times, ramps, capacities, stocks, balances,
+floors, costs and outlay, and holds every row and every figure of the result against them. A row may be off by a
+millionth of its own largest term, so that grams of dysprosium are judged as grams.
+"""
+
+from optimizer.audit.figures import Figures
+from optimizer.audit.report import Report
+from optimizer.instance.schema import Instance
+from optimizer.result import Result
+
+__all__ = ["Report", "audit"]
+
+
+def audit(instance: Instance, result: Result) -> Report:
+    """Recompute a result.
+
+    Args:
+        instance: the instance that the result claims to answer.
+        result: a result of `solve`, or one that was saved, or changed by hand.
+
+    Returns:
+        The report; `Report.require` turns disagreements into an error.
+    """
+    report = Report()
+    if result.status == "none":
+        return report
+    try:
+        Figures(instance, result, report).run()
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
+    return report

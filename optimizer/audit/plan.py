@@ -1,0 +1,160 @@
+"""The plan's own rows: sizes, openings, ties, lead times and ramps, stocks, and what they cost."""
+
+import math
+from typing import Any
+
+from optimizer.audit.report import Report
+from optimizer.instance.schema import Instance
+from optimizer.plan import Build
+from optimizer.result import Result
+
+
+class PlanRows:
+    """What is decided before any shock."""
+
+    def __init__(self, instance: Instance, result: Result, report: Report) -> None:
+        self.instance, self.result, self.report = instance, result, report
+        self.horizon = instance.horizon
+        self.delta = instance.horizon.delta
+        self.periods = list(instance.horizon.periods)
+        self.builds: dict[str, list[Build]] = {o: [] for o in instance.options}
+        # Below this many tonnes a flow is noise of the solver's own tolerance.
+        self.grain = 1e-6 * max(
+            (
+                demand.quantity.at(year) * self.delta
+                for demand in instance.demands.values()
+                for year in self.horizon.years
+            ),
+            default=0.0,
+        )
+        self.working: dict[str, list[float]] = {}
+        self.levels: dict[str, list[float]] = {}
+        self.stocks: dict[str, list[float]] = {}
+
+    def check_plan(self) -> None:
+        """Sizes, ties, what works when, stocks, and what all of it costs."""
+        for build in self.result.plan.builds:
+            self.builds[build.option].append(build)
+        for o in self.instance.options:
+            self._sizes(o)
+        self._ties()
+        for o, option in self.instance.options.items():
+            self.working[o] = [self._working(o, t) for t in self.periods]
+            self.levels[o] = [self._level(o, t) for t in self.periods]
+            if option.kind == "stockpile":
+                self.stocks[o] = self._stock(o)
+        self._investment()
+
+    def year(self, t: int) -> int:
+        """The calendar year of a period."""
+        return int(self.horizon.year(t))
+
+    def discount(self, t: int) -> float:
+        """The discount factor of a period."""
+        return float((1.0 + self.instance.discount_rate) ** (-t * self.delta))
+
+    def _sizes(self, o: str) -> None:
+        option: Any = self.instance.options[o]
+        builds = self.builds[o]
+        if option.kind == "stockpile":
+            self.report.holds(f"{o}.size", "a stockpile has no builds", not builds)
+            return
+        self.report.at_most(f"{o}.max", sum(build.size for build in builds), option.max_size)
+        lumpy = option.fixed_cost > 0 or option.min_size > 0
+        self.report.holds(f"{o}.once", "it is opened more than once", not lumpy or len(builds) <= 1)
+        for build in builds:
+            row, year = f"{o}.size.{build.period}", self.year(build.t)
+            early = option.earliest is not None and year < option.earliest
+            late = option.latest is not None and year > option.latest
+            self.report.holds(row, "it may not be decided then", not early and not late)
+            self.report.holds(row, "that is no decision point", build.t in self.horizon.decisions)
+            self.report.holds(
+                row, "its labels disagree", (build.year, build.period) == (year, self.horizon.label(build.t))
+            )
+            self.report.holds(row, f"its kind is {option.kind}", build.kind == option.kind)
+            self.report.holds(row, "its opening is not noted", build.opened == lumpy)
+            self.report.at_most(row, 0.0, build.size, option.max_size)
+            self.report.at_most(row, option.min_size if lumpy else 0.0, build.size, option.max_size)
+            if option.unit_size > 0:
+                self.report.equal(row, build.size, option.unit_size * round(build.size / option.unit_size))
+
+    def _ties(self) -> None:
+        for o, option in self.instance.options.items():
+            for required in getattr(option, "requires", ()):
+                first = min((build.t for build in self.builds[required]), default=math.inf)
+                early = [build for build in self.builds[o] if build.t < first]
+                self.report.holds(f"{o}.requires", f"it is opened before {required}", not early)
+            for excluded in getattr(option, "excludes", ()):
+                both = bool(self.builds[o]) and bool(self.builds[excluded])
+                self.report.holds(f"{o}.excludes", f"it is opened beside {excluded}", not both)
+
+    def _lead(self, option: Any) -> int:
+        months: float = option.lead_time
+        return math.ceil(months / self.horizon.months - 1e-9)
+
+    def _working(self, o: str, t: int) -> float:
+        """C[o,t]: size times the ramp of the twelve months it is in."""
+        option: Any = self.instance.options[o]
+        total = 0.0
+        for build in self.builds[o]:
+            age = t - build.t - self._lead(option)
+            if age >= 0:
+                total += option.ramp[min(age * self.horizon.months // 12, len(option.ramp) - 1)] * build.size
+        return total
+
+    def _level(self, o: str, t: int) -> float:
+        """ℓ[o,t]: leverage in force after erosion."""
+        option: Any = self.instance.options[o]
+        if option.kind != "leverage":
+            return 0.0
+        kept = 1.0 - option.erosion
+        past = [build for build in self.builds[o] if t >= build.t + self._lead(option)]
+        return math.fsum(build.size * kept ** (self.year(t) - self.year(build.t)) for build in past)
+
+    def _stock(self, o: str) -> list[float]:
+        """k[o,t], recomputed from the purchases."""
+        option: Any = self.instance.options[o]
+        claimed, fills = self.result.plan.stocks[o], self.result.plan.fills[o]
+        keep, held, path = (1.0 - option.loss) ** self.delta, option.initial, []
+        for t in self.periods:
+            row = f"{o}.stock.{self.horizon.label(t)}"
+            held = keep * held + fills[t]
+            early = option.earliest is not None and self.year(t) < option.earliest
+            late = option.latest is not None and self.year(t) > option.latest
+            most = 0.0 if early or late else math.inf if option.fill_rate is None else option.fill_rate * self.delta
+            self.report.at_most(f"{o}.fill.{self.horizon.label(t)}", fills[t], min(most, 1e300), grain=self.grain)
+            self.report.at_most(f"{o}.fill.{self.horizon.label(t)}", 0.0, fills[t], grain=self.grain)
+            if option.max_size is not None:
+                self.report.at_most(row, held, option.max_size, grain=self.grain)
+            self.report.equal(row, claimed[t], held, grain=self.grain)
+            path.append(held)
+        return path
+
+    def _investment(self) -> None:
+        costs = self.report.costs
+        self.report.outlays = {str(year): 0.0 for year in self.horizon.years}
+        for o, built in self.instance.options.items():
+            option: Any = built
+            if option.kind == "stockpile":
+                self._hold(o, option)
+                continue
+            for build in self.builds[o]:
+                year, factor = self.year(build.t), self.discount(build.t)
+                capex = option.capex.at(year) * build.size
+                fixed = option.fixed_cost if build.opened else 0.0
+                costs["capex"] += factor * capex
+                costs["fixed cost"] += factor * fixed
+                self.report.outlays[str(year)] += option.budget_share * (capex + fixed)
+                for t in self.periods[build.t + self._lead(option) :]:
+                    costs["fixed opex"] += self.discount(t) * option.fixed_opex * self.delta * build.size
+
+    def _hold(self, o: str, option: Any) -> None:
+        costs = self.report.costs
+        for t in self.periods:
+            year, bought = self.year(t), self.result.plan.fills[o][t]
+            paid = option.price.at(year) * bought
+            costs["stock purchases"] += self.discount(t) * paid
+            costs["stock holding"] += self.discount(t) * option.holding_cost * self.delta * self.stocks[o][t]
+            self.report.outlays[str(year)] += option.budget_share * paid
+        back = option.salvage * option.price.at(self.horizon.end) * self.stocks[o][-1]
+        costs["stock salvage"] -= self.discount(len(self.periods)) * back

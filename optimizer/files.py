@@ -1,0 +1,19 @@
+"""Writing files so that nobody ever sees half of one."""
+
+import os
+import tempfile
+from pathlib import Path as FilePath
+
+
+def write_whole(path: str | FilePath, text: str) -> None:
+    """Write text beside the file, then rename: nobody ever sees half of it."""
+    target = FilePath(path)
+    handle, beside = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        FilePath(beside).chmod(0o644)
+        FilePath(beside).replace(target)
+    except BaseException:
+        FilePath(beside).unlink(missing_ok=True)
+        raise

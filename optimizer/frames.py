@@ -1,0 +1,65 @@
+"""A result as pandas frames, with the unit in every column's name. Imported only when a frame is asked for."""
+
+from typing import Any
+
+import pandas as pd
+
+
+def builds(result: Any) -> pd.DataFrame:
+    """One row a build: option, kind, year, period, size (t/yr; a level for leverage)."""
+    rows = [(b.option, b.kind, b.year, b.period, b.size) for b in result.plan.builds]
+    return pd.DataFrame(rows, columns=["option", "kind", "year", "period", "size [t/yr or level]"])
+
+
+def stock(result: Any) -> pd.DataFrame:
+    """One row a period, one column a stockpile, t at the end of the period."""
+    columns = {f"{option} [t]": row for option, row in result.plan.stocks.items()}
+    return pd.DataFrame(columns, index=pd.Index(result.periods, name="period"))
+
+
+def survival(result: Any) -> pd.DataFrame:
+    """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap."""
+    money = result.money
+    rows = [
+        (
+            o.name,
+            d,
+            s.floor,
+            s.worst_service,
+            s.margin,
+            s.worst_period,
+            s.first_failure,
+            s.shortage,
+            s.below_floor,
+            s.gap,
+        )
+        for o in result.shocks
+        for d, s in o.segments.items()
+    ]
+    columns = ["shock", "segment", "floor [share]", "worst_service [share]", "margin [share]", "worst_period"]
+    columns += ["first_failure", "shortage [t]", "below_floor [t]", f"gap [{money}]"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def flows(result: Any) -> pd.DataFrame:
+    """One row a path, flow, owner and period, in t."""
+    rows = []
+    paths = [("baseline", result.baseline)] if result.baseline else []
+    for path, flows in paths + [(outcome.name, outcome.flows) for outcome in result.shocks]:
+        for kind in ("activity", "substituted", "unserved", "released", "left"):
+            for owner, row in getattr(flows, kind).items():
+                for offset, value in enumerate(row):
+                    rows.append((path, kind, owner, result.periods[flows.first + offset], value))
+    return pd.DataFrame(rows, columns=["path", "flow", "owner", "period", "quantity [t]"])
+
+
+def dependence(result: Any) -> pd.DataFrame:
+    """One row a commodity, year and region: share of production and HHI (shares), production (t)."""
+    rows = [
+        (commodity, share.year, region, part, share.tonnes * part, share.hhi)
+        for commodity, shares in result.shares.items()
+        for share in shares
+        for region, part in share.regions.items()
+    ]
+    columns = ["commodity", "year", "region", "share [share]", "production [t/yr]", "hhi [share]"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,14 @@
+"""The only door to a solver: PuLP builds and passes the model, HiGHS is kept warm behind it, or PuLP runs CBC.
+
+What is asked in the units of the file is answered in the units of the file; scales stay in here. Statuses are read
+here and nowhere else:
+
+    optimal      proven within the gap asked for
+    stopped      a time limit or Ctrl-C came first; `values` is the best found, or None
+    infeasible   no values satisfy the rows
+"""
+
+from optimizer.solver.base import Answer, Clock, Settings, Vector
+from optimizer.solver.model import Model, versions, write_model
+
+__all__ = ["Answer", "Clock", "Model", "Settings", "Vector", "versions", "write_model"]

@@ -1,0 +1,96 @@
+"""What is asked of a solver and what it answers."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int32]
+SolverName = Literal["highs", "cbc"]
+Verdict = Literal["optimal", "stopped", "infeasible"]
+Listener = Callable[[float, float], None]
+
+
+@dataclass
+class Clock:
+    """A deadline shared by several solves, the seconds spent in them, and whether Ctrl-C was pressed."""
+
+    limit: float | None = None
+    started: float = field(default_factory=time.perf_counter)
+    solving: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left before the deadline; None where there is none."""
+        return None if self.limit is None else max(0.0, self.limit - (time.perf_counter() - self.started))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no time left, or the user has asked to stop."""
+        return self.interrupted or (self.left is not None and self.left <= 0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to solve.
+
+    Attributes:
+        solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
+        gap: relative gap to which integers are proven.
+        time_limit: seconds for the whole question; None for no limit.
+        threads: None leaves it to the solver.
+        seed: of the solver's own choices.
+    """
+
+    solver: SolverName = "highs"
+    gap: float = 1e-4
+    time_limit: float | None = None
+    threads: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a solve found, in the units of the file.
+
+    Attributes:
+        status: see the module.
+        values: by column; None where nothing was found.
+        objective: of `values`.
+        bound: proven lower bound on the objective.
+        prices: by row, the change of the objective per unit of the row's right-hand side; None with integers.
+        reduced: by column, the change of the objective per unit of the bound it rests on; None with integers.
+    """
+
+    status: Literal["optimal", "stopped", "infeasible"]
+    values: Vector | None
+    objective: float
+    bound: float
+    prices: Vector | None
+    reduced: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An answer in the solver's own units."""
+
+    status: Literal["optimal", "stopped", "infeasible"]
+    values: Vector | None
+    bound: float
+    duals: Vector | None
+    reduced: Vector | None = None
+
+
+class BackEnd(Protocol):
+    """A solver that holds a model whose costs, bounds and integers may change from run to run."""
+
+    def run(
+        self, costs: Vector, lower: Vector, upper: Vector, integers: Indices, clock: Clock, listener: Listener
+    ) -> Raw:
+        """Minimise; `integers` are the columns that have to be whole."""
+        ...

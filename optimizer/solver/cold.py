@@ -1,0 +1,71 @@
+"""Any other solver through PuLP: CBC, where the extra is installed."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pulp
+
+from optimizer.errors import SolverError
+from optimizer.solver.base import Clock, Indices, Listener, Raw, Settings, Vector
+
+
+class Cold:
+    """Any other solver through PuLP: the model is written out for every solve."""
+
+    def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
+        self._problem, self._settings = problem, settings
+        if not pulp.COIN_CMD(msg=False).available():
+            raise SolverError('CBC is not installed; install the extra: pip install "optimizer[cbc]"')
+
+    def run(
+        self,
+        costs: Vector,
+        lower: Vector,
+        upper: Vector,
+        integers: Indices,
+        clock: Clock,
+        listener: Listener,
+    ) -> Raw:
+        """Minimise; `integers` are the columns that have to be whole."""
+        problem, variables = self._problem, self._problem.variables()
+        whole = set(integers.tolist())
+        for j, variable in enumerate(variables):
+            variable.bounds(float(lower[j]), None if math.isinf(upper[j]) else float(upper[j]))
+            variable.cat = pulp.const.LpInteger if j in whole else pulp.const.LpContinuous
+        problem.setObjective(pulp.lpSum_vars_coefs([(variables[j], float(costs[j])) for j in np.flatnonzero(costs)]))
+        settings = self._settings
+        solver = pulp.COIN_CMD(
+            msg=False,
+            gapRel=settings.gap,
+            gapAbs=0.0,
+            timeLimit=clock.left,
+            threads=settings.threads,
+            randomSeed=settings.seed,
+            options=["primalTolerance 1e-9", "dualTolerance 1e-9", "integerTolerance 1e-9"],
+        )
+        stats = problem.solve(solver)
+        return self._read(stats, variables, is_mip=bool(whole))
+
+    def _read(self, stats: Any, variables: Sequence[Any], *, is_mip: bool) -> Raw:
+        status = pulp.const.LpSolveStatus
+        if stats.status == status.Infeasible:
+            return Raw("infeasible", None, math.inf, None)
+        if not stats.has_solution:
+            return Raw("stopped", None, -math.inf, None)
+        solved = stats.status in (status.Optimal, status.GapLimit)
+        values = np.array([variable.varValue or 0.0 for variable in variables])
+        bound = self._bound(stats, solved)
+        if is_mip or not solved:
+            return Raw("optimal" if solved else "stopped", values, bound, None)
+        duals = np.array([row.pi or 0.0 for row in self._problem.constraints()])
+        return Raw("optimal", values, bound, duals, np.array([variable.dj or 0.0 for variable in variables]))
+
+    def _bound(self, stats: Any, solved: bool) -> float:
+        if stats.best_bound is not None:
+            return float(stats.best_bound)
+        if not solved:
+            return -math.inf
+        objective = float(pulp.value(self._problem.objective))
+        return objective - self._settings.gap * abs(objective)

@@ -1,0 +1,158 @@
+"""HiGHS, kept warm behind the model that PuLP made."""
+
+import contextlib
+import math
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pulp
+from highspy import HighsModelStatus, HighsVarType, kHighsInf
+
+from optimizer.errors import SolverError
+from optimizer.solver.base import Clock, Indices, Listener, Raw, Settings, Vector
+
+
+class Highs:
+    """HiGHS behind PuLP: PuLP makes the model once, then bounds, costs and integrality change in place."""
+
+    def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
+        self._settings = settings
+        options: dict[str, Any] = {
+            "primal_feasibility_tolerance": 1e-9,
+            "dual_feasibility_tolerance": 1e-9,
+            "mip_feasibility_tolerance": 1e-9,
+        }
+        if settings.seed is not None:
+            options["random_seed"] = settings.seed
+        solver = pulp.HiGHS(
+            msg=False, gapRel=settings.gap, gapAbs=0.0, threads=settings.threads, timeLimit=None, **options
+        )
+        # Any objective will do here, so long as no column is left out for want of a use.
+        problem.setObjective(pulp.lpSum_vars(problem.variables()))
+        with _quiet():
+            solver.createAndConfigureSolver(problem)
+        solver.buildSolverModel(problem)
+        self._highs = problem.solverModel
+        self._highs.setOptionValue("output_flag", False)
+        self._highs.HandleUserInterrupt = True
+        self._all = np.arange(len(problem.variables()), dtype=np.int32)
+        self._listener: Listener | None = None
+        self._highs.cbMipLogging += self._heard
+
+    def _heard(self, event: Any) -> None:
+        if self._listener is not None:
+            self._listener(float(event.data_out.mip_primal_bound), float(event.data_out.mip_dual_bound))
+
+    def run(
+        self,
+        costs: Vector,
+        lower: Vector,
+        upper: Vector,
+        integers: Indices,
+        clock: Clock,
+        listener: Listener,
+    ) -> Raw:
+        """Minimise; `integers` are the columns that have to be whole."""
+        highs, size = self._highs, len(self._all)
+        highs.changeColsCost(size, self._all, costs)
+        highs.changeColsBounds(size, self._all, lower, np.where(np.isinf(upper), kHighsInf, upper))
+        kinds = np.full(size, HighsVarType.kContinuous)
+        kinds[integers] = HighsVarType.kInteger
+        highs.changeColsIntegrality(size, self._all, kinds)
+        highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + highs.getRunTime())
+        if len(integers):
+            # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
+            # in the presolved space, and call it optimal: it has to begin from nothing.
+            highs.clearSolver()
+        self._listener = listener if len(integers) else None
+        try:
+            self._run(clock)
+            raw = self._read(is_mip=len(integers) > 0)
+            if raw.values is not None and not self._agrees(raw.values, costs):
+                raise SolverError("HiGHS reports an objective that its own solution does not have")
+            return raw
+        finally:
+            self._listener = None
+
+    def _agrees(self, values: Vector, costs: Vector) -> bool:
+        """Whether the objective that HiGHS reports is that of its solution."""
+        reported, sizes = float(self._highs.getInfo().objective_function_value), np.abs(values * costs)
+        return abs(float(values @ costs) - reported) <= 1e-6 * max(1.0, float(sizes.sum()))
+
+    def _run(self, clock: Clock) -> None:
+        """Run in a thread of its own, so that Ctrl-C reaches us and stops HiGHS with the best it has."""
+        highs = self._highs
+        self._attempt(clock)
+        if highs.getModelStatus() in (HighsModelStatus.kUnknown, HighsModelStatus.kUnboundedOrInfeasible):
+            # Tight tolerances can be out of reach, and presolve cannot always tell the two apart: once more, from
+            # nothing, without presolve.
+            highs.clearSolver()
+            highs.setOptionValue("presolve", "off")
+            self._attempt(clock)
+            highs.setOptionValue("presolve", "choose")
+        if highs.getModelStatus() == HighsModelStatus.kUnknown:
+            self._tolerances(1e-7)
+            self._attempt(clock)
+            self._tolerances(1e-9)
+
+    def _tolerances(self, size: float) -> None:
+        for kind in ("primal", "dual", "mip"):
+            self._highs.setOptionValue(f"{kind}_feasibility_tolerance", size)
+
+    def _attempt(self, clock: Clock) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            self._highs.run()
+            return
+        self._highs.startSolve()
+        finished = False
+        while not finished:
+            try:
+                finished = self._highs.wait(0.2)[0]
+            except KeyboardInterrupt:
+                if clock.interrupted:
+                    raise
+                clock.interrupted = True
+                self._highs.cancelSolve()
+
+    def _read(self, *, is_mip: bool) -> Raw:
+        highs, status = self._highs, self._highs.getModelStatus()
+        info = highs.getInfo()
+        bound = float(info.mip_dual_bound) if is_mip else -math.inf
+        if status in (HighsModelStatus.kInfeasible, HighsModelStatus.kUnboundedOrInfeasible):
+            return Raw("infeasible", None, math.inf, None)
+        stopped = (
+            HighsModelStatus.kTimeLimit,
+            HighsModelStatus.kInterrupt,
+            HighsModelStatus.kIterationLimit,
+            HighsModelStatus.kSolutionLimit,
+            HighsModelStatus.kMemoryLimit,
+        )
+        if status not in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty, *stopped):
+            raise SolverError(f"HiGHS ended with status {highs.modelStatusToString(status)!r}")
+        solution = highs.getSolution()
+        has_point = status not in stopped or (is_mip and int(info.primal_solution_status) == 2)
+        values = np.array(solution.col_value) if has_point else None
+        if status in stopped or is_mip:
+            return Raw("stopped" if status in stopped else "optimal", values, bound, None)
+        return Raw("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what a C library writes to file descriptor 1: HiGHS prints a banner there when it is first made."""
+    try:
+        saved = os.dup(1)
+    except OSError:
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(sink)
+        os.close(saved)

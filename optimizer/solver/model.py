@@ -1,0 +1,111 @@
+"""A stage in the hands of a solver, and a stage in a file."""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+import pulp
+
+from optimizer.expression import Expression
+from optimizer.solver.base import Answer, BackEnd, Clock, Indices, Listener, Raw, Settings
+from optimizer.solver.cold import Cold
+from optimizer.solver.highs import Highs
+from optimizer.stage import Stage
+
+
+class Model:
+    """A stage in the hands of a solver: objectives, bounds and right-hand sides may change between solves."""
+
+    def __init__(self, stage: Stage, objective: Expression, settings: Settings, clock: Clock | None = None) -> None:
+        self.stage = stage
+        self.settings = settings
+        self.clock = clock or Clock(settings.time_limit)
+        columns, rows = stage.scales()
+        self._column_scale, self._row_scale = np.array(columns), np.array(rows)
+        self.lower = np.array([column.lower for column in stage.columns])
+        self.upper = np.array([column.upper for column in stage.columns])
+        self.integers = np.array([j for j, column in enumerate(stage.columns) if column.integer], dtype=np.int32)
+        self._problem = stage.problem("diversify", columns, rows)
+        back_ends: dict[str, Callable[[], BackEnd]] = {
+            "highs": lambda: Highs(self._problem, settings),
+            "cbc": lambda: Cold(self._problem, settings),
+        }
+        self._objective = Expression()
+        self._money = 1.0
+        self._set(objective)
+        self._back = back_ends[settings.solver]()
+
+    def _set(self, objective: Expression) -> None:
+        """The objective in a unit of money chosen so that its middle coefficient is near 1."""
+        self._objective = objective
+        sizes = {j: value * self._column_scale[j] for j, value in objective.terms.items()}
+        logs = [math.log10(abs(value)) for value in sizes.values() if value]
+        self._money = 10.0 ** round(float(np.median(logs))) if logs else 1.0
+        if logs:
+            self._money = max(self._money, 10.0 ** (round(max(logs)) - 6))
+        self._costs = np.zeros(len(self._column_scale))
+        for j, value in sizes.items():
+            self._costs[j] = value / self._money
+
+    def minimise(self, objective: Expression) -> None:
+        """Change what is minimised."""
+        self._set(objective)
+
+    def bound(self, columns: Sequence[int] | Indices, lower: Any, upper: Any) -> None:
+        """Change the bounds of columns, in their own units."""
+        chosen = np.asarray(columns, dtype=np.int32)
+        self.lower[chosen], self.upper[chosen] = lower, upper
+
+    def solve(self, *, relaxed: bool = False, listener: Listener | None = None) -> Answer:
+        """Solve; `relaxed` drops the integers, `listener` hears (incumbent, bound)."""
+        began = time.perf_counter()
+        with np.errstate(invalid="ignore"):
+            lower, upper = self.lower / self._column_scale, self.upper / self._column_scale
+        offset = self._objective.constant
+
+        def hear(incumbent: float, bound: float) -> None:
+            if listener is not None:
+                listener(incumbent * self._money + offset, bound * self._money + offset)
+
+        integers = self.integers if not relaxed else self.integers[:0]
+        raw = self._back.run(self._costs, lower, upper, integers, self.clock, hear)
+        self.clock.solving += time.perf_counter() - began
+        return self._answer(raw, has_integers=len(integers) > 0)
+
+    def _answer(self, raw: Raw, *, has_integers: bool) -> Answer:
+        if raw.values is None:
+            return Answer(raw.status, None, math.inf, raw.bound * self._money + self._objective.constant, None)
+        values = raw.values * self._column_scale
+        objective = self._objective.value(values.tolist())
+        bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
+        if has_integers:
+            bound = min(bound + self._objective.constant, objective)
+        prices = None if has_integers or raw.duals is None else raw.duals * self._money / self._row_scale
+        reduced = None if prices is None or raw.reduced is None else raw.reduced * self._money / self._column_scale
+        return Answer(raw.status, values, objective, bound, prices, reduced)
+
+
+def write_model(stage: Stage, objective: Expression, path: FilePath) -> None:
+    """Write a stage as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
+    problem = stage.problem("diversify", [1.0] * len(stage.columns), [1.0] * len(stage.rows))
+    variables = problem.variables()
+    cost = pulp.lpSum_vars_coefs([(variables[j], value) for j, value in objective.terms.items()])
+    cost.constant = objective.constant
+    problem.setObjective(cost)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
+        beside = FilePath(folder) / f"model{path.suffix}"
+        if path.suffix == ".lp":
+            problem.writeLP(str(beside), max_length=255)
+        else:
+            problem.writeMPS(str(beside), with_objsense=True)
+        beside.replace(path)
+
+
+def versions() -> Mapping[str, str]:
+    """The versions of PuLP and HiGHS."""
+    return {"pulp": version("pulp"), "highspy": version("highspy")}
