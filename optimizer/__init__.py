@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optimizer.analysis.solve import solve
-    from optimizer.audit import audit
+    from optimizer.audit import verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
     from optimizer.instance.schema import Instance
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis.solve": ("solve",),
-    "audit": ("audit",),
+    "audit": ("verify",),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
     "instance.schema": ("Instance",),
@@ -50,11 +50,11 @@ __all__ = [
     "Service",
     "Settings",
     "SolverError",
-    "audit",
     "inspect",
     "load",
     "read",
     "solve",
+    "verify",
     "without",
 ]
 

@@ -1,6 +1,6 @@
 """``python -m optimizer`` and the console script ``diversify``."""
 
-from optimizer.cli import main
+from optimizer.cli.app import main
 
 __all__ = ["main"]
 

@@ -17,7 +17,7 @@ from typing import Any
 from optimizer.analysis.binding import binding
 from optimizer.analysis.dependence import shares
 from optimizer.analysis.survival import of_nothing, outcome
-from optimizer.audit import audit
+from optimizer.audit import verify
 from optimizer.instance.schema import Instance
 from optimizer.plan import Nothing, Outcome, Plan
 from optimizer.result import Result, Status
@@ -79,7 +79,7 @@ def solve(
     if solved.values is None:
         return _without_plan(instance, settings, clock, timer, solved, frame)
     result = _with_plan(instance, settings, clock, solved, frame)
-    report = audit(instance, result).require()
+    report = verify(instance, result).require()
     return replace(
         result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
     )

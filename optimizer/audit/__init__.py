@@ -10,10 +10,10 @@ from optimizer.audit.report import Report
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
 
-__all__ = ["Report", "audit"]
+__all__ = ["Report", "verify"]
 
 
-def audit(instance: Instance, result: Result) -> Report:
+def verify(instance: Instance, result: Result) -> Report:
     """Recompute a result.
 
     Args:

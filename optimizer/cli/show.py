@@ -19,7 +19,7 @@ def show(
     if json:
         typer.echo(result.to_json(whole=False))
     else:
-        from optimizer.report import show as print_result
+        from optimizer.report.whole import show as print_result
 
         print_result(result)
     raise typer.Exit(common.exit_code(result))

@@ -66,7 +66,7 @@ def solve(
     if json:
         typer.echo(result.to_json(whole=False))
     else:
-        from optimizer.report import show
+        from optimizer.report.whole import show
 
         show(result)
     raise typer.Exit(common.exit_code(result))

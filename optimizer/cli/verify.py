@@ -13,12 +13,12 @@ def verify(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Recompute a plan in plain arithmetic, without any solver. Exit code 1 where something disagrees."""
-    from optimizer.audit import audit
+    from optimizer.audit import verify as recompute
     from optimizer.instance.load import read
     from optimizer.result import Result
 
     result = Result.load(plan)
-    report = audit(read(result.data, plan), result)
+    report = recompute(read(result.data, plan), result)
     if json:
         import json as text
 

@@ -1,5 +1,1 @@
-"""How a result looks."""
-
-from optimizer.report.whole import show
-
-__all__ = ["show"]
+"""How a result looks; `whole.show` prints all of it."""

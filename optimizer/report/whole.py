@@ -4,7 +4,10 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from optimizer.instance.load import read
-from optimizer.report import answer, builds, survival, tables
+from optimizer.report.answer import answer
+from optimizer.report.builds import builds, stocks
+from optimizer.report.survival import survival
+from optimizer.report.tables import binding, costs, dependence
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -21,15 +24,15 @@ def show(result: Result, console: Console | None = None) -> None:
 def parts(result: Result, width: int) -> list[RenderableType]:
     """What is printed, in order, for a terminal so wide."""
     instance = read(result.data)
-    shown: list[RenderableType | None] = [answer.answer(instance, result)]
+    shown: list[RenderableType | None] = [answer(instance, result)]
     if result.baseline is not None:
         shown += [
-            builds.builds(instance, result, width) or Text("Plan: nothing is bought.", style="bold"),
-            builds.stocks(instance, result, width),
-            *survival.survival(instance, result, width),
-            tables.dependence(instance, result, width),
-            tables.costs(result),
-            tables.binding(result),
+            builds(instance, result, width) or Text("Plan: nothing is bought.", style="bold"),
+            stocks(instance, result, width),
+            *survival(instance, result, width),
+            dependence(instance, result, width),
+            costs(result),
+            binding(result),
         ]
     shown += [Text(f"Note: {note}") for note in result.notes]
     return [part for part in [*shown, _record(result)] if part is not None]

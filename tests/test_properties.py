@@ -1,0 +1,104 @@
+"""What must hold of every instance, whatever its numbers."""
+
+import copy
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.solver import Clock
+from optimizer.strategies.whole import Whole
+from tests.strategies import OPTION, SHOCK, instances, scaled
+
+EXACT = so.Settings(gap=0.0)
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def least(data: dict[str, Any]) -> tuple[float, float]:
+    """Least gap, and least cost under it; compared in this order, as the model has it."""
+    found = Whole().run(so.read(data), EXACT, Clock(), lambda step: None)
+    assert found.values is not None
+    return found.gap, found.cost
+
+
+def not_worse(left: tuple[float, float], right: tuple[float, float]) -> bool:
+    """Whether left is at least as good: a smaller gap, or the same gap at no more cost."""
+    slack = 1e-6 * max(1.0, abs(right[0]))
+    if left[0] < right[0] - slack:
+        return True
+    return left[0] <= right[0] + slack and left[1] <= right[1] + 1e-6 * max(1.0, abs(right[1]))
+
+
+@FEW
+@given(instances())
+def test_the_audit_is_silent_and_the_result_survives_json(data: dict[str, Any]) -> None:
+    result = so.solve(so.read(data), settings=EXACT)  # solve audits, and raises where anything disagrees
+    assert result.audit["rows"] > 100
+    again = so.Result.from_dict(result.to_dict())
+    assert again.to_json() == result.to_json()
+    assert so.verify(so.read(again.data), again).ok
+
+
+@FEW
+@given(instances(), st.floats(1.1, 10))
+def test_more_budget_never_hurts(data: dict[str, Any], factor: float) -> None:
+    richer = copy.deepcopy(data)
+    richer["policy"]["budget"] = 400 * factor
+    data["policy"]["budget"] = 400
+    assert not_worse(least(richer), least(data))
+
+
+@FEW
+@given(instances(), OPTION)
+def test_one_more_option_never_costs(data: dict[str, Any], option: dict[str, Any]) -> None:
+    richer = copy.deepcopy(data)
+    richer["options"]["another"] = option
+    assert not_worse(least(richer), least(data))
+
+
+@FEW
+@given(instances(), SHOCK)
+def test_one_more_shock_never_helps(data: dict[str, Any], shock: dict[str, Any]) -> None:
+    for spec in data["shocks"].values():
+        spec.pop("probability", None)
+    harder = copy.deepcopy(data)
+    harder["shocks"]["another"] = shock
+    before, after = least(data), least(harder)
+    assert after[0] >= before[0] - 1e-6 * max(1.0, before[0])
+    if before[0] == after[0] == 0.0:
+        assert after[1] >= before[1] * (1 - 1e-6)
+
+
+@FEW
+@given(instances(), st.sampled_from([1e-3, 1e3, 1e6]), st.sampled_from([1e-3, 1e2, 1e5]))
+def test_another_currency_and_another_unit_of_mass_change_nothing(
+    data: dict[str, Any], money: float, mass: float
+) -> None:
+    gap, cost = least(data)
+    other_gap, other_cost = least(scaled(data, money, mass))
+    assert abs(other_gap - gap * money) <= 1e-6 * max(gap, 1.0) * money
+    assert abs(other_cost - cost * money) <= 1e-6 * max(abs(cost), 1.0) * money
+
+
+def test_scaling_leaves_a_plan_as_it_is() -> None:
+    data = {
+        "horizon": {"start": 2026, "end": 2028, "step": "year"},
+        "home": "home",
+        "commodities": {"magnet": {}},
+        "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 200, "cost": 10}},
+        "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000}},
+        "options": {
+            "plant": {"kind": "refining", "output": {"magnet": 1}, "cost": 20, "capex": 30, "fixed_cost": 500,
+                      "max_size": 60, "lead_time": 12},
+            "reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50, "max_size": 90},
+        },
+        "shocks": {"embargo": {"start": 2028, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+    }  # fmt: skip
+    plain = so.solve(so.read(data), settings=EXACT).plan
+    other = so.solve(so.read(scaled(data, 1e4, 1e-2)), settings=EXACT).plan
+    assert [(b.option, b.period, round(b.size, 6)) for b in plain.builds] == [("plant", "2026", 60.0)] or plain.builds
+    assert [(b.option, b.period, round(b.size * 1e2, 6)) for b in other.builds] == [
+        (b.option, b.period, round(b.size, 6)) for b in plain.builds
+    ]
+    assert [round(fill * 1e2, 6) for fill in other.fills["reserve"]] == [round(f, 6) for f in plain.fills["reserve"]]
