@@ -150,7 +150,7 @@ def scaled(data: Any, money: float, mass: float, key: str = "") -> Any:
         }
     if isinstance(data, list):
         return [scaled(item, money, mass, key) for item in data]
-    if isinstance(data, (str, bool)):
+    if isinstance(data, str) or key not in (*TONNES, *MONEY):
         return data
     factor = mass if key in TONNES else 1.0
     factor *= money if key in MONEY else 1.0
