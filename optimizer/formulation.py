@@ -64,20 +64,15 @@ def write_path(stage: Stage, instance: Instance, path: Path) -> None:
 
 
 def _tie(stage: Stage, option: Sized) -> None:
-    """requires: Σ_{b≤a} y[o,b] ≤ Σ_{b≤a} y[r,b]; excludes: at most one of the two is ever opened."""
-    own = stage.offered(option.id, "open") if option.requires or option.excludes else {}
+    """requires: Y[o,a] ≤ Y[r,a] at every decision point a; excludes: at most one of the two is ever opened."""
+    own = stage.offered(option.id, "opened")
     for required in option.requires:
-        theirs = stage.offered(required, "open")
-        for a in stage.horizon.decisions:
-            left, right = _opened_by(own, a), _opened_by(theirs, a)
-            stage.require(option.id, f"requires_{required}", a, left, "<=", right, unit="1")
+        for a, opened in stage.offered(required, "opened").items():
+            stage.require(option.id, f"requires_{required}", a, own[a], "<=", opened, unit="1")
+    last = stage.horizon.decisions[-1]
     for excluded in option.excludes:
-        both = total([*own.values(), *stage.offered(excluded, "open").values()])
+        both = own[last] + stage.offered(excluded, "opened")[last]
         stage.require(option.id, f"excludes_{excluded}", None, both, "<=", 1.0, unit="1")
-
-
-def _opened_by(opened: Mapping[int, Expression], a: int) -> Expression:
-    return total(y for b, y in opened.items() if b <= a)
 
 
 def write_policy(stage: Stage, instance: Instance) -> None:

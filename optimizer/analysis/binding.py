@@ -79,7 +79,7 @@ def _rule(instance: Instance, what: str) -> str:
     rule = getattr(instance.policy, field)[index]
     source = " ".join(part for part in (rule.kind, f"from {rule.region}" if rule.region else "") if part)
     words = "at most" if field == "max_share" else "at least"
-    return f"the rule that {words} {rule.share:.0%} of {_name(instance, rule.commodity)} comes {source}"
+    return f"the rule that {words} {100 * rule.share:g} % of {_name(instance, rule.commodity)} comes {source}"
 
 
 def _column(instance: Instance, column: Column) -> Iterator[Found]:

@@ -75,7 +75,7 @@ def solve(
         instance = instance.with_budget(budget)
     clock = Clock(settings.time_limit)
     solved = Whole().run(instance, settings, clock, listener or (lambda step: None))
-    frame = _frame(instance, settings, solved, notes)
+    frame = _frame(instance, settings, clock, solved, notes)
     if solved.values is None:
         return _without_plan(instance, settings, clock, timer, solved, frame)
     result = _with_plan(instance, settings, clock, solved, frame)
@@ -85,12 +85,15 @@ def solve(
     )
 
 
-def _frame(instance: Instance, settings: Settings, solved: Solved, notes: tuple[str, ...]) -> dict[str, Any]:
+def _frame(
+    instance: Instance, settings: Settings, clock: Clock, solved: Solved, notes: tuple[str, ...]
+) -> dict[str, Any]:
     horizon = instance.horizon
+    interrupted = ("Stopped by Ctrl-C: this is the best plan found until then.",) if clock.interrupted else ()
     return {
         "instance": instance.title,
         "currency": instance.currency,
-        "notes": (*notes, *solved.notes),
+        "notes": (*notes, *solved.notes, *interrupted),
         "settings": asdict(settings),
         "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
         "periods": tuple(horizon.label(t) for t in horizon.periods),

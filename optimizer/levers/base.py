@@ -1,19 +1,22 @@
 """What all levers share: when they may be bought, in what sizes, at what cost, and when they work.
 
     n[a]   size        own unit      bought at decision point a                        column `size`
-    y[a]   open        0 or 1        whether a lumpy option is opened at a             column `open`
+    Y[a]   by          0 or 1        whether a lumpy option is open by a               column `by`, integer
+    y[a]   open        0 … 1         whether it is opened at a, Y[a] − Y[a−1]          column `open`
            units       whole number  n = unit_size · units                             column `units`
     C[t]   working     own unit      Σ_a ramp(t − first(a) − lead)·n[a]
     N[t]   installed   own unit      the same with ramp 1
 
 Rows:
     max     Σ_a n[a] ≤ max_size
-    once    Σ_a y[a] ≤ 1                                                  lumpy
+    by      Y[a] − Y[a−1] = y[a]                                          lumpy: opened once, since Y ≤ 1
     least   n[a] ≥ min_size·y[a]       most   n[a] ≤ max_size·y[a]        lumpy
     whole   n[a] = unit_size·units[a]                                     in whole units
 
 Books: spend[a] and outlay[year] of capex·n + fixed_cost·y; spend[t] of fixed_opex·Δ·N[t].
-An option with a fixed cost or a minimum size is **lumpy**: it is opened once, or not at all.
+An option with a fixed cost or a minimum size is **lumpy**: it is opened once, or not at all. The integers are the
+cumulative Y, not the y: a branch then says "by 2030" or "later", which splits the plans evenly, and a tie of two
+options is one row. Offers `opened`: Y for every decision point of the horizon.
 """
 
 import math
@@ -102,7 +105,7 @@ class Sized(Lever):
         return self.ramp[min(math.floor(months / 12 + 1e-9), len(self.ramp) - 1)]
 
     def buy(self, stage: Stage) -> Mapping[int, Expression]:
-        """Write sizes and openings with their rows, book their cost, offer `open`.
+        """Write sizes and openings with their rows, book their cost, offer `opened`.
 
         Returns:
             n[a] for every decision point a at which the option may be bought.
@@ -122,17 +125,20 @@ class Sized(Lever):
         return size
 
     def _open(self, stage: Stage, size: Mapping[int, Expression]) -> None:
+        before: Expression = Expression()
         opened: dict[int, Expression] = {}
-        if self.is_lumpy:
-            opened = {a: stage.variable(self.id, "open", a, unit="1", upper=1, integer=True) for a in size}
-        if opened:
-            stage.require(self.id, "once", None, total(opened.values()), "<=", 1.0, unit="1")
-        for a, y in opened.items():
-            stage.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)
-            if self.min_size > 0:
-                stage.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.unit)
-            self.pay(stage, a, self.fixed_cost * y)
-        stage.offer(self.id, "open", opened)
+        for a in stage.horizon.decisions if self.is_lumpy else ():
+            if a in size:
+                by = stage.variable(self.id, "by", a, unit="1", upper=1, integer=True)
+                y = stage.variable(self.id, "open", a, unit="1", upper=1)
+                stage.require(self.id, "by", a, by - before - y, "==", unit="1")
+                stage.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)
+                if self.min_size > 0:
+                    stage.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.unit)
+                self.pay(stage, a, self.fixed_cost * y)
+                before = by
+            opened[a] = before
+        stage.offer(self.id, "opened", opened)
 
     def _keep(self, stage: Stage, size: Mapping[int, Expression]) -> None:
         if self.fixed_opex > 0:

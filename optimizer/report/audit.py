@@ -11,11 +11,11 @@ def show_audit(plan: str, result: Result, report: Report, console: Console | Non
     """Print whether a plan adds up, and every row that does not."""
     console = console or Console(highlight=False)
     if report.ok:
-        words = f"{plan} adds up: {report.rows:,} rows agree, worst {report.worst:.1e} of a row's largest term."
+        words = f"The plan adds up: {report.rows:,} rows agree, worst {report.worst:.1e} of a row's largest term."
         console.print(Text(words, style="green"))
     else:
         count = len(report.disagreements)
-        console.print(Text(f"{plan} does not add up: {count:,} of {report.rows:,} rows disagree.", style="bold red"))
+        console.print(Text(f"The plan does not add up: {count:,} of {report.rows:,} rows disagree.", style="bold red"))
         for row in report.disagreements:
             console.print(Text(f"  {row}"))
-    console.print(Text(f'It answers "{result.instance}", status {result.status}.', style="dim"))
+    console.print(Text(f'{plan} answers "{result.instance}", status {result.status}.', style="dim"))

@@ -24,6 +24,7 @@ class Highs:
             "primal_feasibility_tolerance": 1e-9,
             "dual_feasibility_tolerance": 1e-9,
             "mip_feasibility_tolerance": 1e-9,
+            "mip_allow_restart": False,
         }
         if settings.seed is not None:
             options["random_seed"] = settings.seed

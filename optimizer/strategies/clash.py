@@ -45,9 +45,7 @@ def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
     owner, what = rule
     if what == "run":
         activity = instance.activities[owner]
-        return (
-            f"{activity.name or owner} has to run at {activity.min_utilisation:.0%} of its capacity (min_utilisation)"
-        )
+        return f"{activity.name or owner} has to run at {100 * activity.min_utilisation:g} % of its capacity (min_utilisation)"
     if what == "budget":
         return f"the budget of {instance.policy.budget:,.0f} {instance.money}"
     if what.startswith("annual_budget"):
@@ -58,4 +56,4 @@ def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
     )
     words = "at most" if what.startswith("max") else "at least"
     since = f" from {entry.from_} on" if entry.from_ else ""
-    return f"policy.{what[:9]}[{what[10:]}]: {words} {entry.share:.0%} of {entry.commodity} from {source}{since}"
+    return f"policy.{what[:9]}[{what[10:]}]: {words} {100 * entry.share:g} % of {entry.commodity} from {source}{since}"

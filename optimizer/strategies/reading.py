@@ -85,14 +85,12 @@ def read_flows(
 
 
 def offers_of(instance: Instance, plan: Plan) -> dict[tuple[str, str], dict[int, float]]:
-    """What a plan hands to operation: every offer of every option, as numbers by period."""
+    """What a plan hands to operation: capacities, levels and stocks, as numbers by period."""
     stage = plan_stage(instance)
     values = [0.0] * len(stage.columns)
     found = stage.found()
     for build in plan.builds:
         values[found["", build.option, "size"][build.t]] = build.size
-        if build.opened:
-            values[found["", build.option, "open"][build.t]] = 1.0
     for what, rows in (("stock", plan.stocks), ("fill", plan.fills)):
         for o, row in rows.items():
             for t, column in found.get(("", o, what), {}).items():

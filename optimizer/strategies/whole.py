@@ -145,7 +145,7 @@ class _Run:
                 return answer
             dust = self._dust(again.values)
             if not dust:
-                return again
+                break
             values = again.values.copy()
             values[dust] = 0.0
         return again
@@ -159,25 +159,15 @@ class _Run:
             self.model.clock = clock
 
     def _dust(self, values: Vector) -> list[int]:
-        """Openings at size 0 that nothing open requires."""
+        """The integers of options that are opened at size 0 though nothing open requires them."""
         found, options = self.stage.found(), self.instance.options
-        opened = {
-            o: [(a, column) for a, column in found.get(("", o, "open"), {}).items() if values[column] > 0.5]
-            for o in options
-        }
-        needed = {
-            required
-            for o, option in options.items()
-            if isinstance(option, Sized) and opened[o]
-            for required in option.requires
-        }
-        return [
-            column
-            for o, option in options.items()
-            if isinstance(option, Sized) and o not in needed
-            for a, column in opened[o]
-            if values[found["", o, "size"][a]] <= DUST * option.max_size
-        ]
+        lumpy = {o: option for o, option in options.items() if isinstance(option, Sized) and option.is_lumpy}
+        by = {o: list(found.get(("", o, "by"), {}).values()) for o in lumpy}
+        opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
+        needed = {required for o in opened for required in lumpy[o].requires}
+        sizes = {o: max(values[column] for column in found["", o, "size"].values()) for o in opened}
+        empty = [o for o in opened - needed if sizes[o] <= DUST * lumpy[o].max_size]
+        return [column for o in empty for column in by[o]]
 
     def _unfix(self) -> None:
         columns = self.stage.columns

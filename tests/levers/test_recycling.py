@@ -32,10 +32,10 @@ def test_scrap_of_the_year_limits_what_is_recycled(cell: Cell, solve: Solve) -> 
 
 
 def test_scrap_is_not_kept_from_one_quarter_to_the_next(cell: Cell, solve: Solve) -> None:
-    # 2026 gets back a fifth of 100 t: 5 t a quarter, 4 t of magnets. In 2026Q4 and 2027Q1 that is 4 t and 8 t, against 10 each:
-    # 6 + 2 = 8 t of reserve = 400, though 2026 has scrap that nobody used. Recycler 32 t/yr: 640, bought in 2026 or 2027: its
-    # second half (4 t a quarter, for 2027Q1 alone, 16 t/yr * 20 = 320) saves 4 t = 200 only. So 16 t/yr at 320, bought in 2026,
-    # gives 4 + 4 t; the reserve 6 + 6 = 12 t at 50 = 600. Baseline 2000. Total 2920.
+    # 2026 gets back a fifth of 100 t: 5 t a quarter, 4 t of magnets; 2027 gives 8. Floors: 10 t in 2026Q4 and in 2027Q1.
+    # 16 t/yr give 4 t in both quarters: 16*20 = 320 for 8 t of reserve at 50 = 400: bought, in 2026. Another 16 t/yr would give
+    # 4 t in 2027Q1 only, 320 for 200: not bought. The reserve covers 6 + 6 = 12 t = 600, though 2026 has three quarters of
+    # scrap that nobody used. Baseline 2000. Total 2920.
     result = solve(
         cell(
             QUARTERS,

@@ -1,0 +1,173 @@
+"""Leverage: a deliberate cut bites less. The rival sells at most 100 t/yr at 10 USD/t; floor 0.4."""
+
+import pytest
+
+from tests.conftest import Cell, Printed, Solve
+
+QUARTERS = """
+horizon: {start: 2026, end: 2028, step: quarter}
+home: home
+commodities: {magnet: {}}
+processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 100, cost: 10}}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.4, shortage_cost: 1000}}
+"""
+YEARS = QUARTERS.replace("quarter", "year")
+CHIPS = "kind: leverage, region: rival, max_size: 1"
+RESERVE = "reserve: {kind: stockpile, commodity: magnet, price: 50}"
+
+
+def test_leverage_erodes_from_the_year_of_its_decision(cell: Cell, solve: Solve) -> None:
+    # 2028Q1: 0.8 of 25 t is cut, 5 t stay, floor 10: 5 t to hold back. Full restraint 0.6: 25*0.8*0.6 = 12 t per level in force.
+    # Bought in 2026 a level is worth 0.75^2 = 0.5625: 6.75 t for 100, 14.81 per t. In 2027 0.75: 9 t for 400; in 2028 12 t for 400.
+    # So 5/6.75 = 20/27 in 2026, for 2000/27 = 74.074. Baseline 3000.
+    result = solve(
+        cell(
+            QUARTERS,
+            f"options: {{chips: {{{CHIPS}, restraint: 0.6, erosion: 0.25, capex: {{2026: 100, 2027: 400}}}}}}",
+            "shocks: {embargo: {start: 2028, months: 3, deliberate: true, cuts: [{region: rival, severity: 0.8}]}}",
+        )
+    )
+    assert [(build.year, build.size) for build in result.plan.builds] == [(2026, pytest.approx(20 / 27))]
+    assert result.total_cost == pytest.approx(3000 + 2000 / 27)
+
+
+def test_erosion_counts_calendar_years_not_months(cell: Cell, solve: Solve) -> None:
+    # Decided in 2026Q1 with 9 months of lead, in force in 2026Q4: no year has passed, nothing is lost. All is cut: 25*0.5 = 12.5 t
+    # per level; 10 t are needed: 0.8 at 100 = 80. A quarter later, in 2027Q1, half would be gone: see the next test.
+    text = (
+        f"options: {{chips: {{{CHIPS}, restraint: 0.5, erosion: 0.5, lead_time: 9, capex: 100, latest: 2026}}}}",
+        "shocks: {embargo: {start: %s, months: 3, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
+    )
+    december = solve(cell(QUARTERS, text[0], text[1] % "2026Q4"))
+    assert [build.size for build in december.plan.builds] == [pytest.approx(0.8)]
+    assert december.total_cost == pytest.approx(3080)
+    # 2027Q1: full level holds back 25*0.5*0.5 = 6.25 t of the 10: the level is 1, and 3.75 t fall below the floor.
+    january = solve(cell(QUARTERS, text[0], text[1] % "2027Q1"))
+    assert [build.size for build in january.plan.builds] == [pytest.approx(1, rel=1e-5)]
+    assert january.survival_gap == pytest.approx(3750)
+
+
+def test_leverage_waits_for_its_lead_time(cell: Cell, solve: Solve) -> None:
+    # Ten months are four quarters: in 2026Q4 it is not in force yet. 10 t short.
+    result = solve(
+        cell(
+            QUARTERS,
+            f"options: {{chips: {{{CHIPS}, restraint: 1, lead_time: 10, capex: 100}}}}",
+            "shocks: {embargo: {start: 2026Q4, months: 3, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
+        )
+    )
+    assert result.survival_gap == pytest.approx(10_000)
+    assert result.plan.builds == ()
+
+
+@pytest.mark.parametrize(("deliberate", "total"), [("true", 3080), ("false", 5000)])
+def test_only_a_deliberate_cut_is_restrained(cell: Cell, solve: Solve, deliberate: str, total: float) -> None:
+    # 40 t are needed. Deliberate: 100*0.5 = 50 t per level, 0.8 at 100 = 80. An accident heeds no leverage: 40 t of reserve at 50.
+    result = solve(
+        cell(
+            YEARS,
+            f"options: {{chips: {{{CHIPS}, restraint: 0.5, capex: 100}}, {RESERVE}}}",
+            f"shocks: {{s: {{start: 2028, months: 12, deliberate: {deliberate}, cuts: [{{region: rival, severity: 1}}]}}}}",
+        )
+    )
+    assert result.total_cost == pytest.approx(total)
+
+
+def test_leverage_never_helps_an_option(cell: Cell, solve: Solve) -> None:
+    # The rival's own mine could be bought (2 per t/yr), in its region; the deliberate cut takes it with the rest, and leverage does not
+    # bring it back. Imports come back whole, 30 t for 1 level at 10; 10 t of reserve at 50.
+    # Baseline: imports 30 t at 10, the other 70 t from the mine at 10 as well (3000 in all), mine 70*2 = 140.
+    # Total 3000 + 140 + 10 + 500 = 3650.
+    result = solve(
+        cell(
+            YEARS.replace("capacity: 100", "capacity: 30"),
+            f"options: {{chips: {{{CHIPS}, restraint: 1, capex: 10}}, {RESERVE},",
+            "  mine: {kind: ally, region: rival, output: {magnet: 1}, cost: 10, capex: 2, max_size: 90}}",
+            "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
+        )
+    )
+    flows = result.shocks[0].flows
+    assert flows.activity["imports"] == (pytest.approx(30),)
+    assert flows.activity["mine"] == (pytest.approx(0, abs=1e-6),)
+    assert flows.released["reserve"] == (pytest.approx(10),)
+    assert result.total_cost == pytest.approx(3650)
+
+
+def test_two_levers_over_one_region_add_but_never_above_the_capacity(cell: Cell, solve: Solve) -> None:
+    # Floor 1 and a surge of 1.2: 120 t. Each full level (lumpy: all or nothing) holds back 0.7 of 100 t: 140 > 100, so 100 t come and
+    # 20 t are released. Both cost 10 each; with one lever only, 70 + 50 t of reserve. Total 3000 + 20 + 20*50 = 4020.
+    result = solve(
+        cell(
+            YEARS.replace("0.4", "1"),
+            f"options: {{a: {{{CHIPS}, min_size: 1, restraint: 0.7, capex: 10}}, b: {{{CHIPS}, min_size: 1, restraint: 0.7, capex: 10}}, {RESERVE}}}",
+            "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}}}",
+        )
+    )
+    assert result.shocks[0].flows.activity["imports"] == (pytest.approx(100),)
+    assert result.total_cost == pytest.approx(4020)
+
+
+def test_fixed_opex_is_on_the_level_that_was_bought(cell: Cell, solve: Solve) -> None:
+    # Bought in 2026 (the only year allowed), lead 12 months: opex in 2027 and 2028 on the uneroded level. In force in 2028:
+    # 0.5^2 = 0.25 of it, 100*0.25 = 25 t per level with restraint 1; floor 0.1: 10 t, level 0.4. 0.4*(100 + 2*30) = 64. Baseline 3000.
+    result = solve(
+        cell(
+            YEARS.replace("0.4", "0.1"),
+            f"options: {{chips: {{{CHIPS}, restraint: 1, erosion: 0.5, lead_time: 12, capex: 100, fixed_opex: 30, latest: 2026}}}}",
+            "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
+        )
+    )
+    assert result.costs["fixed opex"] == pytest.approx(24)
+    assert result.total_cost == pytest.approx(3064)
+    assert result.outlay == pytest.approx(40)
+
+
+def test_leverage_and_partnership_add(cell: Cell, solve: Solve) -> None:
+    # 0.5 of 100 t is cut, floor 0.4 of a surged 200 = 80 t: 50 stay. Leverage holds back 0.5*100*0.4 = 20 t, the deal 0.5*1*20 = 10 t.
+    # Level 1 at 10 (0.5 per t), 20 t of deal at 1 (2 per t of flow). Baseline 3000. Total 3030.
+    result = solve(
+        cell(
+            YEARS,
+            f"options: {{chips: {{{CHIPS}, restraint: 0.4, capex: 10}}, deal: {{kind: partnership, process: imports, max_size: 90, capex: 1}}}}",
+            "shocks: {s: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 0.5}], demand: {all: 2}}}",
+        )
+    )
+    assert result.total_cost == pytest.approx(3030)
+    assert result.shocks[0].flows.activity["imports"] == (pytest.approx(80),)
+
+
+def test_rows(cell: Cell, printed: Printed) -> None:
+    # 25 t a quarter, severity 0.8 then 0.4, restraint 0.5: 25*0.8*0.5 = 10 and 5 t per level in force. In 2027Q4 the level of 2026 has
+    # eroded once (0.5), that of 2027 not; in 2028Q1 twice (0.25) and once (0.5), that of 2028 is not in force (lead 6 months).
+    # Stays: 25*0.2 = 5 t and 25*0.6 = 15 t. In a shock that is not deliberate the limit is a plain bound and no row.
+    instance = cell(
+        QUARTERS,
+        f"options: {{chips: {{{CHIPS}, restraint: 0.5, erosion: 0.5, lead_time: 6, ramp: [0.1, 1]}}}}",
+        "shocks:",
+        "  war: {start: 2027Q4, months: 6, deliberate: true, cuts: [{region: rival, severity: [0.8, 0.4]}]}",
+        "  storm: {start: 2027Q4, months: 6, cuts: [{region: rival, severity: [0.8, 0.4]}]}",
+    )
+    assert printed(instance, "imports", "limit") == [
+        "war/imports.limit.2027Q4: - 5 chips.size.2026Q1 - 10 chips.size.2027Q1 + 1 war/imports.activity.2027Q4 <= 5",
+        "war/imports.limit.2028Q1: - 1.25 chips.size.2026Q1 - 2.5 chips.size.2027Q1"
+        " + 1 war/imports.activity.2028Q1 <= 15",
+    ]
+
+
+def test_level_above_one_is_refused(refused) -> None:
+    said = refused(YEARS, "options: {chips: {kind: leverage, region: rival, restraint: 0.5, max_size: 1.5}}")
+    assert said == [
+        "options.chips.max_size: 1.5 is more than the full level of leverage, 1. Write a level from 0 to 1."
+    ]
+
+
+def test_region_that_is_almost_there_is_refused(refused) -> None:
+    said = refused(YEARS, "options: {chips: {kind: leverage, region: rivals, restraint: 0.5, max_size: 1}}")
+    assert said == [
+        'options.chips.region: "rivals" is not the region of an existing process. Did you mean "rival"?'
+    ]
+
+
+def test_missing_restraint_is_refused(refused) -> None:
+    said = refused(YEARS, f"options: {{chips: {{{CHIPS}}}}}")
+    assert said == ["options.chips.restraint: restraint is missing. Add `restraint:`."]

@@ -1,0 +1,291 @@
+"""The command line: exit codes, clean JSON, files whole or not at all, and what a reader sees."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TINY = str(ROOT / "instances" / "tiny.yaml")
+US = str(ROOT / "instances" / "us-magnets.yaml")
+CASES = ROOT / "tests" / "cases"
+
+
+def diversify(*words: str, columns: int = 80, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a fresh process, warnings as errors."""
+    environment = os.environ | {"COLUMNS": str(columns), "NO_COLOR": "1"}
+    command = [sys.executable, "-W", "error", "-m", "optimizer", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=cwd)
+
+
+def test_a_plan_that_survives_exits_with_0_and_says_so_first() -> None:
+    done = diversify("solve", TINY)
+    assert done.returncode == 0, done.stderr
+    assert "SURVIVES all 2 shocks" in done.stdout.splitlines()[1]
+    assert done.stderr == ""
+
+
+def test_a_budget_too_small_exits_with_4_and_prints_the_best_plan() -> None:
+    done = diversify("solve", TINY, "--budget", "5M")
+    assert done.returncode == 4
+    assert "FAILS in 2 of 2 shocks" in done.stdout
+    assert "Worst window" in done.stdout
+    assert "magnet reserve" in done.stdout
+    assert "infeasible" not in done.stdout.lower()
+
+
+def test_contradicting_rules_exit_with_4_and_are_named() -> None:
+    # Imports forced to run at 60 t a year are 30 % at most only if 140 t are made elsewhere; in 2026 nothing else is.
+    # The budget has no part in it, and is not named.
+    rule = "policy.max_share=[{commodity: magnet, region: rival, share: 0.3}]"
+    done = diversify("solve", TINY, "--set", rule, "--set", "processes.imports.min_utilisation=0.5")
+    assert done.returncode == 4
+    assert "NO PLAN EXISTS" in done.stdout
+    words = " ".join(done.stdout.replace("│", " ").split())
+    assert "policy.max_share[0]: at most 30 % of magnet from region rival" in words
+    assert "imports from the rival has to run at 50 % of its capacity" in words
+    assert "budget" not in words
+
+
+def test_a_bad_instance_exits_with_3_and_keeps_stdout_empty() -> None:
+    done = diversify("solve", TINY, "--set", "demands.motors.commodity=magnt")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert 'Did you mean "magnet"?' in done.stderr
+    assert "--set demands.motors.commodity=magnt" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("solve",),
+        ("solve", TINY, "--budget", "lots"),
+        ("solve", TINY, "--budget", "-5"),
+        ("solve", TINY, "--solver", "gurobi"),
+        ("solve", TINY, "--gap", "2"),
+        ("frobnicate",),
+        ("export", TINY, "-o", "model.txt"),
+    ],
+)
+def test_usage_exits_with_2(words: tuple[str, ...]) -> None:
+    done = diversify(*words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_file_exits_with_3() -> None:
+    done = diversify("solve", "nowhere.yaml")
+    assert done.returncode == 3
+    assert "nowhere.yaml: cannot be read" in done.stderr
+
+
+def test_no_time_at_all_exits_with_5_and_a_plan() -> None:
+    done = diversify("solve", US, "--time-limit", "0", "--json")
+    assert done.returncode == 5
+    result = json.loads(done.stdout)
+    assert result["status"] == "stopped"
+    assert result["audit"]["ok"]
+    assert result["survival_gap"] > 0
+    assert any("time ran out" in note for note in result["notes"])
+
+
+def test_ctrl_c_keeps_the_best_plan_and_exits_with_5() -> None:
+    command = [sys.executable, "-m", "optimizer", "solve", US, "--gap", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(4)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 5, err
+    result = json.loads(out)
+    assert result["status"] == "stopped"
+    assert result["audit"]["ok"]
+    assert any("Ctrl-C" in note for note in result["notes"])
+
+
+def test_json_is_clean_and_keeps_its_contract() -> None:
+    done = diversify("solve", TINY, "--json")
+    result = json.loads(done.stdout)
+    assert result["instance"] == "tiny"
+    assert result["status"] == "survives"
+    assert result["survives"] is True
+    keys = {"total_cost", "outlay", "survival_gap", "worst_gap", "bound", "gap_bound", "mip_gap", "dependence", "audit"}
+    assert keys <= set(result)
+    assert set(result["seconds"]) == {"load", "build", "solver", "total"}
+    assert {"optimizer", "pulp", "highspy", "python"} <= set(result["versions"])
+    (build,) = result["builds"]
+    assert (build["option"], build["kind"], build["year"], build["period"]) == ("plant", "refining", 2026, "2026")
+    assert build["size"] == pytest.approx(20)
+    assert result["stock"]["reserve"]["2026"] == pytest.approx(60)
+    shock = result["shocks"][0]
+    assert (shock["name"], shock["survives"], shock["gap"]) == ("embargo@2027", True, 0)
+    assert set(shock["segments"]["motors"]) >= {"floor", "worst_service", "shortage"}
+    # 2028: floor 0.5 between 0.3 of 2027 and 0.7 of 2029, just kept; 2027: 0.3, just kept. 70 + 50 t go unserved.
+    assert shock["segments"]["motors"]["floor"] in (pytest.approx(0.3), pytest.approx(0.5))
+    assert shock["segments"]["motors"]["shortage"] == pytest.approx(120)
+
+
+def test_the_tiny_plan_is_what_a_hand_works_out() -> None:
+    # Embargo 2027: 30 t, then 50 t; embargo 2029: 70 t, then 70 t. A line of 20 t/yr works from 2028 (24 months).
+    # No line: stock 80 t by the end of 2026 (each window starts from the baseline's stock), 140 t by 2028: above 100.
+    # One line: 2027: 30 + (50 - 20) = 60 t; 2029: 2*(70 - 20) = 100 t. Bought 100*65k = 6.5M, line 20*200k + 1M = 5M.
+    # Holding 5k*(60 + 60 + 100 + 100 + 100) = 2.1M. Two lines: 30 + 10 = 40 and 60 t: 3.9M + 9M + 1.3M: dearer.
+    # Imports 5*100*60k = 30M. Total 43.6M; outlay 11.5M; price of survival 13.6M.
+    result = json.loads(diversify("solve", TINY, "--json").stdout)
+    assert result["total_cost"] == pytest.approx(43.6e6)
+    assert result["outlay"] == pytest.approx(11.5e6)
+    assert result["price_of_survival"] == pytest.approx(13.6e6)
+    assert result["calm_builds"] == []
+    assert result["nothing"]["below_floor"] == pytest.approx(220)
+    assert result["nothing"]["gap"] == pytest.approx(110e6)
+
+
+def test_output_show_and_verify(tmp_path: Path) -> None:
+    plan = tmp_path / "deep" / "plan.json"
+    solved = diversify("solve", TINY, "--output", str(plan))
+    assert solved.returncode == 0
+    shown = diversify("show", str(plan))
+    assert shown.returncode == 0
+    assert shown.stdout == solved.stdout
+    verified = diversify("verify", str(plan))
+    assert verified.returncode == 0
+    assert "adds up" in verified.stdout
+    assert [path.name for path in plan.parent.iterdir()] == ["plan.json"]
+
+
+def test_verify_names_the_row_that_somebody_changed(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    diversify("solve", TINY, "--output", str(plan))
+    data = json.loads(plan.read_text())
+    data["builds"][0]["size"] = 40.0
+    plan.write_text(json.dumps(data))
+    done = diversify("verify", str(plan))
+    assert done.returncode == 1
+    assert "total_cost" in done.stdout
+    assert "does not add up" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"builds": [], "data": {}}', '{"builds": 3, "data": {}}'])
+def test_what_is_no_plan_exits_with_3(tmp_path: Path, text: str) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(text)
+    for command in ("show", "verify"):
+        done = diversify(command, str(plan))
+        assert done.returncode == 3, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = diversify("solve", TINY, "--output", str(blocked / "plan.json"))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_csv_has_units_in_its_heads(tmp_path: Path) -> None:
+    done = diversify("solve", TINY, "--csv", str(tmp_path / "csv"))
+    assert done.returncode == 0
+    heads = {path.stem: path.read_text().splitlines()[0] for path in (tmp_path / "csv").iterdir()}
+    assert set(heads) == {"builds", "stock", "survival", "dependence", "costs", "flows"}
+    assert "size [t/yr or level]" in heads["builds"]
+    assert "gap [USD]" in heads["survival"]
+    assert "quantity [t]" in heads["flows"]
+
+
+def test_without_takes_what_requires_it_and_says_so() -> None:
+    done = diversify("solve", str(CASES / "14_requires.yaml"), "--without", "mine", "--json")
+    assert "ref requires mine, so it is left out as well." in done.stderr
+    assert json.loads(done.stdout)["builds"] == []
+    assert done.returncode == 4
+
+
+def test_without_a_kind_and_without_nonsense() -> None:
+    done = diversify("solve", TINY, "--without", "stockpile", "--json")
+    assert json.loads(done.stdout)["stock"] == {}
+    done = diversify("solve", TINY, "--without", "reserv")
+    assert done.returncode == 3
+    assert 'Did you mean "reserve"?' in done.stderr
+
+
+def test_set_is_checked_like_the_file() -> None:
+    done = diversify("solve", TINY, "--set", "demands.motors.survival=70", "--json")
+    assert done.returncode == 3
+    assert "Write 0.7 for 70 %." in done.stderr
+    done = diversify("solve", TINY, "--set", "shocks.embargo.cuts.0.severity=0", "--json")
+    assert json.loads(done.stdout)["builds"] == []
+
+
+def test_check_says_what_an_instance_is_about() -> None:
+    done = diversify("check", TINY)
+    assert done.returncode == 0, done.stderr
+    assert "can be used" in done.stdout
+    assert "nothing: no option pays for itself without a shock" in done.stdout
+    assert "embargo@2027" in done.stdout
+
+
+def test_check_says_what_pays_for_itself_in_peace() -> None:
+    # At 10k a tonne the home plant saves 50k a tonne on imports in each of three years, for 20k and the fixed cost.
+    cheap = ("--set", "options.plant.cost=10k", "--set", "options.plant.capex=20k")
+    done = diversify("check", TINY, *cheap)
+    assert "pays for itself without any shock" in " ".join(done.stdout.split())
+    (summary,) = json.loads(diversify("check", TINY, *cheap, "--json").stdout)
+    assert summary["bought_in_peace"]["plant"] == pytest.approx(80)
+
+
+def test_check_reports_every_file(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: bad\n")
+    done = diversify("check", TINY, str(bad))
+    assert done.returncode == 3
+    assert "can be used" in done.stdout
+    assert "horizon is missing" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["mps", "lp"])
+def test_export_gives_another_solver_the_same_optimum(tmp_path: Path, suffix: str) -> None:
+    import highspy
+
+    model = tmp_path / f"model.{suffix}"
+    done = diversify("export", TINY, "-o", str(model))
+    assert done.returncode == 0, done.stderr
+    assert "reserve.stock.2027" in model.read_text()
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.readModel(str(model))
+    highs.run()
+    assert highs.getInfo().objective_function_value == pytest.approx(43.6e6)
+    assert [path.name for path in tmp_path.iterdir()] == [model.name]
+
+
+def test_version_names_tool_pulp_and_solver() -> None:
+    done = diversify("--version")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("diversify", "PuLP 4", "HiGHS 1"))
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_tables_keep_within_the_terminal(columns: int) -> None:
+    done = diversify("solve", TINY, columns=columns)
+    assert max(len(line) for line in done.stdout.splitlines()) <= columns
+
+
+def test_cbc_agrees_with_highs() -> None:
+    for name in ("03_refining_chain.yaml", "07_budget_gap.yaml", "30_excludes.yaml"):
+        both = [json.loads(diversify("solve", str(CASES / name), "--solver", solver, "--json").stdout)
+                for solver in ("highs", "cbc")]  # fmt: skip
+        assert both[0]["total_cost"] == pytest.approx(both[1]["total_cost"], rel=1e-6)
+        assert both[0]["survival_gap"] == pytest.approx(both[1]["survival_gap"], rel=1e-6)
+
+
+def test_console_script_is_the_same() -> None:
+    script = shutil.which("diversify", path=str(Path(sys.executable).parent))
+    assert script is not None
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == diversify("--version").stdout

@@ -1,0 +1,70 @@
+"""What the README promises: every command runs, the Python runs, the output shown is the output there is."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line.removeprefix("$ ")
+    for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place of its own, for the files that the commands write; they run in the order of the page."""
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "instances", place / "instances")
+    return place
+
+
+def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] == "diversify"
+    line = [sys.executable, "-m", "optimizer", *words[1:]]
+    environment = {"COLUMNS": "80", "PATH": "/usr/bin:/bin", "PYTHONUTF8": "1"}
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_runs(folder: Path, command: str) -> None:
+    done = run(folder, command)
+    assert done.returncode in (0, 4), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_output_shown_is_the_output_there_is(folder: Path) -> None:
+    (shown,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
+    printed = run(folder, "diversify solve instances/tiny.yaml").stdout
+    tidy = [line.rstrip() for line in printed.splitlines() if not line.startswith(("Audit:", "solver", "1."))]
+    for line in shown.splitlines():
+        assert line.rstrip() in tidy, line
+
+
+def test_instance_shown_is_the_instance_there_is() -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    file = (ROOT / "instances" / "tiny.yaml").read_text()
+    for line in shown.splitlines():
+        assert line in file
+
+
+def test_python_runs(folder: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 shocks survived" in done.stdout
+    assert "2026  plant  20" in done.stdout
+
+
+def test_commands_of_the_makefile_are_there() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"solve", "test", "lint", "bench", "clean"} <= targets

@@ -1,0 +1,457 @@
+"""The paper: ledgers, rows, names, scales; and the facts about PuLP and HiGHS that the package leans on."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import highspy
+import pulp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from optimizer import formulation
+from optimizer.errors import StageError
+from optimizer.expression import Expression, total
+from optimizer.horizon import Horizon
+from optimizer.solver import Model, Settings, write_model
+from optimizer.stage import Names, Stage
+from tests.conftest import Cell
+
+HORIZON = Horizon(start=2026, end=2027, step="quarter")
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage(HORIZON, 0.1, Names(frozenset({"magnet"}), frozenset({"imports"}), frozenset({"all"})))
+
+
+# Ledgers
+
+
+def test_accounts_add_up(stage: Stage) -> None:
+    x = stage.variable("o", "size", 0)
+    stage.book("supply", "baseline", "magnet", 3, amount=2.0 * x)
+    stage.book("supply", "baseline", "magnet", 3, amount=3.0 * x + 7.0)
+    stage.book("supply", "baseline", "magnet", 4, amount=1.0)
+    booked = stage.booked("supply", "baseline", "magnet", 3)
+    assert (booked.terms, booked.constant) == ({0: 5.0}, 7.0)
+    assert stage.booked("supply", "baseline", "magnet", 5).terms == {}
+    assert set(stage.accounts("supply")) == {("baseline", "magnet", 3), ("baseline", "magnet", 4)}
+
+
+@pytest.mark.parametrize(
+    ("ledger", "key"),
+    [
+        ("supplies", ("baseline", "magnet", 3)),  # no such ledger
+        ("supply", ("baseline", "magnets", 3)),  # no such commodity
+        ("supply", ("baseline", "imports", 3)),  # a process is no commodity
+        ("supply", ("embargo", "magnet", 3)),  # no such path
+        ("supply", ("baseline", "magnet", 8)),  # two years have quarters 0 … 7
+        ("supply", ("baseline", "magnet", -1)),
+        ("supply", ("baseline", "magnet")),  # too short
+        ("supply", ("baseline", "magnet", 3, 3)),  # too long
+        ("capacity", ("baseline", "magnet", 3)),
+        ("need", ("baseline", "magnet", 3)),
+        ("outlay", (2028,)),
+        ("outlay", (0,)),  # a year, not a period
+        ("spend", (9,)),  # 8 is the end of the horizon
+        ("production", ("baseline", "magnet", None, "ally", 3)),
+    ],
+)
+def test_unknown_ledgers_and_keys_are_refused(stage: Stage, ledger: str, key: tuple[str | int, ...]) -> None:
+    with pytest.raises(StageError, match=r"there is no ledger|is no key of"):
+        stage.book(ledger, *key, amount=1.0)
+    with pytest.raises(StageError, match=r"there is no ledger|is no key of"):
+        stage.booked(ledger, *key)
+
+
+def test_end_of_the_horizon_is_a_moment_but_no_period(stage: Stage) -> None:
+    stage.book("spend", 8, amount=-5.0)
+    assert stage.booked("spend", 8).constant == -5.0
+    # Eight quarters at 10 % a year are two years: 1/1.21.
+    assert stage.discount(8) == pytest.approx(1 / 1.21)
+
+
+def test_a_path_is_known_once_it_has_been_begun(cell: Cell) -> None:
+    instance = cell(MODEL)
+    stage = formulation.blank_stage(instance)
+    path = instance.path(instance.events[0])
+    with pytest.raises(StageError, match="is no key of operating"):
+        stage.book("operating", "embargo", 0, amount=1.0)
+    with stage.under(path):
+        stage.book("operating", "embargo", 0, amount=1.0)
+    assert stage.booked("operating", "embargo", 0).constant == 1.0
+
+
+# Rows and columns
+
+
+def test_a_column_written_twice_is_refused(stage: Stage) -> None:
+    stage.variable("o", "size", 0)
+    stage.variable("o", "size", 1)
+    with pytest.raises(StageError, match="the column o.size.2026Q1 is written twice"):
+        stage.variable("o", "size", 0)
+
+
+def test_a_row_written_twice_is_refused(stage: Stage) -> None:
+    x = stage.variable("o", "size", 0)
+    stage.require("o", "max", None, x, "<=", 1.0)
+    stage.require("o", "max", 0, x, "<=", 1.0)
+    with pytest.raises(StageError, match=r"the row o\.max is written twice"):
+        stage.require("o", "max", None, x, "<=", 2.0)
+
+
+def test_what_a_row_drops_counts_as_written(stage: Stage) -> None:
+    x = stage.variable("o", "size", 0)
+    stage.require("o", "max", None, x - x, "<=", 1.0)
+    assert stage.rows == []
+    with pytest.raises(StageError, match="written twice"):
+        stage.require("o", "max", None, x, "<=", 1.0)
+
+
+@pytest.mark.parametrize("sense", ["<=", ">=", "=="])
+def test_what_stands_on_the_right_goes_to_the_left(stage: Stage, sense: str) -> None:
+    x, y = stage.variable("o", "x", 0), stage.variable("o", "y", 0)
+    stage.require("o", "row", 2, 2.0 * x + 5.0, sense, x + 3.0 * y - 1.0)  # type: ignore[arg-type]
+    assert stage.printed("o", "row") == [f"o.row.2026Q3: + 1 o.x.2026Q1 - 3 o.y.2026Q1 {sense} -6"]
+
+
+@pytest.mark.parametrize(
+    ("sense", "right", "holds"),
+    # 0 sense right
+    [("<=", 1, True), ("<=", -1, False), (">=", -1, True), (">=", 1, False), ("==", 0, True), ("==", 1, False)],
+)
+def test_constant_row_is_dropped_where_it_holds_and_kept_where_it_cannot(
+    stage: Stage, sense: str, right: float, holds: bool
+) -> None:
+    x = stage.variable("o", "x", 0, upper=4.0)
+    stage.require("o", "row", None, x - x, sense, right)  # type: ignore[arg-type]
+    assert len(stage.rows) == (0 if holds else 1)
+    answer = Model(stage, -1.0 * x, Settings()).solve()
+    assert answer.status == ("optimal" if holds else "infeasible")
+
+
+def test_two_impossible_rows_stay_two(stage: Stage) -> None:
+    stage.require("o", "one", None, Expression(), ">=", 1.0)
+    stage.require("o", "two", None, Expression(), ">=", 1.0)
+    assert [row.mark.what for row in stage.rows] == ["one", "two"]
+    assert len({str(column.mark) for column in stage.columns}) == 2
+
+
+def test_a_limit_is_a_row_while_the_plan_is_open_and_a_bound_once_it_is_fixed(stage: Stage) -> None:
+    x, y = stage.variable("p", "activity", 0, upper=10.0), stage.variable("o", "size", 0)
+    stage.limit("p", "limit", 0, x, 2.0 * y + 1.0)
+    assert stage.printed("p", "limit") == ["p.limit.2026Q1: - 2 o.size.2026Q1 + 1 p.activity.2026Q1 <= 1"]
+    stage.limit("p", "limit", 1, x, 6.0)
+    stage.limit("p", "limit", 2, x, 8.0)
+    assert len(stage.rows) == 1
+    assert stage.columns[0].upper == 6.0
+    stage.limit("p", "limit", 3, x, -1e-12)
+    assert stage.columns[0].upper == 0.0
+
+
+def test_an_offer_is_made_once_and_asked_for_by_name(stage: Stage) -> None:
+    x = stage.variable("o", "size", 0)
+    stage.offer("o", "capacity", {0: x, 1: 0.5 * x})
+    assert stage.offered("o", "capacity")[1].terms == {0: 0.5}
+    with pytest.raises(StageError, match="offers capacity twice"):
+        stage.offer("o", "capacity", {})
+    with pytest.raises(StageError, match="o offers no level"):
+        stage.offered("o", "level")
+
+
+def test_offers_of_a_fixed_plan_are_its_numbers(stage: Stage) -> None:
+    x = stage.variable("o", "size", 0)
+    stage.offer("o", "capacity", {0: 0.5 * x + 2.0, 1: x})
+    numbers = stage.evaluated_offers([6.0])
+    assert numbers == {("o", "capacity"): {0: 5.0, 1: 6.0}}
+    fixed = Stage(HORIZON, 0.1, stage.names, numbers)
+    assert (fixed.offered("o", "capacity")[0].terms, fixed.offered("o", "capacity")[0].constant) == ({}, 5.0)
+
+
+# Expressions
+
+
+def test_an_expression_has_no_truth_value() -> None:
+    with pytest.raises(StageError, match="no truth value"):
+        bool(Expression({0: 1.0}))
+
+
+def test_sums_do_not_change_their_parts() -> None:
+    x, y = Expression({0: 1.0}), Expression({1: 2.0}, 3.0)
+    assert (x + y).terms == {0: 1.0, 1: 2.0}
+    assert (total([x, y, y, 4.0]).terms, total([x, y, y, 4.0]).constant) == ({0: 1.0, 1: 4.0}, 10.0)
+    assert ((5.0 - y).terms, (5.0 - y).constant) == ({1: -2.0}, 2.0)
+    assert (x.terms, y.terms, y.constant) == ({0: 1.0}, {1: 2.0}, 3.0)
+
+
+# Names and files
+
+
+MODEL = """
+horizon: {start: 2026, end: 2026, step: quarter}
+home: home
+commodities: {"Nd Pr (oxide)": {}, "nd_pr__oxide_": {}, "釹": {}}
+processes:
+  "1st line": {region: rival, output: {"Nd Pr (oxide)": 1, "nd_pr__oxide_": 2, "釹": 1}, capacity: 1000, cost: 10}
+  "1st_line": {region: rival, output: {"Nd Pr (oxide)": 1}, capacity: 100, cost: 9}
+demands: {e5: {commodity: "Nd Pr (oxide)", quantity: 100, survival: 0.8, shortage_cost: 1000}}
+options:
+  "<free>": {kind: stockpile, commodity: "Nd Pr (oxide)", price: 50, holding_cost: 3, max_size: 40, initial: 5, loss: 0.1}
+  "plant: a+b": {kind: refining, output: {"Nd Pr (oxide)": 1}, cost: 30, capex: 7, fixed_cost: 11, unit_size: 20, max_size: 60}
+  "plant  a*b": {kind: refining, output: {"Nd Pr (oxide)": 1}, cost: 30, capex: 9, fixed_cost: 11, unit_size: 20, max_size: 60}
+shocks: {embargo: {start: 2026Q4, months: 3, cuts: [{region: rival, severity: 1}]}}
+"""
+# The embargo takes a quarter, 25 t, floor 20. Initial 5 t: 0.9^(3/4) of it are left when the embargo begins; the plants cost money.
+
+
+def test_names_given_to_pulp_are_unique_and_plain(cell: Cell) -> None:
+    instance = cell(MODEL)
+    stage = formulation.whole_stage(instance, instance.events)
+    problem = stage.problem("model", *stage.scales())
+    columns = [variable.name for variable in problem.variables()]
+    rows = [row.name for row in problem.constraints()]
+    assert len(columns) == len(set(columns)) == len(stage.columns)
+    assert len(rows) == len(set(rows)) == len(stage.rows)
+    for name in columns + rows:
+        assert name[0].isalpha()
+        assert not set(name) & set(" \t+-*^<>=:()[]{},;!|&#$%'\"\\")
+
+
+@pytest.mark.parametrize("suffix", [".mps", ".lp"])
+def test_model_in_a_file_is_the_model(cell: Cell, tmp_path: Path, suffix: str) -> None:
+    instance = cell(MODEL)
+    stage = formulation.whole_stage(instance, instance.events)
+    cost = formulation.cost(stage, instance, instance.events)
+    write_model(stage, cost, tmp_path / f"model{suffix}")
+    reader = highspy.Highs()
+    reader.setOptionValue("output_flag", False)
+    assert reader.readModel(str(tmp_path / f"model{suffix}")) == highspy.HighsStatus.kOk
+    assert (reader.getNumCol(), reader.getNumRow()) == (len(stage.columns), len(stage.rows))
+    reader.setOptionValue("mip_rel_gap", 0.0)
+    reader.run()
+    answer = Model(stage, cost, Settings(gap=0.0)).solve()
+    assert reader.getObjectiveValue() == pytest.approx(answer.objective - cost.constant)
+    assert answer.status == "optimal"
+
+
+# Scales
+
+
+def test_scales_are_powers_of_ten_and_can_be_taken_back(cell: Cell) -> None:
+    instance = cell(MODEL.replace("quantity: 100", "quantity: 0.002").replace("price: 50", "price: 5B"))
+    stage = formulation.whole_stage(instance, instance.events)
+    columns, rows = stage.scales()
+    for scale in columns + rows:
+        assert f"{scale:e}".startswith("1.000000e")
+    problem = stage.problem("model", columns, rows)
+    for row, scale, written in zip(stage.rows, rows, problem.constraints(), strict=True):
+        found = {variable.name: value for variable, value in written.items()}
+        names = [variable.name for variable in problem.variables()]
+        assert {names[j]: value * columns[j] / scale for j, value in row.terms.items()} == pytest.approx(found)
+        assert -written.constant * scale == pytest.approx(row.right)
+    for column, scale, variable in zip(stage.columns, columns, problem.variables(), strict=True):
+        assert (variable.lowBound or 0.0) * scale == pytest.approx(column.lower)
+        assert (float("inf") if variable.upBound is None else variable.upBound * scale) == pytest.approx(column.upper)
+
+
+@pytest.mark.parametrize("mass", [1e-6, 1e-3, 1.0, 1e3, 1e6])
+@pytest.mark.parametrize("money", [1e-3, 1.0, 1e9])
+def test_answers_come_back_in_the_units_of_the_file(stage: Stage, mass: float, money: float) -> None:
+    # 20 t are asked (balance), 5 come from a source at 1 that yields 5 at most, the rest from one at 3: 5*1 + 15*3 = 50.
+    # One tonne more costs 3 (price of the balance); one more of the cheap source saves 2 (reduced cost of its column).
+    x = stage.variable("a", "activity", 0, upper=5.0 * mass)
+    y = stage.variable("b", "activity", 0)
+    stage.require("magnet", "balance", 0, x + y, ">=", 20.0 * mass)
+    stage.require("policy", "budget", None, money * x + 3 * money * y, "<=", 1000.0 * mass * money, unit="USD")
+    answer = Model(stage, money * x + 3 * money * y + 7.0 * money, Settings()).solve()
+    assert answer.values is not None
+    assert answer.values.tolist() == pytest.approx([5 * mass, 15 * mass])
+    assert answer.objective == pytest.approx(50 * mass * money + 7 * money)
+    assert answer.bound == pytest.approx(answer.objective)
+    assert answer.prices is not None
+    assert answer.prices.tolist() == pytest.approx([3 * money, 0])
+    assert answer.reduced is not None
+    assert answer.reduced.tolist() == pytest.approx([-2 * money, 0])
+
+
+@given(some.integers(-6, 6), some.integers(-3, 9))
+def test_scales_follow_the_data(mass: int, money: int) -> None:
+    # Whatever the units, what the solver sees of a balance and a budget lies between 1e-4 and 1e7.
+    stage = Stage(HORIZON, 0.0, Names(frozenset({"magnet"}), frozenset(), frozenset()))
+    x = stage.variable("a", "activity", 0, upper=5.0 * 10.0**mass)
+    stage.require("magnet", "balance", 0, x, ">=", 20.0 * 10.0**mass)
+    stage.require("policy", "budget", None, 3.0 * 10.0**money * x, "<=", 60.0 * 10.0 ** (mass + money), unit="USD")
+    problem = stage.problem("model", *stage.scales())
+    seen = [abs(value) for row in problem.constraints() for value in (*dict(row.items()).values(), row.constant)]
+    assert all(1e-4 <= value <= 1e7 for value in seen)
+
+
+# What the package leans on: PuLP
+
+
+def pulp_model() -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
+    """min 2x + 3y with x + y >= 4, x <= 3."""
+    problem = pulp.LpProblem("model")
+    x, y = problem.add_variable("x", 0, 3), problem.add_variable("y", 0, None)
+    row = pulp.lpSum_vars_coefs([(x, 1.0), (y, 1.0)])
+    row.constant, row.sense = -4.0, pulp.const.LpConstraintGE
+    problem.addConstraint(row, "asked")
+    problem.setObjective(pulp.lpSum_vars_coefs([(x, 2.0), (y, 3.0)]))
+    return problem, [x, y]
+
+
+def highs(**options: object) -> pulp.HiGHS:
+    return pulp.HiGHS(msg=False, **options)
+
+
+def test_pulp_keeps_the_order_in_which_columns_and_rows_were_added() -> None:
+    problem = pulp.LpProblem("model")
+    names = ["z", "a", "m.2", "m.10"]
+    variables = [problem.add_variable(name, 0, 1) for name in names]
+    for name, variable in zip(names, variables, strict=True):
+        row = pulp.lpSum_vars_coefs([(variable, 1.0)])
+        row.constant, row.sense = -1.0, pulp.const.LpConstraintLE
+        problem.addConstraint(row, f"r.{name}")
+    assert [variable.name for variable in problem.variables()] == names
+    assert [row.name for row in problem.constraints()] == [f"r.{name}" for name in names]
+
+
+def test_pulp_accepts_duplicate_names_silently() -> None:
+    # So the stage refuses a second use itself.
+    problem = pulp.LpProblem("model")
+    problem.add_variable("x", 0, 1)
+    problem.add_variable("x", 0, 2)
+    assert [variable.name for variable in problem.variables()] == ["x", "x"]
+
+
+def test_a_row_is_built_from_pairs_with_its_constant_and_sense_set_afterwards() -> None:
+    problem, (x, y) = pulp_model()
+    problem.solve(highs())
+    # x is cheaper, up to 3; y gives the other 1: 2*3 + 3*1 = 9. Another tonne costs 3.
+    assert (x.varValue, y.varValue) == (3.0, 1.0)
+    assert pulp.value(problem.objective) == pytest.approx(9.0)
+    assert problem.constraints()[0].pi == pytest.approx(3.0)
+
+
+def test_status_and_solution_are_told_apart() -> None:
+    problem, (x, _) = pulp_model()
+    stats = problem.solve(highs())
+    assert (stats.status, stats.has_solution) == (pulp.const.LpSolveStatus.Optimal, True)
+    x.bounds(5.0, 3.0)
+    stats = problem.solve(highs())
+    assert (stats.status, stats.has_solution) == (pulp.const.LpSolveStatus.Infeasible, False)
+
+
+def test_prices_of_an_integer_programme_are_no_prices() -> None:
+    # So integers are fixed and the linear programme is solved again before a price is quoted.
+    problem, (x, _) = pulp_model()
+    x.cat = pulp.const.LpInteger
+    problem.solve(highs())
+    assert not problem.constraints()[0].pi
+
+
+def test_a_column_without_a_use_is_left_out_of_the_solvers_model() -> None:
+    # So `solver.highs` sets an objective with every column before it builds the model; otherwise its columns would be shifted.
+    problem, _ = pulp_model()
+    problem.add_variable("idle", 0, 1)
+    problem.solve(highs())
+    assert problem.solverModel.getNumCol() == 2
+    problem.setObjective(pulp.lpSum_vars(problem.variables()))
+    problem.solve(highs())
+    assert problem.solverModel.getNumCol() == 3
+
+
+def test_a_built_model_can_be_changed_in_place() -> None:
+    # Costs and bounds change on the kept HiGHS model, columns in the order of `variables()`.
+    problem, _ = pulp_model()
+    solver = highs()
+    solver.createAndConfigureSolver(problem)
+    solver.buildSolverModel(problem)
+    model = problem.solverModel
+    model.run()
+    assert model.getSolution().col_value == pytest.approx([3, 1])
+    model.changeColBounds(0, 0.0, 1.0)
+    model.run()
+    assert model.getSolution().col_value == pytest.approx([1, 3])
+    model.changeColCost(1, 1.0)
+    model.run()
+    assert model.getSolution().col_value == pytest.approx([0, 4])
+
+
+# … and what it makes of them
+
+
+def knapsack(stage: Stage) -> tuple[Model, Expression]:
+    """Least cost of at least 10 t in whole lots of 3 t at 5 and of 4 t at 6: 3 + 3 + 4 = 16; relaxed 10/4*6 = 15."""
+    x = stage.variable("a", "units", 0, unit="1", upper=9, integer=True)
+    y = stage.variable("b", "units", 0, unit="1", upper=9, integer=True)
+    stage.require("magnet", "balance", 0, 3.0 * x + 4.0 * y, ">=", 10.0)
+    return Model(stage, 5.0 * x + 6.0 * y, Settings(gap=0.0)), x
+
+
+def test_integers_can_be_dropped_and_taken_up_again(stage: Stage) -> None:
+    model, _ = knapsack(stage)
+    assert model.solve(relaxed=True).objective == pytest.approx(15)
+    whole = model.solve()
+    assert whole.objective == pytest.approx(16)
+    assert whole.values is not None
+    assert whole.values.tolist() == pytest.approx([2, 1])
+    assert whole.prices is None
+    relaxed = model.solve(relaxed=True)
+    assert relaxed.objective == pytest.approx(15)
+    assert relaxed.prices is not None
+    assert relaxed.prices.tolist() == pytest.approx([1.5])
+
+
+def test_bounds_and_objectives_change_between_solves(stage: Stage) -> None:
+    model, x = knapsack(stage)
+    model.bound([0], 3.0, 9.0)  # three lots of 3 t, and one more
+    assert model.solve().objective == pytest.approx(20)
+    model.bound([0], 0.0, 0.0)  # three lots of 4 t
+    assert model.solve().objective == pytest.approx(18)
+    model.bound([0, 1], 0.0, 9.0)
+    model.minimise(-1.0 * x + 2.5)
+    assert model.solve().objective == pytest.approx(-6.5)
+    model.bound([0, 1], 0.0, 1.0)  # 3 + 4 t are less than 10
+    assert model.solve().status == "infeasible"
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_both_solvers_give_the_same_answers(cell: Cell, solver: str) -> None:
+    # The embargo's floor is 20 t; of the initial 5 t, 5*0.9^(3/4) are left at the end of 2026Q3 and 4.5 of them at the end of Q4.
+    # One lot of 20 t/yr gives 5 t in the quarter (7*20 + 11 = 151 for three lots 20*7*3 + 11 = 431: 15 t), the rest is stock.
+    instance = cell(MODEL)
+    stage = formulation.whole_stage(instance, instance.events)
+    cost = formulation.cost(stage, instance, instance.events)
+    answer = Model(stage, cost, Settings(solver=solver, gap=0.0)).solve()  # type: ignore[arg-type]
+    other = Model(stage, cost, Settings(gap=0.0)).solve()
+    assert answer.status == "optimal"
+    assert answer.objective == pytest.approx(other.objective)
+
+
+def test_nothing_is_written_to_standard_output() -> None:
+    # HiGHS prints a banner to file descriptor 1 when it is first made.
+    code = (
+        "from optimizer.horizon import Horizon\n"
+        "from optimizer.stage import Names, Stage\n"
+        "from optimizer.solver import Model, Settings\n"
+        "stage = Stage(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), frozenset()))\n"
+        "x = stage.variable('o', 'size', 0, upper=4.0, integer=True)\n"
+        "stage.require('o', 'row', None, x, '>=', 1.5)\n"
+        "assert Model(stage, x, Settings()).solve().objective == 2.0\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_deadline_that_has_passed_stops_without_a_plan_or_with_one(stage: Stage) -> None:
+    model, _ = knapsack(stage)
+    model.clock.limit = 0.0
+    answer = model.solve()
+    assert answer.status in ("stopped", "optimal")
+    assert answer.bound <= 16 + 1e-6
+    if answer.values is not None:
+        assert answer.objective >= 16 - 1e-6

@@ -1,0 +1,135 @@
+"""Numbers as they stand in a file, and as they are read aloud."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from pydantic_core import PydanticCustomError
+
+from optimizer.units import Series, parse_amount, parse_series, si
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("2.5B", 2_500_000_000),
+        ("250M", 250_000_000),
+        ("40k", 40_000),
+        ("40 k", 40_000),
+        ("-3k", -3000),
+        (".5k", 500),
+        ("2_500_000_000", 2_500_000_000),
+        ("2.5e9", 2_500_000_000),
+        ("2.5e3k", 2_500_000),
+        (" 7 ", 7),
+        (0.25, 0.25),
+        (12, 12),
+    ],
+)
+def test_amounts_are_read(written: object, number: float) -> None:
+    assert parse_amount(written) == pytest.approx(number, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("written", "what", "cure"),
+    [
+        ("2.5 bn", 'unknown suffix "bn"', "Write 2.5B."),
+        ("3mn", 'unknown suffix "mn"', "Write 3M."),
+        ("3m", 'unknown suffix "m"', "Write 3M."),
+        ("5T", 'unknown suffix "T"', "k (thousand), M (million) and B (billion)"),
+        ("5 kg", 'unknown suffix "kg"', "k (thousand), M (million) and B (billion)"),
+        ("65%", "is a percentage", "Write it as a share: 0.65."),
+        ("12,5", "is not a number", "Write a plain number"),
+        ("1.000.000", "is not a number", "Write a plain number"),
+        ("abc", "is not a number", "Write a plain number"),
+        ("", "is not a number", "Write a plain number"),
+        ("M", "is not a number", "Write a plain number"),
+        (True, '"True" is not a number', "Write a plain number"),
+        (None, "nothing is not a number", "Write a plain number"),
+        ([1, 2], "a list is not a number", "Write a plain number"),
+        ({2027: 1}, "a mapping is not a number", "Write a plain number"),
+        (math.nan, "is not finite", "Leave the field out where there is no limit."),
+        (math.inf, "is not finite", "Leave the field out where there is no limit."),
+        ("1e999", "is not finite", "Leave the field out where there is no limit."),
+    ],
+)
+def test_what_is_no_amount_is_refused_with_a_cure(written: object, what: str, cure: str) -> None:
+    with pytest.raises(PydanticCustomError) as error:
+        parse_amount(written)
+    assert error.value.context is not None
+    assert what in error.value.context["what"]
+    assert cure in error.value.context["cure"]
+
+
+@pytest.mark.parametrize(
+    ("year", "value"),
+    # Given 2027: 100 and 2030: 250, 50 more a year between; flat outside.
+    [(2020, 100), (2027, 100), (2028, 150), (2029, 200), (2030, 250), (2031, 250), (2999, 250)],
+)
+def test_series_is_linear_between_its_years_and_flat_outside(year: int, value: float) -> None:
+    assert parse_series({"2030": 250, "2027": "0.1k"}).at(year) == pytest.approx(value)
+
+
+def test_series_of_one_number_is_the_same_in_every_year() -> None:
+    assert {parse_series("40k").at(year) for year in (1900, 2026, 2200)} == {40_000}
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ({}, "is an empty mapping"),
+        ({"2027Q1": 5}, '"2027Q1" is not a calendar year'),
+        ({"27": 5}, '"27" is not a calendar year'),
+        ({True: 5}, '"True" is not a calendar year'),
+        ({"2027": "5%"}, "is a percentage"),
+        ({"2027": {"2028": 1}}, "a mapping is not a number"),
+        ([5], "a list is not a number"),
+    ],
+)
+def test_what_is_no_series_is_refused(written: object, what: str) -> None:
+    with pytest.raises(PydanticCustomError, match=what):
+        parse_series(written)
+
+
+@given(some.dictionaries(some.integers(1990, 2060), some.floats(-1e9, 1e9), min_size=1), some.integers(1950, 2100))
+def test_series_never_leaves_the_values_given(points: dict[int, float], year: int) -> None:
+    value = Series(tuple(sorted(points.items()))).at(year)
+    slack = 1e-9 * max(1.0, *map(abs, points.values()))
+    assert min(points.values()) - slack <= value <= max(points.values()) + slack
+    assert all(Series(tuple(sorted(points.items()))).at(given) == points[given] for given in points)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (1_234_000_000, "USD", "1.23B USD"),
+        (45_600, "t", "45.6k t"),
+        (2_500_000, "", "2.5M"),
+        (9_999, "t", "10k t"),  # three digits make it 10,000, which is written 10k
+        (9_994, "t", "9,994 t"),
+        (999_600, "USD", "1M USD"),
+        (999_400, "USD", "999k USD"),
+        (999_960_000, "USD", "1B USD"),
+        (1_234.5, "t", "1,234 t"),
+        (12.345, "t", "12.3 t"),
+        (0.012345, "t", "0.0123 t"),
+        (-2_500, "USD", "-2,500 USD"),
+        (-45_600, "t", "-45.6k t"),
+        (0, "t", "0 t"),
+        (100, "", "100"),
+        (1e12, "USD", "1,000B USD"),
+    ],
+)
+def test_numbers_are_read_with_three_digits(value: float, unit: str, text: str) -> None:
+    assert si(value, unit) == text
+
+
+def test_more_digits_on_request() -> None:
+    assert si(1_234_567, "USD", digits=5) == "1.2346M USD"
+
+
+@given(some.floats(1e-3, 1e12))
+def test_what_is_read_is_within_half_a_digit(value: float) -> None:
+    # Three significant digits: off by at most half of the third, 0.5 % of the smallest number with that leading digit.
+    assert parse_amount(si(value).replace(",", "")) == pytest.approx(value, rel=0.0051)
