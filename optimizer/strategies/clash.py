@@ -45,7 +45,8 @@ def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
     owner, what = rule
     if what == "run":
         activity = instance.activities[owner]
-        return f"{activity.name or owner} has to run at {100 * activity.min_utilisation:g} % of its capacity (min_utilisation)"
+        least = f"{100 * activity.min_utilisation:g} %"
+        return f"{activity.name or owner} has to run at {least} of its capacity (min_utilisation)"
     if what == "budget":
         return f"the budget of {instance.policy.budget:,.0f} {instance.money}"
     if what.startswith("annual_budget"):
