@@ -12,6 +12,7 @@ from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.instance.references import names_resolve, shock_names_resolve
 from optimizer.instance.schema import Instance
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
+from optimizer.shocks import BASELINE, expand
 
 
 def cuts_match(draft: Draft) -> Iterator[Problem]:
@@ -124,6 +125,19 @@ def probabilities_add_up(draft: Draft) -> Iterator[Problem]:
         yield ("shocks",), what, "Lower them so that no period has more than 1.", "error"
 
 
+def shock_names_are_distinct(draft: Draft) -> Iterator[Problem]:
+    """A shock's name means one event; the baseline keeps its own."""
+    if draft.instance is None or not _readable(draft.instance):
+        return
+    seen: set[str] = {BASELINE}
+    for s, spec in draft.instance.shocks.items():
+        for event in expand(s, spec, draft.instance.horizon):
+            if event.name in seen and len(set(spec.start)) == len(spec.start):
+                other = "the baseline" if event.name == BASELINE else "another shock"
+                yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
+            seen.add(event.name)
+
+
 def _readable(instance: Instance) -> bool:
     try:
         return instance.events is not None
@@ -219,6 +233,7 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     sizes_are_possible,
     ties_are_between_lumpy_options,
     shocks_are_inside_the_horizon,
+    shock_names_are_distinct,
     probabilities_add_up,
     cuts_match,
     floors_have_a_source,

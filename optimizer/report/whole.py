@@ -41,11 +41,7 @@ def parts(result: Result, width: int) -> list[RenderableType]:
 def _record(result: Result) -> Text:
     """How it was found: audit, versions, seconds."""
     audit, seconds = result.audit, result.seconds
-    checked = (
-        f"Audit: {audit.get('rows', 0):,} rows agree (worst {audit.get('worst', 0.0):.1e}). "
-        if audit.get("rows")
-        else ""
-    )
+    checked = f"Audit: {audit['rows']:,} rows agree (worst {audit['worst']:.1e}). " if audit.get("rows") else ""
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in seconds.items())
     return Text(f"{checked}Seconds: {spent}. Versions: {versions}.", style="dim")
