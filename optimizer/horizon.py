@@ -7,6 +7,7 @@ a      decision point       a period: the first of each calendar year (quarter, 
 
 import math
 import re
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -34,22 +35,22 @@ class Horizon(BaseModel):
             raise finding(f"the horizon ends in {self.end}, before it starts in {self.start}", "Swap the two years.")
         return self
 
-    @property
+    @cached_property
     def months(self) -> int:
         """The length of a period in months."""
         return MONTHS[self.step]
 
-    @property
+    @cached_property
     def delta(self) -> float:
         """The length of a period in years, Δ."""
         return self.months / 12
 
-    @property
+    @cached_property
     def per_year(self) -> int:
         """Periods in a year."""
         return 12 // self.months
 
-    @property
+    @cached_property
     def periods(self) -> range:
         """All periods, t = 0 … T−1."""
         return range((self.end - self.start + 1) * self.per_year)
@@ -70,10 +71,12 @@ class Horizon(BaseModel):
 
     def label(self, t: int) -> str:
         """The name of a period: ``2026``, ``2026Q1`` or ``2026-01``."""
-        within = t % self.per_year
-        return {"year": f"{self.year(t)}", "quarter": f"{self.year(t)}Q{within + 1}"}.get(
-            self.step, f"{self.year(t)}-{within + 1:02d}"
-        )
+        return self._labels[t]
+
+    @cached_property
+    def _labels(self) -> tuple[str, ...]:
+        shapes = {"year": "{0}", "quarter": "{0}Q{1}", "month": "{0}-{1:02d}"}
+        return tuple(shapes[self.step].format(self.year(t), t % self.per_year + 1) for t in self.periods)
 
     def whole(self, months: float) -> int:
         """Periods that a delay of so many months takes, rounded up."""

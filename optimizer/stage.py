@@ -20,6 +20,7 @@ columns. Where the plan is fixed, `offered` gives its numbers instead, and a lev
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ LEDGERS: dict[str, tuple[str, ...]] = {
     "below": ("path", "segment", "period"),
 }
 Key = tuple[str | int, ...]
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
 
 
 @dataclass(frozen=True)
@@ -304,7 +306,7 @@ class _Namer:
         self._taken: set[str] = set()
 
     def __call__(self, wanted: str) -> str:
-        name = "".join(sign if sign.isalnum() or sign in "._@/" else "_" for sign in wanted)
+        name = _UNSAFE.sub("_", wanted)
         name = name if name[:1].isalpha() else f"n{name}"
         unique, count = name, 2
         while unique in self._taken:

@@ -100,7 +100,13 @@ class Instance(Described):
 
     def path(self, shock: Shock) -> Path:
         """The path inside one shock's window."""
-        return self._path(shock.name, shock.periods, shock)
+        if shock.name not in self._paths:
+            self._paths[shock.name] = self._path(shock.name, shock.periods, shock)
+        return self._paths[shock.name]
+
+    @cached_property
+    def _paths(self) -> dict[str, Path]:
+        return {}
 
     def _path(self, key: str, periods: range, shock: Shock | None) -> Path:
         spec = shock.spec if shock else None
@@ -164,7 +170,7 @@ class Instance(Described):
     def _changed(self, **update: object) -> "Instance":
         """A copy with other parts; what was worked out from the old ones is forgotten."""
         copy = self.model_copy(update=update)
-        for cached in ("events", "activities", "baseline"):
+        for cached in ("events", "activities", "baseline", "_paths"):
             copy.__dict__.pop(cached, None)
         return copy
 

@@ -165,7 +165,11 @@ shocks: {embargo: {start: 2027Q4, months: 3, cuts: [{region: rival, severity: 1}
 def test_rows_of_sizes(cell: Cell, printed: Printed) -> None:
     instance = cell(QUARTERS, ROWS)
     assert printed(instance, "friend", "max") == ["friend.max: + 1 friend.size.2026Q1 + 1 friend.size.2027Q1 <= 300"]
-    assert printed(instance, "friend", "once") == ["friend.once: + 1 friend.open.2026Q1 + 1 friend.open.2027Q1 <= 1"]
+    # Open by a year: either opened then, or open before; at most 1, so opened once.
+    assert printed(instance, "friend", "by") == [
+        "friend.by.2026Q1: + 1 friend.by.2026Q1 - 1 friend.open.2026Q1 == 0",
+        "friend.by.2027Q1: - 1 friend.by.2026Q1 + 1 friend.by.2027Q1 - 1 friend.open.2027Q1 == 0",
+    ]
     assert printed(instance, "friend", "least")[0] == (
         "friend.least.2026Q1: - 40 friend.open.2026Q1 + 1 friend.size.2026Q1 >= 0"
     )

@@ -163,11 +163,11 @@ def test_rows(cell: Cell, printed: Printed) -> None:
         MAGNETS,
     )
     assert printed(instance, "plant", "requires_mine") == [
-        "plant.requires_mine.2026: - 1 mine.open.2026 + 1 plant.open.2026 <= 0",
-        "plant.requires_mine.2027: - 1 mine.open.2026 - 1 mine.open.2027 + 1 plant.open.2026 + 1 plant.open.2027 <= 0",
+        "plant.requires_mine.2026: - 1 mine.by.2026 + 1 plant.by.2026 <= 0",
+        "plant.requires_mine.2027: - 1 mine.by.2027 + 1 plant.by.2027 <= 0",
     ]
     assert printed(instance, "mine", "excludes_pit") == [
-        "mine.excludes_pit: + 1 mine.open.2026 + 1 mine.open.2027 + 1 pit.open.2027 <= 1"
+        "mine.excludes_pit: + 1 mine.by.2027 + 1 pit.by.2027 <= 1"
     ]
     # Ore has no demand: what the mine, the pit and the rival give is at least 1.5 t per t of magnet.
     assert printed(instance, "ore", "balance")[1] == (

@@ -1,0 +1,19 @@
+"""A first plan: load an instance, solve it, ask what a smaller budget would mean. Run: python examples/first_plan.py"""
+
+from pathlib import Path
+
+import optimizer as so
+
+instance = so.load(Path(__file__).parent.parent / "instances" / "tiny.yaml")
+enough = so.solve(instance)
+print(enough)
+print(enough.plan)
+
+short = so.solve(instance, budget=5e6)
+print(short)
+print(short.survival[["shock", "segment", "floor [share]", "worst_service [share]", "first_failure"]])
+
+# Half of the floors' money buys most of the survival, but not all of it.
+assert enough.survives
+assert not short.survives
+assert short.survival_gap < enough.nothing.gap

@@ -1,0 +1,168 @@
+"""The main job as a whole: what stands beside a plan is right, and what cannot be had is said."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.whole import Whole
+
+CASES = Path(__file__).parent / "cases"
+EXACT = so.Settings(gap=0.0)
+
+
+def market(**parts: Any) -> dict[str, Any]:
+    """100 t a year, all from a rival at 10 USD/t; an embargo in 2027; parts may be replaced."""
+    return {
+        "name": "market",
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "home": "home",
+        "commodities": {"magnet": {}},
+        "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 10}},
+        "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000}},
+        "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50, "max_size": 500}},
+        "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+    } | parts
+
+
+def solved(**parts: Any) -> so.Result:
+    return so.solve(so.read(market(**parts)), settings=EXACT)
+
+
+def test_price_of_survival_and_doing_nothing() -> None:
+    # 80 t of reserve at 50 = 4000 on top of 2 * 100 * 10; nothing built leaves 80 t below the floor, at 1000.
+    result = solved()
+    assert result.calm_cost == pytest.approx(2000)
+    assert result.price_of_survival == pytest.approx(4000)
+    assert result.calm_builds == ()
+    assert result.nothing is not None
+    assert (result.nothing.below_floor, result.nothing.gap) == (pytest.approx(80), pytest.approx(80000))
+    assert (result.nothing.shocks_failed, result.nothing.worst_shock) == (1, "embargo")
+
+
+def test_what_pays_for_itself_in_peace_is_marked() -> None:
+    # A plant at 1 USD/t saves 9 a year on 2 years, for 5: bought in peace, 100 t/yr. In the shock it serves everything.
+    plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 1, "capex": 5, "max_size": 100}
+    result = solved(options={"plant": plant})
+    assert result.calm_builds == ("plant",)
+    assert result.price_of_survival == pytest.approx(0)
+
+
+def test_costs_by_part_add_up() -> None:
+    result = solved()
+    assert result.costs["stock purchases"] == pytest.approx(4000)
+    assert result.costs["operation"] == pytest.approx(2000)
+    assert sum(result.costs.values()) == pytest.approx(result.total_cost)
+    assert result.outlays == {"2026": pytest.approx(4000), "2027": pytest.approx(0)}
+
+
+def test_what_binds_has_its_price() -> None:
+    # One point of the floor is 1 t, 50 USD of reserve.
+    (floor,) = [price for price in solved().binding if "floor" in price.what]
+    assert floor.what == "the floor of all in embargo"
+    assert floor.worth == pytest.approx(50)
+
+
+def test_prices_where_floors_fail_are_prices_of_the_gap() -> None:
+    # A budget of 2000 buys 40 t. One per cent more, 20 USD, buys 0.4 t of the 1000 USD/t that are missing.
+    result = solved(policy={"budget": 2000})
+    (budget,) = [price for price in result.binding if price.what == "the budget"]
+    assert budget.worth == pytest.approx(400)
+    assert result.status == "gap"
+    assert result.worst_gap == pytest.approx(40000, rel=1e-6)
+
+
+def test_an_option_that_stays_closed_does_not_bind() -> None:
+    # The plant would cost 10,000 to open, more than the reserve: its largest size is not what holds it.
+    plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 1, "fixed_cost": 1e4, "max_size": 60}
+    result = solved(options=market()["options"] | {"plant": plant})
+    assert not any("plant" in price.what for price in result.binding)
+    assert not result.plan.builds
+
+
+def test_a_shortfall_below_a_millionth_of_demand_is_none() -> None:
+    # The reserve may hold 80 - 0.00005 t: half a millionth of demand below the floor.
+    tiny = {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50, "max_size": 80 - 5e-5}}
+    result = solved(options=tiny)
+    assert (result.status, result.survival_gap, result.worst_gap) == ("survives", 0.0, 0.0)
+    # 2 millionths are one.
+    tiny["reserve"]["max_size"] = 80 - 2e-4
+    assert solved(options=tiny).status == "gap"
+
+
+def test_integrality_dust_is_swept_away() -> None:
+    # Both plants may be opened for nothing, and only one of them is of use; a solver may open the other at size 0.
+    plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 1, "min_size": 1e-9, "max_size": 100}
+    dear = plant | {"capex": 90}
+    result = solved(options={"plant": plant, "dear": dear})
+    assert [build.option for build in result.plan.builds] == ["plant"]
+    assert all(build.size > 0 for build in result.plan.builds)
+
+
+def test_an_opening_at_size_0_that_something_requires_stays() -> None:
+    # The mine's size costs something here, and rival ore would do: it is opened for the refinery's sake alone.
+    result = so.solve(so.load(CASES / "14_requires.yaml", overrides=["options.mine.capex=1"]), settings=EXACT)
+    assert [(build.option, build.size > 0, build.opened) for build in result.plan.builds] == [
+        ("mine", False, True), ("ref", True, True)
+    ]  # fmt: skip
+
+
+def test_budget_argument_replaces_the_files() -> None:
+    instance = so.read(market(policy={"budget": 1}))
+    assert not so.solve(instance, settings=EXACT).survives
+    assert so.solve(instance, budget=4000, settings=EXACT).survives
+
+
+def test_time_that_runs_out_leaves_a_plan_that_does_nothing() -> None:
+    instance = so.load(CASES / "generated" / "106.yaml")
+    result = so.solve(instance, settings=so.Settings(time_limit=0.0))
+    assert result.status == "stopped"
+    assert result.plan.builds == ()
+    assert result.nothing is not None
+    assert result.survival_gap == pytest.approx(result.nothing.gap)
+    assert result.bound is None
+
+
+def test_no_shocks_at_all() -> None:
+    result = solved(shocks={})
+    assert (result.status, result.total_cost, result.shocks) == ("survives", pytest.approx(2000), ())
+    assert result.nothing is None
+
+
+def test_a_survival_floor_of_worthless_demand_is_kept_where_it_can_be() -> None:
+    free = {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 0}}
+    result = solved(demands=free)
+    # In peace nothing is worth serving, so nothing is imported; in the shock 80 t have to be there all the same.
+    assert result.survives
+    assert result.total_cost == pytest.approx(4000)
+
+
+def test_seed_and_threads_do_not_change_the_optimum() -> None:
+    instance = so.load(CASES / "generated" / "104.yaml")
+    costs = {
+        so.solve(instance, settings=Settings(gap=0.0, seed=seed, threads=threads)).total_cost
+        for seed, threads in ((None, None), (7, 1), (8, 2))
+    }
+    assert max(costs) - min(costs) <= 1e-6 * max(costs)
+
+
+def test_steps_tell_best_and_bound() -> None:
+    steps: list[Any] = []
+    found = Whole().run(so.load(CASES / "generated" / "105.yaml"), Settings(gap=0.0), Clock(), steps.append)
+    assert {"cost", "gap", "cost under the gap"} <= {step.phase for step in steps}
+    assert all(step.bound <= step.best * (1 + 1e-9) or step.best == float("inf") for step in steps)
+    assert found.bound <= found.cost
+
+
+def test_repr_and_frames_carry_units() -> None:
+    result = solved()
+    assert repr(result).startswith("<Result 'market': survives, 1 of 1 shocks survived; total cost 6,000 USD")
+    assert "reserve" in repr(result.plan)
+    assert list(result.stock.columns) == ["reserve [t]"]
+    assert {"floor [share]", "below_floor [t]", "gap [USD]"} <= set(result.survival.columns)
+    assert result.dependence["share [share]"].tolist() == [1.0, 1.0]
+    assert result.flows["quantity [t]"].sum() > 0
+    assert result.builds.empty
+    assert repr(so.read(market())).startswith("<Instance 'market': 2026…2027 by year; 1 processes")
