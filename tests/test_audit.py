@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.audit import audit
 
 CASES = Path(__file__).parent / "cases"
 EXACT = so.Settings(gap=0.0)
@@ -73,11 +72,6 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[so.Instance, so.Res
     return solved(tmp_path_factory.mktemp("short"), SHORT)
 
 
-def test_the_face_shows_the_audit_and_not_its_room(rich: tuple[so.Instance, so.Result]) -> None:
-    # `import optimizer.audit`, which `solve` does, must not hide the function of that name.
-    assert so.audit(*rich).ok
-
-
 # Silent
 
 
@@ -85,12 +79,12 @@ def test_the_face_shows_the_audit_and_not_its_room(rich: tuple[so.Instance, so.R
 def test_silent_on_every_small_case(path: Path) -> None:
     instance = so.load(path)
     result = so.solve(instance, settings=EXACT)
-    report = audit(instance, result)
+    report = so.verify(instance, result)
     assert report.disagreements == []
     assert report.rows > 10
     assert sum(report.costs.values()) == pytest.approx(result.total_cost, abs=1e-6)
     assert sum(report.outlays.values()) == pytest.approx(result.outlay, abs=1e-6)
-    again = audit(so.read(result.data), so.Result.from_dict(result.to_dict()))
+    again = so.verify(so.read(result.data), so.Result.from_dict(result.to_dict()))
     assert again.ok
     assert again.rows == report.rows
 
@@ -101,19 +95,19 @@ def test_silent_where_everything_is_used(rich: tuple[so.Instance, so.Result]) ->
     kinds = {build.kind for build in result.plan.builds}
     assert kinds == {"ally", "refining", "recycling", "substitution", "partnership", "leverage"}
     assert max(result.plan.fills["reserve"]) > 1
-    assert audit(instance, result).require().ok
+    assert so.verify(instance, result).require().ok
 
 
 def test_silent_on_a_plan_that_ran_out_of_time(rich: tuple[so.Instance, so.Result]) -> None:
     instance, _ = rich
     result = so.solve(instance, settings=so.Settings(time_limit=0.0))
-    assert audit(instance, result).ok
+    assert so.verify(instance, result).ok
 
 
 def test_parts_of_the_cost_by_hand(short: tuple[so.Instance, so.Result]) -> None:
     # 400 t at 10 in the baseline, nothing bought, the shock has no probability; 120 t of stock for 2 * 80 t of floor: 40 t short.
     instance, result = short
-    report = audit(instance, result)
+    report = so.verify(instance, result)
     assert {part: amount for part, amount in report.costs.items() if amount} == {"operation": pytest.approx(4000)}
     assert report.outlays == {"2026": 0}
     assert result.survival_gap == pytest.approx(40_000)
@@ -257,7 +251,7 @@ LOUD: dict[str, tuple[Change, str]] = {
 def test_loud_when_one_number_is_changed(rich: tuple[so.Instance, so.Result], name: str) -> None:
     instance, result = rich
     change, wanted = LOUD[name]
-    report = audit(instance, change(result))
+    report = so.verify(instance, change(result))
     assert not report.ok
     assert any(said.startswith(wanted) or wanted in said.split(": ")[0] or wanted in said for said in report.disagreements), (
         f"nobody says {wanted}:\n" + "\n".join(report.disagreements)
@@ -282,14 +276,14 @@ LABELS: dict[str, Change] = {
 @pytest.mark.parametrize("name", LABELS)
 def test_loud_when_a_label_or_a_derived_figure_is_changed(rich: tuple[so.Instance, so.Result], name: str) -> None:
     instance, result = rich
-    assert not audit(instance, LABELS[name](result)).ok
+    assert not so.verify(instance, LABELS[name](result)).ok
 
 
 def test_loud_when_a_failure_is_called_survival(short: tuple[so.Instance, so.Result]) -> None:
     instance, result = short
     assert not result.survives
     change = outcome("embargo", lambda o: replace(o, survives=True))
-    said = audit(instance, change(result)).disagreements
+    said = so.verify(instance, change(result)).disagreements
     assert said == ["embargo: it is said to survive: True"]
 
 
@@ -308,7 +302,7 @@ def test_loud_where_the_gap_is_understated(
     short: tuple[so.Instance, so.Result], change: Change, wanted: str
 ) -> None:
     instance, result = short
-    said = audit(instance, change(result)).disagreements
+    said = so.verify(instance, change(result)).disagreements
     assert any(row.startswith(f"{wanted}:") for row in said), said
 
 
@@ -316,18 +310,18 @@ def test_loud_when_the_plan_answers_another_instance(short: tuple[so.Instance, s
     instance, result = short
     data = instance.to_dict()
     data["options"]["reserve"]["initial"] = 100
-    assert any("reserve.stock.2026Q1" in row for row in audit(so.read(data), result).disagreements)
+    assert any("reserve.stock.2026Q1" in row for row in so.verify(so.read(data), result).disagreements)
     data = instance.to_dict()
     data["demands"]["all"]["survival"] = 0.9
-    assert any("embargo/all.below_floor" in row for row in audit(so.read(data), result).disagreements)
+    assert any("embargo/all.below_floor" in row for row in so.verify(so.read(data), result).disagreements)
     data = instance.to_dict()
     data["processes"]["imports"]["capacity"] = 360
-    assert any("baseline/imports.limit.2026Q1" in row for row in audit(so.read(data), result).disagreements)
+    assert any("baseline/imports.limit.2026Q1" in row for row in so.verify(so.read(data), result).disagreements)
 
 
 def test_budget_that_is_overspent_is_named(rich: tuple[so.Instance, so.Result]) -> None:
     instance, result = rich
-    said = audit(instance.with_budget(result.outlay - 1), result).disagreements
+    said = so.verify(instance.with_budget(result.outlay - 1), result).disagreements
     assert len(said) == 1
     assert said[0].startswith("policy.budget")
 
@@ -348,7 +342,7 @@ def test_grams_are_judged_as_grams(tmp_path: Path) -> None:
         """,
     )
     assert result.total_cost == pytest.approx(1_000_500)
-    said = audit(instance, baseline("activity", "tb_imports", 0, -0.000005)(result)).disagreements
+    said = so.verify(instance, baseline("activity", "tb_imports", 0, -0.000005)(result)).disagreements
     assert any("baseline/tb.balance.2026" in row for row in said)
 
 
@@ -364,4 +358,4 @@ def test_nothing_is_said_of_a_result_without_a_plan(tmp_path: Path) -> None:
         """,
     )
     assert result.status == "none"
-    assert (audit(instance, result).ok, audit(instance, result).rows) == (True, 0)
+    assert (so.verify(instance, result).ok, so.verify(instance, result).rows) == (True, 0)

@@ -22,9 +22,8 @@ RUNS = 5
 
 def main() -> None:
     """Print machine, versions and ratios."""
-    print(
-        f"{platform.machine()}, Python {platform.python_version()}, PuLP {version('pulp')}, HiGHS {version('highspy')}"
-    )
+    python = f"Python {platform.python_version()}"
+    print(f"{platform.machine()}, {python}, PuLP {version('pulp')}, HiGHS {version('highspy')}")
     print(f"outside / solver, us-magnets     {_share_outside():6.2f}")
     for what, small, large in _growths():
         print(f"growth, {what:24s} {_ratio(small, large):6.2f}   (2 is linear)")
