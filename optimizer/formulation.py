@@ -127,9 +127,14 @@ def cost(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expressio
     return result
 
 
-def gap(stage: Stage, instance: Instance) -> Expression:
-    """The survival gap over all shocks of the stage: not discounted, not weighted by probability."""
-    result = Expression()
-    for (_, segment, _), below in stage.accounts("below").items():
-        result.add(below, instance.demands[str(segment)].shortage_cost)
+def gaps(stage: Stage, instance: Instance) -> dict[str, Expression]:
+    """The survival gap of each shock of the stage that has a floor, in money: neither discounted nor weighted."""
+    result: dict[str, Expression] = {}
+    for (path, segment, _), below in stage.accounts("below").items():
+        result.setdefault(str(path), Expression()).add(below, instance.demands[str(segment)].shortage_cost)
     return result
+
+
+def gap(stage: Stage, instance: Instance) -> Expression:
+    """The survival gap over all shocks of the stage."""
+    return total(gaps(stage, instance).values())

@@ -42,7 +42,7 @@ options:
 shocks:
   embargo: {start: 2027Q1, months: 9, deliberate: true, probability: 0.3, cuts: [{region: rival, severity: [0.9, 1, 0.8]}], demand: {defence: 1.2}}
   storm: {start: 2027Q3, months: 3, cuts: [{region: home, severity: 0.5}, {process: imports, severity: 0.3}]}
-policy: {budget: 20k, annual_budget: {2026: 15k, 2027: 15k}, max_share: [{commodity: magnet, region: rival, share: 0.95, from: 2027}]}
+policy: {budget: 20k, annual_budget: {2026: 15k, 2027: 15k}, max_share: [{commodity: magnet, region: rival, share: 0.91, from: 2027}]}
 """
 # A reserve without money: 60 of 80 t are there, so the floor fails by 20 t in each of two quarters.
 SHORT = """
@@ -105,7 +105,8 @@ def test_silent_on_a_plan_that_ran_out_of_time(rich: tuple[so.Instance, so.Resul
 
 
 def test_parts_of_the_cost_by_hand(short: tuple[so.Instance, so.Result]) -> None:
-    # 400 t at 10 in the baseline, nothing bought, the shock has no probability; 120 t of stock for 2 * 80 t of floor: 40 t short.
+    # 400 t at 10 in the baseline, nothing bought, the shock has no probability; 120 t of stock for 2 * 80 t of floor:
+    # 40 t short.
     instance, result = short
     report = so.verify(instance, result)
     assert {part: amount for part, amount in report.costs.items() if amount} == {"operation": pytest.approx(4000)}
@@ -124,7 +125,9 @@ def build(option: str, /, **update: Any) -> Change:
 
     def change(result: so.Result) -> so.Result:
         builds = [
-            replace(b, **{k: v(getattr(b, k)) if callable(v) else v for k, v in update.items()}) if b.option == option else b
+            replace(b, **{k: v(getattr(b, k)) if callable(v) else v for k, v in update.items()})
+            if b.option == option
+            else b
             for b in result.plan.builds
         ]
         assert tuple(builds) != result.plan.builds
@@ -168,13 +171,13 @@ def shocked(part: str, name: str, i: int, by: float) -> Change:
 
 
 def service(segment: str, **update: Any) -> Change:
-    return outcome("embargo", lambda o: replace(o, segments={**o.segments, segment: replace(o.segments[segment], **update)}))
+    return outcome(
+        "embargo", lambda o: replace(o, segments={**o.segments, segment: replace(o.segments[segment], **update)})
+    )
 
 
 def figure(**update: Any) -> Change:
-    return lambda result: replace(
-        result, **{k: v(getattr(result, k)) if callable(v) else v for k, v in update.items()}
-    )
+    return lambda result: replace(result, **{k: v(getattr(result, k)) if callable(v) else v for k, v in update.items()})
 
 
 LOUD: dict[str, tuple[Change, str]] = {
@@ -189,7 +192,8 @@ LOUD: dict[str, tuple[Change, str]] = {
     "a substitute that is smaller": (build("motor", size=4), "embargo/motor.capacity.2027Q1"),
     "a build year": (build("recycler", year=lambda year: 4053 - year), "recycler.size"),
     "a build period": (build("recycler", period="2026Q2"), "recycler.size"),
-    "a build too late": (build("line", t=4, year=2027, period="2027Q1"), "plant.requires"),
+    "a build before what it requires": (build("plant", t=0, year=2026, period="2026Q1"), "plant.requires"),
+    "a build beside what it excludes": (build("recycler", option="pit", kind="refining", opened=True), "line.excludes"),
     "a build between decision points": (build("motor", t=3, year=2026, period="2026Q4"), "motor.size.2026Q4"),
     "a build of another kind": (build("recycler", kind="refining"), "recycler.size"),
     "an opening that is not noted": (build("plant", opened=False), "plant.size"),
@@ -210,7 +214,7 @@ LOUD: dict[str, tuple[Change, str]] = {
     "ore from nowhere": (baseline("activity", "plant", 6, 3.9), "baseline/ore.balance.2027Q3"),
     "baseline shortage": (baseline("unserved", "all", 1, 0.01), "cost of shortage"),
     "baseline substitution": (baseline("substituted", "motor", 1, 0.01), "cost of substitution"),
-    "baseline beside the policy": (baseline("activity", "imports", 7, 1), "policy.max_share_0.2027Q4"),
+    "baseline beside the policy": (baseline("activity", "imports", 7, 4), "policy.max_share_0.2027Q4"),
     # Operation in the shock.
     "imports through the cut": (shocked("activity", "imports", 1, 0.01), "embargo/imports.limit.2027Q2"),
     "a friend beyond its size": (shocked("activity", "friend", 0, 0.01), "embargo/friend.capacity.2027Q1"),
@@ -242,8 +246,8 @@ LOUD: dict[str, tuple[Change, str]] = {
     "gap of a segment": (service("defence", gap=50.0), "embargo/defence.gap"),
     "a shock that is missing": (figure(shocks=lambda shocks: shocks[:1]), "shocks: they are not those of the instance"),
     "a shock told twice": (figure(shocks=lambda shocks: (*shocks, shocks[0])), "shocks: they are not those of the instance"),
-    "a baseline that is missing": (figure(baseline=None), "does not fit its instance"),
-    "a purchase of nobody": (build("motor", option="motors"), "does not fit its instance"),
+    "a baseline that is missing": (figure(baseline=None), "the plan does not fit its instance"),
+    "a purchase of nobody": (build("motor", option="motors"), "the plan does not fit its instance"),
 }  # fmt: skip
 
 
@@ -253,8 +257,8 @@ def test_loud_when_one_number_is_changed(rich: tuple[so.Instance, so.Result], na
     change, wanted = LOUD[name]
     report = so.verify(instance, change(result))
     assert not report.ok
-    assert any(said.startswith(wanted) or wanted in said.split(": ")[0] or wanted in said for said in report.disagreements), (
-        f"nobody says {wanted}:\n" + "\n".join(report.disagreements)
+    assert any(said.startswith(wanted) for said in report.disagreements), f"nobody says {wanted}:\n" + "\n".join(
+        report.disagreements
     )
     with pytest.raises(so.AuditError, match="disagrees"):
         report.require()
@@ -298,9 +302,7 @@ def test_loud_when_a_failure_is_called_survival(short: tuple[so.Instance, so.Res
         (shocked("unserved", "all", 1, 1), "embargo/all.gap"),
     ],
 )
-def test_loud_where_the_gap_is_understated(
-    short: tuple[so.Instance, so.Result], change: Change, wanted: str
-) -> None:
+def test_loud_where_the_gap_is_understated(short: tuple[so.Instance, so.Result], change: Change, wanted: str) -> None:
     instance, result = short
     said = so.verify(instance, change(result)).disagreements
     assert any(row.startswith(f"{wanted}:") for row in said), said

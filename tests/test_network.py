@@ -101,7 +101,8 @@ WITH_REMELT = SCRAP.replace("processes: {", f"processes: {{{REMELT}, ")
 
 
 def test_scrap_before_and_inside_the_horizon(cell: Cell, printed: Printed) -> None:
-    # What was sold a year earlier, halved: 2025 is past, 60 t (flat after 2024); 2026 sold 80 t, 2027 sold 100 t (interpolated).
+    # What was sold a year earlier, halved: 2025 is past, 60 t (flat after 2024); 2026 sold 80 t, 2027 sold 100 t
+    # (interpolated).
     rows = printed(cell(years(2028), WITH_REMELT), "scrap", "balance")
     assert rows == [
         "baseline/scrap.balance.2026: - 1 baseline/remelt.activity.2026 >= -30",
@@ -156,7 +157,8 @@ def test_the_largest_of_overlapping_cuts_counts_and_the_last_severity_stays(cell
 
 
 def test_profile_decides_what_comes_through(cell: Cell, solve: Solve) -> None:
-    # 25 t a quarter can be bought, floor 20. Cut of 1, 0.6 and then 0.3: 0, 10, 17.5 and 17.5 t come: 20 + 10 + 2.5 + 2.5 t short.
+    # 25 t a quarter can be bought, floor 20. Cut of 1, 0.6 and then 0.3: 0, 10, 17.5 and 17.5 t come: 20 + 10 + 2.5 +
+    # 2.5 t short.
     result = solve(
         cell(
             quarters(2027),
@@ -212,7 +214,12 @@ def test_a_cut_strikes_what_matches_all_its_fields_and_any_of_its_lists(cell: Ce
 
 def test_output_of_a_cut_process_is_lost_but_not_the_commodity(cell: Cell, solve: Solve) -> None:
     # Half of both separations is lost: 100 t of oxide are left, enough for 100 t of magnets. Nothing is short.
-    result = solve(cell(years(2026), (CHAIN % "{commodity: oxide, severity: 0.5}").replace("quantity: 100", "quantity: 100, survival: 1")))
+    result = solve(
+        cell(
+            years(2026),
+            (CHAIN % "{commodity: oxide, severity: 0.5}").replace("quantity: 100", "quantity: 100, survival: 1"),
+        )
+    )
     assert result.survives
 
 
@@ -252,9 +259,12 @@ def test_forced_running_without_input_leaves_no_plan(cell: Cell, solve: Solve) -
 
 def test_floor_rows_belong_to_shocks_and_follow_the_surge(cell: Cell, printed: Printed) -> None:
     # 25 t a quarter, surged to 30: at most 0.2*30 = 6 t may go unserved; with the shock's own floor of 0.5, 15 t.
-    text = MAGNETS, (
-        "shocks: {a: {start: 2026Q2, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}},"
-        " b: {start: 2026Q3, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}, survival: {all: 0.5}}}"
+    text = (
+        MAGNETS,
+        (
+            "shocks: {a: {start: 2026Q2, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}},"
+            " b: {start: 2026Q3, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}, survival: {all: 0.5}}}"
+        ),
     )
     assert printed(cell(quarters(2026), *text), "all", "floor") == [
         "a/all.floor.2026Q2: - 1 a/all.below.2026Q2 + 1 a/all.unserved.2026Q2 <= 6",
@@ -310,8 +320,8 @@ def test_share_rules_as_rows(cell: Cell, printed: Printed) -> None:
 
 
 def test_share_rules_decide_where_things_come_from(cell: Cell, solve: Solve) -> None:
-    # 100 t a year. China at 1/0.5 = 2 USD per t of oxide, mp 5, ally 3 (+1), plant 4 (+1). 2026: China alone would do, but home must
-    # give 30 t: the plant, bought in 2026 for two years, 4 + 0.5 a year, against mp's 5: 30 t/yr.
+    # 100 t a year. China at 1/0.5 = 2 USD per t of oxide, mp 5, ally 3 (+1), plant 4 (+1). 2026: China alone would do,
+    # but home must give 30 t: the plant, bought in 2026 for two years, 4 + 0.5 a year, against mp's 5: 30 t/yr.
     #   2026: 70*2 + 30*4 = 260.   2027: China 60 at most, home 30 at least, the ally gives 10: 120 + 120 + 30 = 270.
     # Capex 30 + 10. Total 260 + 270 + 40 = 570.
     result = solve(
@@ -330,8 +340,8 @@ def test_share_rules_decide_where_things_come_from(cell: Cell, solve: Solve) -> 
 
 
 def test_share_rules_do_not_bind_in_a_shock(cell: Cell, solve: Solve) -> None:
-    # At home only mp, which the shock takes; China may then give everything, whatever the rule of 40 % says. Nothing is bought.
-    # Baseline 40*2 + 60*5 = 380.
+    # At home only mp, which the shock takes; China may then give everything, whatever the rule of 40 % says. Nothing is
+    # bought. Baseline 40*2 + 60*5 = 380.
     result = solve(
         cell(
             years(2026),
@@ -346,7 +356,8 @@ def test_share_rules_do_not_bind_in_a_shock(cell: Cell, solve: Solve) -> None:
 
 
 def test_contradicting_shares_leave_no_plan_and_are_named(cell: Cell, solve: Solve) -> None:
-    # mp must run (half of 500 t), while at most 10 % may come from home, and China can give 250 t only: 250/(250 + 250) = 0.5.
+    # mp must run (half of 500 t), while at most 10 % may come from home, and China can give 250 t only: 250/(250 + 250)
+    # = 0.5.
     result = solve(
         cell(
             years(2026),
@@ -384,7 +395,8 @@ def test_budget_rows_count_the_budgets_share(cell: Cell, printed: Printed) -> No
 
 @pytest.mark.parametrize("name", ["baseline", '""'])
 def test_a_shock_is_kept_apart_from_the_baseline_or_its_name_is_refused(cell: Cell, name: str) -> None:
-    # Otherwise its rows would be the baseline's (or, without a name, the plan's). 80 t of magnets below the floor at 1000.
+    # Otherwise its rows would be the baseline's (or, without a name, the plan's). 80 t of magnets below the floor at
+    # 1000.
     text = f"shocks: {{{name}: {{start: 2026, months: 12, cuts: [{{region: rival, severity: 1}}]}}}}"
     try:
         instance = cell(years(2026), MAGNETS, text)
@@ -394,7 +406,8 @@ def test_a_shock_is_kept_apart_from_the_baseline_or_its_name_is_refused(cell: Ce
 
 
 def test_two_shocks_of_one_name_are_kept_apart_or_refused(cell: Cell) -> None:
-    # The start 2026 in a list makes `s@2026`, which is also the plain name of the other. Gaps: 80 t and 80 - 50 t at 1000.
+    # The start 2026 in a list makes `s@2026`, which is also the plain name of the other. Gaps: 80 t and 80 - 50 t at
+    # 1000.
     text = (
         "shocks: {s: {start: [2026], months: 12, cuts: [{region: rival, severity: 1}]},"
         " s@2026: {start: 2026, months: 12, cuts: [{region: rival, severity: 0.95}]}}"

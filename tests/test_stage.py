@@ -204,7 +204,8 @@ options:
   "plant  a*b": {kind: refining, output: {"Nd Pr (oxide)": 1}, cost: 30, capex: 9, fixed_cost: 11, unit_size: 20, max_size: 60}
 shocks: {embargo: {start: 2026Q4, months: 3, cuts: [{region: rival, severity: 1}]}}
 """
-# The embargo takes a quarter, 25 t, floor 20. Initial 5 t: 0.9^(3/4) of it are left when the embargo begins; the plants cost money.
+# The embargo takes a quarter, 25 t, floor 20. Initial 5 t: 0.9^(3/4) of it are left when the embargo begins; the plants
+# cost money.
 
 
 def test_names_given_to_pulp_are_unique_and_plain(cell: Cell) -> None:
@@ -260,8 +261,9 @@ def test_scales_are_powers_of_ten_and_can_be_taken_back(cell: Cell) -> None:
 @pytest.mark.parametrize("mass", [1e-6, 1e-3, 1.0, 1e3, 1e6])
 @pytest.mark.parametrize("money", [1e-3, 1.0, 1e9])
 def test_answers_come_back_in_the_units_of_the_file(stage: Stage, mass: float, money: float) -> None:
-    # 20 t are asked (balance), 5 come from a source at 1 that yields 5 at most, the rest from one at 3: 5*1 + 15*3 = 50.
-    # One tonne more costs 3 (price of the balance); one more of the cheap source saves 2 (reduced cost of its column).
+    # 20 t are asked (balance), 5 come from a source at 1 that yields 5 at most, the rest from one at 3: 5*1 + 15*3 =
+    # 50. One tonne more costs 3 (price of the balance); one more of the cheap source saves 2 (reduced cost of its
+    # column).
     x = stage.variable("a", "activity", 0, upper=5.0 * mass)
     y = stage.variable("b", "activity", 0)
     stage.require("magnet", "balance", 0, x + y, ">=", 20.0 * mass)
@@ -354,7 +356,8 @@ def test_prices_of_an_integer_programme_are_no_prices() -> None:
 
 
 def test_a_column_without_a_use_is_left_out_of_the_solvers_model() -> None:
-    # So `solver.highs` sets an objective with every column before it builds the model; otherwise its columns would be shifted.
+    # So `solver.highs` sets an objective with every column before it builds the model; otherwise its columns would be
+    # shifted.
     problem, _ = pulp_model()
     problem.add_variable("idle", 0, 1)
     problem.solve(highs())
@@ -421,10 +424,11 @@ def test_bounds_and_objectives_change_between_solves(stage: Stage) -> None:
 
 @pytest.mark.parametrize("solver", ["highs", "cbc"])
 def test_both_solvers_find_the_least_cost(cell: Cell, solver: str) -> None:
-    # A quarter keeps q = 0.9^(1/4) of a stock. The embargo in Q4 asks for 20 t. Of the initial 5 t, 5*q^4 = 4.5 t are left by then.
-    # Three lots of the first plant give 15 t: 3*20*7 + 11 = 431. The other 0.5 t are bought in Q3: 0.5/q at 50, and held for two
-    # quarters. (Two lots, 291, and 5.5 t of stock at more than 50 would cost more; so would a second plant for 191.)
-    # Held at the end of Q1 … Q4: 5q, 5q², (4.5 + 0.5)/q, 5 t at 3/4 a quarter. Baseline: 100 t from the line that costs 9.
+    # A quarter keeps q = 0.9^(1/4) of a stock. The embargo in Q4 asks for 20 t. Of the initial 5 t, 5*q^4 = 4.5 t are
+    # left by then. Three lots of the first plant give 15 t: 3*20*7 + 11 = 431. The other 0.5 t are bought in Q3: 0.5/q
+    # at 50, and held for two quarters. (Two lots, 291, and 5.5 t of stock at more than 50 would cost more; so would a
+    # second plant for 191.) Held at the end of Q1 … Q4: 5q, 5q², (4.5 + 0.5)/q, 5 t at 3/4 a quarter. Baseline: 100 t
+    # from the line that costs 9.
     q = 0.9**0.25
     expected = 431 + 50 * 0.5 / q + 0.75 * 5 * (q + q**2 + 1 / q + 1) + 900
     instance = cell(MODEL)

@@ -51,7 +51,7 @@ class _Run:
         self.cost = formulation.cost(self.stage, self.instance, self.instance.events)
         self.shortfall = formulation.gap(self.stage, self.instance)
         self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
-        self.ration: Ration = hold(self.stage, self.shortfall)
+        self.ration: Ration = hold(self.stage, "survival", self.shortfall)
         self.model = Model(self.stage, self.cost, self.settings, self.clock)
 
     def result(self) -> Solved:

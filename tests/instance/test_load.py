@@ -40,7 +40,9 @@ def complaints(tmp_path: Path, text: str, *overrides: str) -> list[so.Finding]:
 # Scalars
 
 
-@pytest.mark.parametrize("word", ["no", "yes", "on", "off", "NO", "y", "12:30", "0x1F", "0o17", "2026-01-01", "1e", "null_"])
+@pytest.mark.parametrize(
+    "word", ["no", "yes", "on", "off", "NO", "y", "12:30", "0x1F", "0o17", "2026-01-01", "1e", "null_"]
+)
 def test_words_that_yaml_1_1_would_change_stay_text(tmp_path: Path, word: str) -> None:
     instance = load(tmp_path, BASE.replace("region: china", f"region: {word}"))
     assert instance.processes["imports"].region == word
@@ -48,7 +50,9 @@ def test_words_that_yaml_1_1_would_change_stay_text(tmp_path: Path, word: str) -
 
 
 def test_norway_is_a_commodity_a_process_and_a_key(tmp_path: Path) -> None:
-    text = BASE.replace("scrap: {}", "no: {}").replace("  imports:", "  no: {region: no, output: {no: 1}, capacity: 5}\n  imports:")
+    text = BASE.replace("scrap: {}", "no: {}").replace(
+        "  imports:", "  no: {region: no, output: {no: 1}, capacity: 5}\n  imports:"
+    )
     instance = load(tmp_path, text)
     assert set(instance.commodities) == {"magnet", "no"}
     assert instance.processes["no"].output == {"no": 1}
@@ -56,16 +60,30 @@ def test_norway_is_a_commodity_a_process_and_a_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("written", "number"),
-    [("2_500", 2500), ("2.5e3", 2500), ("2.5E+3", 2500), ("+7", 7), (".5", 0.5), ("007", 7), ("40k", 40_000), ('"40k"', 40_000)],
+    [
+        ("2_500", 2500),
+        ("2.5e3", 2500),
+        ("2.5E+3", 2500),
+        ("+7", 7),
+        (".5", 0.5),
+        ("007", 7),
+        ("40k", 40_000),
+        ('"40k"', 40_000),
+    ],
 )
 def test_numbers(tmp_path: Path, written: str, number: float) -> None:
-    assert load(tmp_path, BASE.replace("capacity: 1000", f"capacity: {written}")).processes["imports"].capacity.at(2026) == number
+    assert (
+        load(tmp_path, BASE.replace("capacity: 1000", f"capacity: {written}")).processes["imports"].capacity.at(2026)
+        == number
+    )
 
 
 @pytest.mark.parametrize("written", ["null", "~", ""])
 def test_nothing_is_a_field_left_out(tmp_path: Path, written: str) -> None:
     # An optional field that is there but empty, and whole sections.
-    text = BASE.replace("price: 50}", f"price: 50, max_size: {written}, latest: {written}}}").replace("home: usa", f"home: {written}")
+    text = BASE.replace("price: 50}", f"price: 50, max_size: {written}, latest: {written}}}").replace(
+        "home: usa", f"home: {written}"
+    )
     instance = load(tmp_path, text + f"policy: {written}\nname: {written}\n")
     assert instance.home is None
     assert instance.name is None
@@ -76,7 +94,10 @@ def test_nothing_is_a_field_left_out(tmp_path: Path, written: str) -> None:
 
 @pytest.mark.parametrize(("written", "value"), [("true", True), ("True", True), ("false", False)])
 def test_truth(tmp_path: Path, written: str, value: bool) -> None:
-    assert load(tmp_path, BASE.replace("months: 12,", f"months: 12, deliberate: {written},")).shocks["embargo"].deliberate is value
+    assert (
+        load(tmp_path, BASE.replace("months: 12,", f"months: 12, deliberate: {written},")).shocks["embargo"].deliberate
+        is value
+    )
 
 
 @pytest.mark.parametrize("text", ["null", "true", "2026", "no", "3.0"])
@@ -92,7 +113,11 @@ def test_a_number_can_be_a_name(tmp_path: Path) -> None:
 
 def test_a_start_is_text_whatever_it_looks_like(tmp_path: Path) -> None:
     monthly = BASE.replace("quarter", "month").replace("2027Q3", "[2027, 2027Q2, 2027-08]")
-    assert [event.name for event in load(tmp_path, monthly).events] == ["embargo@2027-01", "embargo@2027-04", "embargo@2027-08"]
+    assert [event.name for event in load(tmp_path, monthly).events] == [
+        "embargo@2027-01",
+        "embargo@2027-04",
+        "embargo@2027-08",
+    ]
 
 
 def test_one_start_in_a_list_is_named_and_one_alone_is_not(tmp_path: Path) -> None:
@@ -146,7 +171,9 @@ def test_a_fault_above_a_merge_keeps_its_line(tmp_path: Path) -> None:
 
 
 def test_a_quoted_merge_key_is_a_key(tmp_path: Path) -> None:
-    (found,) = complaints(tmp_path, MERGED.replace("    <<: *usual\n", '    "<<": *usual\n    output: {magnet: 1}\n    capacity: 5\n'))
+    (found,) = complaints(
+        tmp_path, MERGED.replace("    <<: *usual\n", '    "<<": *usual\n    output: {magnet: 1}\n    capacity: 5\n')
+    )
     assert '"<<" is an unknown key' in found.what
 
 
@@ -192,7 +219,12 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
 
 
 def test_all_findings_stand_in_the_order_of_their_lines(tmp_path: Path) -> None:
-    found = complaints(tmp_path, BASE.replace("severity: 1", "severity: 3").replace("capacity: 1000", "capacity: -1").replace("price: 50", "price: x"))
+    found = complaints(
+        tmp_path,
+        BASE.replace("severity: 1", "severity: 3")
+        .replace("capacity: 1000", "capacity: -1")
+        .replace("price: 50", "price: x"),
+    )
     assert [each.line for each in found] == [5, 10, 12]
 
 
@@ -209,7 +241,9 @@ def test_data_from_a_program_have_no_lines(tmp_path: Path) -> None:
 
 
 def test_home_is_another_word_for_the_home_region(tmp_path: Path) -> None:
-    text = BASE.replace("region: china, stage", "region: home, stage").replace("{region: china, severity: 1}", "{region: [home], severity: 1}")
+    text = BASE.replace("region: china, stage", "region: home, stage").replace(
+        "{region: china, severity: 1}", "{region: [home], severity: 1}"
+    )
     instance = load(
         tmp_path,
         text.replace("options:", "options:\n  chips: {kind: leverage, region: home, restraint: 0.1, max_size: 1}")
@@ -229,7 +263,10 @@ def test_home_is_another_word_for_the_home_region(tmp_path: Path) -> None:
     ("assignment", "read"),
     [
         ("demands.all.survival=0.7", lambda i: i.demands["all"].survival.at(2026) == 0.7),
-        ("demands.all.survival={2026: 0.2, 2028: 0.6}", lambda i: i.demands["all"].survival.at(2027) == pytest.approx(0.4)),
+        (
+            "demands.all.survival={2026: 0.2, 2028: 0.6}",
+            lambda i: i.demands["all"].survival.at(2027) == pytest.approx(0.4),
+        ),
         ("policy.budget=2.5B", lambda i: i.policy.budget == 2.5e9),
         ("shocks.embargo.cuts.0.severity=[1, 0.5]", lambda i: i.shocks["embargo"].cuts[0].severity == (1, 0.5)),
         ("shocks.embargo.deliberate=true", lambda i: i.shocks["embargo"].deliberate is True),
@@ -261,8 +298,16 @@ def test_an_override_does_not_reach_through_an_alias(tmp_path: Path) -> None:
     [
         ("demands.all.survival", "is no assignment", "Write KEY=VALUE, such as demands.ev_motors.survival=0.6."),
         ("=5", "is no assignment", "Write KEY=VALUE"),
-        ("demands.all.survival.high=1", '"high" leads nowhere: what stands before it is the value', "Name a key that exists"),
-        ("shocks.embargo.cuts.1.severity=1", '"1" leads nowhere: what stands before it is a list of 1', "items of a list count from 0"),
+        (
+            "demands.all.survival.high=1",
+            '"high" leads nowhere: what stands before it is the value',
+            "Name a key that exists",
+        ),
+        (
+            "shocks.embargo.cuts.1.severity=1",
+            '"1" leads nowhere: what stands before it is a list of 1',
+            "items of a list count from 0",
+        ),
         ("shocks.embargo.cuts.first.severity=1", '"first" leads nowhere', "items of a list count from 0"),
         ("demands.all.survival=60", "60 is not a share between 0 and 1", "Write 0.6 for 60 %."),
         ("demands.all.survivl=0.6", '"survivl" is an unknown key', 'Did you mean "survival"?'),
@@ -303,16 +348,27 @@ def test_what_is_not_the_same_is_not_equal(tmp_path: Path) -> None:
 
 
 def test_every_field_survives_the_way_there_and_back(tmp_path: Path) -> None:
-    text = BASE.replace("quantity: 100", "quantity: {2026: 100, 2027: 1k}, source: a table, note: 'yes'").replace(
-        "shocks:",
-        "  chips: {kind: leverage, region: china, restraint: 0.1, erosion: 0.2, max_size: 1, ramp: [0.5, 1]}\n"
-        "  deal: {kind: partnership, process: imports, reliability: 0.4, max_size: 9, fixed_cost: 3, excludes: old}\n"
-        "  old: {kind: partnership, process: imports, max_size: 9, min_size: 2, requires: [plant2], budget_share: 0.5}\n"
-        "  plant2: {kind: recycling, input: {scrap: 2}, output: {magnet: 1}, max_size: 9, min_size: 2, earliest: 2027}\n"
-        "  less: {kind: substitution, demand: all, max_share: 0.2, input: {scrap: 1}, cost: {2026: 5, 2028: 4}, max_size: 9}\n"
-        "shocks:",
-    ).replace("months: 12,", "months: 12, probability: 0.3, deliberate: true, demand: {all: 2}, cost: {plant: 3}, survival: {all: 0.1}, reliability: {deal: 0.7},")
-    instance = load(tmp_path, text + "policy: {budget: 1M, annual_budget: {2026: 5, 2027: 6}, min_share: [{commodity: magnet, kind: refining, share: 0.1, from: 2027}]}\ndiscount_rate: 0.03\ncurrency: EUR of 2020\ndescription: long\n")
+    text = (
+        BASE.replace("quantity: 100", "quantity: {2026: 100, 2027: 1k}, source: a table, note: 'yes'")
+        .replace(
+            "shocks:",
+            "  chips: {kind: leverage, region: china, restraint: 0.1, erosion: 0.2, max_size: 1, ramp: [0.5, 1]}\n"
+            "  deal: {kind: partnership, process: imports, reliability: 0.4, max_size: 9, fixed_cost: 3, excludes: old}\n"
+            "  old: {kind: partnership, process: imports, max_size: 9, min_size: 2, requires: [plant2], budget_share: 0.5}\n"
+            "  plant2: {kind: recycling, input: {scrap: 2}, output: {magnet: 1}, max_size: 9, min_size: 2, earliest: 2027}\n"
+            "  less: {kind: substitution, demand: all, max_share: 0.2, input: {scrap: 1}, cost: {2026: 5, 2028: 4}, max_size: 9}\n"
+            "shocks:",
+        )
+        .replace(
+            "months: 12,",
+            "months: 12, probability: 0.3, deliberate: true, demand: {all: 2}, cost: {plant: 3}, survival: {all: 0.1}, reliability: {deal: 0.7},",
+        )
+    )
+    instance = load(
+        tmp_path,
+        text
+        + "policy: {budget: 1M, annual_budget: {2026: 5, 2027: 6}, min_share: [{commodity: magnet, kind: refining, share: 0.1, from: 2027}]}\ndiscount_rate: 0.03\ncurrency: EUR of 2020\ndescription: long\n",
+    )
     data = instance.to_dict()
     assert so.read(data) == instance
     assert data["policy"]["min_share"] == [{"commodity": "magnet", "kind": "refining", "share": 0.1, "from": 2027}]

@@ -34,7 +34,8 @@ def test_lead_time_is_rounded_up_to_whole_quarters(cell: Cell, solve: Solve, lea
 
 
 def test_lead_time_of_a_day_too_long_misses_the_quarter(cell: Cell, solve: Solve) -> None:
-    # 9.03 months are four quarters: the ally works from 2027Q1 only. 15 t below the floor at 1000; nothing is worth buying.
+    # 9.03 months are four quarters: the ally works from 2027Q1 only. 15 t below the floor at 1000; nothing is worth
+    # buying.
     result = solve(
         cell(
             QUARTERS,
@@ -65,7 +66,8 @@ def test_ramp_goes_by_twelve_months_in_quarters(cell: Cell, solve: Solve, start:
 
 @pytest.mark.parametrize(("start", "size"), [("2027-02", 120), ("2027-03", 80), ("2027-12", 80)])
 def test_ramp_goes_by_twelve_months_in_months(cell: Cell, solve: Solve, start: str, size: float) -> None:
-    # Bought in 2026-01 with 2 months of lead: months 1 to 12 of work are 2026-03 to 2027-02; the last share given stays.
+    # Bought in 2026-01 with 2 months of lead: months 1 to 12 of work are 2026-03 to 2027-02; the last share given
+    # stays.
     result = solve(
         cell(
             QUARTERS.replace("quarter", "month"),
@@ -78,9 +80,11 @@ def test_ramp_goes_by_twelve_months_in_months(cell: Cell, solve: Solve, start: s
 
 
 def test_purchase_waits_for_the_year_that_is_cheapest_in_present_value(cell: Cell, solve: Solve) -> None:
-    # r = 0.25: discount factors 1, 0.8, 0.64. Capex 100 in 2026, 160 in 2028, so 130 in 2027; fixed opex 2 a year from then on.
+    # r = 0.25: discount factors 1, 0.8, 0.64. Capex 100 in 2026, 160 in 2028, so 130 in 2027; fixed opex 2 a year from
+    # then on.
     #   2026: 100 + 2*(1 + 0.8 + 0.64) = 104.88     2027: 104 + 2*1.44 = 106.88     2028: 102.4 + 2*0.64 = 103.68
-    # So 60 t/yr in 2028: 6220.8; baseline 1000*2.44 = 2440. Total 8660.8. The budget sees 60*160 = 9600, undiscounted, no opex.
+    # So 60 t/yr in 2028: 6220.8; baseline 1000*2.44 = 2440. Total 8660.8. The budget sees 60*160 = 9600, undiscounted,
+    # no opex.
     result = solve(
         cell(
             YEARS.replace("2027", "2028") + "discount_rate: 0.25",
@@ -120,8 +124,8 @@ def test_max_size_that_is_no_multiple_of_the_unit_is_not_reached(cell: Cell, sol
 
 
 def test_support_is_paid_in_the_baseline_only_and_the_budget_sees_all_of_it(cell: Cell, solve: Solve) -> None:
-    # Bought in 2027: 40 t/yr * 10 = 400. It must run at half, 20 t, at 8 + 5 against 10: B(2027) = 20*13 + 80*10 = 1060.
-    # Shock with probability 0.5: 40*8 + 60*100 = 6320, no support. Total 400 + 1000 + 0.5*1060 + 0.5*6320 = 5090.
+    # Bought in 2027: 40 t/yr * 10 = 400. It must run at half, 20 t, at 8 + 5 against 10: B(2027) = 20*13 + 80*10 =
+    # 1060. Shock with probability 0.5: 40*8 + 60*100 = 6320, no support. Total 400 + 1000 + 0.5*1060 + 0.5*6320 = 5090.
     # Outlay 400 + 20*5 = 500: support counts in full, not weighted by the chance that there is no shock.
     result = solve(
         cell(
@@ -138,10 +142,11 @@ def test_support_is_paid_in_the_baseline_only_and_the_budget_sees_all_of_it(cell
 
 
 def test_a_shock_may_strike_the_friend_and_make_it_dearer(cell: Cell, solve: Solve) -> None:
-    # The shock takes a quarter of the friend, too: 60/0.75 = 80 t/yr at 20 = 1600. Running it costs 40*1.5 in the shock.
-    # Q = 60*60 + 40*1000 = 43600, B_W = 1000: 0.1 * 42600 = 4260. Baseline 2000. More size serves t at 60 that would cost 1000:
-    # a t/yr of size gives 0.75 t, worth 0.1*0.75*940 = 70.5 > 20, so the friend goes to its maximum, 100 t/yr = 75 t.
-    # Capex 2000, Q = 75*60 + 25*1000 = 29500, 0.1*(29500 - 1000) = 2850. Total 2000 + 2000 + 2850 = 6850.
+    # The shock takes a quarter of the friend, too: 60/0.75 = 80 t/yr at 20 = 1600. Running it costs 40*1.5 in the
+    # shock. Q = 60*60 + 40*1000 = 43600, B_W = 1000: 0.1 * 42600 = 4260. Baseline 2000. More size serves t at 60 that
+    # would cost 1000: a t/yr of size gives 0.75 t, worth 0.1*0.75*940 = 70.5 > 20, so the friend goes to its maximum,
+    # 100 t/yr = 75 t. Capex 2000, Q = 75*60 + 25*1000 = 29500, 0.1*(29500 - 1000) = 2850. Total 2000 + 2000 + 2850 =
+    # 6850.
     result = solve(
         cell(
             YEARS,
@@ -182,9 +187,9 @@ def test_rows_of_sizes(cell: Cell, printed: Printed) -> None:
 
 
 def test_rows_of_capacity_and_minimum_run(cell: Cell, printed: Printed) -> None:
-    # Seven months are 3 quarters. In 2027Q4 (t = 7) the size of 2026Q1 has worked for 4 quarters since 2026Q4 and is in its
-    # second year (ramp 1), that of 2027Q1 begins (ramp 0.5). A quarter is 0.25 years; the shock leaves 0.8 of the ally:
-    # 0.8*0.25 = 0.2 and 0.8*0.25*0.5 = 0.1. Baseline run: 0.2*0.25 = 0.05 and 0.2*0.25*0.5 = 0.025.
+    # Seven months are 3 quarters. In 2027Q4 (t = 7) the size of 2026Q1 has worked for 4 quarters since 2026Q4 and is in
+    # its second year (ramp 1), that of 2027Q1 begins (ramp 0.5). A quarter is 0.25 years; the shock leaves 0.8 of the
+    # ally: 0.8*0.25 = 0.2 and 0.8*0.25*0.5 = 0.1. Baseline run: 0.2*0.25 = 0.05 and 0.2*0.25*0.5 = 0.025.
     instance = cell(QUARTERS, ROWS)
     capacity = printed(instance, "friend", "capacity")
     assert capacity[-1] == (

@@ -17,9 +17,9 @@ RESERVE = "reserve: {kind: stockpile, commodity: magnet, price: 50}"
 
 
 def test_leverage_erodes_from_the_year_of_its_decision(cell: Cell, solve: Solve) -> None:
-    # 2028Q1: 0.8 of 25 t is cut, 5 t stay, floor 10: 5 t to hold back. Full restraint 0.6: 25*0.8*0.6 = 12 t per level in force.
-    # Bought in 2026 a level is worth 0.75^2 = 0.5625: 6.75 t for 100, 14.81 per t. In 2027 0.75: 9 t for 400; in 2028 12 t for 400.
-    # So 5/6.75 = 20/27 in 2026, for 2000/27 = 74.074. Baseline 3000.
+    # 2028Q1: 0.8 of 25 t is cut, 5 t stay, floor 10: 5 t to hold back. Full restraint 0.6: 25*0.8*0.6 = 12 t per level
+    # in force. Bought in 2026 a level is worth 0.75^2 = 0.5625: 6.75 t for 100, 14.81 per t. In 2027 0.75: 9 t for 400;
+    # in 2028 12 t for 400. So 5/6.75 = 20/27 in 2026, for 2000/27 = 74.074. Baseline 3000.
     result = solve(
         cell(
             QUARTERS,
@@ -32,8 +32,9 @@ def test_leverage_erodes_from_the_year_of_its_decision(cell: Cell, solve: Solve)
 
 
 def test_erosion_counts_calendar_years_not_months(cell: Cell, solve: Solve) -> None:
-    # Decided in 2026Q1 with 9 months of lead, in force in 2026Q4: no year has passed, nothing is lost. All is cut: 25*0.5 = 12.5 t
-    # per level; 10 t are needed: 0.8 at 100 = 80. A quarter later, in 2027Q1, half would be gone: see the next test.
+    # Decided in 2026Q1 with 9 months of lead, in force in 2026Q4: no year has passed, nothing is lost. All is cut:
+    # 25*0.5 = 12.5 t per level; 10 t are needed: 0.8 at 100 = 80. A quarter later, in 2027Q1, half would be gone: see
+    # the next test.
     text = (
         f"options: {{chips: {{{CHIPS}, restraint: 0.5, erosion: 0.5, lead_time: 9, capex: 100, latest: 2026}}}}",
         "shocks: {embargo: {start: %s, months: 3, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
@@ -62,7 +63,8 @@ def test_leverage_waits_for_its_lead_time(cell: Cell, solve: Solve) -> None:
 
 @pytest.mark.parametrize(("deliberate", "total"), [("true", 3080), ("false", 5000)])
 def test_only_a_deliberate_cut_is_restrained(cell: Cell, solve: Solve, deliberate: str, total: float) -> None:
-    # 40 t are needed. Deliberate: 100*0.5 = 50 t per level, 0.8 at 100 = 80. An accident heeds no leverage: 40 t of reserve at 50.
+    # 40 t are needed. Deliberate: 100*0.5 = 50 t per level, 0.8 at 100 = 80. An accident heeds no leverage: 40 t of
+    # reserve at 50.
     result = solve(
         cell(
             YEARS,
@@ -74,10 +76,10 @@ def test_only_a_deliberate_cut_is_restrained(cell: Cell, solve: Solve, deliberat
 
 
 def test_leverage_never_helps_an_option(cell: Cell, solve: Solve) -> None:
-    # The rival's own mine could be bought (2 per t/yr), in its region; the deliberate cut takes it with the rest, and leverage does not
-    # bring it back. Imports come back whole, 30 t for 1 level at 10; 10 t of reserve at 50.
-    # Baseline: imports 30 t at 10, the other 70 t from the mine at 10 as well (3000 in all), mine 70*2 = 140.
-    # Total 3000 + 140 + 10 + 500 = 3650.
+    # The rival's own mine could be bought (2 per t/yr), in its region; the deliberate cut takes it with the rest, and
+    # leverage does not bring it back. Imports come back whole, 30 t for 1 level at 10; 10 t of reserve at 50. Baseline:
+    # imports 30 t at 10, the other 70 t from the mine at 10 as well (3000 in all), mine 70*2 = 140. Total 3000 + 140 +
+    # 10 + 500 = 3650.
     result = solve(
         cell(
             YEARS.replace("capacity: 100", "capacity: 30"),
@@ -94,8 +96,9 @@ def test_leverage_never_helps_an_option(cell: Cell, solve: Solve) -> None:
 
 
 def test_two_levers_over_one_region_add_but_never_above_the_capacity(cell: Cell, solve: Solve) -> None:
-    # Floor 1 and a surge of 1.2: 120 t. Each full level (lumpy: all or nothing) holds back 0.7 of 100 t: 140 > 100, so 100 t come and
-    # 20 t are released. Both cost 10 each; with one lever only, 70 + 50 t of reserve. Total 3000 + 20 + 20*50 = 4020.
+    # Floor 1 and a surge of 1.2: 120 t. Each full level (lumpy: all or nothing) holds back 0.7 of 100 t: 140 > 100, so
+    # 100 t come and 20 t are released. Both cost 10 each; with one lever only, 70 + 50 t of reserve. Total 3000 + 20 +
+    # 20*50 = 4020.
     result = solve(
         cell(
             YEARS.replace("0.4", "1"),
@@ -108,8 +111,9 @@ def test_two_levers_over_one_region_add_but_never_above_the_capacity(cell: Cell,
 
 
 def test_fixed_opex_is_on_the_level_that_was_bought(cell: Cell, solve: Solve) -> None:
-    # Bought in 2026 (the only year allowed), lead 12 months: opex in 2027 and 2028 on the uneroded level. In force in 2028:
-    # 0.5^2 = 0.25 of it, 100*0.25 = 25 t per level with restraint 1; floor 0.1: 10 t, level 0.4. 0.4*(100 + 2*30) = 64. Baseline 3000.
+    # Bought in 2026 (the only year allowed), lead 12 months: opex in 2027 and 2028 on the uneroded level. In force in
+    # 2028: 0.5^2 = 0.25 of it, 100*0.25 = 25 t per level with restraint 1; floor 0.1: 10 t, level 0.4. 0.4*(100 + 2*30)
+    # = 64. Baseline 3000.
     result = solve(
         cell(
             YEARS.replace("0.4", "0.1"),
@@ -123,8 +127,8 @@ def test_fixed_opex_is_on_the_level_that_was_bought(cell: Cell, solve: Solve) ->
 
 
 def test_leverage_and_partnership_add(cell: Cell, solve: Solve) -> None:
-    # 0.5 of 100 t is cut, floor 0.4 of a surged 200 = 80 t: 50 stay. Leverage holds back 0.5*100*0.4 = 20 t, the deal 0.5*1*20 = 10 t.
-    # Level 1 at 10 (0.5 per t), 20 t of deal at 1 (2 per t of flow). Baseline 3000. Total 3030.
+    # 0.5 of 100 t is cut, floor 0.4 of a surged 200 = 80 t: 50 stay. Leverage holds back 0.5*100*0.4 = 20 t, the deal
+    # 0.5*1*20 = 10 t. Level 1 at 10 (0.5 per t), 20 t of deal at 1 (2 per t of flow). Baseline 3000. Total 3030.
     result = solve(
         cell(
             YEARS,
@@ -137,9 +141,10 @@ def test_leverage_and_partnership_add(cell: Cell, solve: Solve) -> None:
 
 
 def test_rows(cell: Cell, printed: Printed) -> None:
-    # 25 t a quarter, severity 0.8 then 0.4, restraint 0.5: 25*0.8*0.5 = 10 and 5 t per level in force. In 2027Q4 the level of 2026 has
-    # eroded once (0.5), that of 2027 not; in 2028Q1 twice (0.25) and once (0.5), that of 2028 is not in force (lead 6 months).
-    # Stays: 25*0.2 = 5 t and 25*0.6 = 15 t. In a shock that is not deliberate the limit is a plain bound and no row.
+    # 25 t a quarter, severity 0.8 then 0.4, restraint 0.5: 25*0.8*0.5 = 10 and 5 t per level in force. In 2027Q4 the
+    # level of 2026 has eroded once (0.5), that of 2027 not; in 2028Q1 twice (0.25) and once (0.5), that of 2028 is not
+    # in force (lead 6 months). Stays: 25*0.2 = 5 t and 25*0.6 = 15 t. In a shock that is not deliberate the limit is a
+    # plain bound and no row.
     instance = cell(
         QUARTERS,
         f"options: {{chips: {{{CHIPS}, restraint: 0.5, erosion: 0.5, lead_time: 6, ramp: [0.1, 1]}}}}",
@@ -163,9 +168,7 @@ def test_level_above_one_is_refused(refused) -> None:
 
 def test_region_that_is_almost_there_is_refused(refused) -> None:
     said = refused(YEARS, "options: {chips: {kind: leverage, region: rivals, restraint: 0.5, max_size: 1}}")
-    assert said == [
-        'options.chips.region: "rivals" is not the region of an existing process. Did you mean "rival"?'
-    ]
+    assert said == ['options.chips.region: "rivals" is not the region of an existing process. Did you mean "rival"?']
 
 
 def test_missing_restraint_is_refused(refused) -> None:

@@ -16,9 +16,9 @@ RESERVE = "reserve: {kind: stockpile, commodity: magnet, price: 50}"
 
 
 def test_several_deals_add_but_never_above_the_capacity(cell: Cell, solve: Solve) -> None:
-    # Surge 1.5: floor 0.8*150 = 120 t. Half is cut: 50 t stay. One deal of 60 t secures 0.5*60 = 30 t, two of them 60: 110 t, but the
-    # rival makes 100 t at most. The reserve gives 20 t. Deals come in one size, 60 t at 1: with one only, 80 + 40 t of reserve.
-    # Two deals 120 + 20*50 = 1120; one 60 + 2000. Baseline 3000. Total 4120.
+    # Surge 1.5: floor 0.8*150 = 120 t. Half is cut: 50 t stay. One deal of 60 t secures 0.5*60 = 30 t, two of them 60:
+    # 110 t, but the rival makes 100 t at most. The reserve gives 20 t. Deals come in one size, 60 t at 1: with one
+    # only, 80 + 40 t of reserve. Two deals 120 + 20*50 = 1120; one 60 + 2000. Baseline 3000. Total 4120.
     result = solve(
         cell(
             YEARS,
@@ -84,7 +84,9 @@ def test_deal_does_nothing_where_another_process_is_cut(cell: Cell, solve: Solve
         cell(
             YEARS.replace("{magnet: {}}", "{magnet: {}, ore: {}}")
             .replace("output:", "input: {ore: 1}, output:")
-            .replace("processes: {", "processes: {ores: {region: rival, stage: mine, output: {ore: 1}, capacity: 200}, "),
+            .replace(
+                "processes: {", "processes: {ores: {region: rival, stage: mine, output: {ore: 1}, capacity: 200}, "
+            ),
             f"options: {{deal: {{{DEAL}, max_size: 200, capex: 2}}}}",
             "shocks: {embargo: {start: 2028, months: 12, cuts: [{process: ores, severity: 1}]}}",
         )
@@ -94,8 +96,8 @@ def test_deal_does_nothing_where_another_process_is_cut(cell: Cell, solve: Solve
 
 
 def test_rows(cell: Cell, printed: Printed) -> None:
-    # A quarter's capacity is 25 t. Severities 0.8, then 0.4, then none. Deal a at 0.5: 0.8*0.5*0.25 = 0.1 and 0.05 t per t/yr;
-    # deal b at the shock's 0.25: 0.8*0.25*0.25 = 0.05 and 0.025. Left: 25*0.2 = 5 t and 25*0.6 = 15 t.
+    # A quarter's capacity is 25 t. Severities 0.8, then 0.4, then none. Deal a at 0.5: 0.8*0.5*0.25 = 0.1 and 0.05 t
+    # per t/yr; deal b at the shock's 0.25: 0.8*0.25*0.25 = 0.05 and 0.025. Left: 25*0.2 = 5 t and 25*0.6 = 15 t.
     instance = cell(
         YEARS.replace("year", "quarter").replace("2028", "2026"),
         f"options: {{a: {{{DEAL}, reliability: 0.5, max_size: 90}}, b: {{{DEAL}, max_size: 80}}}}",

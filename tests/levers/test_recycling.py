@@ -19,9 +19,9 @@ EMBARGO = "shocks: {embargo: {start: 2027Q2, months: 6, cuts: [{region: rival, s
 
 
 def test_scrap_of_the_year_limits_what_is_recycled(cell: Cell, solve: Solve) -> None:
-    # 2027 gets back a fifth of the 200 t of 2024: 40 t, 10 in a quarter, which make 10/1.25 = 8 t of magnets.
-    # The floor is 0.4*25 = 10 t in each of two quarters: 2 t a quarter from a reserve, 4 t at 50 = 200.
-    # The recycler: 8 t a quarter = 32 t/yr at 20 = 640 (40 USD per t of reserve saved, against 50). Baseline 2000. Total 2840.
+    # 2027 gets back a fifth of the 200 t of 2024: 40 t, 10 in a quarter, which make 10/1.25 = 8 t of magnets. The floor
+    # is 0.4*25 = 10 t in each of two quarters: 2 t a quarter from a reserve, 4 t at 50 = 200. The recycler: 8 t a
+    # quarter = 32 t/yr at 20 = 640 (40 USD per t of reserve saved, against 50). Baseline 2000. Total 2840.
     result = solve(
         cell(QUARTERS, f"options: {{r: {{{RECYCLER}, cost: 30, capex: 20, max_size: 100}}, {RESERVE}}}", EMBARGO)
     )
@@ -32,10 +32,10 @@ def test_scrap_of_the_year_limits_what_is_recycled(cell: Cell, solve: Solve) -> 
 
 
 def test_scrap_is_not_kept_from_one_quarter_to_the_next(cell: Cell, solve: Solve) -> None:
-    # 2026 gets back a fifth of 100 t: 5 t a quarter, 4 t of magnets; 2027 gives 8. Floors: 10 t in 2026Q4 and in 2027Q1.
-    # 16 t/yr give 4 t in both quarters: 16*20 = 320 for 8 t of reserve at 50 = 400: bought, in 2026. Another 16 t/yr would give
-    # 4 t in 2027Q1 only, 320 for 200: not bought. The reserve covers 6 + 6 = 12 t = 600, though 2026 has three quarters of
-    # scrap that nobody used. Baseline 2000. Total 2920.
+    # 2026 gets back a fifth of 100 t: 5 t a quarter, 4 t of magnets; 2027 gives 8. Floors: 10 t in 2026Q4 and in
+    # 2027Q1. 16 t/yr give 4 t in both quarters: 16*20 = 320 for 8 t of reserve at 50 = 400: bought, in 2026. Another 16
+    # t/yr would give 4 t in 2027Q1 only, 320 for 200: not bought. The reserve covers 6 + 6 = 12 t = 600, though 2026
+    # has three quarters of scrap that nobody used. Baseline 2000. Total 2920.
     result = solve(
         cell(
             QUARTERS,
@@ -48,16 +48,18 @@ def test_scrap_is_not_kept_from_one_quarter_to_the_next(cell: Cell, solve: Solve
 
 
 def test_cheap_recycling_pays_for_itself_in_peace(cell: Cell, solve: Solve) -> None:
-    # At 2 USD/t against 10 it saves 8 a t. 2026: 4 t a quarter, 2027: 8. The first 16 t/yr cost 16*10 = 160 and save 8*16 = 128 a
-    # year, 256 in all; the next 16 t/yr save 128 in 2027 only, for 160: not bought. Total 2000 + 160 - 256 = 1904.
+    # At 2 USD/t against 10 it saves 8 a t. 2026: 4 t a quarter, 2027: 8. The first 16 t/yr cost 16*10 = 160 and save
+    # 8*16 = 128 a year, 256 in all; the next 16 t/yr save 128 in 2027 only, for 160: not bought. Total 2000 + 160 - 256
+    # = 1904.
     result = solve(cell(QUARTERS, f"options: {{r: {{{RECYCLER}, cost: 2, capex: 10, max_size: 100}}}}", "shocks: {}"))
     assert result.calm_builds == ("r",)
     assert result.total_cost == pytest.approx(1904)
 
 
 def test_recycler_stands_at_home_and_can_be_struck_there(cell: Cell, solve: Solve) -> None:
-    # A strike at home takes half of it: 64 t/yr give the 8 t that the scrap allows, for 1280 or 80 per t of reserve saved.
-    # Above 50, so the reserve does it all: 2 * 10 t at 50 = 1000. Baseline 2000. Total 3000. (Unharmed it would be 2840.)
+    # A strike at home takes half of it: 64 t/yr give the 8 t that the scrap allows, for 1280 or 80 per t of reserve
+    # saved. Above 50, so the reserve does it all: 2 * 10 t at 50 = 1000. Baseline 2000. Total 3000. (Unharmed it would
+    # be 2840.)
     result = solve(
         cell(
             QUARTERS,
@@ -70,8 +72,9 @@ def test_recycler_stands_at_home_and_can_be_struck_there(cell: Cell, solve: Solv
 
 
 def test_recycler_may_give_several_things_back(cell: Cell, solve: Solve) -> None:
-    # Scrap gives 0.5 t of magnet alloy and 0.02 t of dysprosium: both floors hang on one plant. Dysprosium: 0.5 of 1 t = 0.5 t needs
-    # 25 t of activity; magnets: 0.4*40 = 16 t need 32 t. Scrap 50 t. Size 32 at 5 = 160; baseline 2*(40*10 + 1*100) = 1000. Total 1160.
+    # Scrap gives 0.5 t of magnet alloy and 0.02 t of dysprosium: both floors hang on one plant. Dysprosium: 0.5 of 1 t
+    # = 0.5 t needs 25 t of activity; magnets: 0.4*40 = 16 t need 32 t. Scrap 50 t. Size 32 at 5 = 160; baseline
+    # 2*(40*10 + 1*100) = 1000. Total 1160.
     result = solve(
         cell(
             """

@@ -40,8 +40,9 @@ def test_fixed_cost_pays_from_a_certain_size_on(
 
 
 def test_minimum_size_is_bought_where_less_would_do(cell: Cell, solve: Solve) -> None:
-    # 60 t/yr are needed, but no plant is smaller than 75: 75 * 8 = 600, once; and 75 * 2 of fixed opex in the year it is there.
-    # Bought in 2027, since in 2026 it would cost its opex twice. Total 600 + 150 + 2000 = 2750; opex is not the budget's.
+    # 60 t/yr are needed, but no plant is smaller than 75: 75 * 8 = 600, once; and 75 * 2 of fixed opex in the year it
+    # is there. Bought in 2027, since in 2026 it would cost its opex twice. Total 600 + 150 + 2000 = 2750; opex is not
+    # the budget's.
     result = solve(
         cell(YEARS, f"options: {{plant: {{{PLANT}, max_size: 90, min_size: 75, capex: 8, fixed_opex: 2}}}}", MAGNETS)
     )
@@ -67,9 +68,9 @@ def test_fixed_opex_begins_after_the_lead_time_and_ignores_the_ramp(cell: Cell, 
 
 
 def test_minimum_run_binds_in_peace_but_not_in_a_shock(cell: Cell, solve: Solve) -> None:
-    # Licensing (2027, two years) stops magnets only: 60 t a year. The embargo of 2029 stops the ore, too: 60 t of reserve at 50.
-    # The same 60 t serve one year of licensing: of 120 t, 60 are left for the plant, 30 t/yr at 10. It must run at half,
-    # 15 t a year at 20 + 1.5*1 against 10: bought in 2027 for three years, 3 * 15 * 11.5 = 517.5.
+    # Licensing (2027, two years) stops magnets only: 60 t a year. The embargo of 2029 stops the ore, too: 60 t of
+    # reserve at 50. The same 60 t serve one year of licensing: of 120 t, 60 are left for the plant, 30 t/yr at 10. It
+    # must run at half, 15 t a year at 20 + 1.5*1 against 10: bought in 2027 for three years, 3 * 15 * 11.5 = 517.5.
     # Total 3000 + 300 + 4*1000 + 517.5 = 7817.5. In the embargo the plant stands still, whatever it ought to run.
     result = solve(
         cell(
@@ -90,9 +91,9 @@ def test_minimum_run_binds_in_peace_but_not_in_a_shock(cell: Cell, solve: Solve)
 
 
 def test_budget_share_holds_for_support_and_opening_as_well(cell: Cell, solve: Solve) -> None:
-    # 60 t/yr at 10 and 100 to open = 700. It must run at half, 30 t, with 4 of support: 120. A quarter of both is the budget's:
-    # 0.25 * 820 = 205, in the year 2027 (in 2026 it would run, dear, for another year).
-    # All of it is cost: 700 + baseline 1000 + 30*(20 + 1.5 + 4) + 70*10 = 700 + 1000 + 765 + 700 = 3165.
+    # 60 t/yr at 10 and 100 to open = 700. It must run at half, 30 t, with 4 of support: 120. A quarter of both is the
+    # budget's: 0.25 * 820 = 205, in the year 2027 (in 2026 it would run, dear, for another year). All of it is cost:
+    # 700 + baseline 1000 + 30*(20 + 1.5 + 4) + 70*10 = 700 + 1000 + 765 + 700 = 3165.
     result = solve(
         cell(
             YEARS,
@@ -122,7 +123,8 @@ def test_annual_budget_of_the_wrong_year_leaves_a_gap(cell: Cell, solve: Solve) 
 
 
 def test_region_of_a_refinery_is_home_unless_told(cell: Cell, solve: Solve) -> None:
-    # A storm at home takes half of the plant, whose region is not written: it needs 120 t/yr at 10. Baseline 2000. Total 3200.
+    # A storm at home takes half of the plant, whose region is not written: it needs 120 t/yr at 10. Baseline 2000.
+    # Total 3200.
     result = solve(
         cell(
             YEARS,
@@ -166,9 +168,7 @@ def test_rows(cell: Cell, printed: Printed) -> None:
         "plant.requires_mine.2026: - 1 mine.by.2026 + 1 plant.by.2026 <= 0",
         "plant.requires_mine.2027: - 1 mine.by.2027 + 1 plant.by.2027 <= 0",
     ]
-    assert printed(instance, "mine", "excludes_pit") == [
-        "mine.excludes_pit: + 1 mine.by.2027 + 1 pit.by.2027 <= 1"
-    ]
+    assert printed(instance, "mine", "excludes_pit") == ["mine.excludes_pit: + 1 mine.by.2027 + 1 pit.by.2027 <= 1"]
     # Ore has no demand: what the mine, the pit and the rival give is at least 1.5 t per t of magnet.
     assert printed(instance, "ore", "balance")[1] == (
         "baseline/ore.balance.2027: + 1 baseline/mine.activity.2027 + 1 baseline/ores.activity.2027"

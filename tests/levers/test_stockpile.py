@@ -16,10 +16,10 @@ RESERVE = "kind: stockpile, commodity: magnet, price: 50"
 
 
 def test_loss_holding_and_salvage_in_present_value(cell: Cell, solve: Solve) -> None:
-    # Of k(2026) the shock's year leaves 0.8: k(2026) = 80/0.8 = 100 t at 40 = 4000. Discount factors 1, 0.8; 0.64 at the end.
-    # Holding 3 per t and year on k = 100 and, as the baseline releases nothing, 0.8*100 = 80: 300 + 0.8*240 = 492.
-    # Salvage: half of the last year's price, 60, for 80 t, at the end of 2027: 0.64*0.5*60*80 = 1536. Baseline 1000 + 800.
-    # Total 4000 + 492 - 1536 + 1800 = 4756; the outlay knows no salvage: 4000.
+    # Of k(2026) the shock's year leaves 0.8: k(2026) = 80/0.8 = 100 t at 40 = 4000. Discount factors 1, 0.8; 0.64 at
+    # the end. Holding 3 per t and year on k = 100 and, as the baseline releases nothing, 0.8*100 = 80: 300 + 0.8*240 =
+    # 492. Salvage: half of the last year's price, 60, for 80 t, at the end of 2027: 0.64*0.5*60*80 = 1536. Baseline
+    # 1000 + 800. Total 4000 + 492 - 1536 + 1800 = 4756; the outlay knows no salvage: 4000.
     result = solve(
         cell(
             YEARS + "discount_rate: 0.25",
@@ -36,7 +36,8 @@ def test_loss_holding_and_salvage_in_present_value(cell: Cell, solve: Solve) -> 
 
 def test_filling_takes_time_and_starts_no_earlier_than_it_must(cell: Cell, solve: Solve) -> None:
     # Floor 1: 25 t before 2026Q4. Fill rate 40 t/yr = 10 a quarter, holding 4 per t and year = 1 a quarter: 5, 10, 10.
-    # What is bought in Q4 itself comes too late. Held at the end of Q1 … Q4: 5 + 15 + 25 + 25 = 70 t. Total 1250 + 70 + 1000 = 2320.
+    # What is bought in Q4 itself comes too late. Held at the end of Q1 … Q4: 5 + 15 + 25 + 25 = 70 t. Total 1250 + 70 +
+    # 1000 = 2320.
     result = solve(
         cell(
             QUARTERS.replace("0.8", "1"),
@@ -50,7 +51,8 @@ def test_filling_takes_time_and_starts_no_earlier_than_it_must(cell: Cell, solve
 
 def test_release_rate_can_be_too_slow(cell: Cell, solve: Solve) -> None:
     # 100 t lie there, but only 60 t/yr = 15 a quarter come out; the floor is 20. Two quarters: 2 * 5 t short at 1000.
-    # Inside the shock the stock falls from 100 to 85 to 70; outside it stays where it is. Nothing is bought: total 1000.
+    # Inside the shock the stock falls from 100 to 85 to 70; outside it stays where it is. Nothing is bought: total
+    # 1000.
     result = solve(
         cell(
             QUARTERS,

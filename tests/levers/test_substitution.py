@@ -18,8 +18,9 @@ RESERVE = "reserve: {kind: stockpile, commodity: magnet, price: 50}"
 
 
 def test_share_is_of_the_surged_demand_and_size_is_per_year(cell: Cell, solve: Solve) -> None:
-    # One quarter: 25 t, surged to 25*1.6 = 40; floor 20. At most 0.3*40 = 12 t may be substituted: 48 t/yr at 5 = 240, 20 per t.
-    # The reserve, at 50 per t, gives the other 8 t: 400. Six months of lead are just in time. Baseline 1000. Total 1640.
+    # One quarter: 25 t, surged to 25*1.6 = 40; floor 20. At most 0.3*40 = 12 t may be substituted: 48 t/yr at 5 = 240,
+    # 20 per t. The reserve, at 50 per t, gives the other 8 t: 400. Six months of lead are just in time. Baseline 1000.
+    # Total 1640.
     result = solve(
         cell(
             QUARTERS,
@@ -34,7 +35,8 @@ def test_share_is_of_the_surged_demand_and_size_is_per_year(cell: Cell, solve: S
 
 
 def test_cheap_substitute_is_used_in_peace_up_to_its_share(cell: Cell, solve: Solve) -> None:
-    # It costs 4 against 10 and 5 per t/yr to have: 1 saved per t. At most 0.3*25 = 7.5 t a quarter, 30 t/yr. Total 1000 - 30 = 970.
+    # It costs 4 against 10 and 5 per t/yr to have: 1 saved per t. At most 0.3*25 = 7.5 t a quarter, 30 t/yr. Total 1000
+    # - 30 = 970.
     result = solve(
         cell(
             QUARTERS,
@@ -62,10 +64,10 @@ def test_input_of_a_substitute_can_run_out(cell: Cell, solve: Solve) -> None:
 
 
 def test_a_cut_never_strikes_a_substitute_but_may_make_it_dearer(cell: Cell, solve: Solve) -> None:
-    # Everything is cut, yet 50 t are substituted, size 50 at 10 = 500. With probability 0.2 the shock costs 50*(8*3) to substitute
-    # and 50*1000 in shortage: more size is worth 0.2*(1000 - 24) = 195 a t, so size 80 (max): 800; Q = 80*24 + 20*1000 = 21920.
-    # It is cheaper than imports in peace (8 against 10): both years 80*8 + 20*10 = 840.
-    # Total 800 + 840 + 840 + 0.2*(21920 - 840) = 6696.
+    # Everything is cut, yet 50 t are substituted, size 50 at 10 = 500. With probability 0.2 the shock costs 50*(8*3) to
+    # substitute and 50*1000 in shortage: more size is worth 0.2*(1000 - 24) = 195 a t, so size 80 (max): 800; Q = 80*24
+    # + 20*1000 = 21920. It is cheaper than imports in peace (8 against 10): both years 80*8 + 20*10 = 840. Total 800 +
+    # 840 + 840 + 0.2*(21920 - 840) = 6696.
     result = solve(
         cell(
             YEARS,
@@ -79,11 +81,14 @@ def test_a_cut_never_strikes_a_substitute_but_may_make_it_dearer(cell: Cell, sol
 
 
 def test_substitute_serves_its_own_segment_only(cell: Cell, solve: Solve) -> None:
-    # Two segments of 100 t, floor 0.5 each: the substitute of `all` cannot help `defence`, which needs 50 t of reserve at 50.
-    # 50*10 + 50*50 + baseline 2 * 200 * 10 = 500 + 2500 + 4000 = 7000.
+    # Two segments of 100 t, floor 0.5 each: the substitute of `all` cannot help `defence`, which needs 50 t of reserve
+    # at 50. 50*10 + 50*50 + baseline 2 * 200 * 10 = 500 + 2500 + 4000 = 7000.
     result = solve(
         cell(
-            YEARS.replace("demands: {", "demands: {defence: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}, "),
+            YEARS.replace(
+                "demands: {",
+                "demands: {defence: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}, ",
+            ),
             f"options: {{motor: {{kind: substitution, demand: all, cost: 90, capex: 10, max_size: 300}}, {RESERVE}}}",
             "shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}",
         )
@@ -92,7 +97,8 @@ def test_substitute_serves_its_own_segment_only(cell: Cell, solve: Solve) -> Non
 
 
 def test_rows(cell: Cell, printed: Printed) -> None:
-    # Two halves with ramp: works with 0.5 in its first twelve months. 25 t a quarter, 40 in the shock. Share 0.3 is a column's bound.
+    # Two halves with ramp: works with 0.5 in its first twelve months. 25 t a quarter, 40 in the shock. Share 0.3 is a
+    # column's bound.
     instance = cell(
         QUARTERS,
         "options: {motor: {kind: substitution, demand: all, max_share: 0.3, input: {ferrite: 2}, ramp: [0.5, 1], max_size: 100}}",
