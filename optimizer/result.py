@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Status = Literal["survives", "gap", "stopped", "none"]
 FORMAT = 1
+FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ class Result:
         plan = data.pop("plan")
         data["builds"] = list(plan["builds"])
         data["dependence"] = data.pop("shares")
+        if self.baseline is None:
+            data |= dict.fromkeys(FIGURES)
         data["stock"] = {o: dict(zip(self.periods, row, strict=True)) for o, row in plan["stocks"].items()}
         data["purchases"] = {o: dict(zip(self.periods, row, strict=True)) for o, row in plan["fills"].items()}
         for outcome in data["shocks"]:
@@ -233,4 +236,6 @@ def _restore(cls: type[Result], data: Mapping[str, Any]) -> Result:
     for key in ("calm_builds", "clash", "notes", "history"):
         made[key] = tuple(data[key])
     rest = {part.name: data[part.name] for part in fields(cls) if part.name not in made}
+    # Where there is no plan there are no figures: JSON says null.
+    rest |= {figure: 0.0 for figure in FIGURES if rest[figure] is None}
     return cls(**made, **rest)

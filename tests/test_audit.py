@@ -27,9 +27,11 @@ demands:
         end_of_life: {commodity: scrap, after_years: 3, collection_rate: 0.2, past_quantity: 60}}
   defence: {commodity: magnet, quantity: 20, survival: 1, shortage_cost: 5000}
 options:
-  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 12, support: 1, max_size: 20, capex: 5, lead_time: 4,
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 12, support: 1, max_size: 20,
+      capex: 5, lead_time: 4,
            ramp: [0.5, 1], min_utilisation: 0.5, budget_share: 0.5, fixed_opex: 1}
-  plant: {kind: refining, stage: magnet, input: {ore: 1.5}, output: {magnet: 1}, cost: 25, max_size: 16, unit_size: 8, min_size: 8, capex: 4,
+  plant: {kind: refining, stage: magnet, input: {ore: 1.5}, output: {magnet: 1}, cost: 25, max_size: 16, unit_size: 8,
+      min_size: 8, capex: 4,
           fixed_cost: 9, requires: line}
   line: {kind: refining, stage: mine, output: {ore: 1}, cost: 3, max_size: 10, capex: 1, fixed_cost: 6, excludes: pit}
   pit: {kind: refining, stage: mine, output: {ore: 1}, cost: 30, max_size: 10, fixed_cost: 600}
@@ -37,12 +39,15 @@ options:
   motor: {kind: substitution, demand: all, max_share: 0.1, cost: 60, capex: 3, max_size: 50}
   deal: {kind: partnership, process: imports, reliability: 0.5, max_size: 20, capex: 2}
   chips: {kind: leverage, region: rival, restraint: 0.1, erosion: 0.2, max_size: 1, capex: 30}
-  reserve: {kind: stockpile, commodity: magnet, price: 90, holding_cost: 4, release_cost: 1, loss: 0.04, fill_rate: 80, release_rate: 60,
+  reserve: {kind: stockpile, commodity: magnet, price: 90, holding_cost: 4, release_cost: 1, loss: 0.04,
+      fill_rate: 80, release_rate: 60,
             max_size: 60, initial: 2, salvage: 0.5}
 shocks:
-  embargo: {start: 2027Q1, months: 9, deliberate: true, probability: 0.3, cuts: [{region: rival, severity: [0.9, 1, 0.8]}], demand: {defence: 1.2}}
+  embargo: {start: 2027Q1, months: 9, deliberate: true, probability: 0.3, cuts: [{region: rival, severity: [0.9, 1,
+      0.8]}], demand: {defence: 1.2}}
   storm: {start: 2027Q3, months: 3, cuts: [{region: home, severity: 0.5}, {process: imports, severity: 0.3}]}
-policy: {budget: 20k, annual_budget: {2026: 15k, 2027: 15k}, max_share: [{commodity: magnet, region: rival, share: 0.91, from: 2027}]}
+policy: {budget: 20k, annual_budget: {2026: 15k, 2027: 15k}, max_share: [{commodity: magnet, region: rival,
+  share: 0.91, from: 2027}]}
 """
 # A reserve without money: 60 of 80 t are there, so the floor fails by 20 t in each of two quarters.
 SHORT = """
@@ -228,14 +233,20 @@ LOUD: dict[str, tuple[Change, str]] = {
     "unserved below nothing": (shocked("unserved", "defence", 0, -0.001), "embargo/defence.demand.2027Q1"),
     "served by nobody": (shocked("unserved", "all", 1, -0.01), "embargo/magnet.balance.2027Q2"),
     "substituted beyond the share": (shocked("substituted", "motor", 0, 0.1), "embargo/motor.share.2027Q1"),
-    "another first period": (outcome("embargo", lambda o: replace(o, flows=replace(o.flows, first=5))), "embargo: its flows"),
+    "another first period": (
+        outcome("embargo", lambda o: replace(o, flows=replace(o.flows, first=5))),
+        "embargo: its flows begin elsewhere",
+    ),
     # Figures.
     "total cost": (figure(total_cost=lambda cost: cost * 1.00001), "total_cost"),
     "outlay": (figure(outlay=lambda outlay: outlay + 0.01), "outlay"),
     "survival gap": (figure(survival_gap=1.0), "survival_gap"),
     "worst gap": (figure(worst_gap=1.0), "worst_gap"),
     "bound above the cost": (figure(bound=lambda bound: bound * 1.001), "bound"),
-    "part of the cost": (figure(costs=lambda costs: {**costs, "fixed cost": costs["fixed cost"] + 1}), "cost of fixed cost"),
+    "part of the cost": (
+        figure(costs=lambda costs: {**costs, "fixed cost": costs["fixed cost"] + 1}),
+        "cost of fixed cost",
+    ),
     "outlay of a year": (figure(outlays=lambda outlays: {**outlays, "2027": outlays["2027"] + 1}), "outlay.2027"),
     "gap of a shock": (outcome("embargo", lambda o: replace(o, gap=5.0)), "embargo.gap"),
     "verdict": (outcome("storm", lambda o: replace(o, survives=False)), "storm: it is said to survive: False"),
@@ -245,10 +256,13 @@ LOUD: dict[str, tuple[Change, str]] = {
     "below floor": (service("defence", below_floor=0.01), "embargo/defence.below_floor"),
     "gap of a segment": (service("defence", gap=50.0), "embargo/defence.gap"),
     "a shock that is missing": (figure(shocks=lambda shocks: shocks[:1]), "shocks: they are not those of the instance"),
-    "a shock told twice": (figure(shocks=lambda shocks: (*shocks, shocks[0])), "shocks: they are not those of the instance"),
+    "a shock told twice": (
+        figure(shocks=lambda shocks: (*shocks, shocks[0])),
+        "shocks: they are not those of the instance",
+    ),
     "a baseline that is missing": (figure(baseline=None), "the plan does not fit its instance"),
     "a purchase of nobody": (build("motor", option="motors"), "the plan does not fit its instance"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LOUD)
@@ -273,8 +287,10 @@ LABELS: dict[str, Change] = {
     "the last period of a shock": outcome("embargo", lambda o: replace(o, last="2027Q4")),
     "the probability of a shock": outcome("embargo", lambda o: replace(o, probability=0.2)),
     "a label of a period": figure(periods=lambda periods: ("2025Q4", *periods[1:])),
-    "where things come from": figure(shares=lambda s: {**s, "magnet": tuple(replace(x, tonnes=x.tonnes + 1) for x in s["magnet"])}),
-}  # fmt: skip
+    "where things come from": figure(
+        shares=lambda shares: {**shares, "magnet": tuple(replace(s, tonnes=s.tonnes + 1) for s in shares["magnet"])}
+    ),
+}
 
 
 @pytest.mark.parametrize("name", LABELS)

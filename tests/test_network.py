@@ -149,7 +149,8 @@ def test_the_largest_of_overlapping_cuts_counts_and_the_last_severity_stays(cell
     instance = cell(
         quarters(2026),
         MAGNETS,
-        "shocks: {s: {start: 2026, months: 12, cuts: [{region: rival, severity: [0.9, 0.2]}, {stage: magnet, severity: 0.5}]}}",
+        "shocks: {s: {start: 2026, months: 12, cuts: [{region: rival, severity: [0.9, 0.2]}, {stage: magnet, "
+        "severity: 0.5}]}}",
     )
     path = instance.path(instance.events[0])
     assert [path.cut("imports", t) for t in path.periods] == [0.9, 0.5, 0.5, 0.5]
@@ -263,7 +264,8 @@ def test_floor_rows_belong_to_shocks_and_follow_the_surge(cell: Cell, printed: P
         MAGNETS,
         (
             "shocks: {a: {start: 2026Q2, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}},"
-            " b: {start: 2026Q3, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}, survival: {all: 0.5}}}"
+            " b: {start: 2026Q3, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}, "
+            "survival: {all: 0.5}}}"
         ),
     )
     assert printed(cell(quarters(2026), *text), "all", "floor") == [
@@ -362,7 +364,8 @@ def test_contradicting_shares_leave_no_plan_and_are_named(cell: Cell, solve: Sol
         cell(
             years(2026),
             POLICY.replace("capacity: 500, cost: 5", "capacity: 500, cost: 5, min_utilisation: 0.5"),
-            "policy: {max_share: [{commodity: oxide, region: home, share: 0.1}, {commodity: oxide, region: china, share: 0.95}]}",
+            "policy: {max_share: [{commodity: oxide, region: home, share: 0.1}, {commodity: oxide, region: china, "
+            "share: 0.95}]}",
         )
     )
     assert result.status == "none"

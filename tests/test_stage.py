@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import highspy
@@ -91,7 +90,7 @@ def test_a_path_is_known_once_it_has_been_begun(cell: Cell) -> None:
 def test_a_column_written_twice_is_refused(stage: Stage) -> None:
     stage.variable("o", "size", 0)
     stage.variable("o", "size", 1)
-    with pytest.raises(StageError, match="the column o.size.2026Q1 is written twice"):
+    with pytest.raises(StageError, match=r"the column o\.size\.2026Q1 is written twice"):
         stage.variable("o", "size", 0)
 
 
@@ -199,9 +198,12 @@ processes:
   "1st_line": {region: rival, output: {"Nd Pr (oxide)": 1}, capacity: 100, cost: 9}
 demands: {e5: {commodity: "Nd Pr (oxide)", quantity: 100, survival: 0.8, shortage_cost: 1000}}
 options:
-  "<free>": {kind: stockpile, commodity: "Nd Pr (oxide)", price: 50, holding_cost: 3, max_size: 40, initial: 5, loss: 0.1}
-  "plant: a+b": {kind: refining, output: {"Nd Pr (oxide)": 1}, cost: 30, capex: 7, fixed_cost: 11, unit_size: 20, max_size: 60}
-  "plant  a*b": {kind: refining, output: {"Nd Pr (oxide)": 1}, cost: 30, capex: 9, fixed_cost: 11, unit_size: 20, max_size: 60}
+  "<free>": {kind: stockpile, commodity: "Nd Pr (oxide)", price: 50, holding_cost: 3, max_size: 40, initial: 5,
+      loss: 0.1}
+  "plant: a+b": {kind: refining, output: {"Nd Pr (oxide)": 1}, cost: 30, capex: 7, fixed_cost: 11, unit_size: 20,
+      max_size: 60}
+  "plant  a*b": {kind: refining, output: {"Nd Pr (oxide)": 1}, cost: 30, capex: 9, fixed_cost: 11, unit_size: 20,
+      max_size: 60}
 shocks: {embargo: {start: 2026Q4, months: 3, cuts: [{region: rival, severity: 1}]}}
 """
 # The embargo takes a quarter, 25 t, floor 20. Initial 5 t: 0.9^(3/4) of it are left when the embargo begins; the plants
@@ -447,7 +449,8 @@ def test_nothing_is_written_to_standard_output() -> None:
         "from optimizer.horizon import Horizon\n"
         "from optimizer.stage import Names, Stage\n"
         "from optimizer.solver import Model, Settings\n"
-        "stage = Stage(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), frozenset()))\n"
+        "stage = Stage(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "
+        "frozenset()))\n"
         "x = stage.variable('o', 'size', 0, upper=4.0, integer=True)\n"
         "stage.require('o', 'row', None, x, '>=', 1.5)\n"
         "assert Model(stage, x, Settings()).solve().objective == 2.0\n"

@@ -21,7 +21,7 @@ from optimizer.audit import verify
 from optimizer.instance.schema import Instance
 from optimizer.plan import Nothing, Outcome, Plan
 from optimizer.result import Result, Status
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Settings, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.strategies.base import Listener, Solved
 from optimizer.strategies.clash import clash
@@ -74,12 +74,13 @@ def solve(
     if budget is not None:
         instance = instance.with_budget(budget)
     clock = Clock(settings.time_limit)
-    solved = Whole().run(instance, settings, clock, listener or (lambda step: None))
-    frame = _frame(instance, settings, clock, solved, notes)
-    if solved.values is None:
-        return _without_plan(instance, settings, clock, timer, solved, frame)
-    result = _with_plan(instance, settings, clock, solved, frame)
-    report = verify(instance, result).require()
+    with interruptible(clock):
+        solved = Whole().run(instance, settings, clock, listener or (lambda step: None))
+        if solved.values is None:
+            rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
+            return _without_plan(timer.seconds(clock), solved, rules, _frame(instance, settings, clock, solved, notes))
+        result = _with_plan(instance, settings, clock, solved, _frame(instance, settings, clock, solved, notes))
+        report = verify(instance, result).require()
     return replace(
         result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
     )
@@ -117,12 +118,10 @@ def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
 
 
 def _without_plan(
-    instance: Instance, settings: Settings, clock: Clock, timer: Timer, solved: Solved, frame: dict[str, Any]
+    seconds: Mapping[str, float], solved: Solved, rules: tuple[str, ...], frame: dict[str, Any]
 ) -> Result:
-    rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
     status: Status = "none" if solved.status == "infeasible" else "stopped"
-    frame["audit"] = {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}
-    frame["seconds"] = timer.seconds(clock)
+    frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
     return Result(
         status=status,
         total_cost=0.0,

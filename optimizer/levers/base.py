@@ -28,7 +28,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from optimizer.expression import Expression, total
 from optimizer.shocks import Names, Path, as_tuple
 from optimizer.stage import Stage, Unit
-from optimizer.units import Described, Positive, Quantity, QuantitySeries, Series, Share
+from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple)]
 
@@ -73,7 +73,7 @@ class Sized(Lever):
     """A lever that is bought by size: every one but the stockpile."""
 
     lead_time: Quantity = 0.0
-    max_size: Positive
+    max_size: Quantity
     capex: QuantitySeries = Series.constant(0.0)
     fixed_cost: Quantity = 0.0
     min_size: Quantity = 0.0

@@ -27,7 +27,7 @@ from optimizer.expression import Expression
 from optimizer.levers.base import Lever
 from optimizer.shocks import Path
 from optimizer.stage import Stage
-from optimizer.units import Positive, Quantity, QuantitySeries, Series, Share, finding
+from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
 
 
 class Stockpile(Lever):
@@ -43,7 +43,7 @@ class Stockpile(Lever):
     loss: Share = 0.0
     initial: Quantity = 0.0
     salvage: Share = 0.0
-    max_size: Positive | None = None
+    max_size: Quantity | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> "Stockpile":

@@ -8,7 +8,7 @@ here and nowhere else:
     infeasible   no values satisfy the rows
 """
 
-from optimizer.solver.base import Answer, Clock, Settings, Vector
+from optimizer.solver.base import Answer, Clock, Settings, Vector, interruptible
 from optimizer.solver.model import Model, versions, write_model
 
-__all__ = ["Answer", "Clock", "Model", "Settings", "Vector", "versions", "write_model"]
+__all__ = ["Answer", "Clock", "Model", "Settings", "Vector", "interruptible", "versions", "write_model"]

@@ -1,7 +1,10 @@
 """What is asked of a solver and what it answers."""
 
+import contextlib
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -33,6 +36,25 @@ class Clock:
     def is_over(self) -> bool:
         """Whether there is no time left, or the user has asked to stop."""
         return self.interrupted or (self.left is not None and self.left <= 0)
+
+
+@contextlib.contextmanager
+def interruptible(clock: Clock) -> Iterator[None]:
+    """Let Ctrl-C stop the clock, so that the run ends with the best it has; a second Ctrl-C ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: object) -> None:
+        if clock.interrupted:
+            raise KeyboardInterrupt
+        clock.interrupted = True
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)

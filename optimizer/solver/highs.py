@@ -108,15 +108,14 @@ class Highs:
             self._highs.run()
             return
         self._highs.startSolve()
-        finished = False
-        while not finished:
-            try:
-                finished = self._highs.wait(0.2)[0]
-            except KeyboardInterrupt:
-                if clock.interrupted:
-                    raise
-                clock.interrupted = True
+        is_cancelled = False
+        while not self._highs.wait(0.1)[0]:
+            if clock.interrupted and not is_cancelled:
                 self._highs.cancelSolve()
+                is_cancelled = True
+        if is_cancelled:
+            # HiGHS 1.16 remembers an interrupt and would stop every later run as well, as long as it listens for one.
+            self._highs.HandleUserInterrupt = False
 
     def _read(self, *, is_mip: bool) -> Raw:
         highs, status = self._highs, self._highs.getModelStatus()

@@ -114,7 +114,7 @@ class _Run:
 
     def _fall_back(self) -> Solved:
         """The time ran out before any plan was found: the one that is always there is to do nothing."""
-        self.notes.append("The time ran out before any plan was found; this one does nothing.")
+        self.notes.append("The run was stopped before any plan was found; this one does nothing.")
         plan = [
             j for j, column in enumerate(self.stage.columns) if not column.mark.path and column.mark.what != "stock"
         ]

@@ -353,21 +353,28 @@ def test_every_field_survives_the_way_there_and_back(tmp_path: Path) -> None:
         .replace(
             "shocks:",
             "  chips: {kind: leverage, region: china, restraint: 0.1, erosion: 0.2, max_size: 1, ramp: [0.5, 1]}\n"
-            "  deal: {kind: partnership, process: imports, reliability: 0.4, max_size: 9, fixed_cost: 3, excludes: old}\n"
-            "  old: {kind: partnership, process: imports, max_size: 9, min_size: 2, requires: [plant2], budget_share: 0.5}\n"
-            "  plant2: {kind: recycling, input: {scrap: 2}, output: {magnet: 1}, max_size: 9, min_size: 2, earliest: 2027}\n"
-            "  less: {kind: substitution, demand: all, max_share: 0.2, input: {scrap: 1}, cost: {2026: 5, 2028: 4}, max_size: 9}\n"
+            "  deal: {kind: partnership, process: imports, reliability: 0.4, max_size: 9, fixed_cost: 3, "
+            "excludes: old}\n"
+            "  old: {kind: partnership, process: imports, max_size: 9, min_size: 2, requires: [plant2], "
+            "budget_share: 0.5}\n"
+            "  plant2: {kind: recycling, input: {scrap: 2}, output: {magnet: 1}, max_size: 9, min_size: 2, "
+            "earliest: 2027}\n"
+            "  less: {kind: substitution, demand: all, max_share: 0.2, input: {scrap: 1}, cost: {2026: 5, 2028: 4}, "
+            "max_size: 9}\n"
             "shocks:",
         )
         .replace(
             "months: 12,",
-            "months: 12, probability: 0.3, deliberate: true, demand: {all: 2}, cost: {plant: 3}, survival: {all: 0.1}, reliability: {deal: 0.7},",
+            "months: 12, probability: 0.3, deliberate: true, demand: {all: 2}, cost: {plant: 3}, "
+            "survival: {all: 0.1}, reliability: {deal: 0.7},",
         )
     )
     instance = load(
         tmp_path,
         text
-        + "policy: {budget: 1M, annual_budget: {2026: 5, 2027: 6}, min_share: [{commodity: magnet, kind: refining, share: 0.1, from: 2027}]}\ndiscount_rate: 0.03\ncurrency: EUR of 2020\ndescription: long\n",
+        + "policy: {budget: 1M, annual_budget: {2026: 5, 2027: 6},\n"
+        + "  min_share: [{commodity: magnet, kind: refining, share: 0.1, from: 2027}]}\n"
+        + "discount_rate: 0.03\ncurrency: EUR of 2020\ndescription: long\n",
     )
     data = instance.to_dict()
     assert so.read(data) == instance

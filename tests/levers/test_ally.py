@@ -56,7 +56,8 @@ def test_ramp_goes_by_twelve_months_in_quarters(cell: Cell, solve: Solve, start:
     result = solve(
         cell(
             QUARTERS,
-            f"options: {{friend: {{{FRIEND}, max_size: 300, capex: 30, lead_time: 3, ramp: [0.5, 0.75], latest: 2026}}}}",
+            f"options: {{friend: {{{FRIEND}, max_size: 300, capex: 30, lead_time: 3, ramp: [0.5, 0.75], "
+            f"latest: 2026}}}}",
             f"shocks: {{embargo: {{start: {start}, months: 3, cuts: [{{region: rival, severity: 1}}]}}}}",
         )
     )
@@ -71,7 +72,8 @@ def test_ramp_goes_by_twelve_months_in_months(cell: Cell, solve: Solve, start: s
     result = solve(
         cell(
             QUARTERS.replace("quarter", "month"),
-            f"options: {{friend: {{{FRIEND}, max_size: 300, capex: 30, lead_time: 2, ramp: [0.5, 0.75], latest: 2026}}}}",
+            f"options: {{friend: {{{FRIEND}, max_size: 300, capex: 30, lead_time: 2, ramp: [0.5, 0.75], "
+            f"latest: 2026}}}}",
             f"shocks: {{embargo: {{start: {start}, months: 1, cuts: [{{region: rival, severity: 1}}]}}}}",
         )
     )
@@ -161,7 +163,8 @@ def test_a_shock_may_strike_the_friend_and_make_it_dearer(cell: Cell, solve: Sol
 
 ROWS = """
 options:
-  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 40, capex: 30, lead_time: 7, ramp: [0.5, 1],
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 40, capex: 30, lead_time: 7,
+      ramp: [0.5, 1],
            max_size: 300, min_size: 40, unit_size: 20, min_utilisation: 0.2}
 shocks: {embargo: {start: 2027Q4, months: 3, cuts: [{region: rival, severity: 1}, {process: friend, severity: 0.2}]}}
 """

@@ -69,7 +69,8 @@ def test_only_a_deliberate_cut_is_restrained(cell: Cell, solve: Solve, deliberat
         cell(
             YEARS,
             f"options: {{chips: {{{CHIPS}, restraint: 0.5, capex: 100}}, {RESERVE}}}",
-            f"shocks: {{s: {{start: 2028, months: 12, deliberate: {deliberate}, cuts: [{{region: rival, severity: 1}}]}}}}",
+            f"shocks: {{s: {{start: 2028, months: 12, deliberate: {deliberate}, cuts: [{{region: rival, "
+            f"severity: 1}}]}}}}",
         )
     )
     assert result.total_cost == pytest.approx(total)
@@ -102,8 +103,10 @@ def test_two_levers_over_one_region_add_but_never_above_the_capacity(cell: Cell,
     result = solve(
         cell(
             YEARS.replace("0.4", "1"),
-            f"options: {{a: {{{CHIPS}, min_size: 1, restraint: 0.7, capex: 10}}, b: {{{CHIPS}, min_size: 1, restraint: 0.7, capex: 10}}, {RESERVE}}}",
-            "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}], demand: {all: 1.2}}}",
+            f"options: {{a: {{{CHIPS}, min_size: 1, restraint: 0.7, capex: 10}}, b: {{{CHIPS}, min_size: 1, "
+            f"restraint: 0.7, capex: 10}}, {RESERVE}}}",
+            "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}], "
+            "demand: {all: 1.2}}}",
         )
     )
     assert result.shocks[0].flows.activity["imports"] == (pytest.approx(100),)
@@ -117,7 +120,8 @@ def test_fixed_opex_is_on_the_level_that_was_bought(cell: Cell, solve: Solve) ->
     result = solve(
         cell(
             YEARS.replace("0.4", "0.1"),
-            f"options: {{chips: {{{CHIPS}, restraint: 1, erosion: 0.5, lead_time: 12, capex: 100, fixed_opex: 30, latest: 2026}}}}",
+            f"options: {{chips: {{{CHIPS}, restraint: 1, erosion: 0.5, lead_time: 12, capex: 100, fixed_opex: 30, "
+            f"latest: 2026}}}}",
             "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
         )
     )
@@ -132,8 +136,10 @@ def test_leverage_and_partnership_add(cell: Cell, solve: Solve) -> None:
     result = solve(
         cell(
             YEARS,
-            f"options: {{chips: {{{CHIPS}, restraint: 0.4, capex: 10}}, deal: {{kind: partnership, process: imports, max_size: 90, capex: 1}}}}",
-            "shocks: {s: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 0.5}], demand: {all: 2}}}",
+            f"options: {{chips: {{{CHIPS}, restraint: 0.4, capex: 10}}, deal: {{kind: partnership, process: imports, "
+            f"max_size: 90, capex: 1}}}}",
+            "shocks: {s: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 0.5}], "
+            "demand: {all: 2}}}",
         )
     )
     assert result.total_cost == pytest.approx(3030)

@@ -1,4 +1,4 @@
-"""Partnership: a deal keeps part of an existing process flowing in a cut. The rival sells at most 100 t/yr at 10 USD/t."""
+"""Partnership: a deal keeps part of an existing process flowing. The rival sells at most 100 t/yr at 10 USD/t."""
 
 import pytest
 
@@ -22,7 +22,8 @@ def test_several_deals_add_but_never_above_the_capacity(cell: Cell, solve: Solve
     result = solve(
         cell(
             YEARS,
-            f"options: {{a: {{{DEAL}, min_size: 60, max_size: 60, capex: 1}}, b: {{{DEAL}, min_size: 60, max_size: 60, capex: 1}}, {RESERVE}}}",
+            f"options: {{a: {{{DEAL}, min_size: 60, max_size: 60, capex: 1}}, b: {{{DEAL}, min_size: 60, "
+            f"max_size: 60, capex: 1}}, {RESERVE}}}",
             "shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 0.5}], demand: {all: 1.5}}}",
         )
     )
@@ -41,7 +42,8 @@ def test_reliability_of_one_shock_replaces_the_deals_own(cell: Cell, solve: Solv
             YEARS,
             f"options: {{deal: {{{DEAL}, reliability: 0.1, max_size: 100, capex: 6}}, {RESERVE}}}",
             "shocks:",
-            "  licensing: {start: 2027, months: 12, cuts: [{region: rival, severity: 0.5}], survival: {all: 0.9}, reliability: {deal: 1}}",
+            "  licensing: {start: 2027, months: 12, cuts: [{region: rival, severity: 0.5}], survival: {all: 0.9}, "
+            "reliability: {deal: 1}}",
             "  embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 1}], survival: {all: 0.3}}",
         )
     )
@@ -101,10 +103,12 @@ def test_rows(cell: Cell, printed: Printed) -> None:
     instance = cell(
         YEARS.replace("year", "quarter").replace("2028", "2026"),
         f"options: {{a: {{{DEAL}, reliability: 0.5, max_size: 90}}, b: {{{DEAL}, max_size: 80}}}}",
-        "shocks: {embargo: {start: 2026Q2, months: 9, cuts: [{region: rival, severity: [0.8, 0.4, 0]}], reliability: {b: 0.25}}}",
+        "shocks: {embargo: {start: 2026Q2, months: 9, cuts: [{region: rival, severity: [0.8, 0.4, 0]}], "
+        "reliability: {b: 0.25}}}",
     )
     assert printed(instance, "imports", "limit") == [
-        "embargo/imports.limit.2026Q2: - 0.1 a.size.2026Q1 - 0.05 b.size.2026Q1 + 1 embargo/imports.activity.2026Q2 <= 5",
+        "embargo/imports.limit.2026Q2: - 0.1 a.size.2026Q1 - 0.05 b.size.2026Q1 + 1 embargo/imports.activity.2026Q2 "
+        "<= 5",
         "embargo/imports.limit.2026Q3: - 0.05 a.size.2026Q1 - 0.025 b.size.2026Q1"
         " + 1 embargo/imports.activity.2026Q3 <= 15",
     ]

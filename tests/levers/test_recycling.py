@@ -87,7 +87,8 @@ def test_recycler_may_give_several_things_back(cell: Cell, solve: Solve) -> None
               all: {commodity: magnet, quantity: 40, survival: 0.4, shortage_cost: 1000,
                     end_of_life: {commodity: scrap, after_years: 9, past_quantity: 50}}
               hot: {commodity: dy, quantity: 1, survival: 0.5, shortage_cost: 9000}
-            options: {r: {kind: recycling, input: {scrap: 1}, output: {magnet: 0.5, dy: 0.02}, cost: 70, capex: 5, max_size: 60}}
+            options: {r: {kind: recycling, input: {scrap: 1}, output: {magnet: 0.5, dy: 0.02}, cost: 70, capex: 5,
+                max_size: 60}}
             shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}
             """
         )

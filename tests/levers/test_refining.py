@@ -58,7 +58,8 @@ def test_fixed_opex_begins_after_the_lead_time_and_ignores_the_ramp(cell: Cell, 
     result = solve(
         cell(
             YEARS.replace("year", "quarter"),
-            f"options: {{plant: {{{PLANT}, max_size: 90, capex: 10, fixed_opex: 4, lead_time: 6, ramp: 0.8, latest: 2026}}}}",
+            f"options: {{plant: {{{PLANT}, max_size: 90, capex: 10, fixed_opex: 4, lead_time: 6, ramp: 0.8, "
+            f"latest: 2026}}}}",
             MAGNETS.replace("2027", "2027Q2").replace("12", "3"),
         )
     )

@@ -23,7 +23,8 @@ def test_loss_holding_and_salvage_in_present_value(cell: Cell, solve: Solve) -> 
     result = solve(
         cell(
             YEARS + "discount_rate: 0.25",
-            "options: {reserve: {kind: stockpile, commodity: magnet, price: {2026: 40, 2027: 60}, holding_cost: 3, loss: 0.2,",
+            "options: {reserve: {kind: stockpile, commodity: magnet, price: {2026: 40, 2027: 60}, holding_cost: 3, "
+            "loss: 0.2,",
             "  salvage: 0.5, max_size: 150}}",
             "shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}",
         )

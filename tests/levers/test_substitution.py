@@ -24,7 +24,8 @@ def test_share_is_of_the_surged_demand_and_size_is_per_year(cell: Cell, solve: S
     result = solve(
         cell(
             QUARTERS,
-            "options: {motor: {kind: substitution, demand: all, max_share: 0.3, cost: 100, capex: 5, max_size: 100, lead_time: 6},",
+            "options: {motor: {kind: substitution, demand: all, max_share: 0.3, cost: 100, capex: 5, max_size: 100, "
+            "lead_time: 6},",
             f"  {RESERVE}}}",
             "shocks: {embargo: {start: 2026Q3, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.6}}}",
         )
@@ -54,7 +55,8 @@ def test_input_of_a_substitute_can_run_out(cell: Cell, solve: Solve) -> None:
     result = solve(
         cell(
             YEARS,
-            f"options: {{motor: {{kind: substitution, demand: all, cost: 90, input: {{ferrite: 2}}, capex: 10, max_size: 100}}, {RESERVE}}}",
+            f"options: {{motor: {{kind: substitution, demand: all, cost: 90, input: {{ferrite: 2}}, capex: 10, "
+            f"max_size: 100}}, {RESERVE}}}",
             "shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}",
         )
     )
@@ -72,7 +74,8 @@ def test_a_cut_never_strikes_a_substitute_but_may_make_it_dearer(cell: Cell, sol
         cell(
             YEARS,
             "options: {motor: {kind: substitution, demand: all, cost: 8, capex: 10, max_size: 80, latest: 2026}}",
-            "shocks: {embargo: {start: 2027, months: 12, probability: 0.2, cuts: [{region: [rival, home], severity: 1}], "
+            "shocks: {embargo: {start: 2027, months: 12, probability: 0.2, cuts: [{region: [rival, home], "
+            "severity: 1}], "
             "cost: {motor: 3}}}",
         )
     )
@@ -101,7 +104,8 @@ def test_rows(cell: Cell, printed: Printed) -> None:
     # column's bound.
     instance = cell(
         QUARTERS,
-        "options: {motor: {kind: substitution, demand: all, max_share: 0.3, input: {ferrite: 2}, ramp: [0.5, 1], max_size: 100}}",
+        "options: {motor: {kind: substitution, demand: all, max_share: 0.3, input: {ferrite: 2}, ramp: [0.5, 1], "
+        "max_size: 100}}",
         "shocks: {embargo: {start: 2026Q3, months: 3, cuts: [{region: rival, severity: 1}], demand: {all: 1.6}}}",
     )
     assert printed(instance, "motor", "capacity")[-1] == (
@@ -109,7 +113,8 @@ def test_rows(cell: Cell, printed: Printed) -> None:
     )
     assert printed(instance, "all", "demand") == [
         *[
-            f"baseline/all.demand.2026Q{q}: + 1 baseline/all.unserved.2026Q{q} + 1 baseline/motor.substituted.2026Q{q} <= 25"
+            f"baseline/all.demand.2026Q{q}: + 1 baseline/all.unserved.2026Q{q} + 1 "
+            f"baseline/motor.substituted.2026Q{q} <= 25"
             for q in (1, 2, 3, 4)
         ],
         "embargo/all.demand.2026Q3: + 1 embargo/all.unserved.2026Q3 + 1 embargo/motor.substituted.2026Q3 <= 40",
