@@ -1,7 +1,7 @@
 """The named passes over an instance whose objects are each well formed.
 
 A pass takes a Draft and yields ``(place, what, cure, severity)``; it never raises and never stops at the first.
-Passes that would report an effect of an earlier fault (`sound` is False) hold their tongue.
+Passes that would only report the effect of an earlier fault (not `sound`, not `resolved`) hold their tongue.
 """
 
 import math
@@ -17,7 +17,7 @@ from optimizer.shocks import BASELINE, expand
 
 def cuts_match(draft: Draft) -> Iterator[Problem]:
     """Every cut strikes something, and every shock does something."""
-    if draft.instance is None or not draft.sound:
+    if draft.instance is None or not draft.resolved:
         return
     activities = draft.instance.activities
     for s, spec in draft.instance.shocks.items():
@@ -129,13 +129,12 @@ def shock_names_are_distinct(draft: Draft) -> Iterator[Problem]:
     """A shock's name means one event; the baseline keeps its own."""
     if draft.instance is None or not _readable(draft.instance):
         return
-    seen: set[str] = {BASELINE}
+    seen = {BASELINE: ""}
     for s, spec in draft.instance.shocks.items():
         for event in expand(s, spec, draft.instance.horizon):
-            if event.name in seen and len(set(spec.start)) == len(spec.start):
-                other = "the baseline" if event.name == BASELINE else "another shock"
+            if seen.setdefault(event.name, s) != s:
+                other = "the baseline" if event.name == BASELINE else f"a start of {seen[event.name]}"
                 yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
-            seen.add(event.name)
 
 
 def _readable(instance: Instance) -> bool:
@@ -147,7 +146,7 @@ def _readable(instance: Instance) -> bool:
 
 def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
     """Every commodity with a floor can be made, stored, recycled or done without."""
-    if draft.instance is None or not draft.sound:
+    if draft.instance is None or not draft.resolved:
         return
     instance = draft.instance
     had, missing = _obtainable(instance)
@@ -225,9 +224,9 @@ def _sorts(instance: Instance) -> dict[str, list[tuple[Place, float]]]:
     return sorts
 
 
+NAMES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (names_resolve, shock_names_resolve)
 PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
-    names_resolve,
-    shock_names_resolve,
+    *NAMES,
     names_are_distinct,
     windows_are_possible,
     sizes_are_possible,

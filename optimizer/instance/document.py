@@ -85,34 +85,49 @@ def _build(document: Document, node: Any, place: Place, above: tuple[Any, ...]) 
 
 
 def _build_mapping(document: Document, node: Any, place: Place, above: tuple[Any, ...]) -> dict[str, Any]:
+    # What is merged in comes first, so that the lines of a mapping's own keys are those that are remembered.
     merged: dict[str, Any] = {}
-    own: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        key, line = str(getattr(key_node, "value", "")), key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            document.lines[(*place, "?")] = line
-            document.findings.append(document.finding((*place, "?"), "a key is not plain text", "Write a single word."))
-        elif key == "<<" and key_node.style is None:
+        if _is_merge(key_node):
             for source in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
                 inherited = _build(document, source, place, above)
                 merged = {**inherited, **merged} if isinstance(inherited, dict) else merged
-        elif key in own:
-            first = document.lines[(*place, key)]
-            document.lines[(*place, key)] = line
-            what, cure = (
-                f"stands twice (first in line {first})",
-                "Keep one of the two, or give the second another name.",
-            )
-            document.findings.append(document.finding((*place, key), what, cure))
-        else:
-            document.lines[(*place, key)] = line
-            own[key] = _build(document, value_node, (*place, key), above)
+    own: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        if not _is_merge(key_node):
+            _add(document, own, key_node, value_node, place, above)
     return {**merged, **own}
+
+
+def _is_merge(key_node: Any) -> bool:
+    return isinstance(key_node, yaml.ScalarNode) and key_node.value == "<<" and _is_plain(key_node)
+
+
+def _add(
+    document: Document, own: dict[str, Any], key_node: Any, value_node: Any, place: Place, above: tuple[Any, ...]
+) -> None:
+    key, line = str(getattr(key_node, "value", "")), key_node.start_mark.line + 1
+    if not isinstance(key_node, yaml.ScalarNode):
+        document.lines[(*place, "?")] = line
+        document.findings.append(document.finding((*place, "?"), "a key is not plain text", "Write a single word."))
+    elif key in own:
+        first = document.lines[(*place, key)]
+        document.lines[(*place, key)] = line
+        what, cure = f"stands twice (first in line {first})", "Keep one of the two, or give the second another name."
+        document.findings.append(document.finding((*place, key), what, cure))
+    else:
+        document.lines[(*place, key)] = line
+        own[key] = _build(document, value_node, (*place, key), above)
+
+
+def _is_plain(node: Any) -> bool:
+    """Whether a scalar stands without quotes; the C reader says "" where the Python one says None."""
+    return not node.style
 
 
 def _scalar(node: Any) -> Any:
     text = str(node.value)
-    if node.style is not None:
+    if not _is_plain(node):
         return text
     if text in _WORDS:
         return _WORDS[text]
@@ -147,6 +162,7 @@ def override(document: Document, assignment: str) -> None:
             holder[key] = value
         elif isinstance(holder, dict) and (key not in holder or holder[key] is None):
             holder[key] = {}
+            document.overrides[place] = source
         holder = holder[key]
     document.overrides[place] = source
 

@@ -11,11 +11,19 @@ Problem = tuple[Place, str, str, str]
 
 @dataclass(frozen=True)
 class Draft:
-    """What could be read: the sound objects, and the names of all that were declared."""
+    """What could be read.
+
+    Attributes:
+        instance: of the objects that are well formed; None where there is no horizon.
+        declared: the names that each section declares, those of faulty objects as well.
+        sound: whether every object is well formed.
+        resolved: whether, beside that, every name that is used exists.
+    """
 
     instance: Instance | None
     declared: Mapping[str, frozenset[str]]
     sound: bool
+    resolved: bool
 
     def names(self, section: str) -> frozenset[str]:
         """All names that a section declares, of faulty objects as well."""

@@ -7,6 +7,7 @@ passes      the named checks, over all that is sound    (checks)
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
-from optimizer.instance.checks import PASSES
+from optimizer.instance.checks import NAMES, PASSES
 from optimizer.instance.document import Document, Place, override, parse, walk
 from optimizer.instance.draft import Draft
 from optimizer.instance.schema import Commodity, Instance, Policy
@@ -84,8 +85,10 @@ def _checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     reader = _Reader(document)
     draft = reader.draft()
     for check in PASSES:
-        for place, what, cure, severity in check(draft):
-            reader.findings.append(document.finding(place, what, cure, severity))
+        problems = list(check(draft))
+        if check in NAMES and any(severity == "error" for *_, severity in problems):
+            draft = replace(draft, resolved=False)
+        reader.findings += [document.finding(*problem) for problem in problems]
     findings = sorted(dict.fromkeys(reader.findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
         raise InstanceError(findings)
@@ -124,7 +127,7 @@ class _Reader:
         if horizon is not None and frame is not None:
             update = {"horizon": horizon, "policy": policy or Policy(), **parts}
             instance = frame.model_copy(update=update)
-        return Draft(instance, declared, sound)
+        return Draft(instance, declared, sound, resolved=sound)
 
     def _section(self, section: str, home: Any) -> dict[str, Any]:
         data = self.document.data.get(section)
