@@ -27,6 +27,7 @@ from optimizer.strategies.base import Listener, Solved
 from optimizer.strategies.clash import clash
 from optimizer.strategies.reading import nothing, offers_of, read_flows, read_plan
 from optimizer.strategies.recourse import respond
+from optimizer.strategies.scenarios import chosen
 from optimizer.strategies.whole import Whole
 
 
@@ -75,7 +76,8 @@ def solve(
         instance = instance.with_budget(budget)
     clock = Clock(settings.time_limit)
     with interruptible(clock):
-        solved = Whole().run(instance, settings, clock, listener or (lambda step: None))
+        strategy = chosen(settings.strategy, instance.events)
+        solved = strategy.run(instance, settings, clock, listener or (lambda step: None))
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
             return _without_plan(timer.seconds(clock), solved, rules, _frame(instance, settings, clock, solved, notes))

@@ -130,6 +130,11 @@ def progress() -> Iterator["Listener"]:
 def _in_words(step: "Step") -> str:
     from optimizer.units import si
 
+    if step.round:
+        others = (
+            f"{step.violated} others violated, worst gap {si(step.worst_gap)}" if step.violated else "no other violated"
+        )
+        return f"round {step.round}, {step.phase}: {step.shocks} shocks, {others}, bound {si(step.bound, digits=5)}"
     best = "no plan yet" if step.best == float("inf") else f"best {si(step.best, digits=5)}"
     bound = "" if step.bound == float("-inf") else f", bound {si(step.bound, digits=5)}"
     return f"least {step.phase} over {step.shocks} shocks: {best}{bound} ({step.seconds:.0f} s)"

@@ -23,6 +23,9 @@ def solve(
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best plan is taken.")] = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
     solver: Annotated[str, typer.Option(help="highs, or cbc where the extra is installed.")] = "highs",
+    strategy: Annotated[
+        str, typer.Option(help="whole (every shock written out), scenarios (only those that bite), or auto.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the solver.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the solver's own choices.")] = None,
     set_: Annotated[
@@ -40,6 +43,8 @@ def solve(
     """
     if solver not in ("highs", "cbc"):
         raise typer.BadParameter("write highs or cbc.", param_hint="--solver")
+    if strategy not in ("auto", "whole", "scenarios"):
+        raise typer.BadParameter("write auto, whole or scenarios.", param_hint="--strategy")
     limit = common.amount(budget, "--budget")
     for target in (csv, output.parent if output else None):
         if target is not None and target.exists() and not target.is_dir():
@@ -59,7 +64,14 @@ def solve(
 
     for note in reduced.notes:
         common.say(note)
-    settings = Settings("cbc" if solver == "cbc" else "highs", gap, time_limit, threads, seed)
+    settings = Settings(
+        solver="cbc" if solver == "cbc" else "highs",
+        gap=gap,
+        time_limit=time_limit,
+        threads=threads,
+        seed=seed,
+        strategy="whole" if strategy == "whole" else "scenarios" if strategy == "scenarios" else "auto",
+    )
     with common.progress() as listener:
         result = find(reduced.instance, limit, settings, listener, reduced.notes, load_seconds)
     _write(result, csv, output)

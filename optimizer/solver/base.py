@@ -14,6 +14,7 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 SolverName = Literal["highs", "cbc"]
+StrategyName = Literal["auto", "whole", "scenarios"]
 Verdict = Literal["optimal", "stopped", "infeasible"]
 Listener = Callable[[float, float], None]
 
@@ -63,6 +64,7 @@ class Settings:
 
     Attributes:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
+        strategy: ``whole``, ``scenarios``, or ``auto``, which chooses.
         gap: relative gap to which integers are proven.
         time_limit: seconds for the whole question; None for no limit.
         threads: None leaves it to the solver.
@@ -74,6 +76,7 @@ class Settings:
     time_limit: float | None = None
     threads: int | None = None
     seed: int | None = None
+    strategy: StrategyName = "auto"
 
 
 @dataclass(frozen=True)

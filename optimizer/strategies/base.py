@@ -14,11 +14,15 @@ class Step:
     """Where a run stands.
 
     Attributes:
-        phase: ``cost`` (least cost with all floors kept) or ``gap`` (least gap) or ``cost under the gap``.
+        phase: ``cost`` (least cost with all floors kept), ``gap`` (least gap) or ``cost under the gap``, while one
+            model is solved; ``relaxation`` or ``integers`` at the end of a round of scenarios.
         seconds: since the run began.
         best: the best objective found so far; infinite before there is one.
         bound: proven lower bound on it.
         shocks: how many shocks the model holds.
+        round: of scenarios; 0 within a round.
+        violated: how many of the other shocks the plan does not survive.
+        worst_gap: the largest of their gaps, in money.
     """
 
     phase: str
@@ -26,6 +30,9 @@ class Step:
     best: float
     bound: float
     shocks: int
+    round: int = 0
+    violated: int = 0
+    worst_gap: float = 0.0
 
 
 Listener = Callable[[Step], None]

@@ -18,6 +18,7 @@ from optimizer import formulation
 from optimizer.expression import Expression
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
+from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.reading import DUST
@@ -33,12 +34,15 @@ class Whole:
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        return _Run(instance, settings, clock, listener).result()
+        return Run(instance, instance.events, settings, clock, listener).result()
 
 
 @dataclass
-class _Run:
+class Run:
+    """The model of an instance with some of its shocks written out, and the two questions asked of it."""
+
     instance: Instance
+    shocks: Sequence[Shock]
     settings: Settings
     clock: Clock
     listener: Listener
@@ -47,20 +51,31 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
-        self.stage = formulation.whole_stage(self.instance, self.instance.events)
-        self.cost = formulation.cost(self.stage, self.instance, self.instance.events)
+        self.stage = formulation.whole_stage(self.instance, self.shocks)
+        self.cost = formulation.cost(self.stage, self.instance, self.shocks)
         self.shortfall = formulation.gap(self.stage, self.instance)
         self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
         self.ration: Ration = hold(self.stage, "survival", self.shortfall)
         self.model = Model(self.stage, self.cost, self.settings, self.clock)
 
+    def relaxed(self) -> Answer:
+        """All floors kept, integers dropped, least cost."""
+        self._floors(0.0, 0.0)
+        return self.model.solve(relaxed=True)
+
     def result(self) -> Solved:
+        """The cheapest plan that keeps all floors; where there is none, the one with the least gap."""
+        solved = self.kept()
+        return self._least_gap() if solved is None else solved
+
+    def kept(self) -> Solved | None:
+        """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
         self._floors(0.0, 0.0)
         answer = self._solve("cost")
         if answer.status == "infeasible" and not self.below:
             return Solved("infeasible", self.stage, history=tuple(self.history))
         if answer.status == "infeasible":
-            return self._least_gap()
+            return None
         if answer.values is None:
             return self._fall_back()
         return self._finish(answer, self.cost, 0.0, 0.0)
@@ -71,7 +86,7 @@ class _Run:
 
     def _solve(self, phase: str) -> Answer:
         def hear(best: float, bound: float) -> None:
-            step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.instance.events))
+            step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
             self.history.append(step)
             self.listener(step)
 
@@ -199,7 +214,7 @@ class _Run:
 
     def _negligible(self, values: Sequence[float]) -> bool:
         """Whether no segment falls short by as much as a millionth of its demand."""
-        asked = {shock.name: self.instance.path(shock) for shock in self.instance.events}
+        asked = {shock.name: self.instance.path(shock) for shock in self.shocks}
         for (path, segment, t), below in self.stage.accounts("below").items():
             if below.value(values) > NEGLIGIBLE * asked[str(path)].demanded(str(segment), int(t)):
                 return False

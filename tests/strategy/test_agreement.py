@@ -1,0 +1,89 @@
+"""Scenarios find what the whole model finds. (They share the formulation: this tests the order, not the rows.)"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.base import Step
+from optimizer.strategies.scenarios import Scenarios, chosen
+from optimizer.strategies.whole import Whole
+from tests.strategies import SHOCK, instances
+
+CASES = Path(__file__).parents[1] / "cases"
+ANSWERS = json.loads((CASES / "answers.json").read_text())
+EXACT = Settings(gap=0.0)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(instances(), st.lists(SHOCK, min_size=2, max_size=5), st.sampled_from([1, 2]))
+def test_scenarios_agree_with_the_whole_model(data: dict[str, Any], more: list[dict[str, Any]], add: int) -> None:
+    for spec in data["shocks"].values():
+        spec.pop("probability", None)
+    data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
+    instance = so.read(data)
+    whole = Whole().run(instance, EXACT, Clock(), lambda step: None)
+    few = Scenarios(add=add).run(instance, EXACT, Clock(), lambda step: None)
+    assert few.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
+    assert few.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["101", "103", "104", "106", "108", "201", "204", "206"])
+def test_scenarios_reach_the_answers_of_the_cases(name: str) -> None:
+    found = Scenarios(add=2).run(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)
+    answer = ANSWERS[f"generated/{name}.yaml"]
+    assert found.cost == pytest.approx(answer["total_cost"], rel=1e-6)
+    assert found.gap == pytest.approx(answer["survival_gap"], rel=1e-6)
+
+
+def test_rounds_hold_few_shocks_and_are_told() -> None:
+    # Forty starts of one embargo. The floor is the same in all of them, so a reserve for one serves them all.
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2036, "step": "quarter"},
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 10}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000}},
+            "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50}},
+            "shocks": {
+                "embargo": {
+                    "start": [f"{year}Q{quarter}" for year in range(2027, 2037) for quarter in (1, 2, 3, 4)],
+                    "months": 12,
+                    "cuts": [{"region": "rival", "severity": 1}],
+                }
+            },
+        }
+    )
+    steps: list[Step] = []
+    found = Scenarios().run(instance, EXACT, Clock(), steps.append)
+    # 80 t a year, in store by the end of 2026: 4000; baseline 11 * 1000.
+    assert found.cost == pytest.approx(15000)
+    rounds = [step for step in steps if step.round]
+    assert [step.round for step in rounds] == list(range(1, len(rounds) + 1))
+    assert rounds[0].violated == 40
+    assert rounds[-1].violated == 0
+    assert rounds[-1].shocks < 40
+    assert list(found.history) == rounds
+
+
+def test_auto_chooses_by_the_number_of_shocks() -> None:
+    few = so.load(CASES / "01_stockpile.yaml").events
+    many = so.load(CASES / "generated" / "106.yaml").events
+    assert (chosen("auto", few), chosen("auto", many)) == (Whole(), Scenarios())
+    assert (chosen("whole", many), chosen("scenarios", few)) == (Whole(), Scenarios())
+
+
+def test_time_that_runs_out_between_rounds_is_said() -> None:
+    instance = so.load(CASES / "generated" / "106.yaml")
+    clock = Clock()
+
+    def stop(step: Step) -> None:
+        clock.interrupted = clock.interrupted or step.round == 1
+
+    found = Scenarios().run(instance, EXACT, clock, stop)
+    assert found.status == "stopped"
