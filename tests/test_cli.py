@@ -1,15 +1,20 @@
 """The command line: exit codes, clean JSON, files whole or not at all, and what a reader sees."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from optimizer.cli.app import app
+from optimizer.strategies.base import Listener, Step
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -96,16 +101,26 @@ def test_no_time_at_all_exits_with_5_and_a_plan() -> None:
     assert any("this one does nothing" in note for note in result["notes"])
 
 
-def test_ctrl_c_keeps_the_best_plan_and_exits_with_5() -> None:
-    command = [sys.executable, "-m", "optimizer", "solve", US, "--gap", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(4)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 5, err
-    result = json.loads(out)
+def test_ctrl_c_keeps_the_best_plan_and_exits_with_5(monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed: list[float] = []
+
+    @contextlib.contextmanager
+    def impatient() -> Iterator[Listener]:
+        def press(step: Step) -> None:
+            if not pressed and step.best < float("inf") and not step.round:
+                pressed.append(step.best)
+                signal.raise_signal(signal.SIGINT)
+
+        yield press
+
+    monkeypatch.setattr("optimizer.cli.common.progress", impatient)
+    done = CliRunner().invoke(app, ["solve", US, "--gap", "0", "--strategy", "whole", "--json"])
+    assert pressed
+    assert done.exit_code == 5, done.output
+    result = json.loads(done.stdout)
     assert result["status"] == "stopped"
     assert result["audit"]["ok"]
+    assert result["total_cost"] <= pressed[0] * (1 + 1e-9)
     assert any("Ctrl-C" in note for note in result["notes"])
 
 

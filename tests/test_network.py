@@ -435,3 +435,19 @@ def test_an_option_may_bear_a_name_that_stands_elsewhere(cell: Cell, solve: Solv
         )
     )
     assert result.total_cost == pytest.approx(1400)
+
+
+@pytest.mark.parametrize("tie", ["requires", "excludes"])
+def test_a_tie_that_is_named_twice_counts_once_or_is_refused(cell: Cell, tie: str) -> None:
+    # The plant gives 80 t at 5 = 400 and 1 to open; the line that it requires costs 1 more. Baseline 1000.
+    text = (
+        f"options: {{plant: {{kind: refining, output: {{magnet: 1}}, cost: 10, capex: 5, max_size: 100, fixed_cost: 1, "
+        f"{tie}: [line, line]}}, line: {{kind: refining, output: {{magnet: 1}}, cost: 10, capex: 50, max_size: 100, "
+        "fixed_cost: 1}}",
+        "shocks: {s: {start: 2026, months: 12, cuts: [{region: rival, severity: 1}]}}",
+    )
+    try:
+        instance = cell(years(2026), MAGNETS, *text)
+    except so.InstanceError:
+        return
+    assert so.solve(instance).total_cost == pytest.approx(1402 if tie == "requires" else 1401)

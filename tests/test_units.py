@@ -62,6 +62,11 @@ def test_what_is_no_amount_is_refused_with_a_cure(written: object, what: str, cu
     assert cure in error.value.context["cure"]
 
 
+def test_a_whole_number_beyond_all_floats_is_refused() -> None:
+    with pytest.raises(PydanticCustomError, match="is not finite"):
+        parse_amount(10**400)
+
+
 @pytest.mark.parametrize(
     ("year", "value"),
     # Given 2027: 100 and 2030: 250, 50 more a year between; flat outside.

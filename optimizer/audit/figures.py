@@ -21,6 +21,7 @@ class Figures(PathRows):
         self._path("baseline", self.periods, None, baseline)
         self._policy(baseline)
         self._shocks(baseline)
+        self._shares(baseline)
         self._totals()
 
     def _policy(self, baseline: Flows) -> None:
@@ -93,24 +94,55 @@ class Figures(PathRows):
                 self.report.costs["expected shocks"] += shock.probability * self.discount(t) * extra
 
     def _outcome(self, shock: Shock, outcome: Outcome) -> None:
+        """One shock's verdict, gap and labels."""
         total, failed = 0.0, False
-        for d, demand in self.instance.demands.items():
-            service, below, margins = outcome.segments[d], 0.0, []
-            for i, t in enumerate(shock.periods):
-                asked, unserved = self._demanded(shock, d, t), outcome.flows.unserved[d][i]
-                floor = shock.spec.survival.get(d, demand.survival.at(self.year(t)))
-                short = unserved - (1.0 - floor) * asked
-                below += short if short > TOLERANCE * asked else 0.0
-                margins.append((1.0 - unserved / asked if asked > 0 else 1.0) - floor)
-            row = f"{outcome.name}/{d}"
-            grain = max(self.grain, sum(self._demanded(shock, d, t) for t in shock.periods))
-            self.report.equal(f"{row}.below_floor", service.below_floor, below, grain=grain)
-            self.report.equal(f"{row}.shortage", service.shortage, math.fsum(outcome.flows.unserved[d]), grain=grain)
-            self.report.equal(f"{row}.margin", service.worst_service - service.floor, min(margins), 1.0)
-            self.report.equal(f"{row}.gap", service.gap, demand.shortage_cost * below, demand.shortage_cost * grain)
-            failed, total = failed or below > 0, total + demand.shortage_cost * below
+        for d in self.instance.demands:
+            below = self._service(shock, outcome, d)
+            failed, total = failed or below > 0, total + self.instance.demands[d].shortage_cost * below
         self.report.equal(f"{outcome.name}.gap", outcome.gap, total, grain=1e-6)
         self.report.holds(outcome.name, f"it is said to survive: {outcome.survives}", outcome.survives != failed)
+        window = (self.horizon.label(shock.periods[0]), self.horizon.label(shock.periods[-1]))
+        self.report.holds(outcome.name, "its window is another", (outcome.first, outcome.last) == window)
+        self.report.equal(f"{outcome.name}.probability", outcome.probability, shock.probability, grain=1e-12)
+
+    def _service(self, shock: Shock, outcome: Outcome, d: str) -> float:
+        """One segment's figures; returns what is short of the floor, in t."""
+        demand, service = self.instance.demands[d], outcome.segments[d]
+        below, floors, margins, first_failure = 0.0, {}, {}, None
+        for i, t in enumerate(shock.periods):
+            asked, unserved, label = self._demanded(shock, d, t), outcome.flows.unserved[d][i], self.horizon.label(t)
+            floors[label] = floor = shock.spec.survival.get(d, demand.survival.at(self.year(t)))
+            margins[label] = (1.0 - unserved / asked if asked > 0 else 1.0) - floor
+            short = unserved - (1.0 - floor) * asked
+            if short > TOLERANCE * asked:
+                below += short
+                first_failure = first_failure or label
+        row, worst = f"{outcome.name}/{d}", service.worst_period
+        grain = max(self.grain, sum(self._demanded(shock, d, t) for t in shock.periods))
+        self.report.equal(f"{row}.below_floor", service.below_floor, below, grain=grain)
+        self.report.equal(f"{row}.shortage", service.shortage, math.fsum(outcome.flows.unserved[d]), grain=grain)
+        self.report.equal(f"{row}.margin", service.worst_service - service.floor, min(margins.values()), 1.0)
+        self.report.equal(f"{row}.worst_period", margins.get(worst, math.inf), min(margins.values()), 1.0)
+        self.report.equal(f"{row}.floor", service.floor, floors.get(worst, math.inf), 1.0)
+        self.report.equal(f"{row}.gap", service.gap, demand.shortage_cost * below, demand.shortage_cost * grain)
+        self.report.holds(f"{row}.first_failure", f"it is {first_failure}", service.first_failure == first_failure)
+        return below
+
+    def _shares(self, baseline: Flows) -> None:
+        """Where each commodity comes from."""
+        for commodity, shares in self.result.shares.items():
+            for share in shares:
+                row, made = f"{commodity}.dependence.{share.year}", dict.fromkeys(share.regions, 0.0)
+                for name, activity in self.instance.activities.items():
+                    rate, region = activity.output.get(commodity, 0.0), activity.region or "unnamed"
+                    ran = math.fsum(baseline.activity[name][t] for t in self.periods if self.year(t) == share.year)
+                    made[region] = made.get(region, 0.0) + rate * ran
+                total = math.fsum(made.values())
+                self.report.equal(row, share.tonnes, total, grain=self.grain)
+                for region, part in made.items() if total > 0 else ():
+                    self.report.equal(f"{row}.{region}", share.regions.get(region, 0.0), part / total, 1.0)
+                hhi = math.fsum((part / total) ** 2 for part in made.values()) if total > 0 else 0.0
+                self.report.equal(f"{row}.hhi", share.hhi, hhi, 1.0)
 
     def _totals(self) -> None:
         result, costs = self.result, self.report.costs
@@ -126,3 +158,10 @@ class Figures(PathRows):
         self.report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, grain=1e-6)
         if result.bound is not None:
             self.report.at_most("bound", result.bound, result.total_cost, *costs.values())
+        if result.gap_bound is not None:
+            self.report.at_most("gap_bound", result.gap_bound, result.survival_gap, grain=1e-6)
+        labels = tuple(self.horizon.label(t) for t in self.periods)
+        self.report.holds("periods", "their labels are others", result.periods == labels)
+        survives = all(outcome.survives for outcome in result.shocks)
+        said = {"survives": survives, "gap": not survives}.get(result.status, True)
+        self.report.holds("status", f'it is said to be "{result.status}"', said)

@@ -37,7 +37,7 @@ class Highs:
             solver.createAndConfigureSolver(problem)
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
-        self._highs.setOptionValue("output_flag", False)
+        # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
         self._highs.HandleUserInterrupt = True
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
         self._listener: Listener | None = None
