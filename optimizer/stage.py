@@ -47,6 +47,7 @@ LEDGERS: dict[str, tuple[str, ...]] = {
     "below": ("path", "segment", "period"),
 }
 Key = tuple[str | int, ...]
+LONGEST = 240
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
 
 
@@ -308,6 +309,7 @@ class _Namer:
     def __call__(self, wanted: str) -> str:
         name = _UNSAFE.sub("_", wanted)
         name = name if name[:1].isalpha() else f"n{name}"
+        name = name[:LONGEST]
         unique, count = name, 2
         while unique in self._taken:
             unique, count = f"{name}.{count}", count + 1

@@ -33,7 +33,10 @@ def parse_amount(value: Any) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise finding(f"{_shown(value)} is not a number", "Write a plain number, or one such as 2.5B, 250M, 40k.")
-    number = _parse_text(value) if isinstance(value, str) else float(value)
+    try:
+        number = _parse_text(value) if isinstance(value, str) else float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise finding(f"{_shown(value)} is not finite", "Leave the field out where there is no limit.")
     return number

@@ -70,10 +70,19 @@ def sizes_are_possible(draft: Draft) -> Iterator[Problem]:
     for o, option in (draft.instance.options if draft.instance else {}).items():
         if not isinstance(option, Sized):
             continue
-        for field in ("min_size", "unit_size"):
-            if getattr(option, field) > option.max_size:
-                what = f"{field} ({getattr(option, field):g}) exceeds max_size ({option.max_size:g})"
-                yield ("options", o, field), what, f"Lower {field} or raise max_size.", "error"
+        place: Place = ("options", o)
+        too_large = [field for field in ("min_size", "unit_size") if getattr(option, field) > option.max_size]
+        for field in too_large:
+            what = f"{field} ({getattr(option, field):g}) exceeds max_size ({option.max_size:g})"
+            yield (*place, field), what, f"Lower {field} or raise max_size.", "error"
+        unit = option.unit_size
+        if (
+            unit > 0
+            and not too_large
+            and math.ceil(option.min_size / unit - 1e-9) * unit > option.max_size * (1 + 1e-9)
+        ):
+            what = f"no whole number of units of {unit:g} lies between {option.min_size:g} and {option.max_size:g}"
+            yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "error"
 
 
 def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
@@ -88,7 +97,9 @@ def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
             for name in [o, *others] if others else []:
                 if name in options and not options[name].is_lumpy:
                     what = f'"{name}" is not lumpy, so it is never opened'
-                    yield place, what, f"Give {name} a fixed_cost or a min_size.", "error"
+                    can_be = isinstance(options[name], Sized)
+                    cure = f"Give {name} a fixed_cost or a min_size." if can_be else "Name another kind of option."
+                    yield place, what, cure, "error"
 
 
 def shocks_are_inside_the_horizon(draft: Draft) -> Iterator[Problem]:
@@ -191,6 +202,10 @@ def magnitudes_are_plausible(draft: Draft) -> Iterator[Problem]:
     """Numbers of one sort lie within a few powers of ten of each other; a stray one is often in kg, or in millions."""
     if draft.instance is None:
         return
+    rate = draft.instance.discount_rate
+    if rate > 0.3:
+        cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
+        yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
     for sort, entries in _sorts(draft.instance).items():
         sizes = [abs(value) for _, value in entries if value]
         if len(sizes) < 4:

@@ -156,9 +156,11 @@ class _Reader:
         kind = entry.get("kind")
         if kind is None:
             self.report(place, "kind is missing", f"Add `kind:`, one of {', '.join(KINDS)}.")
+        elif not isinstance(kind, str):
+            self.report((*place, "kind"), f"{_noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
         elif kind not in KINDS:
             self.report((*place, "kind"), f'"{kind}" is no kind of option', _suggest(str(kind), KINDS, "The kinds are"))
-        return KINDS.get(str(kind))
+        return KINDS.get(kind) if isinstance(kind, str) else None
 
     def _policy(self, home: Any) -> Policy | None:
         entry = self.document.data.get("policy")
@@ -218,6 +220,8 @@ def _in_words(model: type[BaseModel], error: dict[str, Any], place: Sequence[Any
         return f'"{last}" is an unknown key', _unknown(model, str(last), place)
     if kind == "missing":
         return f"{last} is missing", f"Add `{last}:`."
+    if value is None:
+        return "is empty", "Write a value, or leave the field out."
     if kind == "literal_error":
         return f'"{value}" is not allowed', f"Write {error['ctx']['expected']}."
     return f"{_noun(value)} does not fit: {error['msg'][:1].lower()}{error['msg'][1:]}", _CURES.get(kind, "Correct it.")

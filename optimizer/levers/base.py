@@ -88,6 +88,11 @@ class Sized(Lever):
     def _none_is_empty(cls, value: Any) -> Any:
         return () if value in (None, [], ()) else value
 
+    @field_validator("requires", "excludes")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(names))
+
     @property
     def is_lumpy(self) -> bool:
         """Whether it is opened once or not at all."""
