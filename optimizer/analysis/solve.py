@@ -23,7 +23,7 @@ from optimizer.plan import Nothing, Outcome, Plan
 from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.solver import versions as solver_versions
-from optimizer.strategies.base import Listener, Solved
+from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
 from optimizer.strategies.reading import nothing, offers_of, read_flows, read_plan
 from optimizer.strategies.recourse import respond
@@ -75,9 +75,9 @@ def solve(
     if budget is not None:
         instance = instance.with_budget(budget)
     clock = Clock(settings.time_limit)
-    with interruptible(clock):
-        strategy = chosen(settings.strategy, instance.events)
-        solved = strategy.run(instance, settings, clock, listener or (lambda step: None))
+    hear = listener or (lambda step: None)
+    with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - timer.began))):
+        solved = chosen(settings.strategy, instance.events).run(instance, settings, clock, hear)
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
             return _without_plan(timer.seconds(clock), solved, rules, _frame(instance, settings, clock, solved, notes))
@@ -160,7 +160,7 @@ def _with_plan(instance: Instance, settings: Settings, clock: Clock, solved: Sol
         status=status,
         total_cost=solved.cost,
         outlay=max(0.0, outlay),
-        survival_gap=solved.gap,
+        survival_gap=solved.gap if solved.status == "optimal" else sum(each.gap for each in outcomes),
         worst_gap=max((each.gap for each in outcomes), default=0.0),
         bound=_known(solved.bound),
         gap_bound=_known(solved.gap_bound),

@@ -130,6 +130,8 @@ def progress() -> Iterator["Listener"]:
 def _in_words(step: "Step") -> str:
     from optimizer.units import si
 
+    if step.phase == "stopping":
+        return "stopping with the best plan found so far … (Ctrl-C again ends at once, without a plan)"
     if step.round:
         others = (
             f"{step.violated} others violated, worst gap {si(step.worst_gap)}" if step.violated else "no other violated"

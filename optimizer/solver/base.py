@@ -40,8 +40,11 @@ class Clock:
 
 
 @contextlib.contextmanager
-def interruptible(clock: Clock) -> Iterator[None]:
-    """Let Ctrl-C stop the clock, so that the run ends with the best it has; a second Ctrl-C ends it at once."""
+def interruptible(clock: Clock, heard: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C stop the clock, so that the run ends with the best it has; a second Ctrl-C ends it at once.
+
+    `heard` is called at the first one: a solver may take some seconds until it looks up.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -50,6 +53,7 @@ def interruptible(clock: Clock) -> Iterator[None]:
         if clock.interrupted:
             raise KeyboardInterrupt
         clock.interrupted = True
+        heard()
 
     before = signal.signal(signal.SIGINT, stop)
     try:

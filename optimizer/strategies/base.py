@@ -15,7 +15,7 @@ class Step:
 
     Attributes:
         phase: ``cost`` (least cost with all floors kept), ``gap`` (least gap) or ``cost under the gap``, while one
-            model is solved; ``relaxation`` or ``integers`` at the end of a round of scenarios.
+            model is solved; ``relaxation`` or ``integers`` at the end of a round of scenarios; ``stopping`` at Ctrl-C.
         seconds: since the run began.
         best: the best objective found so far; infinite before there is one.
         bound: proven lower bound on it.
@@ -27,9 +27,9 @@ class Step:
 
     phase: str
     seconds: float
-    best: float
-    bound: float
-    shocks: int
+    best: float = float("inf")
+    bound: float = float("-inf")
+    shocks: int = 0
     round: int = 0
     violated: int = 0
     worst_gap: float = 0.0

@@ -87,3 +87,11 @@ def test_time_that_runs_out_between_rounds_is_said() -> None:
 
     found = Scenarios().run(instance, EXACT, clock, stop)
     assert found.status == "stopped"
+
+
+def test_a_plan_that_was_stopped_tells_the_gap_of_every_shock() -> None:
+    # Stopped at once, four of the shocks at most are written out; the gap is that of all of them all the same.
+    instance = so.load(CASES / "generated" / "106.yaml")
+    result = so.solve(instance, settings=Settings(gap=0.0, time_limit=0.05, strategy="scenarios"))
+    assert result.status == "stopped"
+    assert result.survival_gap == pytest.approx(sum(outcome.gap for outcome in result.shocks))
