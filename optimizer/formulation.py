@@ -7,7 +7,7 @@ gap              the demand below the floors that is left unserved, valued at `s
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from optimizer import network
 from optimizer.expression import Expression, total
@@ -16,13 +16,11 @@ from optimizer.levers import Sized
 from optimizer.shocks import BASELINE, Path, Shock
 from optimizer.stage import Names, Sense, Stage
 
-Offers = Mapping[tuple[str, str], Mapping[int, float]]
 
-
-def blank_stage(instance: Instance, offers: Offers | None = None) -> Stage:
-    """An empty sheet for an instance; with `offers` the plan is fixed at those numbers."""
+def blank_stage(instance: Instance) -> Stage:
+    """An empty sheet for an instance."""
     names = Names(frozenset(instance.commodities), frozenset(instance.processes), frozenset(instance.demands))
-    return Stage(instance.horizon, instance.discount_rate, names, offers)
+    return Stage(instance.horizon, instance.discount_rate, names)
 
 
 def plan_stage(instance: Instance) -> Stage:
@@ -46,12 +44,20 @@ def whole_stage(instance: Instance, shocks: Iterable[Shock]) -> Stage:
     return stage
 
 
-def recourse_stage(instance: Instance, shocks: Iterable[Shock], offers: Offers) -> Stage:
-    """What a given plan can do in each of the shocks."""
-    stage = blank_stage(instance, offers)
+def recourse_stage(instance: Instance, shocks: Iterable[Shock]) -> tuple[Stage, int]:
+    """What a plan can do in each of the shocks, and how many of the stage's first columns are the plan's.
+
+    Those columns are copies of the plan, without its rows: whoever asks fixes them by their bounds, and their reduced
+    costs are the slopes of the answer.
+    """
+    stage = plan_stage(instance)
+    stage.rows.clear()
+    plan = len(stage.columns)
+    for column in stage.columns:
+        column.integer = False
     for shock in shocks:
         write_path(stage, instance, instance.path(shock))
-    return stage
+    return stage, plan
 
 
 def write_path(stage: Stage, instance: Instance, path: Path) -> None:

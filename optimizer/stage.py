@@ -16,7 +16,7 @@ billions of dollars fall below the solver's tolerances.
     below       path, segment, period                   t, below its floor  network
 
 An **offer** is what a lever hands from the plan to operation: for each period an affine expression in the plan's
-columns. Where the plan is fixed, `offered` gives its numbers instead, and a lever cannot tell the difference.
+columns. Where the plan is fixed, those columns are fixed by their bounds, and a lever cannot tell the difference.
 """
 
 import math
@@ -106,16 +106,9 @@ class Stage:
         horizon: the axis of time.
         discount_rate: per year.
         names: what the ledgers' keys may be.
-        offers: the numbers of a fixed plan, by ``(owner, what)`` and period; none where the plan is still open.
     """
 
-    def __init__(
-        self,
-        horizon: Horizon,
-        discount_rate: float,
-        names: Names,
-        offers: Mapping[tuple[str, str], Mapping[int, float]] | None = None,
-    ) -> None:
+    def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
         self.horizon = horizon
         self.names = names
         self.columns: list[Column] = []
@@ -123,8 +116,6 @@ class Stage:
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
         self._books: dict[str, dict[Key, Expression]] = {ledger: {} for ledger in LEDGERS}
         self._offers: dict[tuple[str, str], dict[int, Expression]] = {}
-        for key, by_period in (offers or {}).items():
-            self._offers[key] = {t: Expression(constant=number) for t, number in by_period.items()}
         self._path = ""
         self._used: set[tuple[str, Mark]] = set()
 
@@ -173,7 +164,7 @@ class Stage:
         self.rows.append(Row(mark, unit, terms, sense, right_hand_side, t))
 
     def limit(self, owner: str, what: str, t: int, column: Expression, upper: Expression | float) -> None:
-        """``column ≤ upper``: a bound where the plan is fixed, a row where it is still open."""
+        """``column ≤ upper``: a bound where `upper` is a number, a row where the plan decides it."""
         limit = upper if isinstance(upper, Expression) else Expression(constant=upper)
         if limit.terms:
             self.require(owner, what, t, column, "<=", limit)
@@ -233,17 +224,10 @@ class Stage:
         self._offers[owner, what] = dict(by_period)
 
     def offered(self, owner: str, what: str) -> Mapping[int, Expression]:
-        """What a lever's `invest` offered, or its numbers where the plan is fixed."""
+        """What a lever's `invest` offered."""
         if (owner, what) not in self._offers:
             raise StageError(f"{owner} offers no {what}")
         return self._offers[owner, what]
-
-    def evaluated_offers(self, values: Sequence[float]) -> dict[tuple[str, str], dict[int, float]]:
-        """Every offer where column j takes `values[j]`: what a recourse stage starts from."""
-        return {
-            key: {t: expression.value(values) for t, expression in by_period.items()}
-            for key, by_period in self._offers.items()
-        }
 
     def found(self) -> dict[tuple[str, str, str], dict[int, int]]:
         """Column numbers by path (empty for the plan), owner and what; then by period."""

@@ -161,18 +161,6 @@ def test_an_offer_is_made_once_and_asked_for_by_name(stage: Stage) -> None:
         stage.offered("o", "level")
 
 
-def test_offers_of_a_fixed_plan_are_its_numbers(stage: Stage) -> None:
-    x = stage.variable("o", "size", 0)
-    stage.offer("o", "capacity", {0: 0.5 * x + 2.0, 1: x})
-    numbers = stage.evaluated_offers([6.0])
-    assert numbers == {("o", "capacity"): {0: 5.0, 1: 6.0}}
-    fixed = Stage(HORIZON, 0.1, stage.names, numbers)
-    assert (fixed.offered("o", "capacity")[0].terms, fixed.offered("o", "capacity")[0].constant) == ({}, 5.0)
-
-
-# Expressions
-
-
 def test_an_expression_has_no_truth_value() -> None:
     with pytest.raises(StageError, match="no truth value"):
         bool(Expression({0: 1.0}))

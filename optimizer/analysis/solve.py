@@ -25,8 +25,8 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
-from optimizer.strategies.reading import nothing, offers_of, read_flows, read_plan
-from optimizer.strategies.recourse import respond
+from optimizer.strategies.reading import nothing, plan_values, read_flows, read_plan
+from optimizer.strategies.recourse import Responder
 from optimizer.strategies.scenarios import chosen
 from optimizer.strategies.whole import Whole
 
@@ -77,11 +77,13 @@ def solve(
     clock = Clock(settings.time_limit)
     hear = listener or (lambda step: None)
     with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - timer.began))):
-        solved = chosen(settings.strategy, instance.events).run(instance, settings, clock, hear)
+        responder = Responder(instance)
+        solved = chosen(settings.strategy, instance.events, responder).run(instance, settings, clock, hear)
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
             return _without_plan(timer.seconds(clock), solved, rules, _frame(instance, settings, clock, solved, notes))
-        result = _with_plan(instance, settings, clock, solved, _frame(instance, settings, clock, solved, notes))
+        frame = _frame(instance, settings, clock, solved, notes)
+        result = _with_plan(instance, settings, clock, solved, responder, frame)
         report = verify(instance, result).require()
     return replace(
         result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
@@ -146,11 +148,18 @@ def _without_plan(
     )
 
 
-def _with_plan(instance: Instance, settings: Settings, clock: Clock, solved: Solved, frame: dict[str, Any]) -> Result:
+def _with_plan(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    solved: Solved,
+    responder: Responder,
+    frame: dict[str, Any],
+) -> Result:
     assert solved.values is not None
     values = solved.values.tolist()
     plan = read_plan(instance, solved.stage, values)
-    outcomes = _outcomes(instance, plan, solved, values, clock)
+    outcomes = _outcomes(instance, plan, solved, values, clock, responder)
     survives = all(each.survives for each in outcomes)
     calm_cost, calm_builds = _calm(instance, settings, clock, solved, plan)
     baseline = read_flows(instance, solved.stage.found(), values, instance.baseline)
@@ -170,7 +179,7 @@ def _with_plan(instance: Instance, settings: Settings, clock: Clock, solved: Sol
         shocks=outcomes,
         calm_cost=calm_cost,
         calm_builds=calm_builds,
-        nothing=_nothing(instance, clock),
+        nothing=_nothing(instance, clock, responder),
         shares=shares(instance, baseline),
         binding=binding(instance, solved),
         clash=(),
@@ -191,13 +200,15 @@ def _distance(solved: Solved) -> float | None:
     return max(0.0, cost, gap)
 
 
-def _outcomes(instance: Instance, plan: Plan, solved: Solved, values: list[float], clock: Clock) -> tuple[Outcome, ...]:
+def _outcomes(
+    instance: Instance, plan: Plan, solved: Solved, values: list[float], clock: Clock, responder: Responder
+) -> tuple[Outcome, ...]:
     """Every shock under the plan, as the report shows it: least gap, then least operating and shortage cost."""
     granted = dict.fromkeys((event.name for event in instance.events), 0.0)
     for (path, segment, _), below in solved.stage.accounts("below").items():
         short = max(0.0, below.value(values))
         granted[str(path)] += instance.demands[str(segment)].shortage_cost * short if solved.gap > 0 else 0.0
-    answers = respond(instance, instance.events, offers_of(instance, plan), clock, granted)
+    answers = responder.answers(plan_values(instance, plan), clock, granted)
     return tuple(outcome(instance, event, answers[event.name].flows) for event in instance.events)
 
 
@@ -221,9 +232,8 @@ def _bought(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(build.option for build in plan.builds), *piles]))
 
 
-def _nothing(instance: Instance, clock: Clock) -> Nothing | None:
+def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing | None:
     if not instance.events:
         return None
-    offers = offers_of(instance, nothing(instance))
-    answers = respond(instance, instance.events, offers, clock, {})
+    answers = responder.answers(plan_values(instance, nothing(instance)), clock, {})
     return of_nothing(instance, {name: answer.flows for name, answer in answers.items()})

@@ -10,8 +10,8 @@ from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.clash import clash
-from optimizer.strategies.reading import nothing, offers_of, read_plan
-from optimizer.strategies.recourse import respond
+from optimizer.strategies.reading import nothing, plan_values, read_plan
+from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 
 
@@ -90,8 +90,7 @@ def _counts(instance: Instance) -> dict[str, int]:
 
 
 def _hits(instance: Instance) -> Iterable[Hit]:
-    offers = offers_of(instance, nothing(instance))
-    answers = respond(instance, instance.events, offers, Clock(), {})
+    answers = Responder(instance).answers(plan_values(instance, nothing(instance)), Clock(), {})
     for shock in instance.events:
         yield _hit(instance, shock, outcome(instance, shock, answers[shock.name].flows).segments)
 

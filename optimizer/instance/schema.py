@@ -68,6 +68,8 @@ class Instance(Described):
         counts = f"{len(self.processes)} processes, {len(self.demands)} segments, {len(self.options)} options"
         return f"<Instance {self.title!r}: {axis}; {counts}, {len(self.events)} shocks>"
 
+    __str__ = __repr__
+
     @property
     def title(self) -> str:
         """The instance's name, or a word for one without."""

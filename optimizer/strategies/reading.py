@@ -1,4 +1,4 @@
-"""Between columns and plans: a solver's values become a Plan and Flows, a Plan becomes the numbers it offers."""
+"""Between columns and plans: a solver's values become a Plan and Flows, a Plan becomes columns."""
 
 from collections.abc import Mapping, Sequence
 
@@ -84,15 +84,14 @@ def read_flows(
     )
 
 
-def offers_of(instance: Instance, plan: Plan) -> dict[tuple[str, str], dict[int, float]]:
-    """What a plan hands to operation: capacities, levels and stocks, as numbers by period."""
+def plan_values(instance: Instance, plan: Plan) -> list[float]:
+    """A plan as the values of the columns of `plan_stage`, in their order; openings and units are left at 0."""
     stage = plan_stage(instance)
-    values = [0.0] * len(stage.columns)
-    found = stage.found()
+    values, found = [0.0] * len(stage.columns), stage.found()
     for build in plan.builds:
         values[found["", build.option, "size"][build.t]] = build.size
     for what, rows in (("stock", plan.stocks), ("fill", plan.fills)):
         for o, row in rows.items():
             for t, column in found.get(("", o, what), {}).items():
                 values[column] = row[t]
-    return stage.evaluated_offers(values)
+    return values

@@ -1,14 +1,17 @@
 """What a plan that is already made can do in each shock: least gap, then least operating and shortage cost.
 
-The plan is numbers here, so shocks have nothing in common: several share one linear programme only to save the trouble
-of making many small ones.
+Shocks have nothing in common once the plan is fixed: several share one linear programme only to save the trouble of
+making many small ones. A programme is written once and kept warm; another plan changes the bounds of its first
+columns, and the dual simplex goes on from where it stood.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from optimizer.expression import Expression, total
-from optimizer.formulation import Offers, gaps, recourse_stage
+from optimizer.formulation import gaps, recourse_stage
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows
 from optimizer.shocks import Shock
@@ -47,25 +50,48 @@ def hold(stage: Stage, name: str, shortfall: Expression) -> Ration:
     return Ration(tuple(allowed.terms), unit)
 
 
-def respond(
-    instance: Instance, shocks: Sequence[Shock], offers: Offers, clock: Clock, granted: Mapping[str, float]
-) -> dict[str, Recourse]:
-    """The best that a plan can do in each shock.
+class Responder:
+    """Answers plans: the shocks of an instance as a few linear programmes, each written at its first use."""
 
-    Args:
-        instance: the instance.
-        shocks: the shocks to answer.
-        offers: the plan, as `offers_of` gives it.
-        clock: where the solver's seconds are counted; it never stops this.
-        granted: by shock, a gap that is known to be attainable; 0 saves the search for the least.
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self._shocks = list(_batches(instance, instance.events))
+        self._batches: dict[int, _Batch] = {}
 
-    Returns:
-        By shock, its gap and its flows.
-    """
-    answers: dict[str, Recourse] = {}
-    for batch in _batches(instance, shocks):
-        answers |= _Batch(instance, batch, offers, clock).answers(granted)
-    return answers
+    def gaps(self, plan: Sequence[float], clock: Clock, needless: frozenset[str] = frozenset()) -> dict[str, Recourse]:
+        """The least gap that a plan leaves in each shock; costs are not looked at.
+
+        Args:
+            plan: values of the columns of `plan_stage`.
+            clock: where the solver's seconds are counted; it never stops this.
+            needless: shocks that need no answer.
+        """
+        return self._asked(lambda batch: batch.least_gap(), plan, clock, needless)
+
+    def answers(self, plan: Sequence[float], clock: Clock, granted: Mapping[str, float]) -> dict[str, Recourse]:
+        """The best that a plan can do in each shock: least gap, then least operating and shortage cost.
+
+        Args:
+            plan: values of the columns of `plan_stage`.
+            clock: where the solver's seconds are counted; it never stops this.
+            granted: by shock, a gap that is known to be attainable; 0 saves the search for the least.
+        """
+        return self._asked(lambda batch: batch.best(granted), plan, clock, frozenset())
+
+    def _asked(
+        self, ask: Callable[["_Batch"], Vector], plan: Sequence[float], clock: Clock, needless: frozenset[str]
+    ) -> dict[str, Recourse]:
+        found: dict[str, Recourse] = {}
+        for i, shocks in enumerate(self._shocks):
+            if all(shock.name in needless for shock in shocks):
+                continue
+            if i not in self._batches:
+                self._batches[i] = _Batch(self.instance, shocks)
+            batch = self._batches[i]
+            batch.fix(plan)
+            found |= batch.read(ask(batch))
+            clock.solving += batch.spent()
+        return found
 
 
 def _batches(instance: Instance, shocks: Sequence[Shock]) -> Iterator[list[Shock]]:
@@ -82,39 +108,37 @@ def _batches(instance: Instance, shocks: Sequence[Shock]) -> Iterator[list[Shock
 
 
 class _Batch:
-    """Some shocks under a plan, as one linear programme."""
+    """Some shocks as one linear programme, with columns that copy the plan."""
 
-    def __init__(self, instance: Instance, shocks: Sequence[Shock], offers: Offers, clock: Clock) -> None:
-        self.instance, self.shocks, self.clock = instance, shocks, clock
-        self.stage = recourse_stage(instance, shocks, offers)
+    def __init__(self, instance: Instance, shocks: Sequence[Shock]) -> None:
+        self.instance, self.shocks = instance, shocks
+        self.stage, self.plan = recourse_stage(instance, shocks)
         self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
         self.shortfalls = gaps(self.stage, instance)
         self.rations = {name: hold(self.stage, name, shortfall) for name, shortfall in self.shortfalls.items()}
-        self.model = Model(self.stage, self._operating(), Settings(), Clock())
+        self.operating = _operating(self.stage)
+        self.columns = self.stage.found()
+        self.model = Model(self.stage, self.operating, Settings(), Clock())
+        self._seen = 0.0
 
-    def answers(self, granted: Mapping[str, float]) -> dict[str, Recourse]:
-        """Every shock's recourse."""
-        values = None
+    def fix(self, plan: Sequence[float]) -> None:
+        """Put a plan into its columns; a solver's -1e-10 is 0, or nothing could be run on it."""
+        numbers = np.maximum(np.asarray(plan[: self.plan]), 0.0)
+        self.model.bound(range(self.plan), numbers, numbers)
+
+    def spent(self) -> float:
+        """Seconds in the solver since the last time this was asked."""
+        before, self._seen = self._seen, self.model.clock.solving
+        return self._seen - before
+
+    def best(self, granted: Mapping[str, float]) -> Vector:
+        """Least gap, then least operating and shortage cost."""
         if all(granted.get(name) == 0.0 for name in self.shortfalls):
             values = self._least_cost(dict.fromkeys(self.shortfalls, 0.0), floors_kept=True)
-        if values is None:
-            values = self._least_gap_then_cost(granted)
-        self.clock.solving += self.model.clock.solving
-        found, plain = self.stage.found(), values.tolist()
-        return {
-            shock.name: Recourse(
-                max(0.0, self.shortfalls[shock.name].value(plain)) if shock.name in self.shortfalls else 0.0,
-                read_flows(self.instance, found, plain, self.instance.path(shock)),
-            )
-            for shock in self.shocks
-        }
-
-    def _least_gap_then_cost(self, granted: Mapping[str, float]) -> Vector:
-        self._allow(dict.fromkeys(self.rations, float("inf")), floors_kept=False)
-        self.model.minimise(total(self.shortfalls.values()))
-        least = self.model.solve()
-        assert least.values is not None, "without floors every shock can be answered"
-        plain = least.values.tolist()
+            if values is not None:
+                return values
+        least = self.least_gap()
+        plain = least.tolist()
         for slack in (SLACK, 100 * SLACK):
             most = {
                 name: max(0.0, shortfall.value(plain), granted.get(name, 0.0)) * (1.0 + slack)
@@ -123,11 +147,30 @@ class _Batch:
             values = self._least_cost(most, floors_kept=False)
             if values is not None:
                 return values
-        return least.values
+        return least
+
+    def least_gap(self) -> Vector:
+        """Least gap."""
+        self._allow(dict.fromkeys(self.rations, float("inf")), floors_kept=False)
+        self.model.minimise(total(self.shortfalls.values()))
+        values = self.model.solve().values
+        assert values is not None, "without floors every shock can be answered"
+        return values
+
+    def read(self, values: Vector) -> dict[str, Recourse]:
+        """Every shock's gap and flows."""
+        plain = values.tolist()
+        return {
+            shock.name: Recourse(
+                max(0.0, self.shortfalls[shock.name].value(plain)) if shock.name in self.shortfalls else 0.0,
+                read_flows(self.instance, self.columns, plain, self.instance.path(shock)),
+            )
+            for shock in self.shocks
+        }
 
     def _least_cost(self, most: Mapping[str, float], *, floors_kept: bool) -> Vector | None:
         self._allow(most, floors_kept=floors_kept)
-        self.model.minimise(self._operating())
+        self.model.minimise(self.operating)
         return self.model.solve().values
 
     def _allow(self, most: Mapping[str, float], *, floors_kept: bool) -> None:
@@ -135,8 +178,9 @@ class _Batch:
         for name, ration in self.rations.items():
             self.model.bound(ration.columns, 0.0, most[name] / ration.unit)
 
-    def _operating(self) -> Expression:
-        result = Expression()
-        for (_, t), amount in self.stage.accounts("operating").items():
-            result.add(amount, self.stage.discount(int(t)))
-        return result
+
+def _operating(stage: Stage) -> Expression:
+    result = Expression()
+    for (_, t), amount in stage.accounts("operating").items():
+        result.add(amount, stage.discount(int(t)))
+    return result

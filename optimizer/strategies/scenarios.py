@@ -10,16 +10,15 @@ every shock counts, and the whole model is solved.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from optimizer.formulation import Offers
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.base import Listener, Solved, Step
-from optimizer.strategies.reading import offers_of, read_plan
-from optimizer.strategies.recourse import respond
+from optimizer.strategies.reading import plan_values, read_plan
+from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Run, Whole
 
 # A shock counts as violated above this share of a segment's demand: ten times finer than what a result calls a failure.
@@ -28,28 +27,40 @@ VIOLATION = 1e-7
 
 @dataclass(frozen=True)
 class Scenarios:
-    """Add only the shocks that bite. `add` is how many are added in a round."""
+    """Add only the shocks that bite. `add` is how many are added in a round.
+
+    A responder that is already warm may be given; its answers are the same.
+    """
 
     add: int = 4
+    responder: Responder | None = field(default=None, compare=False, repr=False)
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
         """Find the cheapest plan that survives, or the one with the least gap."""
         if any(shock.probability > 0 for shock in instance.events) or len(instance.events) <= self.add:
             return Whole().run(instance, settings, clock, listener)
-        return _Rounds(self, instance, settings, clock, listener).solved()
+        responder = self.responder or Responder(instance)
+        return _Rounds(self, instance, settings, clock, listener, responder).solved()
 
 
 class _Rounds:
     """One run: the shocks that are written out so far, and the steps taken."""
 
     def __init__(
-        self, strategy: Scenarios, instance: Instance, settings: Settings, clock: Clock, listener: Listener
+        self,
+        strategy: Scenarios,
+        instance: Instance,
+        settings: Settings,
+        clock: Clock,
+        listener: Listener,
+        responder: Responder,
     ) -> None:
         self.strategy, self.instance, self.settings, self.clock = strategy, instance, settings, clock
         self.listener = listener
         self.began = time.perf_counter()
         self.active: list[Shock] = []
         self.history: list[Step] = []
+        self.responder = responder
 
     def solved(self) -> Solved:
         """Relaxation first, then integers; the whole model where floors fail or the time runs out."""
@@ -63,7 +74,7 @@ class _Rounds:
             if solved.values is None or (solved.status == "stopped" and self.clock.is_over):
                 return self._stopped(solved)
             plan = read_plan(self.instance, run.stage, solved.values.tolist())
-            violated = self._violated(offers_of(self.instance, plan))
+            violated = self._violated(plan_values(self.instance, plan))
             self._note("integers", solved.cost, solved.bound, violated)
             if not violated:
                 return replace(solved, history=tuple(self.history))
@@ -76,9 +87,7 @@ class _Rounds:
             answer = run.relaxed()
             if answer.values is None:
                 return False
-            offers = run.stage.evaluated_offers(answer.values.tolist())
-            own = {key: numbers for key, numbers in offers.items() if key[0] in self.instance.options}
-            violated = self._violated(own)
+            violated = self._violated(answer.values.tolist())
             self._note("relaxation", answer.objective, answer.bound, violated)
             if not violated:
                 return True
@@ -95,15 +104,17 @@ class _Rounds:
         note = f"Stopped while {left} shocks were not yet part of the search; the table shows how they fare."
         return replace(solved, history=tuple(self.history), notes=(*solved.notes, note))
 
-    def _violated(self, offers: Offers) -> dict[str, float]:
-        """By shock, the gap in money of those that are not written out and that the plan does not survive."""
-        written = {shock.name for shock in self.active}
-        others = [shock for shock in self.instance.events if shock.name not in written]
-        answers = respond(self.instance, others, offers, self.clock, {shock.name: 0.0 for shock in others})
+    def _violated(self, plan: Sequence[float]) -> dict[str, float]:
+        """By shock, the gap in money of those that are not written out and that the plan does not survive.
+
+        The plan is the first columns of `plan`, as every stage begins with them.
+        """
+        written = frozenset(shock.name for shock in self.active)
+        answers = self.responder.gaps(plan, self.clock, written)
         return {
             shock.name: max(answers[shock.name].gap, 1e-300)
-            for shock in others
-            if self._fails(shock, answers[shock.name].flows)
+            for shock in self.instance.events
+            if shock.name not in written and self._fails(shock, answers[shock.name].flows)
         }
 
     def _fails(self, shock: Shock, flows: Flows) -> bool:
@@ -138,8 +149,8 @@ def _alike(one: Shock, other: Shock) -> bool:
     return one.spec is other.spec and one.periods.start < other.periods.stop and other.periods.start < one.periods.stop
 
 
-def chosen(name: str, shocks: Sequence[Shock]) -> Whole | Scenarios:
+def chosen(name: str, shocks: Sequence[Shock], responder: Responder | None = None) -> Whole | Scenarios:
     """The strategy of a name; ``auto`` takes scenarios where there are more than a handful of shocks."""
     if name == "whole" or (name == "auto" and len(shocks) <= 8):
         return Whole()
-    return Scenarios()
+    return Scenarios(responder=responder)
