@@ -56,11 +56,11 @@ class Activity(Described):
         multiplier = path.multiplier.get(self.id, 1.0)
         for t, x in activity.items():
             year = stage.horizon.year(t)
-            stage.book("operating", path.key, t, amount=self.cost.at(year) * multiplier * x)
+            stage.book("operating", path.key, t, amount=x, times=self.cost.at(year) * multiplier)
             for commodity, share in self.output.items():
-                stage.book("supply", path.key, commodity, t, amount=share * x)
+                stage.book("supply", path.key, commodity, t, amount=x, times=share)
             for commodity, share in self.input.items():
-                stage.book("supply", path.key, commodity, t, amount=-share * x)
+                stage.book("supply", path.key, commodity, t, amount=x, times=-share)
             if path.is_baseline:
                 self._settle(stage, path, t, x, kind, budget_share)
         return activity
@@ -72,4 +72,4 @@ class Activity(Described):
         stage.book("support", t, amount=paid)
         stage.book("outlay", year, amount=budget_share * paid)
         for commodity, share in self.output.items():
-            stage.book("production", path.key, commodity, self.region or "", kind, t, amount=share * x)
+            stage.book("production", path.key, commodity, self.region or "", kind, t, amount=x, times=share)

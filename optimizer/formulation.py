@@ -44,20 +44,16 @@ def whole_stage(instance: Instance, shocks: Iterable[Shock]) -> Stage:
     return stage
 
 
-def recourse_stage(instance: Instance, shocks: Iterable[Shock]) -> tuple[Stage, int]:
-    """What a plan can do in each of the shocks, and how many of the stage's first columns are the plan's.
+def recourse_stage(instance: Instance, shocks: Iterable[Shock], plan: Stage) -> Stage:
+    """What a plan can do in each of the shocks.
 
-    Those columns are copies of the plan, without its rows: whoever asks fixes them by their bounds, and their reduced
-    costs are the slopes of the answer.
+    The first columns are copies of those of `plan`, the instance's `plan_stage`, without its rows: whoever asks fixes
+    them by their bounds, and their reduced costs are the slopes of the answer.
     """
-    stage = plan_stage(instance)
-    stage.rows.clear()
-    plan = len(stage.columns)
-    for column in stage.columns:
-        column.integer = False
+    stage = plan.fork()
     for shock in shocks:
         write_path(stage, instance, instance.path(shock))
-    return stage, plan
+    return stage
 
 
 def write_path(stage: Stage, instance: Instance, path: Path) -> None:

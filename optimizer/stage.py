@@ -23,7 +23,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pulp
@@ -110,6 +110,7 @@ class Stage:
 
     def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
         self.horizon = horizon
+        self._rate = discount_rate
         self.names = names
         self.columns: list[Column] = []
         self.rows: list[Row] = []
@@ -184,14 +185,16 @@ class Stage:
         self._used.add((sort, mark))
         return mark
 
-    def book(self, ledger: str, *key: str | int, amount: Expression | float) -> None:
-        """Add an amount to an account of a ledger.
+    def book(self, ledger: str, *key: str | int, amount: Expression | float, times: float = 1.0) -> None:
+        """Add `times · amount` to an account of a ledger.
 
         Raises:
             StageError: no such ledger, or a key that does not belong there.
         """
-        account = self._books[self._checked(ledger, key)].setdefault(key, Expression())
-        account.add(amount)
+        account = self._books[ledger].get(key) if ledger in self._books else None
+        if account is None:
+            account = self._books[self._checked(ledger, key)].setdefault(key, Expression())
+        account.add(amount, times)
 
     def booked(self, ledger: str, *key: str | int) -> Expression:
         """What stands in an account so far; 0 where nothing was booked."""
@@ -228,6 +231,15 @@ class Stage:
         if (owner, what) not in self._offers:
             raise StageError(f"{owner} offers no {what}")
         return self._offers[owner, what]
+
+    def fork(self) -> "Stage":
+        """A new sheet that begins with this one's columns and offers, without its rows, ledgers and integers."""
+        names = Names(self.names.commodity, self.names.process, self.names.segment)
+        sheet = Stage(self.horizon, self._rate, names)
+        sheet.columns = [replace(column, integer=False) for column in self.columns]
+        sheet._offers = dict(self._offers)
+        sheet._used = {used for used in self._used if used[0] == "column"}
+        return sheet
 
     def found(self) -> dict[tuple[str, str, str], dict[int, int]]:
         """Column numbers by path (empty for the plan), owner and what; then by period."""

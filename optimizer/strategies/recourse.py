@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.expression import Expression, total
-from optimizer.formulation import gaps, recourse_stage
+from optimizer.formulation import gaps, plan_stage, recourse_stage
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows
 from optimizer.shocks import Shock
@@ -55,6 +55,7 @@ class Responder:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
+        self._plan = plan_stage(instance)
         self._shocks = list(_batches(instance, instance.events))
         self._batches: dict[int, _Batch] = {}
 
@@ -86,7 +87,7 @@ class Responder:
             if all(shock.name in needless for shock in shocks):
                 continue
             if i not in self._batches:
-                self._batches[i] = _Batch(self.instance, shocks)
+                self._batches[i] = _Batch(self.instance, shocks, self._plan)
             batch = self._batches[i]
             batch.fix(plan)
             found |= batch.read(ask(batch))
@@ -110,9 +111,9 @@ def _batches(instance: Instance, shocks: Sequence[Shock]) -> Iterator[list[Shock
 class _Batch:
     """Some shocks as one linear programme, with columns that copy the plan."""
 
-    def __init__(self, instance: Instance, shocks: Sequence[Shock]) -> None:
-        self.instance, self.shocks = instance, shocks
-        self.stage, self.plan = recourse_stage(instance, shocks)
+    def __init__(self, instance: Instance, shocks: Sequence[Shock], plan: Stage) -> None:
+        self.instance, self.shocks, self.plan = instance, shocks, len(plan.columns)
+        self.stage = recourse_stage(instance, shocks, plan)
         self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
         self.shortfalls = gaps(self.stage, instance)
         self.rations = {name: hold(self.stage, name, shortfall) for name, shortfall in self.shortfalls.items()}
