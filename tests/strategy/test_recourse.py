@@ -1,0 +1,71 @@
+"""What a plan can do in each shock: by hand, warm as cold, and never worse for a better plan."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import optimizer as so
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.reading import nothing, plan_values, read_plan
+from optimizer.strategies.recourse import Responder
+from optimizer.strategies.whole import Whole
+from tests.strategies import instances
+
+FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def test_a_shock_by_hand() -> None:
+    # 12 t in store lose 10 % a year: 10.8 t in 2027, 20 t come from a friend at 40. Floor 80: 49.2 t short, at 1000.
+    # Serving costs less than going short: all 30.8 t are used, 69.2 t go unserved.
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2027, "step": "year"},
+            "commodities": {"magnet": {}},
+            "processes": {
+                "imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 10},
+                "friend": {"region": "friend", "output": {"magnet": 1}, "capacity": 20, "cost": 40},
+            },
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000}},
+            "options": {
+                "reserve": {"kind": "stockpile", "commodity": "magnet", "initial": 12 / 0.9, "loss": 0.1, "price": 50}
+            },
+            "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+        }
+    )
+    plan = nothing(instance)
+    assert plan.stocks["reserve"] == (pytest.approx(12), pytest.approx(10.8))
+    answer = Responder(instance).answers(plan_values(instance, plan), Clock(), {})["embargo"]
+    assert answer.gap == pytest.approx(49_200)
+    assert answer.flows.unserved["all"] == (pytest.approx(69.2),)
+    assert answer.flows.released["reserve"] == (pytest.approx(10.8),)
+    assert answer.flows.activity["friend"] == (pytest.approx(20),)
+
+
+@FEW
+@given(instances())
+def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    found = Whole().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    assert found.values is not None
+    best = plan_values(instance, read_plan(instance, found.stage, found.values.tolist()))
+    idle = plan_values(instance, nothing(instance))
+    warm = Responder(instance)
+    for plan in (idle, best, idle, best):
+        again, fresh = warm.gaps(plan, Clock()), Responder(instance).gaps(plan, Clock())
+        for name in fresh:
+            assert again[name].gap == pytest.approx(fresh[name].gap, rel=1e-6, abs=1e-3)
+
+
+@FEW
+@given(instances())
+def test_a_plan_leaves_no_more_than_doing_nothing(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    found = Whole().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    assert found.values is not None
+    plan = plan_values(instance, read_plan(instance, found.stage, found.values.tolist()))
+    responder = Responder(instance)
+    left = responder.gaps(plan, Clock())
+    idle = responder.gaps(plan_values(instance, nothing(instance)), Clock())
+    assert sum(left[name].gap for name in left) <= sum(idle[name].gap for name in idle) * (1 + 1e-6) + 1e-3
+    assert sum(left[name].gap for name in left) == pytest.approx(found.gap, rel=1e-6, abs=1e-3)
