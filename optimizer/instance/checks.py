@@ -81,8 +81,8 @@ def sizes_are_possible(draft: Draft) -> Iterator[Problem]:
             and not too_large
             and math.ceil(option.min_size / unit - 1e-9) * unit > option.max_size * (1 + 1e-9)
         ):
-            what = f"no whole number of units of {unit:g} lies between {option.min_size:g} and {option.max_size:g}"
-            yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "error"
+            what = f"can never be bought: no multiple of {unit:g} lies from {option.min_size:g} to {option.max_size:g}"
+            yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "warning"
 
 
 def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
