@@ -10,7 +10,7 @@ OptimizerError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,11 @@ class SolverError(OptimizerError):
 
 
 class AuditError(OptimizerError):
-    """A plan and its figures disagree; `disagreements` names every row."""
+    """A plan and its figures disagree; `disagreements` names every row, `result` is what they are about."""
 
-    def __init__(self, disagreements: Sequence[str]) -> None:
+    def __init__(self, disagreements: Sequence[str], result: Any = None) -> None:
         self.disagreements = tuple(disagreements)
+        self.result = result
         shown = "\n".join(f"  {row}" for row in self.disagreements[:20])
         more = len(self.disagreements) - 20
         tail = f"\n  … and {more} more" if more > 0 else ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from optimizer.errors import PlanFileError
 from optimizer.files import write_whole
@@ -235,6 +235,8 @@ def _restore(cls: type[Result], data: Mapping[str, Any]) -> Result:
     }
     for key in ("calm_builds", "clash", "notes", "history"):
         made[key] = tuple(data[key])
+    if data["status"] not in get_args(Status):
+        raise ValueError(f'"{data["status"]}" is no status')
     rest = {part.name: data[part.name] for part in fields(cls) if part.name not in made}
     # Where there is no plan there are no figures: JSON says null.
     rest |= {figure: 0.0 for figure in FIGURES if rest[figure] is None}

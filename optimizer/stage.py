@@ -320,7 +320,7 @@ def _holds(left: float, sense: Sense, right: float) -> bool:
 
 def _mass_unit(rows: Iterable[Row]) -> float:
     largest = max((abs(row.right) for row in rows if row.unit == "t" and row.mark.what == "balance"), default=0.0)
-    return 10.0 ** (math.floor(math.log10(largest)) - 2) if largest > 0 else 1.0
+    return 10.0 ** (math.floor(math.log10(largest)) - 3) if largest > 0 else 1.0
 
 
 def _middle(values: Iterable[float]) -> float:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+LARGEST, SMALLEST = 1e15, 1e-15
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _AMOUNT = re.compile(r"^([-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)$")
 
@@ -39,6 +40,8 @@ def parse_amount(value: Any) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise finding(f"{_shown(value)} is not finite", "Leave the field out where there is no limit.")
+    if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
+        raise finding(f"{number:g} is beyond what can be computed with", "Choose a unit in which it lies nearer to 1.")
     return number
 
 

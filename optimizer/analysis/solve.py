@@ -18,6 +18,7 @@ from optimizer.analysis.binding import binding
 from optimizer.analysis.dependence import shares
 from optimizer.analysis.survival import of_nothing, outcome
 from optimizer.audit import verify
+from optimizer.errors import AuditError
 from optimizer.instance.schema import Instance
 from optimizer.plan import Nothing, Outcome, Plan
 from optimizer.result import Result, Status
@@ -84,10 +85,14 @@ def solve(
             return _without_plan(timer.seconds(clock), solved, rules, _frame(instance, settings, clock, solved, notes))
         frame = _frame(instance, settings, clock, solved, notes)
         result = _with_plan(instance, settings, clock, solved, responder, frame)
-        report = verify(instance, result).require()
-    return replace(
+        report = verify(instance, result)
+    result = replace(
         result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
     )
+    if not report.ok:
+        disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
+        raise AuditError(report.disagreements, disagrees)
+    return result
 
 
 def _frame(
@@ -169,7 +174,7 @@ def _with_plan(
         status=status,
         total_cost=solved.cost,
         outlay=max(0.0, outlay),
-        survival_gap=solved.gap if solved.status == "optimal" else sum(each.gap for each in outcomes),
+        survival_gap=_gap(solved, sum(each.gap for each in outcomes)),
         worst_gap=max((each.gap for each in outcomes), default=0.0),
         bound=_known(solved.bound),
         gap_bound=_known(solved.gap_bound),
@@ -185,6 +190,12 @@ def _with_plan(
         clash=(),
         **frame,
     )
+
+
+def _gap(solved: Solved, left: float) -> float:
+    """The first stage's gap; or what the plan really leaves, where it was stopped or does better than was proven."""
+    does_better = left < solved.gap * (1.0 - 1e-6)
+    return left if solved.status == "stopped" or does_better else solved.gap
 
 
 def _known(number: float) -> float | None:

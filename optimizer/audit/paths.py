@@ -71,7 +71,9 @@ class PathRows(PlanRows):
         self.report.at_most(row, activity, min(left, whole), whole, grain=self.grain)
         self.report.at_most(row, 0.0, activity, grain=self.grain)
         if shock is None:
-            self.report.at_most(f"{p}.run.{self.horizon.label(t)}", process.min_utilisation * whole, activity, whole)
+            self.report.at_most(
+                f"{p}.run.{self.horizon.label(t)}", process.min_utilisation * whole, activity, whole, grain=self.grain
+            )
 
     def _bought(self, path: str, shock: Shock | None, o: str, t: int, activity: float) -> None:
         option: Any = self.instance.options[o]

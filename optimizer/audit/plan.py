@@ -18,7 +18,8 @@ class PlanRows:
         self.delta = instance.horizon.delta
         self.periods = list(instance.horizon.periods)
         self.builds: dict[str, list[Build]] = {o: [] for o in instance.options}
-        # Below this many tonnes a flow is noise of the solver's own tolerance.
+        # A row whose terms are all smaller than this many tonnes is judged as if it had one: the solver's own tolerance
+        # is some 1e-12 of the largest demand.
         self.grain = 1e-6 * max(
             (
                 demand.quantity.at(year) * self.delta

@@ -29,12 +29,12 @@ def messages() -> "Console":
     """The console of progress and complaints: stderr."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def say(text: str) -> None:
     """One line to stderr."""
-    messages().print(text, markup=False)
+    messages().print(text)
 
 
 def complain(text: str, code: int) -> NoReturn:
@@ -59,15 +59,23 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except PlanFileError as error:
             complain(str(error), BAD_INSTANCE)
         except AuditError as error:
+            if error.result is not None:
+                from optimizer.report.whole import show
+
+                show(error.result)
             complain(f"internal error: {error}", INTERNAL)
         except OptimizerError as error:
             complain(str(error), INTERNAL)
+        except (typer.Exit, typer.BadParameter):
+            raise
         except KeyboardInterrupt:
             complain("stopped before there was any plan.", STOPPED)
         except BrokenPipeError:
             # Whoever reads us has had enough; keep Python from complaining about it at exit.
             sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115
             raise typer.Exit(SURVIVES) from None
+        except Exception as error:
+            complain(f"internal error: {type(error).__name__}: {error}", INTERNAL)
 
     return run
 
@@ -79,7 +87,7 @@ def show_findings(findings: Sequence["Finding"]) -> None:
     for finding in ordered:
         style = "bold red" if finding.severity == "error" else "yellow"
         console.print(f"{finding.severity}: ", style=style, end="")
-        console.print(str(finding), markup=False)
+        console.print(str(finding))
     errors = sum(finding.severity == "error" for finding in findings)
     if errors:
         warnings = len(findings) - errors

@@ -74,13 +74,13 @@ def solve(
     )
     with common.progress() as listener:
         result = find(reduced.instance, limit, settings, listener, reduced.notes, load_seconds)
-    _write(result, csv, output)
     if json:
         typer.echo(result.to_json(whole=False))
     else:
         from optimizer.report.whole import show
 
         show(result)
+    _write(result, csv, output)
     raise typer.Exit(common.exit_code(result))
 
 

@@ -71,6 +71,12 @@ def sizes_are_possible(draft: Draft) -> Iterator[Problem]:
         if not isinstance(option, Sized):
             continue
         place: Place = ("options", o)
+        largest = (
+            max((max(d.quantity.values) for d in draft.instance.demands.values()), default=0.0) if draft.instance else 0
+        )
+        if option.is_lumpy and largest > 0 and option.max_size > 1e8 * largest:
+            what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
+            yield (*place, "max_size"), what, "Write the largest size that could really be built.", "error"
         too_large = [field for field in ("min_size", "unit_size") if getattr(option, field) > option.max_size]
         for field in too_large:
             what = f"{field} ({getattr(option, field):g}) exceeds max_size ({option.max_size:g})"
@@ -108,7 +114,8 @@ def shocks_are_inside_the_horizon(draft: Draft) -> Iterator[Problem]:
         return
     horizon = draft.instance.horizon
     for s, spec in draft.instance.shocks.items():
-        if abs(spec.months / horizon.months - round(spec.months / horizon.months)) > 1e-9:
+        periods = round(spec.months / horizon.months)
+        if periods < 1 or abs(spec.months / horizon.months - periods) > 1e-9:
             what = f"{spec.months:g} months are no whole number of {horizon.step}s"
             up = math.ceil(spec.months / horizon.months) * horizon.months
             yield ("shocks", s, "months"), what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
@@ -198,6 +205,14 @@ def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
     return had, missing
 
 
+def floors_have_a_price(draft: Draft) -> Iterator[Problem]:
+    """A floor whose shortage costs nothing is kept where it can be, but its shortfall cannot be weighed."""
+    for d, demand in (draft.instance.demands if draft.instance else {}).items():
+        if max(demand.survival.values) > 0 and demand.shortage_cost == 0:
+            what = "has a floor, but going short costs nothing: a gap cannot see it"
+            yield ("demands", d, "shortage_cost"), what, "Give shortage_cost what a tonne missing costs.", "warning"
+
+
 def magnitudes_are_plausible(draft: Draft) -> Iterator[Problem]:
     """Numbers of one sort lie within a few powers of ten of each other; a stray one is often in kg, or in millions."""
     if draft.instance is None:
@@ -251,5 +266,6 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     probabilities_add_up,
     cuts_match,
     floors_have_a_source,
+    floors_have_a_price,
     magnitudes_are_plausible,
 )

@@ -122,7 +122,7 @@ class Sized(Lever):
         for a in points:
             self.pay(stage, a, self.capex.at(stage.horizon.year(a)) * size[a])
             if self.unit_size > 0:
-                most = math.floor(self.max_size / self.unit_size + 1e-9)
+                most = float(math.floor(self.max_size / self.unit_size + 1e-9))
                 units = stage.variable(self.id, "units", a, unit="1", upper=most, integer=True)
                 stage.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
         self._open(stage, size)

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.schema import Instance
-from optimizer.report.words import listed, percent, plural
+from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -48,16 +48,18 @@ def _lines(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.status == "none":
         for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
             yield ("Rules that clash" if i == 0 else "", rule)
-        yield "What it takes", "Loosen any one of them; without it there is a plan."
+        yield "What it takes", "These cannot hold together: at least one has to give. Others may clash beside them."
         return
     if result.baseline is None:
         return
     if not result.survives:
-        yield from _failing(result)
+        yield from _failing(instance, result)
     yield "Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency} {_proof(result)}"
     yield "Outlay", _outlay(instance, result)
     price = result.price_of_survival
-    if price is not None and result.shocks:
+    if price is not None and result.shocks and price <= 1e-9 * abs(result.total_cost):
+        yield "Price of survival", "nothing: without shocks the same instance costs no less"
+    elif price is not None and result.shocks:
         what = "of all this; without shocks the same instance costs" if result.survives else "more than the"
         tail = f"{what} {si(result.calm_cost or 0.0, money, 4)}" if result.survives else (
             f"{what} {si(result.calm_cost or 0.0, money, 4)} that the same instance costs without shocks"
@@ -84,17 +86,19 @@ def _outlay(instance: Instance, result: Result) -> str:
     return f"{spent}, undiscounted, under a budget of {si(budget, result.money, 4)}{used}"
 
 
-def _failing(result: Result) -> Iterator[tuple[str, str]]:
+def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     money = result.money
-    proven = "" if result.gap_bound is None else f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
+    known = result.gap_bound is not None and result.gap_bound > 0
+    proven = f"; proven: no plan leaves less than {si(result.gap_bound or 0.0, money, 4)}" if known else ""
     below = sum(service.below_floor for outcome in result.shocks for service in outcome.segments.values())
     gap = f"{si(result.survival_gap, money, 4)}: {si(below, 't')} below the floors, at their shortage cost{proven}"
     yield "Survival gap", gap
     worst = max(result.shocks, key=lambda outcome: outcome.gap)
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    window = f"{worst.name} ({worst.first} to {worst.last})"
     yield (
         "Worst window",
-        f"{worst.name} ({worst.first} to {worst.last}): {si(worst.gap, money)}; most of it {d}, served "
+        f"{window}: {si(worst.gap, money)}; most of it {named(instance, d)}, served "
         f"{percent(service.worst_service)} in {service.worst_period} against a floor of {percent(service.floor)}",
     )
 

@@ -9,8 +9,10 @@ from optimizer.result import Result
 
 def show_audit(plan: str, result: Result, report: Report, console: Console | None = None) -> None:
     """Print whether a plan adds up, and every row that does not."""
-    console = console or Console(highlight=False)
-    if report.ok:
+    console = console or Console(highlight=False, markup=False, emoji=False)
+    if result.baseline is None:
+        console.print(Text("There is no plan to recompute.", style="yellow"))
+    elif report.ok:
         words = f"The plan adds up: {report.rows:,} rows agree, worst {report.worst:.1e} of a row's largest term."
         console.print(Text(words, style="green"))
     else:

@@ -13,7 +13,7 @@ from optimizer.units import si
 
 def show_summary(file: str, instance: Instance, summary: Summary, console: Console | None = None) -> None:
     """Print what an instance is about."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False, emoji=False)
     horizon, counts = instance.horizon, summary.counts
     console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
     axis = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])} by {horizon.step}, {counts['periods']} periods"

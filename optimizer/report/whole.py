@@ -14,7 +14,7 @@ from optimizer.units import si
 
 def show(result: Result, console: Console | None = None) -> None:
     """Print a result to stdout, or to the console given."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False, emoji=False)
     for i, part in enumerate(parts(result, console.width)):
         if i:
             console.print()

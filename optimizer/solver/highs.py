@@ -14,6 +14,8 @@ from highspy import HighsModelStatus, HighsVarType, kHighsInf
 from optimizer.errors import SolverError
 from optimizer.solver.base import Clock, Indices, Listener, Raw, Settings, Vector
 
+LOST = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
+
 
 class Highs:
     """HiGHS behind PuLP: PuLP makes the model once, then bounds, costs and integrality change in place."""
@@ -87,17 +89,25 @@ class Highs:
         """Run in a thread of its own, so that Ctrl-C reaches us and stops HiGHS with the best it has."""
         highs = self._highs
         self._attempt(clock)
-        if highs.getModelStatus() in (HighsModelStatus.kUnknown, HighsModelStatus.kUnboundedOrInfeasible):
+        if self._is_lost() or highs.getModelStatus() == HighsModelStatus.kUnboundedOrInfeasible:
             # Tight tolerances can be out of reach, and presolve cannot always tell the two apart: once more, from
             # nothing, without presolve.
             highs.clearSolver()
             highs.setOptionValue("presolve", "off")
             self._attempt(clock)
             highs.setOptionValue("presolve", "choose")
-        if highs.getModelStatus() == HighsModelStatus.kUnknown:
-            self._tolerances(1e-7)
-            self._attempt(clock)
-            self._tolerances(1e-9)
+        for tolerance in (1e-7, 1e-6):
+            if self._is_lost():
+                highs.clearSolver()
+                self._tolerances(tolerance)
+                self._attempt(clock)
+                self._tolerances(1e-9)
+
+    def _is_lost(self) -> bool:
+        """Whether HiGHS ended without a verdict, or with one that it has no values for."""
+        status = self._highs.getModelStatus()
+        is_empty = status == HighsModelStatus.kOptimal and not self._highs.getSolution().value_valid
+        return status in LOST or is_empty
 
     def _tolerances(self, size: float) -> None:
         for kind in ("primal", "dual", "mip"):
@@ -137,6 +147,8 @@ class Highs:
         values = np.array(solution.col_value) if has_point else None
         if status in stopped or is_mip:
             return Raw("stopped" if status in stopped else "optimal", values, bound, None)
+        if not solution.dual_valid:
+            return Raw("optimal", values, bound, None)
         return Raw("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
 
 

@@ -1,7 +1,8 @@
 """Which rules contradict each other, where no plan exists at all.
 
 Only policy, running that is forced, and the support that this costs can leave no plan. The set named is irreducible:
-without any one of its rules there would be a plan. It is found by leaving out one rule after the other.
+without any one of its rules the others of it can hold. It is found by leaving out one rule after the other. There may
+be a second set beside it, which is found once the first is mended.
 """
 
 from dataclasses import replace

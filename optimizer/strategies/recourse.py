@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizer.errors import SolverError
 from optimizer.expression import Expression, total
 from optimizer.formulation import gaps, plan_stage, recourse_stage
 from optimizer.instance.schema import Instance
@@ -155,7 +156,10 @@ class _Batch:
         self._allow(dict.fromkeys(self.rations, float("inf")), floors_kept=False)
         self.model.minimise(total(self.shortfalls.values()))
         values = self.model.solve().values
-        assert values is not None, "without floors every shock can be answered"
+        if values is None:
+            raise SolverError(
+                "without floors every shock can be answered, but the solver finds nothing; check the units"
+            )
         return values
 
     def read(self, values: Vector) -> dict[str, Recourse]:

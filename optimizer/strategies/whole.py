@@ -137,11 +137,15 @@ class Run:
         self.model.clock = Clock()
         self._floors(np.inf, np.inf)
         self.model.bound(plan, 0.0, 0.0)
-        self.model.minimise(self.shortfall if self.shortfall.terms else self.cost)
+        self.model.minimise(self.shortfall)
         answer = self.model.solve(relaxed=True)
         if answer.values is None:
             return Solved("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
         gap = max(0.0, self.shortfall.value(answer.values.tolist()))
+        self._floors(np.inf, gap / self.ration.unit * (1.0 + HELD))
+        self.model.minimise(self.cost)
+        cheapest = self.model.solve(relaxed=True)
+        answer = answer if cheapest.values is None else cheapest
         stopped = replace(answer, status="stopped", bound=float("-inf"))
         return self._solved(stopped, gap, 0.0, None)
 
