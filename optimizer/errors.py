@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Severity = Literal["error", "warning"]
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -22,7 +24,7 @@ class Finding:
     where: str
     what: str
     cure: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
 
     @property
     def place(self) -> str:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from optimizer.units import si
 
 Row = tuple[float, ...]
+# A shortfall below this share of a segment's demand is none.
+NEGLIGIBLE = 1e-6
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import Flows, Nothing, Outcome, Service
+from optimizer.plan import NEGLIGIBLE, Flows, Nothing, Outcome, Service
 from optimizer.shocks import Path, Shock
-
-NEGLIGIBLE = 1e-6
 
 
 def outcome(instance: Instance, shock: Shock, flows: Flows) -> Outcome:

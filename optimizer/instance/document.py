@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, Severity
 
 Place = tuple[str | int, ...]
 _INTEGER = re.compile(r"^[-+]?\d[\d_]*$")
@@ -30,19 +30,15 @@ class Document:
     overrides: dict[Place, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def finding(self, place: Place, what: str, cure: str, severity: str = "error") -> Finding:
+    def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line of the value there or of the nearest thing around it."""
         where = ".".join(str(part) for part in place)
         for depth in range(len(place), -1, -1):
             if place[:depth] in self.overrides:
-                return Finding(self.overrides[place[:depth]], None, where, what, cure, _severity(severity))
+                return Finding(self.overrides[place[:depth]], None, where, what, cure, severity)
             if place[:depth] in self.lines:
-                return Finding(self.file, self.lines[place[:depth]], where, what, cure, _severity(severity))
-        return Finding(self.file, None, where, what, cure, _severity(severity))
-
-
-def _severity(text: str) -> Any:
-    return text
+                return Finding(self.file, self.lines[place[:depth]], where, what, cure, severity)
+        return Finding(self.file, None, where, what, cure, severity)
 
 
 def parse(text: str, file: str) -> Document:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from optimizer.errors import Severity
 from optimizer.instance.schema import Instance
 
 Place = tuple[str | int, ...]
-Problem = tuple[Place, str, str, str]
+Problem = tuple[Place, str, str, Severity]
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,6 @@ class Lever(Described):
         """Whether it is opened once or not at all."""
         return False
 
-    @property
-    def produces(self) -> bool:
-        """Whether it is an activity, which a cut can strike and a policy share can count."""
-        return False
-
     def allows(self, year: int) -> bool:
         """Whether it may be decided in a calendar year."""
         return (self.earliest is None or year >= self.earliest) and (self.latest is None or year <= self.latest)

@@ -17,11 +17,6 @@ from optimizer.stage import Stage
 class Producing(Sized, Activity):
     """A process that money can buy."""
 
-    @property
-    def produces(self) -> bool:
-        """Whether it is an activity: always."""
-        return True
-
     def invest(self, stage: Stage) -> None:
         """Buy capacity and offer what of it works."""
         stage.offer(self.id, "capacity", self.working(stage, self.buy(stage)))

@@ -96,7 +96,7 @@ class Answer:
         reduced: by column, the change of the objective per unit of the bound it rests on; None with integers.
     """
 
-    status: Literal["optimal", "stopped", "infeasible"]
+    status: Verdict
     values: Vector | None
     objective: float
     bound: float
@@ -108,7 +108,7 @@ class Answer:
 class Raw:
     """An answer in the solver's own units."""
 
-    status: Literal["optimal", "stopped", "infeasible"]
+    status: Verdict
     values: Vector | None
     bound: float
     duals: Vector | None

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.expression import Expression
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
+from optimizer.plan import NEGLIGIBLE
 from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
 from optimizer.strategies.base import Listener, Solved, Step
@@ -25,7 +25,6 @@ from optimizer.strategies.reading import DUST
 from optimizer.strategies.recourse import Ration, hold
 
 HELD = 1e-7
-NEGLIGIBLE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Run:
             return None
         if answer.values is None:
             return self._fall_back()
-        return self._finish(answer, self.cost, 0.0, 0.0)
+        return self._finish(answer, 0.0, 0.0)
 
     def _floors(self, most: float, allowed: float) -> None:
         self.model.bound(self.below, 0.0, most)
@@ -110,7 +109,7 @@ class Run:
         gap_bound = max(0.0, min(answer.bound, least.objective))
         if answer.status == "stopped" or self.clock.is_over:
             stopped = replace(answer, status="stopped")
-            return self._finish(stopped, self.cost, least.objective, gap_bound, least)
+            return self._finish(stopped, least.objective, gap_bound, least)
         return self._cheapest(least, gap_bound)
 
     def _cheapest(self, least: Answer, gap_bound: float) -> Solved:
@@ -125,7 +124,7 @@ class Run:
                 break
         if answer.values is None:
             answer = replace(least, status="stopped", bound=float("-inf"))
-        return self._finish(answer, self.cost, gap, gap_bound, least)
+        return self._finish(answer, gap, gap_bound, least)
 
     def _fall_back(self) -> Solved:
         """The time ran out before any plan was found: the one that is always there is to do nothing."""
@@ -193,10 +192,9 @@ class Run:
         upper = [columns[j].upper for j in self.model.integers]
         self.model.bound(self.model.integers, 0.0, np.array(upper))
 
-    def _finish(
-        self, answer: Answer, objective: Expression, gap: float, gap_bound: float, least: Answer | None = None
-    ) -> Solved:
-        self.model.minimise(objective)
+    def _finish(self, answer: Answer, gap: float, gap_bound: float, least: Answer | None = None) -> Solved:
+        """Fix the integers of an answer and price it; `least` is the first stage's, where floors fail."""
+        self.model.minimise(self.cost)
         bound = answer.bound if least is None or answer.status == "optimal" else float("-inf")
         if least is not None and answer.values is not None and answer.bound == float("-inf"):
             self._floors(np.inf, gap / self.ration.unit * (1.0 + HELD))
