@@ -20,7 +20,7 @@ from pydantic import Field
 from optimizer.expression import Expression
 from optimizer.shocks import Path
 from optimizer.stage import Stage
-from optimizer.units import AmountSeries, Described, Quantity, QuantitySeries, Series, Share
+from optimizer.units import AmountSeries, Described, Number, Quantity, QuantitySeries, Series, Share
 
 NOTHING = Series.constant(0.0)
 
@@ -38,7 +38,7 @@ class Activity(Described):
     min_utilisation: Share = 0.0
 
     def run(
-        self, stage: Stage, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, float]
+        self, stage: Stage, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
     ) -> Mapping[int, Expression]:
         """Write the activity's columns on one path and book all that it does.
 
@@ -55,8 +55,7 @@ class Activity(Described):
         activity = {t: stage.variable(self.id, "activity", t, upper=upper[t]) for t in path.periods}
         multiplier = path.multiplier.get(self.id, 1.0)
         for t, x in activity.items():
-            year = stage.horizon.year(t)
-            stage.book("operating", path.key, t, amount=x, times=self.cost.at(year) * multiplier)
+            stage.book("operating", path.key, t, amount=x, times=self.cost.at(path.year(t)) * multiplier)
             for commodity, share in self.output.items():
                 stage.book("supply", path.key, commodity, t, amount=x, times=share)
             for commodity, share in self.input.items():

@@ -4,6 +4,7 @@ OptimizerError
 ├── InstanceError    the instance file cannot be used; carries every Finding
 ├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
 ├── SolverError      the solver failed, or is not installed
+├── CrewError        the workers that check shocks died, or cannot be reached
 ├── AuditError       a plan does not add up; carries every disagreement
 └── PlanFileError    a saved plan cannot be read
 """
@@ -56,6 +57,10 @@ class StageError(OptimizerError):
 
 class SolverError(OptimizerError):
     """The solver failed or is missing."""
+
+
+class CrewError(OptimizerError):
+    """Workers died again and again, or a cluster cannot be reached."""
 
 
 class AuditError(OptimizerError):

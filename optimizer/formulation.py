@@ -1,20 +1,23 @@
 """The problem as a table of contents: plan, baseline, shocks, policy, cost.
 
 whole_stage      the plan, the baseline and every shock given, in one programme
-recourse_stage   the shocks alone, where the plan is fixed
+recourse_stage   shocks alone, where the plan is given
 cost             what is minimised, in present value
 gap              the demand below the floors that is left unserved, valued at `shortage_cost`
+hold             a row that holds a gap where a bound says
 """
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from optimizer import network
 from optimizer.expression import Expression, total
 from optimizer.instance.schema import Instance, ShareRule
+from optimizer.ledgers import Names
 from optimizer.levers import Sized
 from optimizer.shocks import BASELINE, Path, Shock
-from optimizer.stage import Names, Sense, Stage
+from optimizer.stage import Sense, Stage
 
 
 def blank_stage(instance: Instance) -> Stage:
@@ -44,15 +47,14 @@ def whole_stage(instance: Instance, shocks: Iterable[Shock]) -> Stage:
     return stage
 
 
-def recourse_stage(instance: Instance, shocks: Iterable[Shock], plan: Stage) -> Stage:
-    """What a plan can do in each of the shocks.
+def recourse_stage(instance: Instance, path: Path, plan: Stage) -> Stage:
+    """What can be done in shocks with windows of one length, written once for the path that they share.
 
-    The first columns are copies of those of `plan`, the instance's `plan_stage`, without its rows: whoever asks fixes
-    them by their bounds, and their reduced costs are the slopes of the answer.
+    What `plan`, the instance's `plan_stage`, offers is given; numbers that differ from shock to shock are arrays. The
+    columns that are decided have the same coefficients in all shocks.
     """
-    stage = plan.fork()
-    for shock in shocks:
-        write_path(stage, instance, instance.path(shock))
+    stage = plan.answering(len(path.periods))
+    write_path(stage, instance, path)
     return stage
 
 
@@ -140,3 +142,22 @@ def gaps(stage: Stage, instance: Instance) -> dict[str, Expression]:
 def gap(stage: Stage, instance: Instance) -> Expression:
     """The survival gap over all shocks of the stage."""
     return total(gaps(stage, instance).values())
+
+
+@dataclass(frozen=True)
+class Ration:
+    """The column whose bound holds a gap, and the money that one unit of it stands for."""
+
+    columns: tuple[int, ...]
+    unit: float
+
+
+def hold(stage: Stage, name: str, shortfall: Expression) -> Ration:
+    """Write ``gap ≤ allowed``, in tonnes of middle shortage cost so that the row is scaled like the others."""
+    costs = sorted(value for value in shortfall.terms.values() if value > 0)
+    if not costs:
+        return Ration((), 1.0)
+    unit = float(costs[len(costs) // 2])
+    allowed = stage.variable(name, "allowed", 0)
+    stage.require(name, "hold", None, (1.0 / unit) * shortfall, "<=", allowed)
+    return Ration(tuple(allowed.terms), unit)

@@ -16,10 +16,11 @@ On each path, in every period:
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from optimizer.activity import NOTHING, Activity
-from optimizer.expression import Expression
+from optimizer.expression import Expression, is_nothing
 from optimizer.horizon import Horizon
 from optimizer.shocks import Path
 from optimizer.stage import Stage
@@ -59,17 +60,18 @@ class Demand(Described):
     shortage_cost: Quantity
     end_of_life: EndOfLife | None = None
 
-    def sold(self, horizon: Horizon, year: int) -> float:
+    def sold(self, horizon: Horizon, year: Any) -> Any:
         """Quantity of a calendar year, t/yr, inside the horizon or before it."""
-        if year >= horizon.start or self.end_of_life is None:
+        if self.end_of_life is None:
             return self.quantity.at(year)
-        return self.end_of_life.past_quantity.at(year)
+        inside, before = self.quantity.at(year), self.end_of_life.past_quantity.at(year)
+        return np.where(year >= horizon.start, inside, before)[()]
 
-    def scrap(self, horizon: Horizon, t: int) -> float:
-        """Scrap that comes back in period t, in t; a shock's surge does not change it."""
+    def scrap(self, horizon: Horizon, year: Any) -> Any:
+        """Scrap that comes back in each period of a calendar year, in t; a shock's surge does not change it."""
         if self.end_of_life is None:
             return 0.0
-        sold = self.sold(horizon, horizon.year(t) - self.end_of_life.after_years)
+        sold = self.sold(horizon, year - self.end_of_life.after_years)
         return self.end_of_life.collection_rate * sold * horizon.delta
 
 
@@ -97,8 +99,7 @@ def _ask(stage: Stage, path: Path, demand: Demand) -> None:
         unserved[t] = stage.variable(demand.id, "unserved", t, upper=path.demanded(demand.id, t))
         stage.book("operating", path.key, t, amount=demand.shortage_cost * unserved[t])
         if demand.end_of_life is not None:
-            scrap = demand.scrap(stage.horizon, t)
-            stage.book("supply", path.key, demand.end_of_life.commodity, t, amount=scrap)
+            stage.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.returned(demand.id, t))
     stage.offer(f"{path.key}/{demand.id}", "unserved", unserved)
 
 
@@ -120,9 +121,8 @@ def settle(stage: Stage, path: Path, processes: Mapping[str, Process], demands: 
 def _limit(stage: Stage, path: Path, process: Process) -> None:
     activity = stage.offered(f"{path.key}/{process.id}", "activity")
     for t in path.periods:
-        if path.cut(process.id, t) > 0:
-            left = stage.booked("capacity", path.key, process.id, t)
-            stage.limit(process.id, "limit", t, activity[t], left)
+        left = stage.booked("capacity", path.key, process.id, t)
+        stage.limit(process.id, "limit", t, activity[t], left)
 
 
 def _serve(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:
@@ -133,8 +133,9 @@ def _serve(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:
     if substituted.terms:
         stage.require(demand.id, "demand", t, unserved + substituted, "<=", asked)
     floor = path.floor_at(demand.id, t)
-    if floor > 0 and asked > 0:
+    if not is_nothing(floor * asked):
         below = stage.variable(demand.id, "below", t)
         stage.book("below", path.key, demand.id, t, amount=below)
         stage.require(demand.id, "floor", t, unserved - below, "<=", (1.0 - floor) * asked)
-    return asked - unserved - substituted
+    left: Expression = asked - unserved - substituted
+    return left

@@ -12,9 +12,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from optimizer.horizon import Horizon
-from optimizer.units import Described, Positive, Quantity, Share, finding
+from optimizer.units import Described, Number, Positive, Quantity, Share, finding
 
 BASELINE = "baseline"
+Numbers = tuple[Number, ...]
 
 
 def as_tuple(value: Any) -> Any:
@@ -93,49 +94,64 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
 class Path:
     """What one run of operation has to live with. Tuples run over `periods`.
 
+    Shocks whose windows are equally long can share one path: then every number is an array with one for each shock,
+    or a single one where all agree, and `periods` counts from the start of their windows.
+
     Attributes:
-        key: ``baseline`` or the shock's name.
+        key: ``baseline``, the shock's name, or ``shocks`` for many.
         periods: the periods of the run, of the whole horizon for the baseline.
+        years: calendar year of each period.
         deliberate: whether leverage restrains the cuts.
         demand: t per period by segment, after any surge.
         floor: survival floor by segment, a share; empty in the baseline.
         capacity: t per period by existing process, before any cut.
         region: region by existing process.
         severity: share lost by process or option; those that no cut matches are absent.
+        scrap: t per period that come back from what each segment used; a surge does not change it.
         multiplier: on the cost of a process, process option or substitution.
         reliability: of a partnership, in place of its own.
     """
 
     key: str
     periods: range
-    deliberate: bool
-    demand: Mapping[str, tuple[float, ...]]
-    floor: Mapping[str, tuple[float, ...]]
-    capacity: Mapping[str, tuple[float, ...]]
+    years: tuple[Any, ...]
+    deliberate: Any
+    demand: Mapping[str, Numbers]
+    floor: Mapping[str, Numbers]
+    capacity: Mapping[str, Numbers]
     region: Mapping[str, str | None]
-    severity: Mapping[str, tuple[float, ...]]
-    multiplier: Mapping[str, float]
-    reliability: Mapping[str, float]
+    severity: Mapping[str, Numbers]
+    scrap: Mapping[str, Numbers]
+    multiplier: Mapping[str, Number]
+    reliability: Mapping[str, Number]
 
     @property
     def is_baseline(self) -> bool:
         """Whether this is the path on which nothing happens."""
         return self.key == BASELINE
 
-    def cut(self, name: str, t: int) -> float:
+    def year(self, t: int) -> Any:
+        """The calendar year of period t."""
+        return self.years[t - self.periods.start]
+
+    def cut(self, name: str, t: int) -> Any:
         """The share σ of an activity's capacity that is lost in period t."""
         profile = self.severity.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
-    def demanded(self, segment: str, t: int) -> float:
+    def demanded(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""
         return self.demand[segment][t - self.periods.start]
 
-    def limit(self, process: str, t: int) -> float:
+    def returned(self, segment: str, t: int) -> Any:
+        """Scrap that comes back in period t from what a segment used, in t."""
+        return self.scrap[segment][t - self.periods.start] if segment in self.scrap else 0.0
+
+    def limit(self, process: str, t: int) -> Any:
         """Capacity of an existing process in period t before any cut, in t."""
         return self.capacity[process][t - self.periods.start]
 
-    def floor_at(self, segment: str, t: int) -> float:
+    def floor_at(self, segment: str, t: int) -> Any:
         """Survival floor of a segment in period t, a share; 0 in the baseline."""
         return self.floor[segment][t - self.periods.start] if self.floor else 0.0
 

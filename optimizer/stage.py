@@ -1,52 +1,32 @@
 """The paper that a formulation is written on: columns, rows, ledgers and offers.
 
 Levers and the network write columns and rows in the units of the file (t, USD) and meet only in the ledgers
-below. `problem()` hands the whole to PuLP in units chosen from the data, so that neither grams of dysprosium nor
+(`ledgers`). `problem()` hands the whole to PuLP in units chosen from the data, so that neither grams of dysprosium nor
 billions of dollars fall below the solver's tolerances.
 
-    ledger      key                                     unit                written by
-    outlay      year                                    money, the budget's levers; activities (support)
-    spend       period; T is the end of the horizon     money               levers
-    operating   path, period                            money               activities, substitution, network, releases
-    support     period                                  money               activities, inside operating
-    capacity    path, existing process, period          t                   network, partnership, leverage
-    supply      path, commodity, period                 t                   activities, substitution, releases, scrap
-    need        path, segment, period                   t                   substitution
-    production  path, commodity, region, kind, period   t                   activities
-    below       path, segment, period                   t, below its floor  network
-
 An **offer** is what a lever hands from the plan to operation: for each period an affine expression in the plan's
-columns. Where the plan is fixed, those columns are fixed by their bounds, and a lever cannot tell the difference.
+columns. Where the plan is fixed, each offer is a **given** number instead, and a lever cannot tell the difference.
 """
 
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import numpy as np
 import pulp
 
 from optimizer.errors import StageError
-from optimizer.expression import Expression
+from optimizer.expression import Expression, is_nothing
 from optimizer.horizon import Horizon
-from optimizer.shocks import BASELINE, Path
+from optimizer.ledgers import Ledgers, Names
+from optimizer.shocks import Path
+from optimizer.units import Number
 
 Unit = Literal["t", "USD", "1"]
 Sense = Literal["<=", ">=", "=="]
-LEDGERS: dict[str, tuple[str, ...]] = {
-    "outlay": ("year",),
-    "spend": ("moment",),
-    "operating": ("path", "period"),
-    "support": ("period",),
-    "capacity": ("path", "process", "period"),
-    "supply": ("path", "commodity", "period"),
-    "need": ("path", "segment", "period"),
-    "production": ("path", "commodity", "region", "kind", "period"),
-    "below": ("path", "segment", "period"),
-}
-Key = tuple[str | int, ...]
 LONGEST = 240
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
 
@@ -67,14 +47,18 @@ class Mark:
 
 @dataclass
 class Column:
-    """A decision of period `t`: its bounds in its own unit, and whether it is integer."""
+    """A decision of period `t`: its bounds in its own unit, and whether it is integer.
+
+    `given` is a number that somebody else decides: no column for a solver.
+    """
 
     mark: Mark
     unit: Unit
     lower: float
-    upper: float
+    upper: Any
     integer: bool
     t: int
+    given: bool = False
 
 
 @dataclass
@@ -83,23 +67,13 @@ class Row:
 
     mark: Mark
     unit: Unit
-    terms: dict[int, float]
+    terms: dict[int, Any]
     sense: Sense
-    right: float
+    right: Any
     t: int | None
 
 
-@dataclass
-class Names:
-    """What may stand in a ledger's key."""
-
-    commodity: frozenset[str]
-    process: frozenset[str]
-    segment: frozenset[str]
-    path: set[str] = field(default_factory=lambda: {BASELINE})
-
-
-class Stage:
+class Stage(Ledgers):
     """One linear or mixed-integer programme being written.
 
     Args:
@@ -109,13 +83,11 @@ class Stage:
     """
 
     def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
-        self.horizon = horizon
+        super().__init__(horizon, names)
         self._rate = discount_rate
-        self.names = names
         self.columns: list[Column] = []
         self.rows: list[Row] = []
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
-        self._books: dict[str, dict[Key, Expression]] = {ledger: {} for ledger in LEDGERS}
         self._offers: dict[tuple[str, str], dict[int, Expression]] = {}
         self._path = ""
         self._used: set[tuple[str, Mark]] = set()
@@ -135,7 +107,7 @@ class Stage:
             self._path = before
 
     def variable(
-        self, owner: str, what: str, t: int, *, unit: Unit = "t", upper: float = math.inf, integer: bool = False
+        self, owner: str, what: str, t: int, *, unit: Unit = "t", upper: Number = math.inf, integer: bool = False
     ) -> Expression:
         """A new column of one period, 0 or more, at most `upper`."""
         mark = self._mark("column", owner, what, self.horizon.label(t))
@@ -149,14 +121,14 @@ class Stage:
         t: int | None,
         left: Expression,
         sense: Sense,
-        right: Expression | float = 0.0,
+        right: Expression | Number = 0.0,
         *,
         unit: Unit = "t",
     ) -> None:
         """A new row ``left sense right``."""
         mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
         difference = left - right
-        terms = {column: value for column, value in difference.terms.items() if value != 0.0}
+        terms = {column: value for column, value in difference.terms.items() if not is_nothing(value)}
         right_hand_side = -difference.constant
         if not terms:
             if _holds(0.0, sense, right_hand_side):
@@ -164,14 +136,14 @@ class Stage:
             terms = {self._never(): 1.0}
         self.rows.append(Row(mark, unit, terms, sense, right_hand_side, t))
 
-    def limit(self, owner: str, what: str, t: int, column: Expression, upper: Expression | float) -> None:
+    def limit(self, owner: str, what: str, t: int, column: Expression, upper: Expression | Number) -> None:
         """``column ≤ upper``: a bound where `upper` is a number, a row where the plan decides it."""
         limit = upper if isinstance(upper, Expression) else Expression(constant=upper)
         if limit.terms:
             self.require(owner, what, t, column, "<=", limit)
             return
         (index,) = column.terms
-        self.columns[index].upper = max(0.0, min(self.columns[index].upper, limit.constant))
+        self.columns[index].upper = _between_zero_and(self.columns[index].upper, limit.constant)
 
     def _never(self) -> int:
         """A column that stays zero: it keeps a row that cannot hold in the problem, where the solver sees it."""
@@ -185,41 +157,6 @@ class Stage:
         self._used.add((sort, mark))
         return mark
 
-    def book(self, ledger: str, *key: str | int, amount: Expression | float, times: float = 1.0) -> None:
-        """Add `times · amount` to an account of a ledger.
-
-        Raises:
-            StageError: no such ledger, or a key that does not belong there.
-        """
-        account = self._books[ledger].get(key) if ledger in self._books else None
-        if account is None:
-            account = self._books[self._checked(ledger, key)].setdefault(key, Expression())
-        account.add(amount, times)
-
-    def booked(self, ledger: str, *key: str | int) -> Expression:
-        """What stands in an account so far; 0 where nothing was booked."""
-        return self._books[self._checked(ledger, key)].get(key, Expression())
-
-    def accounts(self, ledger: str) -> Mapping[Key, Expression]:
-        """All accounts of a ledger, by key."""
-        return self._books[self._checked(ledger, None)]
-
-    def _checked(self, ledger: str, key: Key | None) -> str:
-        shape = LEDGERS.get(ledger)
-        if shape is None:
-            raise StageError(f'there is no ledger "{ledger}"')
-        if key is not None and (len(key) != len(shape) or not all(map(self._belongs, shape, key))):
-            raise StageError(f"{key} is no key of {ledger}, which wants ({', '.join(shape)})")
-        return ledger
-
-    def _belongs(self, part: str, value: str | int) -> bool:
-        if part in ("commodity", "process", "segment", "path"):
-            return value in getattr(self.names, part)
-        if part in ("period", "moment", "year"):
-            axis = {"period": self.horizon.periods, "year": self.horizon.years}
-            return value in axis.get(part, range(len(self.horizon.periods) + 1))
-        return isinstance(value, str)
-
     def offer(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
         """Hand something of the plan to operation (and to the rows that tie options together)."""
         if (owner, what) in self._offers:
@@ -232,13 +169,24 @@ class Stage:
             raise StageError(f"{owner} offers no {what}")
         return self._offers[owner, what]
 
-    def fork(self) -> "Stage":
-        """A new sheet that begins with this one's columns and offers, without its rows, ledgers and integers."""
-        names = Names(self.names.commodity, self.names.process, self.names.segment)
-        sheet = Stage(self.horizon, self._rate, names)
-        sheet.columns = [replace(column, integer=False) for column in self.columns]
-        sheet._offers = dict(self._offers)
-        sheet._used = {used for used in self._used if used[0] == "column"}
+    @property
+    def offers(self) -> Mapping[tuple[str, str], Mapping[int, Expression]]:
+        """All offers, by owner and what."""
+        return self._offers
+
+    def answering(self, length: int) -> "Stage":
+        """A new sheet for operation alone, over `length` periods counted from the start of a shock.
+
+        Every offer of this one is there as given numbers, for the period before the shock as well.
+        """
+        sheet = Stage(self.horizon, self._rate, Names(self.names.commodity, self.names.process, self.names.segment))
+        for owner, what in self._offers:
+            first = len(sheet.columns)
+            sheet.columns += [
+                Column(Mark("", owner, what, str(k)), "t", 0.0, math.inf, False, k, given=True)
+                for k in range(-1, length)
+            ]
+            sheet._offers[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
         return sheet
 
     def found(self) -> dict[tuple[str, str, str], dict[int, int]]:
@@ -313,9 +261,16 @@ class _Namer:
         return unique
 
 
-def _holds(left: float, sense: Sense, right: float) -> bool:
-    slack = {"<=": right - left, ">=": left - right, "==": -abs(left - right)}[sense]
-    return slack >= -1e-9 * max(1.0, abs(right))
+def _between_zero_and(one: Number, other: Number) -> Any:
+    if isinstance(one, float) and isinstance(other, float):
+        return max(0.0, min(one, other))
+    return np.maximum(0.0, np.minimum(one, other))
+
+
+def _holds(left: float, sense: Sense, right: Number) -> bool:
+    """Whether a row without columns holds; for many shocks, in all of them."""
+    slack: Any = {"<=": right - left, ">=": left - right, "==": -np.abs(left - right)}[sense]
+    return bool(np.all(slack >= -1e-9 * np.maximum(1.0, np.abs(right))))
 
 
 def _mass_unit(rows: Iterable[Row]) -> float:

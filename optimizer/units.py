@@ -13,9 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+# One number, or an array with one for each of many shocks that are written together.
+Number = float | npt.NDArray[np.float64]
 LARGEST, SMALLEST = 1e15, 1e-15
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _AMOUNT = re.compile(r"^([-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)$")
@@ -93,8 +97,10 @@ class Series:
 
     points: tuple[tuple[int, float], ...]
 
-    def at(self, year: int) -> float:
-        """The value of a calendar year."""
+    def at(self, year: int | npt.NDArray[np.int64]) -> Any:
+        """The value of a calendar year, or of each year of an array."""
+        if isinstance(year, np.ndarray):
+            return np.interp(year, [at for at, _ in self.points], self.values)
         after = bisect_right(self.points, (year, math.inf))
         if after == 0:
             return self.points[0][1]

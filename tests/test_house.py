@@ -14,6 +14,7 @@ FLOORS = [
     {"units", "errors", "files"},
     {"horizon", "expression"},
     {"plan", "shocks", "frames"},
+    {"ledgers"},
     {"result", "stage"},
     {"activity", "solver"},
     {"network", "levers"},

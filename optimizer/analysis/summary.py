@@ -98,7 +98,8 @@ def _hits(instance: Instance) -> Iterable[Hit]:
 def _hit(instance: Instance, shock: Shock, segments: object) -> Hit:
     services = dict(segments)  # type: ignore[call-overload]
     path, label = instance.path(shock), instance.horizon.label
-    cuts = {name: max(profile) for name, profile in path.severity.items() if max(profile) > 0}
+    worst = {name: float(max(profile)) for name, profile in path.severity.items()}
+    cuts = {name: severity for name, severity in worst.items() if severity > 0}
     below = {d: service.below_floor for d, service in services.items() if service.below_floor > 0}
     gap = sum(service.gap for service in services.values())
     first, last = label(shock.periods[0]), label(shock.periods[-1])

@@ -19,7 +19,7 @@ class PathRows(PlanRows):
         if shock is None:
             return 0.0
         activity: Any = self.instance.activities[name]
-        worst = 0.0
+        worst: float = 0.0
         for cut in shock.spec.cuts:
             fits = (
                 (not cut.region or activity.region in cut.region)
@@ -33,7 +33,7 @@ class PathRows(PlanRows):
 
     def _demanded(self, shock: Shock | None, d: str, t: int) -> float:
         surge = shock.spec.demand.get(d, 1.0) if shock else 1.0
-        return self.instance.demands[d].quantity.at(self.year(t)) * self.delta * surge
+        return float(self.instance.demands[d].quantity.at(self.year(t)) * self.delta * surge)
 
     def _path(self, path: str, periods: Sequence[int], shock: Shock | None, flows: Flows) -> None:
         """Capacities, balances and demand of one path."""

@@ -8,9 +8,10 @@ from pydantic import ConfigDict, Field
 
 from optimizer.activity import Activity
 from optimizer.horizon import Horizon
+from optimizer.instance.paths import alone, calm
 from optimizer.levers import Lever, Option, Producing
 from optimizer.network import Demand, Process
-from optimizer.shocks import BASELINE, Path, Shock, ShockSpec, expand
+from optimizer.shocks import Path, Shock, ShockSpec, expand
 from optimizer.units import Described, Quantity, QuantitySeries, Share
 
 
@@ -98,52 +99,17 @@ class Instance(Described):
     @cached_property
     def baseline(self) -> Path:
         """The path on which nothing happens."""
-        return self._path(BASELINE, self.horizon.periods, None)
+        return calm(self)
 
     def path(self, shock: Shock) -> Path:
         """The path inside one shock's window."""
         if shock.name not in self._paths:
-            self._paths[shock.name] = self._path(shock.name, shock.periods, shock)
+            self._paths[shock.name] = alone(self, shock)
         return self._paths[shock.name]
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
         return {}
-
-    def _path(self, key: str, periods: range, shock: Shock | None) -> Path:
-        spec = shock.spec if shock else None
-        year, delta = self.horizon.year, self.horizon.delta
-        surge = spec.demand if spec else {}
-        floors = spec.survival if spec else {}
-        return Path(
-            key=key,
-            periods=periods,
-            deliberate=bool(spec and spec.deliberate),
-            demand={
-                d: tuple(demand.quantity.at(year(t)) * delta * surge.get(d, 1.0) for t in periods)
-                for d, demand in self.demands.items()
-            },
-            floor={
-                d: tuple(floors.get(d, demand.survival.at(year(t))) for t in periods)
-                for d, demand in (self.demands.items() if spec else ())
-            },
-            capacity={
-                p: tuple(process.capacity.at(year(t)) * delta for t in periods) for p, process in self.processes.items()
-            },
-            region={p: process.region for p, process in self.processes.items()},
-            severity=self._severities(spec, len(periods)) if spec else {},
-            multiplier=spec.cost if spec else {},
-            reliability=spec.reliability if spec else {},
-        )
-
-    def _severities(self, spec: ShockSpec, length: int) -> dict[str, tuple[float, ...]]:
-        """By activity that some cut matches: the largest severity of each period."""
-        struck = {}
-        for name, activity in self.activities.items():
-            cuts = [cut for cut in spec.cuts if cut.matches(name, activity.region, activity.stage, activity.output)]
-            if cuts:
-                struck[name] = tuple(max(cut.at(offset) for cut in cuts) for offset in range(length))
-        return struck
 
     def to_dict(self) -> dict[str, Any]:
         """The instance as `optimizer.read` takes it back, defaults left out."""
@@ -168,6 +134,10 @@ class Instance(Described):
             name: _forgetting(spec, set(self.options) - set(options), known) for name, spec in self.shocks.items()
         }
         return self._changed(options=dict(options), shocks=shocks)
+
+    def fresh(self) -> "Instance":
+        """The same instance, without what was worked out from it: small enough to send."""
+        return self._changed()
 
     def _changed(self, **update: object) -> "Instance":
         """A copy with other parts; what was worked out from the old ones is forgotten."""

@@ -53,11 +53,8 @@ class Leverage(Sized):
 
     def operate(self, stage: Stage, path: Path) -> None:
         """Hold back part of a deliberate cut."""
-        if not path.deliberate:
-            return
         level = stage.offered(self.id, "level")
         for process in path.struck(self.region):
             for t in path.periods:
-                held = path.limit(process, t) * path.cut(process, t) * self.restraint
-                if held > 0:
-                    stage.book("capacity", path.key, process, t, amount=held * level[t])
+                held = path.deliberate * path.limit(process, t) * path.cut(process, t) * self.restraint
+                stage.book("capacity", path.key, process, t, amount=level[t], times=held)

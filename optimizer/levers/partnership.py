@@ -33,5 +33,4 @@ class Partnership(Sized):
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:
             kept = path.cut(self.process, t) * reliability * stage.horizon.delta
-            if kept > 0:
-                stage.book("capacity", path.key, self.process, t, amount=kept * capacity[t])
+            stage.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)

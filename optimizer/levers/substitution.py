@@ -47,5 +47,5 @@ class Substitution(Sized):
             stage.book("need", path.key, self.demand, t, amount=z)
             for commodity, share in self.input.items():
                 stage.book("supply", path.key, commodity, t, amount=-share * z)
-            cost = self.cost.at(stage.horizon.year(t)) * path.multiplier.get(self.id, 1.0)
+            cost = self.cost.at(path.year(t)) * path.multiplier.get(self.id, 1.0)
             stage.book("operating", path.key, t, amount=cost * z)

@@ -10,5 +10,19 @@ here and nowhere else:
 
 from optimizer.solver.base import Answer, Clock, Settings, Vector, interruptible
 from optimizer.solver.model import Model, versions, write_model
+from optimizer.solver.warm import Basis, Batch, Found, Warm
 
-__all__ = ["Answer", "Clock", "Model", "Settings", "Vector", "interruptible", "versions", "write_model"]
+__all__ = [
+    "Answer",
+    "Basis",
+    "Batch",
+    "Clock",
+    "Found",
+    "Model",
+    "Settings",
+    "Vector",
+    "Warm",
+    "interruptible",
+    "versions",
+    "write_model",
+]

@@ -85,17 +85,29 @@ class Highs:
         reported, sizes = float(self._highs.getInfo().objective_function_value), np.abs(values * costs)
         return abs(float(values @ costs) - reported) <= 1e-6 * max(1.0, float(sizes.sum()))
 
+    def silent(self) -> Any:
+        """The solver itself, without callbacks and without presolve, for whoever asks thousands of small questions."""
+        self._highs.HandleUserInterrupt = False
+        for option, value in (("output_flag", False), ("presolve", "off"), ("solver", "simplex")):
+            self._highs.setOptionValue(option, value)
+        return self._highs
+
     def _run(self, clock: Clock) -> None:
         """Run in a thread of its own, so that Ctrl-C reaches us and stops HiGHS with the best it has."""
-        highs = self._highs
         self._attempt(clock)
+        self.persist(clock)
+
+    def persist(self, clock: Clock) -> None:
+        """Ask again where HiGHS ended without a verdict."""
+        highs = self._highs
         if self._is_lost() or highs.getModelStatus() == HighsModelStatus.kUnboundedOrInfeasible:
             # Tight tolerances can be out of reach, and presolve cannot always tell the two apart: once more, from
             # nothing, without presolve.
             highs.clearSolver()
+            _, presolve = highs.getOptionValue("presolve")
             highs.setOptionValue("presolve", "off")
             self._attempt(clock)
-            highs.setOptionValue("presolve", "choose")
+            highs.setOptionValue("presolve", presolve)
         for tolerance in (1e-7, 1e-6):
             if self._is_lost():
                 highs.clearSolver()

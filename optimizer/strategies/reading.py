@@ -60,13 +60,18 @@ def read_flows(
     found: Mapping[tuple[str, str, str], Mapping[int, int]],
     values: Sequence[float],
     path: Path,
+    written: str | None = None,
 ) -> Flows:
-    """One path's operation, from `Stage.found` and a solver's values."""
+    """One path's operation, from `Stage.found` and a solver's values.
+
+    Where many shocks share the path `written`, its periods count from the start of the window.
+    """
+    key, times = (path.key, path.periods) if written is None else (written, range(len(path.periods)))
 
     def rows(names: Sequence[str], what: str) -> dict[str, Row]:
-        lists = {name: found.get((path.key, name, what)) for name in names}
+        lists = {name: found.get((key, name, what)) for name in names}
         return {
-            name: tuple(max(0.0, float(values[columns[t]])) for t in path.periods)
+            name: tuple(max(0.0, float(values[columns[t]])) for t in times)
             for name, columns in lists.items()
             if columns
         }

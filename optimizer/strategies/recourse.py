@@ -1,27 +1,26 @@
 """What a plan that is already made can do in each shock: least gap, then least operating and shortage cost.
 
-Shocks have nothing in common once the plan is fixed: several share one linear programme only to save the trouble of
-making many small ones. A programme is written once and kept warm; another plan changes the bounds of its first
-columns, and the dual simplex goes on from where it stood.
+Shocks have nothing in common once the plan is fixed. Those whose windows are equally long share one linear programme
+(`window`), kept warm at a desk (`answering`) in this process or in others (`crew`); a plan is sent, answers come back.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from optimizer.errors import SolverError
-from optimizer.expression import Expression, total
-from optimizer.formulation import gaps, plan_stage, recourse_stage
+from optimizer.instance.paths import MANY
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows
-from optimizer.shocks import Shock
-from optimizer.solver import Clock, Model, Settings, Vector
-from optimizer.stage import Stage
+from optimizer.shocks import Path
+from optimizer.solver import Basis, Clock, Vector
+from optimizer.strategies.answering import Desk, Job, Reply, Task, batches
+from optimizer.strategies.crew import Crew, Serial
+from optimizer.strategies.domination import dominators
 from optimizer.strategies.reading import read_flows
-
-SLACK = 1e-9
-COLUMNS = 4000
+from optimizer.strategies.window import Integers
 
 
 @dataclass(frozen=True)
@@ -33,159 +32,167 @@ class Recourse:
 
 
 @dataclass(frozen=True)
-class Ration:
-    """The column whose bound holds a gap, and the money that one unit of it stands for."""
+class Gaps:
+    """Every shock under a plan, in the order of the events; 0 and False where none was asked for.
 
-    columns: tuple[int, ...]
-    unit: float
+    Attributes:
+        gap: in money. fails: whether some segment falls noticeably below its floor. asked: how many were solved.
+    """
+
+    gap: Vector
+    fails: npt.NDArray[np.bool_]
+    asked: int
 
 
-def hold(stage: Stage, name: str, shortfall: Expression) -> Ration:
-    """Write ``gap ≤ allowed``, in tonnes of middle shortage cost so that the row is scaled like the others."""
-    costs = sorted(value for value in shortfall.terms.values() if value > 0)
-    if not costs:
-        return Ration((), 1.0)
-    unit = costs[len(costs) // 2]
-    allowed = stage.variable(name, "allowed", 0)
-    stage.require(name, "hold", None, (1.0 / unit) * shortfall, "<=", allowed)
-    return Ration(tuple(allowed.terms), unit)
+@dataclass(frozen=True)
+class Slopes:
+    """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
+
+    ``value + slope · (x − plan)`` is never above the group's true value at any plan x.
+
+    Attributes:
+        value: by group. slope: by group and column of `plan_stage`.
+        gap, fails, cost: by shock, as in `Gaps`; cost is discounted and without probability.
+    """
+
+    value: Vector
+    slope: Vector
+    gap: Vector
+    fails: npt.NDArray[np.bool_]
+    cost: Vector
 
 
 class Responder:
-    """Answers plans: the shocks of an instance as a few linear programmes, each written at its first use."""
+    """Answers plans about all the shocks of an instance.
 
-    def __init__(self, instance: Instance) -> None:
+    Args:
+        instance: the instance.
+        crew: who does the work; this process where it is left out.
+    """
+
+    def __init__(self, instance: Instance, crew: Crew | None = None) -> None:
         self.instance = instance
-        self._plan = plan_stage(instance)
-        self._shocks = list(_batches(instance, instance.events))
-        self._batches: dict[int, _Batch] = {}
+        self.desk = Desk(instance)
+        self.crew: Crew = crew or Serial(instance, self.desk)
+        self.slices = batches(instance)
+        self._bases: dict[tuple[int, Task], Basis] = {}
+        self._dominators: Integers | None = None
 
-    def gaps(self, plan: Sequence[float], clock: Clock, needless: frozenset[str] = frozenset()) -> dict[str, Recourse]:
+    @property
+    def dominators(self) -> Integers:
+        """By shock, the number of one that is at least as bad; −1 where none is known."""
+        if self._dominators is None:
+            self._dominators = dominators(self.instance)
+        return self._dominators
+
+    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> Gaps:
         """The least gap that a plan leaves in each shock; costs are not looked at.
 
         Args:
-            plan: values of the columns of `plan_stage`.
+            plan: values of the columns of `plan_stage`; more may follow.
             clock: where the solver's seconds are counted; it never stops this.
-            needless: shocks that need no answer.
+            needless: numbers of shocks that need no answer.
         """
-        return self._asked(lambda batch: batch.least_gap(), plan, clock, needless)
+        gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
+        replies = self._ask("gaps", plan, clock, self._wanted(needless))
+        for reply in replies:
+            gap[reply.events], fails[reply.events] = reply.gap, reply.fails
+        return Gaps(gap, fails, sum(len(reply.events) for reply in replies))
 
-    def answers(self, plan: Sequence[float], clock: Clock, granted: Mapping[str, float]) -> dict[str, Recourse]:
-        """The best that a plan can do in each shock: least gap, then least operating and shortage cost.
+    def answers(
+        self,
+        plan: Sequence[float] | Vector,
+        clock: Clock,
+        granted: Mapping[str, float],
+        names: Iterable[str] | None = None,
+    ) -> dict[str, Recourse]:
+        """The best that a plan can do in each shock, with its flows: least gap, then least cost.
 
         Args:
             plan: values of the columns of `plan_stage`.
             clock: where the solver's seconds are counted; it never stops this.
             granted: by shock, a gap that is known to be attainable; 0 saves the search for the least.
+            names: the shocks that are asked for; all where it is left out.
         """
-        return self._asked(lambda batch: batch.best(granted), plan, clock, frozenset())
-
-    def _asked(
-        self, ask: Callable[["_Batch"], Vector], plan: Sequence[float], clock: Clock, needless: frozenset[str]
-    ) -> dict[str, Recourse]:
+        wanted = np.ones(len(self.instance.events), dtype=bool)
+        if names is not None:
+            chosen = frozenset(names)
+            wanted = np.array([event.name in chosen for event in self.instance.events], dtype=bool)
         found: dict[str, Recourse] = {}
-        for i, shocks in enumerate(self._shocks):
-            if all(shock.name in needless for shock in shocks):
-                continue
-            if i not in self._batches:
-                self._batches[i] = _Batch(self.instance, shocks, self._plan)
-            batch = self._batches[i]
-            batch.fix(plan)
-            found |= batch.read(ask(batch))
-            clock.solving += batch.spent()
-        return found
+        for reply in self.best(plan, clock, granted, wanted, flows=True):
+            columns = self.desk.window(reply.unserved.shape[2]).columns
+            for event, gap, values in zip(reply.events.tolist(), reply.gap, reply.values, strict=True):
+                shock = self.instance.events[event]
+                path = self.instance.path(shock)
+                found[shock.name] = Recourse(
+                    float(gap), read_flows(self.instance, columns, values.tolist(), path, MANY)
+                )
+        return {event.name: found[event.name] for event in self.instance.events if event.name in found}
 
+    def best(
+        self,
+        plan: Sequence[float] | Vector,
+        clock: Clock,
+        granted: Mapping[str, float],
+        wanted: npt.NDArray[np.bool_] | None = None,
+        *,
+        flows: bool = False,
+    ) -> list[Reply]:
+        """The same, as arrays, by batch; `wanted` by shock."""
+        events = self.instance.events
+        known = np.array([granted.get(event.name, np.nan) for event in events])
+        wanted = np.ones(len(events), dtype=bool) if wanted is None else wanted
+        return self._ask("best", plan, clock, wanted, lambda numbers: {"granted": known[numbers], "flows": flows})
 
-def _batches(instance: Instance, shocks: Sequence[Shock]) -> Iterator[list[Shock]]:
-    """Shocks in their order, so many together as make a programme of some 4,000 columns."""
-    width = len(instance.processes) + len(instance.options) + 2 * len(instance.demands)
-    batch: list[Shock] = []
-    for shock in shocks:
-        if batch and width * sum(len(each.periods) for each in [*batch, shock]) > COLUMNS:
-            yield batch
-            batch = []
-        batch.append(shock)
-    if batch:
-        yield batch
+    def slopes(
+        self, plan: Vector, clock: Clock, task: Task, groups: Integers, weights: Vector, needless: Iterable[int] = ()
+    ) -> Slopes:
+        """Gaps or costs with their slopes, weighted and summed by group (numbered from 0; by shock)."""
+        size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
+        value, by_offer = np.zeros(count), np.zeros((count, len(self.desk.offers.constant)))
+        gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
+        wanted = self._wanted(needless)
+        replies = self._ask(
+            task, plan, clock, wanted, lambda numbers: {"groups": groups[numbers], "weights": weights[numbers]}
+        )
+        for reply in replies:
+            gap[reply.events], cost[reply.events], fails[reply.events] = reply.gap, reply.cost, reply.fails
+            for group, (part, slope) in reply.cuts.items():
+                value[group] += part
+                by_offer[group] += slope
+        slope = np.asarray((self.desk.offers.matrix.T @ by_offer.T).T)
+        return Slopes(value, slope, gap, fails, cost)
 
+    def close(self) -> None:
+        """Let the crew go."""
+        self.crew.close()
 
-class _Batch:
-    """Some shocks as one linear programme, with columns that copy the plan."""
+    def path(self, length: int) -> Path:
+        """The path shared by the shocks of a window length."""
+        return self.desk.window(length).path
 
-    def __init__(self, instance: Instance, shocks: Sequence[Shock], plan: Stage) -> None:
-        self.instance, self.shocks, self.plan = instance, shocks, len(plan.columns)
-        self.stage = recourse_stage(instance, shocks, plan)
-        self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
-        self.shortfalls = gaps(self.stage, instance)
-        self.rations = {name: hold(self.stage, name, shortfall) for name, shortfall in self.shortfalls.items()}
-        self.operating = _operating(self.stage)
-        self.columns = self.stage.found()
-        self.model = Model(self.stage, self.operating, Settings(), Clock())
-        self._seen = 0.0
+    def _wanted(self, needless: Iterable[int]) -> npt.NDArray[np.bool_]:
+        wanted = np.ones(len(self.instance.events), dtype=bool)
+        wanted[list(needless)] = False
+        return wanted
 
-    def fix(self, plan: Sequence[float]) -> None:
-        """Put a plan into its columns; a solver's -1e-10 is 0, or nothing could be run on it."""
-        numbers = np.maximum(np.asarray(plan[: self.plan]), 0.0)
-        self.model.bound(range(self.plan), numbers, numbers)
-
-    def spent(self) -> float:
-        """Seconds in the solver since the last time this was asked."""
-        before, self._seen = self._seen, self.model.clock.solving
-        return self._seen - before
-
-    def best(self, granted: Mapping[str, float]) -> Vector:
-        """Least gap, then least operating and shortage cost."""
-        if all(granted.get(name) == 0.0 for name in self.shortfalls):
-            values = self._least_cost(dict.fromkeys(self.shortfalls, 0.0), floors_kept=True)
-            if values is not None:
-                return values
-        least = self.least_gap()
-        plain = least.tolist()
-        for slack in (SLACK, 100 * SLACK):
-            most = {
-                name: max(0.0, shortfall.value(plain), granted.get(name, 0.0)) * (1.0 + slack)
-                for name, shortfall in self.shortfalls.items()
-            }
-            values = self._least_cost(most, floors_kept=False)
-            if values is not None:
-                return values
-        return least
-
-    def least_gap(self) -> Vector:
-        """Least gap."""
-        self._allow(dict.fromkeys(self.rations, float("inf")), floors_kept=False)
-        self.model.minimise(total(self.shortfalls.values()))
-        values = self.model.solve().values
-        if values is None:
-            raise SolverError(
-                "without floors every shock can be answered, but the solver finds nothing; check the units"
-            )
-        return values
-
-    def read(self, values: Vector) -> dict[str, Recourse]:
-        """Every shock's gap and flows."""
-        plain = values.tolist()
-        return {
-            shock.name: Recourse(
-                max(0.0, self.shortfalls[shock.name].value(plain)) if shock.name in self.shortfalls else 0.0,
-                read_flows(self.instance, self.columns, plain, self.instance.path(shock)),
-            )
-            for shock in self.shocks
-        }
-
-    def _least_cost(self, most: Mapping[str, float], *, floors_kept: bool) -> Vector | None:
-        self._allow(most, floors_kept=floors_kept)
-        self.model.minimise(self.operating)
-        return self.model.solve().values
-
-    def _allow(self, most: Mapping[str, float], *, floors_kept: bool) -> None:
-        self.model.bound(self.below, 0.0, 0.0 if floors_kept else float("inf"))
-        for name, ration in self.rations.items():
-            self.model.bound(ration.columns, 0.0, most[name] / ration.unit)
-
-
-def _operating(stage: Stage) -> Expression:
-    result = Expression()
-    for (_, t), amount in stage.accounts("operating").items():
-        result.add(amount, stage.discount(int(t)))
-    return result
+    def _ask(
+        self,
+        task: Task,
+        plan: Sequence[float] | Vector,
+        clock: Clock,
+        wanted: npt.NDArray[np.bool_],
+        more: Any = lambda numbers: {},
+    ) -> list[Reply]:
+        offered = self.desk.offers.of(np.asarray(plan, dtype=np.float64))
+        jobs = []
+        for number, part in enumerate(self.slices):
+            events = part.events[wanted[part.events]]
+            if len(events):
+                basis = self._bases.get((number, task))
+                jobs.append(Job(number, task, events, offered, basis, **more(events)))
+        replies = self.crew.ask(jobs)
+        for job, reply in zip(jobs, replies, strict=True):
+            self._bases[job.batch, task] = reply.basis
+            clock.solving += reply.seconds
+        return replies

@@ -12,17 +12,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from optimizer.instance.schema import Instance
-from optimizer.plan import Flows
 from optimizer.shocks import Shock
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Answer, Clock, Settings, Vector
+from optimizer.stage import Stage
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.reading import plan_values, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Run, Whole
 
-# A shock counts as violated above this share of a segment's demand: ten times finer than what a result calls a failure.
-VIOLATION = 1e-7
+# A price below this, in money per t, is none.
+IDLE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,17 @@ class _Rounds:
         self.strategy, self.instance, self.settings, self.clock = strategy, instance, settings, clock
         self.listener = listener
         self.began = time.perf_counter()
-        self.active: list[Shock] = []
+        self.active: set[int] = set()
         self.history: list[Step] = []
         self.responder = responder
+        self.dominated = frozenset(np.flatnonzero(responder.dominators >= 0).tolist())
 
     def solved(self) -> Solved:
         """Relaxation first, then integers; the whole model where floors fail or the time runs out."""
         if not self._relaxation():
             return self._whole()
         while True:
-            run = Run(self.instance, self.active, self.settings, self.clock, self._hear)
+            run = Run(self.instance, self._written(), self.settings, self.clock, self._hear)
             solved = run.kept()
             if solved is None or solved.status == "infeasible":
                 return self._whole()
@@ -83,16 +86,27 @@ class _Rounds:
     def _relaxation(self) -> bool:
         """Whether the relaxation keeps all floors; then `active` holds the shocks that it needed."""
         while not self.clock.is_over:
-            run = Run(self.instance, self.active, self.settings, self.clock, self._hear)
+            run = Run(self.instance, self._written(), self.settings, self.clock, self._hear)
             answer = run.relaxed()
             if answer.values is None:
                 return False
-            violated = self._violated(answer.values.tolist())
+            violated = self._violated(answer.values)
             self._note("relaxation", answer.objective, answer.bound, violated)
             if not violated:
+                self._drop_the_idle(run.stage, answer)
                 return True
             self._add(violated, at_most=self.strategy.add)
         return False
+
+    def _written(self) -> list[Shock]:
+        return [self.instance.events[number] for number in sorted(self.active)]
+
+    def _drop_the_idle(self, stage: Stage, answer: Answer) -> None:
+        """Forget the shocks whose rows have no price: the integers are easier to prove without them."""
+        if answer.prices is None:
+            return
+        busy = {row.mark.path for row, price in zip(stage.rows, answer.prices, strict=True) if abs(price) > IDLE}
+        self.active = {number for number in self.active if self.instance.events[number].name in busy}
 
     def _whole(self) -> Solved:
         solved = Whole().run(self.instance, self.settings, self.clock, self._hear)
@@ -104,41 +118,29 @@ class _Rounds:
         note = f"Stopped while {left} shocks were not yet part of the search; the table shows how they fare."
         return replace(solved, history=tuple(self.history), notes=(*solved.notes, note))
 
-    def _violated(self, plan: Sequence[float]) -> dict[str, float]:
-        """By shock, the gap in money of those that are not written out and that the plan does not survive.
+    def _violated(self, plan: Sequence[float] | Vector) -> dict[int, float]:
+        """By number, the gap in money of the shocks that are not written out and that the plan does not survive.
 
-        The plan is the first columns of `plan`, as every stage begins with them.
+        Those that another dominates are not asked: they survive if it does.
         """
-        written = frozenset(shock.name for shock in self.active)
-        answers = self.responder.gaps(plan, self.clock, written)
-        return {
-            shock.name: max(answers[shock.name].gap, 1e-300)
-            for shock in self.instance.events
-            if shock.name not in written and self._fails(shock, answers[shock.name].flows)
-        }
+        checked = self.responder.gaps(plan, self.clock, self.active | self.dominated)
+        return {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}
 
-    def _fails(self, shock: Shock, flows: Flows) -> bool:
-        path = self.instance.path(shock)
-        return any(
-            unserved - (1.0 - path.floor_at(d, t)) * path.demanded(d, t) > VIOLATION * path.demanded(d, t)
-            for d, row in flows.unserved.items()
-            for t, unserved in zip(shock.periods, row, strict=True)
-        )
-
-    def _add(self, violated: dict[str, float], at_most: int) -> None:
+    def _add(self, violated: dict[int, float], at_most: int) -> None:
         """The worst violators; of near-copies (one entry of the file, windows that overlap) only the worst."""
-        chosen: list[Shock] = []
-        by_name = {shock.name: shock for shock in self.instance.events}
-        for name in sorted(violated, key=lambda name: -violated[name]):
-            if len(chosen) < at_most and not any(_alike(by_name[name], other) for other in chosen):
-                chosen.append(by_name[name])
-        written = {shock.name for shock in [*self.active, *chosen]}
-        self.active = [shock for shock in self.instance.events if shock.name in written]
+        chosen: list[int] = []
+        events = self.instance.events
+        for number in sorted(violated, key=lambda number: -violated[number]):
+            if not any(_alike(events[number], events[other]) for other in chosen):
+                chosen.append(number)
+            if len(chosen) == at_most:
+                break
+        self.active |= set(chosen)
 
     def _hear(self, step: Step) -> None:
         self.listener(replace(step, seconds=time.perf_counter() - self.began))
 
-    def _note(self, phase: str, best: float, bound: float, violated: dict[str, float]) -> None:
+    def _note(self, phase: str, best: float, bound: float, violated: dict[int, float]) -> None:
         seconds, worst = time.perf_counter() - self.began, max(violated.values(), default=0.0)
         step = Step(phase, seconds, best, bound, len(self.active), len(self.history) + 1, len(violated), worst)
         self.history.append(step)

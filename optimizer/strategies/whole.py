@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
+from optimizer.formulation import Ration, hold
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.plan import NEGLIGIBLE
@@ -22,7 +23,6 @@ from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.reading import DUST
-from optimizer.strategies.recourse import Ration, hold
 
 HELD = 1e-7
 

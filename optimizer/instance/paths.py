@@ -1,0 +1,152 @@
+"""From shocks to the paths that operation takes.
+
+calm        the baseline
+alone       one shock
+together    many shocks with windows of one length: every number an array, one for each shock
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.activity import Activity
+from optimizer.horizon import Horizon
+from optimizer.network import Demand, Process
+from optimizer.shocks import BASELINE, Cut, Numbers, Path, Shock, ShockSpec
+from optimizer.units import Number
+
+MANY = "shocks"
+CALM = ShockSpec.model_construct(start=(), months=0.0)
+
+
+class Setting(Protocol):
+    """What of an instance its paths depend on."""
+
+    @property
+    def horizon(self) -> Horizon:  # noqa: D102
+        ...
+
+    @property
+    def processes(self) -> Mapping[str, Process]:  # noqa: D102
+        ...
+
+    @property
+    def demands(self) -> Mapping[str, Demand]:  # noqa: D102
+        ...
+
+    @property
+    def options(self) -> Mapping[str, Any]:  # noqa: D102
+        ...
+
+    @property
+    def activities(self) -> Mapping[str, Activity]:  # noqa: D102
+        ...
+
+
+def calm(setting: Setting) -> Path:
+    """The path on which nothing happens."""
+    periods = setting.horizon.periods
+    years = tuple(setting.horizon.year(t) for t in periods)
+    return _path(setting, BASELINE, periods, years, [CALM], {})
+
+
+def alone(setting: Setting, shock: Shock) -> Path:
+    """The path inside one shock's window."""
+    years = tuple(setting.horizon.year(t) for t in shock.periods)
+    severity = {name: tuple(rows[0].tolist()) for name, rows in _severities(setting, [shock]).items()}
+    return _path(setting, shock.name, shock.periods, years, [shock.spec], severity)
+
+
+def together(setting: Setting, shocks: Sequence[Shock]) -> Path:
+    """One path for shocks whose windows are equally long; its periods count from the start of the windows."""
+    (length,) = {len(shock.periods) for shock in shocks}
+    starts = np.array([shock.periods.start for shock in shocks])
+    years = tuple(setting.horizon.start + (starts + k) // setting.horizon.per_year for k in range(length))
+    severity = {name: tuple(map(_one, rows.T)) for name, rows in _severities(setting, shocks).items()}
+    return _path(setting, MANY, range(length), years, [shock.spec for shock in shocks], severity)
+
+
+def _path(
+    setting: Setting,
+    key: str,
+    periods: range,
+    years: tuple[Any, ...],
+    specs: Sequence[ShockSpec],
+    severity: Mapping[str, Numbers],
+) -> Path:
+    delta, demands = setting.horizon.delta, setting.demands
+    surge = _by_name(specs, lambda spec: spec.demand, dict.fromkeys(demands, 1.0))
+    floors = {d: _floor(specs, d, demand.survival.at, years) for d, demand in demands.items() if key != BASELINE}
+    own = {o: getattr(option, "reliability", 1.0) for o, option in setting.options.items()}
+    return Path(
+        key=key,
+        periods=periods,
+        years=years,
+        deliberate=_one([spec.deliberate for spec in specs]) > 0,
+        demand={
+            d: tuple(_one(demand.quantity.at(year) * delta * surge.get(d, 1.0)) for year in years)
+            for d, demand in demands.items()
+        },
+        floor=floors,
+        capacity={
+            p: tuple(_one(each.capacity.at(year) * delta) for year in years) for p, each in setting.processes.items()
+        },
+        region={p: process.region for p, process in setting.processes.items()},
+        severity=severity,
+        scrap={
+            d: tuple(_one(demand.scrap(setting.horizon, year)) for year in years)
+            for d, demand in demands.items()
+            if demand.end_of_life
+        },
+        multiplier=_by_name(specs, lambda spec: spec.cost, {}),
+        reliability=_by_name(specs, lambda spec: spec.reliability, own),
+    )
+
+
+def _one(numbers: Any) -> Any:
+    """The number that all of an array are; the array where they differ."""
+    if isinstance(numbers, (int, float)):
+        return float(numbers)
+    array = np.asarray(numbers, dtype=np.float64)
+    return float(array.flat[0]) if array.size and np.all(array == array.flat[0]) else array
+
+
+def _by_name(
+    specs: Sequence[ShockSpec], part: Callable[[ShockSpec], Mapping[str, float]], default: Mapping[str, float]
+) -> dict[str, Number]:
+    """What shocks say of names, for every name that any of them mentions."""
+    named = {name for spec in specs for name in part(spec)}
+    return {name: _one([part(spec).get(name, default.get(name, 1.0)) for spec in specs]) for name in sorted(named)}
+
+
+def _floor(specs: Sequence[ShockSpec], d: str, usual: Callable[[Any], Any], years: Iterable[Any]) -> Numbers:
+    own = np.array([spec.survival.get(d, np.nan) for spec in specs])
+    if np.all(np.isnan(own)):
+        return tuple(_one(usual(year)) for year in years)
+    return tuple(_one(np.where(np.isnan(own), usual(year), own)) for year in years)
+
+
+def _severities(setting: Setting, shocks: Sequence[Shock]) -> dict[str, npt.NDArray[np.float64]]:
+    """By activity that some cut matches: the largest severity, one row a shock and one column a period."""
+    shape = (len(shocks), len(shocks[0].periods))
+    kinds: dict[tuple[Any, ...], npt.NDArray[np.float64]] = {}
+    for s, shock in enumerate(shocks):
+        for cut in shock.spec.cuts:
+            rows = kinds.setdefault(_aim(cut), np.full(shape, -1.0))
+            rows[s] = np.maximum(rows[s], [cut.at(k) for k in range(shape[1])])
+    struck: dict[str, npt.NDArray[np.float64]] = {}
+    for aim, rows in kinds.items():
+        target = Cut.model_construct(**dict(zip(AIM, aim, strict=True)), severity=(0.0,))
+        for name, activity in setting.activities.items():
+            if target.matches(name, activity.region, activity.stage, activity.output):
+                struck[name] = np.maximum(struck[name], rows) if name in struck else rows
+    return {name: np.maximum(rows, 0.0) for name, rows in struck.items()}
+
+
+AIM = ("region", "stage", "process", "commodity")
+
+
+def _aim(cut: Cut) -> tuple[Any, ...]:
+    return cut.region, cut.stage, cut.process, cut.commodity

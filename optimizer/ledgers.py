@@ -1,0 +1,97 @@
+"""Where levers and the network meet: accounts with a key and a unit, checked when something is booked.
+
+ledger      key                                     unit                written by
+outlay      year                                    money, the budget's levers; activities (support)
+spend       period; T is the end of the horizon     money               levers
+operating   path, period                            money               activities, substitution, network, releases
+support     period                                  money               activities, inside operating
+capacity    path, existing process, period          t                   network, partnership, leverage
+supply      path, commodity, period                 t                   activities, substitution, releases, scrap
+need        path, segment, period                   t                   substitution
+production  path, commodity, region, kind, period   t                   activities
+below       path, segment, period                   t, below its floor  network
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from optimizer.errors import StageError
+from optimizer.expression import Expression, is_nothing
+from optimizer.horizon import Horizon
+from optimizer.shocks import BASELINE
+from optimizer.units import Number
+
+LEDGERS: dict[str, tuple[str, ...]] = {
+    "outlay": ("year",),
+    "spend": ("moment",),
+    "operating": ("path", "period"),
+    "support": ("period",),
+    "capacity": ("path", "process", "period"),
+    "supply": ("path", "commodity", "period"),
+    "need": ("path", "segment", "period"),
+    "production": ("path", "commodity", "region", "kind", "period"),
+    "below": ("path", "segment", "period"),
+}
+Key = tuple[str | int, ...]
+
+
+@dataclass
+class Names:
+    """What may stand in a ledger's key."""
+
+    commodity: frozenset[str]
+    process: frozenset[str]
+    segment: frozenset[str]
+    path: set[str] = field(default_factory=lambda: {BASELINE})
+
+
+class Ledgers:
+    """The books of one programme.
+
+    Args:
+        horizon: the axis of time.
+        names: what the keys may be.
+    """
+
+    def __init__(self, horizon: Horizon, names: Names) -> None:
+        self.horizon = horizon
+        self.names = names
+        self._books: dict[str, dict[Key, Expression]] = {ledger: {} for ledger in LEDGERS}
+
+    def book(self, ledger: str, *key: str | int, amount: Expression | Number, times: Number = 1.0) -> None:
+        """Add `times · amount` to an account of a ledger; nothing where `times` is 0.
+
+        Raises:
+            StageError: no such ledger, or a key that does not belong there.
+        """
+        if is_nothing(times):
+            self._checked(ledger, key)
+            return
+        account = self._books[ledger].get(key) if ledger in self._books else None
+        if account is None:
+            account = self._books[self._checked(ledger, key)].setdefault(key, Expression())
+        account.add(amount, times)
+
+    def booked(self, ledger: str, *key: str | int) -> Expression:
+        """What stands in an account so far; 0 where nothing was booked."""
+        return self._books[self._checked(ledger, key)].get(key, Expression())
+
+    def accounts(self, ledger: str) -> Mapping[Key, Expression]:
+        """All accounts of a ledger, by key."""
+        return self._books[self._checked(ledger, None)]
+
+    def _checked(self, ledger: str, key: Key | None) -> str:
+        shape = LEDGERS.get(ledger)
+        if shape is None:
+            raise StageError(f'there is no ledger "{ledger}"')
+        if key is not None and (len(key) != len(shape) or not all(map(self._belongs, shape, key))):
+            raise StageError(f"{key} is no key of {ledger}, which wants ({', '.join(shape)})")
+        return ledger
+
+    def _belongs(self, part: str, value: str | int) -> bool:
+        if part in ("commodity", "process", "segment", "path"):
+            return value in getattr(self.names, part)
+        if part in ("period", "moment", "year"):
+            axis = {"period": self.horizon.periods, "year": self.horizon.years}
+            return value in axis.get(part, range(len(self.horizon.periods) + 1))
+        return isinstance(value, str)

@@ -1,0 +1,232 @@
+"""One desk that answers for shocks: it keeps a programme for each window length and works through batches of shocks.
+
+A batch is fixed by the instance and starts from a basis that comes with the question: whoever answers, in whatever
+order, finds the same numbers.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.errors import SolverError
+from optimizer.formulation import plan_stage
+from optimizer.instance.schema import Instance
+from optimizer.solver import Basis, Batch, Found, Vector, Warm
+from optimizer.strategies.window import Integers, Offers, Window
+
+Task = Literal["gaps", "best", "slopes of gaps", "slopes of costs"]
+# Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
+MOST = 64
+SLACK = 1e-9
+# A shock counts as violated above this share of a segment's demand: ten times finer than what a result calls a failure.
+VIOLATION = 1e-7
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A batch: some of the shocks of one window length, by their numbers among all events of the instance."""
+
+    length: int
+    events: Integers
+
+
+@dataclass(frozen=True)
+class Job:
+    """A question about a batch.
+
+    Attributes:
+        batch: its number.
+        task: least gaps; the best operation; or either with its slopes in what the plan offers.
+        events: which of its shocks, by number among all events.
+        offered: what the plan offers, as `Offers.of` gives it.
+        granted: by shock, a gap in money that is known to be attainable, for ``best``; nan to have it found.
+        basis: where to start.
+        groups: by shock, the group whose slopes are summed.
+        weights: by shock, of its value and slopes.
+        flows: whether every column is wanted, or the unserved demand alone.
+    """
+
+    batch: int
+    task: Task
+    events: Integers
+    offered: Vector
+    basis: Basis | None = None
+    granted: Vector = field(default_factory=lambda: np.zeros(0))
+    groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    weights: Vector = field(default_factory=lambda: np.zeros(0))
+    flows: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answers to a job, in the order of its shocks.
+
+    Attributes:
+        gap: in money.
+        fails: whether some segment falls noticeably below its floor.
+        cost: discounted operating and shortage cost of the window; empty where it was not asked.
+        unserved: t, by shock, segment and period of the window; empty where it was not asked.
+        values: every column; empty where it was not asked.
+        cuts: by group, its value and its slope in each offer.
+        basis: for the next time.
+        seconds: in the solver.
+    """
+
+    events: Integers
+    gap: Vector
+    fails: npt.NDArray[np.bool_]
+    basis: Basis
+    seconds: float
+    cost: Vector = field(default_factory=lambda: np.zeros(0))
+    unserved: Vector = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    values: Vector = field(default_factory=lambda: np.zeros((0, 0)))
+    cuts: dict[int, tuple[float, Vector]] = field(default_factory=dict)
+
+
+def batches(instance: Instance) -> list[Slice]:
+    """The shocks in batches of one window length; like beside like, so that a basis serves the next."""
+    by_length: dict[int, list[int]] = {}
+    for number, shock in enumerate(instance.events):
+        by_length.setdefault(len(shock.periods), []).append(number)
+    return [Slice(length, part) for length, events in sorted(by_length.items()) for part in _parts(instance, events)]
+
+
+def _parts(instance: Instance, events: list[int]) -> Iterator[Integers]:
+    ordered = sorted(events, key=lambda number: (instance.events[number].periods.start, number))
+    for first in range(0, len(ordered), MOST):
+        yield np.array(ordered[first : first + MOST], dtype=np.intp)
+
+
+class Desk:
+    """Answers jobs about one instance."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.plan = plan_stage(instance)
+        self.offers = Offers(instance, self.plan)
+        self._numbers: dict[int, Integers] = {}
+        for length in {len(shock.periods) for shock in instance.events}:
+            numbers = [n for n, shock in enumerate(instance.events) if len(shock.periods) == length]
+            self._numbers[length] = np.array(numbers, dtype=np.intp)
+        self._kept: dict[int, tuple[Window, Warm]] = {}
+
+    def window(self, length: int) -> Window:
+        """The window of a length, written at its first use."""
+        return self._pair(length)[0]
+
+    def _pair(self, length: int) -> tuple[Window, Warm]:
+        if length not in self._kept:
+            shocks = [self.instance.events[n] for n in self._numbers[length]]
+            window = Window(self.instance, shocks, self.plan, self.offers)
+            self._kept[length] = window, Warm(window.skeleton)
+        return self._kept[length]
+
+    def answer(self, job: Job) -> Reply:
+        """Answer a job."""
+        length = len(self.instance.events[job.events[0]].periods)
+        question = _Question(job, *self._pair(length), np.searchsorted(self._numbers[length], job.events))
+        if job.task == "best":
+            return question.best()
+        return question.slopes() if job.task != "gaps" else question.gaps()
+
+
+class _Question:
+    """One job at the desk: its shocks, by their places in the window."""
+
+    def __init__(self, job: Job, window: Window, warm: Warm, which: Integers) -> None:
+        self.job, self.window, self.warm, self.which = job, window, warm, which
+        self.batch, self.is_tight = window.batch(which, job.offered)
+        self.basis, self.seconds = job.basis, 0.0
+
+    def gaps(self) -> Reply:
+        found = self._ask(self.batch, values=True)
+        if not found.feasible.all():
+            raise SolverError(
+                "without floors every shock can be answered, but the solver finds nothing; check the units"
+            )
+        return self._reply(np.maximum(found.objective, 0.0), found.values)
+
+    def best(self) -> Reply:
+        """Least gap, then least operating and shortage cost: at once where the floors are known to hold."""
+        granted = self.job.granted
+        values, costs = self._least_cost(np.arange(len(self.which)), np.zeros(len(self.which)), granted == 0.0)
+        left = np.flatnonzero(np.isnan(costs))
+        if len(left):
+            least = self._ask(self._some(left), values=True)
+            values[left] = least.values
+            most = np.fmax(least.objective, granted[left])
+            for slack in (SLACK, 100 * SLACK):
+                again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]))
+                is_new = ~np.isnan(cost)
+                values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
+        gap = values @ self.window.shortage
+        return self._reply(np.maximum(gap, 0.0), values, costs)
+
+    def _least_cost(self, some: Integers, most: Vector, wanted: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
+        """Values and costs of some shocks that may leave a gap of `most`; nan where it cannot be, or is not wanted."""
+        values, costs = np.zeros((len(some), self.batch.upper.shape[1])), np.full(len(some), np.nan)
+        chosen = np.flatnonzero(wanted)
+        if len(chosen):
+            batch = self._some(some[chosen], self.window.costs(self.which[some[chosen]]))
+            none = most[chosen] == 0.0
+            batch.upper[np.ix_(none, self.window.below)] = 0.0
+            batch.upper[:, self.window.allowed] = (most[chosen] / self.window.unit)[:, None]
+            found = self._ask(batch, values=True)
+            values[chosen] = found.values
+            costs[chosen] = np.where(found.feasible, found.objective, np.nan)
+        return values, costs
+
+    def slopes(self) -> Reply:
+        """Gaps or costs with their slopes in the offers, summed by group.
+
+        Costs are those of keeping the floors, or without them where a shock cannot keep its floors.
+        """
+        is_gap = self.job.task == "slopes of gaps"
+        found = self._ask(self.batch, values=True, prices=True) if is_gap else self._costs()
+        slopes = self.window.slopes(self.which, self.is_tight, found.prices, found.reduced)
+        cuts = {}
+        for group in np.unique(self.job.groups).tolist():
+            weight = np.where(self.job.groups == group, self.job.weights, 0.0)
+            cuts[group] = (float(weight @ found.objective), weight @ slopes)
+        gap = np.maximum(found.values @ self.window.shortage, 0.0)
+        return replace(self._reply(gap, found.values), cost=found.objective, cuts=cuts)
+
+    def _costs(self) -> Found:
+        batch = replace(self.batch, costs=self.window.costs(self.which), upper=self.batch.upper.copy())
+        batch.upper[:, self.window.below] = 0.0
+        found = self._ask(batch, values=True, prices=True)
+        left = np.flatnonzero(~found.feasible)
+        if len(left):
+            free = self._ask(self._some(left, batch.costs[left]), values=True, prices=True)
+            for one, other in (
+                (found.objective, free.objective),
+                (found.values, free.values),
+                (found.prices, free.prices),
+                (found.reduced, free.reduced),
+            ):
+                one[left] = other
+        return found
+
+    def _some(self, chosen: Integers, costs: Vector | None = None) -> Batch:
+        batch = self.batch
+        return Batch(batch.costs if costs is None else costs, batch.upper[chosen], batch.right[chosen])
+
+    def _ask(self, batch: Batch, *, values: bool = False, prices: bool = False) -> Found:
+        began = time.perf_counter()
+        found = self.warm.ask(batch, self.basis, values=values, prices=prices)
+        self.seconds += time.perf_counter() - began
+        self.basis = found.basis
+        return found
+
+    def _reply(self, gap: Vector, values: Vector, cost: Vector | None = None) -> Reply:
+        assert self.basis is not None
+        short = values[:, self.window.below] > VIOLATION * self.window.asked(self.which)
+        reply = Reply(self.job.events, gap, short.any(axis=1), self.basis, self.seconds)
+        if cost is None:
+            return reply
+        unserved = values[:, self.window.unserved]
+        return replace(reply, cost=cost, unserved=unserved, values=values if self.job.flows else reply.values)

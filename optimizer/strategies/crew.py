@@ -1,0 +1,188 @@
+"""Who answers for the shocks: this process, other processes, or a Dask cluster. The answers are the same.
+
+A worker keeps a desk (`answering.Desk`) for the instance and gets jobs only. Batches go to the same worker every time,
+so that it writes each programme once. A worker that dies is replaced, and asked again.
+"""
+
+import hashlib
+import os
+import pickle
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from optimizer.errors import CrewError
+from optimizer.instance.schema import Instance
+from optimizer.strategies.answering import Desk, Job, Reply
+
+ATTEMPTS = 3
+# Below so many shocks one process is done before others have started.
+FEW = 400
+
+
+class Crew(Protocol):
+    """Answers jobs, in their order."""
+
+    def ask(self, jobs: Sequence[Job]) -> list[Reply]:
+        """The replies.
+
+        Raises:
+            CrewError: workers died, and so did those that replaced them.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the workers go."""
+        ...
+
+
+class Serial:
+    """This process."""
+
+    def __init__(self, instance: Instance, desk: Desk | None = None) -> None:
+        self.desk = desk or Desk(instance)
+
+    def ask(self, jobs: Sequence[Job]) -> list[Reply]:
+        """The replies."""
+        return [self.desk.answer(job) for job in jobs]
+
+    def close(self) -> None:
+        """Nobody has to be let go."""
+
+
+# The desks of a worker, by instance: a process of ours has one, a Dask worker may serve several runs.
+_DESKS: dict[str, Desk] = {}
+
+
+def _sit(key: str, packed: bytes) -> None:
+    if key not in _DESKS:
+        _DESKS[key] = Desk(pickle.loads(packed))
+
+
+def _answer(key: str, packed: bytes | None, jobs: Sequence[Job]) -> list[Reply]:
+    """What a worker runs: its desk's answers."""
+    if packed is not None:
+        _sit(key, packed)
+    return [_DESKS[key].answer(job) for job in jobs]
+
+
+def _packed(instance: Instance) -> tuple[str, bytes]:
+    packed = pickle.dumps(instance.fresh(), protocol=pickle.HIGHEST_PROTOCOL)
+    return hashlib.sha256(packed).hexdigest(), packed
+
+
+class Processes:
+    """Processes on this machine, one for each core unless told otherwise."""
+
+    def __init__(self, instance: Instance, size: int) -> None:
+        self.size = size
+        self._key, self._packed = _packed(instance)
+        self._pools: list[Any] = [self._hired() for _ in range(size)]
+
+    def _hired(self) -> Any:
+        """A pool of one: its worker keeps its batches, and if it dies the others live on."""
+        from loky import ProcessPoolExecutor
+
+        pool = ProcessPoolExecutor(max_workers=1, initializer=_sit, initargs=(self._key, self._packed))
+        pool.submit(os.getpid)
+        return pool
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers' process numbers."""
+        return [pool.submit(os.getpid).result() for pool in self._pools]
+
+    def ask(self, jobs: Sequence[Job]) -> list[Reply]:
+        """The replies."""
+        from loky import BrokenProcessPool
+
+        shares = [[job for job in jobs if job.batch % self.size == i] for i in range(self.size)]
+        replies: dict[int, Reply] = {}
+        for attempt in range(1, ATTEMPTS + 1):
+            waiting = [
+                (i, share, self._pools[i].submit(_answer, self._key, None, share))
+                for i, share in enumerate(shares)
+                if share
+            ]
+            for i, share, future in waiting:
+                try:
+                    replies |= {job.batch: reply for job, reply in zip(share, future.result(), strict=True)}
+                    shares[i] = []
+                except BrokenProcessPool as error:
+                    if attempt == ATTEMPTS:
+                        raise CrewError(f"a worker process died {ATTEMPTS} times ({error})") from error
+                    self._pools[i].shutdown(wait=False, kill_workers=True)
+                    self._pools[i] = self._hired()
+            if not any(shares):
+                break
+        return [replies[job.batch] for job in jobs]
+
+    def close(self) -> None:
+        """Let the workers go."""
+        for pool in self._pools:
+            pool.shutdown(wait=False, kill_workers=True)
+
+
+class Cluster:
+    """The workers of a Dask cluster that is already running."""
+
+    def __init__(self, instance: Instance, address: str) -> None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise CrewError('Dask is not installed; install the extra: pip install "optimizer[cluster]"') from None
+        self.address = address
+        try:
+            self._client: Any = Client(address, timeout=10, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise CrewError(f"no Dask scheduler answers at {address}: {error}") from error
+        self._key, self._packed = _packed(instance)
+        self._size = max(1, len(self._client.scheduler_info()["workers"]))
+
+    def ask(self, jobs: Sequence[Job]) -> list[Reply]:
+        """The replies."""
+        waiting, replies = list(jobs), dict[int, Reply]()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                replies |= self._tried(waiting)
+            except Exception as error:
+                if _is_ours(error):
+                    raise
+                if attempt == ATTEMPTS:
+                    raise CrewError(f"the Dask cluster at {self.address} failed {ATTEMPTS} times: {error!r}") from error
+                time.sleep(attempt)
+            waiting = [job for job in waiting if job.batch not in replies]
+            if not waiting:
+                break
+        return [replies[job.batch] for job in jobs]
+
+    def _tried(self, jobs: Sequence[Job]) -> dict[int, Reply]:
+        """One task a share of the jobs; Dask itself runs the tasks of a dead worker again elsewhere."""
+        packed = self._client.scatter(self._packed, broadcast=True, hash=False)
+        shares = [share for share in (list(jobs[i :: self._size]) for i in range(self._size)) if share]
+        futures = [
+            self._client.submit(_answer, self._key, packed, share, pure=False, retries=ATTEMPTS) for share in shares
+        ]
+        answers = self._client.gather(futures)
+        return {
+            job.batch: reply
+            for share, part in zip(shares, answers, strict=True)
+            for job, reply in zip(share, part, strict=True)
+        }
+
+    def close(self) -> None:
+        """Leave the cluster as it was."""
+        self._client.close()
+
+
+def _is_ours(error: Exception) -> bool:
+    return type(error).__module__.startswith("optimizer.")
+
+
+def hired(instance: Instance, jobs: int | None, cluster: str | None) -> Crew:
+    """The crew that settings ask for; where they leave it open, processes once there are many shocks."""
+    if cluster is not None:
+        return Cluster(instance, cluster)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    size = jobs or (cores if len(instance.events) >= FEW else 1)
+    return Processes(instance, size) if size > 1 else Serial(instance)

@@ -1,0 +1,219 @@
+"""All shocks whose windows are equally long, under a plan: one matrix, and a table of numbers for each shock.
+
+    x      plan, by column of `plan_stage`          o = F·x + f   offers, by owner, what and period (`Offers`)
+    row    Σ a·y  ⋚  right − Σ c·o                  a is the same in all shocks, right and c are not
+    limit  y ≤ min(upper, right − Σ c·o)            a row with one column is the bound of that column
+
+The rows are written by the same levers and network as everywhere (`recourse_stage`); here they only become arrays. The
+price of a right-hand side or bound, times −c and F, is the slope of the answer in the plan.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from optimizer.expression import Expression, total
+from optimizer.formulation import gaps, hold, recourse_stage
+from optimizer.instance.paths import MANY, together
+from optimizer.instance.schema import Instance
+from optimizer.shocks import Shock
+from optimizer.solver import Batch, Vector
+from optimizer.stage import Column, Row, Stage
+
+Integers = npt.NDArray[np.intp]
+Key = tuple[str, str, str]
+
+
+class Offers:
+    """What a plan offers to operation, as one matrix: an offer a block of rows, from the period before the horizon."""
+
+    def __init__(self, instance: Instance, plan: Stage) -> None:
+        self.periods = len(instance.horizon.periods) + 1
+        self.first = {key: i * self.periods for i, key in enumerate(plan.offers)}
+        rows, columns, values = [], [], []
+        self.constant = np.zeros(len(plan.offers) * self.periods)
+        for key, offer in plan.offers.items():
+            for t, amount in offer.items():
+                row = self.first[key] + t + 1
+                self.constant[row] = amount.constant
+                rows += [row] * len(amount.terms)
+                columns += list(amount.terms)
+                values += [float(value) for value in amount.terms.values()]
+        shape = (len(self.constant), len(plan.columns))
+        self.matrix = csr_array((values, (rows, columns)), shape=shape)
+
+    def of(self, plan: Vector) -> Vector:
+        """What the columns of a plan offer; a solver's -1e-10 is 0, or nothing could be run on it."""
+        return np.asarray(self.matrix @ np.maximum(plan[: self.matrix.shape[1]], 0.0) + self.constant)
+
+
+class Table:
+    """Numbers by item, most of them the same for all shocks."""
+
+    def __init__(self, numbers: Sequence[Any], shocks: int) -> None:
+        self._base = np.array([0.0 if isinstance(number, np.ndarray) else float(number) for number in numbers])
+        varying = [i for i, number in enumerate(numbers) if isinstance(number, np.ndarray)]
+        self._varying = np.array(varying, dtype=np.intp)
+        self._numbers = np.array([numbers[i] for i in varying]).reshape(len(varying), shocks).T.copy()
+
+    def of(self, which: Integers) -> Vector:
+        """One row for each of some shocks."""
+        rows = np.repeat(self._base[None, :], len(which), axis=0)
+        rows[:, self._varying] = self._numbers[which]
+        return rows
+
+    def largest(self) -> Vector:
+        """By item, the largest size among all shocks."""
+        result = np.abs(self._base)
+        if len(self._numbers):
+            result[self._varying] = np.abs(self._numbers).max(axis=0)
+        return result
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which rows of a stage are bounds of a column, and which are rows for the solver."""
+
+    own: list[int]
+    rows: list[Row]
+    limits: list[tuple[Row, int, float]]
+
+
+def _layout(stage: Stage) -> Layout:
+    own = [j for j, column in enumerate(stage.columns) if not column.given]
+    rows, limits = [], []
+    for row in stage.rows:
+        decided = [(j, value) for j, value in row.terms.items() if not stage.columns[j].given]
+        if len(decided) == 1 and row.sense == "<=" and decided[0][1] > 0:
+            limits.append((row, *decided[0]))
+        else:
+            rows.append(row)
+    return Layout(own, rows, limits)
+
+
+class Window:
+    """The shocks of one window length.
+
+    Attributes:
+        shocks: in the order of the instance.
+        columns: of the programme, by (path, owner, what); then by offset in the window.
+        skeleton: the programme for a solver, with the largest right-hand sides.
+    """
+
+    def __init__(self, instance: Instance, shocks: Sequence[Shock], plan: Stage, offers: Offers) -> None:
+        self.shocks, self.offers = tuple(shocks), offers
+        self.starts = np.array([shock.periods.start for shock in shocks])
+        self.path = together(instance, shocks)
+        stage = recourse_stage(instance, self.path, plan)
+        shortfall = total(gaps(stage, instance).values())
+        self.unit = hold(stage, MANY, shortfall).unit
+        layout = _layout(stage)
+        position = {j: i for i, j in enumerate(layout.own)}
+        columns = [stage.columns[j] for j in layout.own]
+        self.columns: dict[Key, dict[int, int]] = {}
+        for i, column in enumerate(columns):
+            key = (column.mark.path, column.mark.owner, column.mark.what)
+            self.columns.setdefault(key, {})[column.t] = i
+        self.below, self.allowed = _called(columns, "below"), _called(columns, "allowed")
+        self.unserved = np.array(
+            [[self.columns[MANY, d, "unserved"][k] for k in self.path.periods] for d in instance.demands], dtype=np.intp
+        )
+        size = len(shocks)
+        below = [(columns[i].mark.owner, columns[i].t) for i in self.below]
+        self._asked = Table([self.path.demanded(d, k) for d, k in below], size)
+        self._upper = Table([column.upper for column in columns], size)
+        rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
+        self._right = Table([row.right for row in rows], size)
+        self._rows = len(layout.rows)
+        self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
+        self._per = np.array([value for _, _, value in layout.limits])
+        self._terms(stage, rows, size)
+        self.shortage = _dense(shortfall, position, len(columns))
+        self._costs = _table(_operating(stage, instance, self.starts), position, len(columns), size)
+        self.skeleton = _skeleton(stage, columns, layout.rows, position, self._right.largest(), self._upper.largest())
+
+    def _terms(self, stage: Stage, rows: Sequence[Row], size: int) -> None:
+        """Where what is given stands in the rows: row, place in the offers, coefficient."""
+        found = [
+            (r, self.offers.first[stage.columns[j].mark.owner, stage.columns[j].mark.what] + stage.columns[j].t + 1, v)
+            for r, row in enumerate(rows)
+            for j, v in row.terms.items()
+            if stage.columns[j].given
+        ]
+        self._term_row = np.array([r for r, _, _ in found], dtype=np.intp)
+        self._term_place = np.array([place for _, place, _ in found], dtype=np.intp)
+        self._term_value = Table([value for _, _, value in found], size)
+        self._led, self._leaders = np.unique(self._term_row, return_index=True)
+
+    def batch(self, which: Integers, offered: Vector) -> tuple[Batch, npt.NDArray[np.bool_]]:
+        """Some shocks under a plan, minimising gaps; and by limit, whether the plan's bound is the tighter one."""
+        right = self._right.of(which)
+        if len(self._term_row):
+            given = self._term_value.of(which) * offered[self._term_place[None, :] + self.starts[which][:, None]]
+            right[:, self._led] -= np.add.reduceat(given, self._leaders, axis=1)
+        upper = self._upper.of(which)
+        limits = np.maximum(right[:, self._rows :] / self._per, 0.0)
+        is_tight = limits < upper[:, self._limited]
+        for i, column in enumerate(self._limited):
+            np.minimum(upper[:, column], limits[:, i], out=upper[:, column])
+        return Batch(self.shortage, upper, right[:, : self._rows]), is_tight
+
+    def asked(self, which: Integers) -> Vector:
+        """Demand beside each column of `below`, t, one row for each of some shocks."""
+        return self._asked.of(which)
+
+    def costs(self, which: Integers) -> Vector:
+        """Discounted operating and shortage cost by column, one row for each of some shocks."""
+        return self._costs.of(which)
+
+    def slopes(self, which: Integers, is_tight: npt.NDArray[np.bool_], prices: Vector, reduced: Vector) -> Vector:
+        """The change of each answer per unit of each offer, one row a shock."""
+        limits = np.where(is_tight, reduced[:, self._limited] / self._per, 0.0)
+        worth = np.concatenate([prices, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
+        slopes = np.zeros((len(which), len(self.offers.constant)))
+        places = self._term_place[None, :] + self.starts[which][:, None]
+        np.add.at(slopes, (np.arange(len(which))[:, None], places), worth)
+        return slopes
+
+
+def _called(columns: Sequence[Column], what: str) -> Integers:
+    return np.array([i for i, column in enumerate(columns) if column.mark.what == what], dtype=np.intp)
+
+
+def _operating(stage: Stage, instance: Instance, starts: npt.NDArray[np.int64]) -> Expression:
+    """Operating and shortage cost of each shock, discounted."""
+    result = Expression()
+    for (_, k), amount in stage.accounts("operating").items():
+        years = (starts + int(k)) * instance.horizon.delta
+        result.add(amount, np.asarray((1.0 + instance.discount_rate) ** -years, dtype=np.float64))
+    return result
+
+
+def _dense(expression: Expression, position: dict[int, int], size: int) -> Vector:
+    result = np.zeros(size)
+    for j, value in expression.terms.items():
+        result[position[j]] = value
+    return result
+
+
+def _table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> Table:
+    numbers: list[Any] = [0.0] * columns
+    for j, value in expression.terms.items():
+        numbers[position[j]] = value
+    return Table(numbers, shocks)
+
+
+def _skeleton(
+    stage: Stage, columns: Sequence[Column], rows: Sequence[Row], position: dict[int, int], right: Vector, upper: Vector
+) -> Stage:
+    """The programme without what is given, its numbers the largest of all shocks: what scales are chosen from."""
+    sheet = Stage(stage.horizon, 0.0, stage.names)
+    sheet.columns = [Column(c.mark, c.unit, 0.0, float(upper[i]), False, c.t) for i, c in enumerate(columns)]
+    for r, row in enumerate(rows):
+        terms = {position[j]: value for j, value in row.terms.items() if j in position}
+        sheet.rows.append(Row(row.mark, row.unit, terms, row.sense, float(right[r]), row.t))
+    return sheet
