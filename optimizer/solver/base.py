@@ -123,3 +123,7 @@ class BackEnd(Protocol):
     ) -> Raw:
         """Minimise; `integers` are the columns that have to be whole."""
         ...
+
+    def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
+        """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
+        ...

@@ -163,6 +163,14 @@ class Responder:
         slope = np.asarray((self.desk.offers.matrix.T @ by_offer.T).T)
         return Slopes(value, slope, gap, fails, cost)
 
+    def least_costs(self) -> Vector:
+        """By shock, a sum of money that its discounted cost cannot fall below whatever the plan."""
+        result = np.zeros(len(self.instance.events))
+        for length in {part.length for part in self.slices}:
+            numbers = np.sort(np.concatenate([part.events for part in self.slices if part.length == length]))
+            result[numbers] = self.desk.window(length).least_costs()
+        return result
+
     def close(self) -> None:
         """Let the crew go."""
         self.crew.close()
