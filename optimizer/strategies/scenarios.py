@@ -146,7 +146,8 @@ class _Rounds:
 
 
 def _alike(one: Shock, other: Shock) -> bool:
-    return one.spec is other.spec and one.periods.start < other.periods.stop and other.periods.start < one.periods.stop
+    overlap = one.periods.start < other.periods.stop and other.periods.start < one.periods.stop
+    return one.entry == other.entry and overlap
 
 
 def chosen(name: str, shocks: Sequence[Shock], responder: Responder | None = None) -> Whole | Scenarios:
