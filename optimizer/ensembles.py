@@ -28,7 +28,9 @@ def _whole(least: int, most: int) -> BeforeValidator:
     def parsed(value: Any) -> int:
         number = parse_amount(value)
         if number != math.floor(number) or not least <= number <= most:
-            raise finding(f"{number:g} is no whole number from {least:,} to {most:,}", "Write such a number.")
+            raise finding(
+                f"{number:g} is no whole number from {least:,} to {most:,}", "Write a whole number in that range."
+            )
         return int(number)
 
     return BeforeValidator(parsed)

@@ -74,7 +74,7 @@ def shock_names_are_distinct(draft: Draft) -> Iterator[Problem]:
     instance, seen = draft.instance, {BASELINE: "the baseline"}
     for s, spec in instance.shocks.items():
         for event in expand(s, spec, instance.horizon):
-            whose = f"a start of {s}" if spec.start.listed else f"an event of {s}"
+            whose = f"an event of {s}" if spec.is_family else f"the shock {s}"
             other = seen.setdefault(event.name, whose)
             if other != whose:
                 yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
