@@ -10,6 +10,7 @@ from optimizer.distributions import parse_distribution
 
 CHANCES = (np.arange(100_000) + 0.5) / 100_000
 EDGES = np.array([0.0, 2.0**-53, 0.5, 1 - 2.0**-53])
+WIDE = math.exp(0.5**2)
 
 # What is written, its mean and its variance in theory, its support.
 THEORY = [
@@ -24,7 +25,7 @@ THEORY = [
     ({"beta": [4, 2], "low": 1, "high": 3}, 1 + 2 * 4 / 6, 4 * 8 / (36 * 7), (1, 3)),
     ({"beta": [0.5, 0.5], "high": 0.5}, 0.25, 0.25 / 8, (0, 0.5)),
     # Clipped so far out that nothing of the theory is lost.
-    ({"lognormal": [6, 0.5], "low": 0, "high": 1000}, 6 * math.exp(0.125), 36 * math.exp(0.25) * (math.exp(0.25) - 1), (0, 1000)),
+    ({"lognormal": [6, 0.5], "low": 0, "high": 1e3}, 6 * WIDE**0.5, 36 * WIDE * (WIDE - 1), (0, 1000)),
     ({"discrete": {6: 0.5, 12: 0.3, "24": 0.2}}, 11.4, 0.5 * 5.4**2 + 0.3 * 0.6**2 + 0.2 * 12.6**2, (6, 24)),
     ({"discrete": {12: 1, 6: 3, 1: 0}}, 7.5, 6.75, (6, 12)),
 ]  # fmt: skip

@@ -197,7 +197,7 @@ def test_overrides_reach_into_an_ensemble(tmp_path: Path) -> None:
     assert spec.months is not None
     assert spec.months.support == (3, 36)
     assert so.load(file, ["ensembles.bans.events.quake.weight=0"]).events[0].entry == "bans/china_ban"
-    with pytest.raises(so.InstanceError, match="--set ensembles.bans.count=0.*0 is no whole number"):
+    with pytest.raises(so.InstanceError, match=r"--set ensembles\.bans\.count=0: .*0 is no whole number"):
         so.load(file, ["ensembles.bans.count=0"])
 
 
