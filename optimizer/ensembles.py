@@ -20,7 +20,7 @@ from optimizer.families import RandomStarts, title
 from optimizer.shocks import ShockSpec, Target, as_tuple
 from optimizer.units import Described, Quantity, Share, finding, parse_amount
 
-MOST = 100_000
+MOST, LAST_SEED = 100_000, 10**15
 VARIED = "varied"
 
 
@@ -38,7 +38,7 @@ def _whole(least: int, most: int) -> BeforeValidator:
 
 _INTEGER = WithJsonSchema({"type": ["integer", "string"]})
 Count = Annotated[int, _whole(1, MOST), _INTEGER]
-Seed = Annotated[int, _whole(0, 10**15), _INTEGER]
+Seed = Annotated[int, _whole(0, LAST_SEED), _INTEGER]
 
 
 class DrawnCut(Target):
@@ -130,10 +130,10 @@ def scaled(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int) -> di
     """Ensembles with so many samples in all, in proportion to their counts; those that get none are left out.
 
     Raises:
-        ValueError: not 1 … 100,000 samples, or a negative seed.
+        ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
     """
-    if not 1 <= samples <= MOST or seed < 0:
-        raise ValueError(f"samples have to be 1 to {MOST:,} and the seed 0 or more: {samples}, {seed}")
+    if not 1 <= samples <= MOST or not 0 <= seed <= LAST_SEED:
+        raise ValueError(f"samples have to be 1 to {MOST:,} and the seed 0 to {LAST_SEED:,}: {samples}, {seed}")
     whole = sum(spec.count for spec in ensembles.values())
     exact = {name: samples * spec.count / whole for name, spec in ensembles.items()}
     counts = {name: math.floor(share) for name, share in exact.items()}

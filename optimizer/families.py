@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema, model_validator
 
 from optimizer.horizon import MONTHS, Horizon, Step
 from optimizer.units import Described, Positive, Share, finding, parse_amount, positive
@@ -241,5 +241,4 @@ Durations = Annotated[
     BeforeValidator(parse_durations),
     PlainSerializer(Axis.plain),
     WithJsonSchema({"anyOf": [_NUMBER, {"type": "array", "items": _NUMBER}]}),
-    Field(description="months"),
 ]

@@ -178,7 +178,7 @@ class Instance(Described):
         to 1; probabilities are 0. Without any shock at all there is nothing to draw, and no shock.
 
         Raises:
-            ValueError: not 1 … 100,000 samples, or a negative seed.
+            ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
         """
         return self._changed(shocks={}, ensembles=scaled(self.ensembles or varied(self.shocks), samples, seed))
 
