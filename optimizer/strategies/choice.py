@@ -23,4 +23,5 @@ def worst(events: Sequence[Shock], violated: Mapping[int, float], at_most: int) 
 
 
 def _alike(one: Shock, other: Shock) -> bool:
-    return one.spec is other.spec and one.periods.start < other.periods.stop and other.periods.start < one.periods.stop
+    overlaps = one.periods.start < other.periods.stop and other.periods.start < one.periods.stop
+    return one.entry == other.entry and overlaps

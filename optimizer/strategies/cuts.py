@@ -10,21 +10,21 @@ fixed, and what is left is a linear programme that learns as before: few integer
 always the master's, the value is always that of a plan that every shock was asked about.
 """
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
+from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
-from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.answering import Task
-from optimizer.strategies.base import Listener, Solved, Step
+from optimizer.strategies.base import Listener, Priced, Solved
 from optimizer.strategies.choice import worst
 from optimizer.strategies.master import Groups, Kind, Master
 from optimizer.strategies.recourse import Responder, Slopes
+from optimizer.strategies.rounds import Rounds
 from optimizer.strategies.whole import HELD, Run
 
 # How near bound and value come before the integers are asked for, relative.
@@ -55,7 +55,7 @@ class Cuts:
 
     def _search(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> "_Search":
         responder = self.responder or Responder(instance)
-        return _Search(self, instance, settings, clock, listener, responder)
+        return _Search(instance, settings, clock, listener, responder, self.add)
 
 
 @dataclass(frozen=True)
@@ -84,60 +84,61 @@ class Best:
     master: Master
 
 
-class _Search:
-    """One run: its master, the shocks that are written out, and the steps taken."""
-
-    def __init__(
-        self,
-        strategy: Cuts,
-        instance: Instance,
-        settings: Settings,
-        clock: Clock,
-        listener: Listener,
-        responder: Responder,
-    ) -> None:
-        self.strategy, self.instance, self.settings, self.clock = strategy, instance, settings, clock
-        self.listener, self.responder = listener, responder
-        self.began = time.perf_counter()
-        self.written: set[int] = set()
-        self.history: list[Step] = []
-        self.probability = np.array([shock.probability for shock in instance.events])
-        most = max(
-            (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values()), default=1
-        )
-        self.grain = EXACT * max(1.0, most)
+class _Search(Rounds):
+    """One run: a phase, or two where floors fail."""
 
     def solved(self) -> Solved:
         """Expected cost with all floors kept; the least gap where that cannot be."""
-        phase = _Phase(self, "cost", self._floors_kept, self._look_at_costs)
-        if phase.relax() and phase.integers():
-            return self._finished(phase, 0.0, 0.0)
-        return self._stopped(phase) if self.clock.is_over else self.least_gap()
+        return self._guarded(self._expected)
 
     def least_gap(self) -> Solved:
         """The least total gap, then the least cost with that gap held."""
+        return self._guarded(self._least_gap)
+
+    def _guarded(self, search: Callable[[], Solved]) -> Solved:
+        """Run a search; where the crew fails, the best plan so far."""
+        self.probability = np.array([shock.probability for shock in self.instance.events])
+        sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in self.instance.demands.values())
+        self.grain = EXACT * max(1.0, *sizes)
+        self.phases: list[_Phase] = []
+        try:
+            return search()
+        except CrewError as error:
+            self.responder.alone()
+            return self.ended_by(error, self._stopped())
+
+    def _expected(self) -> Solved:
+        if self.phase in ("gap", "cost under the gap"):
+            return self._least_gap()
+        phase = _Phase(self, "cost", self._floors_kept, self._look_at_costs)
+        if phase.run():
+            return self._finished(phase, 0.0, 0.0)
+        return self._stopped() if self.clock.is_over else self._least_gap()
+
+    def _least_gap(self) -> Solved:
+        if self.phase == "cost under the gap" and self.resumed:
+            gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
+            return self._cheapest(gap, bound, None)
         self.written = set()
-        first = _Phase(self, "gap", self._gaps_free, self._look_at_gaps)
-        if not (first.relax() and first.integers()):
-            return self._stopped(first) if self.clock.is_over else Solved("infeasible", first.master.stage)
-        assert first.best is not None
-        gap, bound = first.best.look.gap, max(0.0, first.bound)
-        self.written = {n for n in first.best.look.bites if self.probability[n] > 0}
+        phase = _Phase(self, "gap", self._gaps_free, self._look_at_gaps)
+        if not phase.run():
+            return self._stopped() if self.clock.is_over else Solved("infeasible", phase.master.stage)
+        assert phase.best is not None
+        self.written = {n for n in phase.best.look.bites if self.probability[n] > 0}
+        return self._cheapest(phase.best.look.gap, max(0.0, phase.bound), phase.best)
+
+    def _cheapest(self, gap: float, bound: float, least: Best | None) -> Solved:
+        """The least cost with a gap held."""
         limit = gap * (1.0 + max(HELD, self.settings.gap / 10)) + self.grain
-        second = _Phase(
-            self,
-            "cost under the gap",
-            lambda: self._gap_held(gap),
-            lambda master, values: self._look_at_both(master, values, limit),
-        )
-        if second.relax() and second.integers():
-            return self._finished(second, gap, bound, first.best.answer)
-        return self._stopped(second, first)
+        facts = {"gap": gap, "gap_bound": bound}
+
+        def look(master: Master, values: Vector) -> Look:
+            return self._look_at_both(master, values, limit)
+
+        phase = _Phase(self, "cost under the gap", lambda: self._gap_held(gap), look, facts)
+        return self._finished(phase, gap, bound, least) if phase.run() else self._stopped()
 
     # The masters.
-
-    def _shocks(self) -> list[Shock]:
-        return [self.instance.events[number] for number in sorted(self.written)]
 
     def _groups(self, kind: Kind, *, all_of_them: bool) -> list[Groups]:
         """Shocks in groups of like ones: all, or those that are not written out."""
@@ -158,7 +159,7 @@ class _Search:
 
     def _master(self, groups: list[Groups], *, counts: bool) -> Master:
         settings = replace(self.settings, gap=self.settings.gap / 2)
-        return Master(self.instance, self._shocks(), settings, self.clock, self.hear, groups=groups, counts=counts)
+        return Master(self.instance, self.shocks(), settings, self.clock, self.hear, groups=groups, counts=counts)
 
     def _floors_kept(self) -> Master:
         master = self._master(self._groups("cost", all_of_them=True), counts=False)
@@ -217,26 +218,15 @@ class _Search:
     def _slopes(self, task: Task, groups: Groups, values: Vector) -> Slopes:
         return self.responder.slopes(values, self.clock, task, groups.of, groups.weights, groups.outside)
 
-    # Telling, and ending.
+    # Ending.
 
-    def hear(self, step: Step) -> None:
-        """Pass a step on, with the seconds of the whole search."""
-        self.listener(replace(step, seconds=time.perf_counter() - self.began))
-
-    def note(self, phase: str, best: float, bound: float, look: Look) -> None:
-        """The end of a round."""
-        seconds, largest = time.perf_counter() - self.began, max(look.bites.values(), default=0.0)
-        step = Step(phase, seconds, best, bound, len(self.written), len(self.history) + 1, len(look.bites), largest)
-        self.history.append(step)
-        self.listener(step)
-
-    def _finished(self, phase: "_Phase", gap: float, gap_bound: float, least: Answer | None = None) -> Solved:
+    def _finished(self, phase: "_Phase", gap: float, gap_bound: float, least: Best | None = None) -> Solved:
         best = phase.best
         assert best is not None
         assert best.answer.values is not None
         status: Literal["optimal", "stopped"] = "optimal" if phase.is_proven else "stopped"
         gap = max(gap, best.look.gap) if gap else 0.0
-        priced = least or best.answer
+        priced = least or (best if gap == 0 else None)
         return Solved(
             status=status,
             stage=best.master.stage,
@@ -245,18 +235,17 @@ class _Search:
             bound=min(phase.bound, best.look.value),
             gap=gap,
             gap_bound=min(gap, gap_bound),
-            prices=priced.prices if least is None else None,
-            reduced=priced.reduced if least is None else None,
+            priced=Priced.of(priced.master.stage, priced.answer) if priced else None,
             history=tuple(self.history),
             notes=tuple(best.master.notes),
         )
 
-    def _stopped(self, *phases: "_Phase") -> Solved:
+    def _stopped(self) -> Solved:
         """The time ran out: the best plan of the last phase that has one; else to do nothing."""
-        for phase in phases:
+        for phase in reversed(self.phases):
             if phase.best is not None:
                 found = self._finished(phase, phase.best.look.gap, 0.0)
-                return replace(found, status="stopped", bound=float("-inf"), gap_bound=max(0.0, phases[-1].bound))
+                return replace(found, status="stopped", bound=float("-inf"), gap_bound=0.0)
         run = Run(self.instance, (), self.settings, self.clock, self.hear)
         return replace(run.fall_back(), history=tuple(self.history))
 
@@ -269,15 +258,32 @@ class _Phase:
         name: for the history.
         build: makes the master for the shocks that are written out now.
         look: asks all shocks about a plan and lets the master learn.
+        facts: what a resumed search has to know beside the cuts.
     """
 
     def __init__(
-        self, search: _Search, name: str, build: Callable[[], Master], look: Callable[[Master, Vector], Look]
+        self,
+        search: _Search,
+        name: str,
+        build: Callable[[], Master],
+        look: Callable[[Master, Vector], Look],
+        facts: Mapping[str, float] | None = None,
     ) -> None:
-        self.search, self.name, self.build, self.look = search, name, build, look
+        self.search, self.name, self.build, self.look, self.facts = search, name, build, look, facts or {}
+        search.phases.append(self)
+        is_resumed = search.resumed is not None and search.phase == name
+        if is_resumed:
+            search.written = search.rewritten()
         self.master = build()
         self.best: Best | None = None
-        self.bound, self.is_proven = float("-inf"), False
+        self.bound, self.is_proven, self.is_relaxed = float("-inf"), False, False
+        if is_resumed and search.resumed:
+            self.master.restore(search.resumed.arrays)
+            self.is_relaxed = bool(search.resumed.facts["relaxed"])
+
+    def run(self) -> bool:
+        """Whether a plan with whole numbers was found; then `best` holds it."""
+        return (self.is_relaxed or self.relax()) and self.integers()
 
     def relax(self) -> bool:
         """Whether the relaxation has an answer; then bound and value are near each other."""
@@ -287,12 +293,11 @@ class _Phase:
                 return False
             look = self.look(self.master, answer.values)
             self.bound = max(self.bound, answer.objective)
-            self.search.note(f"{self.name}, relaxation", look.value, answer.objective, look)
-            if self._grow(look):
-                continue
-            if look.is_sound and self._is_near(look.value, answer.objective, RELAXED):
-                return True
-            if self._is_near(look.value, answer.objective, 0.0) and not look.is_sound:
+            self.search.note(f"{self.name}, relaxation", look.value, answer.objective, look.bites)
+            if not self._grow(look):
+                self.is_relaxed = self._is_near(look.value, answer.objective, RELAXED if look.is_sound else 0.0)
+            self._save()
+            if self.is_relaxed:
                 return True
         return False
 
@@ -316,12 +321,14 @@ class _Phase:
         answer = master.polished(proposed)
         while answer.values is not None:
             look = self.look(master, answer.values)
-            self.search.note(self.name, look.value, self.bound, look)
+            self.search.note(self.name, look.value, self.bound, look.bites)
             is_better = self.best is None or look.value < self.best.look.value
             if look.is_sound and is_better:
                 self.best = Best(answer, look, master)
             is_near = self._is_near(look.value, answer.objective, self.search.settings.gap / 4)
-            if self._grow(look) or (is_near and look.is_sound) or self.search.clock.is_over:
+            has_grown = self._grow(look)
+            self._save()
+            if has_grown or (is_near and look.is_sound) or self.search.clock.is_over:
                 break
             answer = master.untimed()
         master.unfix()
@@ -331,11 +338,14 @@ class _Phase:
         if look.is_sound or not look.bites:
             return False
         search, before = self.search, self.master
-        search.written |= set(worst(search.instance.events, look.bites, search.strategy.add))
+        search.written |= set(worst(search.instance.events, look.bites, search.add))
         self.master = self.build()
         if not before.counts:
             self.master.recall(before)
         return True
+
+    def _save(self) -> None:
+        self.search.save(self.name, {"relaxed": self.is_relaxed, **self.facts}, self.master.state())
 
     def _is_near(self, value: float, bound: float, tolerance: float) -> bool:
         return value - bound <= max(tolerance, EXACT) * abs(value) + self.search.grain

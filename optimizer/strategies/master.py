@@ -7,7 +7,7 @@ Written out are few shocks or none. The estimates only grow: every minimum of th
 whole model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -114,6 +114,25 @@ class Master(Run):
             for cut in cuts:
                 self.cuts.setdefault(kind, []).append(cut)
                 self._write(kind, cut, np.arange(len(cut.value)))
+
+    def state(self) -> dict[str, Vector]:
+        """All cuts as arrays by name, for `restore`."""
+        return {
+            f"cut {kind} {i} {part}": getattr(cut, part)
+            for kind, cuts in self.cuts.items()
+            for i, cut in enumerate(cuts)
+            for part in ("plan", "value", "slope")
+        }
+
+    def restore(self, arrays: Mapping[str, Vector]) -> None:
+        """Take over the cuts of an earlier run."""
+        for kind in self.estimates:
+            i = 0
+            while f"cut {kind} {i} plan" in arrays:
+                cut = Cut(*(arrays[f"cut {kind} {i} {part}"] for part in ("plan", "value", "slope")))
+                self.cuts.setdefault(kind, []).append(cut)
+                self._write(kind, cut, np.arange(len(cut.value)))
+                i += 1
 
     def _write(self, kind: Kind, cut: Cut, chosen: Integers) -> None:
         if not len(chosen):

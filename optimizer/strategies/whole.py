@@ -22,7 +22,7 @@ from optimizer.levers import Sized
 from optimizer.plan import NEGLIGIBLE
 from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
-from optimizer.strategies.base import Listener, Solved, Step
+from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.reading import DUST
 
 HELD = 1e-7
@@ -221,7 +221,7 @@ class Run:
             gap = gap_bound = 0.0
         return Solved(
             status, self.stage, answer.values, cost, min(answer.bound, cost), gap, gap_bound,
-            priced.prices, priced.reduced, tuple(self.history), tuple(self.notes),
+            Priced.of(self.stage, priced), tuple(self.history), tuple(self.notes),
         )  # fmt: skip
 
     def _negligible(self, values: Sequence[float]) -> bool:
