@@ -2,7 +2,7 @@
 
 whole_stage      the plan, the baseline and every shock given, in one programme
 recourse_stage   shocks alone, where the plan is given
-cost             what is minimised, in present value
+cost             what is minimised, in present value: spending, and costs by path
 gap              the demand below the floors that is left unserved, valued at `shortage_cost`
 hold             a row that holds a gap where a bound says
 """
@@ -119,16 +119,27 @@ def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float
     }
 
 
-def cost(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    """The objective: spending and expected operation in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
+def spending(stage: Stage) -> Expression:
+    """What is spent on options, in present value: Σ δ·spend."""
     result = Expression()
     for (moment,), spent in stage.accounts("spend").items():
         result.add(spent, stage.discount(int(moment)))
+    return result
+
+
+def costs(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> dict[str, Expression]:
+    """Expected operation in present value by path: B − Σ p·B_W of the baseline, p·Q of each shock of the stage."""
+    result: dict[str, Expression] = {}
     weight = weights(instance, shocks)
     for (path, t), amount in stage.accounts("operating").items():
         if weight[str(path)][int(t)] > 0:
-            result.add(amount, weight[str(path)][int(t)])
+            result.setdefault(str(path), Expression()).add(amount, weight[str(path)][int(t)])
     return result
+
+
+def cost(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+    """The objective: spending and expected operation in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
+    return total([spending(stage), *costs(stage, instance, shocks).values()])
 
 
 def gaps(stage: Stage, instance: Instance) -> dict[str, Expression]:

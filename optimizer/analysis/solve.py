@@ -7,6 +7,7 @@ nothing      the same shocks with nothing built
 audit        all of it again, without the solver
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -27,9 +28,13 @@ from optimizer.solver import versions as solver_versions
 from optimizer.strategies.auto import chosen
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
+from optimizer.strategies.crew import hired
 from optimizer.strategies.reading import nothing, plan_values, read_flows, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
+
+# Settings that say where the work is done; they do not change the answer.
+WHERE = ("jobs", "cluster", "checkpoint")
 
 
 @dataclass
@@ -77,13 +82,17 @@ def solve(
         instance = instance.with_budget(budget)
     clock = Clock(settings.time_limit)
     hear = listener or (lambda step: None)
-    with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - timer.began))):
-        responder = Responder(instance)
+
+    def heard() -> None:
+        hear(Step("stopping", time.perf_counter() - timer.began))
+
+    responder = Responder(instance, hired(instance, settings.jobs, settings.cluster))
+    with contextlib.closing(responder), interruptible(clock, heard):
         solved = chosen(settings.strategy, instance, responder).run(instance, settings, clock, hear)
+        frame = _frame(instance, settings, clock, solved, notes)
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
-            return _without_plan(timer.seconds(clock), solved, rules, _frame(instance, settings, clock, solved, notes))
-        frame = _frame(instance, settings, clock, solved, notes)
+            return _without_plan(timer.seconds(clock), solved, rules, frame)
         result = _with_plan(instance, settings, clock, solved, responder, frame)
         report = verify(instance, result)
     result = replace(
@@ -104,7 +113,7 @@ def _frame(
         "instance": instance.title,
         "currency": instance.currency,
         "notes": (*notes, *solved.notes, *interrupted),
-        "settings": asdict(settings),
+        "settings": {name: value for name, value in asdict(settings).items() if name not in WHERE},
         "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "data": instance.to_dict(),

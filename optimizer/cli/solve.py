@@ -1,7 +1,7 @@
 """diversify solve: from an instance file to the plan, printed, audited and proven."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -24,10 +24,22 @@ def solve(
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
     solver: Annotated[str, typer.Option(help="highs, or cbc where the extra is installed.")] = "highs",
     strategy: Annotated[
-        str, typer.Option(help="whole (every shock written out), scenarios (only those that bite), or auto.")
+        str,
+        typer.Option(
+            help="whole (every shock written out), scenarios (those that bite), cuts (sums over all), or auto."
+        ),
     ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the solver.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the solver's own choices.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Check shocks on this Dask cluster instead.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the search here, to go on after an interruption.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
@@ -41,10 +53,12 @@ def solve(
     Exit codes: 0 survives and proven; 1 internal error; 2 usage; 3 bad instance; 4 no plan survives (the best one is
     printed); 5 stopped unproven.
     """
+    from optimizer.solver.base import StrategyName
+
     if solver not in ("highs", "cbc"):
         raise typer.BadParameter("write highs or cbc.", param_hint="--solver")
-    if strategy not in ("auto", "whole", "scenarios"):
-        raise typer.BadParameter("write auto, whole or scenarios.", param_hint="--strategy")
+    if strategy not in get_args(StrategyName):
+        raise typer.BadParameter("write auto, whole, scenarios or cuts.", param_hint="--strategy")
     limit = common.amount(budget, "--budget")
     for target in (csv, output.parent if output else None):
         if target is not None and target.exists() and not target.is_dir():
@@ -70,7 +84,10 @@ def solve(
         time_limit=time_limit,
         threads=threads,
         seed=seed,
-        strategy="whole" if strategy == "whole" else "scenarios" if strategy == "scenarios" else "auto",
+        strategy=cast("StrategyName", strategy),
+        jobs=jobs,
+        cluster=cluster,
+        checkpoint=str(checkpoint) if checkpoint else None,
     )
     with common.progress() as listener:
         result = find(reduced.instance, limit, settings, listener, reduced.notes, load_seconds)

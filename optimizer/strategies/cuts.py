@@ -10,8 +10,9 @@ fixed, and what is left is a linear programme that learns as before: few integer
 always the master's, the value is always that of a plan that every shock was asked about.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.answering import Task
 from optimizer.strategies.base import Listener, Priced, Solved
 from optimizer.strategies.choice import worst
-from optimizer.strategies.master import Groups, Kind, Master
+from optimizer.strategies.master import Groups, Kind, Master, packed, unpacked
 from optimizer.strategies.recourse import Responder, Slopes
 from optimizer.strategies.rounds import Rounds
 from optimizer.strategies.whole import HELD, Run
@@ -32,6 +33,8 @@ RELAXED = 1e-4
 # Groups of shocks that share an estimate: more learn faster, fewer keep the master small.
 GROUPS = 200
 EXACT = 1e-9
+# Shocks that are written out beside the estimates of gaps, since the worst ones teach the most.
+WRITTEN = 16
 TASKS: dict[Kind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
@@ -66,13 +69,15 @@ class Look:
         value: of the objective, with the truth in place of the estimates.
         gap: the total gap, where it was asked for.
         is_sound: whether the plan may be taken.
-        bites: by number, the shocks that have to be written out, with their gaps.
+        bites: by number, the shocks that are not survived, with their gaps.
+        learned: how many cuts were new to the master.
     """
 
     value: float
     gap: float = 0.0
     is_sound: bool = True
     bites: dict[int, float] = field(default_factory=dict)
+    learned: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class _Search(Rounds):
     def _expected(self) -> Solved:
         if self.phase in ("gap", "cost under the gap"):
             return self._least_gap()
-        phase = _Phase(self, "cost", self._floors_kept, self._look_at_costs)
+        phase = _Phase(self, "cost", self._floors_kept, self._look_at_costs, needs_all=True)
         if phase.run():
             return self._finished(phase, 0.0, 0.0)
         return self._stopped() if self.clock.is_over else self._least_gap()
@@ -120,11 +125,11 @@ class _Search(Rounds):
             gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
             return self._cheapest(gap, bound, None)
         self.written = set()
-        phase = _Phase(self, "gap", self._gaps_free, self._look_at_gaps)
+        phase = _Phase(self, "gap", self._gaps_free, self._look_at_gaps, most=WRITTEN)
         if not phase.run():
             return self._stopped() if self.clock.is_over else Solved("infeasible", phase.master.stage)
         assert phase.best is not None
-        self.written = {n for n in phase.best.look.bites if self.probability[n] > 0}
+        self.written |= {n for n in phase.best.look.bites if self.probability[n] > 0}
         return self._cheapest(phase.best.look.gap, max(0.0, phase.bound), phase.best)
 
     def _cheapest(self, gap: float, bound: float, least: Best | None) -> Solved:
@@ -132,91 +137,99 @@ class _Search(Rounds):
         limit = gap * (1.0 + max(HELD, self.settings.gap / 10)) + self.grain
         facts = {"gap": gap, "gap_bound": bound}
 
-        def look(master: Master, values: Vector) -> Look:
-            return self._look_at_both(master, values, limit)
+        def look(master: Master, point: Vector, values: Vector) -> Look:
+            return self._look_at_both(master, point, values, limit)
 
-        phase = _Phase(self, "cost under the gap", lambda: self._gap_held(gap), look, facts)
+        phase = _Phase(self, "cost under the gap", lambda written: self._gap_held(written, gap), look, facts)
+        if least is not None:
+            phase.master.recall(least.master.cuts)
         return self._finished(phase, gap, bound, least) if phase.run() else self._stopped()
 
     # The masters.
 
-    def _groups(self, kind: Kind, *, all_of_them: bool) -> list[Groups]:
-        """Shocks in groups of like ones: all, or those that are not written out."""
-        weights = np.ones(len(self.probability)) if kind == "gap" else self.probability
-        left = weights > 0
-        if not all_of_them:
-            left[list(self.written)] = False
-        ordered = [number for part in self.responder.slices for number in part.events.tolist() if left[number]]
+    def _groups(self, kind: Kind, without: Collection[int] = ()) -> dict[Kind, Groups]:
+        """Shocks that count, in groups of like ones."""
+        size = len(self.probability)
+        weights, least = (np.ones(size), np.zeros(size)) if kind == "gap" else (self.probability, self._least_costs)
+        ordered = [n for part in self.responder.slices for n in part.events.tolist() if weights[n] > 0]
+        ordered = [n for n in ordered if n not in without]
         if not ordered:
-            return []
-        count = min(GROUPS, len(ordered))
-        of = np.full(len(weights), -1, dtype=np.intp)
-        of[ordered] = np.arange(len(ordered)) * count // len(ordered)
-        least = np.zeros(count)
-        if kind == "cost":
-            np.add.at(least, of[ordered], weights[ordered] * self.responder.least_costs()[ordered])
-        return [Groups(kind, of, weights, least)]
+            return {}
+        of = np.full(size, -1, dtype=np.intp)
+        of[ordered] = np.arange(len(ordered)) * min(GROUPS, len(ordered)) // len(ordered)
+        return {kind: Groups(kind, of, weights, least)}
 
-    def _master(self, groups: list[Groups], *, counts: bool) -> Master:
+    @cached_property
+    def _least_costs(self) -> Vector:
+        return self.responder.least_costs()
+
+    def _master(self, written: Collection[int], groups: dict[Kind, Groups], loose: Iterable[int] = ()) -> Master:
         settings = replace(self.settings, gap=self.settings.gap / 2)
-        return Master(self.instance, self.shocks(), settings, self.clock, self.hear, groups=groups, counts=counts)
+        shocks = [self.instance.events[n] for n in sorted(written)]
+        names = frozenset(self.instance.events[n].name for n in loose)
+        return Master(self.instance, shocks, settings, self.clock, self.hear, groups=groups, loose=names)
 
-    def _floors_kept(self) -> Master:
-        master = self._master(self._groups("cost", all_of_them=True), counts=False)
+    def _floors_kept(self, written: Collection[int]) -> Master:
+        master = self._master(written, self._groups("cost"))
         master.floors(0.0, 0.0)
         return master
 
-    def _gaps_free(self) -> Master:
-        master = self._master(self._groups("gap", all_of_them=False), counts=True)
+    def _gaps_free(self, written: Collection[int]) -> Master:
+        master = self._master(written, self._groups("gap"))
         master.floors(np.inf, np.inf)
         master.model.minimise(master.shortfall)
         return master
 
-    def _gap_held(self, gap: float) -> Master:
-        groups = [*self._groups("gap", all_of_them=False), *self._groups("cost", all_of_them=False)]
-        master = self._master(groups, counts=True)
+    def _gap_held(self, written: Collection[int], gap: float) -> Master:
+        """Shocks that have a probability and fail are loose: what they cost depends on who goes short."""
+        loose = self.loose()
+        master = self._master({*written, *loose}, self._groups("gap") | self._groups("cost", loose), loose)
         master.floors(np.inf, gap / master.ration.unit * (1.0 + HELD))
         return master
 
+    def loose(self) -> set[int]:
+        """The written shocks whose cost is counted as it is, where floors fail."""
+        return {n for n in self.written if self.probability[n] > 0}
+
     # What the shocks say.
 
-    def _look_at_costs(self, master: Master, values: Vector) -> Look:
-        bites: dict[int, float] = {}
-        value = master.cost.value(values.tolist())
+    def _look_at_costs(self, master: Master, point: Vector, values: Vector) -> Look:
+        """Expected cost, and the shocks that fail; costs are learned, and shocks without probability only checked."""
+        value, learned, bites = master.cost.value(point.tolist()), 0, dict[int, float]()
         needless = set(np.flatnonzero(self.responder.dominators >= 0).tolist()) | self.written
-        for groups in master.groups:
-            found = self._slopes("slopes of costs", groups, values)
-            value += float(found.value.sum() - master.estimated("cost", values).sum())
-            master.learn("cost", values, found, values)
+        for kind, groups in master.groups.items():
+            found = self._slopes(groups, point)
+            value += float(found.value.sum() - master.estimated(kind, point).sum())
+            learned += master.learn(kind, point, found, values)
             bites |= {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails) if int(n) not in self.written}
             needless |= set(np.flatnonzero(groups.of >= 0).tolist())
         if len(needless) < len(self.instance.events):
-            gaps = self.responder.gaps(values, self.clock, needless)
+            gaps = self.responder.gaps(point, self.clock, needless)
             bites |= {int(n): float(gaps.gap[n]) for n in np.flatnonzero(gaps.fails)}
-        return Look(value, is_sound=not bites, bites=bites)
+        return Look(value, 0.0, not bites, bites, learned)
 
-    def _look_at_gaps(self, master: Master, values: Vector) -> Look:
-        (groups,) = master.groups
-        found = self._slopes("slopes of gaps", groups, values)
-        master.learn("gap", values, found, values)
-        total = float(found.value.sum())
-        bites = {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails)}
-        return Look(total, total, bites=bites)
+    def _look_at_gaps(self, master: Master, point: Vector, values: Vector) -> Look:
+        if "gap" not in master.groups:
+            return Look(0.0)
+        found = self._slopes(master.groups["gap"], point)
+        learned, total = master.learn("gap", point, found, values), float(found.value.sum())
+        return Look(total, total, True, {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails)}, learned)
 
-    def _look_at_both(self, master: Master, values: Vector, limit: float) -> Look:
-        plain = values.tolist()
-        gap, value, bites = master.shortfall.value(plain), master.cost.value(plain), dict[int, float]()
-        for groups in master.groups:
-            found = self._slopes(TASKS[groups.kind], groups, values)
-            change = float(found.value.sum() - master.estimated(groups.kind, values).sum())
-            gap, value = (gap + change, value) if groups.kind == "gap" else (gap, value + change)
-            master.learn(groups.kind, values, found, values)
-            failing = np.flatnonzero(found.fails & (self.probability > 0))
-            bites |= {int(n): float(found.gap[n]) for n in failing}
-        return Look(value, max(0.0, gap), gap <= limit and not bites, bites)
+    def _look_at_both(self, master: Master, point: Vector, values: Vector, limit: float) -> Look:
+        gap, value, learned, bites = 0.0, master.cost.value(point.tolist()), 0, dict[int, float]()
+        for kind, groups in master.groups.items():
+            found = self._slopes(groups, point)
+            learned += master.learn(kind, point, found, values)
+            if kind == "gap":
+                gap = float(found.value.sum())
+            else:
+                value += float(found.value.sum() - master.estimated(kind, point).sum())
+                bites |= {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails)}
+        return Look(value, gap, gap <= limit and not bites, bites, learned)
 
-    def _slopes(self, task: Task, groups: Groups, values: Vector) -> Slopes:
-        return self.responder.slopes(values, self.clock, task, groups.of, groups.weights, groups.outside)
+    def _slopes(self, groups: Groups, point: Vector) -> Slopes:
+        task = TASKS[groups.kind]
+        return self.responder.slopes(point, self.clock, task, groups.of, groups.weights, groups.outside)
 
     # Ending.
 
@@ -256,8 +269,10 @@ class _Phase:
     Args:
         search: whose it is.
         name: for the history.
-        build: makes the master for the shocks that are written out now.
-        look: asks all shocks about a plan and lets the master learn.
+        build: makes a master in which some shocks are written out.
+        look: asks all shocks about a plan and lets the master learn, given what the master proposes.
+        most: how many shocks may be written out.
+        needs_all: whether those that are have to be there when integers are asked for.
         facts: what a resumed search has to know beside the cuts.
     """
 
@@ -265,20 +280,23 @@ class _Phase:
         self,
         search: _Search,
         name: str,
-        build: Callable[[], Master],
-        look: Callable[[Master, Vector], Look],
+        build: Callable[[Collection[int]], Master],
+        look: Callable[[Master, Vector, Vector], Look],
         facts: Mapping[str, float] | None = None,
+        most: float = float("inf"),
+        needs_all: bool = False,
     ) -> None:
         self.search, self.name, self.build, self.look, self.facts = search, name, build, look, facts or {}
+        self.most, self.needs_all, self.value = most, needs_all, float("inf")
         search.phases.append(self)
         is_resumed = search.resumed is not None and search.phase == name
         if is_resumed:
             search.written = search.rewritten()
-        self.master = build()
+        self.master = build(search.written)
         self.best: Best | None = None
         self.bound, self.is_proven, self.is_relaxed = float("-inf"), False, False
         if is_resumed and search.resumed:
-            self.master.restore(search.resumed.arrays)
+            self.master.recall(unpacked(search.resumed.arrays))
             self.is_relaxed = bool(search.resumed.facts["relaxed"])
 
     def run(self) -> bool:
@@ -287,25 +305,42 @@ class _Phase:
 
     def relax(self) -> bool:
         """Whether the relaxation has an answer; then bound and value are near each other."""
+        centre: Vector | None = None
         while not self.search.clock.is_over:
             answer = self.master.model.solve(relaxed=True)
             if answer.values is None:
                 return False
-            look = self.look(self.master, answer.values)
+            point, look = self._look(answer.values, centre)
             self.bound = max(self.bound, answer.objective)
-            self.search.note(f"{self.name}, relaxation", look.value, answer.objective, look.bites)
-            if not self._grow(look):
-                self.is_relaxed = self._is_near(look.value, answer.objective, RELAXED if look.is_sound else 0.0)
+            value = look.value
+            if look.is_sound and value <= self.value:
+                self.value, centre = value, point
+            self.search.note(f"{self.name}, relaxation", self.value, answer.objective, look.bites)
+            if self._grow(look):
+                centre = None
+            else:
+                stuck = not look.is_sound and not look.learned
+                self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXED)
             self._save()
             if self.is_relaxed:
                 return True
         return False
 
+    def _look(self, values: Vector, centre: Vector | None) -> tuple[Vector, Look]:
+        """Ask half-way to the best plan so far, which teaches more; there itself, if that taught nothing."""
+        if centre is not None:
+            point = 0.5 * (values + centre)
+            look = self.look(self.master, point, values)
+            if look.learned or not look.is_sound:
+                return point, look
+        return values, self.look(self.master, values, values)
+
     def integers(self) -> bool:
         """Whether there is a plan with whole numbers; then `best` holds it."""
         tolerance = self.search.settings.gap
+        self.slim, self.settled = self._slimmed(), set[bytes]()
         while not self.search.clock.is_over:
-            answer = self.master.ask(self.name)
+            answer = self.slim.ask(self.name)
             if answer.values is None:
                 return self.best is not None
             self.bound = max(self.bound, answer.bound)
@@ -315,12 +350,28 @@ class _Phase:
                 return True
         return self.best is not None
 
+    def _slimmed(self) -> Master:
+        """The master that is asked for integers: where cuts say enough, without the shocks that are written out."""
+        if self.needs_all:
+            return self.master
+        slim = self.build(())
+        slim.recall(self.master.cuts)
+        return slim
+
     def _settle(self, proposed: Answer) -> None:
         """Fix the integers that are proposed, and let the rest learn until nothing is left to learn."""
+        assert proposed.values is not None
         master = self.master
-        answer = master.polished(proposed)
-        while answer.values is not None:
-            look = self.look(master, answer.values)
+        if self.slim is not master:
+            self._teach(proposed.values)
+            master.followers = [(self.slim, proposed.values)]
+        key = np.round(proposed.values[master.model.integers]).tobytes()
+        if key in self.settled and self.slim is not master:
+            return
+        self.settled.add(key)
+        answer = master.polished(master.proposed(proposed))
+        while answer.values is not None and answer.prices is not None:
+            look = self.look(master, answer.values, answer.values)
             self.search.note(self.name, look.value, self.bound, look.bites)
             is_better = self.best is None or look.value < self.best.look.value
             if look.is_sound and is_better:
@@ -328,24 +379,42 @@ class _Phase:
             is_near = self._is_near(look.value, answer.objective, self.search.settings.gap / 4)
             has_grown = self._grow(look)
             self._save()
-            if has_grown or (is_near and look.is_sound) or self.search.clock.is_over:
+            if has_grown or (is_near and look.is_sound) or not look.learned or self.search.clock.is_over:
                 break
             answer = master.untimed()
         master.unfix()
+        master.followers = []
+        if self.master is not master:
+            self.slim = self._slimmed()
+
+    def _teach(self, values: Vector) -> None:
+        """Let the slim master learn about its own proposal, half-way to the best plan so far where that teaches."""
+        if self.best is not None and self.best.answer.values is not None:
+            point, size = values.copy(), self.slim.size
+            point[:size] = 0.5 * (values[:size] + self.best.answer.values[:size])
+            if self.look(self.slim, point, values).learned:
+                return
+        self.look(self.slim, values, values)
 
     def _grow(self, look: Look) -> bool:
         """Write out the worst of the shocks that bite, if any do, in a new master that keeps what was learned."""
-        if look.is_sound or not look.bites:
-            return False
         search, before = self.search, self.master
-        search.written |= set(worst(search.instance.events, look.bites, search.add))
-        self.master = self.build()
-        if not before.counts:
-            self.master.recall(before)
+        left = {n: gap for n, gap in look.bites.items() if n not in search.written}
+        if not left or len(search.written) >= self.most:
+            return False
+        count = search.add if self.needs_all else 2 * search.add
+        search.written |= set(worst(search.instance.events, left, count))
+        self.master = self.build(search.written)
+        same = {kind: cuts for kind, cuts in before.cuts.items() if _alike(before.groups, self.master.groups, kind)}
+        self.master.recall(same)
         return True
 
     def _save(self) -> None:
-        self.search.save(self.name, {"relaxed": self.is_relaxed, **self.facts}, self.master.state())
+        self.search.save(self.name, {"relaxed": self.is_relaxed, **self.facts}, packed(self.master.cuts))
 
     def _is_near(self, value: float, bound: float, tolerance: float) -> bool:
         return value - bound <= max(tolerance, EXACT) * abs(value) + self.search.grain
+
+
+def _alike(one: Mapping[Kind, Groups], other: Mapping[Kind, Groups], kind: Kind) -> bool:
+    return kind in one and kind in other and np.array_equal(one[kind].of, other[kind].of)

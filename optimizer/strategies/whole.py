@@ -156,6 +156,13 @@ class Run:
         stopped = replace(answer, status="stopped", bound=float("-inf"))
         return self._solved(stopped, gap, 0.0, None)
 
+    def proposed(self, answer: Answer) -> Answer:
+        """Another model's answer with its integers where they stand here; both begin with the plan's columns."""
+        assert answer.values is not None
+        values = np.zeros(len(self.stage.columns))
+        values[self.model.integers] = answer.values[self.model.integers]
+        return replace(answer, values=values, prices=None)
+
     def polished(self, answer: Answer) -> Answer:
         """The same integers, fixed and whole; the rest again by linear programming, with prices."""
         assert answer.values is not None
