@@ -14,6 +14,8 @@ def worst(events: Sequence[Shock], violated: Mapping[int, float], at_most: int) 
         at_most: how many.
     """
     chosen: list[int] = []
+    if at_most < 1:
+        return chosen
     for number in sorted(violated, key=lambda number: -violated[number]):
         if not any(_alike(events[number], events[other]) for other in chosen):
             chosen.append(number)

@@ -31,10 +31,12 @@ from optimizer.strategies.whole import HELD, Run
 # How near bound and value come before the integers are asked for, relative.
 RELAXED = 1e-4
 # Groups of shocks that share an estimate: more learn faster, fewer keep the master small.
-GROUPS = 200
+GROUPS = 400
 EXACT = 1e-9
 # Shocks that are written out beside the estimates of gaps, since the worst ones teach the most.
 WRITTEN = 16
+# How far from the best plan so far towards the one that is proposed the shocks are asked.
+STEP = 0.75
 TASKS: dict[Kind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
@@ -52,9 +54,11 @@ class Cuts:
         """Find the cheapest plan that survives, or the one with the least gap."""
         return self._search(instance, settings, clock, listener).solved()
 
-    def least_gap(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
-        """The plan with the least gap, where it is known that the floors cannot all be kept."""
-        return self._search(instance, settings, clock, listener).least_gap()
+    def least_gap(
+        self, instance: Instance, settings: Settings, clock: Clock, listener: Listener, written: Iterable[int] = ()
+    ) -> Solved:
+        """The plan with the least gap, where it is known that the floors cannot all be kept in the shocks `written`."""
+        return self._search(instance, settings, clock, listener).least_gap(written)
 
     def _search(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> "_Search":
         responder = self.responder or Responder(instance)
@@ -96,8 +100,9 @@ class _Search(Rounds):
         """Expected cost with all floors kept; the least gap where that cannot be."""
         return self._guarded(self._expected)
 
-    def least_gap(self) -> Solved:
+    def least_gap(self, written: Iterable[int]) -> Solved:
         """The least total gap, then the least cost with that gap held."""
+        self.written = set(written)
         return self._guarded(self._least_gap)
 
     def _guarded(self, search: Callable[[], Solved]) -> Solved:
@@ -124,7 +129,9 @@ class _Search(Rounds):
         if self.phase == "cost under the gap" and self.resumed:
             gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
             return self._cheapest(gap, bound, None)
-        self.written = set()
+        idle = self.responder.idle(self.clock).gap
+        left = {int(n): float(idle[n]) for n in np.flatnonzero(idle) if int(n) not in self.written}
+        self.written |= set(worst(self.instance.events, left, max(0, 2 * self.add - len(self.written))))
         phase = _Phase(self, "gap", self._gaps_free, self._look_at_gaps, most=WRITTEN)
         if not phase.run():
             return self._stopped() if self.clock.is_over else Solved("infeasible", phase.master.stage)
@@ -150,7 +157,11 @@ class _Search(Rounds):
     def _groups(self, kind: Kind, without: Collection[int] = ()) -> dict[Kind, Groups]:
         """Shocks that count, in groups of like ones."""
         size = len(self.probability)
-        weights, least = (np.ones(size), np.zeros(size)) if kind == "gap" else (self.probability, self._least_costs)
+        if kind == "gap":
+            weights, least = np.ones(size), np.zeros(size)
+            weights[self.responder.idle(self.clock).gap <= 0.0] = 0.0
+        else:
+            weights, least = self.probability, self._least_costs
         ordered = [n for part in self.responder.slices for n in part.events.tolist() if weights[n] > 0]
         ordered = [n for n in ordered if n not in without]
         if not ordered:
@@ -196,7 +207,7 @@ class _Search(Rounds):
     def _look_at_costs(self, master: Master, point: Vector, values: Vector) -> Look:
         """Expected cost, and the shocks that fail; costs are learned, and shocks without probability only checked."""
         value, learned, bites = master.cost.value(point.tolist()), 0, dict[int, float]()
-        needless = set(np.flatnonzero(self.responder.dominators >= 0).tolist()) | self.written
+        needless = set(self.spared() | self.written)
         for kind, groups in master.groups.items():
             found = self._slopes(groups, point)
             value += float(found.value.sum() - master.estimated(kind, point).sum())
@@ -329,7 +340,7 @@ class _Phase:
     def _look(self, values: Vector, centre: Vector | None) -> tuple[Vector, Look]:
         """Ask half-way to the best plan so far, which teaches more; there itself, if that taught nothing."""
         if centre is not None:
-            point = 0.5 * (values + centre)
+            point = STEP * values + (1.0 - STEP) * centre
             look = self.look(self.master, point, values)
             if look.learned or not look.is_sound:
                 return point, look

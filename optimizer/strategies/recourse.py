@@ -19,7 +19,7 @@ from optimizer.solver import Basis, Clock, Vector
 from optimizer.strategies.answering import Desk, Job, Reply, Task, batches
 from optimizer.strategies.crew import Crew, Serial
 from optimizer.strategies.domination import dominators
-from optimizer.strategies.reading import read_flows
+from optimizer.strategies.reading import nothing, plan_values, read_flows
 from optimizer.strategies.window import Integers
 
 
@@ -77,6 +77,7 @@ class Responder:
         self.slices = batches(instance)
         self._bases: dict[tuple[int, Task], Basis] = {}
         self._dominators: Integers | None = None
+        self._idle: Gaps | None = None
 
     @property
     def dominators(self) -> Integers:
@@ -84,6 +85,12 @@ class Responder:
         if self._dominators is None:
             self._dominators = dominators(self.instance)
         return self._dominators
+
+    def idle(self, clock: Clock) -> Gaps:
+        """Every shock where nothing is built. One that is survived then is survived by every plan: a plan only adds."""
+        if self._idle is None:
+            self._idle = self.gaps(plan_values(self.instance, nothing(self.instance)), clock)
+        return self._idle
 
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> Gaps:
         """The least gap that a plan leaves in each shock; costs are not looked at.

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Settings
@@ -55,6 +57,11 @@ class Rounds:
     def shocks(self) -> list[Shock]:
         """The shocks that are written out, in the order of the instance."""
         return [self.instance.events[number] for number in sorted(self.written)]
+
+    def spared(self) -> frozenset[int]:
+        """The shocks that need no check: they survive though nothing is built, or if one does that dominates them."""
+        dominated = np.flatnonzero(self.responder.dominators >= 0).tolist()
+        return frozenset(np.flatnonzero(self.responder.idle(self.clock).gap <= 0.0).tolist()) | frozenset(dominated)
 
     def hear(self, step: Step) -> None:
         """Pass a step on, with the seconds of the whole search."""

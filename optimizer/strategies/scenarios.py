@@ -52,9 +52,9 @@ class _Search(Rounds):
 
     def solved(self) -> Solved:
         """Relaxation first, then integers; the least gap where floors fail."""
-        self.dominated = frozenset(np.flatnonzero(self.responder.dominators >= 0).tolist())
         self.best: Solved | None = None
         try:
+            self.needless = self.spared()
             return self._solved()
         except CrewError as error:
             self.responder.alone()
@@ -111,7 +111,7 @@ class _Search(Rounds):
 
     def _least_gap(self) -> Solved:
         cuts = Cuts(self.add, self.responder)
-        solved = cuts.least_gap(self.instance, self.settings, self.clock, self.hear)
+        solved = cuts.least_gap(self.instance, self.settings, self.clock, self.hear, self.written)
         return solved if self.resumed else replace(solved, history=(*self.history, *solved.history))
 
     def _stopped(self, solved: Solved) -> Solved:
@@ -123,7 +123,7 @@ class _Search(Rounds):
     def _violated(self, plan: Sequence[float] | Vector) -> dict[int, float]:
         """By number, the gap in money of the shocks that are not written out and that the plan does not survive.
 
-        Those that another dominates are not asked: they survive if it does.
+        Those that survive anyway, or if another one does, are not asked.
         """
-        checked = self.responder.gaps(plan, self.clock, self.written | self.dominated)
+        checked = self.responder.gaps(plan, self.clock, self.written | self.needless)
         return {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}
