@@ -36,7 +36,7 @@ EXACT = 1e-9
 # Shocks that are written out beside the estimates of gaps, since the worst ones teach the most.
 WRITTEN = 16
 # How far from the best plan so far towards the one that is proposed the shocks are asked.
-STEP = 0.75
+STEP = 0.85
 TASKS: dict[Kind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
