@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from optimizer.analysis.survival import outcome
+from optimizer.analysis.survival import survey
 from optimizer.formulation import cost, whole_stage
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
@@ -90,18 +90,18 @@ def _counts(instance: Instance) -> dict[str, int]:
 
 
 def _hits(instance: Instance) -> Iterable[Hit]:
-    answers = Responder(instance).answers(plan_values(instance, nothing(instance)), Clock(), {})
-    for shock in instance.events:
-        yield _hit(instance, shock, outcome(instance, shock, answers[shock.name].flows).segments)
+    responder = Responder(instance)
+    replies = responder.best(plan_values(instance, nothing(instance)), Clock(), {})
+    below = survey(instance, responder, replies).below.tolist()
+    for shock, row in zip(instance.events, below, strict=True):
+        yield _hit(instance, shock, {d: short for d, short in zip(instance.demands, row, strict=True) if short > 0})
 
 
-def _hit(instance: Instance, shock: Shock, segments: object) -> Hit:
-    services = dict(segments)  # type: ignore[call-overload]
+def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
     path, label = instance.path(shock), instance.horizon.label
     worst = {name: float(max(profile)) for name, profile in path.severity.items()}
     cuts = {name: severity for name, severity in worst.items() if severity > 0}
-    below = {d: service.below_floor for d, service in services.items() if service.below_floor > 0}
-    gap = sum(service.gap for service in services.values())
+    gap = sum(instance.demands[d].shortage_cost * short for d, short in below.items())
     first, last = label(shock.periods[0]), label(shock.periods[-1])
     return Hit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
 
