@@ -13,8 +13,8 @@ ROOT = Path(optimizer.__file__).parent
 FLOORS = [
     {"units", "errors", "files"},
     {"horizon", "expression"},
-    {"plan", "shocks", "frames"},
-    {"ledgers"},
+    {"plan", "shocks"},
+    {"ledgers", "frames"},
     {"result", "stage"},
     {"activity", "solver"},
     {"network", "levers"},

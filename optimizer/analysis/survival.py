@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,12 @@ class Survey:
     gap: Array
     failure: npt.NDArray[np.intp]
 
-    @property
+    @cached_property
     def margin(self) -> Array:
         """Service less floor in the worst period."""
         return self.served - self.floor
 
-    @property
+    @cached_property
     def fails(self) -> npt.NDArray[np.bool_]:
         """Whether a segment falls below its floor."""
         return self.below > 0
