@@ -16,12 +16,14 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
+from optimizer.analysis.solve import _granted
 from optimizer.analysis.survival import FULL, outcomes, survey
 from optimizer.plan import ManyFlows
 from optimizer.report.whole import parts, show
 from optimizer.solver import Clock
 from optimizer.strategies.reading import nothing, plan_values
 from optimizer.strategies.recourse import Responder
+from optimizer.strategies.whole import Whole
 
 COUNT = 60
 
@@ -280,6 +282,34 @@ def test_loud_when_one_number_of_a_shock_that_is_not_kept_is_changed(failing: Ca
                 said = so.verify(problem, result, changed).disagreements
                 assert any(row.startswith(f"{name}/imports.limit.2027: ") for row in said), said
                 assert any(row.startswith(f"{name}.cost: ") for row in said), said
+
+
+def test_loud_when_flows_are_of_another_length_or_of_nobody(failing: Case) -> None:
+    problem, result, many = failing
+    short = [replace(flows, activity={"imports": flows.activity["imports"][:, :1]}) for flows in many]
+    assert "another length than their windows" in so.verify(problem, result, short).disagreements[-1]
+    last = result.shocks[59]
+    assert last.flows is not None
+    for rows, wanted in (
+        ({"imports": (1.0, 2.0)}, "s59/imports.activity: it has another length"),
+        (dict(last.flows.activity) | {"pit": (1.0,)}, "s59/pit.activity: nobody has that name"),
+    ):
+        changed = line("s59", flows=replace(last.flows, activity=rows))(result)
+        assert wanted in so.verify(problem, changed).disagreements
+
+
+def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) -> None:
+    # The model holds s59 alone; what it leaves there says nothing of the others.
+    problem, _, _ = failing
+    last = problem.events[59]
+    one = problem.keeping(problem.options).model_copy(update={"shocks": {"s59": last.spec}})
+    solved = Whole().run(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
+    assert solved.values is not None
+    granted = _granted(problem, solved, solved.values.tolist())
+    assert granted["s59"] == pytest.approx(3500)
+    assert not {event.name for event in problem.events[:59]} & set(granted)
+    kept = _granted(problem, replace(solved, gap=0.0), solved.values.tolist())
+    assert kept == dict.fromkeys((event.name for event in problem.events), 0.0)
 
 
 def test_a_group_says_of_each_shock_what_it_says_of_it_alone(failing: Case) -> None:

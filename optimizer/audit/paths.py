@@ -67,8 +67,9 @@ class PathRows(PlanRows):
         before = len(self.report.disagreements)
         for kind in KINDS:
             for owner, row in getattr(flows, kind).items():
-                fits = len(row) == len(periods) and owner in self._owners[kind]
-                self.report.holds(f"{name}/{owner}.{kind}", "it has another length, or is nobody's", fits)
+                self.report.holds(f"{name}/{owner}.{kind}", "it has another length", len(row) == len(periods))
+                if owner not in self._owners[kind]:
+                    self.report.holds(f"{name}/{owner}.{kind}", "nobody has that name", False)
         return len(self.report.disagreements) == before
 
     def _stacked(self, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:

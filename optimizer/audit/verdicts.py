@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from optimizer.audit.paths import PathRows, Paths
 from optimizer.audit.report import TOLERANCE
-from optimizer.plan import Array, Flows, ManyFlows, Outcome, Service
+from optimizer.plan import KINDS, Array, Flows, ManyFlows, Outcome, Service
 from optimizer.shocks import Shock
 
 # Shocks that are audited at once: what bounds the memory.
@@ -84,6 +84,8 @@ class Verdicts(PathRows):
         for flows, outcomes in self._groups(many):
             shocks = [self.events[name] for name in flows.names]
             times = np.array([shock.periods for shock in shocks])
+            if any(row.shape != times.shape for kind in KINDS for row in getattr(flows, kind).values()):
+                raise ValueError("flows are of another length than their windows")
             specs = [shock.spec for shock in shocks]
             paths = Paths(specs, times, self.labels, flows, self._severities(specs, times.shape[1]))
             self._path(paths)
