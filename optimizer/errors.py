@@ -4,6 +4,7 @@ OptimizerError
 ├── InstanceError    the instance file cannot be used; carries every Finding
 ├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
 ├── SolverError      the solver failed, or is not installed
+├── CheckpointError  the state of a search cannot be written or read
 ├── CrewError        the workers that check shocks died, or cannot be reached
 ├── AuditError       a plan does not add up; carries every disagreement
 └── PlanFileError    a saved plan cannot be read
@@ -57,6 +58,10 @@ class StageError(OptimizerError):
 
 class SolverError(OptimizerError):
     """The solver failed or is missing."""
+
+
+class CheckpointError(OptimizerError):
+    """The state of a search cannot be written, or what lies there is not one."""
 
 
 class CrewError(OptimizerError):

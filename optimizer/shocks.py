@@ -1,6 +1,6 @@
 """Shocks as the file states them, as single events, and as the paths that operation takes.
 
-ShockSpec   an entry under `shocks:`; several starts make several events
+ShockSpec   an entry under `shocks:`; several starts, durations or severities make several events
 Shock       one event: a window of periods and all that happens in it
 Path        what one run of operation has to live with: the baseline, or one shock's window
 """
@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic_core.core_schema import ValidationInfo
 
+from optimizer.families import Axis, Durations, Grid, ShockStarts, title
 from optimizer.horizon import Horizon
-from optimizer.units import Described, Number, Positive, Quantity, Share, finding
+from optimizer.units import Described, Number, Quantity, Share, finding
 
 BASELINE = "baseline"
 Numbers = tuple[Number, ...]
@@ -27,19 +29,27 @@ def as_tuple(value: Any) -> Any:
     return value if value is None else (value,)
 
 
+class _Doubled:
+    """A severity that a cut gives beside that of the grid."""
+
+
+def _as_profile(value: Any) -> Any:
+    if isinstance(value, _Doubled):
+        raise finding("a severity stands here and in grid.severity", "Keep one of the two.")
+    return as_tuple(value)
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-Severities = Annotated[tuple[Share, ...], BeforeValidator(as_tuple)]
-Starts = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Severities = Annotated[tuple[Share, ...], BeforeValidator(_as_profile)]
 
 
-class Cut(Described):
-    """A share of capacity that is lost: everything that matches all the fields given."""
+class Target(Described):
+    """What a cut strikes: everything that matches all the fields given."""
 
     region: Names | None = None
     stage: Names | None = None
     process: Names | None = None
     commodity: Names | None = None
-    severity: Severities
 
     def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
         """Whether this cut strikes an activity so described."""
@@ -50,16 +60,23 @@ class Cut(Described):
             and (self.commodity is None or any(commodity in outputs for commodity in self.commodity))
         )
 
+
+class Cut(Target):
+    """A share of capacity that is lost, per period of the window; the last one given stays."""
+
+    severity: Severities
+
     def at(self, offset: int) -> float:
         """Severity in the window's period `offset`; the last one given stays."""
         return self.severity[min(offset, len(self.severity) - 1)]
 
 
 class ShockSpec(Described):
-    """An entry under ``shocks:``."""
+    """An entry under ``shocks:``: one event, or a family of them."""
 
-    start: Starts
-    months: Positive
+    grid: Grid | None = None
+    start: ShockStarts
+    months: Durations | None = Field(default=None, validate_default=True)
     deliberate: bool = False
     probability: Share = 0.0
     cuts: tuple[Cut, ...] = ()
@@ -67,27 +84,91 @@ class ShockSpec(Described):
     cost: Mapping[str, Quantity] = Field(default_factory=dict)
     survival: Mapping[str, Share] = Field(default_factory=dict)
     reliability: Mapping[str, Share] = Field(default_factory=dict)
-    listed: bool = Field(default=False, exclude=True, repr=False)
+
+    @field_validator("months", mode="before")
+    @classmethod
+    def _in_one_place(cls, months: Any, info: ValidationInfo) -> Any:
+        in_grid = "grid" not in info.data or bool(info.data["grid"] and info.data["grid"].months)
+        if months is None and not in_grid:
+            raise finding("months is missing", "Add `months:`.")
+        if months is not None and info.data.get("grid") and in_grid:
+            raise finding("months stand here and in grid.months", "Keep one of the two.")
+        return months
+
+    @field_validator("cuts", mode="before")
+    @classmethod
+    def _struck_by_grid(cls, cuts: Any, info: ValidationInfo) -> Any:
+        grid = info.data.get("grid")
+        # Where the grid itself is faulty, that is said once; the cuts are not blamed for a severity that it may hold.
+        if not isinstance(cuts, (list, tuple)) or ("grid" in info.data and not (grid and grid.severity)):
+            return cuts
+        given = _Doubled() if grid else None
+        return [
+            {"severity": 1.0, **cut, **({"severity": given} if given and "severity" in cut else {})}
+            if isinstance(cut, Mapping)
+            else cut
+            for cut in cuts
+        ]
+
+    @model_serializer(mode="wrap")
+    def _without_what_the_grid_says(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if self.grid and self.grid.severity:
+            data["cuts"] = [{key: cut[key] for key in cut if key != "severity"} for cut in data.get("cuts", ())]
+        return data
+
+    @property
+    def durations(self) -> Axis:
+        """Lengths of the windows, months."""
+        if self.grid and self.grid.months:
+            return Axis(self.grid.months, listed=True)
+        return self.months or Axis(())
+
+    @property
+    def is_family(self) -> bool:
+        """Whether events are named by an axis that is a list."""
+        return self.start.listed or self.durations.listed or bool(self.grid and self.grid.severity)
+
+    def variants(self) -> tuple[tuple[float | None, "ShockSpec"], ...]:
+        """By severity of the grid, the entry with that severity in all its cuts; the entry itself without one."""
+        if not self.grid or not self.grid.severity:
+            return ((None, self),)
+        return tuple((severity, self._at(severity)) for severity in self.grid.severity)
+
+    def _at(self, severity: float) -> "ShockSpec":
+        cuts = tuple(cut.model_copy(update={"severity": (severity,)}) for cut in self.cuts)
+        return self.model_copy(update={"cuts": cuts, "months": self.durations, "grid": None})
 
 
 @dataclass(frozen=True)
 class Shock:
-    """One event: `periods` is its window; `probability` is over the horizon."""
+    """One event: `periods` is its window; `probability` is over the horizon.
+
+    `entry` says where it comes from: the name of a shock's entry, or ``ensemble/event``. Events of one entry whose
+    windows overlap are near-copies of each other.
+    """
 
     name: str
     spec: ShockSpec = field(repr=False)
     periods: range
     probability: float
+    entry: str
 
 
 def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
-    """The events of one entry, in the order of its starts; windows are cut off at the end of the horizon."""
-    length = horizon.whole(spec.months)
-    for label in spec.start:
-        first = horizon.period(label)
-        title = f"{name}@{horizon.label(first)}" if spec.listed else name
-        last = min(first + length, len(horizon.periods))
-        yield Shock(title, spec, range(first, last), spec.probability / len(spec.start))
+    """The events of one entry: starts outermost, then durations, then severities.
+
+    Windows are cut off at the end of the horizon; the events share the entry's probability equally.
+    """
+    starts, durations, variants = spec.start.periods(horizon), spec.durations, spec.variants()
+    share = spec.probability / max(1, len(starts) * len(durations.values) * len(variants))
+    for first in starts:
+        label = horizon.label(first) if spec.start.listed else None
+        for months in durations.values:
+            periods = range(first, min(first + horizon.whole(months), len(horizon.periods)))
+            for severity, variant in variants:
+                named = title(name, label, months if durations.listed else None, severity)
+                yield Shock(named, variant, periods, share, name)
 
 
 @dataclass(frozen=True)

@@ -72,19 +72,22 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else f'"{value}"'
 
 
-def _not_negative(value: float) -> float:
+def not_negative(value: float) -> float:
+    """The number, if it is 0 or more."""
     if value < 0:
         raise finding(f"{value:g} is negative", "Write 0 or more.")
     return value
 
 
-def _positive(value: float) -> float:
+def positive(value: float) -> float:
+    """The number, if it is more than 0."""
     if value <= 0:
         raise finding(f"{value:g} is not positive", "Write more than 0.")
     return value
 
 
-def _share(value: float) -> float:
+def a_share(value: float) -> float:
+    """The number, if it lies from 0 to 1."""
     if not 0 <= value <= 1:
         cure = f"Write {value / 100:g} for {value:g} %." if 1 < value <= 100 else "Write a number from 0 to 1."
         raise finding(f"{value:g} is not a share between 0 and 1", cure)
@@ -163,12 +166,12 @@ _SERIES_SCHEMA: dict[str, Any] = {
 }
 
 Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema(_NUMBER_SCHEMA)]
-Quantity = Annotated[Amount, AfterValidator(_not_negative)]
-Positive = Annotated[Amount, AfterValidator(_positive)]
-Share = Annotated[Amount, AfterValidator(_share)]
+Quantity = Annotated[Amount, AfterValidator(not_negative)]
+Positive = Annotated[Amount, AfterValidator(positive)]
+Share = Annotated[Amount, AfterValidator(a_share)]
 AmountSeries = Annotated[Series, BeforeValidator(parse_series), PlainSerializer(_plain), WithJsonSchema(_SERIES_SCHEMA)]
-QuantitySeries = Annotated[AmountSeries, _each(_not_negative)]
-ShareSeries = Annotated[AmountSeries, _each(_share)]
+QuantitySeries = Annotated[AmountSeries, _each(not_negative)]
+ShareSeries = Annotated[AmountSeries, _each(a_share)]
 
 
 class Described(BaseModel):

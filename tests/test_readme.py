@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+import optimizer as so
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
@@ -51,10 +54,19 @@ def test_output_shown_is_the_output_there_is(folder: Path) -> None:
 
 
 def test_instance_shown_is_the_instance_there_is() -> None:
-    (shown,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    shown, _ = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
     file = (ROOT / "instances" / "tiny.yaml").read_text()
     for line in shown.splitlines():
         assert line in file
+
+
+def test_shocks_shown_can_stand_in_place_of_those_there_are() -> None:
+    _, shown = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    data = yaml.safe_load((ROOT / "instances" / "tiny.yaml").read_text()) | yaml.safe_load(shown)
+    names = [event.name for event in so.read(data).events]
+    assert names[0] == "embargo@2027,12mo,50%"
+    assert names[11:13] == ["embargo@2029,24mo,100%", "trouble#00001"]
+    assert len(names) == 512
 
 
 def test_python_runs(folder: Path) -> None:

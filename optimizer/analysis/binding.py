@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from optimizer.instance.schema import Instance
 from optimizer.plan import Price
 from optimizer.stage import Column, Row
-from optimizer.strategies.base import Solved
+from optimizer.strategies.base import Priced, Solved
 
 POINT = 0.01
 Found = tuple[str, str, float]
@@ -19,29 +19,27 @@ Found = tuple[str, str, float]
 
 def binding(instance: Instance, solved: Solved, most: int = 12) -> tuple[Price, ...]:
     """The `most` largest worths, of groups of rows and bounds that belong together; empty without prices."""
-    if solved.prices is None or solved.values is None:
+    priced = solved.priced
+    if priced is None:
         return ()
     worths: dict[tuple[str, str], float] = defaultdict(float)
-    for row, price in zip(solved.stage.rows, solved.prices, strict=True):
-        if price == 0 or (row.mark.what == "most" and not _is_used(solved, row)):
+    for row, price in zip(priced.stage.rows, priced.prices, strict=True):
+        if price == 0 or (row.mark.what == "most" and not _is_used(priced, row)):
             continue
         for what, step, size in _row(instance, row):
             worths[what, step] += abs(price) * size
-    if solved.reduced is not None:
-        rests = zip(solved.stage.columns, solved.values, solved.reduced, strict=True)
-        for column, value, price in rests:
-            if price < 0 and value >= column.upper * (1 - 1e-9) > 0:
-                for what, step, size in _column(instance, column):
-                    worths[what, step] += -price * size
+    for column, value, price in zip(priced.stage.columns, priced.values, priced.reduced, strict=True):
+        if price < 0 and value >= column.upper * (1 - 1e-9) > 0:
+            for what, step, size in _column(instance, column):
+                worths[what, step] += -price * size
     total = max(abs(solved.cost), solved.gap, 1e-12)
     prices = [Price(what, step, float(worth)) for (what, step), worth in worths.items() if worth > 1e-7 * total]
     return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
 
 
-def _is_used(solved: Solved, row: Row) -> bool:
+def _is_used(priced: Priced, row: Row) -> bool:
     """Whether anything is bought there: an option that stays closed is held by its integer, not by its largest size."""
-    assert solved.values is not None
-    return any(value > 0 and solved.values[column] > 0 for column, value in row.terms.items())
+    return any(value > 0 and priced.values[column] > 0 for column, value in row.terms.items())
 
 
 def _name(instance: Instance, owner: str) -> str:

@@ -24,11 +24,11 @@ from optimizer.plan import ManyFlows, Nothing, Plan
 from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.solver import versions as solver_versions
+from optimizer.strategies.auto import chosen
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
 from optimizer.strategies.reading import nothing, plan_values, read_flows, read_plan
 from optimizer.strategies.recourse import Responder
-from optimizer.strategies.scenarios import chosen
 from optimizer.strategies.whole import Whole
 
 
@@ -79,7 +79,7 @@ def solve(
     hear = listener or (lambda step: None)
     with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - timer.began))):
         responder = Responder(instance)
-        solved = chosen(settings.strategy, instance.events, responder).run(instance, settings, clock, hear)
+        solved = chosen(settings.strategy, instance, responder).run(instance, settings, clock, hear)
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
             return _without_plan(timer.seconds(clock), solved, rules, _frame(instance, settings, clock, solved, notes))

@@ -1,18 +1,22 @@
 """What an instance is about, before anybody chooses: counts, ranges, what shocks hit, what is bought in peace."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from optimizer.analysis.preview import Preview, previews
 from optimizer.analysis.survival import survey
 from optimizer.formulation import cost, whole_stage
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Settings
+from optimizer.stage import Stage
 from optimizer.strategies.clash import clash
 from optimizer.strategies.reading import nothing, plan_values, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
+
+MEASURED, HIT = 60, 40
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ class Summary:
     """What an instance is about.
 
     Attributes:
-        counts: of commodities, processes, segments, options by kind, shocks, columns, rows.
-        ranges: smallest and largest coefficient of the model as the solver sees it, by part.
-        hits: every shock.
+        counts: of commodities, processes, segments, options by kind, shocks, columns, rows; the last two are estimates
+            where there are more than 60 shocks.
+        ranges: smallest and largest coefficient of the model as the solver sees it, by part; of at most 60 shocks.
+        hits: every event of the listed shocks, or 40 of them, evenly spread; none of the ensembles'.
+        previews: every family and every ensemble.
         bought_in_peace: options that are bought without any shock, with the size or stock bought.
         clash: rules that contradict each other even without shocks.
     """
@@ -47,20 +53,22 @@ class Summary:
     counts: dict[str, int]
     ranges: dict[str, tuple[float, float]]
     hits: tuple[Hit, ...]
+    previews: tuple[Preview, ...]
     bought_in_peace: dict[str, float]
     clash: tuple[str, ...]
 
 
 def summarise(instance: Instance) -> Summary:
     """Count, measure, strike, and ask what would be bought with no shock at all."""
-    stage = whole_stage(instance, instance.events)
+    measured = _spread(instance.events, MEASURED)
+    stage = whole_stage(instance, measured)
     columns, rows = stage.scales()
     matrix = (
         value * columns[j] / scale
         for row, scale in zip(stage.rows, rows, strict=True)
         for j, value in row.terms.items()
     )
-    objective = cost(stage, instance, instance.events)
+    objective = cost(stage, instance, measured)
     ranges = {
         "matrix": _range(matrix),
         "objective": _range(value * columns[j] for j, value in objective.terms.items()),
@@ -68,9 +76,10 @@ def summarise(instance: Instance) -> Summary:
     }
     peace, rules = _peace(instance)
     return Summary(
-        counts=_counts(instance) | {"columns": len(stage.columns), "rows": len(stage.rows)},
+        counts=_counts(instance) | _size(instance, stage, len(measured)),
         ranges=ranges,
         hits=tuple(_hits(instance)),
+        previews=previews(instance),
         bought_in_peace=peace,
         clash=rules,
     )
@@ -89,11 +98,27 @@ def _counts(instance: Instance) -> dict[str, int]:
     return counts | {"periods": len(instance.horizon.periods)}
 
 
+def _spread[Item](items: Sequence[Item], most: int) -> Sequence[Item]:
+    """All of them, or so many, evenly spread."""
+    return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
+
+
+def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
+    """Columns and rows with every shock written out; where only some were, the others are taken to be like them."""
+    columns, rows, shocks = len(stage.columns), len(stage.rows), len(instance.events)
+    if shocks > measured:
+        calm = whole_stage(instance, ())
+        columns += round((columns - len(calm.columns)) * (shocks / measured - 1))
+        rows += round((rows - len(calm.rows)) * (shocks / measured - 1))
+    return {"columns": columns, "rows": rows}
+
+
 def _hits(instance: Instance) -> Iterable[Hit]:
-    responder = Responder(instance)
-    replies = responder.best(plan_values(instance, nothing(instance)), Clock(), {})
-    below = survey(instance, responder, replies).below.tolist()
-    for shock, row in zip(instance.events, below, strict=True):
+    listed = instance.without_ensembles()
+    responder = Responder(listed)
+    replies = responder.best(plan_values(listed, nothing(listed)), Clock(), {})
+    surveyed = zip(listed.events, survey(listed, responder, replies).below.tolist(), strict=True)
+    for shock, row in _spread(list(surveyed), HIT):
         yield _hit(instance, shock, {d: short for d, short in zip(instance.demands, row, strict=True) if short > 0})
 
 

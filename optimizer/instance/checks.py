@@ -9,10 +9,10 @@ import statistics
 from collections.abc import Callable, Iterator
 
 from optimizer.instance.draft import Draft, Place, Problem
-from optimizer.instance.references import names_resolve, shock_names_resolve
+from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
 from optimizer.instance.schema import Instance
+from optimizer.instance.windows import probabilities_add_up, shock_names_are_distinct, shocks_are_inside_the_horizon
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
-from optimizer.shocks import BASELINE, expand
 
 
 def cuts_match(draft: Draft) -> Iterator[Problem]:
@@ -20,18 +20,16 @@ def cuts_match(draft: Draft) -> Iterator[Problem]:
     if draft.instance is None or not draft.resolved:
         return
     activities = draft.instance.activities
-    for s, spec in draft.instance.shocks.items():
+    for place, spec in struck(draft.instance):
         for i, cut in enumerate(spec.cuts):
             if not any(cut.matches(p, act.region, act.stage, act.output) for p, act in activities.items()):
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
-                yield (
-                    ("shocks", s, "cuts", i),
-                    "a cut that matches nothing: no process has all it asks for",
-                    cure,
-                    "warning",
-                )
-        if not (spec.cuts or spec.demand or spec.cost or spec.survival or spec.reliability):
-            yield ("shocks", s), "nothing happens in it", "Add `cuts:`, or remove the shock.", "warning"
+                what = "a cut that matches nothing: no process has all it asks for"
+                yield (*place, "cuts", i), what, cure, "warning"
+    for place, whole in happening(draft.instance):
+        if not (whole.cuts or whole.demand or whole.cost or whole.survival or whole.reliability):
+            noun = "event" if "events" in place else "shock" if place[0] == "shocks" else "ensemble"
+            yield place, "nothing happens in it", f"Add `cuts:`, or remove the {noun}.", "warning"
 
 
 def names_are_distinct(draft: Draft) -> Iterator[Problem]:
@@ -108,60 +106,6 @@ def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
                     yield place, what, cure, "error"
 
 
-def shocks_are_inside_the_horizon(draft: Draft) -> Iterator[Problem]:
-    """Every start is a period, once; every window a whole number of periods."""
-    if draft.instance is None:
-        return
-    horizon = draft.instance.horizon
-    for s, spec in draft.instance.shocks.items():
-        periods = round(spec.months / horizon.months)
-        if periods < 1 or abs(spec.months / horizon.months - periods) > 1e-9:
-            what = f"{spec.months:g} months are no whole number of {horizon.step}s"
-            up = math.ceil(spec.months / horizon.months) * horizon.months
-            yield ("shocks", s, "months"), what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
-        seen: set[int] = set()
-        for label in spec.start:
-            try:
-                first = horizon.period(label)
-            except ValueError as cure:
-                yield ("shocks", s, "start"), f'the start "{label}" is no period of the horizon', str(cure), "error"
-                continue
-            if first in seen:
-                yield ("shocks", s, "start"), f'the start "{label}" stands twice', "Remove one of them.", "error"
-            seen.add(first)
-
-
-def probabilities_add_up(draft: Draft) -> Iterator[Problem]:
-    """For every period, the probabilities of the shocks whose windows hold it add to at most 1."""
-    if draft.instance is None or not _readable(draft.instance):
-        return
-    horizon, events = draft.instance.horizon, draft.instance.events
-    sums = [math.fsum(event.probability for event in events if t in event.periods) for t in horizon.periods]
-    worst = max(horizon.periods, key=lambda t: sums[t])
-    if sums[worst] > 1 + 1e-9:
-        what = f"the probabilities of the shocks that hold {horizon.label(worst)} add to {sums[worst]:.4g}"
-        yield ("shocks",), what, "Lower them so that no period has more than 1.", "error"
-
-
-def shock_names_are_distinct(draft: Draft) -> Iterator[Problem]:
-    """A shock's name means one event; the baseline keeps its own."""
-    if draft.instance is None or not _readable(draft.instance):
-        return
-    seen = {BASELINE: ""}
-    for s, spec in draft.instance.shocks.items():
-        for event in expand(s, spec, draft.instance.horizon):
-            if seen.setdefault(event.name, s) != s:
-                other = "the baseline" if event.name == BASELINE else f"a start of {seen[event.name]}"
-                yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
-
-
-def _readable(instance: Instance) -> bool:
-    try:
-        return instance.events is not None
-    except ValueError:
-        return False
-
-
 def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
     """Every commodity with a floor can be made, stored, recycled or done without."""
     if draft.instance is None or not draft.resolved:
@@ -173,7 +117,7 @@ def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
             isinstance(option, Substitution) and option.demand == d for option in instance.options.values()
         ):
             continue
-        floors = [*demand.survival.values, *(spec.survival.get(d, 0.0) for spec in instance.shocks.values())]
+        floors = [*demand.survival.values, *((spec.survival or {}).get(d, 0.0) for _, spec in struck(instance))]
         reason = missing.get(demand.commodity, f"no process makes {demand.commodity}")
         tail = "" if reason == f"no process makes {demand.commodity}" else f", so {demand.commodity} can never be made"
         cure = "Add a process, option or stockpile that supplies it, or correct an input."

@@ -14,6 +14,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from optimizer.ensembles import EnsembleSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
@@ -30,6 +31,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "demands": Demand,
     "options": BaseModel,
     "shocks": ShockSpec,
+    "ensembles": EnsembleSpec,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
 _KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy")
@@ -146,9 +148,8 @@ class _Reader:
         if not isinstance(entry, Mapping):
             self.report(place, "is not a mapping", "Write its fields in braces or on lines of their own.")
             return None
-        if "id" in entry or "listed" in entry:
-            key = "id" if "id" in entry else "listed"
-            self.report((*place, key), f'"{key}" is an unknown key', "Remove it; an object's key is its name.")
+        if "id" in entry:
+            self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
         model = SECTIONS[section] if section != "options" else self._kind(place, entry)
         return None if model is None else self._one(model, place, _complete(section, name, entry, home))
 
@@ -192,11 +193,17 @@ def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> d
         whole["id"] = name
     if section == "options" and entry.get("kind") in ("refining", "recycling") and entry.get("region") is None:
         whole["region"] = home
-    if section == "shocks":
-        whole["listed"] = isinstance(entry.get("start"), (list, tuple))
-        if isinstance(entry.get("cuts"), (list, tuple)):
-            whole["cuts"] = [_at_home(cut, home) for cut in entry["cuts"]]
+    if section in ("shocks", "ensembles"):
+        whole = _cuts_at_home(whole, home)
+        if isinstance(whole.get("events"), Mapping):
+            whole["events"] = {name: _cuts_at_home(event, home) for name, event in whole["events"].items()}
     return whole
+
+
+def _cuts_at_home(entry: Any, home: Any) -> Any:
+    if isinstance(entry, Mapping) and isinstance(entry.get("cuts"), (list, tuple)):
+        return {**entry, "cuts": [_at_home(cut, home) for cut in entry["cuts"]]}
+    return entry
 
 
 def _at_home(entry: Any, home: Any) -> Any:
@@ -252,7 +259,7 @@ def _noun(value: Any) -> str:
 def _unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
     for part in place[:-1]:
         model = _inner(model, part) or model
-    fields = [field.alias or name for name, field in model.model_fields.items() if name not in ("id", "listed")]
+    fields = [field.alias or name for name, field in model.model_fields.items() if name != "id"]
     if model is KINDS["stockpile"] and key in KINDS["ally"].model_fields:
         return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
     return _suggest(key, fields, "The keys here are")

@@ -4,10 +4,11 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from optimizer.activity import Activity
+from optimizer.ensembles import EnsembleSpec, Event
 from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
-from optimizer.shocks import Cut
+from optimizer.shocks import ShockSpec, Target
 
 
 def _resolve(place: Place, word: str, known: Iterable[str], noun: str) -> Iterator[Problem]:
@@ -101,16 +102,35 @@ def shock_names_resolve(draft: Draft) -> Iterator[Problem]:
         "cost": (draft.names("processes") | set(priced), "process, process option or substitution"),
         "reliability": (set(deals), "partnership"),
     }
-    for s, spec in instance.shocks.items():
+    for place, spec in struck(instance):
         for field, (known, noun) in targets.items():
-            for name in getattr(spec, field):
+            for name in getattr(spec, field) or ():
                 if draft.sound or name not in draft.names("options"):
-                    yield from _resolve(("shocks", s, field, name), name, known, noun)
+                    yield from _resolve((*place, field, name), name, known, noun)
         for i, cut in enumerate(spec.cuts):
-            yield from _names_of_cut(draft, instance, ("shocks", s, "cuts", i), cut)
+            yield from _names_of_cut(draft, instance, (*place, "cuts", i), cut)
 
 
-def _names_of_cut(draft: Draft, instance: Instance, place: Place, cut: Cut) -> Iterator[Problem]:
+def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
+    """All that may say what is struck, as the file has it: shocks, ensembles, their events."""
+    for s, spec in instance.shocks.items():
+        yield ("shocks", s), spec
+    for e, ensemble in instance.ensembles.items():
+        yield ("ensembles", e), ensemble
+        for name, event in ensemble.events.items():
+            yield ("ensembles", e, "events", name), event
+
+
+def happening(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
+    """All that may happen, with what it inherits: shocks, and the events of ensembles."""
+    for s, spec in instance.shocks.items():
+        yield ("shocks", s), spec
+    for e, ensemble in instance.ensembles.items():
+        for name, event in ensemble.whole_events().items():
+            yield ("ensembles", e, *(("events", name) if name else ())), event
+
+
+def _names_of_cut(draft: Draft, instance: Instance, place: Place, cut: Target) -> Iterator[Problem]:
     if cut.region is cut.stage is cut.process is cut.commodity is None:
         cure = "Add at least one of region, stage, process, commodity."
         yield place, "matches everything, since it names nothing", cure, "error"

@@ -7,10 +7,12 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from optimizer.activity import Activity
+from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import alone, calm
 from optimizer.levers import Lever, Option, Producing
 from optimizer.network import Demand, Process
+from optimizer.sampling import samples
 from optimizer.shocks import Path, Shock, ShockSpec, expand
 from optimizer.units import Described, Quantity, QuantitySeries, Share
 
@@ -62,6 +64,7 @@ class Instance(Described):
     demands: Mapping[str, Demand] = Field(default_factory=dict)
     options: Mapping[str, Option] = Field(default_factory=dict)
     shocks: Mapping[str, ShockSpec] = Field(default_factory=dict)
+    ensembles: Mapping[str, EnsembleSpec] = Field(default_factory=dict)
     policy: Policy = Policy()
 
     def __repr__(self) -> str:
@@ -83,8 +86,10 @@ class Instance(Described):
 
     @cached_property
     def events(self) -> tuple[Shock, ...]:
-        """Every shock, one for each start."""
-        return tuple(event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
+        """Every shock: those of all entries under `shocks:`, then the samples of all ensembles."""
+        listed = (event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
+        drawn = (event for name, spec in self.ensembles.items() for event in samples(name, spec, self.horizon))
+        return (*listed, *drawn)
 
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
@@ -114,8 +119,6 @@ class Instance(Described):
     def to_dict(self) -> dict[str, Any]:
         """The instance as `optimizer.read` takes it back, defaults left out."""
         data = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        for name, spec in self.shocks.items():
-            data["shocks"][name]["start"] = list(spec.start) if spec.listed else spec.start[0]
         data.setdefault("shocks", {})
         return data
 
@@ -125,15 +128,32 @@ class Instance(Described):
 
     def without_shocks(self) -> "Instance":
         """The same instance in a world where nothing happens."""
-        return self._changed(shocks={})
+        return self._changed(shocks={}, ensembles={})
+
+    def without_ensembles(self) -> "Instance":
+        """The same instance with its listed shocks only."""
+        return self._changed(ensembles={})
+
+    def resampled(self, samples: int, seed: int) -> "Instance":
+        """The same instance whose only shocks are its ensembles, drawn anew.
+
+        Their counts add to `samples`, in proportion to what they were, and their seeds become `seed`; probabilities
+        stay. Where there are no ensembles, there is one of the name `varied`, drawn from the listed shocks: every
+        entry is equally likely; the start is uniform over the periods of the horizon; months are triangular (0.5, 1, 2)
+        times the entry's; the severities of a sample are scaled by one factor, triangular (0.5, 1, 1.25), and clipped
+        to 1; probabilities are 0. Without any shock at all there is nothing to draw, and no shock.
+
+        Raises:
+            ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
+        """
+        return self._changed(shocks={}, ensembles=scaled(self.ensembles or varied(self.shocks), samples, seed))
 
     def keeping(self, options: Mapping[str, Lever]) -> "Instance":
         """The same instance with these options only; what shocks say of the others goes with them."""
-        known = set(self.processes) | set(options)
-        shocks = {
-            name: _forgetting(spec, set(self.options) - set(options), known) for name, spec in self.shocks.items()
-        }
-        return self._changed(options=dict(options), shocks=shocks)
+        known, gone = set(self.processes) | set(options), set(self.options) - set(options)
+        shocks = {name: _forgetting(spec, gone, known) for name, spec in self.shocks.items()}
+        ensembles = {name: forgetting(spec, gone, known) for name, spec in self.ensembles.items()}
+        return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles)
 
     def fresh(self) -> "Instance":
         """The same instance, without what was worked out from it: small enough to send."""

@@ -4,9 +4,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.summary import Hit, Summary
+from optimizer.analysis.summary import MEASURED, Hit, Summary
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
+from optimizer.report.preview import preview_table
 from optimizer.report.words import listed, named, percent, plural, sized, table
 from optimizer.units import si
 
@@ -18,12 +19,13 @@ def show_summary(file: str, instance: Instance, summary: Summary, console: Conso
     console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
     axis = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])} by {horizon.step}, {counts['periods']} periods"
     kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)
+    size = f"{counts['columns']:,} columns, {counts['rows']:,} rows with {plural(counts['shocks'], 'shock')}"
     lines = {
         "Horizon": f"{axis}; money in {instance.currency}; {percent(instance.discount_rate, 1)} a year discount",
         "Network": f"commodities: {counts['commodities']}; existing processes: {counts['processes']}; "
         f"segments: {counts['demands']}",
         "Options": f"{counts['options']}: {kinds}" if kinds else "none",
-        "Model": f"{counts['columns']:,} columns, {counts['rows']:,} rows with {plural(counts['shocks'], 'shock')}",
+        "Model": f"about {size}" if counts["shocks"] > MEASURED else size,
         "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())
         + " (as the solver sees them)",
         "Bought in peace": _peace(instance, summary),
@@ -34,6 +36,8 @@ def show_summary(file: str, instance: Instance, summary: Summary, console: Conso
     for label, text in lines.items():
         grid.add_row(label, text)
     console.print(grid)
+    if summary.previews:
+        console.print(preview_table(summary.previews, console.width))
     if summary.hits:
         console.print(_hits(instance, summary))
 
@@ -51,6 +55,8 @@ def _hits(instance: Instance, summary: Summary) -> Table:
     caption = (
         "Cut: activities that lose capacity, and the worst severity. Below floors: with nothing built, in all periods."
     )
+    left = len(instance.without_ensembles().events) - len(summary.hits)
+    caption += f"\n{plural(left, 'more shock')} of the families above are not shown." if left else ""
     shown = table("Shocks", caption=caption, expand=True)
     shown.add_column("Shock", overflow="fold", ratio=2)
     shown.add_column("Window", no_wrap=True)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 SolverName = Literal["highs", "cbc"]
-StrategyName = Literal["auto", "whole", "scenarios"]
+StrategyName = Literal["auto", "whole", "scenarios", "cuts"]
 Verdict = Literal["optimal", "stopped", "infeasible"]
 Listener = Callable[[float, float], None]
 
@@ -68,11 +68,14 @@ class Settings:
 
     Attributes:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
-        strategy: ``whole``, ``scenarios``, or ``auto``, which chooses.
+        strategy: ``whole``, ``scenarios``, ``cuts``, or ``auto``, which chooses.
         gap: relative gap to which integers are proven.
         time_limit: seconds for the whole question; None for no limit.
         threads: None leaves it to the solver.
         seed: of the solver's own choices.
+        jobs: processes that check shocks; None takes all cores where there are many shocks.
+        cluster: address of a Dask scheduler whose workers check shocks instead.
+        checkpoint: folder for the state of the search, written after each round; None writes none.
     """
 
     solver: SolverName = "highs"
@@ -81,6 +84,9 @@ class Settings:
     threads: int | None = None
     seed: int | None = None
     strategy: StrategyName = "auto"
+    jobs: int | None = None
+    cluster: str | None = None
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,4 +128,8 @@ class BackEnd(Protocol):
         self, costs: Vector, lower: Vector, upper: Vector, integers: Indices, clock: Clock, listener: Listener
     ) -> Raw:
         """Minimise; `integers` are the columns that have to be whole."""
+        ...
+
+    def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
+        """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
         ...

@@ -48,6 +48,14 @@ class Cold:
         stats = problem.solve(solver)
         return self._read(stats, variables, is_mip=bool(whole))
 
+    def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
+        """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
+        variables = self._problem.variables()
+        for row, bound in zip(coefficients, right, strict=True):
+            left = pulp.lpSum_vars_coefs([(variables[columns[i]], float(row[i])) for i in np.flatnonzero(row)])
+            left.constant, left.sense = -float(bound), pulp.const.LpConstraintLE
+            self._problem.addConstraint(left, f"cut{len(self._problem.constraints())}")
+
     def _read(self, stats: Any, variables: Sequence[Any], *, is_mip: bool) -> Raw:
         status = pulp.const.LpSolveStatus
         if stats.status == status.Infeasible:

@@ -45,6 +45,13 @@ class Highs:
         self._listener: Listener | None = None
         self._highs.cbMipLogging += self._heard
 
+    def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
+        """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
+        rows, places = np.nonzero(coefficients)
+        starts = np.searchsorted(rows, np.arange(len(right))).astype(np.int32)
+        lower = np.full(len(right), -kHighsInf)
+        self._highs.addRows(len(right), lower, right, len(rows), starts, columns[places], coefficients[rows, places])
+
     def _heard(self, event: Any) -> None:
         if self._listener is not None:
             self._listener(float(event.data_out.mip_primal_bound), float(event.data_out.mip_dual_bound))

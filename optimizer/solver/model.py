@@ -12,10 +12,13 @@ import numpy as np
 import pulp
 
 from optimizer.expression import Expression
-from optimizer.solver.base import Answer, BackEnd, Clock, Indices, Listener, Raw, Settings
+from optimizer.solver.base import Answer, BackEnd, Clock, Indices, Listener, Raw, Settings, Vector
 from optimizer.solver.cold import Cold
 from optimizer.solver.highs import Highs
 from optimizer.stage import Stage
+
+# A coefficient of an added row that is smaller than this share of its largest one is none.
+TINY = 1e-12
 
 
 class Model:
@@ -26,6 +29,9 @@ class Model:
         self.settings = settings
         self.clock = clock or Clock(settings.time_limit)
         columns, rows = stage.scales()
+        self._mass = max(
+            (c for c, column in zip(columns, stage.columns, strict=True) if column.unit == "t"), default=1.0
+        )
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
         self.lower = np.array([column.lower for column in stage.columns])
         self.upper = np.array([column.upper for column in stage.columns])
@@ -61,6 +67,17 @@ class Model:
         chosen = np.asarray(columns, dtype=np.int32)
         self.lower[chosen], self.upper[chosen] = lower, upper
 
+    def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, right: Vector) -> None:
+        """New rows ``coefficients · columns ≤ right``, in the units of the file and of one row of tonnes.
+
+        They stand behind the rows of the stage; an answer has no prices for them.
+        """
+        chosen = np.asarray(columns, dtype=np.int32)
+        scale = self._mass
+        scaled = coefficients * self._column_scale[chosen] / scale
+        scaled[np.abs(scaled) < TINY * np.abs(scaled).max(axis=1, keepdims=True, initial=0.0)] = 0.0
+        self._back.extend(chosen, scaled, right / scale)
+
     def solve(self, *, relaxed: bool = False, listener: Listener | None = None) -> Answer:
         """Solve; `relaxed` drops the integers, `listener` hears (incumbent, bound)."""
         began = time.perf_counter()
@@ -85,7 +102,11 @@ class Model:
         bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
         if has_integers:
             bound = min(bound + self._objective.constant, objective)
-        prices = None if has_integers or raw.duals is None else raw.duals * self._money / self._row_scale
+        prices = (
+            None
+            if has_integers or raw.duals is None
+            else raw.duals[: len(self._row_scale)] * self._money / self._row_scale
+        )
         reduced = None if prices is None or raw.reduced is None else raw.reduced * self._money / self._column_scale
         return Answer(raw.status, values, objective, bound, prices, reduced)
 

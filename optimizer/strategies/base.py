@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from optimizer.instance.schema import Instance
-from optimizer.solver import Clock, Settings, Vector
+from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.stage import Stage
 
 
@@ -39,6 +39,23 @@ Listener = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
+class Priced:
+    """A linear programme with its prices: by row, and by column where it rests on a bound."""
+
+    stage: Stage
+    values: Vector
+    prices: Vector
+    reduced: Vector
+
+    @classmethod
+    def of(cls, stage: Stage, answer: Answer) -> "Priced | None":
+        """The prices of an answer; None where it has none."""
+        if answer.values is None or answer.prices is None or answer.reduced is None:
+            return None
+        return cls(stage, answer.values, answer.prices, answer.reduced)
+
+
+@dataclass(frozen=True)
 class Solved:
     """What a strategy found.
 
@@ -48,8 +65,7 @@ class Solved:
         values: by column; None where there is no plan.
         cost, bound: total cost of `values` and its proven lower bound.
         gap, gap_bound: the least survival gap and its proven lower bound; 0 where every floor is kept.
-        prices: by row, of cost, or of gap where floors fail; None where the time ran out.
-        reduced: the same by column.
+        priced: prices of cost, or of gap where floors fail; None where the time ran out.
         history: every step.
         notes: what the user should know.
     """
@@ -61,8 +77,7 @@ class Solved:
     bound: float = float("-inf")
     gap: float = 0.0
     gap_bound: float = 0.0
-    prices: Vector | None = None
-    reduced: Vector | None = None
+    priced: Priced | None = None
     history: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
 

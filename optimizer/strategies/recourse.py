@@ -6,7 +6,7 @@ Shocks have nothing in common once the plan is fixed. Those whose windows are eq
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -182,6 +182,30 @@ class Responder:
                 by_offer[group] += slope
         slope = np.asarray((self.desk.offers.matrix.T @ by_offer.T).T)
         return Slopes(value, slope, gap, fails, cost)
+
+    def least_costs(self) -> Vector:
+        """By shock, a sum of money that its discounted cost cannot fall below whatever the plan."""
+        result = np.zeros(len(self.instance.events))
+        for length in {part.length for part in self.slices}:
+            numbers = np.sort(np.concatenate([part.events for part in self.slices if part.length == length]))
+            result[numbers] = self.desk.window(length).least_costs()
+        return result
+
+    def bases(self) -> dict[str, npt.NDArray[Any]]:
+        """Where each batch starts the next time, by name."""
+        return {f"basis {batch} {task}": basis for (batch, task), basis in self._bases.items()}
+
+    def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Start where another run stopped: what `bases` gave."""
+        for name, basis in arrays.items():
+            if name.startswith("basis "):
+                _, batch, task = name.split(" ", 2)
+                self._bases[int(batch), cast(Task, task)] = basis
+
+    def alone(self) -> None:
+        """Go on in this process, after the crew failed."""
+        self.crew.close()
+        self.crew = Serial(self.instance, self.desk)
 
     def close(self) -> None:
         """Let the crew go."""

@@ -15,13 +15,14 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
+from optimizer.expression import Expression
 from optimizer.formulation import Ration, hold
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.plan import NEGLIGIBLE
 from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
-from optimizer.strategies.base import Listener, Solved, Step
+from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.reading import DUST
 
 HELD = 1e-7
@@ -51,15 +52,19 @@ class Run:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self.stage = formulation.whole_stage(self.instance, self.shocks)
-        self.cost = formulation.cost(self.stage, self.instance, self.shocks)
-        self.shortfall = formulation.gap(self.stage, self.instance)
+        self.cost, self.shortfall = self._objectives()
         self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
         self.ration: Ration = hold(self.stage, "survival", self.shortfall)
         self.model = Model(self.stage, self.cost, self.settings, self.clock)
 
+    def _objectives(self) -> tuple[Expression, Expression]:
+        """What is minimised: cost, and where floors fail the gap."""
+        cost = formulation.cost(self.stage, self.instance, self.shocks)
+        return cost, formulation.gap(self.stage, self.instance)
+
     def relaxed(self) -> Answer:
         """All floors kept, integers dropped, least cost."""
-        self._floors(0.0, 0.0)
+        self.floors(0.0, 0.0)
         return self.model.solve(relaxed=True)
 
     def result(self) -> Solved:
@@ -69,21 +74,24 @@ class Run:
 
     def kept(self) -> Solved | None:
         """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
-        self._floors(0.0, 0.0)
-        answer = self._solve("cost")
+        self.floors(0.0, 0.0)
+        answer = self.ask("cost")
         if answer.status == "infeasible" and not self.below:
             return Solved("infeasible", self.stage, history=tuple(self.history))
         if answer.status == "infeasible":
             return None
         if answer.values is None:
-            return self._fall_back()
+            return self.fall_back()
         return self._finish(answer, 0.0, 0.0)
 
-    def _floors(self, most: float, allowed: float) -> None:
+    def floors(self, most: float, allowed: float) -> None:
+        """Let each floor be missed by `most`, t, and all together by `allowed`, in units of the ration."""
         self.model.bound(self.below, 0.0, most)
         self.model.bound(self.ration.columns, 0.0, allowed)
 
-    def _solve(self, phase: str) -> Answer:
+    def ask(self, phase: str) -> Answer:
+        """Solve with integers, telling every step."""
+
         def hear(best: float, bound: float) -> None:
             step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
             self.history.append(step)
@@ -97,14 +105,14 @@ class Run:
 
     def _least_gap(self) -> Solved:
         """Floors cannot all be kept: least gap first, then least cost with that gap held."""
-        self._floors(np.inf, np.inf)
+        self.floors(np.inf, np.inf)
         self.model.minimise(self.shortfall)
-        answer = self._solve("gap")
+        answer = self.ask("gap")
         if answer.status == "infeasible":
             return Solved("infeasible", self.stage, history=tuple(self.history))
         if answer.values is None:
-            return self._fall_back()
-        least = self._polished(answer)
+            return self.fall_back()
+        least = self.polished(answer)
         assert least.values is not None
         gap_bound = max(0.0, min(answer.bound, least.objective))
         if answer.status == "stopped" or self.clock.is_over:
@@ -117,16 +125,16 @@ class Run:
         gap = least.objective
         self.model.minimise(self.cost)
         for slack in (HELD, 10 * HELD):
-            self._unfix()
-            self._floors(np.inf, gap / self.ration.unit * (1.0 + slack))
-            answer = self._solve("cost under the gap")
+            self.unfix()
+            self.floors(np.inf, gap / self.ration.unit * (1.0 + slack))
+            answer = self.ask("cost under the gap")
             if answer.status != "infeasible":
                 break
         if answer.values is None:
             answer = replace(least, status="stopped", bound=float("-inf"))
         return self._finish(answer, gap, gap_bound, least)
 
-    def _fall_back(self) -> Solved:
+    def fall_back(self) -> Solved:
         """The time ran out before any plan was found: the one that is always there is to do nothing."""
         self.notes.append("The run was stopped before any plan was found; this one does nothing.")
         plan = [
@@ -134,21 +142,21 @@ class Run:
         ]
         plan = [j for j in plan if j not in self.ration.columns]
         self.model.clock = Clock()
-        self._floors(np.inf, np.inf)
+        self.floors(np.inf, np.inf)
         self.model.bound(plan, 0.0, 0.0)
         self.model.minimise(self.shortfall)
         answer = self.model.solve(relaxed=True)
         if answer.values is None:
             return Solved("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
         gap = max(0.0, self.shortfall.value(answer.values.tolist()))
-        self._floors(np.inf, gap / self.ration.unit * (1.0 + HELD))
+        self.floors(np.inf, gap / self.ration.unit * (1.0 + HELD))
         self.model.minimise(self.cost)
         cheapest = self.model.solve(relaxed=True)
         answer = answer if cheapest.values is None else cheapest
         stopped = replace(answer, status="stopped", bound=float("-inf"))
         return self._solved(stopped, gap, 0.0, None)
 
-    def _polished(self, answer: Answer) -> Answer:
+    def polished(self, answer: Answer) -> Answer:
         """The same integers, fixed and whole; the rest again by linear programming, with prices."""
         assert answer.values is not None
         if not len(self.model.integers) and answer.prices is not None:
@@ -157,7 +165,7 @@ class Run:
         for _ in range(3):
             fixed = np.round(values[self.model.integers])
             self.model.bound(self.model.integers, fixed, fixed)
-            again = self._untimed()
+            again = self.untimed()
             if again.values is None:
                 self.notes.append("The integers could not be fixed exactly; prices are left out.")
                 return answer
@@ -168,7 +176,8 @@ class Run:
             values[dust] = 0.0
         return again
 
-    def _untimed(self) -> Answer:
+    def untimed(self) -> Answer:
+        """Solve what is left once the integers are fixed, whatever the clock says."""
         clock, self.model.clock = self.model.clock, Clock()
         try:
             return self.model.solve(relaxed=True)
@@ -187,7 +196,8 @@ class Run:
         empty = [o for o in opened - needed if sizes[o] <= DUST * lumpy[o].max_size]
         return [column for o in empty for column in by[o]]
 
-    def _unfix(self) -> None:
+    def unfix(self) -> None:
+        """Let the integers move again."""
         columns = self.stage.columns
         upper = [columns[j].upper for j in self.model.integers]
         self.model.bound(self.model.integers, 0.0, np.array(upper))
@@ -197,8 +207,8 @@ class Run:
         self.model.minimise(self.cost)
         bound = answer.bound if least is None or answer.status == "optimal" else float("-inf")
         if least is not None and answer.values is not None and answer.bound == float("-inf"):
-            self._floors(np.inf, gap / self.ration.unit * (1.0 + HELD))
-        polished = replace(self._polished(answer), status=answer.status, bound=bound)
+            self.floors(np.inf, gap / self.ration.unit * (1.0 + HELD))
+        polished = replace(self.polished(answer), status=answer.status, bound=bound)
         return self._solved(polished, gap, gap_bound, least)
 
     def _solved(self, answer: Answer, gap: float, gap_bound: float, least: Answer | None) -> Solved:
@@ -211,7 +221,7 @@ class Run:
             gap = gap_bound = 0.0
         return Solved(
             status, self.stage, answer.values, cost, min(answer.bound, cost), gap, gap_bound,
-            priced.prices, priced.reduced, tuple(self.history), tuple(self.notes),
+            Priced.of(self.stage, priced), tuple(self.history), tuple(self.notes),
         )  # fmt: skip
 
     def _negligible(self, values: Sequence[float]) -> bool:

@@ -170,9 +170,16 @@ class Window:
         """Discounted operating and shortage cost by column, one row for each of some shocks."""
         return self._costs.of(which)
 
+    def least_costs(self) -> Vector:
+        """By shock, what its cost cannot fall below: all that earns money runs as much as it can."""
+        every = np.arange(len(self.shocks))
+        costs, upper = self._costs.of(every), self._upper.of(every)
+        return np.asarray(np.where(costs < 0, costs * np.where(costs < 0, upper, 0.0), 0.0).sum(axis=1))
+
     def slopes(self, which: Integers, is_tight: npt.NDArray[np.bool_], prices: Vector, reduced: Vector) -> Vector:
         """The change of each answer per unit of each offer, one row a shock."""
-        limits = np.where(is_tight, reduced[:, self._limited] / self._per, 0.0)
+        # Where a column is shut (its upper bound is 0 as well) a positive price belongs to its lower bound.
+        limits = np.where(is_tight, np.minimum(reduced[:, self._limited], 0.0) / self._per, 0.0)
         worth = np.concatenate([prices, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
         slopes = np.zeros((len(which), len(self.offers.constant)))
         places = self._term_place[None, :] + self.starts[which][:, None]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.solver import Clock, Settings
+from optimizer.strategies.auto import chosen
 from optimizer.strategies.base import Step
-from optimizer.strategies.scenarios import Scenarios, chosen
+from optimizer.strategies.scenarios import Scenarios
 from optimizer.strategies.whole import Whole
 from tests.strategies import SHOCK, instances
 

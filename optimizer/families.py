@@ -1,0 +1,244 @@
+"""Families of shocks: the starts, durations and severities that one entry lists, and the names of its events.
+
+Starts   one period, a list of periods, or all periods of a span
+Axis     one number, or a list of numbers
+Grid     severities and durations of a family: its events are the cross product with its starts
+
+`title` names an event by those of its axes that are lists: ``embargo@2028Q1,6mo,80%``.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema, model_validator
+
+from optimizer.horizon import MONTHS, Horizon, Step
+from optimizer.units import Described, Positive, Share, finding, parse_amount, positive
+
+_COARSE = {4: 12, 6: 3, 7: 1}
+_SPAN = ("from", "to", "every")
+
+
+@dataclass(frozen=True)
+class Starts:
+    """The periods in which a window may begin, as the file names them.
+
+    Attributes:
+        labels: the periods listed; of a span its first and, where it is given, its last, which is inclusive.
+        form: one period, a list, a span, or the span of an ensemble in which every period is equally likely.
+        every: the stride of a span; None is the step of the horizon.
+    """
+
+    labels: tuple[str, ...]
+    form: Literal["one", "list", "span", "uniform"] = "one"
+    every: Step | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether events are named by their start."""
+        return self.form != "one"
+
+    def periods(self, horizon: Horizon) -> tuple[int, ...]:
+        """The periods meant, in the order of the file.
+
+        Raises:
+            ValueError: one of them is no period of the horizon, or a span goes backwards or too finely.
+        """
+        for what, cure in self.problems(horizon):
+            raise ValueError(f"{what}. {cure}")
+        if self.form in ("one", "list"):
+            return tuple(horizon.period(label) for label in self.labels)
+        first = horizon.period(self.labels[0])
+        last = _end(horizon, self.labels[1]) if len(self.labels) > 1 else horizon.periods[-1]
+        return tuple(range(first, last + 1, MONTHS[self.every or horizon.step] // horizon.months))
+
+    def problems(self, horizon: Horizon) -> Iterator[tuple[str, str]]:
+        """What is wrong with them in a horizon, and the cure of each."""
+        seen: set[int] = set()
+        for label in self.labels:
+            try:
+                first = horizon.period(label)
+            except ValueError as cure:
+                yield f'the start "{label}" is no period of the horizon', str(cure)
+                continue
+            if first in seen and self.form == "list":
+                yield f'the start "{label}" stands twice', "Remove one of them."
+            seen.add(first)
+        if self.form in ("span", "uniform") and len(self.labels) > 1 and len(seen) == len(set(self.labels)):
+            begin, end = self.labels
+            if _end(horizon, end) < horizon.period(begin):
+                yield f'the last start "{end}" is before the first, "{begin}"', "Swap the two."
+        if self.every and MONTHS[self.every] < horizon.months:
+            yield f"every {self.every} is finer than the horizon's step", f"Write year{_or_coarser(horizon)}."
+
+    def plain(self) -> Any:
+        """As the file has them."""
+        if self.form == "uniform":
+            return {"uniform": list(self.labels)}
+        if self.form == "span":
+            given = dict(zip(("from", "to"), self.labels, strict=False))
+            return given | ({"every": self.every} if self.every else {})
+        return list(self.labels) if self.listed else self.labels[0]
+
+
+def _or_coarser(horizon: Horizon) -> str:
+    return f" or {horizon.step}" if horizon.step != "year" else ""
+
+
+def _end(horizon: Horizon, label: str) -> int:
+    """The last period that a label holds: the fourth quarter of ``2030``."""
+    return horizon.period(label) + max(1, _COARSE[len(label.strip())] // horizon.months) - 1
+
+
+def parse_starts(value: Any) -> Starts:
+    """Starts from a period, a list of them, or ``{from: …, to: …, every: …}``.
+
+    Raises:
+        PydanticCustomError: an empty list, something that cannot name a period, or an unknown key.
+    """
+    if isinstance(value, Starts):
+        return value
+    if isinstance(value, Mapping):
+        return _span(value)
+    if isinstance(value, (list, tuple)):
+        return Starts(tuple(_label(item) for item in _some(value)), "list")
+    return Starts((_label(value),))
+
+
+def parse_random_starts(value: Any) -> Starts:
+    """Those of an ensemble, of which each is equally likely: the same, or ``{uniform: [first, last]}``."""
+    if not isinstance(value, Mapping) or "uniform" not in value:
+        return parse_starts(value)
+    ends = value["uniform"]
+    if len(value) > 1 or not isinstance(ends, (list, tuple)) or len(ends) != 2:
+        raise finding("is no uniform draw of a start", "Write {uniform: [first period, last period]}.")
+    return Starts(tuple(_label(end) for end in ends), "uniform")
+
+
+def _span(value: Mapping[Any, Any]) -> Starts:
+    for key in value:
+        if key not in _SPAN:
+            raise finding(f'"{key}" is no key of a span of starts', suggest(str(key), _SPAN, "The keys are"))
+    if value.get("from") is None:
+        raise finding("from is missing", "Add `from:`, the first start.")
+    every = value.get("every")
+    if every is not None and (not isinstance(every, str) or every not in MONTHS):
+        raise finding(f"every {every} is no stride", "Write year, quarter or month.")
+    ends = [value["from"]] + ([value["to"]] if value.get("to") is not None else [])
+    return Starts(tuple(_label(end) for end in ends), "span", every)
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        shown = "nothing" if value is None else "a list" if isinstance(value, list) else f'"{value}"'
+        raise finding(f"{shown} is no period", "Write a period such as 2027, 2027Q3 or 2027-07.")
+    return str(value)
+
+
+def _some(value: Sequence[Any]) -> Sequence[Any]:
+    if not value:
+        raise finding("is an empty list", "Name at least one, or leave the field out.")
+    return value
+
+
+def suggest(word: str, known: Iterable[str], otherwise: str) -> str:
+    """A cure for a word that is not known: the nearest that is, or all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    return f'Did you mean "{near[0]}"?' if near else f"{otherwise} {', '.join(names)}."
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Numbers that a family runs through; only those of a list are part of a name."""
+
+    values: tuple[float, ...]
+    listed: bool = False
+
+    def plain(self) -> Any:
+        """As the file has it."""
+        return list(self.values) if self.listed else self.values[0]
+
+
+def parse_durations(value: Any) -> Axis:
+    """Months from a number or a list of numbers.
+
+    Raises:
+        PydanticCustomError: an empty list, what is no positive number, or a number that stands twice.
+    """
+    if isinstance(value, Axis):
+        return value
+    listed = isinstance(value, (list, tuple))
+    numbers = tuple(positive(parse_amount(number)) for number in (_some(value) if listed else (value,)))
+    return Axis(_distinct(numbers), listed)
+
+
+def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    shown = [figure(number) for number in numbers]
+    for i, number in enumerate(shown):
+        if number in shown[:i]:
+            raise finding(f"{number} stands twice", "Remove one of them.")
+    return numbers
+
+
+def _as_list(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_some(value))
+    raise finding("is no list", "Write a list, such as [6, 12]; one value alone belongs to the shock or its cuts.")
+
+
+class Grid(Described):
+    """What a family runs through beside its starts."""
+
+    severity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = ()
+    months: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = ()
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "Grid":
+        if not self.severity and not self.months:
+            raise finding("is empty", "Write `severity: [ … ]` or `months: [ … ]`, or remove the grid.")
+        return self
+
+
+def figure(value: float) -> str:
+    """A number in a name: as short as it can be, and no two alike."""
+    return f"{value:.12g}"
+
+
+def title(name: str, start: str | None, months: float | None, severity: float | None) -> str:
+    """The name of an event; an axis that is not listed is None."""
+    parts = [] if start is None else [start]
+    parts += [] if months is None else [f"{figure(months)}mo"]
+    parts += [] if severity is None else [f"{figure(100 * severity)}%"]
+    return f"{name}@{','.join(parts)}" if parts else name
+
+
+_PERIOD: dict[str, Any] = {"type": ["string", "integer"]}
+_STARTS: list[dict[str, Any]] = [
+    _PERIOD,
+    {"type": "array", "items": _PERIOD},
+    {"type": "object", "properties": {"from": _PERIOD, "to": _PERIOD, "every": {"enum": list(MONTHS)}}},
+]
+_ENDS: dict[str, Any] = {"type": "object", "properties": {"uniform": {"type": "array", "items": _PERIOD}}}
+_NUMBER: dict[str, Any] = {"type": ["number", "string"]}
+
+ShockStarts = Annotated[
+    Starts,
+    BeforeValidator(parse_starts),
+    PlainSerializer(Starts.plain),
+    WithJsonSchema({"anyOf": _STARTS}),
+]
+RandomStarts = Annotated[
+    Starts,
+    BeforeValidator(parse_random_starts),
+    PlainSerializer(Starts.plain),
+    WithJsonSchema({"anyOf": [*_STARTS, _ENDS]}),
+]
+Durations = Annotated[
+    Axis,
+    BeforeValidator(parse_durations),
+    PlainSerializer(Axis.plain),
+    WithJsonSchema({"anyOf": [_NUMBER, {"type": "array", "items": _NUMBER}]}),
+]

@@ -1,0 +1,32 @@
+"""Which strategy fits an instance."""
+
+from optimizer.instance.schema import Instance
+from optimizer.solver.base import StrategyName
+from optimizer.strategies.base import Strategy
+from optimizer.strategies.cuts import Cuts
+from optimizer.strategies.recourse import Responder
+from optimizer.strategies.scenarios import Scenarios
+from optimizer.strategies.whole import Whole
+
+# Up to so many shocks the whole model is small.
+HANDFUL = 8
+# With probabilities, or where floors fail, every shock counts: the whole model is no larger than its shocks make it.
+PERIODS = 60
+
+
+def chosen(name: StrategyName, instance: Instance, responder: Responder | None = None) -> Strategy:
+    """The strategy of a name.
+
+    ``auto`` takes the whole model for a handful of shocks, or for shocks with probabilities that last few periods in
+    all; else scenarios, which turn to cuts where every shock counts.
+    """
+    if name == "whole" or (name == "auto" and _is_small(instance)):
+        return Whole()
+    return Cuts(responder=responder) if name == "cuts" else Scenarios(responder=responder)
+
+
+def _is_small(instance: Instance) -> bool:
+    events = instance.events
+    if any(shock.probability > 0 for shock in events):
+        return sum(len(shock.periods) for shock in events) <= PERIODS
+    return len(events) <= HANDFUL

@@ -1,0 +1,84 @@
+"""What every search in rounds keeps: the shocks that are written out, the steps taken, and a state to resume from."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from optimizer.instance.schema import Instance
+from optimizer.shocks import Shock
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.base import Listener, Solved, Step
+from optimizer.strategies.checkpoint import Arrays, Checkpoint, State
+from optimizer.strategies.recourse import Responder
+
+
+class Rounds:
+    """A search.
+
+    Args:
+        instance, settings, clock, listener: as for `Strategy.run`.
+        responder: answers for the shocks.
+        add: how many shocks are written out in a round.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        settings: Settings,
+        clock: Clock,
+        listener: Listener,
+        responder: Responder,
+        add: int,
+    ) -> None:
+        self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
+        self.responder, self.add = responder, add
+        self.began = time.perf_counter()
+        self.written: set[int] = set()
+        self.history: list[Step] = []
+        folder = settings.checkpoint
+        self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
+        self.resumed = self.checkpoint.load() if self.checkpoint else None
+        if self.resumed:
+            self.responder.recall(self.resumed.arrays)
+            self.history = [Step(**step) for step in self.resumed.facts["history"]]
+
+    @property
+    def phase(self) -> str:
+        """The phase in which the search was left; empty where it begins."""
+        return str(self.resumed.facts["phase"]) if self.resumed else ""
+
+    def rewritten(self) -> set[int]:
+        """The shocks that were written out when the search was left."""
+        return set(self.resumed.facts["written"]) if self.resumed else set()
+
+    def shocks(self) -> list[Shock]:
+        """The shocks that are written out, in the order of the instance."""
+        return [self.instance.events[number] for number in sorted(self.written)]
+
+    def hear(self, step: Step) -> None:
+        """Pass a step on, with the seconds of the whole search."""
+        self.listener(replace(step, seconds=time.perf_counter() - self.began))
+
+    def note(self, phase: str, best: float, bound: float, violated: Mapping[int, float]) -> None:
+        """The end of a round: `violated` are the shocks that are not survived, with their gaps in money."""
+        seconds, largest = time.perf_counter() - self.began, max(violated.values(), default=0.0)
+        round_ = len(self.history) + 1
+        step = Step(phase, seconds, best, bound, len(self.written), round_, len(violated), largest)
+        self.history.append(step)
+        self.listener(step)
+
+    def save(self, phase: str, facts: Mapping[str, Any], arrays: Arrays) -> None:
+        """Write where the search stands, if that was asked for."""
+        if self.checkpoint is not None:
+            known = {
+                "phase": phase,
+                "written": sorted(self.written),
+                "history": [asdict(step) for step in self.history],
+            }
+            self.checkpoint.save(State({**known, **facts}, arrays | self.responder.bases()))
+
+    def ended_by(self, error: Exception, solved: Solved) -> Solved:
+        """The best so far, after the crew failed."""
+        note = f"Stopped, since {error}. Shocks were left unchecked: this plan is the best so far, not proven."
+        return replace(solved, status="stopped", history=tuple(self.history), notes=(*solved.notes, note))

@@ -1,0 +1,78 @@
+"""What `check` says of families and ensembles before anything is solved."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+import optimizer as so
+from optimizer.analysis.preview import previews
+from optimizer.analysis.summary import summarise
+from optimizer.report.preview import preview_table
+from tests.test_cli import TINY, diversify
+
+Cell = Callable[..., so.Instance]
+TEXT = """\
+horizon: {start: 2026, end: 2029, step: quarter}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 400, cost: 10}}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.8, shortage_cost: 1000}}
+options: {reserve: {kind: stockpile, commodity: magnet, price: 50, holding_cost: 2, max_size: 500}}
+shocks:
+  plain: {start: 2027, months: 6, cuts: [{region: rival, severity: 1}]}
+  family: {start: {from: 2027, every: year}, probability: 0.3, grid: {severity: [0.5, 1], months: [6, 24]},
+    cuts: [{region: rival}]}
+  surge: {start: [2028Q2], months: 3, demand: {all: 2}}
+ensembles:
+  "odd#name": {count: 500, probability: 0.25, months: {uniform: [3, 12]}, start: {from: 2028, to: 2028},
+    cuts: [{region: rival, severity: {uniform: [0.2, 0.6]}}]}
+"""
+
+
+def test_previews_of_families_and_ensembles(cell: Cell) -> None:
+    family, surge, drawn = previews(cell(TEXT))
+    assert (family.name, family.kind, family.events) == ("family", "family", 12)
+    assert (family.first, family.last, family.probability) == ("2027Q1", "2029Q1", 0.3)
+    # Of the windows of 24 months the last is cut off at the end of the horizon: six of 6, two of 12, four of 24.
+    assert family.months == (6, 9, 24)
+    assert family.severity == (0.5, 0.75, 1.0)
+    assert family.names == ("family@2027Q1,6mo,50%", "family@2027Q1,6mo,100%", "family@2027Q1,24mo,50%")
+    assert (surge.events, surge.severity, surge.months) == (1, None, (3, 3, 3))
+    assert (drawn.name, drawn.kind, drawn.events, drawn.probability) == ("odd#name", "ensemble", 500, 0.25)
+    assert (drawn.first, drawn.last) == ("2028Q1", "2028Q4")
+    assert drawn.severity is not None
+    assert 0.2 <= drawn.severity[0] < 0.25 < 0.35 < drawn.severity[1] < 0.45 < 0.55 < drawn.severity[2] <= 0.6
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_table_fits(cell: Cell, width: int) -> None:
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(preview_table(previews(cell(TEXT)), width))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= width
+    shown = " ".join(" ".join(lines).split())
+    for words in ("family@2027Q1,24mo,50%", "6/9/24", "50/75/100", "0.25", "odd#name#00003", "Families and ensembles"):
+        assert words in shown
+    assert "…" not in "".join(lines[:4])
+
+
+def test_summary_of_thousands_of_shocks_is_quick_and_shows_the_listed_ones(cell: Cell) -> None:
+    summary = summarise(cell(TEXT.replace("count: 500", "count: 20k")))
+    assert summary.counts["shocks"] == 20_014
+    assert summary.counts["columns"] > 100_000
+    assert len(summary.hits) == 14
+    assert [preview.name for preview in summary.previews] == ["family", "surge", "odd#name"]
+
+
+def test_check_prints_previews_and_json_carries_them() -> None:
+    many = ("--set", "shocks.embargo.months=[12, 24]", "--set", "shocks.embargo.start={from: 2026}")
+    done = diversify("check", TINY, *many)
+    assert done.returncode == 0, done.stderr
+    assert "Families and ensembles" in done.stdout
+    assert "embargo@2026,24mo" in done.stdout
+    (said,) = json.loads(diversify("check", TINY, *many, "--json").stdout)
+    (preview,) = said["previews"]
+    assert preview["names"] == ["embargo@2026,12mo", "embargo@2026,24mo", "embargo@2027,12mo"]
+    assert (preview["events"], preview["months"], preview["severity"]) == (10, [12, 12, 24], [1, 1, 1])
