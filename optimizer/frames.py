@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from optimizer.plan import KINDS
+
 
 def builds(result: Any) -> pd.DataFrame:
     """One row a build: option, kind, year, period, size (t/yr; a level for leverage)."""
@@ -42,11 +44,11 @@ def survival(result: Any) -> pd.DataFrame:
 
 
 def flows(result: Any) -> pd.DataFrame:
-    """One row a path, flow, owner and period, in t."""
+    """One row a path, flow, owner and period, in t; shocks that are lines have none."""
     rows = []
-    paths = [("baseline", result.baseline)] if result.baseline else []
-    for path, flows in paths + [(outcome.name, outcome.flows) for outcome in result.shocks]:
-        for kind in ("activity", "substituted", "unserved", "released", "left"):
+    paths = [("baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
+    for path, flows in paths:
+        for kind in KINDS if flows is not None else ():
             for owner, row in getattr(flows, kind).items():
                 for offset, value in enumerate(row):
                     rows.append((path, kind, owner, result.periods[flows.first + offset], value))

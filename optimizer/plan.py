@@ -3,8 +3,10 @@
 Build          one purchase: option, decision point, size
 Plan           all builds, and the stock paths
 Flows          what one path's operation does, t per period
+ManyFlows      the same for shocks whose windows are equally long, as arrays
 Service        one segment in one shock: its worst period, and what it went short of
-Outcome        one shock under the plan
+Outcome        one shock under the plan; for most of many shocks only a line of it
+Weakest        one segment over all shocks
 Price          what binds, and what one step of it is worth
 Share          where a commodity comes from in one year
 Nothing        what a world without investments leaves unserved
@@ -13,9 +15,13 @@ Nothing        what a world without investments leaves unserved
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from optimizer.units import si
 
 Row = tuple[float, ...]
+Array = npt.NDArray[np.float64]
 # A shortfall below this share of a segment's demand is none.
 NEGLIGIBLE = 1e-6
 
@@ -73,6 +79,38 @@ class Flows:
     left: Mapping[str, Row] = field(default_factory=dict)
 
 
+KINDS = ("activity", "substituted", "unserved", "released", "left")
+
+
+@dataclass(frozen=True)
+class ManyFlows:
+    """The operation of shocks whose windows are equally long: by owner an array (shocks, periods of the window), in t.
+
+    Attributes:
+        names: of the shocks.
+        first: the first period of each of their windows.
+        activity, substituted, unserved, released, left: as in `Flows`.
+    """
+
+    names: tuple[str, ...]
+    first: tuple[int, ...]
+    activity: Mapping[str, Array]
+    substituted: Mapping[str, Array]
+    unserved: Mapping[str, Array]
+    released: Mapping[str, Array]
+    left: Mapping[str, Array]
+
+    def of(self, i: int) -> Flows:
+        """The flows of one of the shocks, by its place in `names`."""
+        rows = {kind: {o: tuple(row[i].tolist()) for o, row in getattr(self, kind).items()} for kind in KINDS}
+        return Flows(self.first[i], **rows)
+
+    def some(self, which: list[int]) -> "ManyFlows":
+        """Some of the shocks, by their places in `names`."""
+        rows = {kind: {o: row[which] for o, row in getattr(self, kind).items()} for kind in KINDS}
+        return ManyFlows(tuple(self.names[i] for i in which), tuple(self.first[i] for i in which), **rows)
+
+
 @dataclass(frozen=True)
 class Service:
     """One segment in one shock.
@@ -103,16 +141,52 @@ class Service:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One shock under the plan: whether it is survived, its gap, its segments, its flows."""
+    """One shock under the plan; where there are many, most are lines.
+
+    Attributes:
+        name: of the shock.
+        survives: whether no segment falls below its floor.
+        gap: money, the sum of its segments' gaps.
+        cost: present value of operating and shortage cost in the window, money; not weighted by probability.
+        first, last: labels of the window's first and last period.
+        probability: over the horizon.
+        segments: every segment; on a line the one with the least margin, and every one that fails.
+        flows: t per period; None on a line.
+    """
 
     name: str
     survives: bool
     gap: float
+    cost: float
     first: str
     last: str
     probability: float
     segments: Mapping[str, Service]
-    flows: Flows
+    flows: Flows | None
+
+
+@dataclass(frozen=True)
+class Weakest:
+    """One segment over all shocks.
+
+    Attributes:
+        worst_shock: the shock in which its margin is least, the first where several are.
+        worst_period: the label of that period.
+        worst_service: the share served or substituted in it.
+        floor: the survival floor in it, a share.
+        shocks_failed: how many shocks leave the segment below its floor.
+    """
+
+    worst_shock: str
+    worst_period: str
+    worst_service: float
+    floor: float
+    shocks_failed: int
+
+    @property
+    def margin(self) -> float:
+        """Service less floor, a share; negative where the floor fails."""
+        return self.worst_service - self.floor
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,24 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
+from math import isfinite
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import write_whole
-from optimizer.plan import Build, Flows, Nothing, Outcome, Plan, Price, Row, Service, Share
+from optimizer.plan import Flows, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["survives", "gap", "stopped", "none"]
-FORMAT = 1
+# 2: `cost` of a shock, `services`, and shocks that are lines without flows.
+FORMAT = 2
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
@@ -34,6 +38,9 @@ class Result:
         bound, gap_bound: proven lower bounds on `total_cost` (under the gap) and on `survival_gap`.
             None where none is known.
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
+        shocks: every shock, in the order of the instance; where there are many, most are lines without flows.
+        services: by segment, its worst over all shocks, lines or not.
+        price_of_survival: total cost less that of the same instance without shocks.
         calm_cost: total cost of the same instance without shocks; None where it was not asked.
         calm_builds: options that are bought without any shock.
         nothing: what doing nothing would leave unserved.
@@ -61,6 +68,8 @@ class Result:
     plan: Plan
     baseline: Flows | None
     shocks: tuple[Outcome, ...]
+    services: Mapping[str, Weakest]
+    price_of_survival: float | None
     calm_cost: float | None
     calm_builds: tuple[str, ...]
     nothing: Nothing | None
@@ -88,11 +97,6 @@ class Result:
         """Whether the plan keeps every floor in every shock."""
         return self.status != "none" and all(outcome.survives for outcome in self.shocks)
 
-    @property
-    def price_of_survival(self) -> float | None:
-        """Total cost less that of the same instance without shocks."""
-        return None if self.calm_cost is None else self.total_cost - self.calm_cost
-
     def __repr__(self) -> str:
         survived = sum(outcome.survives for outcome in self.shocks)
         money = self.money
@@ -116,14 +120,17 @@ class Result:
 
     @cached_property
     def survival(self) -> "pd.DataFrame":
-        """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap."""
+        """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap.
+
+        A shock that is a line has rows only for the segments it names.
+        """
         from optimizer import frames
 
         return frames.survival(self)
 
     @cached_property
     def flows(self) -> "pd.DataFrame":
-        """One row a path, flow, owner and period, in t."""
+        """One row a path, flow, owner and period, in t; shocks that are lines have none."""
         from optimizer import frames
 
         return frames.flows(self)
@@ -140,7 +147,6 @@ class Result:
         data = asdict(self)
         data["format"] = FORMAT
         data["survives"] = self.survives
-        data["price_of_survival"] = self.price_of_survival
         plan = data.pop("plan")
         data["builds"] = list(plan["builds"])
         data["dependence"] = data.pop("shares")
@@ -151,6 +157,8 @@ class Result:
         for outcome in data["shocks"]:
             for segment in outcome["segments"].values():
                 segment["margin"] = segment["worst_service"] - segment["floor"]
+        for segment in data["services"].values():
+            segment["margin"] = segment["worst_service"] - segment["floor"]
         if not whole:
             for outcome in data["shocks"]:
                 outcome.pop("flows")
@@ -171,10 +179,17 @@ class Result:
         """A result from what `to_dict` gave.
 
         Raises:
-            PlanFileError: a part is missing or of another shape.
+            PlanFileError: a part is missing or of another shape, or an older version wrote it.
         """
+        if data.get("format") != FORMAT:
+            raise PlanFileError(
+                f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
+                "solve the instance again with --output"
+            )
         try:
-            return _restore(cls, data)
+            return _restore(data)
+        except ValidationError as error:
+            raise PlanFileError(f"not a plan file: {_first(error)}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
 
@@ -186,11 +201,14 @@ class Result:
             PlanFileError: no such file, no JSON, or no plan.
         """
         try:
-            data = json.loads(FilePath(path).read_text(encoding="utf-8"))
+            text = FilePath(path).read_text(encoding="utf-8")
+            data = json.loads(text, parse_float=_finite, parse_constant=_finite)
         except (OSError, UnicodeDecodeError) as error:
             raise PlanFileError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
         except json.JSONDecodeError as error:
             raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
+        except ValueError as error:
+            raise PlanFileError(f"{path} is not a plan file: {error}") from None
         if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
             raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
         return cls.from_dict(data)
@@ -200,44 +218,31 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else list(value)
 
 
-def _row(values: Any) -> Row:
-    return tuple(float(value) for value in values)
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
 
 
-def _flows(data: Mapping[str, Any]) -> Flows:
-    parts = {
-        part: {name: _row(row) for name, row in data.get(part, {}).items()}
-        for part in ("activity", "substituted", "unserved", "released", "left")
-    }
-    return Flows(int(data["first"]), **parts)
+@cache
+def _adapter() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)
 
 
-def _outcome(data: Mapping[str, Any]) -> Outcome:
-    names = [part.name for part in fields(Service)]
-    segments = {d: Service(**{name: s[name] for name in names}) for d, s in data["segments"].items()}
-    plain = {key: data[key] for key in ("name", "survives", "gap", "first", "last", "probability")}
-    return Outcome(**plain, segments=segments, flows=_flows(data["flows"]))
+def _first(error: ValidationError) -> str:
+    """The first of a validation's errors: where, and what."""
+    first = error.errors(include_url=False)[0]
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}"
 
 
-def _restore(cls: type[Result], data: Mapping[str, Any]) -> Result:
-    names = [part.name for part in fields(Build)]
-    builds = tuple(Build(**{name: b[name] for name in names if name in b}) for b in data["builds"])
-    periods = tuple(data["periods"])
-    paths = {key: {o: _row(row[p] for p in periods) for o, row in data[key].items()} for key in ("stock", "purchases")}
-    made: dict[str, Any] = {
-        "plan": Plan(builds, fills=paths["purchases"], stocks=paths["stock"]),
-        "baseline": _flows(data["baseline"]) if data["baseline"] else None,
-        "shocks": tuple(_outcome(outcome) for outcome in data["shocks"]),
-        "nothing": Nothing(**data["nothing"]) if data["nothing"] else None,
-        "binding": tuple(Price(**price) for price in data["binding"]),
-        "shares": {c: tuple(Share(**share) for share in shares) for c, shares in data["dependence"].items()},
-        "periods": periods,
-    }
-    for key in ("calm_builds", "clash", "notes", "history"):
-        made[key] = tuple(data[key])
-    if data["status"] not in get_args(Status):
-        raise ValueError(f'"{data["status"]}" is no status')
-    rest = {part.name: data[part.name] for part in fields(cls) if part.name not in made}
+def _restore(data: Mapping[str, Any]) -> Result:
+    periods = data["periods"]
+    paths = {key: {o: [row[p] for p in periods] for o, row in data[key].items()} for key in ("stock", "purchases")}
+    made: dict[str, Any] = {part.name: data[part.name] for part in fields(Result) if part.name in data}
+    made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
+    made["shares"] = data["dependence"]
     # Where there is no plan there are no figures: JSON says null.
-    rest |= {figure: 0.0 for figure in FIGURES if rest[figure] is None}
-    return cls(**made, **rest)
+    made |= {figure: 0.0 for figure in FIGURES if data[figure] is None and data["baseline"] is None}
+    return _adapter().validate_python(made)

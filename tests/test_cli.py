@@ -196,6 +196,35 @@ def test_what_is_no_plan_exits_with_3(tmp_path: Path, text: str) -> None:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("total_cost", "much", "total_cost: "), ("builds", [{"option": 3}], "builds.0"), ("seconds", [], "seconds: ")],
+)
+def test_a_plan_of_other_types_exits_with_3_and_names_the_place(
+    tmp_path: Path, key: str, value: object, said: str
+) -> None:
+    plan = tmp_path / "plan.json"
+    diversify("solve", TINY, "--output", str(plan))
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | {key: value}))
+    for command in ("show", "verify"):
+        done = diversify(command, str(plan))
+        assert done.returncode == 3, done.stderr
+        assert "not a plan file" in done.stderr
+        assert said in done.stderr
+        assert "internal error" not in done.stderr
+
+
+def test_a_plan_that_does_not_fit_its_instance_exits_with_3(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    diversify("solve", TINY, "--output", str(plan))
+    data = json.loads(plan.read_text())
+    data["audit"]["rows"] = "many"
+    plan.write_text(json.dumps(data))
+    done = diversify("show", str(plan))
+    assert done.returncode == 3, done.stderr
+    assert "does not fit its instance" in done.stderr
+
+
 def test_an_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")

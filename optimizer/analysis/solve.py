@@ -17,11 +17,11 @@ from typing import Any
 
 from optimizer.analysis.binding import binding
 from optimizer.analysis.dependence import shares
-from optimizer.analysis.survival import of_nothing, outcome
+from optimizer.analysis.survival import Survey, of_nothing, outcomes, services, survey
 from optimizer.audit import verify
 from optimizer.errors import AuditError
 from optimizer.instance.schema import Instance
-from optimizer.plan import Nothing, Outcome, Plan
+from optimizer.plan import ManyFlows, Nothing, Plan
 from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.solver import versions as solver_versions
@@ -93,8 +93,8 @@ def solve(
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
             return _without_plan(timer.seconds(clock), solved, rules, frame)
-        result = _with_plan(instance, settings, clock, solved, responder, frame)
-        report = verify(instance, result)
+        result, many = _with_plan(instance, settings, clock, solved, responder, frame)
+        report = verify(instance, result, many)
     result = replace(
         result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
     )
@@ -152,6 +152,8 @@ def _without_plan(
         plan=Plan(),
         baseline=None,
         shocks=(),
+        services={},
+        price_of_survival=None,
         calm_cost=None,
         calm_builds=(),
         nothing=None,
@@ -169,28 +171,33 @@ def _with_plan(
     solved: Solved,
     responder: Responder,
     frame: dict[str, Any],
-) -> Result:
+) -> tuple[Result, list[ManyFlows]]:
+    """The result, and the flows of all shocks."""
     assert solved.values is not None
     values = solved.values.tolist()
     plan = read_plan(instance, solved.stage, values)
-    outcomes = _outcomes(instance, plan, solved, values, clock, responder)
-    survives = all(each.survives for each in outcomes)
+    replies = responder.best(plan_values(instance, plan), clock, _granted(instance, solved, values), flows=True)
+    surveyed, many = survey(instance, responder, replies), responder.flows(replies)
+    shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
+    gap, bound, gap_bound = _gap(solved, surveyed), _known(solved.bound), _known(solved.gap_bound)
     calm_cost, calm_builds = _calm(instance, settings, clock, solved, plan)
     baseline = read_flows(instance, solved.stage.found(), values, instance.baseline)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
-    status: Status = "stopped" if solved.status == "stopped" else "survives" if survives else "gap"
-    return Result(
+    status: Status = "stopped" if solved.status == "stopped" else "gap" if surveyed.fails.any() else "survives"
+    result = Result(
         status=status,
         total_cost=solved.cost,
         outlay=max(0.0, outlay),
-        survival_gap=_gap(solved, sum(each.gap for each in outcomes)),
-        worst_gap=max((each.gap for each in outcomes), default=0.0),
-        bound=_known(solved.bound),
-        gap_bound=_known(solved.gap_bound),
-        mip_gap=_distance(solved),
+        survival_gap=gap,
+        worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
+        bound=bound,
+        gap_bound=gap_bound,
+        mip_gap=_distance(solved.cost, bound, gap, gap_bound),
         plan=plan,
         baseline=baseline,
-        shocks=outcomes,
+        shocks=shocks,
+        services=services(instance, surveyed),
+        price_of_survival=None if calm_cost is None else solved.cost - calm_cost,
         calm_cost=calm_cost,
         calm_builds=calm_builds,
         nothing=_nothing(instance, clock, responder),
@@ -199,10 +206,12 @@ def _with_plan(
         clash=(),
         **frame,
     )
+    return result, many
 
 
-def _gap(solved: Solved, left: float) -> float:
+def _gap(solved: Solved, surveyed: Survey) -> float:
     """The first stage's gap; or what the plan really leaves, where it was stopped or does better than was proven."""
+    left = float(surveyed.gap.sum())
     does_better = left < solved.gap * (1.0 - 1e-6)
     return left if solved.status == "stopped" or does_better else solved.gap
 
@@ -211,25 +220,28 @@ def _known(number: float) -> float | None:
     return None if number in (float("inf"), float("-inf")) else number
 
 
-def _distance(solved: Solved) -> float | None:
-    """Relative distance from the bound, of cost or of gap, whichever is larger."""
-    if _known(solved.bound) is None:
+def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | None) -> float | None:
+    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known."""
+    if bound is None or (gap > 0 and gap_bound is None):
         return None
-    cost = (solved.cost - solved.bound) / abs(solved.cost) if solved.cost else 0.0
-    gap = (solved.gap - solved.gap_bound) / solved.gap if solved.gap > 0 else 0.0
-    return max(0.0, cost, gap)
+    of_cost = (cost - bound) / abs(cost) if cost else 0.0
+    of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
+    return max(0.0, of_cost, of_gap)
 
 
-def _outcomes(
-    instance: Instance, plan: Plan, solved: Solved, values: list[float], clock: Clock, responder: Responder
-) -> tuple[Outcome, ...]:
-    """Every shock under the plan, as the report shows it: least gap, then least operating and shortage cost."""
-    granted = dict.fromkeys((event.name for event in instance.events), 0.0)
+def _granted(instance: Instance, solved: Solved, values: list[float]) -> dict[str, float]:
+    """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse."""
+    if not solved.gap > 0:
+        return dict.fromkeys((event.name for event in instance.events), 0.0)
+    granted = dict.fromkeys(_written(solved), 0.0)
     for (path, segment, _), below in solved.stage.accounts("below").items():
-        short = max(0.0, below.value(values))
-        granted[str(path)] += instance.demands[str(segment)].shortage_cost * short if solved.gap > 0 else 0.0
-    answers = responder.answers(plan_values(instance, plan), clock, granted)
-    return tuple(outcome(instance, event, answers[event.name].flows) for event in instance.events)
+        granted[str(path)] += instance.demands[str(segment)].shortage_cost * max(0.0, below.value(values))
+    return granted
+
+
+def _written(solved: Solved) -> frozenset[str]:
+    """The paths that own rows of the model."""
+    return frozenset(row.mark.path for row in solved.stage.rows)
 
 
 def _calm(
@@ -255,5 +267,5 @@ def _bought(plan: Plan) -> tuple[str, ...]:
 def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing | None:
     if not instance.events:
         return None
-    answers = responder.answers(plan_values(instance, nothing(instance)), clock, {})
-    return of_nothing(instance, {name: answer.flows for name, answer in answers.items()})
+    replies = responder.best(plan_values(instance, nothing(instance)), clock, {})
+    return of_nothing(instance, survey(instance, responder, replies))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from optimizer.analysis.preview import Preview, previews
-from optimizer.analysis.survival import outcome
+from optimizer.analysis.survival import survey
 from optimizer.formulation import cost, whole_stage
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
@@ -115,18 +115,18 @@ def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
 
 def _hits(instance: Instance) -> Iterable[Hit]:
     listed = instance.without_ensembles()
-    answers = Responder(listed).answers(plan_values(listed, nothing(listed)), Clock(), {})
-    for shock in _spread(listed.events, HIT):
-        yield _hit(instance, shock, outcome(instance, shock, answers[shock.name].flows).segments)
+    responder = Responder(listed)
+    replies = responder.best(plan_values(listed, nothing(listed)), Clock(), {})
+    surveyed = zip(listed.events, survey(listed, responder, replies).below.tolist(), strict=True)
+    for shock, row in _spread(list(surveyed), HIT):
+        yield _hit(instance, shock, {d: short for d, short in zip(instance.demands, row, strict=True) if short > 0})
 
 
-def _hit(instance: Instance, shock: Shock, segments: object) -> Hit:
-    services = dict(segments)  # type: ignore[call-overload]
+def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
     path, label = instance.path(shock), instance.horizon.label
     worst = {name: float(max(profile)) for name, profile in path.severity.items()}
     cuts = {name: severity for name, severity in worst.items() if severity > 0}
-    below = {d: service.below_floor for d, service in services.items() if service.below_floor > 0}
-    gap = sum(service.gap for service in services.values())
+    gap = sum(instance.demands[d].shortage_cost * short for d, short in below.items())
     first, last = label(shock.periods[0]), label(shock.periods[-1])
     return Hit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
 

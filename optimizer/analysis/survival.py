@@ -1,60 +1,178 @@
-"""What a plan's flows in one shock mean for each segment."""
+"""What a plan's flows mean for each segment: all shocks at once, then an outcome or a line for each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import NEGLIGIBLE, Flows, Nothing, Outcome, Service
-from optimizer.shocks import Path, Shock
+from optimizer.plan import NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
+from optimizer.shocks import Numbers
+from optimizer.strategies.answering import Reply
+from optimizer.strategies.recourse import Responder
+
+# Of so many shocks all flows are kept; of more, those of the shocks that matter most.
+FULL = 24
 
 
-def outcome(instance: Instance, shock: Shock, flows: Flows) -> Outcome:
-    """One shock's services, gap and verdict. A shortfall below a millionth of demand is none."""
-    path, label = instance.path(shock), instance.horizon.label
-    segments = {d: _service(instance, path, d, flows) for d in instance.demands}
+@dataclass(frozen=True)
+class Survey:
+    """Every shock under a plan: arrays (shocks, segments), in the order of the events and of the demands.
+
+    Attributes:
+        served, floor: shares in the worst period, the one with the least margin.
+        worst: that period's offset in the window.
+        shortage, below: t unserved over the window, and t of that below the floor.
+        gap: below, valued at the shortage cost.
+        failure: offset of the first period below the floor; -1 where there is none.
+    """
+
+    served: Array
+    floor: Array
+    worst: npt.NDArray[np.intp]
+    shortage: Array
+    below: Array
+    gap: Array
+    failure: npt.NDArray[np.intp]
+
+    @cached_property
+    def margin(self) -> Array:
+        """Service less floor in the worst period."""
+        return self.served - self.floor
+
+    @cached_property
+    def fails(self) -> npt.NDArray[np.bool_]:
+        """Whether a segment falls below its floor."""
+        return self.below > 0
+
+
+def survey(instance: Instance, responder: Responder, replies: Iterable[Reply]) -> Survey:
+    """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
+    shape = (len(instance.events), len(instance.demands))
+    made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
+    made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
+    for reply in replies:
+        path = responder.path(len(instance.events[reply.events[0]].periods))
+        which = responder.places[reply.events]
+        for i, d in enumerate(instance.demands):
+            asked, floors = _table(path.demand[d], which), _table(path.floor[d], which)
+            part = _weighed(np.maximum(reply.unserved[:, i], 0.0), asked, floors)
+            for name, array in made.items():
+                array[reply.events, i] = part[name]
+    costs = np.array([demand.shortage_cost for demand in instance.demands.values()])
+    return Survey(**made, gap=made["below"] * costs)
+
+
+def _table(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
+    """Numbers of a shared path as an array (shocks, periods), of some of its shocks."""
+    columns = [number[which] if isinstance(number, np.ndarray) else np.full(len(which), number) for number in numbers]
+    return np.stack(columns, axis=1)
+
+
+def _weighed(unserved: Array, asked: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
+    """One segment's figures in some shocks, each array (shocks,), from arrays (shocks, periods)."""
+    served = 1.0 - np.divide(unserved, asked, out=np.zeros_like(asked), where=asked > 0)
+    short = unserved - (1.0 - floors) * asked
+    fails = short > NEGLIGIBLE * asked
+    worst = np.argmin(served - floors, axis=1)
+    shocks = np.arange(len(asked))
+    return {
+        "served": served[shocks, worst],
+        "floor": floors[shocks, worst],
+        "worst": worst,
+        "shortage": unserved.sum(axis=1),
+        "below": np.where(fails, short, 0.0).sum(axis=1),
+        "failure": np.where(fails.any(axis=1), np.argmax(fails, axis=1), -1),
+    }
+
+
+def outcomes(
+    instance: Instance, surveyed: Survey, many: Sequence[ManyFlows], costs: Array, written: Iterable[str]
+) -> tuple[Outcome, ...]:
+    """Every shock as the report shows it, in the order of the events.
+
+    Args:
+        instance: the instance.
+        surveyed: what the plan's flows mean.
+        many: the flows of all shocks.
+        costs: by shock, present value of its operation.
+        written: shocks that the model holds; their flows are kept first, then those of the worst.
+    """
+    place = {name: (flows, i) for flows in many for i, name in enumerate(flows.names)}
+    full = frozenset(_kept(instance, surveyed, frozenset(written)))
+    made = []
+    for s, event in enumerate(instance.events):
+        flows, i = place[event.name]
+        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.of(i) if s in full else None))
+    return tuple(made)
+
+
+def _kept(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list[int]:
+    """The numbers of the shocks whose flows are kept: the written, the larger gap, the smaller margin first."""
+    is_other = np.array([event.name not in written for event in instance.events])
+    order = np.lexsort((surveyed.margin.min(axis=1, initial=1.0), -surveyed.gap.sum(axis=1), is_other))
+    return [int(number) for number in order[:FULL]]
+
+
+def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: Flows | None) -> Outcome:
+    event, label = instance.events[s], instance.horizon.label
+    fails = surveyed.fails[s]
+    shown = np.ones_like(fails) if flows else fails.copy()
+    if len(shown):
+        shown[np.argmin(surveyed.margin[s])] = True
     return Outcome(
-        name=shock.name,
-        survives=all(service.below_floor == 0 for service in segments.values()),
-        gap=sum(service.gap for service in segments.values()),
-        first=label(shock.periods[0]),
-        last=label(shock.periods[-1]),
-        probability=shock.probability,
-        segments=segments,
+        name=event.name,
+        survives=not fails.any(),
+        gap=float(surveyed.gap[s].sum()),
+        cost=cost,
+        first=label(event.periods[0]),
+        last=label(event.periods[-1]),
+        probability=event.probability,
+        segments={d: _service(instance, surveyed, s, i) for i, d in enumerate(instance.demands) if shown[i]},
         flows=flows,
     )
 
 
-def _service(instance: Instance, path: Path, d: str, flows: Flows) -> Service:
-    margins, below, first_failure = {}, 0.0, None
-    for t, unserved in zip(path.periods, flows.unserved[d], strict=True):
-        asked, floor = path.demanded(d, t), path.floor_at(d, t)
-        served = 1.0 - unserved / asked if asked > 0 else 1.0
-        margins[t] = served - floor
-        short = unserved - (1.0 - floor) * asked
-        if short > NEGLIGIBLE * asked:
-            below += short
-            first_failure = first_failure or instance.horizon.label(t)
-    worst = min(margins, key=lambda t: margins[t])
-    floor = path.floor_at(d, worst)
+def _service(instance: Instance, surveyed: Survey, s: int, i: int) -> Service:
+    periods, label = instance.events[s].periods, instance.horizon.label
+    failure = int(surveyed.failure[s, i])
     return Service(
-        floor=floor,
-        worst_service=margins[worst] + floor,
-        worst_period=instance.horizon.label(worst),
-        shortage=sum(flows.unserved[d]),
-        below_floor=below,
-        gap=instance.demands[d].shortage_cost * below,
-        first_failure=first_failure,
+        floor=float(surveyed.floor[s, i]),
+        worst_service=float(surveyed.served[s, i]),
+        worst_period=label(periods[int(surveyed.worst[s, i])]),
+        shortage=float(surveyed.shortage[s, i]),
+        below_floor=float(surveyed.below[s, i]),
+        gap=float(surveyed.gap[s, i]),
+        first_failure=None if failure < 0 else label(periods[failure]),
     )
 
 
-def of_nothing(instance: Instance, flows: Mapping[str, Flows]) -> Nothing:
+def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
+    """By segment, its worst over all shocks; empty where there are none."""
+    if not instance.events:
+        return {}
+    worst = np.argmin(surveyed.margin, axis=0)
+    failed = surveyed.fails.sum(axis=0)
+    found = {}
+    for i, d in enumerate(instance.demands):
+        s = int(worst[i])
+        service = _service(instance, surveyed, s, i)
+        name = instance.events[s].name
+        found[d] = Weakest(name, service.worst_period, service.worst_service, service.floor, int(failed[i]))
+    return found
+
+
+def of_nothing(instance: Instance, surveyed: Survey) -> Nothing:
     """What is left unserved below the floors where nothing is built."""
-    outcomes = [outcome(instance, shock, flows[shock.name]) for shock in instance.events]
-    failed = [each for each in outcomes if not each.survives]
-    worst = max(failed, key=lambda each: each.gap, default=None)
+    gaps, fails = surveyed.gap.sum(axis=1), surveyed.fails.any(axis=1)
+    worst = int(np.argmax(np.where(fails, gaps, -1.0))) if fails.any() else None
     return Nothing(
-        gap=sum(each.gap for each in outcomes),
-        below_floor=sum(service.below_floor for each in outcomes for service in each.segments.values()),
-        shocks_failed=len(failed),
-        worst_shock=worst.name if worst else None,
-        worst_gap=worst.gap if worst else 0.0,
+        gap=float(gaps.sum()),
+        below_floor=float(surveyed.below.sum()),
+        shocks_failed=int(fails.sum()),
+        worst_shock=None if worst is None else instance.events[worst].name,
+        worst_gap=0.0 if worst is None else float(gaps[worst]),
     )

@@ -5,20 +5,25 @@ floors, costs and outlay, and holds every row and every figure of the result aga
 millionth of its own largest term, so that grams of dysprosium are judged as grams.
 """
 
+from collections.abc import Sequence
+
 from optimizer.audit.figures import Figures
 from optimizer.audit.report import Report
 from optimizer.instance.schema import Instance
+from optimizer.plan import ManyFlows
 from optimizer.result import Result
 
 __all__ = ["Report", "verify"]
 
 
-def verify(instance: Instance, result: Result) -> Report:
+def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
     """Recompute a result.
 
     Args:
         instance: the instance that the result claims to answer.
         result: a result of `solve`, or one that was saved, or changed by hand.
+        many: the flows of shocks of which the result keeps only a line, where they are still at hand. Then they are
+            recomputed like all others, and the line is held against them; without, a line is held against itself.
 
     Returns:
         The report; `Report.require` turns disagreements into an error.
@@ -27,7 +32,7 @@ def verify(instance: Instance, result: Result) -> Report:
     if result.status == "none":
         return report
     try:
-        Figures(instance, result, report).run()
+        Figures(instance, result, report).run(many)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
     return report

@@ -1,28 +1,33 @@
-"""The figures of a result: policy, operating cost, every shock's verdict, and the totals."""
+"""The figures of a result: policy, where things come from, the totals, and what doing nothing would mean."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from optimizer.audit.paths import PathRows
-from optimizer.audit.report import TOLERANCE
-from optimizer.plan import Flows, Outcome
-from optimizer.shocks import Shock
+from optimizer.audit.verdicts import Verdicts
+from optimizer.plan import Flows, ManyFlows
 
 
-class Figures(PathRows):
+class Figures(Verdicts):
     """The whole audit, from the plan's rows to the last total."""
 
-    def run(self) -> None:
-        """Check everything; disagreements are noted in the report."""
+    def run(self, many: Sequence[ManyFlows]) -> None:
+        """Check everything; disagreements are noted in the report.
+
+        Args:
+            many: flows of shocks of which the result keeps only a line.
+        """
         self.check_plan()
         baseline = self.result.baseline
         if baseline is None:
             raise ValueError("the baseline is missing")
-        self._path("baseline", self.periods, None, baseline)
+        self._calm(baseline)
         self._policy(baseline)
-        self._shocks(baseline)
+        self._shocks(many)
+        self._services()
         self._shares(baseline)
         self._totals()
+        self._nothing()
 
     def _policy(self, baseline: Flows) -> None:
         for o, activity in self.instance.activities.items():
@@ -58,83 +63,14 @@ class Figures(PathRows):
             off = sign * (counted - rule.share * everything)
             self.report.at_most(label, off, 0.0, everything, grain=self.grain)
 
-    def _operating(self, shock: Shock | None, t: int, i: int, flows: Flows) -> dict[str, float]:
-        """Operating cost of one period by part, undiscounted."""
-        dearer = shock.spec.cost if shock else {}
-        parts = {"operation": 0.0, "price support": 0.0, "substitution": 0.0, "shortage": 0.0}
-        year = self.year(t)
-        for name, activity in self.instance.activities.items():
-            ran = flows.activity[name][i]
-            parts["operation"] += activity.cost.at(year) * dearer.get(name, 1.0) * ran
-            parts["price support"] += activity.support.at(year) * ran if shock is None else 0.0
-        for o, built in self.instance.options.items():
-            option: Any = built
-            if option.kind == "substitution":
-                parts["substitution"] += option.cost.at(year) * dearer.get(o, 1.0) * flows.substituted[o][i]
-            if option.kind == "stockpile" and shock is not None:
-                parts["operation"] += option.release_cost * flows.released[o][i]
-        for d, demand in self.instance.demands.items():
-            parts["shortage"] += demand.shortage_cost * flows.unserved[d][i]
-        return parts
-
-    def _shocks(self, baseline: Flows) -> None:
-        calm = [self._operating(None, t, t, baseline) for t in self.periods]
-        for t in self.periods:
-            for part, amount in calm[t].items():
-                self.report.costs[part] += self.discount(t) * amount
-        events = {event.name: event for event in self.instance.events}
-        named = [outcome.name for outcome in self.result.shocks]
-        self.report.holds("shocks", "they are not those of the instance", sorted(named) == sorted(events))
-        for outcome in self.result.shocks:
-            shock = events[outcome.name]
-            self._path(outcome.name, list(shock.periods), shock, outcome.flows)
-            self._outcome(shock, outcome)
-            for i, t in enumerate(shock.periods if shock.probability > 0 else ()):
-                extra = sum(self._operating(shock, t, i, outcome.flows).values()) - sum(calm[t].values())
-                self.report.costs["expected shocks"] += shock.probability * self.discount(t) * extra
-
-    def _outcome(self, shock: Shock, outcome: Outcome) -> None:
-        """One shock's verdict, gap and labels."""
-        total, failed = 0.0, False
-        for d in self.instance.demands:
-            below = self._service(shock, outcome, d)
-            failed, total = failed or below > 0, total + self.instance.demands[d].shortage_cost * below
-        self.report.equal(f"{outcome.name}.gap", outcome.gap, total, grain=1e-6)
-        self.report.holds(outcome.name, f"it is said to survive: {outcome.survives}", outcome.survives != failed)
-        window = (self.horizon.label(shock.periods[0]), self.horizon.label(shock.periods[-1]))
-        self.report.holds(outcome.name, "its window is another", (outcome.first, outcome.last) == window)
-        self.report.equal(f"{outcome.name}.probability", outcome.probability, shock.probability, grain=1e-12)
-
-    def _service(self, shock: Shock, outcome: Outcome, d: str) -> float:
-        """One segment's figures; returns what is short of the floor, in t."""
-        demand, service = self.instance.demands[d], outcome.segments[d]
-        below, floors, margins, first_failure = 0.0, {}, {}, None
-        for i, t in enumerate(shock.periods):
-            asked, unserved, label = self._demanded(shock, d, t), outcome.flows.unserved[d][i], self.horizon.label(t)
-            floors[label] = floor = shock.spec.survival.get(d, demand.survival.at(self.year(t)))
-            margins[label] = (1.0 - unserved / asked if asked > 0 else 1.0) - floor
-            short = unserved - (1.0 - floor) * asked
-            if short > TOLERANCE * asked:
-                below += short
-                first_failure = first_failure or label
-        row, worst = f"{outcome.name}/{d}", service.worst_period
-        grain = max(self.grain, sum(self._demanded(shock, d, t) for t in shock.periods))
-        self.report.equal(f"{row}.below_floor", service.below_floor, below, grain=grain)
-        self.report.equal(f"{row}.shortage", service.shortage, math.fsum(outcome.flows.unserved[d]), grain=grain)
-        self.report.equal(f"{row}.margin", service.worst_service - service.floor, min(margins.values()), 1.0)
-        self.report.equal(f"{row}.worst_period", margins.get(worst, math.inf), min(margins.values()), 1.0)
-        self.report.equal(f"{row}.floor", service.floor, floors.get(worst, math.inf), 1.0)
-        self.report.equal(f"{row}.gap", service.gap, demand.shortage_cost * below, demand.shortage_cost * grain)
-        self.report.holds(f"{row}.first_failure", f"it is {first_failure}", service.first_failure == first_failure)
-        return below
-
     def _shares(self, baseline: Flows) -> None:
         """Where each commodity comes from."""
         for commodity, shares in self.result.shares.items():
             for share in shares:
                 row, made = f"{commodity}.dependence.{share.year}", dict.fromkeys(share.regions, 0.0)
-                for name, activity in self.instance.activities.items():
-                    rate, region = activity.output.get(commodity, 0.0), activity.region or "unnamed"
+                makers = {p: each for p, each in self.instance.activities.items() if commodity in each.output}
+                for name, activity in makers.items():
+                    rate, region = activity.output[commodity], activity.region or "unnamed"
                     ran = math.fsum(baseline.activity[name][t] for t in self.periods if self.year(t) == share.year)
                     made[region] = made.get(region, 0.0) + rate * ran
                 total = math.fsum(made.values())
@@ -160,8 +96,41 @@ class Figures(PathRows):
             self.report.at_most("bound", result.bound, result.total_cost, *costs.values())
         if result.gap_bound is not None:
             self.report.at_most("gap_bound", result.gap_bound, result.survival_gap, grain=1e-6)
-        labels = tuple(self.horizon.label(t) for t in self.periods)
-        self.report.holds("periods", "their labels are others", result.periods == labels)
+        self._distances()
+        self.report.holds("periods", "their labels are others", result.periods == tuple(self.labels))
         survives = all(outcome.survives for outcome in result.shocks)
         said = {"survives": survives, "gap": not survives}.get(result.status, True)
         self.report.holds("status", f'it is said to be "{result.status}"', said)
+
+    def _distances(self) -> None:
+        """What follows from two figures: the distance from the bound, the price of survival."""
+        result, cost, gap = self.result, self.result.total_cost, self.result.survival_gap
+        known = result.bound is not None and (gap == 0 or result.gap_bound is not None)
+        self.report.holds("mip_gap", f"it is {result.mip_gap}", (result.mip_gap is not None) == known)
+        if result.bound is not None and result.mip_gap is not None:
+            of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
+            of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
+            self.report.equal("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), grain=1e-6)
+        price, calm = result.price_of_survival, result.calm_cost
+        self.report.holds("price_of_survival", f"it is {price}", (price is None) == (calm is None))
+        if price is not None and calm is not None:
+            self.report.equal("price_of_survival", price, cost - calm, cost, calm)
+
+    def _nothing(self) -> None:
+        """What can be said of doing nothing without a solver."""
+        nothing = self.result.nothing
+        if nothing is None:
+            return
+        costs = [demand.shortage_cost for demand in self.instance.demands.values()]
+        gap, below, failed = nothing.gap, nothing.below_floor, nothing.shocks_failed
+        least, most = below * min(costs, default=0.0), below * max(costs, default=0.0)
+        self.report.at_most("nothing.gap", 0.0, gap)
+        self.report.at_most("nothing.gap", least, gap, grain=1e-6)
+        self.report.at_most("nothing.gap", gap, most, grain=1e-6)
+        self.report.at_most("nothing.worst_gap", 0.0, nothing.worst_gap)
+        self.report.at_most("nothing.worst_gap", nothing.worst_gap, gap, grain=1e-6)
+        self.report.at_most("nothing.worst_gap", gap, failed * nothing.worst_gap, grain=1e-6)
+        self.report.holds("nothing.shocks_failed", f"it is {failed}", 0 <= failed <= len(self.instance.events))
+        self.report.holds("nothing.shocks_failed", f"it is {failed}", (failed > 0) == (below > 0))
+        names = {event.name for event in self.instance.events} if failed else {None}
+        self.report.holds("nothing.worst_shock", f"it is {nothing.worst_shock}", nothing.worst_shock in names)

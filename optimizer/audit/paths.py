@@ -1,149 +1,239 @@
-"""The rows of one path of operation: capacities after cuts, balances, demand, releases."""
+"""The rows of paths of operation: capacities after cuts, balances, demand, releases.
 
-import math
-from collections.abc import Mapping, Sequence
+Paths that are equally long are checked at once. Every number is an array (paths, periods), or one that all of them
+share; nothing else is different from one path alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from optimizer.audit.plan import PlanRows
-from optimizer.plan import Flows
-from optimizer.shocks import Shock
+from optimizer.plan import KINDS, Array, Flows, ManyFlows
+from optimizer.shocks import ShockSpec
 
 PRODUCING = ("ally", "refining", "recycling")
+SAID = ("demand", "cost", "survival", "reliability")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The baseline alone, or some shocks whose windows are equally long.
+
+    Attributes:
+        specs: what the shocks are; empty for the baseline.
+        times: periods of the horizon, an array (paths, periods).
+        labels: of the horizon's periods.
+        flows: t, arrays (paths, periods).
+        severity: share lost, by activity that some cut strikes.
+    """
+
+    specs: Sequence[ShockSpec]
+    times: npt.NDArray[np.intp]
+    labels: Sequence[str]
+    flows: ManyFlows
+    severity: dict[str, Array]
+
+    def row(self, what: str) -> Callable[[int, int], str]:
+        """The names of one row in every path and period."""
+        return lambda s, i: f"{self.flows.names[s]}/{what}.{self.labels[self.times[s, i]]}"
+
+    def told(self, part: str, name: str, usual: float) -> float | Array:
+        """What each shock says of a name, an array (paths, 1); what is usual where none says anything."""
+        if name not in self._mentioned[part]:
+            return usual
+        return np.array([[getattr(spec, part).get(name, usual)] for spec in self.specs])
+
+    @cached_property
+    def _mentioned(self) -> dict[str, set[str]]:
+        return {part: {name for spec in self.specs for name in getattr(spec, part)} for part in SAID}
+
+    @cached_property
+    def deliberate(self) -> Array:
+        """1 where a shock is deliberate, 0 elsewhere: an array (paths, 1)."""
+        return np.array([[1.0 if spec.deliberate else 0.0] for spec in self.specs])
 
 
 class PathRows(PlanRows):
     """What operation does, on the baseline and in every shock."""
 
-    def _severity(self, shock: Shock | None, name: str, t: int) -> float:
-        """σ: the largest severity of the cuts that match an activity."""
-        if shock is None:
-            return 0.0
-        activity: Any = self.instance.activities[name]
-        worst: float = 0.0
-        for cut in shock.spec.cuts:
-            fits = (
-                (not cut.region or activity.region in cut.region)
-                and (not cut.stage or activity.stage in cut.stage)
-                and (not cut.process or name in cut.process)
-                and (not cut.commodity or bool(set(activity.output) & set(cut.commodity)))
-            )
-            if fits:
-                worst = max(worst, cut.severity[min(t - shock.periods.start, len(cut.severity) - 1)])
-        return worst
-
-    def _demanded(self, shock: Shock | None, d: str, t: int) -> float:
-        surge = shock.spec.demand.get(d, 1.0) if shock else 1.0
-        return float(self.instance.demands[d].quantity.at(self.year(t)) * self.delta * surge)
-
-    def _path(self, path: str, periods: Sequence[int], shock: Shock | None, flows: Flows) -> None:
-        """Capacities, balances and demand of one path."""
-        self.report.holds(path, "its flows begin elsewhere", flows.first == periods[0])
-        for kind in ("activity", "substituted", "unserved", "released", "left"):
+    def _fits(self, name: str, flows: Flows, periods: Sequence[int]) -> bool:
+        """Whether one path's flows are where and as long as the path is."""
+        self.report.holds(name, "its flows begin elsewhere", flows.first == periods[0])
+        before = len(self.report.disagreements)
+        for kind in KINDS:
             for owner, row in getattr(flows, kind).items():
-                self.report.holds(f"{path}/{owner}.{kind}", "it has another length", len(row) == len(periods))
-        for i, t in enumerate(periods):
-            for p in self.instance.processes:
-                self._existing(path, shock, p, t, flows.activity[p][i])
-            for o, option in self.instance.options.items():
-                if option.kind in PRODUCING:
-                    self._bought(path, shock, o, t, flows.activity[o][i])
-                if option.kind == "substitution":
-                    self._substituted(path, shock, o, t, flows.substituted[o][i])
-            self._balances(path, shock, t, i, flows)
-            for d in self.instance.demands:
-                self._served(path, shock, d, t, i, flows)
-        if shock is not None:
-            for o in self.stocks:
-                self._released(path, shock, o, flows)
+                self.report.holds(f"{name}/{owner}.{kind}", "it has another length", len(row) == len(periods))
+                if owner not in self._owners[kind]:
+                    self.report.holds(f"{name}/{owner}.{kind}", "nobody has that name", False)
+        return len(self.report.disagreements) == before
 
-    def _existing(self, path: str, shock: Shock | None, p: str, t: int, activity: float) -> None:
-        process = self.instance.processes[p]
-        row, cut = f"{path}/{p}.limit.{self.horizon.label(t)}", self._severity(shock, p, t)
-        whole = process.capacity.at(self.year(t)) * self.delta
+    def _stacked(self, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:
+        """Flows of paths that are equally long."""
+        kinds = [kind for kind in KINDS if kind not in ("released", "left") or names != ["baseline"]]
+        rows: dict[str, dict[str, Array]] = {kind: {} for kind in KINDS} | {
+            kind: {o: np.array([getattr(each, kind)[o] for each in flows]) for o in self._owners[kind]}
+            for kind in kinds
+        }
+        return ManyFlows(tuple(names), tuple(each.first for each in flows), **rows)
+
+    @cached_property
+    def _owners(self) -> dict[str, list[str]]:
+        """By kind of flow, whose it is."""
+        of_kind: dict[str, list[str]] = {"substitution": [], "stockpile": []}
+        for o, option in self.instance.options.items():
+            of_kind.setdefault(option.kind, []).append(o)
+        return {
+            "activity": list(self.instance.activities),
+            "substituted": of_kind["substitution"],
+            "unserved": list(self.instance.demands),
+            "released": of_kind["stockpile"],
+            "left": of_kind["stockpile"],
+        }
+
+    def _severities(self, specs: Sequence[ShockSpec], length: int) -> dict[str, Array]:
+        """σ by activity: the largest severity of the cuts that match it, 0 where none does."""
+        aims: dict[Any, tuple[list[int], list[list[float]]]] = {}
+        for s, spec in enumerate(specs):
+            for cut in spec.cuts:
+                shocks, profiles = aims.setdefault((cut.region, cut.stage, cut.process, cut.commodity), ([], []))
+                shocks.append(s)
+                profiles.append([cut.severity[min(i, len(cut.severity) - 1)] for i in range(length)])
+        struck: dict[str, Array] = {}
+        for aim, (shocks, profiles) in aims.items():
+            for name in self._matching(*aim):
+                np.maximum.at(struck.setdefault(name, np.zeros((len(specs), length))), shocks, profiles)
+        return struck
+
+    def _matching(self, region: Any, stage: Any, process: Any, commodity: Any) -> list[str]:
+        """The activities that a cut so aimed strikes."""
+        return [
+            name
+            for name, activity in self.instance.activities.items()
+            if (not region or activity.region in region)
+            and (not stage or activity.stage in stage)
+            and (not process or name in process)
+            and (not commodity or bool(set(activity.output) & set(commodity)))
+        ]
+
+    def _demanded(self, paths: Paths, d: str) -> Array:
+        usual = self.by_period(self.instance.demands[d].quantity)[paths.times] * self.delta
+        return np.asarray(usual * paths.told("demand", d, 1.0))
+
+    def _path(self, paths: Paths) -> None:
+        """Capacities, balances and demand."""
+        for p in self.instance.processes:
+            self._existing(paths, p)
+        for o, option in self.instance.options.items():
+            if option.kind in PRODUCING:
+                self._bought(paths, o)
+            if option.kind == "substitution":
+                self._substituted(paths, o)
+            if option.kind == "stockpile" and paths.specs:
+                self._released(paths, o)
+        self._balances(paths)
+        for d in self.instance.demands:
+            self._served(paths, d)
+
+    def _existing(self, paths: Paths, p: str) -> None:
+        process, times = self.instance.processes[p], paths.times
+        row, activity, cut = paths.row(f"{p}.limit"), paths.flows.activity[p], paths.severity.get(p, 0.0)
+        whole = self.by_period(process.capacity)[times] * self.delta
         left = whole * (1.0 - cut)
-        for o, built in self.instance.options.items():
+        for o, built in self.instance.options.items() if paths.specs else ():
             option: Any = built
-            if option.kind == "partnership" and option.process == p and shock is not None:
-                reliability = shock.spec.reliability.get(o, option.reliability)
-                left += cut * reliability * self.working[o][t] * self.delta
-            if option.kind == "leverage" and option.region == process.region and shock is not None:
-                left += whole * cut * option.restraint * self.levels[o][t] if shock.spec.deliberate else 0.0
-        self.report.at_most(row, activity, min(left, whole), whole, grain=self.grain)
+            if option.kind == "partnership" and option.process == p:
+                reliability = paths.told("reliability", o, option.reliability)
+                left = left + cut * reliability * self.working[o][times] * self.delta
+            if option.kind == "leverage" and option.region == process.region:
+                left = left + whole * cut * option.restraint * self.levels[o][times] * paths.deliberate
+        self.report.at_most(row, activity, np.minimum(left, whole), whole, grain=self.grain)
         self.report.at_most(row, 0.0, activity, grain=self.grain)
-        if shock is None:
-            self.report.at_most(
-                f"{p}.run.{self.horizon.label(t)}", process.min_utilisation * whole, activity, whole, grain=self.grain
-            )
+        if not paths.specs:
+            self._running(f"{p}.run", process.min_utilisation * whole, activity, whole)
 
-    def _bought(self, path: str, shock: Shock | None, o: str, t: int, activity: float) -> None:
+    def _running(self, row: str, least: Array, activity: Array, whole: Array) -> None:
+        """Baseline: what exists runs at its least utilisation or more."""
+        self.report.at_most(lambda _, t: f"{row}.{self.labels[t]}", least, activity, whole, grain=self.grain)
+
+    def _bought(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
-        row, working = f"{path}/{o}.capacity.{self.horizon.label(t)}", self.working[o][t] * self.delta
-        left = working * (1.0 - self._severity(shock, o, t))
+        row, activity = paths.row(f"{o}.capacity"), paths.flows.activity[o]
+        working = self.working[o][paths.times] * self.delta
+        left = working * (1.0 - paths.severity.get(o, 0.0))
         self.report.at_most(row, activity, left, working, grain=self.grain)
         self.report.at_most(row, 0.0, activity, grain=self.grain)
-        if shock is None:
-            least = option.min_utilisation * working
-            self.report.at_most(f"{o}.run.{self.horizon.label(t)}", least, activity, working, grain=self.grain)
+        if not paths.specs:
+            self._running(f"{o}.run", option.min_utilisation * working, activity, working)
 
-    def _substituted(self, path: str, shock: Shock | None, o: str, t: int, amount: float) -> None:
+    def _substituted(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
-        row, label = f"{path}/{o}", self.horizon.label(t)
-        asked = self._demanded(shock, option.demand, t)
-        self.report.at_most(f"{row}.capacity.{label}", amount, self.working[o][t] * self.delta, grain=self.grain)
-        self.report.at_most(f"{row}.share.{label}", amount, option.max_share * asked, asked, grain=self.grain)
-        self.report.at_most(f"{row}.capacity.{label}", 0.0, amount, grain=self.grain)
+        amount, asked, capacity = paths.flows.substituted[o], self._demanded(paths, option.demand), f"{o}.capacity"
+        working = self.working[o][paths.times] * self.delta
+        self.report.at_most(paths.row(capacity), amount, working, grain=self.grain)
+        self.report.at_most(paths.row(f"{o}.share"), amount, option.max_share * asked, asked, grain=self.grain)
+        self.report.at_most(paths.row(capacity), 0.0, amount, grain=self.grain)
 
-    def _balances(self, path: str, shock: Shock | None, t: int, i: int, flows: Flows) -> None:
+    def _balances(self, paths: Paths) -> None:
         """supply ≥ use of every commodity."""
-        supply: dict[str, list[float]] = {c: [] for c in self.instance.commodities}
+        flows, supply = paths.flows, {c: [np.zeros(paths.times.shape)] for c in self.instance.commodities}
         for name, activity in self.instance.activities.items():
-            ran = flows.activity[name][i]
             for commodity, share in activity.output.items():
-                supply[commodity].append(share * ran)
+                supply[commodity].append(share * flows.activity[name])
             for commodity, share in activity.input.items():
-                supply[commodity].append(-share * ran)
+                supply[commodity].append(-share * flows.activity[name])
         for o, built in self.instance.options.items():
             option: Any = built
             if option.kind == "substitution":
                 for commodity, share in option.input.items():
-                    supply[commodity].append(-share * flows.substituted[o][i])
-            if option.kind == "stockpile" and shock is not None:
-                supply[option.commodity].append(flows.released[o][i])
+                    supply[commodity].append(-share * flows.substituted[o])
+            if option.kind == "stockpile" and paths.specs:
+                supply[option.commodity].append(flows.released[o])
         for d, demand in self.instance.demands.items():
-            supply[demand.commodity].append(-self._delivered(shock, d, t, i, flows))
+            delivered = self._demanded(paths, d) - flows.unserved[d] - self._by_substitutes(paths, d)
+            supply[demand.commodity].append(-delivered)
             if demand.end_of_life is not None:
-                supply[demand.end_of_life.commodity].append(self._scrap(demand, t))
+                supply[demand.end_of_life.commodity].append(self._scrap(demand)[paths.times])
         for commodity, terms in supply.items():
-            row = f"{path}/{commodity}.balance.{self.horizon.label(t)}"
-            self.report.at_most(row, 0.0, math.fsum(terms), *terms, grain=self.grain)
+            row = paths.row(f"{commodity}.balance")
+            self.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, grain=self.grain)
 
-    def _scrap(self, demand: Any, t: int) -> float:
-        end = demand.end_of_life
-        year = self.year(t) - end.after_years
-        sold = demand.quantity.at(year) if year >= self.horizon.start else end.past_quantity.at(year)
-        return float(end.collection_rate * sold * self.delta)
+    def _scrap(self, demand: Any) -> Array:
+        """t that come back in every period of the horizon."""
+        end, sold = demand.end_of_life, []
+        for t in self.periods:
+            year = self.year(t) - end.after_years
+            sold.append(demand.quantity.at(year) if year >= self.horizon.start else end.past_quantity.at(year))
+        return np.asarray(end.collection_rate * np.array(sold) * self.delta)
 
-    def _by_substitutes(self, d: str, i: int, flows: Flows) -> float:
-        options: Mapping[str, Any] = self.instance.options
-        return math.fsum(row[i] for o, row in flows.substituted.items() if options[o].demand == d)
+    def _by_substitutes(self, paths: Paths, d: str) -> Array:
+        total = np.zeros(paths.times.shape)
+        for o, amount in paths.flows.substituted.items():
+            option: Any = self.instance.options[o]
+            total += amount if option.demand == d else 0.0
+        return total
 
-    def _delivered(self, shock: Shock | None, d: str, t: int, i: int, flows: Flows) -> float:
-        return self._demanded(shock, d, t) - flows.unserved[d][i] - self._by_substitutes(d, i, flows)
+    def _served(self, paths: Paths, d: str) -> None:
+        row, unserved = paths.row(f"{d}.demand"), paths.flows.unserved[d]
+        without = unserved + self._by_substitutes(paths, d)
+        self.report.at_most(row, without, self._demanded(paths, d), grain=self.grain)
+        self.report.at_most(row, 0.0, unserved, grain=self.grain)
 
-    def _served(self, path: str, shock: Shock | None, d: str, t: int, i: int, flows: Flows) -> None:
-        row, asked = f"{path}/{d}.demand.{self.horizon.label(t)}", self._demanded(shock, d, t)
-        self.report.at_most(row, flows.unserved[d][i] + self._by_substitutes(d, i, flows), asked, grain=self.grain)
-        self.report.at_most(row, 0.0, flows.unserved[d][i], grain=self.grain)
-
-    def _released(self, path: str, shock: Shock, o: str, flows: Flows) -> None:
+    def _released(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
-        keep, first = (1.0 - option.loss) ** self.delta, shock.periods.start
-        held = self.stocks[o][first - 1] if first > 0 else option.initial
+        released, left = paths.flows.released[o], paths.row(f"{o}.left")
+        keep = (1.0 - option.loss) ** self.delta
         rate = 1e300 if option.release_rate is None else option.release_rate * self.delta
-        for i, t in enumerate(shock.periods):
-            row, released = f"{path}/{o}.left.{self.horizon.label(t)}", flows.released[o][i]
-            before, held = keep * held, keep * held - released
-            self.report.at_most(f"{path}/{o}.release.{self.horizon.label(t)}", released, rate, grain=self.grain)
-            self.report.at_most(f"{path}/{o}.release.{self.horizon.label(t)}", 0.0, released, grain=self.grain)
-            self.report.at_most(row, 0.0, held, before, grain=self.grain)
-            self.report.equal(row, flows.left[o][i], held, before, grain=self.grain)
+        before, held = np.zeros(released.shape), np.zeros(released.shape)
+        stock = np.array([option.initial, *self.stocks[o]])[paths.times[:, 0]]
+        for i in range(released.shape[1]):
+            before[:, i] = keep * stock
+            held[:, i] = stock = before[:, i] - released[:, i]
+        self.report.at_most(paths.row(f"{o}.release"), released, rate, grain=self.grain)
+        self.report.at_most(paths.row(f"{o}.release"), 0.0, released, grain=self.grain)
+        self.report.at_most(left, 0.0, held, before, grain=self.grain)
+        self.report.equal(left, paths.flows.left[o], held, before, grain=self.grain)

@@ -3,9 +3,11 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from optimizer.audit.report import Report
 from optimizer.instance.schema import Instance
-from optimizer.plan import Build
+from optimizer.plan import Array, Build
 from optimizer.result import Result
 
 
@@ -28,9 +30,12 @@ class PlanRows:
             ),
             default=0.0,
         )
-        self.working: dict[str, list[float]] = {}
-        self.levels: dict[str, list[float]] = {}
-        self.stocks: dict[str, list[float]] = {}
+        self.labels = [self.horizon.label(t) for t in self.periods]
+        # By option and period.
+        self.working: dict[str, Array] = {}
+        self.levels: dict[str, Array] = {}
+        self.stocks: dict[str, Array] = {}
+        self._series: dict[Any, Array] = {}
 
     def check_plan(self) -> None:
         """Sizes, ties, what works when, stocks, and what all of it costs."""
@@ -40,8 +45,8 @@ class PlanRows:
             self._sizes(o)
         self._ties()
         for o, option in self.instance.options.items():
-            self.working[o] = [self._working(o, t) for t in self.periods]
-            self.levels[o] = [self._level(o, t) for t in self.periods]
+            self.working[o] = np.array([self._working(o, t) for t in self.periods])
+            self.levels[o] = np.array([self._level(o, t) for t in self.periods])
             if option.kind == "stockpile":
                 self.stocks[o] = self._stock(o)
         self._investment()
@@ -49,6 +54,12 @@ class PlanRows:
     def year(self, t: int) -> int:
         """The calendar year of a period."""
         return int(self.horizon.year(t))
+
+    def by_period(self, series: Any) -> Array:
+        """A series of the instance in every period."""
+        if series not in self._series:
+            self._series[series] = np.array([series.at(self.year(t)) for t in self.periods], dtype=np.float64)
+        return self._series[series]
 
     def discount(self, t: int) -> float:
         """The discount factor of a period."""
@@ -112,23 +123,23 @@ class PlanRows:
         past = [build for build in self.builds[o] if t >= build.t + self._lead(option)]
         return math.fsum(build.size * kept ** (self.year(t) - self.year(build.t)) for build in past)
 
-    def _stock(self, o: str) -> list[float]:
+    def _stock(self, o: str) -> Array:
         """k[o,t], recomputed from the purchases."""
         option: Any = self.instance.options[o]
         claimed, fills = self.result.plan.stocks[o], self.result.plan.fills[o]
-        keep, held, path = (1.0 - option.loss) ** self.delta, option.initial, []
+        keep, held = (1.0 - option.loss) ** self.delta, option.initial
+        path, most = np.zeros(len(self.periods)), np.zeros(len(self.periods))
         for t in self.periods:
-            row = f"{o}.stock.{self.horizon.label(t)}"
-            held = keep * held + fills[t]
+            path[t] = held = keep * held + fills[t]
             early = option.earliest is not None and self.year(t) < option.earliest
             late = option.latest is not None and self.year(t) > option.latest
-            most = 0.0 if early or late else math.inf if option.fill_rate is None else option.fill_rate * self.delta
-            self.report.at_most(f"{o}.fill.{self.horizon.label(t)}", fills[t], min(most, 1e300), grain=self.grain)
-            self.report.at_most(f"{o}.fill.{self.horizon.label(t)}", 0.0, fills[t], grain=self.grain)
-            if option.max_size is not None:
-                self.report.at_most(row, held, option.max_size, grain=self.grain)
-            self.report.equal(row, claimed[t], held, grain=self.grain)
-            path.append(held)
+            rate = 1e300 if option.fill_rate is None else option.fill_rate * self.delta
+            most[t] = 0.0 if early or late else rate
+        self.report.at_most(lambda t: f"{o}.fill.{self.labels[t]}", fills, most, grain=self.grain)
+        self.report.at_most(lambda t: f"{o}.fill.{self.labels[t]}", 0.0, fills, grain=self.grain)
+        if option.max_size is not None:
+            self.report.at_most(lambda t: f"{o}.stock.{self.labels[t]}", path, option.max_size, grain=self.grain)
+        self.report.equal(lambda t: f"{o}.stock.{self.labels[t]}", claimed, path, grain=self.grain)
         return path
 
     def _investment(self) -> None:
@@ -155,7 +166,7 @@ class PlanRows:
             year, bought = self.year(t), self.result.plan.fills[o][t]
             paid = option.price.at(year) * bought
             costs["stock purchases"] += self.discount(t) * paid
-            costs["stock holding"] += self.discount(t) * option.holding_cost * self.delta * self.stocks[o][t]
+            costs["stock holding"] += self.discount(t) * option.holding_cost * self.delta * float(self.stocks[o][t])
             self.report.outlays[str(year)] += option.budget_share * paid
-        back = option.salvage * option.price.at(self.horizon.end) * self.stocks[o][-1]
+        back = option.salvage * option.price.at(self.horizon.end) * float(self.stocks[o][-1])
         costs["stock salvage"] -= self.discount(len(self.periods)) * back

@@ -1,13 +1,22 @@
 """What an audit says: rows checked, what disagrees, and the accounts that it kept."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from optimizer.errors import AuditError
+from optimizer.plan import Array
 
 TOLERANCE = 1e-6
+# Of one kind of row, so many disagreements are named; the others are counted.
+MOST = 100
+# A row has a name; an array of rows has one for each index.
+Name = str | Callable[..., str]
+Number = float | Array | Sequence[float]
 PARTS = (
     "capex", "fixed cost", "fixed opex", "stock purchases", "stock holding", "stock salvage",
     "operation", "price support", "substitution", "shortage", "expected shocks",
@@ -51,26 +60,52 @@ class Report:
         """For JSON: whether it is well, rows checked, worst disagreement."""
         return {"ok": self.ok, "rows": self.rows, "worst": self.worst, "disagreements": list(self.disagreements)}
 
-    def at_most(self, row: str, left: float, right: float, *terms: float, grain: float = 0.0) -> None:
-        """Check ``left ≤ right`` within a millionth of the largest term, or of `grain` where all are smaller."""
-        self._note(row, max(0.0, left - right), f"{left:.9g} exceeds {right:.9g}", (left, right, *terms), grain)
+    def at_most(self, row: Name, left: Number, right: Number, *terms: Number, grain: Number = 0.0) -> None:
+        """Check ``left ≤ right`` within a millionth of the largest term, or of `grain` where all are smaller.
 
-    def equal(self, row: str, left: float, right: float, *terms: float, grain: float = 0.0) -> None:
+        Arrays are as many rows; `row` then names each by its index.
+        """
+        with np.errstate(all="ignore"):
+            off = np.maximum(0.0, np.subtract(left, right))
+        self._note(row, "exceeds", off, (left, right, *terms), grain)
+
+    def equal(self, row: Name, left: Number, right: Number, *terms: Number, grain: Number = 0.0) -> None:
         """Check ``left = right`` likewise."""
-        self._note(row, abs(left - right), f"{left:.9g} is not {right:.9g}", (left, right, *terms), grain)
+        with np.errstate(all="ignore"):
+            off = np.abs(np.subtract(left, right))
+        self._note(row, "is not", off, (left, right, *terms), grain)
 
-    def holds(self, row: str, what: str, holds: bool) -> None:
+    def holds(self, row: Name, what: str, holds: bool | npt.NDArray[np.bool_]) -> None:
         """Check something that is true or false."""
-        self.rows += 1
-        if not holds:
-            self.disagreements.append(f"{row}: {what}")
+        held = np.asarray(holds)
+        self.rows += held.size
+        if not held.all():
+            self._say(~held, lambda index: f"{_name(row, index)}: {what}")
 
-    def _note(self, row: str, off: float, words: str, terms: Iterable[float], grain: float) -> None:
-        self.rows += 1
-        largest = max(grain, *(abs(term) for term in terms))
-        relative = off / largest if largest > 0 else 0.0
-        if not math.isfinite(relative):
-            relative = math.inf
-        self.worst = max(self.worst, relative)
-        if relative > TOLERANCE:
-            self.disagreements.append(f"{row}: {words}, off by {off:.3g} ({relative:.2g} of the largest term)")
+    def _note(self, row: Name, words: str, off: Array, terms: Sequence[Number], grain: Number) -> None:
+        with np.errstate(all="ignore"):
+            largest = reduce(np.maximum, (np.abs(term) for term in terms), np.asarray(grain))
+            off, largest, left, right = np.broadcast_arrays(off, largest, terms[0], terms[1])
+            # What is no number is never right.
+            relative = np.where(largest == 0, 0.0, off / largest)
+            relative = np.where(np.isfinite(relative), relative, np.inf)
+        self.rows += relative.size
+        self.worst = max(self.worst, float(relative.max(initial=0.0)))
+        if (relative > TOLERANCE).any():
+            self._say(
+                relative > TOLERANCE,
+                lambda at: (
+                    f"{_name(row, at)}: {left[at]:.9g} {words} {right[at]:.9g}, "
+                    f"off by {off[at]:.3g} ({relative[at]:.2g} of the largest term)"
+                ),
+            )
+
+    def _say(self, wrong: npt.NDArray[np.bool_], words: Callable[[tuple[int, ...]], str]) -> None:
+        places = [tuple(index) for index in np.argwhere(wrong).tolist()]
+        self.disagreements += [words(place) for place in places[:MOST]]
+        if len(places) > MOST:
+            self.disagreements.append(f"{words(places[MOST])}; and {len(places) - MOST - 1} more rows like it")
+
+
+def _name(row: Name, index: tuple[int, ...]) -> str:
+    return row if isinstance(row, str) else row(*index)

@@ -13,6 +13,7 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Print the JSON object of `solve --json`.")] = False,
 ) -> None:
     """Print a saved plan as `solve` printed it."""
+    from optimizer.errors import PlanFileError
     from optimizer.result import Result
 
     result = Result.load(plan)
@@ -21,5 +22,9 @@ def show(
     else:
         from optimizer.report.whole import show as print_result
 
-        print_result(result)
+        try:
+            print_result(result)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None
     raise typer.Exit(common.exit_code(result))

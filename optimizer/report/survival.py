@@ -23,6 +23,8 @@ def survival(instance: Instance, result: Result, width: int) -> list[Table]:
     for first in range(0, len(segments), per_table):
         some = segments[first : first + per_table]
         tables.append(_matrix(instance, shown, some, len(result.shocks), is_last=first + per_table >= len(segments)))
+    if any(outcome.flows is None for outcome in result.shocks):
+        tables.append(_weakest(instance, result))
     return tables if shown else []
 
 
@@ -42,6 +44,8 @@ def _matrix(
     instance: Instance, outcomes: Sequence[Outcome], segments: Sequence[str], total: int, *, is_last: bool
 ) -> Table:
     caption = "Worst period of each: % of demand served / floor, margin in points; first period that fails."
+    if any(len(outcome.segments) < len(instance.demands) for outcome in outcomes):
+        caption += "\n–: not kept; the segment does not fail, and another has less margin."
     if total > len(outcomes):
         caption += f"\n{total - len(outcomes):,} more shocks are not shown: their gaps are smaller or margins larger."
     shown = table("Survival", caption=caption if is_last else None)
@@ -50,11 +54,33 @@ def _matrix(
         shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
     for outcome in outcomes:
         mark = Text("✓ " if outcome.survives else "✗ ", style="green" if outcome.survives else "bold red")
-        shown.add_row(mark + Text(outcome.name), *(_cell(outcome.segments[d]) for d in segments))
+        shown.add_row(mark + Text(outcome.name), *(_cell(outcome.segments.get(d)) for d in segments))
     return shown
 
 
-def _cell(service: Service) -> Text:
+def _weakest(instance: Instance, result: Result) -> Table:
+    """Each segment over all shocks, those that are not shown included."""
+    caption = f"Over all {len(result.shocks):,} shocks: the worst period of each segment, margin in points."
+    shown = table("Each segment's worst", caption=caption)
+    shown.add_column("Segment", overflow="fold")
+    shown.add_column("Worst shock", overflow="fold", max_width=34)
+    shown.add_column("Period", no_wrap=True)
+    shown.add_column("Served/floor", justify="right", no_wrap=True)
+    shown.add_column("Fails in", justify="right", no_wrap=True)
+    for d, worst in result.services.items():
+        style = "bold red" if worst.shocks_failed else ""
+        margin = 100 * worst.margin
+        figures = f"{_points(worst.worst_service)}/{_points(worst.floor)} "
+        figures += f"{margin:+.1f}" if worst.shocks_failed else f"{max(0.0, margin):+.0f}"
+        failed = f"{worst.shocks_failed:,}" if worst.shocks_failed else "–"
+        cells = (named(instance, d), worst.worst_shock, worst.worst_period, figures, failed)
+        shown.add_row(*(Text(cell) for cell in cells), style=style)
+    return shown
+
+
+def _cell(service: Service | None) -> Text:
+    if service is None:
+        return Text("–", style="dim")
     margin = 100 * service.margin
     figures = f"{_points(service.worst_service)}/{_points(service.floor)}"
     if service.first_failure is not None:

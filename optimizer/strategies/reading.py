@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from optimizer.formulation import plan_stage
+from optimizer.instance.paths import MANY
 from optimizer.instance.schema import Instance
-from optimizer.levers import Producing, Sized, Stockpile, Substitution
-from optimizer.plan import Build, Flows, Plan, Row
-from optimizer.shocks import BASELINE, Path
+from optimizer.levers import Sized, Stockpile, Substitution
+from optimizer.plan import Array, Build, Flows, ManyFlows, Plan, Row
+from optimizer.shocks import Path, Shock
 from optimizer.stage import Stage
 
 DUST = 1e-9
@@ -56,37 +59,47 @@ def nothing(instance: Instance) -> Plan:
 
 
 def read_flows(
-    instance: Instance,
-    found: Mapping[tuple[str, str, str], Mapping[int, int]],
-    values: Sequence[float],
-    path: Path,
-    written: str | None = None,
+    instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float], path: Path
 ) -> Flows:
-    """One path's operation, from `Stage.found` and a solver's values.
-
-    Where many shocks share the path `written`, its periods count from the start of the window.
-    """
-    key, times = (path.key, path.periods) if written is None else (written, range(len(path.periods)))
+    """One path's operation, from `Stage.found` and a solver's values."""
 
     def rows(names: Sequence[str], what: str) -> dict[str, Row]:
-        lists = {name: found.get((key, name, what)) for name in names}
-        return {
-            name: tuple(max(0.0, float(values[columns[t]])) for t in times)
-            for name, columns in lists.items()
-            if columns
-        }
+        columns = {name: found.get((path.key, name, what)) for name in names}
+        return {name: tuple(max(0.0, float(values[at[t]])) for t in path.periods) for name, at in columns.items() if at}
 
+    parts = {kind: rows(*asked) for kind, asked in _owners(instance).items()}
+    return Flows(path.periods.start, **parts)
+
+
+def read_many(
+    instance: Instance,
+    found: Mapping[tuple[str, str, str], Mapping[int, int]],
+    values: Array,
+    shocks: Sequence[Shock],
+) -> ManyFlows:
+    """The operation of shocks with windows of one length: `values` has a row for each, `found` counts by offset."""
+    offsets = range(len(shocks[0].periods))
+
+    def rows(names: Sequence[str], what: str) -> dict[str, Array]:
+        columns = {name: found.get((MANY, name, what)) for name in names}
+        # Adding 0 makes the solver's -0 a plain one.
+        return {name: np.maximum(values[:, [at[k] for k in offsets]], 0.0) + 0.0 for name, at in columns.items() if at}
+
+    parts = {kind: rows(*asked) for kind, asked in _owners(instance).items()}
+    return ManyFlows(tuple(shock.name for shock in shocks), tuple(shock.periods.start for shock in shocks), **parts)
+
+
+def _owners(instance: Instance) -> dict[str, tuple[list[str], str]]:
+    """By part of the flows, who may have columns in it, and what they are called."""
     options = instance.options
-    piles = [o for o, option in options.items() if isinstance(option, Stockpile)] if path.key != BASELINE else []
-    producers = [*instance.processes, *(o for o, option in options.items() if isinstance(option, Producing))]
-    return Flows(
-        first=path.periods.start,
-        activity=rows(producers, "activity"),
-        substituted=rows([o for o, option in options.items() if isinstance(option, Substitution)], "substituted"),
-        unserved=rows(list(instance.demands), "unserved"),
-        released=rows(piles, "release"),
-        left=rows(piles, "left"),
-    )
+    piles = [o for o, option in options.items() if isinstance(option, Stockpile)]
+    return {
+        "activity": (list(instance.activities), "activity"),
+        "substituted": ([o for o, option in options.items() if isinstance(option, Substitution)], "substituted"),
+        "unserved": (list(instance.demands), "unserved"),
+        "released": (piles, "release"),
+        "left": (piles, "left"),
+    }
 
 
 def plan_values(instance: Instance, plan: Plan) -> list[float]:

@@ -11,15 +11,14 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.instance.paths import MANY
 from optimizer.instance.schema import Instance
-from optimizer.plan import Flows
+from optimizer.plan import Flows, ManyFlows
 from optimizer.shocks import Path
 from optimizer.solver import Basis, Clock, Vector
 from optimizer.strategies.answering import Desk, Job, Reply, Task, batches
 from optimizer.strategies.crew import Crew, Serial
 from optimizer.strategies.domination import dominators
-from optimizer.strategies.reading import nothing, plan_values, read_flows
+from optimizer.strategies.reading import nothing, plan_values, read_many
 from optimizer.strategies.window import Integers
 
 
@@ -68,6 +67,9 @@ class Responder:
     Args:
         instance: the instance.
         crew: who does the work; this process where it is left out.
+
+    Attributes:
+        places: by shock, its place among all shocks with windows as long, the order of `path`'s numbers.
     """
 
     def __init__(self, instance: Instance, crew: Crew | None = None) -> None:
@@ -78,6 +80,7 @@ class Responder:
         self._bases: dict[tuple[int, Task], Basis] = {}
         self._dominators: Integers | None = None
         self._idle: Gaps | None = None
+        self.places = _places(instance)
 
     @property
     def dominators(self) -> Integers:
@@ -125,16 +128,10 @@ class Responder:
         if names is not None:
             chosen = frozenset(names)
             wanted = np.array([event.name in chosen for event in self.instance.events], dtype=bool)
-        found: dict[str, Recourse] = {}
-        for reply in self.best(plan, clock, granted, wanted, flows=True):
-            columns = self.desk.window(reply.unserved.shape[2]).columns
-            for event, gap, values in zip(reply.events.tolist(), reply.gap, reply.values, strict=True):
-                shock = self.instance.events[event]
-                path = self.instance.path(shock)
-                found[shock.name] = Recourse(
-                    float(gap), read_flows(self.instance, columns, values.tolist(), path, MANY)
-                )
-        return {event.name: found[event.name] for event in self.instance.events if event.name in found}
+        replies = self.best(plan, clock, granted, wanted, flows=True)
+        gaps = {self.instance.events[n].name: gap for r in replies for n, gap in zip(r.events, r.gap, strict=True)}
+        flows = {name: many.of(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
+        return {e.name: Recourse(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps}
 
     def best(
         self,
@@ -150,6 +147,29 @@ class Responder:
         known = np.array([granted.get(event.name, np.nan) for event in events])
         wanted = np.ones(len(events), dtype=bool) if wanted is None else wanted
         return self._ask("best", plan, clock, wanted, lambda numbers: {"granted": known[numbers], "flows": flows})
+
+    def flows(self, replies: Iterable[Reply]) -> list[ManyFlows]:
+        """The operation in the replies of `best` with `flows`, one value for each window length."""
+        by_length: dict[int, list[Reply]] = {}
+        for reply in replies:
+            by_length.setdefault(self._length(reply), []).append(reply)
+        events, result = self.instance.events, []
+        for length, some in by_length.items():
+            shocks = [events[number] for reply in some for number in reply.events]
+            values = np.concatenate([reply.values for reply in some])
+            result.append(read_many(self.instance, self.desk.window(length).columns, values, shocks))
+        return result
+
+    def costs(self, replies: Iterable[Reply]) -> Vector:
+        """Discounted operating and shortage cost in the same replies, by shock; 0 where none was asked for."""
+        result = np.zeros(len(self.instance.events))
+        for reply in replies:
+            costs = self.desk.window(self._length(reply)).costs(self.places[reply.events])
+            result[reply.events] = np.einsum("sc,sc->s", reply.values, costs)
+        return result
+
+    def _length(self, reply: Reply) -> int:
+        return len(self.instance.events[reply.events[0]].periods)
 
     def slopes(
         self, plan: Vector, clock: Clock, task: Task, groups: Integers, weights: Vector, needless: Iterable[int] = ()
@@ -227,3 +247,13 @@ class Responder:
             self._bases[job.batch, task] = reply.basis
             clock.solving += reply.seconds
         return replies
+
+
+def _places(instance: Instance) -> Integers:
+    count: dict[int, int] = {}
+    places = []
+    for event in instance.events:
+        length = len(event.periods)
+        places.append(count.get(length, 0))
+        count[length] = places[-1] + 1
+    return np.array(places, dtype=np.intp)

@@ -1,0 +1,272 @@
+"""What is said of the shocks: each one's segments, gap, cost and verdict, and each segment's worst shock.
+
+Shocks whose flows are at hand are recomputed from them; of one that is only a line, what the line says of itself.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.audit.paths import PathRows, Paths
+from optimizer.audit.report import TOLERANCE
+from optimizer.plan import KINDS, Array, Flows, ManyFlows, Outcome, Service
+from optimizer.shocks import Shock
+
+# Shocks that are audited at once: what bounds the memory.
+MOST = 1000
+
+
+@dataclass(frozen=True)
+class Found:
+    """One segment in some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
+
+    `failure` is the offset of the first period below the floor, -1 where there is none; `grain` is what errors in t
+    are measured against.
+    """
+
+    margins: Array
+    floors: Array
+    below: Array
+    shortage: Array
+    failure: npt.NDArray[np.intp]
+    grain: Array
+
+
+class Verdicts(PathRows):
+    """Every shock's verdict."""
+
+    def _calm(self, flows: Flows) -> None:
+        """The baseline's rows and costs; and what each period of it costs, in present value."""
+        if not self._fits("baseline", flows, self.periods):
+            raise ValueError("the baseline is another")
+        paths = Paths((), np.array([self.periods]), self.labels, self._stacked(["baseline"], [flows]), {})
+        self._path(paths)
+        self.discounts = np.array([self.discount(t) for t in self.periods])
+        parts = {part: (amount * self.discounts)[0] for part, amount in self._operating(paths).items()}
+        for part, amount in parts.items():
+            self.report.costs[part] += math.fsum(amount)
+        self.calm = np.sum(list(parts.values()), axis=0)
+
+    def _operating(self, paths: Paths) -> dict[str, Array]:
+        """Operating cost by part, undiscounted: arrays (paths, periods)."""
+        flows, times = paths.flows, paths.times
+        parts = {part: np.zeros(times.shape) for part in ("operation", "price support", "substitution", "shortage")}
+        for name, activity in self.instance.activities.items():
+            cost = self.by_period(activity.cost)[times] * paths.told("cost", name, 1.0)
+            parts["operation"] += cost * flows.activity[name]
+            if not paths.specs:
+                parts["price support"] += self.by_period(activity.support)[times] * flows.activity[name]
+        for o, built in self.instance.options.items():
+            option: Any = built
+            if option.kind == "substitution":
+                cost = self.by_period(option.cost)[times] * paths.told("cost", o, 1.0)
+                parts["substitution"] += cost * flows.substituted[o]
+            if option.kind == "stockpile" and paths.specs:
+                parts["operation"] += option.release_cost * flows.released[o]
+        for d, demand in self.instance.demands.items():
+            parts["shortage"] += demand.shortage_cost * flows.unserved[d]
+        return parts
+
+    def _shocks(self, many: Sequence[ManyFlows]) -> None:
+        """Every shock: recomputed where its flows are at hand."""
+        self.events = {event.name: event for event in self.instance.events}
+        self.least, self.failed = (
+            dict.fromkeys(self.instance.demands, math.inf),
+            dict.fromkeys(self.instance.demands, 0),
+        )
+        named = [outcome.name for outcome in self.result.shocks]
+        self.report.holds("shocks", "they are not those of the instance", sorted(named) == sorted(self.events))
+        lines = {outcome.name: outcome for outcome in self.result.shocks}
+        for flows, outcomes in self._groups(many):
+            shocks = [self.events[name] for name in flows.names]
+            times = np.array([shock.periods for shock in shocks])
+            if any(row.shape != times.shape for kind in KINDS for row in getattr(flows, kind).values()):
+                raise ValueError("flows are of another length than their windows")
+            specs = [shock.spec for shock in shocks]
+            paths = Paths(specs, times, self.labels, flows, self._severities(specs, times.shape[1]))
+            self._path(paths)
+            self._outcomes(paths, outcomes)
+            for name in flows.names:
+                lines.pop(name, None)
+        self.lines = list(lines.values())
+        self._lines()
+
+    def _groups(self, many: Sequence[ManyFlows]) -> Iterator[tuple[ManyFlows, list[Outcome]]]:
+        """Shocks with windows of one length, at most `MOST`: a result's own flows first, then those of its lines."""
+        own: dict[int, list[Outcome]] = {}
+        for each in self.result.shocks:
+            periods = self.events[each.name].periods
+            if each.flows is not None and self._fits(each.name, each.flows, periods):
+                own.setdefault(len(periods), []).append(each)
+        for some in own.values():
+            yield self._stacked([each.name for each in some], [each.flows for each in some if each.flows]), some
+        lines = {each.name: each for each in self.result.shocks if each.flows is None}
+        for flows in many:
+            which = [i for i, name in enumerate(flows.names) if name in lines]
+            for first in range(0, len(which), MOST):
+                part = flows.some(which[first : first + MOST])
+                begins = np.array([self.events[name].periods.start for name in part.names])
+                self.report.holds(lambda s, of=part: of.names[s], "its flows begin elsewhere", begins == part.first)
+                yield part, [lines[name] for name in part.names]
+
+    def _outcomes(self, paths: Paths, outcomes: Sequence[Outcome]) -> None:
+        """Verdicts, gaps, costs and labels of some shocks."""
+        names, count = paths.flows.names, len(outcomes)
+        gap, least, told = np.zeros(count), np.full(count, math.inf), np.full(count, math.inf)
+        fails = np.zeros(count, dtype=bool)
+        for d, demand in self.instance.demands.items():
+            found = self._found(paths, d)
+            is_told = np.array([d in outcome.segments for outcome in outcomes])
+            is_due = np.array([outcome.flows is not None for outcome in outcomes]) | (found.below > 0)
+            self.report.holds(lambda s, d=d: f"{names[s]}/{d}", "nothing is said of it", is_told | ~is_due)
+            self._services_said(paths, outcomes, d, found)
+            self._weakest_said(paths, d, found)
+            gap, fails = gap + demand.shortage_cost * found.below, fails | (found.below > 0)
+            margin = found.margins.min(axis=1)
+            least, told = np.minimum(least, margin), np.minimum(told, np.where(is_told, margin, math.inf))
+        if self.instance.demands:
+            self.report.equal(lambda s: f"{names[s]}.margin", told, least, 1.0)
+        parts = [(amount * self.discounts[paths.times]).sum(axis=1) for amount in self._operating(paths).values()]
+        cost = np.sum(parts, axis=0)
+        self.report.equal(lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, grain=1e-6)
+        self.report.equal(lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, grain=1e-6)
+        for outcome, is_failed in zip(outcomes, fails.tolist(), strict=True):
+            self._labels(outcome, is_failed)
+        self._expected([self.events[name] for name in names], cost)
+
+    def _labels(self, outcome: Outcome, is_failed: bool) -> None:
+        """One shock's verdict, window and probability."""
+        shock = self.events[outcome.name]
+        self.report.holds(outcome.name, f"it is said to survive: {outcome.survives}", outcome.survives != is_failed)
+        window = (self.labels[shock.periods[0]], self.labels[shock.periods[-1]])
+        self.report.holds(outcome.name, "its window is another", (outcome.first, outcome.last) == window)
+        self.report.equal(f"{outcome.name}.probability", outcome.probability, shock.probability, grain=1e-12)
+
+    def _expected(self, shocks: Sequence[Shock], cost: Array) -> None:
+        """What shocks cost above the baseline, by their probability."""
+        calm = np.array([self.calm[shock.periods].sum() for shock in shocks])
+        likely = np.array([shock.probability for shock in shocks])
+        self.report.costs["expected shocks"] += math.fsum(likely * (cost - calm))
+
+    def _floors(self, paths: Paths, d: str) -> Array:
+        usual, own = self.by_period(self.instance.demands[d].survival), paths.told("survival", d, math.nan)
+        return np.where(np.isnan(own), usual[paths.times], own)
+
+    def _found(self, paths: Paths, d: str) -> Found:
+        """One segment's figures, recomputed from the flows."""
+        asked, unserved, floors = self._demanded(paths, d), paths.flows.unserved[d], self._floors(paths, d)
+        served = 1.0 - np.divide(unserved, asked, out=np.zeros(asked.shape), where=asked > 0)
+        short = unserved - (1.0 - floors) * asked
+        fails = short > TOLERANCE * asked
+        return Found(
+            margins=served - floors,
+            floors=floors,
+            below=np.where(fails, short, 0.0).sum(axis=1),
+            shortage=unserved.sum(axis=1),
+            failure=np.where(fails.any(axis=1), fails.argmax(axis=1), -1),
+            grain=np.maximum(self.grain, asked.sum(axis=1)),
+        )
+
+    def _services_said(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
+        """One segment's figures against what outcomes say of it."""
+        who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
+        said = [outcomes[s].segments[d] for s in who]
+        demand, names = self.instance.demands[d], [f"{paths.flows.names[s]}/{d}" for s in who]
+        below, grain, least = found.below[who], found.grain[who], found.margins[who].min(axis=1)
+        at, floor = (
+            self._at(paths, who, [service.worst_period for service in said], n) for n in (found.margins, found.floors)
+        )
+        self.report.equal(_rows(names, "below_floor"), [each.below_floor for each in said], below, grain=grain)
+        self.report.equal(_rows(names, "shortage"), [each.shortage for each in said], found.shortage[who], grain=grain)
+        self.report.equal(_rows(names, "margin"), [each.margin for each in said], least, 1.0)
+        self.report.equal(_rows(names, "worst_period"), at, least, 1.0)
+        self.report.equal(_rows(names, "floor"), [each.floor for each in said], floor, 1.0)
+        cost = demand.shortage_cost
+        self.report.equal(_rows(names, "gap"), [each.gap for each in said], cost * below, cost * grain)
+        for row, s, each in zip(names, who, said, strict=True):
+            first = None if found.failure[s] < 0 else self.labels[paths.times[s, found.failure[s]]]
+            self.report.holds(f"{row}.first_failure", f"it is {first}", each.first_failure == first)
+
+    def _at(self, paths: Paths, who: Sequence[int], periods: Sequence[str], numbers: Array) -> Array:
+        """What numbers are in one period of each of some shocks; infinite where the period is not in the window."""
+        places = np.array([self._place(period) for period in periods], dtype=np.intp) - paths.times[who, 0]
+        inside = (places >= 0) & (places < paths.times.shape[1])
+        return np.where(inside, numbers[who, np.where(inside, places, 0)], math.inf)
+
+    def _place(self, label: str) -> int:
+        return self.labels.index(label) if label in self.labels else -1
+
+    def _weakest_said(self, paths: Paths, d: str, found: Found) -> None:
+        """What a segment's worst is said to be, where its shock is among these; and what it really is so far."""
+        said, names = self.result.services[d], paths.flows.names
+        self.least[d] = min(self.least[d], float(found.margins.min()))
+        self.failed[d] += int((found.below > 0).sum())
+        if said.worst_shock in names:
+            who = [names.index(said.worst_shock)]
+            floor = float(self._at(paths, who, [said.worst_period], found.floors)[0])
+            margin = float(self._at(paths, who, [said.worst_period], found.margins)[0])
+            self.report.equal(f"services/{d}.floor", said.floor, floor, 1.0)
+            self.report.equal(f"services/{d}.worst_service", said.worst_service, margin + floor, 1.0)
+
+    def _services(self) -> None:
+        """Each segment's worst over all shocks; lines without flows allow a bound on it."""
+        due = sorted(self.instance.demands) if self.events else []
+        self.report.holds("services", "they are not those of the instance", sorted(self.result.services) == due)
+        for d, said in self.result.services.items():
+            row, known = f"services/{d}", said.worst_shock in self.events
+            self.report.holds(row, f"{said.worst_shock} is no shock", known)
+            self.report.equal(f"{row}.shocks_failed", said.shocks_failed, self.failed[d], grain=1.0)
+            if self.lines:
+                self.report.at_most(f"{row}.margin", said.margin, self.least[d], 1.0)
+            else:
+                self.report.equal(f"{row}.margin", said.margin, self.least[d], 1.0)
+
+    def _lines(self) -> None:
+        """Shocks whose flows are not at hand: what they say of themselves."""
+        for outcome in self.lines:
+            gaps = [service.gap for service in outcome.segments.values()]
+            self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, grain=1e-6)
+            self._labels(outcome, any(service.below_floor > 0 for service in outcome.segments.values()))
+        self._expected([self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines]))
+        for d in self.instance.demands:
+            said = [(self.events[each.name], each.segments[d]) for each in self.lines if d in each.segments]
+            if said:
+                self._line_services(d, *zip(*said, strict=True))
+
+    def _line_services(self, d: str, shocks: Sequence[Shock], said: Sequence[Service]) -> None:
+        """One segment of lines: its floor, and that its figures agree with each other."""
+        rows, cost = [f"{shock.name}/{d}" for shock in shocks], self.instance.demands[d].shortage_cost
+        below, shortage = np.array([each.below_floor for each in said]), np.array([each.shortage for each in said])
+        margins, floors = (
+            np.array([each.margin for each in said]),
+            [self._floor(d, *pair) for pair in zip(shocks, said, strict=True)],
+        )
+        asked = np.array([self._asked(d, shock) for shock in shocks])
+        grain = np.maximum(self.grain, asked)
+        self.report.equal(_rows(rows, "floor"), [each.floor for each in said], floors, 1.0)
+        self.report.equal(_rows(rows, "gap"), [each.gap for each in said], cost * below, cost * grain)
+        self.report.at_most(_rows(rows, "below_floor"), 0.0, below, grain=grain)
+        self.report.at_most(_rows(rows, "below_floor"), below, shortage, grain=grain)
+        self.report.at_most(_rows(rows, "shortage"), shortage, asked, grain=grain)
+        self.report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
+        is_told = [(each.first_failure is not None) == (each.below_floor > 0) for each in said]
+        self.report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_told))
+        self.least[d] = min(self.least[d], float(margins.min()))
+        self.failed[d] += int((below > 0).sum())
+
+    def _floor(self, d: str, shock: Shock, said: Service) -> float:
+        t = self._place(said.worst_period)
+        usual = self.by_period(self.instance.demands[d].survival)[t]
+        return float(shock.spec.survival.get(d, usual)) if t in shock.periods else math.inf
+
+    def _asked(self, d: str, shock: Shock) -> float:
+        usual = self.by_period(self.instance.demands[d].quantity)[shock.periods].sum() * self.delta
+        return float(usual * shock.spec.demand.get(d, 1.0))
+
+
+def _rows(names: Sequence[str], what: str) -> Any:
+    return lambda i: f"{names[i]}.{what}"
