@@ -88,7 +88,9 @@ def test_no_two_files_import_each_other_in_a_circle() -> None:
         ("highspy", {"solver"}),
         ("rich", {"report", "cli"}),
         ("typer", {"cli"}),
-        ("scipy", {"distributions", "strategies.window"}),
+        ("scipy", {"distributions", "strategies"}),
+        ("loky", {"strategies"}),
+        ("distributed", {"strategies"}),
         ("pandas", {"frames", "result", "report"}),
     ],
 )

@@ -29,7 +29,7 @@ from optimizer.strategies.auto import chosen
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
 from optimizer.strategies.crew import hired
-from optimizer.strategies.reading import nothing, plan_values, read_flows, read_plan
+from optimizer.strategies.reading import plan_values, read_flows, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 
@@ -267,5 +267,4 @@ def _bought(plan: Plan) -> tuple[str, ...]:
 def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing | None:
     if not instance.events:
         return None
-    replies = responder.best(plan_values(instance, nothing(instance)), clock, {})
-    return of_nothing(instance, survey(instance, responder, replies))
+    return of_nothing(instance, survey(instance, responder, responder.idle_replies(clock)))

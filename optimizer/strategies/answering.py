@@ -47,7 +47,7 @@ class Job:
         basis: where to start.
         groups: by shock, the group whose slopes are summed.
         weights: by shock, of its value and slopes.
-        flows: whether every column is wanted, or the unserved demand alone.
+        flows: whether every column is wanted of ``best``, not the unserved demand alone; and that of ``gaps``.
     """
 
     batch: int
@@ -148,7 +148,8 @@ class _Question:
             raise SolverError(
                 "without floors every shock can be answered, but the solver finds nothing; check the units"
             )
-        return self._reply(np.maximum(found.objective, 0.0), found.values)
+        reply = self._reply(np.maximum(found.objective, 0.0), found.values)
+        return replace(reply, unserved=found.values[:, self.window.unserved]) if self.job.flows else reply
 
     def best(self) -> Reply:
         """Least gap, then least operating and shortage cost: at once where the floors are known to hold."""

@@ -79,7 +79,7 @@ class Responder:
         self.slices = batches(instance)
         self._bases: dict[tuple[int, Task], Basis] = {}
         self._dominators: Integers | None = None
-        self._idle: Gaps | None = None
+        self._idle: tuple[Reply, ...] | None = None
         self.places = _places(instance)
 
     @property
@@ -92,8 +92,15 @@ class Responder:
     def idle(self, clock: Clock) -> Gaps:
         """Every shock where nothing is built. One that is survived then is survived by every plan: a plan only adds."""
         if self._idle is None:
-            self._idle = self.gaps(plan_values(self.instance, nothing(self.instance)), clock)
-        return self._idle
+            plan = plan_values(self.instance, nothing(self.instance))
+            everyone = np.ones(len(self.instance.events), dtype=bool)
+            self._idle = tuple(self._ask("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
+        return self._gathered(self._idle)
+
+    def idle_replies(self, clock: Clock) -> Sequence[Reply]:
+        """The same as arrays by batch, with the unserved demand that leaves the least gaps."""
+        self.idle(clock)
+        return self._idle or ()
 
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> Gaps:
         """The least gap that a plan leaves in each shock; costs are not looked at.
@@ -103,8 +110,10 @@ class Responder:
             clock: where the solver's seconds are counted; it never stops this.
             needless: numbers of shocks that need no answer.
         """
+        return self._gathered(self._ask("gaps", plan, clock, self._wanted(needless)))
+
+    def _gathered(self, replies: Sequence[Reply]) -> Gaps:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
-        replies = self._ask("gaps", plan, clock, self._wanted(needless))
         for reply in replies:
             gap[reply.events], fails[reply.events] = reply.gap, reply.fails
         return Gaps(gap, fails, sum(len(reply.events) for reply in replies))

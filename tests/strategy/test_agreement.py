@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.auto import chosen
-from optimizer.strategies.base import Step
+from optimizer.strategies.base import Step, Strategy
+from optimizer.strategies.cuts import Cuts
 from optimizer.strategies.scenarios import Scenarios
 from optimizer.strategies.whole import Whole
 from tests.strategies import SHOCK, instances
@@ -23,20 +24,23 @@ EXACT = Settings(gap=0.0)
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(instances(), st.lists(SHOCK, min_size=2, max_size=5), st.sampled_from([1, 2]))
-def test_scenarios_agree_with_the_whole_model(data: dict[str, Any], more: list[dict[str, Any]], add: int) -> None:
-    for spec in data["shocks"].values():
-        spec.pop("probability", None)
+def test_scenarios_and_cuts_agree_with_the_whole_model(
+    data: dict[str, Any], more: list[dict[str, Any]], add: int
+) -> None:
     data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
     instance = so.read(data)
     whole = Whole().run(instance, EXACT, Clock(), lambda step: None)
-    few = Scenarios(add=add).run(instance, EXACT, Clock(), lambda step: None)
-    assert few.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
-    assert few.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-6)
+    for strategy in (Scenarios(add=add), Cuts(add=add)):
+        found = strategy.run(instance, EXACT, Clock(), lambda step: None)
+        assert found.status == whole.status
+        assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
+        assert found.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["101", "103", "104", "106", "108", "201", "204", "206"])
-def test_scenarios_reach_the_answers_of_the_cases(name: str) -> None:
-    found = Scenarios(add=2).run(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)
+@pytest.mark.parametrize("name", ["101", "103", "104", "106", "108", "201", "204", "206", "208"])
+@pytest.mark.parametrize("strategy", [Scenarios(add=2), Cuts(add=2)])
+def test_the_answers_of_the_cases_are_reached(name: str, strategy: Strategy) -> None:
+    found = strategy.run(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)
     answer = ANSWERS[f"generated/{name}.yaml"]
     assert found.cost == pytest.approx(answer["total_cost"], rel=1e-6)
     assert found.gap == pytest.approx(answer["survival_gap"], rel=1e-6)
@@ -73,10 +77,10 @@ def test_rounds_hold_few_shocks_and_are_told() -> None:
 
 
 def test_auto_chooses_by_the_number_of_shocks() -> None:
-    few = so.load(CASES / "01_stockpile.yaml").events
-    many = so.load(CASES / "generated" / "106.yaml").events
+    few, many = so.load(CASES / "01_stockpile.yaml"), so.load(CASES / "generated" / "106.yaml")
     assert (chosen("auto", few), chosen("auto", many)) == (Whole(), Scenarios())
     assert (chosen("whole", many), chosen("scenarios", few)) == (Whole(), Scenarios())
+    assert chosen("cuts", many) == Cuts()
 
 
 def test_time_that_runs_out_between_rounds_is_said() -> None:

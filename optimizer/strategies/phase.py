@@ -1,0 +1,212 @@
+"""One objective whose shocks are estimated: relaxation and integers, until bound and value meet.
+
+Each round: the master proposes a plan; every shock answers it with value and slope (`recourse`); the master learns.
+First without integers; then with them. Integers are asked of a **slim** master that has the cuts, but not the shocks
+that are written out. Once they are proposed they are fixed in the other one, and what is left is a linear programme
+that learns as before: few integer programmes are needed. The bound is always a master's, the value is always that of a
+plan that every shock was asked about.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from optimizer.solver import Answer, Vector
+from optimizer.strategies.choice import worst
+from optimizer.strategies.master import Groups, Kind, Master, packed, unpacked
+from optimizer.strategies.rounds import Rounds
+
+# How near bound and value come before the integers are asked for, relative.
+RELAXED = 1e-4
+EXACT = 1e-9
+# How far from the best plan so far towards the one that is proposed the shocks are asked.
+STEP = 0.85
+
+
+@dataclass(frozen=True)
+class Look:
+    """What all shocks say of a plan.
+
+    Attributes:
+        value: of the objective, with the truth in place of the estimates.
+        gap: the total gap, where it was asked for.
+        is_sound: whether the plan may be taken.
+        bites: by number, the shocks that are not survived, with their gaps.
+        learned: how many cuts were new to the master.
+    """
+
+    value: float
+    gap: float = 0.0
+    is_sound: bool = True
+    bites: dict[int, float] = field(default_factory=dict)
+    learned: int = 0
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best plan so far: the master's answer with its integers fixed, and the truth about it."""
+
+    answer: Answer
+    look: Look
+    master: Master
+
+
+class Phase:
+    """One objective: relaxation and integers, until bound and value meet.
+
+    Args:
+        search: whose it is.
+        name: for the history.
+        build: makes a master in which some shocks are written out.
+        look: asks all shocks about a plan and lets the master learn, given what the master proposes.
+        most: how many shocks may be written out.
+        needs_all: whether those that are have to be there when integers are asked for.
+        grain: money that is nothing.
+        facts: what a resumed search has to know beside the cuts.
+    """
+
+    def __init__(
+        self,
+        search: Rounds,
+        name: str,
+        build: Callable[[Collection[int]], Master],
+        look: Callable[[Master, Vector, Vector], Look],
+        *,
+        grain: float,
+        facts: Mapping[str, float] | None = None,
+        most: float = float("inf"),
+        needs_all: bool = False,
+    ) -> None:
+        self.search, self.name, self.build, self.look, self.facts = search, name, build, look, facts or {}
+        self.grain = grain
+        self.most, self.needs_all, self.value = most, needs_all, float("inf")
+        is_resumed = search.resumed is not None and search.phase == name
+        if is_resumed:
+            search.written = search.rewritten()
+        self.master = build(search.written)
+        self.best: Best | None = None
+        self.bound, self.is_proven, self.is_relaxed = float("-inf"), False, False
+        if is_resumed and search.resumed:
+            self.master.recall(unpacked(search.resumed.arrays))
+            self.is_relaxed = bool(search.resumed.facts["relaxed"])
+
+    def run(self) -> bool:
+        """Whether a plan with whole numbers was found; then `best` holds it."""
+        return (self.is_relaxed or self.relax()) and self.integers()
+
+    def relax(self) -> bool:
+        """Whether the relaxation has an answer; then bound and value are near each other."""
+        centre: Vector | None = None
+        while not self.search.clock.is_over:
+            answer = self.master.model.solve(relaxed=True)
+            if answer.values is None:
+                return False
+            point, look = self._look(answer.values, centre)
+            self.bound = max(self.bound, answer.objective)
+            value = look.value
+            if look.is_sound and value <= self.value:
+                self.value, centre = value, point
+            self.search.note(f"{self.name}, relaxation", self.value, answer.objective, look.bites)
+            if self._grow(look):
+                centre = None
+            else:
+                stuck = not look.is_sound and not look.learned
+                self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXED)
+            self._save()
+            if self.is_relaxed:
+                return True
+        return False
+
+    def _look(self, values: Vector, centre: Vector | None) -> tuple[Vector, Look]:
+        """Ask half-way to the best plan so far, which teaches more; there itself, if that taught nothing."""
+        if centre is not None:
+            point = STEP * values + (1.0 - STEP) * centre
+            look = self.look(self.master, point, values)
+            if look.learned or not look.is_sound:
+                return point, look
+        return values, self.look(self.master, values, values)
+
+    def integers(self) -> bool:
+        """Whether there is a plan with whole numbers; then `best` holds it."""
+        tolerance = self.search.settings.gap
+        self.slim, self.settled = self._slimmed(), set[bytes]()
+        while not self.search.clock.is_over:
+            answer = self.slim.ask(self.name)
+            if answer.values is None:
+                return self.best is not None
+            self.bound = max(self.bound, answer.bound)
+            self._settle(answer)
+            self.is_proven = self.best is not None and self._is_near(self.best.look.value, self.bound, tolerance)
+            if self.is_proven:
+                return True
+        return self.best is not None
+
+    def _slimmed(self) -> Master:
+        """The master that is asked for integers: where cuts say enough, without the shocks that are written out."""
+        if self.needs_all:
+            return self.master
+        slim = self.build(())
+        slim.recall(self.master.cuts)
+        return slim
+
+    def _settle(self, proposed: Answer) -> None:
+        """Fix the integers that are proposed, and let the rest learn until nothing is left to learn."""
+        assert proposed.values is not None
+        master = self.master
+        if self.slim is not master:
+            self._teach(proposed.values)
+            master.followers = [(self.slim, proposed.values)]
+        key = np.round(proposed.values[master.model.integers]).tobytes()
+        if key in self.settled and self.slim is not master:
+            return
+        self.settled.add(key)
+        answer = master.polished(master.proposed(proposed))
+        while answer.values is not None and answer.prices is not None:
+            look = self.look(master, answer.values, answer.values)
+            self.search.note(self.name, look.value, self.bound, look.bites)
+            is_better = self.best is None or look.value < self.best.look.value
+            if look.is_sound and is_better:
+                self.best = Best(answer, look, master)
+            is_near = self._is_near(look.value, answer.objective, self.search.settings.gap / 4)
+            has_grown = self._grow(look)
+            self._save()
+            if has_grown or (is_near and look.is_sound) or not look.learned or self.search.clock.is_over:
+                break
+            answer = master.untimed()
+        master.unfix()
+        master.followers = []
+        if self.master is not master:
+            self.slim = self._slimmed()
+
+    def _teach(self, values: Vector) -> None:
+        """Let the slim master learn about its own proposal, half-way to the best plan so far where that teaches."""
+        if self.best is not None and self.best.answer.values is not None:
+            point, size = values.copy(), self.slim.size
+            point[:size] = 0.5 * (values[:size] + self.best.answer.values[:size])
+            if self.look(self.slim, point, values).learned:
+                return
+        self.look(self.slim, values, values)
+
+    def _grow(self, look: Look) -> bool:
+        """Write out the worst of the shocks that bite, if any do, in a new master that keeps what was learned."""
+        search, before = self.search, self.master
+        left = {n: gap for n, gap in look.bites.items() if n not in search.written}
+        if not left or len(search.written) >= self.most:
+            return False
+        count = search.add if self.needs_all else 2 * search.add
+        search.written |= set(worst(search.instance.events, left, count))
+        self.master = self.build(search.written)
+        same = {kind: cuts for kind, cuts in before.cuts.items() if _alike(before.groups, self.master.groups, kind)}
+        self.master.recall(same)
+        return True
+
+    def _save(self) -> None:
+        self.search.save(self.name, {"relaxed": self.is_relaxed, **self.facts}, packed(self.master.cuts))
+
+    def _is_near(self, value: float, bound: float, tolerance: float) -> bool:
+        return value - bound <= max(tolerance, EXACT) * abs(value) + self.grain
+
+
+def _alike(one: Mapping[Kind, Groups], other: Mapping[Kind, Groups], kind: Kind) -> bool:
+    return kind in one and kind in other and np.array_equal(one[kind].of, other[kind].of)

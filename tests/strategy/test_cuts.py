@@ -1,0 +1,89 @@
+"""Cuts: by hand, never above the truth, and honest about what is proven."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.base import Step
+from optimizer.strategies.cuts import Cuts
+from optimizer.strategies.recourse import Responder
+from tests.strategies import instances
+
+FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def starts(probability: float, budget: float | None) -> dict[str, Any]:
+    """Twelve starts of one embargo; a reserve at 50 a tonne, going short costs 1000."""
+    return {
+        "horizon": {"start": 2026, "end": 2029, "step": "quarter"},
+        "commodities": {"magnet": {}},
+        "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 10}},
+        "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000}},
+        "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50}},
+        "shocks": {
+            "embargo": {
+                "start": [f"{year}Q{quarter}" for year in range(2027, 2029) for quarter in (1, 2, 3, 4)],
+                "months": 12,
+                "probability": probability,
+                "cuts": [{"region": "rival", "severity": 1}],
+            }
+        },
+        "policy": {} if budget is None else {"budget": budget},
+    }
+
+
+def test_the_least_gap_by_hand() -> None:
+    # A budget of 3000 buys 60 t before 2027Q1. Each of eight windows asks for 100 t and has a floor of 80: 20 t short.
+    found = Cuts().run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), lambda step: None)
+    assert found.gap == pytest.approx(8 * 20 * 1000)
+    assert found.gap_bound == pytest.approx(found.gap)
+    assert found.cost == pytest.approx(4 * 100 * 10 + 3000)
+
+
+def test_the_expected_cost_by_hand() -> None:
+    # A shock comes with 0.8 in all. A tonne in store saves 1000 − 0 in that case (nothing can be made), so the reserve
+    # is filled to 100 t: 5000. The baseline costs 4000, less what is not made in a year of shock: 0.8 · 1000.
+    found = Cuts().run(so.read(starts(0.8, None)), Settings(gap=0.0), Clock(), lambda step: None)
+    assert found.gap == 0.0
+    assert found.cost == pytest.approx(5000 + 4000 - 0.8 * 1000)
+    assert found.bound == pytest.approx(found.cost)
+
+
+def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
+    steps: list[Step] = []
+    found = Cuts().run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), steps.append)
+    rounds = [step for step in steps if step.round]
+    assert list(found.history) == rounds
+    assert [step.round for step in rounds] == list(range(1, len(rounds) + 1))
+    gaps = [step for step in rounds if step.phase.startswith("gap")]
+    assert gaps
+    assert all(step.bound <= step.best * (1 + 1e-9) + 1e-6 for step in gaps)
+
+
+def test_a_run_that_is_stopped_says_so() -> None:
+    found = Cuts().run(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None)
+    assert found.status == "stopped"
+    assert found.values is not None
+
+
+@FEW
+@given(instances(), st.integers(0, 2**31))
+def test_no_cut_is_above_the_truth(data: dict[str, Any], seed: int) -> None:
+    instance = so.read(data)
+    responder = Responder(instance)
+    random = np.random.default_rng(seed)
+    upper = np.array([min(column.upper, 200.0) for column in responder.desk.plan.columns])
+    plans = [random.random(len(upper)) * upper * share for share in (0.0, 0.1, 0.5, 1.0)]
+    each, ones = np.arange(len(instance.events)), np.ones(len(instance.events))
+    for task in ("slopes of gaps", "slopes of costs"):
+        found = [responder.slopes(plan, Clock(), task, each, ones) for plan in plans]
+        for one, cut in zip(plans, found, strict=True):
+            for other, truth in zip(plans, found, strict=True):
+                said = cut.value + cut.slope @ (other - one)
+                true = truth.fails if task == "slopes of costs" else np.zeros_like(truth.fails)
+                assert np.all((said <= truth.value + 1e-6 * (1 + np.abs(truth.value)))[~true])

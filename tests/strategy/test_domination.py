@@ -1,0 +1,72 @@
+"""Shocks that need no answer: what dominates what by hand, and that nothing is lost by it."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.solver import Clock
+from optimizer.strategies.domination import dominators
+from optimizer.strategies.recourse import Responder
+from tests.strategies import SHOCK, instances
+
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def test_by_hand() -> None:
+    cut = {"region": "rival", "severity": 0.8}
+    base: dict[str, Any] = {"start": 2027, "months": 12, "cuts": [cut]}
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2028, "step": "quarter"},
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 10}},
+            "shocks": {
+                "base": base,
+                "milder": base | {"cuts": [cut | {"severity": 0.7}]},
+                "shorter": base | {"months": 6},
+                "shorter_but_harder": base | {"months": 6, "cuts": [cut | {"severity": 0.9}]},
+                "later": base | {"start": "2027Q2"},
+                "surge": base | {"demand": {"all": 1.2}},
+                "held_back": base | {"deliberate": True, "cuts": [cut | {"severity": 0.75}]},
+            },
+        }
+    )
+    names = [event.name for event in instance.events]
+    by = {names[n]: (names[d] if d >= 0 else None) for n, d in enumerate(dominators(instance))}
+    assert by == {
+        "base": "surge",
+        "milder": "surge",
+        "shorter": "surge",
+        "shorter_but_harder": None,
+        "later": None,
+        "surge": None,
+        "held_back": "surge",
+    }
+
+
+@FEW
+@given(instances(), st.lists(SHOCK, min_size=3, max_size=8), st.integers(0, 2**31))
+def test_a_dominated_shock_is_never_worse_and_a_plan_never_hurts(
+    data: dict[str, Any], more: list[dict[str, Any]], seed: int
+) -> None:
+    data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
+    instance = so.read(data)
+    responder = Responder(instance)
+    random = np.random.default_rng(seed)
+    upper = np.array([min(column.upper, 200.0) for column in responder.desk.plan.columns])
+    idle = responder.idle(Clock()).gap
+    for share in (0.0, 0.2, 1.0):
+        gap = responder.gaps(random.random(len(upper)) * upper * share, Clock()).gap
+        for n, dominator in enumerate(responder.dominators):
+            assert dominator < 0 or gap[n] <= gap[dominator] * (1 + 1e-6) + 1e-6
+    # Stocks of a plan hold at least what they began with: put that in.
+    found = responder.desk.plan.found()
+    for o, option in instance.options.items():
+        for t, column in found.get(("", o, "stock"), {}).items():
+            kept = (1 - option.loss) ** (instance.horizon.delta * (t + 1))  # type: ignore[union-attr]
+            upper[column] += option.initial * kept  # type: ignore[union-attr]
+    assert np.all(responder.gaps(upper, Clock()).gap <= idle * (1 + 1e-6) + 1e-6)
