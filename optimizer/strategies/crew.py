@@ -7,6 +7,7 @@ so that it writes each programme once. A worker that dies is replaced, and asked
 import hashlib
 import os
 import pickle
+import signal
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -59,11 +60,17 @@ def _sit(key: str, packed: bytes) -> None:
         _DESKS[key] = Desk(pickle.loads(packed))
 
 
-def _answer(key: str, packed: bytes | None, jobs: Sequence[Job]) -> list[Reply]:
-    """What a worker runs: its desk's answers."""
+def _start(key: str, packed: bytes) -> None:
+    """The first thing a process of ours does: Ctrl-C is the main process's to hear."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _sit(key, packed)
+
+
+def _answer(key: str, packed: bytes | None, jobs: Sequence[Job]) -> list[Reply] | None:
+    """What a worker runs: its desk's answers; None where it has no desk and the instance was not sent along."""
     if packed is not None:
         _sit(key, packed)
-    return [_DESKS[key].answer(job) for job in jobs]
+    return [_DESKS[key].answer(job) for job in jobs] if key in _DESKS else None
 
 
 def _packed(instance: Instance) -> tuple[str, bytes]:
@@ -83,7 +90,7 @@ class Processes:
         """A pool of one: its worker keeps its batches, and if it dies the others live on."""
         from loky import ProcessPoolExecutor
 
-        pool = ProcessPoolExecutor(max_workers=1, initializer=_sit, initargs=(self._key, self._packed))
+        pool = ProcessPoolExecutor(max_workers=1, initializer=_start, initargs=(self._key, self._packed))
         pool.submit(os.getpid)
         return pool
 
@@ -99,11 +106,7 @@ class Processes:
         shares = [[job for job in jobs if job.batch % self.size == i] for i in range(self.size)]
         replies: dict[int, Reply] = {}
         for attempt in range(1, ATTEMPTS + 1):
-            waiting = [
-                (i, share, self._pools[i].submit(_answer, self._key, None, share))
-                for i, share in enumerate(shares)
-                if share
-            ]
+            waiting = [(i, share, self._given(i, share)) for i, share in enumerate(shares) if share]
             for i, share, future in waiting:
                 try:
                     replies |= {job.batch: reply for job, reply in zip(share, future.result(), strict=True)}
@@ -116,6 +119,16 @@ class Processes:
             if not any(shares):
                 break
         return [replies[job.batch] for job in jobs]
+
+    def _given(self, i: int, share: Sequence[Job]) -> Any:
+        """A share in the hands of a worker; of a new one, where the old one died since it was last asked."""
+        from loky import BrokenProcessPool
+
+        try:
+            return self._pools[i].submit(_answer, self._key, None, share)
+        except BrokenProcessPool:
+            self._pools[i] = self._hired()
+            return self._pools[i].submit(_answer, self._key, None, share)
 
     def close(self) -> None:
         """Let the workers go."""
@@ -157,18 +170,21 @@ class Cluster:
         return [replies[job.batch] for job in jobs]
 
     def _tried(self, jobs: Sequence[Job]) -> dict[int, Reply]:
-        """One task a share of the jobs; Dask itself runs the tasks of a dead worker again elsewhere."""
-        packed = self._client.scatter(self._packed, broadcast=True, hash=False)
+        """One task a share of the jobs; Dask itself runs the tasks of a dead worker again elsewhere.
+
+        The instance is sent to workers that do not have it yet.
+        """
         shares = [share for share in (list(jobs[i :: self._size]) for i in range(self._size)) if share]
-        futures = [
-            self._client.submit(_answer, self._key, packed, share, pure=False, retries=ATTEMPTS) for share in shares
-        ]
-        answers = self._client.gather(futures)
-        return {
-            job.batch: reply
-            for share, part in zip(shares, answers, strict=True)
-            for job, reply in zip(share, part, strict=True)
-        }
+        replies: dict[int, Reply] = {}
+        for packed in (None, self._packed):
+            futures = [
+                self._client.submit(_answer, self._key, packed, share, pure=False, retries=ATTEMPTS) for share in shares
+            ]
+            answers = self._client.gather(futures)
+            for share, answer in zip(shares, answers, strict=True):
+                replies |= {job.batch: reply for job, reply in zip(share, answer or (), strict=answer is not None)}
+            shares = [share for share, answer in zip(shares, answers, strict=True) if answer is None]
+        return replies
 
     def close(self) -> None:
         """Leave the cluster as it was."""

@@ -18,7 +18,7 @@ from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, Vector
 from optimizer.strategies.answering import Task
-from optimizer.strategies.base import Listener, Priced, Solved
+from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.choice import worst
 from optimizer.strategies.master import Groups, Kind, Master
 from optimizer.strategies.phase import EXACT, Best, Look, Phase
@@ -48,10 +48,16 @@ class Cuts:
         return self._search(instance, settings, clock, listener).solved()
 
     def least_gap(
-        self, instance: Instance, settings: Settings, clock: Clock, listener: Listener, written: Iterable[int] = ()
+        self,
+        instance: Instance,
+        settings: Settings,
+        clock: Clock,
+        listener: Listener,
+        written: Iterable[int],
+        history: Iterable[Step],
     ) -> Solved:
-        """The plan with the least gap, where it is known that the floors cannot all be kept in the shocks `written`."""
-        return self._search(instance, settings, clock, listener).least_gap(written)
+        """The plan with the least gap, where floors are known to fail in the shocks `written`, after some rounds."""
+        return self._search(instance, settings, clock, listener).least_gap(written, history)
 
     def _search(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> "_Search":
         responder = self.responder or Responder(instance)
@@ -65,9 +71,9 @@ class _Search(Rounds):
         """Expected cost with all floors kept; the least gap where that cannot be."""
         return self._guarded(self._expected)
 
-    def least_gap(self, written: Iterable[int]) -> Solved:
+    def least_gap(self, written: Iterable[int], history: Iterable[Step]) -> Solved:
         """The least total gap, then the least cost with that gap held."""
-        self.written = set(written)
+        self.written, self.history = set(written), self.history or list(history)
         return self._guarded(self._least_gap)
 
     def _guarded(self, search: Callable[[], Solved]) -> Solved:

@@ -111,8 +111,7 @@ class _Search(Rounds):
 
     def _least_gap(self) -> Solved:
         cuts = Cuts(self.add, self.responder)
-        solved = cuts.least_gap(self.instance, self.settings, self.clock, self.hear, self.written)
-        return solved if self.resumed else replace(solved, history=(*self.history, *solved.history))
+        return cuts.least_gap(self.instance, self.settings, self.clock, self.hear, self.written, self.history)
 
     def _stopped(self, solved: Solved) -> Solved:
         """The time ran out: the plan is only known to survive the shocks that are written out."""

@@ -1,0 +1,81 @@
+"""Searches that are killed: the same command picks up where it stopped and ends with the same answer."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import optimizer as so
+from optimizer.errors import CheckpointError
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.base import Step, Strategy
+from optimizer.strategies.checkpoint import Checkpoint, State
+from optimizer.strategies.cuts import Cuts
+from optimizer.strategies.scenarios import Scenarios
+
+CASES = Path(__file__).parents[1] / "cases" / "generated"
+# A search that has a life of its own, and ends it with SIGKILL at the end of a round.
+KILLED = """
+import os, signal, sys
+import optimizer as so
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.cuts import Cuts
+from optimizer.strategies.scenarios import Scenarios
+
+file, strategy, folder, last = sys.argv[1:]
+
+def hear(step):
+    if step.round == int(last):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+made = {"scenarios": Scenarios, "cuts": Cuts}[strategy](add=1)
+made.run(so.load(file), Settings(gap=0.0, checkpoint=folder), Clock(), hear)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy", "last"),
+    # Floors that hold, floors that fail, probabilities; each killed early, in the middle and late.
+    [("106", "scenarios", n) for n in (1, 3, 6)] + [("208", "cuts", n) for n in (2, 5, 8)] + [("104", "cuts", 2)],
+)
+def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, last: int, tmp_path: Path) -> None:
+    file = CASES / f"{name}.yaml"
+    command = [sys.executable, "-c", KILLED, str(file), strategy, str(tmp_path), str(last)]
+    killed = subprocess.run(command, capture_output=True, check=False)
+    made: Strategy = Scenarios(add=1) if strategy == "scenarios" else Cuts(add=1)
+    instance = so.load(file)
+    whole = made.run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    if killed.returncode == 0:
+        assert len(whole.history) < last
+        pytest.skip("the search ends before that round")
+    steps: list[Step] = []
+    resumed = made.run(instance, Settings(gap=0.0, checkpoint=str(tmp_path)), Clock(), steps.append)
+    assert resumed.cost == pytest.approx(whole.cost, rel=1e-7)
+    assert resumed.gap == pytest.approx(whole.gap, rel=1e-7)
+    # What was done before is not done again.
+    told = [step.round for step in steps if step.round]
+    assert min(told) >= last - 1
+    assert [step.round for step in resumed.history] == list(range(1, len(resumed.history) + 1))
+
+
+def test_another_question_does_not_see_it(tmp_path: Path) -> None:
+    instance = so.load(CASES / "106.yaml")
+    Scenarios(add=1).run(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None)
+    (written,) = tmp_path.iterdir()
+    assert Checkpoint(str(tmp_path), instance, Settings()).path == written
+    assert Checkpoint(str(tmp_path), instance, Settings(gap=0.01)).load() is None
+    assert Checkpoint(str(tmp_path), instance.with_budget(1.0), Settings()).load() is None
+
+
+def test_a_state_goes_to_disk_and_back_or_is_refused(tmp_path: Path) -> None:
+    instance = so.load(CASES / "106.yaml")
+    point = Checkpoint(str(tmp_path / "new" / "folder"), instance, Settings())
+    point.save(State({"phase": "gap", "written": [1, 2]}))
+    assert point.load() == State({"phase": "gap", "written": [1, 2]}, {})
+    point.path.write_text("something else")
+    with pytest.raises(CheckpointError, match="delete it to start anew"):
+        point.load()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="name a folder"):
+        Checkpoint(str(tmp_path / "file"), instance, Settings())
