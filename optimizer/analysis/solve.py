@@ -9,7 +9,7 @@ audit        all of it again, without the solver
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from platform import python_version
@@ -58,6 +58,8 @@ def solve(
     listener: Listener | None = None,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
+    responder: Responder | None = None,
+    first: frozenset[str] = frozenset(),
 ) -> Result:
     """Find the cheapest plan that survives every shock, or the best there is.
 
@@ -68,6 +70,8 @@ def solve(
         listener: hears every step of the search.
         notes: what the caller wants to be said beside the result.
         load_seconds: what reading the instance took, for `Result.seconds`.
+        responder: one that is warm, of an instance that differs in its policy at most; it stays open.
+        first: shocks that are known to bite: the search begins with them.
 
     Returns:
         The result, audited.
@@ -86,9 +90,8 @@ def solve(
     def heard() -> None:
         hear(Step("stopping", time.perf_counter() - timer.began))
 
-    responder = Responder(instance, hired(instance, settings.jobs, settings.cluster))
-    with contextlib.closing(responder), interruptible(clock, heard):
-        solved = chosen(settings.strategy, instance, responder).run(instance, settings, clock, hear)
+    with _answering(instance, settings, responder) as responder, interruptible(clock, heard):
+        solved = chosen(settings.strategy, instance, responder, first).run(instance, settings, clock, hear)
         frame = _frame(instance, settings, clock, solved, notes)
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
@@ -102,6 +105,17 @@ def solve(
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
         raise AuditError(report.disagreements, disagrees)
     return result
+
+
+@contextlib.contextmanager
+def _answering(instance: Instance, settings: Settings, warm: Responder | None) -> Iterator[Responder]:
+    """The responder given; or one of our own, which is let go afterwards."""
+    responder = warm or Responder(instance, hired(instance, settings.jobs, settings.cluster))
+    try:
+        yield responder
+    finally:
+        if warm is None:
+            responder.close()
 
 
 def _frame(

@@ -125,26 +125,32 @@ def loaded(file: str, overrides: Sequence[str]) -> "Instance":
 
 
 @contextlib.contextmanager
-def progress() -> Iterator["Listener"]:
-    """A line on stderr that tells where the search stands; silent where stderr is no terminal."""
+def progress(money: str) -> Iterator["Listener"]:
+    """A line on stderr for each round, and on a terminal one that tells where the search stands; amounts in `money`."""
     console = messages()
     if not console.is_terminal:
-        yield lambda step: None
+        yield lambda step: console.print(_in_words(step, money)) if step.round else None
         return
     with console.status("reading the model …") as status:
-        yield lambda step: status.update(_in_words(step))
+
+        def hear(step: "Step") -> None:
+            if step.round:
+                console.print(_in_words(step, money))
+            status.update(_in_words(step, money))
+
+        yield hear
 
 
-def _in_words(step: "Step") -> str:
+def _in_words(step: "Step", money: str) -> str:
     from optimizer.units import si
 
     if step.phase == "stopping":
         return "stopping with the best plan found so far … (Ctrl-C again ends at once, without a plan)"
+    bound = "" if step.bound == float("-inf") else f", bound {si(step.bound, money, digits=5)}"
     if step.round:
-        others = (
-            f"{step.violated} others violated, worst gap {si(step.worst_gap)}" if step.violated else "no other violated"
-        )
-        return f"round {step.round}, {step.phase}: {step.shocks} shocks, {others}, bound {si(step.bound, digits=5)}"
-    best = "no plan yet" if step.best == float("inf") else f"best {si(step.best, digits=5)}"
-    bound = "" if step.bound == float("-inf") else f", bound {si(step.bound, digits=5)}"
+        worst = f", worst gap {si(step.worst_gap, money)}" if step.violated else ""
+        value = "" if step.best == float("inf") else f", value {si(step.best, money, digits=5)}"
+        head = f"round {step.round}, {step.phase}: {step.shocks} shocks active"
+        return f"{head}, {step.violated or 'none'} violated{worst}{value}{bound}"
+    best = "no plan yet" if step.best == float("inf") else f"best {si(step.best, money, digits=5)}"
     return f"least {step.phase} over {step.shocks} shocks: {best}{bound} ({step.seconds:.0f} s)"

@@ -89,7 +89,7 @@ def solve(
         cluster=cluster,
         checkpoint=str(checkpoint) if checkpoint else None,
     )
-    with common.progress() as listener:
+    with common.progress(instance.money) as listener:
         result = find(reduced.instance, limit, settings, listener, reduced.notes, load_seconds)
     if json:
         typer.echo(result.to_json(whole=False))

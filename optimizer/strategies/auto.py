@@ -14,15 +14,20 @@ HANDFUL = 8
 PERIODS = 60
 
 
-def chosen(name: StrategyName, instance: Instance, responder: Responder | None = None) -> Strategy:
-    """The strategy of a name.
+def chosen(
+    name: StrategyName,
+    instance: Instance,
+    responder: Responder | None = None,
+    first: frozenset[str] = frozenset(),
+) -> Strategy:
+    """The strategy of a name; `first` are shocks that are known to bite, such as those of a question asked before.
 
     ``auto`` takes the whole model for a handful of shocks, or for shocks with probabilities that last few periods in
     all; else scenarios, which turn to cuts where every shock counts.
     """
     if name == "whole" or (name == "auto" and _is_small(instance)):
         return Whole()
-    return Cuts(responder=responder) if name == "cuts" else Scenarios(responder=responder)
+    return Cuts(responder=responder) if name == "cuts" else Scenarios(responder=responder, first=first)
 
 
 def _is_small(instance: Instance) -> bool:

@@ -31,20 +31,23 @@ IDLE = 1e-6
 
 @dataclass(frozen=True)
 class Scenarios:
-    """Add only the shocks that bite. `add` is how many are added in a round.
+    """Add only the shocks that bite. `add` is how many are added in a round, `first` names those to begin with.
 
     A responder that is already warm may be given; its answers are the same.
     """
 
     add: int = 4
     responder: Responder | None = field(default=None, compare=False, repr=False)
+    first: frozenset[str] = frozenset()
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
         """Find the cheapest plan that survives, or the one with the least gap."""
         responder = self.responder or Responder(instance)
         if any(shock.probability > 0 for shock in instance.events):
             return Cuts(self.add, responder).run(instance, settings, clock, listener)
-        return _Search(instance, settings, clock, listener, responder, self.add).solved()
+        search = _Search(instance, settings, clock, listener, responder, self.add)
+        search.written = {n for n, shock in enumerate(instance.events) if shock.name in self.first}
+        return search.solved()
 
 
 class _Search(Rounds):
@@ -61,7 +64,7 @@ class _Search(Rounds):
             return self.ended_by(error, self.best or self._run().kept() or self._run().fall_back())
 
     def _solved(self) -> Solved:
-        self.written = self.rewritten()
+        self.written = self.rewritten() or self.written
         if self.phase not in ("", "relaxation", "integers"):
             return self._least_gap()
         if self.phase != "integers" and not self._relaxation():
