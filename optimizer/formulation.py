@@ -39,12 +39,29 @@ def plan_stage(instance: Instance) -> Stage:
 
 def whole_stage(instance: Instance, shocks: Iterable[Shock]) -> Stage:
     """The plan, the baseline, policy, and every shock given."""
-    stage = plan_stage(instance)
-    write_path(stage, instance, instance.baseline)
-    write_policy(stage, instance)
-    for shock in shocks:
-        write_path(stage, instance, instance.path(shock))
-    return stage
+    return Writer(instance).whole_stage(shocks)
+
+
+class Writer:
+    """Writes stages of one instance that differ in their shocks; what they have in common is written once."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        stage = plan_stage(instance)
+        write_path(stage, instance, instance.baseline)
+        write_policy(stage, instance)
+        self._sheets: list[tuple[tuple[str, ...], Stage]] = [((), stage)]
+
+    def whole_stage(self, shocks: Iterable[Shock]) -> Stage:
+        """The plan, the baseline, policy, and every shock given; the last stage is the start, where these only add."""
+        shocks = tuple(shocks)
+        names = tuple(shock.name for shock in shocks)
+        before, sheet = next((known, sheet) for known, sheet in reversed(self._sheets) if names[: len(known)] == known)
+        stage = sheet.copy()
+        for shock in shocks[len(before) :]:
+            write_path(stage, self.instance, self.instance.path(shock))
+        self._sheets = [self._sheets[0], (names, stage.copy())]
+        return stage
 
 
 def recourse_stage(instance: Instance, path: Path, plan: Stage) -> Stage:

@@ -44,6 +44,10 @@ class Names:
     segment: frozenset[str]
     path: set[str] = field(default_factory=lambda: {BASELINE})
 
+    def fixed(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """The names that do not depend on the paths."""
+        return self.commodity, self.process, self.segment
+
 
 class Ledgers:
     """The books of one programme.

@@ -169,6 +169,14 @@ class Stage(Ledgers):
             raise StageError(f"{owner} offers no {what}")
         return self._offers[owner, what]
 
+    def copy(self) -> "Stage":
+        """A sheet on which other paths may be written; what is written already is shared and stays as it is."""
+        sheet = Stage(self.horizon, self._rate, Names(*self.names.fixed(), set(self.names.path)))
+        sheet.columns, sheet.rows = list(self.columns), list(self.rows)
+        sheet._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
+        sheet._offers, sheet._used = dict(self._offers), set(self._used)
+        return sheet
+
     @property
     def offers(self) -> Mapping[tuple[str, str], Mapping[int, Expression]]:
         """All offers, by owner and what."""
@@ -179,7 +187,7 @@ class Stage(Ledgers):
 
         Every offer of this one is there as given numbers, for the period before the shock as well.
         """
-        sheet = Stage(self.horizon, self._rate, Names(self.names.commodity, self.names.process, self.names.segment))
+        sheet = Stage(self.horizon, self._rate, Names(*self.names.fixed()))
         for owner, what in self._offers:
             first = len(sheet.columns)
             sheet.columns += [

@@ -190,7 +190,8 @@ def _with_plan(
     assert solved.values is not None
     values = solved.values.tolist()
     plan = read_plan(instance, solved.stage, values)
-    replies = responder.best(plan_values(instance, plan), clock, _granted(instance, solved, values), flows=True)
+    columns = plan_values(instance, plan, responder.desk.plan)
+    replies = responder.best(columns, clock, _granted(instance, solved, values), flows=True)
     surveyed, many = survey(instance, responder, replies), responder.flows(replies)
     shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
     gap, bound, gap_bound = _gap(solved, surveyed), _known(solved.bound), _known(solved.gap_bound)

@@ -195,10 +195,13 @@ def _is_ours(error: Exception) -> bool:
     return type(error).__module__.startswith("optimizer.")
 
 
-def hired(instance: Instance, jobs: int | None, cluster: str | None) -> Crew:
-    """The crew that settings ask for; where they leave it open, processes once there are many shocks."""
+def hired(instance: Instance, jobs: int | None, cluster: str | None) -> Crew | None:
+    """The crew that settings ask for; where they leave it open, processes once there are many shocks.
+
+    None is this process, which needs nobody else.
+    """
     if cluster is not None:
         return Cluster(instance, cluster)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     size = jobs or (cores if len(instance.events) >= FEW else 1)
-    return Processes(instance, size) if size > 1 else Serial(instance)
+    return Processes(instance, size) if size > 1 else None

@@ -73,7 +73,7 @@ class _Search(Rounds):
 
     def least_gap(self, written: Iterable[int], history: Iterable[Step]) -> Solved:
         """The least total gap, then the least cost with that gap held."""
-        self.written, self.history = set(written), self.history or list(history)
+        self.written, self.history = list(written), self.history or list(history)
         return self._guarded(self._least_gap)
 
     def _guarded(self, search: Callable[[], Solved]) -> Solved:
@@ -102,12 +102,12 @@ class _Search(Rounds):
             return self._cheapest(gap, bound, None)
         idle = self.responder.idle(self.clock).gap
         left = {int(n): float(idle[n]) for n in np.flatnonzero(idle) if int(n) not in self.written}
-        self.written |= set(worst(self.instance.events, left, max(0, 2 * self.add - len(self.written))))
+        self.write(worst(self.instance.events, left, max(0, 2 * self.add - len(self.written))))
         phase = self._phase("gap", self._gaps_free, self._look_at_gaps, most=WRITTEN)
         if not phase.run():
             return self._stopped() if self.clock.is_over else Solved("infeasible", phase.master.stage)
         assert phase.best is not None
-        self.written |= {n for n in phase.best.look.bites if self.probability[n] > 0}
+        self.write(n for n in phase.best.look.bites if self.probability[n] > 0)
         return self._cheapest(phase.best.look.gap, max(0.0, phase.bound), phase.best)
 
     def _cheapest(self, gap: float, bound: float, least: Best | None) -> Solved:
@@ -158,9 +158,10 @@ class _Search(Rounds):
 
     def _master(self, written: Collection[int], groups: dict[Kind, Groups], loose: Iterable[int] = ()) -> Master:
         settings = replace(self.settings, gap=self.settings.gap / 2)
-        shocks = [self.instance.events[n] for n in sorted(written)]
+        shocks = [self.instance.events[n] for n in dict.fromkeys(written)]
         names = frozenset(self.instance.events[n].name for n in loose)
-        return Master(self.instance, shocks, settings, self.clock, self.hear, groups=groups, loose=names)
+        writer = self.writer
+        return Master(self.instance, shocks, settings, self.clock, self.hear, writer, groups=groups, loose=names)
 
     def _floors_kept(self, written: Collection[int]) -> Master:
         master = self._master(written, self._groups("cost"))
@@ -176,20 +177,20 @@ class _Search(Rounds):
     def _gap_held(self, written: Collection[int], gap: float) -> Master:
         """Shocks that have a probability and fail are loose: what they cost depends on who goes short."""
         loose = self.loose()
-        master = self._master({*written, *loose}, self._groups("gap") | self._groups("cost", loose), loose)
+        master = self._master([*written, *loose], self._groups("gap") | self._groups("cost", loose), loose)
         master.floors(np.inf, gap / master.ration.unit * (1.0 + HELD))
         return master
 
-    def loose(self) -> set[int]:
+    def loose(self) -> list[int]:
         """The written shocks whose cost is counted as it is, where floors fail."""
-        return {n for n in self.written if self.probability[n] > 0}
+        return [n for n in self.written if self.probability[n] > 0]
 
     # What the shocks say.
 
     def _look_at_costs(self, master: Master, point: Vector, values: Vector) -> Look:
         """Expected cost, and the shocks that fail; costs are learned, and shocks without probability only checked."""
         value, learned, bites = master.cost.value(point.tolist()), 0, dict[int, float]()
-        needless = set(self.spared() | self.written)
+        needless = set(self.spared().union(self.written))
         for kind, groups in master.groups.items():
             found = self._slopes(groups, point)
             value += float(found.value.sum() - master.estimated(kind, point).sum())

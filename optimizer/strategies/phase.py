@@ -195,7 +195,7 @@ class Phase:
         if not left or len(search.written) >= self.most:
             return False
         count = search.add if self.needs_all else 2 * search.add
-        search.written |= set(worst(search.instance.events, left, count))
+        search.write(worst(search.instance.events, left, count))
         self.master = self.build(search.written)
         same = {kind: cuts for kind, cuts in before.cuts.items() if _alike(before.groups, self.master.groups, kind)}
         self.master.recall(same)

@@ -102,9 +102,12 @@ def _owners(instance: Instance) -> dict[str, tuple[list[str], str]]:
     }
 
 
-def plan_values(instance: Instance, plan: Plan) -> list[float]:
-    """A plan as the values of the columns of `plan_stage`, in their order; openings and units are left at 0."""
-    stage = plan_stage(instance)
+def plan_values(instance: Instance, plan: Plan, sheet: Stage | None = None) -> list[float]:
+    """A plan as the values of the columns of `plan_stage`, in their order; openings and units are left at 0.
+
+    `sheet` is that stage, or one that begins with its columns, where there already is one.
+    """
+    stage = sheet or plan_stage(instance)
     values, found = [0.0] * len(stage.columns), stage.found()
     for build in plan.builds:
         values[found["", build.option, "size"][build.t]] = build.size

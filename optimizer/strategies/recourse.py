@@ -92,7 +92,7 @@ class Responder:
     def idle(self, clock: Clock) -> Gaps:
         """Every shock where nothing is built. One that is survived then is survived by every plan: a plan only adds."""
         if self._idle is None:
-            plan = plan_values(self.instance, nothing(self.instance))
+            plan = plan_values(self.instance, nothing(self.instance), self.desk.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
             self._idle = tuple(self._ask("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gathered(self._idle)

@@ -1,12 +1,13 @@
 """What every search in rounds keeps: the shocks that are written out, the steps taken, and a state to resume from."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
+from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Settings
@@ -36,7 +37,9 @@ class Rounds:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.responder, self.add = responder, add
         self.began = time.perf_counter()
-        self.written: set[int] = set()
+        self.writer = Writer(instance)
+        # In the order in which they came, so that a model begins with the one before it.
+        self.written: list[int] = []
         self.history: list[Step] = []
         folder = settings.checkpoint
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
@@ -50,13 +53,17 @@ class Rounds:
         """The phase in which the search was left; empty where it begins."""
         return str(self.resumed.facts["phase"]) if self.resumed else ""
 
-    def rewritten(self) -> set[int]:
+    def rewritten(self) -> list[int]:
         """The shocks that were written out when the search was left."""
-        return set(self.resumed.facts["written"]) if self.resumed else set()
+        return list(self.resumed.facts["written"]) if self.resumed else []
+
+    def write(self, numbers: Iterable[int]) -> None:
+        """Write out more shocks, by number."""
+        self.written += [number for number in dict.fromkeys(numbers) if number not in self.written]
 
     def shocks(self) -> list[Shock]:
-        """The shocks that are written out, in the order of the instance."""
-        return [self.instance.events[number] for number in sorted(self.written)]
+        """The shocks that are written out."""
+        return [self.instance.events[number] for number in self.written]
 
     def spared(self) -> frozenset[int]:
         """The shocks that need no check: they survive though nothing is built, or if one does that dominates them."""
@@ -80,7 +87,7 @@ class Rounds:
         if self.checkpoint is not None:
             known = {
                 "phase": phase,
-                "written": sorted(self.written),
+                "written": self.written,
                 "history": [asdict(step) for step in self.history],
             }
             self.checkpoint.save(State({**known, **facts}, arrays | self.responder.bases()))

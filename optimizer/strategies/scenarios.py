@@ -46,7 +46,7 @@ class Scenarios:
         if any(shock.probability > 0 for shock in instance.events):
             return Cuts(self.add, responder).run(instance, settings, clock, listener)
         search = _Search(instance, settings, clock, listener, responder, self.add)
-        search.written = {n for n, shock in enumerate(instance.events) if shock.name in self.first}
+        search.write(n for n, shock in enumerate(instance.events) if shock.name in self.first)
         return search.solved()
 
 
@@ -77,12 +77,12 @@ class _Search(Rounds):
             if solved.values is None or (solved.status == "stopped" and self.clock.is_over):
                 return self._stopped(solved)
             plan = read_plan(self.instance, run.stage, solved.values.tolist())
-            violated = self._violated(plan_values(self.instance, plan))
+            violated = self._violated(plan_values(self.instance, plan, self.responder.desk.plan))
             self.note("integers", solved.cost, solved.bound, violated)
             self.best = solved
             if not violated:
                 return replace(solved, history=tuple(self.history))
-            self.written |= set(worst(self.instance.events, violated, 2 * self.add))
+            self.write(worst(self.instance.events, violated, 2 * self.add))
             self.save("integers", {}, {})
 
     def _relaxation(self) -> bool:
@@ -98,19 +98,19 @@ class _Search(Rounds):
                 self._drop_the_idle(run.stage, answer)
                 self.save("integers", {}, {})
                 return True
-            self.written |= set(worst(self.instance.events, violated, self.add))
+            self.write(worst(self.instance.events, violated, self.add))
             self.save("relaxation", {}, {})
         return False
 
     def _run(self) -> Run:
-        return Run(self.instance, self.shocks(), self.settings, self.clock, self.hear)
+        return Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
 
     def _drop_the_idle(self, stage: Stage, answer: Answer) -> None:
         """Forget the shocks whose rows have no price: the integers are easier to prove without them."""
         if answer.prices is None:
             return
         busy = {row.mark.path for row, price in zip(stage.rows, answer.prices, strict=True) if abs(price) > IDLE}
-        self.written = {number for number in self.written if self.instance.events[number].name in busy}
+        self.written = [number for number in self.written if self.instance.events[number].name in busy]
 
     def _least_gap(self) -> Solved:
         cuts = Cuts(self.add, self.responder)
@@ -127,5 +127,5 @@ class _Search(Rounds):
 
         Those that survive anyway, or if another one does, are not asked.
         """
-        checked = self.responder.gaps(plan, self.clock, self.written | self.needless)
+        checked = self.responder.gaps(plan, self.clock, self.needless.union(self.written))
         return {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}

@@ -46,12 +46,13 @@ class Run:
     settings: Settings
     clock: Clock
     listener: Listener
+    writer: formulation.Writer | None = None
     history: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
-        self.stage = formulation.whole_stage(self.instance, self.shocks)
+        self.stage = (self.writer or formulation.Writer(self.instance)).whole_stage(self.shocks)
         self.cost, self.shortfall = self._objectives()
         self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
         self.ration: Ration = hold(self.stage, "survival", self.shortfall)
