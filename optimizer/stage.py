@@ -214,12 +214,13 @@ class Stage(Ledgers):
         left = " ".join(f"{'-' if value < 0 else '+'} {abs(value):.10g} {name}" for name, value in terms)
         return f"{row.mark}: {left} {row.sense} {row.right + 0.0:.10g}"
 
-    def scales(self) -> tuple[list[float], list[float]]:
+    def scales(self, mass: float | None = None) -> tuple[list[float], list[float]]:
         """Divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
 
-        Tonnes are measured against the largest demand, a money row against the middle of its own coefficients.
+        Tonnes are measured against the largest demand, or in units of `mass`; a money row against the middle of its
+        own coefficients.
         """
-        mass = _mass_unit(self.rows)
+        mass = mass or _mass_unit(self.rows)
         columns = [mass if column.unit == "t" else 1.0 for column in self.columns]
         rows = [
             mass if row.unit == "t" else _middle(value * columns[column] for column, value in row.terms.items())

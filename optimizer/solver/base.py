@@ -4,12 +4,14 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from optimizer.stage import Sense
 
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
@@ -128,6 +130,10 @@ class BackEnd(Protocol):
         self, costs: Vector, lower: Vector, upper: Vector, integers: Indices, clock: Clock, listener: Listener
     ) -> Raw:
         """Minimise; `integers` are the columns that have to be whole."""
+        ...
+
+    def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
+        """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
         ...
 
     def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:

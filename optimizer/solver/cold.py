@@ -9,6 +9,7 @@ import pulp
 
 from optimizer.errors import SolverError
 from optimizer.solver.base import Clock, Indices, Listener, Raw, Settings, Vector
+from optimizer.stage import Sense
 
 
 class Cold:
@@ -47,6 +48,18 @@ class Cold:
         )
         stats = problem.solve(solver)
         return self._read(stats, variables, is_mip=bool(whole))
+
+    def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
+        """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
+        problem, senses = self._problem, {"<=": pulp.const.LpConstraintLE, ">=": pulp.const.LpConstraintGE}
+        for bound in upper:
+            name = f"new{len(problem.variables())}"
+            problem.add_variable(name, 0, None if math.isinf(bound) else float(bound))
+        variables = problem.variables()
+        for sense, right, columns, values in rows:
+            left = pulp.lpSum_vars_coefs([(variables[j], float(v)) for j, v in zip(columns, values, strict=True)])
+            left.constant, left.sense = -right, senses.get(sense, pulp.const.LpConstraintEQ)
+            problem.addConstraint(left, f"new{len(problem.constraints())}")
 
     def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
         """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""

@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from highspy import HighsModelStatus, HighsVarType, kHighsInf
 
 from optimizer.errors import SolverError
 from optimizer.solver.base import Clock, Indices, Listener, Raw, Settings, Vector
+from optimizer.stage import Sense
 
 LOST = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
@@ -44,6 +45,20 @@ class Highs:
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
         self._listener: Listener | None = None
         self._highs.cbMipLogging += self._heard
+
+    def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
+        """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
+        none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
+        zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
+        self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
+        self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
+        lower = np.array([-kHighsInf if sense == "<=" else right for sense, right, _, _ in rows])
+        most = np.array([kHighsInf if sense == ">=" else right for sense, right, _, _ in rows])
+        sizes = np.array([len(columns) for _, _, columns, _ in rows])
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+        columns = np.concatenate([columns for _, _, columns, _ in rows])
+        values = np.concatenate([values for _, _, _, values in rows])
+        self._highs.addRows(len(rows), lower, most, len(values), starts, columns, values)
 
     def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
         """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""

@@ -15,7 +15,7 @@ from optimizer.expression import Expression
 from optimizer.solver.base import Answer, BackEnd, Clock, Indices, Listener, Raw, Settings, Vector
 from optimizer.solver.cold import Cold
 from optimizer.solver.highs import Highs
-from optimizer.stage import Stage
+from optimizer.stage import Row, Sense, Stage
 
 # A coefficient of an added row that is smaller than this share of its largest one is none.
 TINY = 1e-12
@@ -66,6 +66,25 @@ class Model:
         """Change the bounds of columns, in their own units."""
         chosen = np.asarray(columns, dtype=np.int32)
         self.lower[chosen], self.upper[chosen] = lower, upper
+
+    def grow(self, stage: Stage, objective: Expression) -> None:
+        """Take over a stage that begins with the columns and rows of this one, without integers beyond them."""
+        columns, rows = stage.scales(self._mass)
+        had, rows_had = len(self.stage.columns), len(self.stage.rows)
+        self.stage, new = stage, stage.columns[had:]
+        self.lower = np.concatenate([self.lower, np.zeros(len(new))])
+        self.upper = np.concatenate([self.upper, [column.upper for column in new]])
+        self._column_scale, self._row_scale = np.array(columns), np.array(rows)
+        self._back.grow(
+            self.upper[had:] / self._column_scale[had:],
+            [self._scaled(row, scale) for row, scale in zip(stage.rows[rows_had:], rows[rows_had:], strict=True)],
+        )
+        self._set(objective)
+
+    def _scaled(self, row: Row, scale: float) -> tuple[Sense, float, Indices, Vector]:
+        columns = np.fromiter(row.terms, dtype=np.int32)
+        values = np.fromiter(row.terms.values(), dtype=np.float64) * self._column_scale[columns] / scale
+        return row.sense, row.right / scale, columns, values
 
     def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, right: Vector) -> None:
         """New rows ``coefficients · columns ≤ right``, in the units of the file and of one row of tonnes.

@@ -22,6 +22,7 @@ from optimizer.strategies.choice import worst
 from optimizer.strategies.cuts import Cuts
 from optimizer.strategies.reading import plan_values, read_plan
 from optimizer.strategies.recourse import Responder
+from optimizer.strategies.relaxation import Relaxation
 from optimizer.strategies.rounds import Rounds
 from optimizer.strategies.whole import Run
 
@@ -87,15 +88,15 @@ class _Search(Rounds):
 
     def _relaxation(self) -> bool:
         """Whether the relaxation keeps all floors; then only the shocks that it needed stay written out."""
+        relaxation = Relaxation(self.writer, self.settings, self.clock)
         while not self.clock.is_over:
-            run = self._run()
-            answer = run.relaxed()
+            answer = relaxation.solve(self.shocks())
             if answer.values is None:
                 return False
             violated = self._violated(answer.values)
             self.note("relaxation", answer.objective, answer.bound, violated)
             if not violated:
-                self._drop_the_idle(run.stage, answer)
+                self._drop_the_idle(relaxation.stage, answer)
                 self.save("integers", {}, {})
                 return True
             self.write(worst(self.instance.events, violated, self.add))

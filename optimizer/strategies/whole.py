@@ -63,11 +63,6 @@ class Run:
         cost = formulation.cost(self.stage, self.instance, self.shocks)
         return cost, formulation.gap(self.stage, self.instance)
 
-    def relaxed(self) -> Answer:
-        """All floors kept, integers dropped, least cost."""
-        self.floors(0.0, 0.0)
-        return self.model.solve(relaxed=True)
-
     def result(self) -> Solved:
         """The cheapest plan that keeps all floors; where there is none, the one with the least gap."""
         solved = self.kept()
