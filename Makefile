@@ -5,6 +5,9 @@ SHELL := /bin/sh
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := .venv/bin
+# What `make bench` goes up to: all shocks, and shocks of the whole model.
+SHOCKS ?= 10000
+WHOLE ?= 300
 
 .PHONY: solve test lint bench clean
 .DEFAULT_GOAL := solve
@@ -21,7 +24,7 @@ lint: .venv/.ready-dev
 	$(RUN)/mypy
 
 bench: .venv/.ready-dev
-	$(RUN)/python -m tests.speed
+	$(RUN)/python -m tests.speed --shocks $(SHOCKS) --whole $(WHOLE)
 
 clean:
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,32 +1,157 @@
 """How the time is spent: `make bench`. Ratios from one run on one machine; seconds are not for quoting.
 
-outside / solver     all that is not the solver's own time (reading, building, passing, reading back, audit),
-                     against the solver's, of the main job on instances/us-magnets.yaml
-growth               time to write the model where shocks, periods or processes double; 2 is linear
+    whole / scenarios    time of the whole model against that of scenario generation, the same shocks, the same gap
+    rest / integers      all but the last integer programme (relaxations, checks, reading back, audit) against it
+    growth               time against that of the line before, divided by the growth in shocks; 1 is linear
+    outside / solver     all that is not the solver's own time against the solver's
+    warm check           wall time of one shock that is checked against another plan, Python included
+    build + pass / solve PuLP's time to build and pass the model against the solver's first relaxation
+    second core          time of a pass with one process against that with two
+
+`make bench SHOCKS=3000` leaves out the sizes above; the whole model is run up to 300 shocks, or `WHOLE=100`.
 """
 
+import argparse
+import itertools
+import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import optimizer as so
+from optimizer import formulation
 from optimizer.formulation import whole_stage
+from optimizer.solver import Clock, Model, Settings
+from optimizer.strategies.base import Step
+from optimizer.strategies.crew import Processes
+from optimizer.strategies.reading import nothing, plan_values
+from optimizer.strategies.recourse import Responder
+from tests.speed.national import national
 
 INSTANCES = Path(__file__).parent.parent.parent / "instances"
 RUNS = 5
+SEED = 3
+SETTINGS = Settings(gap=1e-3)
+
+
+@dataclass
+class Timed:
+    """One solve: seconds in all, in the solver, and in the last integer programme; memory is the process's peak."""
+
+    total: float
+    solver: float
+    integers: float
+    cost: float
 
 
 def main() -> None:
     """Print machine, versions and ratios."""
-    python = f"Python {platform.python_version()}"
-    print(f"{platform.machine()}, {python}, PuLP {version('pulp')}, HiGHS {version('highspy')}")
-    print(f"outside / solver, us-magnets     {_share_outside():6.2f}")
-    for what, small, large in _growths():
-        print(f"growth, {what:24s} {_ratio(small, large):6.2f}   (2 is linear)")
+    words = argparse.ArgumentParser()
+    words.add_argument("--shocks", type=int, default=10_000)
+    words.add_argument("--whole", type=int, default=300)
+    asked = words.parse_args()
+    python, cores = f"Python {platform.python_version()}", os.cpu_count()
+    print(f"{platform.machine()}, {cores} cores, {python}, PuLP {version('pulp')}, HiGHS {version('highspy')}")
+    print(f"national size: 12 elements, 40 quarters, 50 options; gap {SETTINGS.gap:g}")
+    print()
+    for line in itertools.chain(_scenarios(asked.shocks, asked.whole), _checks(), _growths()):
+        print(line, flush=True)
+
+
+def _scenarios(most: int, most_whole: int) -> Iterator[str]:
+    yield "shocks   whole / scenarios   rest / integers   outside / solver   growth   peak memory"
+    before: tuple[int, float] | None = None
+    for shocks in (50, 100, 300, 1000, 3000, 10_000):
+        if shocks > most:
+            return
+        few = _median([_solved(shocks, "scenarios") for _ in range(3 if shocks <= 1000 else 1)])
+        whole = "–"
+        if shocks <= most_whole:
+            other = _solved(shocks, "whole")
+            assert abs(other.cost - few.cost) <= 2e-3 * abs(few.cost), "the strategies disagree"
+            whole = f"{other.total / few.total:.1f}"
+        rest, outside = (few.total - few.integers) / few.integers, (few.total - few.solver) / few.solver
+        growth = "–" if before is None else f"{few.total / before[1] / (shocks / before[0]):.2f}"
+        before = (shocks, few.total)
+        yield f"{shocks:6,d} {whole:>19s} {rest:17.2f} {outside:18.2f} {growth:>8s} {_peak():10.2f} GB"
+
+
+def _solved(shocks: int, strategy: Any) -> Timed:
+    """One solve with its parts; the last integer programme is what lies between its first and its last step."""
+    instance = so.read(national(SEED, shocks=shocks))
+    began, times = time.perf_counter(), list[float]()
+
+    def hear(step: Step) -> None:
+        if not step.round and step.phase == "cost":
+            times.append(time.perf_counter())
+
+    result = so.solve(instance, settings=Settings(gap=SETTINGS.gap, strategy=strategy), listener=hear)
+    total = time.perf_counter() - began
+    assert result.survives
+    return Timed(total, result.seconds["solver"], max(1e-9, times[-1] - times[0]), result.total_cost)
+
+
+def _median(timed: list[Timed]) -> Timed:
+    return sorted(timed, key=lambda one: one.total)[len(timed) // 2]
+
+
+def _peak() -> float:
+    import resource
+
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024**2
+
+
+def _checks() -> Iterator[str]:
+    instance = so.read(national(SEED, shocks=1000))
+    responder = Responder(instance)
+    idle = np.array(plan_values(instance, nothing(instance)))
+    plans = [idle + number for number in range(RUNS + 1)]
+    alone = [_seconds(lambda plan=plan: responder.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
+    yield ""
+    yield f"warm check                       {1e3 * statistics.median(alone) / 1000:6.2f} ms a shock and core"
+    crew = Responder(instance, Processes(instance, 2))
+    both = [_seconds(lambda plan=plan: crew.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
+    crew.close()
+    gain = statistics.median(np.array(alone) / np.array(both))
+    yield f"second core                      {gain:6.2f} (2 is all of it)"
+    yield f"build + pass / solve             {_passing():6.2f}"
+
+
+def _passing() -> float:
+    instance = so.read(national(SEED, shocks=20))
+    ratios = []
+    for _ in range(RUNS):
+        stage = whole_stage(instance, instance.events)
+        cost = formulation.cost(stage, instance, instance.events)
+        began = time.perf_counter()
+        model = Model(stage, cost, SETTINGS, Clock())
+        passed = time.perf_counter()
+        model.solve(relaxed=True)
+        ratios.append((passed - began) / (time.perf_counter() - passed))
+    return statistics.median(ratios)
+
+
+def _growths() -> Iterator[str]:
+    def writing(shocks: int = 20, years: int = 10, elements: int = 6) -> Callable[[], Any]:
+        instance = so.read(national(SEED, elements=elements, shocks=shocks, years=years))
+        return lambda: whole_stage(instance, instance.events)
+
+    yield f"outside / solver, us-magnets     {_share_outside():6.2f}"
+    yield "time to write the model, 2 is linear:"
+    for what, small, large in (
+        ("twice the shocks", writing(), writing(shocks=40)),
+        ("twice the periods", writing(shocks=0), writing(shocks=0, years=20)),
+        ("twice the elements", writing(), writing(elements=12)),
+    ):
+        yield f"    {what:28s} {_ratio(small, large):6.2f}"
 
 
 def _share_outside() -> float:
@@ -36,18 +161,6 @@ def _share_outside() -> float:
         seconds = so.solve(instance).seconds
         shares.append((seconds["total"] - seconds["solver"]) / seconds["solver"])
     return statistics.median(shares)
-
-
-def _growths() -> list[tuple[str, Callable[[], Any], Callable[[], Any]]]:
-    def writing(shocks: int = 20, years: int = 10, chains: int = 10) -> Callable[[], Any]:
-        instance = so.read(_generated(shocks, years, chains))
-        return lambda: whole_stage(instance, instance.events)
-
-    return [
-        ("twice the shocks", writing(), writing(shocks=40)),
-        ("twice the periods", writing(shocks=0), writing(shocks=0, years=20)),
-        ("twice the processes", writing(), writing(chains=20)),
-    ]
 
 
 def _ratio(small: Callable[[], Any], large: Callable[[], Any]) -> float:
@@ -60,43 +173,6 @@ def _seconds(run: Callable[[], Any]) -> float:
     began = time.perf_counter()
     run()
     return time.perf_counter() - began
-
-
-def _generated(shocks: int, years: int, chains: int) -> dict[str, Any]:
-    """Chains of mine, oxide and magnet in two regions, an option and a stockpile for each, embargoes of a year."""
-    data: dict[str, Any] = {
-        "name": "generated",
-        "horizon": {"start": 2027, "end": 2026 + years, "step": "quarter"},
-        "home": "home",
-        "commodities": {},
-        "processes": {},
-        "demands": {},
-        "options": {},
-        "shocks": {},
-    }
-    for i in range(chains):
-        ore, magnet = f"ore{i}", f"magnet{i}"
-        data["commodities"] |= {ore: {}, magnet: {}}
-        for region in ("rival", "friend"):
-            mine = {"region": region, "stage": "mine", "output": {ore: 1}, "capacity": 300, "cost": 10}
-            line = {
-                "region": region,
-                "stage": "magnet",
-                "input": {ore: 2},
-                "output": {magnet: 1},
-                "capacity": 100,
-                "cost": 30,
-            }
-            data["processes"] |= {f"{region}_mine{i}": mine, f"{region}_line{i}": line}
-        data["demands"][f"use{i}"] = {"commodity": magnet, "quantity": 90, "survival": 0.6, "shortage_cost": 900}
-        plant = {"kind": "refining", "input": {ore: 2}, "output": {magnet: 1}, "cost": 40, "capex": 90, "max_size": 80}
-        reserve = {"kind": "stockpile", "commodity": magnet, "price": 60, "max_size": 200}
-        data["options"] |= {f"plant{i}": plant, f"reserve{i}": reserve}
-    for s in range(shocks):
-        start = f"{2028 + s % 4}Q{1 + s // 4 % 4}"
-        cuts = [{"region": "rival", "severity": 0.5 + s / (4 * shocks)}]
-        data["shocks"][f"embargo{s}"] = {"start": start, "months": 12, "cuts": cuts}
-    return data
 
 
 if __name__ == "__main__":
