@@ -20,6 +20,8 @@ from optimizer.strategies.rounds import Rounds
 # How near bound and value come before the integers are asked for, relative.
 RELAXED = 1e-4
 EXACT = 1e-9
+# How near they have to be where nothing is left to learn: the solver's own tolerances add up to less.
+STALLED = 1e-6
 # How far from the best plan so far towards the one that is proposed the shocks are asked.
 STEP = 0.85
 
@@ -119,7 +121,7 @@ class Phase:
         return False
 
     def _look(self, values: Vector, centre: Vector | None) -> tuple[Vector, Look]:
-        """Ask half-way to the best plan so far, which teaches more; there itself, if that taught nothing."""
+        """Ask on the way from the best plan so far, which teaches more; there itself, if that taught nothing."""
         if centre is not None:
             point = STEP * values + (1.0 - STEP) * centre
             look = self.look(self.master, point, values)
@@ -136,10 +138,12 @@ class Phase:
             if answer.values is None:
                 return self.best is not None
             self.bound = max(self.bound, answer.bound)
-            self._settle(answer)
-            self.is_proven = self.best is not None and self._is_near(self.best.look.value, self.bound, tolerance)
-            if self.is_proven:
-                return True
+            has_learned = self._settle(answer)
+            # With nothing new to learn the next proposal would be the same: what is left is the solver's tolerance.
+            enough = tolerance if has_learned else max(tolerance, STALLED)
+            self.is_proven = self.best is not None and self._is_near(self.best.look.value, self.bound, enough)
+            if self.is_proven or not has_learned:
+                break
         return self.best is not None
 
     def _slimmed(self) -> Master:
@@ -150,20 +154,21 @@ class Phase:
         slim.recall(self.master.cuts)
         return slim
 
-    def _settle(self, proposed: Answer) -> None:
-        """Fix the integers that are proposed, and let the rest learn until nothing is left to learn."""
+    def _settle(self, proposed: Answer) -> bool:
+        """Fix the integers that are proposed and let the rest learn all there is; whether anything was new."""
         assert proposed.values is not None
-        master = self.master
+        master, has_learned = self.master, False
         if self.slim is not master:
-            self._teach(proposed.values)
+            has_learned = self._teach(proposed.values)
             master.followers = [(self.slim, proposed.values)]
         key = np.round(proposed.values[master.model.integers]).tobytes()
         if key in self.settled and self.slim is not master:
-            return
+            return has_learned
         self.settled.add(key)
-        answer = master.polished(master.proposed(proposed))
-        while answer.values is not None and answer.prices is not None:
+        answer = master.fixed(master.proposed(proposed))
+        while answer is not None and answer.values is not None:
             look = self.look(master, answer.values, answer.values)
+            has_learned |= look.learned > 0
             self.search.note(self.name, look.value, self.bound, look.bites)
             is_better = self.best is None or look.value < self.best.look.value
             if look.is_sound and is_better:
@@ -171,6 +176,7 @@ class Phase:
             is_near = self._is_near(look.value, answer.objective, self.search.settings.gap / 4)
             has_grown = self._grow(look)
             self._save()
+            has_learned |= has_grown
             if has_grown or (is_near and look.is_sound) or not look.learned or self.search.clock.is_over:
                 break
             answer = master.untimed()
@@ -178,15 +184,16 @@ class Phase:
         master.followers = []
         if self.master is not master:
             self.slim = self._slimmed()
+        return has_learned
 
-    def _teach(self, values: Vector) -> None:
+    def _teach(self, values: Vector) -> bool:
         """Let the slim master learn about its own proposal, half-way to the best plan so far where that teaches."""
         if self.best is not None and self.best.answer.values is not None:
             point, size = values.copy(), self.slim.size
             point[:size] = 0.5 * (values[:size] + self.best.answer.values[:size])
             if self.look(self.slim, point, values).learned:
-                return
-        self.look(self.slim, values, values)
+                return True
+        return self.look(self.slim, values, values).learned > 0
 
     def _grow(self, look: Look) -> bool:
         """Write out the worst of the shocks that bite, if any do, in a new master that keeps what was learned."""

@@ -161,6 +161,13 @@ class Run:
 
     def polished(self, answer: Answer) -> Answer:
         """The same integers, fixed and whole; the rest again by linear programming, with prices."""
+        again = self.fixed(answer)
+        if again is None:
+            self.notes.append("The integers could not be fixed exactly; prices are left out.")
+        return again or answer
+
+    def fixed(self, answer: Answer) -> Answer | None:
+        """The same; None where nothing fits the integers. They stay fixed."""
         assert answer.values is not None
         if not len(self.model.integers) and answer.prices is not None:
             return answer
@@ -170,8 +177,7 @@ class Run:
             self.model.bound(self.model.integers, fixed, fixed)
             again = self.untimed()
             if again.values is None:
-                self.notes.append("The integers could not be fixed exactly; prices are left out.")
-                return answer
+                return None
             dust = self._dust(again.values)
             if not dust:
                 break
