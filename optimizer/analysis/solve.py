@@ -195,7 +195,8 @@ def _with_plan(
     shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
     gap, bound, gap_bound = _gap(solved, surveyed), _known(solved.bound), _known(solved.gap_bound)
     calm_cost, calm_builds = _calm(instance, settings, clock, solved, plan)
-    baseline = read_flows(instance, solved.stage.found(), values, instance.baseline)
+    found = solved.stage.found()
+    baseline = read_flows(instance, found, values, instance.baseline)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
     status: Status = "stopped" if solved.status == "stopped" else "gap" if surveyed.fails.any() else "survives"
     result = Result(
@@ -216,6 +217,7 @@ def _with_plan(
         calm_builds=calm_builds,
         nothing=_nothing(instance, clock, responder),
         shares=shares(instance, baseline),
+        endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
         binding=binding(instance, solved),
         clash=(),
         **frame,
