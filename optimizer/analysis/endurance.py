@@ -24,6 +24,7 @@ import numpy as np
 
 from optimizer.errors import PlanFileError
 from optimizer.expression import Expression
+from optimizer.families import title
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
 from optimizer.instance.paths import MANY, steady
 from optimizer.instance.schema import RULE, Instance
@@ -94,8 +95,8 @@ class Exposure:
     def order(self) -> tuple[float, float, float]:
         """What exposures are sorted by: months in the worst year, then of all years, then of all without the plan."""
         judged = self.after or self.before
-        both = (sum(min(each.months, LONG) for each in rows) for rows in (judged, self.before))
-        return judged[self.worst].months, *both
+        with_plan, without = (sum(min(each.months, LONG) for each in rows) for rows in (judged, self.before))
+        return judged[self.worst].months, with_plan, without
 
 
 @dataclass(frozen=True)
@@ -182,14 +183,10 @@ def _whole(name: str, kind: Kind, **aim: tuple[str, ...]) -> Chokepoint:
 
 
 def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
-    found: dict[str, dict[Siege, str]] = {}
-    for event in instance.without_ensembles().events:
-        if event.spec.cuts:
-            siege = Siege.of(event.spec.cuts, deliberate=event.spec.deliberate)
-            found.setdefault(event.entry, {}).setdefault(siege, event.name)
-    for entry, sieges in found.items():
-        for siege, name in sieges.items():
-            yield Chokepoint(entry if len(sieges) == 1 else name, "shock", siege)
+    for name, spec in instance.shocks.items():
+        for severity, variant in spec.variants() if spec.cuts else ():
+            siege = Siege.of(variant.cuts, deliberate=spec.deliberate)
+            yield Chokepoint(title(name, None, None, severity), "shock", siege)
 
 
 def _fitting(instance: Instance, plan: Plan) -> Plan:
