@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.analysis.endurance import time_to_survive
+from optimizer.analysis.summary import summarise
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.cuts import Cuts
 from optimizer.strategies.reading import read_plan
@@ -53,6 +54,7 @@ def test_a_rule_forces_a_reserve_of_known_size_and_cost() -> None:
     assert result.status == "survives"
     assert result.plan.stocks["reserve"] == pytest.approx((120, 120, 120))
     assert result.total_cost == pytest.approx(9360)
+    assert (result.price_of_survival, result.calm_builds) == (pytest.approx(6360), ())
     times = {each.name: each for each in so.time_to_survive(ruled(rule(18, **{"from": 2027})), result.plan).exposures}
     after = times["min_time_to_survive[0]"].after
     assert [each.months for each in after] == [0.0, pytest.approx(18), pytest.approx(18)]
@@ -100,7 +102,7 @@ def test_a_rule_that_cannot_be_kept_is_named() -> None:
     # In 2026 nothing is in store yet, whatever is bought.
     result = solved(ruled(rule(1)))
     assert result.status == "none"
-    assert result.clash == ("policy.min_time_to_survive[0]: every floor for 1 months without region rival",)
+    assert result.clash == ("policy.min_time_to_survive[0]: every floor for 1 month without region rival",)
 
 
 def test_a_rule_that_clashes_with_a_budget_is_named_beside_it() -> None:
@@ -214,3 +216,9 @@ def test_a_rule_about_an_option_that_is_left_out_goes_with_it() -> None:
     left = so.without(instance, ["plant"]).instance
     assert [each.months for each in left.policy.min_time_to_survive] == [6]
     assert so.read(left.to_dict()).policy == left.policy
+
+
+def test_check_names_a_rule_that_cannot_be_kept_and_what_peace_buys_is_not_its() -> None:
+    assert summarise(ruled(rule(1))).clash[0].startswith("policy.min_time_to_survive[0]")
+    kept = summarise(ruled(rule(1, **{"from": 2027})))
+    assert (kept.clash, kept.bought_in_peace) == ((), {})

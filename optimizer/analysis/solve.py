@@ -263,12 +263,12 @@ def _written(solved: Solved) -> frozenset[str]:
 def _calm(
     instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan
 ) -> tuple[float | None, tuple[str, ...]]:
-    """Total cost without shocks, and the options that are bought even so."""
-    if not instance.events:
+    """Total cost without shocks and rules about surviving, and the options that are bought even so."""
+    if not instance.events and not instance.rules:
         return solved.cost, _bought(plan)
     if clock.is_over:
         return None, ()
-    calm = instance.without_shocks()
+    calm = instance.at_peace()
     found = Whole().run(calm, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None, ()

@@ -70,7 +70,8 @@ class SurvivalRule(Described):
 
     def __str__(self) -> str:
         since = f" from {self.from_} on" if self.from_ is not None else ""
-        return f"every floor for {self.months:g} months without {' and '.join(map(str, self.cuts))}{since}"
+        months = "1 month" if self.months == 1 else f"{self.months:g} months"
+        return f"every floor for {months} without {' and '.join(map(str, self.cuts))}{since}"
 
 
 class Policy(Described):
@@ -176,6 +177,10 @@ class Instance(Described):
     def without_shocks(self) -> "Instance":
         """The same instance in a world where nothing happens."""
         return self._changed(shocks={}, ensembles={})
+
+    def at_peace(self) -> "Instance":
+        """The same instance without shocks, and without rules about what could be survived."""
+        return self._changed(shocks={}, ensembles={}, policy=self.policy.model_copy(update={RULE: ()}))
 
     def without_ensembles(self) -> "Instance":
         """The same instance with its listed shocks only."""
