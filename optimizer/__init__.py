@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
     from optimizer.audit import verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
     "audit": ("verify",),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
@@ -54,6 +56,7 @@ __all__ = [
     "load",
     "read",
     "solve",
+    "time_to_survive",
     "verify",
     "without",
 ]

@@ -97,7 +97,7 @@ def _tie(stage: Stage, option: Sized) -> None:
 
 
 def write_policy(stage: Stage, instance: Instance) -> None:
-    """Budgets on outlay, and shares of the baseline's production."""
+    """Budgets on outlay, shares of the baseline's production, and cuts that are to be survived for so long."""
     policy, years = instance.policy, instance.horizon.years
     outlay = {year: stage.booked("outlay", year) for year in years}
     if policy.budget is not None:
@@ -110,6 +110,9 @@ def write_policy(stage: Stage, instance: Instance) -> None:
         _share(stage, instance, f"max_share_{i}", rule, "<=")
     for i, rule in enumerate(policy.min_share):
         _share(stage, instance, f"min_share_{i}", rule, ">=")
+    # A cut is survived for τ where its linear programme with time fixed at τ has a solution: rows like any path's.
+    for path in instance.rules.values():
+        write_path(stage, instance, path)
 
 
 def _share(stage: Stage, instance: Instance, what: str, rule: ShareRule, sense: Sense) -> None:
@@ -149,7 +152,7 @@ def costs(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> dict[str
     result: dict[str, Expression] = {}
     weight = weights(instance, shocks)
     for (path, t), amount in stage.accounts("operating").items():
-        if weight[str(path)][int(t)] > 0:
+        if path not in instance.rules and weight[str(path)][int(t)] > 0:
             result.setdefault(str(path), Expression()).add(amount, weight[str(path)][int(t)])
     return result
 

@@ -10,7 +10,7 @@ On each path, in every period:
     run       x ≥ min_utilisation·cap                                         baseline only
     balance   Σ output·x + scrap + releases ≥ Σ input·x + Σ_d (D − u − z)     every commodity
     demand    u + z ≤ D
-    floor     u − v ≤ (1 − φ)·D                                               shocks only
+    floor     u − v ≤ (1 − φ)·D                                               shocks only; under a rule v = 0
 """
 
 from collections.abc import Mapping
@@ -67,12 +67,12 @@ class Demand(Described):
         inside, before = self.quantity.at(year), self.end_of_life.past_quantity.at(year)
         return np.where(year >= horizon.start, inside, before)[()]
 
-    def scrap(self, horizon: Horizon, year: Any) -> Any:
-        """Scrap that comes back in each period of a calendar year, in t; a shock's surge does not change it."""
+    def scrap(self, horizon: Horizon, year: Any, delta: float) -> Any:
+        """Scrap that comes back in `delta` years of a calendar year, in t; a shock's surge does not change it."""
         if self.end_of_life is None:
             return 0.0
         sold = self.sold(horizon, year - self.end_of_life.after_years)
-        return self.end_of_life.collection_rate * sold * horizon.delta
+        return self.end_of_life.collection_rate * sold * delta
 
 
 def operate(stage: Stage, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
@@ -134,8 +134,16 @@ def _serve(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:
         stage.require(demand.id, "demand", t, unserved + substituted, "<=", asked)
     floor = path.floor_at(demand.id, t)
     if not is_nothing(floor * asked):
-        below = stage.variable(demand.id, "below", t)
-        stage.book("below", path.key, demand.id, t, amount=below)
+        below = _below(stage, path, demand, t)
         stage.require(demand.id, "floor", t, unserved - below, "<=", (1.0 - floor) * asked)
     left: Expression = asked - unserved - substituted
     return left
+
+
+def _below(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:
+    """What a segment may miss of its floor; nothing where a rule holds it."""
+    if path.is_rule:
+        return Expression()
+    below = stage.variable(demand.id, "below", t)
+    stage.book("below", path.key, demand.id, t, amount=below)
+    return below

@@ -53,6 +53,7 @@ class Result:
         audit: rows checked, and the largest disagreement relative to its row.
         seconds: load, build, solver, total.
         data: the instance itself.
+        endured: by rule of the policy about time to survive and year, flows over its months that keep every floor.
     """
 
     instance: str
@@ -86,6 +87,7 @@ class Result:
     history: tuple[Mapping[str, Any], ...]
     periods: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
+    endured: Mapping[str, Flows] = field(default_factory=dict, repr=False)
 
     @property
     def money(self) -> str:
@@ -162,7 +164,7 @@ class Result:
         if not whole:
             for outcome in data["shocks"]:
                 outcome.pop("flows")
-            for part in ("baseline", "data"):
+            for part in ("baseline", "data", "endured"):
                 data.pop(part)
         return data
 

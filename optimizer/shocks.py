@@ -2,10 +2,11 @@
 
 ShockSpec   an entry under `shocks:`; several starts, durations or severities make several events
 Shock       one event: a window of periods and all that happens in it
+Siege       cuts alone, without an end
 Path        what one run of operation has to live with: the baseline, or one shock's window
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -66,9 +67,27 @@ class Cut(Target):
 
     severity: Severities
 
+    def __str__(self) -> str:
+        named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}
+        aim = ", ".join(f"{part} {' or '.join(names)}" for part, names in named.items() if names)
+        return aim if max(self.severity) >= 1 else f"{aim} at {100 * max(self.severity):g} %"
+
     def at(self, offset: int) -> float:
         """Severity in the window's period `offset`; the last one given stays."""
         return self.severity[min(offset, len(self.severity) - 1)]
+
+
+@dataclass(frozen=True)
+class Siege:
+    """Cuts that stay for as long as it takes; of a profile of severities the largest stays."""
+
+    cuts: tuple[Cut, ...]
+    deliberate: bool = False
+
+    @classmethod
+    def of(cls, cuts: Iterable[Cut], *, deliberate: bool) -> "Siege":
+        """The cuts of a shock, for good."""
+        return cls(tuple(cut.model_copy(update={"severity": (max(cut.severity),)}) for cut in cuts), deliberate)
 
 
 class ShockSpec(Described):
@@ -181,6 +200,7 @@ class Path:
     Attributes:
         key: ``baseline``, the shock's name, or ``shocks`` for many.
         periods: the periods of the run, of the whole horizon for the baseline.
+        delta: years that each of them lasts.
         years: calendar year of each period.
         deliberate: whether leverage restrains the cuts.
         demand: t per period by segment, after any surge.
@@ -191,10 +211,13 @@ class Path:
         scrap: t per period that come back from what each segment used; a surge does not change it.
         multiplier: on the cost of a process, process option or substitution.
         reliability: of a partnership, in place of its own.
+        is_steady: one state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
+        is_rule: floors are kept in full, and what it costs is not counted.
     """
 
     key: str
     periods: range
+    delta: float
     years: tuple[Any, ...]
     deliberate: Any
     demand: Mapping[str, Numbers]
@@ -205,6 +228,8 @@ class Path:
     scrap: Mapping[str, Numbers]
     multiplier: Mapping[str, Number]
     reliability: Mapping[str, Number]
+    is_steady: bool = False
+    is_rule: bool = False
 
     @property
     def is_baseline(self) -> bool:

@@ -45,9 +45,12 @@ def test_command_runs(folder: Path, command: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_output_shown_is_the_output_there_is(folder: Path) -> None:
-    (shown,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
-    printed = run(folder, "diversify solve instances/tiny.yaml").stdout
+SHOWN = re.findall(r"```console\n\$ ([^\n]*)\n```\n\n```text\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.mark.parametrize(("command", "shown"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_output_shown_is_the_output_there_is(folder: Path, command: str, shown: str) -> None:
+    printed = run(folder, command).stdout
     tidy = [line.rstrip() for line in printed.splitlines() if not line.startswith(("Audit:", "solver", "1."))]
     for line in shown.splitlines():
         assert line.rstrip() in tidy, line

@@ -8,7 +8,7 @@ limit. What it says holds near the plan; a large step may be worth less.
 from collections import defaultdict
 from collections.abc import Iterator
 
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import RULE, Instance
 from optimizer.plan import Price
 from optimizer.stage import Column, Row
 from optimizer.strategies.base import Priced, Solved
@@ -26,10 +26,12 @@ def binding(instance: Instance, solved: Solved, most: int = 12) -> tuple[Price, 
     for row, price in zip(priced.stage.rows, priced.prices, strict=True):
         if price == 0 or (row.mark.what == "most" and not _is_used(priced, row)):
             continue
-        for what, step, size in _row(instance, row):
+        found = _of_rule(instance, priced, row) if row.mark.path in instance.rules else _row(instance, row)
+        for what, step, size in found:
             worths[what, step] += abs(price) * size
     for column, value, price in zip(priced.stage.columns, priced.values, priced.reduced, strict=True):
-        if price < 0 and value >= column.upper * (1 - 1e-9) > 0:
+        is_of_rule = column.mark.path in instance.rules
+        if price < 0 and value >= column.upper * (1 - 1e-9) > 0 and not is_of_rule:
             for what, step, size in _column(instance, column):
                 worths[what, step] += -price * size
     total = max(abs(solved.cost), solved.gap, 1e-12)
@@ -70,6 +72,19 @@ def _row(instance: Instance, row: Row) -> Iterator[Found]:
         yield f"the scrap there is: {name}", "1 % more", POINT * -row.right
     elif what.startswith(("max_share", "min_share")):
         yield _rule(instance, what), "one point looser", POINT
+
+
+def _of_rule(instance: Instance, priced: Priced, row: Row) -> Iterator[Found]:
+    """A rule about time to survive: all but stock is a rate, so a month less is a share of the stock."""
+    path = instance.rules[row.mark.path]
+    rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{RULE}_").partition("@")[0])]
+    if row.mark.what == "floor" and row.t is not None:
+        asked = path.demanded(row.mark.owner, row.t)
+        yield f"the floor of {_name(instance, row.mark.owner)} in the rule of {rule}", "one point lower", POINT * asked
+    elif row.mark.what == "left":
+        columns = priced.stage.columns
+        used = sum(value * priced.values[j] for j, value in row.terms.items() if columns[j].mark.path)
+        yield f"the rule of {rule}", "one month less", used / rule.months
 
 
 def _rule(instance: Instance, what: str) -> str:

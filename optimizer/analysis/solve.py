@@ -196,7 +196,8 @@ def _with_plan(
     shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
     gap, bound, gap_bound = _gap(solved, surveyed), _known(solved.bound), _known(solved.gap_bound)
     calm_cost, calm_builds = _calm(instance, settings, clock, solved, plan)
-    baseline = read_flows(instance, solved.stage.found(), values, instance.baseline)
+    found = solved.stage.found()
+    baseline = read_flows(instance, found, values, instance.baseline)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
     status: Status = "stopped" if solved.status == "stopped" else "gap" if surveyed.fails.any() else "survives"
     result = Result(
@@ -217,6 +218,7 @@ def _with_plan(
         calm_builds=calm_builds,
         nothing=_nothing(instance, clock, responder),
         shares=shares(instance, baseline),
+        endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
         binding=binding(instance, solved),
         clash=(),
         **frame,
@@ -262,12 +264,12 @@ def _written(solved: Solved) -> frozenset[str]:
 def _calm(
     instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan
 ) -> tuple[float | None, tuple[str, ...]]:
-    """Total cost without shocks, and the options that are bought even so."""
-    if not instance.events:
+    """Total cost without shocks and rules about surviving, and the options that are bought even so."""
+    if not instance.events and not instance.rules:
         return solved.cost, _bought(plan)
     if clock.is_over:
         return None, ()
-    calm = instance.without_shocks()
+    calm = instance.at_peace()
     found = Whole().run(calm, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None, ()

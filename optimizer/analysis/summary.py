@@ -132,7 +132,7 @@ def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
 
 
 def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...]]:
-    calm = instance.without_shocks()
+    calm = instance.at_peace()
     found = Whole().run(calm, Settings(), Clock(), lambda step: None)
     if found.values is None:
         return {}, clash(calm, Settings(), Clock())
@@ -141,4 +141,4 @@ def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...]]:
     for build in plan.builds:
         bought[build.option] = bought.get(build.option, 0.0) + build.size
     bought |= {o: sum(row) for o, row in plan.fills.items() if any(row)}
-    return bought, ()
+    return bought, clash(instance, Settings(), Clock()) if instance.rules else ()

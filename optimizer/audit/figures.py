@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from optimizer.audit.verdicts import Verdicts
+from optimizer.audit.endurance import Endurance
 from optimizer.plan import Flows, ManyFlows
 
 
-class Figures(Verdicts):
+class Figures(Endurance):
     """The whole audit, from the plan's rows to the last total."""
 
     def run(self, many: Sequence[ManyFlows]) -> None:
@@ -23,6 +23,7 @@ class Figures(Verdicts):
             raise ValueError("the baseline is missing")
         self._calm(baseline)
         self._policy(baseline)
+        self._endured()
         self._shocks(many)
         self._services()
         self._shares(baseline)

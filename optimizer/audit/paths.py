@@ -30,6 +30,8 @@ class Paths:
         labels: of the horizon's periods.
         flows: t, arrays (paths, periods).
         severity: share lost, by activity that some cut strikes.
+        delta: years that a period lasts.
+        is_steady: whether stocks lose nothing meanwhile, as where cuts are to be survived for some months.
     """
 
     specs: Sequence[ShockSpec]
@@ -37,6 +39,8 @@ class Paths:
     labels: Sequence[str]
     flows: ManyFlows
     severity: dict[str, Array]
+    delta: float
+    is_steady: bool = False
 
     def row(self, what: str) -> Callable[[int, int], str]:
         """The names of one row in every path and period."""
@@ -121,7 +125,7 @@ class PathRows(PlanRows):
         ]
 
     def _demanded(self, paths: Paths, d: str) -> Array:
-        usual = self.by_period(self.instance.demands[d].quantity)[paths.times] * self.delta
+        usual = self.by_period(self.instance.demands[d].quantity)[paths.times] * paths.delta
         return np.asarray(usual * paths.told("demand", d, 1.0))
 
     def _path(self, paths: Paths) -> None:
@@ -142,13 +146,13 @@ class PathRows(PlanRows):
     def _existing(self, paths: Paths, p: str) -> None:
         process, times = self.instance.processes[p], paths.times
         row, activity, cut = paths.row(f"{p}.limit"), paths.flows.activity[p], paths.severity.get(p, 0.0)
-        whole = self.by_period(process.capacity)[times] * self.delta
+        whole = self.by_period(process.capacity)[times] * paths.delta
         left = whole * (1.0 - cut)
         for o, built in self.instance.options.items() if paths.specs else ():
             option: Any = built
             if option.kind == "partnership" and option.process == p:
                 reliability = paths.told("reliability", o, option.reliability)
-                left = left + cut * reliability * self.working[o][times] * self.delta
+                left = left + cut * reliability * self.working[o][times] * paths.delta
             if option.kind == "leverage" and option.region == process.region:
                 left = left + whole * cut * option.restraint * self.levels[o][times] * paths.deliberate
         self.report.at_most(row, activity, np.minimum(left, whole), whole, grain=self.grain)
@@ -163,7 +167,7 @@ class PathRows(PlanRows):
     def _bought(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
         row, activity = paths.row(f"{o}.capacity"), paths.flows.activity[o]
-        working = self.working[o][paths.times] * self.delta
+        working = self.working[o][paths.times] * paths.delta
         left = working * (1.0 - paths.severity.get(o, 0.0))
         self.report.at_most(row, activity, left, working, grain=self.grain)
         self.report.at_most(row, 0.0, activity, grain=self.grain)
@@ -173,7 +177,7 @@ class PathRows(PlanRows):
     def _substituted(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
         amount, asked, capacity = paths.flows.substituted[o], self._demanded(paths, option.demand), f"{o}.capacity"
-        working = self.working[o][paths.times] * self.delta
+        working = self.working[o][paths.times] * paths.delta
         self.report.at_most(paths.row(capacity), amount, working, grain=self.grain)
         self.report.at_most(paths.row(f"{o}.share"), amount, option.max_share * asked, asked, grain=self.grain)
         self.report.at_most(paths.row(capacity), 0.0, amount, grain=self.grain)
@@ -197,18 +201,18 @@ class PathRows(PlanRows):
             delivered = self._demanded(paths, d) - flows.unserved[d] - self._by_substitutes(paths, d)
             supply[demand.commodity].append(-delivered)
             if demand.end_of_life is not None:
-                supply[demand.end_of_life.commodity].append(self._scrap(demand)[paths.times])
+                supply[demand.end_of_life.commodity].append(self._scrap(demand)[paths.times] * paths.delta)
         for commodity, terms in supply.items():
             row = paths.row(f"{commodity}.balance")
             self.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, grain=self.grain)
 
     def _scrap(self, demand: Any) -> Array:
-        """t that come back in every period of the horizon."""
+        """t/yr that come back, in every period of the horizon."""
         end, sold = demand.end_of_life, []
         for t in self.periods:
             year = self.year(t) - end.after_years
             sold.append(demand.quantity.at(year) if year >= self.horizon.start else end.past_quantity.at(year))
-        return np.asarray(end.collection_rate * np.array(sold) * self.delta)
+        return np.asarray(end.collection_rate * np.array(sold))
 
     def _by_substitutes(self, paths: Paths, d: str) -> Array:
         total = np.zeros(paths.times.shape)
@@ -226,8 +230,8 @@ class PathRows(PlanRows):
     def _released(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
         released, left = paths.flows.released[o], paths.row(f"{o}.left")
-        keep = (1.0 - option.loss) ** self.delta
-        rate = 1e300 if option.release_rate is None else option.release_rate * self.delta
+        keep = 1.0 if paths.is_steady else (1.0 - option.loss) ** paths.delta
+        rate = 1e300 if option.release_rate is None else option.release_rate * paths.delta
         before, held = np.zeros(released.shape), np.zeros(released.shape)
         stock = np.array([option.initial, *self.stocks[o]])[paths.times[:, 0]]
         for i in range(released.shape[1]):

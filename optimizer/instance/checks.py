@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
+from optimizer.instance.rules import rules_ask_something
 from optimizer.instance.schema import Instance
 from optimizer.instance.windows import probabilities_add_up, shock_names_are_distinct, shocks_are_inside_the_horizon
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
@@ -209,6 +210,7 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     shock_names_are_distinct,
     probabilities_add_up,
     cuts_match,
+    rules_ask_something,
     floors_have_a_source,
     floors_have_a_price,
     magnitudes_are_plausible,

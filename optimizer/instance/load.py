@@ -20,7 +20,7 @@ from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
 from optimizer.instance.document import Document, Place, override, parse, walk
 from optimizer.instance.draft import Draft
-from optimizer.instance.schema import Commodity, Instance, Policy
+from optimizer.instance.schema import RULE, Commodity, Instance, Policy
 from optimizer.levers import KINDS
 from optimizer.network import Demand, Process
 from optimizer.shocks import ShockSpec
@@ -174,6 +174,8 @@ class _Reader:
         for key in ("max_share", "min_share"):
             if isinstance(entry.get(key), (list, tuple)):
                 entry[key] = [_at_home(rule, home) for rule in entry[key]]
+        if isinstance(entry.get(RULE), (list, tuple)):
+            entry[RULE] = [_cuts_at_home(rule, home) for rule in entry[RULE]]
         return self._one(Policy, ("policy",), entry)
 
     def _one[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:

@@ -3,9 +3,11 @@
 calm        the baseline
 alone       one shock
 together    many shocks with windows of one length: every number an array, one for each shock
+steady      states that last from one period on: nothing but cuts happens in them
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from optimizer.activity import Activity
 from optimizer.horizon import Horizon
 from optimizer.network import Demand, Process
-from optimizer.shocks import BASELINE, Cut, Numbers, Path, Shock, ShockSpec
+from optimizer.shocks import BASELINE, Cut, Numbers, Path, Shock, ShockSpec, Siege
 from optimizer.units import Number
 
 MANY = "shocks"
@@ -68,6 +70,20 @@ def together(setting: Setting, shocks: Sequence[Shock]) -> Path:
     return _path(setting, MANY, range(length), years, [shock.spec for shock in shocks], severity)
 
 
+def steady(setting: Setting, key: str, t: int, delta: float, sieges: Sequence[Siege]) -> Path:
+    """One path for states that last `delta` years from the start of period t: demand and floors are the usual ones.
+
+    What works is frozen as it is in t; stocks are those of the period before.
+    """
+    specs = [
+        ShockSpec.model_construct(start=(), months=0.0, cuts=each.cuts, deliberate=each.deliberate) for each in sieges
+    ]
+    shocks = [Shock(key, spec, range(t, t + 1), 0.0, key) for spec in specs]
+    severity = {name: tuple(map(_one, rows.T)) for name, rows in _severities(setting, shocks).items()}
+    path = _path(setting, key, range(t, t + 1), (setting.horizon.year(t),), specs, severity, delta)
+    return replace(path, is_steady=True)
+
+
 def _path(
     setting: Setting,
     key: str,
@@ -75,14 +91,16 @@ def _path(
     years: tuple[Any, ...],
     specs: Sequence[ShockSpec],
     severity: Mapping[str, Numbers],
+    delta: float | None = None,
 ) -> Path:
-    delta, demands = setting.horizon.delta, setting.demands
+    delta, demands = delta or setting.horizon.delta, setting.demands
     surge = _by_name(specs, lambda spec: spec.demand, dict.fromkeys(demands, 1.0))
     floors = {d: _floor(specs, d, demand.survival.at, years) for d, demand in demands.items() if key != BASELINE}
     own = {o: getattr(option, "reliability", 1.0) for o, option in setting.options.items()}
     return Path(
         key=key,
         periods=periods,
+        delta=delta,
         years=years,
         deliberate=_one([spec.deliberate for spec in specs]) > 0,
         demand={
@@ -96,7 +114,7 @@ def _path(
         region={p: process.region for p, process in setting.processes.items()},
         severity=severity,
         scrap={
-            d: tuple(_one(demand.scrap(setting.horizon, year)) for year in years)
+            d: tuple(_one(demand.scrap(setting.horizon, year, delta)) for year in years)
             for d, demand in demands.items()
             if demand.end_of_life
         },

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from optimizer.activity import Activity
 from optimizer.ensembles import EnsembleSpec, Event
 from optimizer.instance.draft import Draft, Place, Problem
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
 from optimizer.shocks import ShockSpec, Target
 
@@ -81,6 +81,9 @@ def _names_of_policy(draft: Draft, instance: Instance) -> Iterator[Problem]:
                 yield from _hits_region((*place, "region"), rule.region, regions, "a process or option")
             if rule.region is None and rule.kind is None:
                 yield place, "names neither a region nor a kind", "Add `region:` or `kind:`.", "error"
+    for i, survival in enumerate(instance.policy.min_time_to_survive):
+        for k, cut in enumerate(survival.cuts):
+            yield from _names_of_cut(draft, instance, ("policy", RULE, i, "cuts", k), cut)
 
 
 def _regions(instance: Instance) -> set[str]:

@@ -1,20 +1,23 @@
 """Instance: everything that a file says, frozen, in the units of the file (t, years, one currency)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from optimizer.activity import Activity
 from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
-from optimizer.instance.paths import alone, calm
+from optimizer.instance.paths import alone, calm, steady
 from optimizer.levers import Lever, Option, Producing
 from optimizer.network import Demand, Process
 from optimizer.sampling import samples
-from optimizer.shocks import Path, Shock, ShockSpec, expand
-from optimizer.units import Described, Quantity, QuantitySeries, Share
+from optimizer.shocks import Cut, Path, Shock, ShockSpec, Siege, expand
+from optimizer.units import Described, Positive, Quantity, QuantitySeries, Share, finding
+
+RULE = "min_time_to_survive"
 
 
 class Commodity(Described):
@@ -40,13 +43,45 @@ class ShareRule(Described):
         return (self.region is None or region == self.region) and (self.kind is None or kind == self.kind)
 
 
+class SurvivalRule(Described):
+    """Policy: every floor holds for so many months after cuts that stay, begun at the start of any year from `from` on.
+
+    Whether it does is a matter of `optimizer.time_to_survive`: that of the cuts is to be at least `months`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
+
+    cuts: tuple[Cut, ...]
+    months: Positive
+    from_: int | None = Field(default=None, alias="from")
+    deliberate: bool = False
+
+    @field_validator("cuts", mode="before")
+    @classmethod
+    def _some(cls, cuts: Any) -> Any:
+        if isinstance(cuts, (list, tuple)) and not cuts:
+            raise finding("is an empty list", "Name at least one cut.")
+        return cuts
+
+    @property
+    def siege(self) -> Siege:
+        """What is to be survived."""
+        return Siege.of(self.cuts, deliberate=self.deliberate)
+
+    def __str__(self) -> str:
+        since = f" from {self.from_} on" if self.from_ is not None else ""
+        months = "1 month" if self.months == 1 else f"{self.months:g} months"
+        return f"every floor for {months} without {' and '.join(map(str, self.cuts))}{since}"
+
+
 class Policy(Described):
-    """Budgets and shares. A budget is undiscounted outlay, in currency units."""
+    """Budgets, shares and times to survive. A budget is undiscounted outlay, in currency units."""
 
     budget: Quantity | None = None
     annual_budget: QuantitySeries | None = None
     max_share: tuple[ShareRule, ...] = ()
     min_share: tuple[ShareRule, ...] = ()
+    min_time_to_survive: tuple[SurvivalRule, ...] = ()
 
 
 class Instance(Described):
@@ -113,6 +148,19 @@ class Instance(Described):
         return self._paths[shock.name]
 
     @cached_property
+    def rules(self) -> Mapping[str, Path]:
+        """A path for each rule about time to survive and each year that it holds in, named ``<rule>@<year>``."""
+        starts = {self.horizon.year(t): t for t in reversed(self.horizon.periods)}
+        paths: dict[str, Path] = {}
+        for i, rule in enumerate(self.policy.min_time_to_survive):
+            for year in self.horizon.years:
+                if rule.from_ is None or year >= rule.from_:
+                    key = f"{RULE}_{i}@{year}"
+                    path = steady(self, key, starts[year], rule.months / 12, [rule.siege])
+                    paths[key] = replace(path, is_rule=True)
+        return paths
+
+    @cached_property
     def _paths(self) -> dict[str, Path]:
         return {}
 
@@ -129,6 +177,10 @@ class Instance(Described):
     def without_shocks(self) -> "Instance":
         """The same instance in a world where nothing happens."""
         return self._changed(shocks={}, ensembles={})
+
+    def at_peace(self) -> "Instance":
+        """The same instance without shocks, and without rules about what could be survived."""
+        return self._changed(shocks={}, ensembles={}, policy=self.policy.model_copy(update={RULE: ()}))
 
     def without_ensembles(self) -> "Instance":
         """The same instance with its listed shocks only."""
@@ -149,11 +201,13 @@ class Instance(Described):
         return self._changed(shocks={}, ensembles=scaled(self.ensembles or varied(self.shocks), samples, seed))
 
     def keeping(self, options: Mapping[str, Lever]) -> "Instance":
-        """The same instance with these options only; what shocks say of the others goes with them."""
+        """The same instance with these options only; what shocks and rules say of the others goes with them."""
         known, gone = set(self.processes) | set(options), set(self.options) - set(options)
         shocks = {name: _forgetting(spec, gone, known) for name, spec in self.shocks.items()}
         ensembles = {name: forgetting(spec, gone, known) for name, spec in self.ensembles.items()}
-        return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles)
+        rules = (rule.model_copy(update={"cuts": _aimed(rule.cuts, known)}) for rule in self.policy.min_time_to_survive)
+        policy = self.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts)})
+        return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles, policy=policy)
 
     def fresh(self) -> "Instance":
         """The same instance, without what was worked out from it: small enough to send."""
@@ -162,21 +216,26 @@ class Instance(Described):
     def _changed(self, **update: object) -> "Instance":
         """A copy with other parts; what was worked out from the old ones is forgotten."""
         copy = self.model_copy(update=update)
-        for cached in ("events", "activities", "baseline", "_paths"):
+        for cached in ("events", "activities", "baseline", "rules", "_paths"):
             copy.__dict__.pop(cached, None)
         return copy
 
 
 def _forgetting(spec: ShockSpec, gone: set[str], known: set[str]) -> ShockSpec:
-    cuts = []
-    for cut in spec.cuts:
-        left = None if cut.process is None else tuple(process for process in cut.process if process in known)
-        if left != ():
-            cuts.append(cut.model_copy(update={"process": left}))
     return spec.model_copy(
         update={
-            "cuts": tuple(cuts),
+            "cuts": _aimed(spec.cuts, known),
             "cost": {name: value for name, value in spec.cost.items() if name not in gone},
             "reliability": {name: value for name, value in spec.reliability.items() if name not in gone},
         }
     )
+
+
+def _aimed(cuts: Iterable[Cut], known: set[str]) -> tuple[Cut, ...]:
+    """Cuts of what is still known; those that name nothing else are gone."""
+    left = []
+    for cut in cuts:
+        named = None if cut.process is None else tuple(process for process in cut.process if process in known)
+        if named != ():
+            left.append(cut.model_copy(update={"process": named}))
+    return tuple(left)

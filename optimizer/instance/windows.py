@@ -71,7 +71,8 @@ def shock_names_are_distinct(draft: Draft) -> Iterator[Problem]:
     """A shock's name means one event, an entry's one entry; the baseline keeps its own."""
     if draft.instance is None or not _readable(draft.instance):
         return
-    instance, seen = draft.instance, {BASELINE: "the baseline"}
+    instance = draft.instance
+    seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.rules, "a rule of the policy")
     for s, spec in instance.shocks.items():
         for event in expand(s, spec, instance.horizon):
             whose = f"an event of {s}" if spec.is_family else f"the shock {s}"

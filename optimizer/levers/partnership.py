@@ -32,5 +32,5 @@ class Partnership(Sized):
         capacity = stage.offered(self.id, "capacity")
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:
-            kept = path.cut(self.process, t) * reliability * stage.horizon.delta
+            kept = path.cut(self.process, t) * reliability * path.delta
             stage.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)

@@ -23,7 +23,7 @@ class Producing(Sized, Activity):
 
     def operate(self, stage: Stage, path: Path) -> None:
         """Run within what works and is left; in the baseline at least at the minimum utilisation."""
-        capacity, delta = stage.offered(self.id, "capacity"), stage.horizon.delta
+        capacity, delta = stage.offered(self.id, "capacity"), path.delta
         most = dict.fromkeys(path.periods, self.max_size * delta)
         activity = self.run(stage, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
         for t in path.periods:

@@ -16,6 +16,7 @@ Plan, in every period:
 In a shock, starting from the k of the period before its window:
     left      k'[t] = keep·k'[t−1] − g[t]        g ≤ release_rate·Δ
     supply[c] += g          operating += release_cost·g
+In a state that lasts for Δ (`Path.is_steady`) nothing is lost: k' = k − g.
 """
 
 import math
@@ -82,12 +83,13 @@ class Stockpile(Lever):
         """Release inside a shock; the baseline never touches the stock."""
         if path.is_baseline:
             return
-        rate = math.inf if self.release_rate is None else self.release_rate * stage.horizon.delta
+        rate = math.inf if self.release_rate is None else self.release_rate * path.delta
+        keep = 1.0 if path.is_steady else self._keep(stage)
         before = stage.offered(self.id, "stock")[path.periods.start - 1]
         for t in path.periods:
             release = stage.variable(self.id, "release", t, upper=rate)
             left = stage.variable(self.id, "left", t)
-            stage.require(self.id, "left", t, left + release, "==", self._keep(stage) * before)
+            stage.require(self.id, "left", t, left + release, "==", keep * before)
             stage.book("supply", path.key, self.commodity, t, amount=release)
             stage.book("operating", path.key, t, amount=self.release_cost * release)
             before = left

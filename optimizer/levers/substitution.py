@@ -43,7 +43,7 @@ class Substitution(Sized):
         for t in path.periods:
             most = self.max_share * path.demanded(self.demand, t)
             z = stage.variable(self.id, "substituted", t, upper=most)
-            stage.limit(self.id, "capacity", t, z, stage.horizon.delta * capacity[t])
+            stage.limit(self.id, "capacity", t, z, path.delta * capacity[t])
             stage.book("need", path.key, self.demand, t, amount=z)
             for commodity, share in self.input.items():
                 stage.book("supply", path.key, commodity, t, amount=-share * z)

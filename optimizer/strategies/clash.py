@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from optimizer.expression import Expression
 from optimizer.formulation import whole_stage
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import RULE, Instance
 from optimizer.solver import Clock, Model, Settings
 from optimizer.stage import Row
 
@@ -37,6 +37,8 @@ def clash(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ..
 
 
 def _rule(row: Row) -> tuple[str, str] | None:
+    if row.mark.path.startswith(RULE):
+        return ("policy", row.mark.path.partition("@")[0])
     if row.mark.owner == "policy":
         return ("policy", row.mark.what)
     return (row.mark.owner, "run") if row.mark.what == "run" else None
@@ -52,6 +54,9 @@ def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
         return f"the budget of {instance.policy.budget:,.0f} {instance.money}"
     if what.startswith("annual_budget"):
         return f"the annual budget of {what.rsplit('_', 1)[1]}"
+    if what.startswith(RULE):
+        i = int(what.removeprefix(f"{RULE}_"))
+        return f"policy.{RULE}[{i}]: {instance.policy.min_time_to_survive[i]}"
     entry = getattr(instance.policy, what[:9])[int(what[10:])]
     source = " and ".join(
         filter(None, (entry.kind and f"kind {entry.kind}", entry.region and f"region {entry.region}"))

@@ -1,0 +1,44 @@
+"""Rules about time to survive: the flows that prove them, row by row.
+
+A plan obeys one if there are flows over its months that keep every floor while the cuts last: all rates as in the first
+period of a year, stocks as they were just before it, and nothing lost from them. The result holds such flows.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from optimizer.audit.paths import Paths
+from optimizer.audit.verdicts import Verdicts
+from optimizer.shocks import ShockSpec
+
+
+class Endurance(Verdicts):
+    """Every rule, in every year from its own on."""
+
+    def _endured(self) -> None:
+        expected = set()
+        for i, rule in enumerate(self.instance.policy.min_time_to_survive):
+            for year in self.horizon.years:
+                if rule.from_ is None or year >= rule.from_:
+                    name = f"min_time_to_survive_{i}@{year}"
+                    expected.add(name)
+                    self._rule(name, year, rule.months / 12, rule.cuts, deliberate=rule.deliberate)
+        self.report.holds("policy.min_time_to_survive", "others are proven", set(self.result.endured) == expected)
+
+    def _rule(self, name: str, year: int, span: float, cuts: Any, *, deliberate: bool) -> None:
+        flows, t = self.result.endured.get(name), (year - self.horizon.start) * self.horizon.per_year
+        if flows is None:
+            self.report.holds(name, "no flows show that it holds", False)
+            return
+        if not self._fits(name, flows, [t]):
+            return
+        spec = ShockSpec.model_construct(start=(), months=0.0, cuts=cuts, deliberate=deliberate)
+        stacked, severities = self._stacked([name], [flows]), self._severities([spec], 1)
+        paths = Paths([spec], np.array([[t]]), self.labels, stacked, severities, span, is_steady=True)
+        self._path(paths)
+        for d in self.instance.demands:
+            asked, unserved = self._demanded(paths, d), paths.flows.unserved[d]
+            floor = self.by_period(self.instance.demands[d].survival)[paths.times]
+            row = paths.row(f"{d}.floor")
+            self.report.at_most(row, unserved, (1.0 - floor) * asked, asked, grain=self.grain)

@@ -1,0 +1,106 @@
+"""diversify survive: the table first, clean JSON and CSV, exit codes."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import TINY, US, diversify
+
+RULE = "policy.min_time_to_survive=[{cuts: [{region: rival, severity: 1}], months: 12}]"
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("plans") / "plan.json"
+    assert diversify("solve", TINY, "--output", str(path)).returncode == 0
+    return str(path)
+
+
+def test_the_table_comes_first_and_fits(plan: str) -> None:
+    for columns in (80, 120):
+        done = diversify("survive", TINY, "--plan", plan, columns=columns)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        assert max(map(len, done.stdout.splitlines())) <= columns
+        assert done.stdout.startswith("tiny: 3 of 3 chokepoints can end a floor")
+        # 2028: a floor of 50 t, 20 t/yr of plant, 60 t in store: 2 years.
+        assert "0 → 24.0" in done.stdout
+        assert ("Worst year" in done.stdout) == (columns == 120)
+
+
+def test_json_and_csv_have_every_year(plan: str, tmp_path: Path) -> None:
+    table = tmp_path / "times.csv"
+    done = diversify("survive", TINY, "--plan", plan, "--json", "--csv", str(table))
+    assert done.returncode == 0
+    said = json.loads(done.stdout)
+    assert (said["plan"], said["status"], said["years"]) == (plan, "survives", [2026, 2027, 2028, 2029, 2030])
+    (embargo,) = [each for each in said["chokepoints"] if each["name"] == "embargo"]
+    assert (embargo["kind"], embargo["deliberate"], embargo["cuts"]) == ("shock", True, ["region rival"])
+    # 2027: 60 t in store for 30 t a year; 2029: 100 t and 20 t/yr of plant for 70 t a year.
+    assert embargo["after"]["2027"] == {"months": pytest.approx(24), "segment": "motors"}
+    assert embargo["after"]["2029"]["months"] == pytest.approx(24)
+    assert embargo["before"]["2029"]["months"] == 0
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == 3 * 5
+    assert float(rows[1]["after [months]"]) == pytest.approx(24)
+
+
+def test_for_ever_is_null_in_json_and_inf_in_csv(plan: str, tmp_path: Path) -> None:
+    table = tmp_path / "times.csv"
+    words = ("survive", TINY, "--plan", plan, "--set", "demands.motors.survival=0.1")
+    done = diversify(*words, "--json", "--csv", str(table))
+    assert json.loads(done.stdout)["chokepoints"][0]["after"]["2030"] == {"months": None, "segment": None}
+    assert ",inf," in table.read_text()
+    # The plant alone makes 20 t; before it stands, 60 t last for 6 years.
+    assert "0 → ∞" in diversify(*words).stdout
+
+
+def test_the_plan_is_solved_for_where_none_is_given() -> None:
+    done = diversify("survive", TINY, "--budget", "5M", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "gap"
+    assert "see `diversify solve`" in done.stderr
+
+
+def test_without_any_plan_only_the_world_as_it_is_is_shown() -> None:
+    done = diversify("survive", TINY, "--set", RULE, "--json")
+    assert done.returncode == 4
+    assert "every floor for 12 months without region rival" in done.stderr
+    said = json.loads(done.stdout)
+    assert said["status"] == "none"
+    assert all(each["after"] is None for each in said["chokepoints"])
+    shown = diversify("survive", TINY, "--set", RULE)
+    assert "min_time_to_survive[0] · rule" in shown.stdout
+    assert "→" not in shown.stdout
+
+
+@pytest.mark.parametrize("more", [("--budget", "2B"), ("--time-limit", "3"), ("--csv", "."), ("--budget", "much")])
+def test_usage_exits_with_2(plan: str, more: tuple[str, ...]) -> None:
+    done = diversify("survive", TINY, "--plan", plan, *more)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def test_what_is_no_plan_of_the_instance_exits_with_3(plan: str, tmp_path: Path) -> None:
+    for path, words in ((plan, "not one of this instance"), (str(tmp_path / "none.json"), "cannot be read")):
+        done = diversify("survive", US, "--plan", path)
+        assert done.returncode == 3
+        assert words in done.stderr
+    assert diversify("survive", "nowhere.yaml").returncode == 3
+
+
+def test_a_saved_answer_without_a_plan_exits_with_3(tmp_path: Path) -> None:
+    path = tmp_path / "none.json"
+    diversify("solve", TINY, "--set", RULE, "--output", str(path))
+    done = diversify("survive", TINY, "--plan", str(path))
+    assert done.returncode == 3
+    assert "holds no plan" in done.stderr
+
+
+def test_contradicting_rules_are_named_by_solve() -> None:
+    done = diversify("solve", TINY, "--set", RULE)
+    assert done.returncode == 4
+    words = " ".join(done.stdout.replace("│", " ").split())
+    assert "policy.min_time_to_survive[0]: every floor for 12 months without region rival" in words

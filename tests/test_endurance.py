@@ -1,0 +1,196 @@
+"""Time to survive, by hand: stock / (floor − what is left), for ever, substitutes, leverage, two floors."""
+
+import math
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.analysis.endurance import Exposure, Lasting, every_chokepoint, time_to_survive
+
+CUT = {"region": "rival", "severity": 1}
+
+
+def world(**parts: Any) -> so.Instance:
+    """100 t a year with a floor of 0.8; 90 t from a rival, 30 t from home; 40 t in store."""
+    return so.read(
+        {
+            "horizon": {"start": 2026, "end": 2027, "step": "quarter"},
+            "home": "home",
+            "commodities": {"magnet": {}, "ferrite": {}},
+            "processes": {
+                "imports": {"region": "rival", "stage": "magnet", "output": {"magnet": 1}, "capacity": 90},
+                "plant": {"region": "home", "stage": "magnet", "output": {"magnet": 1}, "capacity": 30},
+            },
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000}},
+            "options": {"store": {"kind": "stockpile", "commodity": "magnet", "price": 5, "initial": 40}},
+        }
+        | parts
+    )
+
+
+def exposure(instance: so.Instance, name: str, plan: so.Plan | None = None) -> Exposure:
+    (found,) = [each for each in time_to_survive(instance, plan).exposures if each.name == name]
+    return found
+
+
+def first(instance: so.Instance, name: str = "imports", plan: so.Plan | None = None) -> Lasting:
+    found = exposure(instance, name, plan)
+    return (found.after or found.before)[0]
+
+
+def test_stock_over_what_is_missing() -> None:
+    # Floor 80, home makes 30: 50 t a year come out of 40 t: 0.8 years.
+    assert first(world()) == Lasting(2026, pytest.approx(9.6), "all")
+
+
+def test_nothing_is_lost_from_a_stock_while_the_cut_lasts_but_before_it() -> None:
+    # 10 % a year are lost in 2026: 36 t at the end of it, 0.72 years in 2027.
+    store = {"kind": "stockpile", "commodity": "magnet", "initial": 40, "loss": 0.1}
+    found = exposure(world(options={"store": store}), "imports")
+    assert [each.months for each in found.before] == [pytest.approx(9.6), pytest.approx(8.64)]
+
+
+def test_for_ever_where_what_is_left_keeps_the_floor() -> None:
+    # Without home the rival's 90 t serve 80.
+    assert first(world(), "plant") == Lasting(2026, math.inf, None)
+
+
+def test_a_release_that_is_too_slow_does_not_last_at_all() -> None:
+    slow = {"kind": "stockpile", "commodity": "magnet", "initial": 40, "release_rate": 49}
+    assert first(world(options={"store": slow})) == Lasting(2026, 0.0, "all")
+
+
+def test_a_floor_that_is_all_but_kept_is_kept() -> None:
+    demands = {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.3 + 1e-9, "shortage_cost": 1}}
+    assert first(world(demands=demands, options={})).months == math.inf
+
+
+def test_the_severity_of_a_shock_is_its_largest_and_its_surge_is_left_out() -> None:
+    # Half of 90 t is left, and 30: 5 t a year are missing, for 8 years. The cuts before and after bite less.
+    shock = {"start": 2026, "months": 9, "cuts": [{"region": "rival", "severity": [0.1, 0.5, 0.2]}]}
+    assert first(world(shocks={"half": shock | {"demand": {"all": 2}}}), "half").months == pytest.approx(96)
+
+
+def test_chokepoints_are_stages_processes_shocks_and_rules() -> None:
+    shocks = {
+        "ban": {"start": [2026, 2027], "months": 3, "deliberate": True, "cuts": [CUT]},
+        "surge": {"start": 2026, "months": 3, "demand": {"all": 1.1}},
+        "part": {"start": 2026, "grid": {"months": [3, 6], "severity": [0.5, 1]}, "cuts": [{"region": "rival"}]},
+    }
+    rule = {"cuts": [{"process": "plant", "severity": 0.5}], "months": 1}
+    instance = world(shocks=shocks, policy={"min_time_to_survive": [rule]})
+    found = [(each.name, each.kind, each.siege.deliberate) for each in every_chokepoint(instance)]
+    assert found == [
+        ("rival / magnet", "stage", False),
+        ("home / magnet", "stage", False),
+        ("imports", "process", False),
+        ("plant", "process", False),
+        ("ban", "shock", True),
+        ("part@50%", "shock", False),
+        ("part@100%", "shock", False),
+        ("min_time_to_survive[0]", "rule", False),
+    ]
+
+
+def test_the_most_exposed_stand_first() -> None:
+    instance = world()
+    assert [each.name for each in time_to_survive(instance).exposures] == [
+        "rival / magnet",
+        "imports",
+        "home / magnet",
+        "plant",
+    ]
+
+
+SUBSTITUTE = {"kind": "substitution", "demand": "all", "max_share": 0.2, "max_size": 50, "capex": 1}
+
+
+def build(o: str, kind: str, size: float, t: int = 0) -> so.Build:
+    return so.Build(o, kind, t, 2026 + t // 4, f"{2026 + t // 4}Q{t % 4 + 1}", size)
+
+
+def test_a_substitute_serves_up_to_its_share() -> None:
+    # 50 t/yr of it are bought, 20 may be used: 30 t a year are missing, 40 t last 16 months.
+    store = {"kind": "stockpile", "commodity": "magnet", "initial": 40}
+    instance = world(options={"store": store, "ferrite": SUBSTITUTE})
+    plan = so.Plan((build("ferrite", "substitution", 50),), {"store": (0.0,) * 8})
+    both = exposure(instance, "imports", plan)
+    assert (both.before[0].months, both.after[0].months) == (pytest.approx(9.6), pytest.approx(16))
+
+
+def test_a_plant_of_our_own_is_there_once_its_lead_time_is_over() -> None:
+    # 20 t/yr from 2027 on: 30 t a year are missing then, and the store holds 40 t: 16 months.
+    new = {"kind": "refining", "stage": "magnet", "output": {"magnet": 1}, "max_size": 20, "lead_time": 12}
+    store = {"kind": "stockpile", "commodity": "magnet", "initial": 40}
+    instance = world(options={"store": store, "new": new})
+    plan = so.Plan((build("new", "refining", 20),))
+    assert [each.months for each in exposure(instance, "imports", plan).after] == [
+        pytest.approx(9.6),
+        pytest.approx(16),
+    ]
+    # It stands at home, in that stage, and a cut there takes it as well: 80 − 90 < 0 all the same.
+    assert first(instance, "home / magnet", plan).months == math.inf
+
+
+def test_leverage_restrains_what_is_deliberate_only() -> None:
+    # Level 1 holds back a third of the cut: 30 of 90 t go on. 20 t a year are missing: 24 months.
+    lever = {"kind": "leverage", "region": "rival", "restraint": 1 / 3, "max_size": 1}
+    deal = {"kind": "partnership", "process": "imports", "reliability": 0.5, "max_size": 100}
+    store = {"kind": "stockpile", "commodity": "magnet", "initial": 40}
+    shocks = {
+        name: {"start": 2026, "months": 3, "deliberate": name == "ban", "cuts": [CUT]} for name in ("ban", "storm")
+    }
+    instance = world(options={"store": store, "lever": lever, "deal": deal}, shocks=shocks)
+    plan = so.Plan((build("lever", "leverage", 1),))
+    assert first(instance, "ban", plan).months == pytest.approx(24)
+    assert first(instance, "storm", plan).months == pytest.approx(9.6)
+    assert first(instance, "imports", plan).months == pytest.approx(9.6)
+    # A deal for 40 t/yr that is kept by half gives 20 more, whoever cuts: 40 / 30 years.
+    plan = so.Plan((build("deal", "partnership", 40),))
+    assert first(instance, "storm", plan).months == pytest.approx(16)
+
+
+def test_two_floors_share_a_stock_and_the_cheaper_segment_gives_out() -> None:
+    # 60·0.5 + 40·1.0 = 70 t a year, home makes 30: 40 t last a year. Motors cost 10 a tonne, radars 1000.
+    demands = {
+        "radars": {"commodity": "magnet", "quantity": 40, "survival": 1.0, "shortage_cost": 1000},
+        "motors": {"commodity": "magnet", "quantity": 60, "survival": 0.5, "shortage_cost": 10},
+    }
+    assert first(world(demands=demands)) == Lasting(2026, pytest.approx(12), "motors")
+    dear = demands | {"motors": demands["motors"] | {"shortage_cost": 5000}}
+    assert first(world(demands=dear)).segment == "radars"
+
+
+def test_scrap_comes_back_at_its_rate() -> None:
+    # 25 t of scrap a year make 20 t of magnets: 30 t a year are missing.
+    life = {"commodity": "scrap", "after_years": 5, "collection_rate": 0.5, "past_quantity": 50}
+    instance = so.read(
+        world().to_dict()
+        | {"commodities": {"magnet": {}, "scrap": {}}}
+        | {"demands": {"all": world().to_dict()["demands"]["all"] | {"end_of_life": life}}}
+        | {
+            "processes": world().to_dict()["processes"]
+            | {"recycler": {"input": {"scrap": 1.25}, "output": {"magnet": 1}, "capacity": 100}}
+        }
+    )
+    assert first(instance).months == pytest.approx(16)
+
+
+def test_a_plan_of_another_instance_is_refused() -> None:
+    with pytest.raises(so.PlanFileError, match="cannot buy ferrite"):
+        time_to_survive(world(), so.Plan((build("ferrite", "substitution", 50),)))
+    with pytest.raises(so.PlanFileError, match="cannot fill hoard"):
+        time_to_survive(world(), so.Plan((), {"hoard": (0.0,) * 8}))
+
+
+def test_nothing_to_cut() -> None:
+    assert time_to_survive(world(processes={})).exposures == ()
+
+
+def test_json_says_null_for_ever() -> None:
+    said = time_to_survive(world()).to_dict()
+    by_name = {each["name"]: each for each in said["chokepoints"]}
+    assert by_name["plant"]["before"]["2026"] == {"months": None, "segment": None}
+    assert by_name["plant"]["after"] is None
+    assert by_name["imports"]["cuts"] == ["process imports"]
