@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optimizer.analysis.solve import solve
+    from optimizer.analysis.stress import Stress, stress
     from optimizer.audit import verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis.solve": ("solve",),
+    "analysis.stress": ("Stress", "stress"),
     "audit": ("verify",),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
@@ -50,10 +52,12 @@ __all__ = [
     "Service",
     "Settings",
     "SolverError",
+    "Stress",
     "inspect",
     "load",
     "read",
     "solve",
+    "stress",
     "verify",
     "without",
 ]

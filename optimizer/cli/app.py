@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, export, show, solve, verify
+from optimizer.cli import check, export, show, solve, stress, verify
 
 app = typer.Typer(
     name="diversify",
@@ -17,6 +17,7 @@ app.command("check")(check.check)
 app.command("solve")(solve.solve)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.command("stress")(stress.stress)
 app.command("export")(export.export)
 
 
