@@ -15,7 +15,8 @@ print(f"{tested.plan} survives its own shocks: {result.survives}")
 print(f"of {tested.samples} {tested.sampler}: {tested.share:.1%} survived, {low:.1%} to {high:.1%} at 95 %")
 
 worst = tested.worst[0]
-print(f"worst: {worst.name}, {worst.strikes}, {worst.first} to {worst.last}; {worst.segment} fails in {worst.period}")
+print(f"worst: {worst.name}, {'; '.join(worst.strikes)}, {worst.first} to {worst.last}")
+print(f"{worst.segment} fails first, in {worst.period}: {worst.service:.0%} served, floor {worst.floor:.0%}")
 for mend in tested.mending.mends:
     best = mend.best
     print(f"{best.size:g} more of {mend.option} in {mend.period} mends {best.mended} of {tested.mending.failed}")

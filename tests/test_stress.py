@@ -85,14 +85,14 @@ def test_a_case_by_hand(by_hand: so.Result) -> None:
     assert service.mean == pytest.approx((0.2 * bans + 0.92 * (40 - bans)) / 40)
     assert service.below == pytest.approx(bans / 40)
     shares = {group.name: group.share for group in found.groups if group.by in ("event", "severity")}
-    assert shares == {"trouble/ban": 0, "trouble/dip": 1, "40–40 %": 1, "100–100 %": 0}
+    assert shares == {"trouble/ban": 0, "trouble/dip": 1, "40 %": 1, "100 %": 0}
     assert found.sampler == "1 ensemble drawn anew: trouble"
 
 
 def test_what_failed_first_by_hand(by_hand: so.Result) -> None:
     broken = so.stress(by_hand, samples=40, seed=1).worst[0]
     assert (broken.first, broken.last, broken.gap) == ("2027", "2027", pytest.approx(30_000))
-    assert broken.strikes == "rival −100 %"
+    assert broken.strikes == ("rival −100 %",)
     assert (broken.segment, broken.period) == ("all", "2027")
     assert (broken.service, broken.floor) == (pytest.approx(0.2), 0.5)
     assert (broken.short, broken.stage) == ("magnet", "making")

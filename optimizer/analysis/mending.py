@@ -24,7 +24,7 @@ from optimizer.strategies.recourse import Responder
 from optimizer.strategies.window import Integers
 
 # So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.
-TRIED, PARTS, CHECKED = 8, (0.25, 0.5, 1.0), 500
+TRIED, PARTS, CHECKED = 8, (0.25, 0.5, 1.0), 300
 DUST = 1e-6
 
 

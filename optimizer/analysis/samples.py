@@ -151,8 +151,8 @@ def groups(instance: Instance, samples: Samples) -> tuple[Group, ...]:
     years = [str(instance.horizon.year(t)) for t in samples.start.tolist()]
     months = samples.months
     few = len(np.unique(months)) <= VALUES
-    lengths = [f"{each}" for each in months.tolist()] if few else _quarters(months, "{:.0f}–{:.0f}")
-    severity = _quarters(100 * samples.severity, "{:.0f}–{:.0f} %")
+    lengths = [f"{each}" for each in months.tolist()] if few else _quarters(months, "")
+    severity = _quarters(100 * samples.severity, " %")
     by_months, by_severity = (np.argsort(each, kind="stable") for each in (months, samples.severity))
     return (
         *_grouped("event", samples, samples.entry, sorted(set(samples.entry))),
@@ -162,14 +162,14 @@ def groups(instance: Instance, samples: Samples) -> tuple[Group, ...]:
     )
 
 
-def _quarters(numbers: npt.NDArray[Any], words: str) -> list[str]:
+def _quarters(numbers: npt.NDArray[Any], unit: str) -> list[str]:
     """For each number the quarter that it is in, in words; equal numbers stay together, so quarters may be uneven."""
     edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75]))
     place = np.searchsorted(edges, numbers, side="left")
     names = {}
     for part in np.unique(place).tolist():
-        low, high = numbers[place == part].min(), numbers[place == part].max()
-        names[part] = words.format(low, high)
+        low, high = (f"{each:.0f}" for each in (numbers[place == part].min(), numbers[place == part].max()))
+        names[part] = (low if low == high else f"{low}–{high}") + unit
     return [names[part] for part in place.tolist()]
 
 

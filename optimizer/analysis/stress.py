@@ -43,7 +43,7 @@ class Broken:
 
     Attributes:
         name, entry, first, last, gap: of the shock; its window by labels, its gap in money.
-        strikes: what it does, in words.
+        strikes: what it cuts and which demand it raises, in words.
         segment, period: what fell below its floor first; of several the one with the largest gap.
         service, floor: of that segment in that period, shares.
         short: the commodity whose makers are at their limit then, up the chain from what the segment wants.
@@ -57,7 +57,7 @@ class Broken:
     first: str
     last: str
     gap: float
-    strikes: str
+    strikes: tuple[str, ...]
     segment: str
     period: str
     service: float
@@ -292,12 +292,11 @@ def _broken(
     )
 
 
-def _strikes(cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> str:
+def _strikes(cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> tuple[str, ...]:
     parts = []
     for cut in cuts:
         aims = (cut.process, cut.region, cut.stage, cut.commodity)
         aim = " ".join("+".join(names) for names in aims if names)
         profile = [f"{100 * severity:.0f} %" for severity in dict.fromkeys(cut.severity[:length])]
-        parts.append(f"{aim} −{' → '.join(profile)}")
-    parts += [f"demand of {d} ×{factor:g}" for d, factor in demand.items() if factor != 1.0]
-    return "; ".join(parts) or "floors, costs or deals alone"
+        parts.append(f"{aim} −{' → '.join(dict.fromkeys(profile))}")
+    return *parts, *(f"demand of {d} ×{factor:g}" for d, factor in demand.items() if factor != 1.0)

@@ -20,24 +20,26 @@ from optimizer.units import si
 
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.
 SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
+# Parts of a shock that are shown.
+STRIKES = 3
 HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
 
 
 def show_stress(stress: Stress, console: Console | None = None) -> None:
     """Print what became of a plan to stdout, or to the console given."""
     console = console or Console(highlight=False, markup=False, emoji=False)
-    for i, part in enumerate(_parts(stress)):
+    for i, part in enumerate(_parts(stress, console.width)):
         if i:
             console.print()
         console.print(part)
 
 
-def _parts(stress: Stress) -> Iterator[RenderableType]:
+def _parts(stress: Stress, width: int) -> Iterator[RenderableType]:
     yield _answer(stress)
     if stress.services:
         yield _services(stress)
     if stress.worst:
-        yield _worst(stress)
+        yield _worst(stress, width)
     yield _groups(stress)
     if stress.mending is not None:
         yield _mends(stress) if stress.mending.mends else Text("No single addition promises to mend anything.")
@@ -116,7 +118,7 @@ def _floor(spread: Spread) -> str:
     return f"{high} %" if low == high else f"{low}–{high} %"
 
 
-def _worst(stress: Stress) -> Table:
+def _worst(stress: Stress, width: int) -> Table:
     caption = "Failed first: segment, period; served / floor; what was short then, and who makes it."
     shown = table(f"The worst {plural(len(stress.worst), 'shock')}", caption=caption, expand=True)
     shown.add_column("Shock", overflow="fold", ratio=4)
@@ -127,14 +129,23 @@ def _worst(stress: Stress) -> Table:
     for broken in stress.worst:
         event = f"\n{broken.entry.rpartition('/')[2]}" if "/" in broken.entry else ""
         window = f"{broken.first} {broken.last}"
-        shown.add_row(broken.name + event, window, broken.strikes, si(broken.gap), _failed_first(stress, broken))
+        strikes = _whole("; ".join(broken.strikes[:STRIKES]))
+        more = len(broken.strikes) - STRIKES
+        strikes += f"; {more} more" if more > 0 else "" if broken.strikes else "floors, costs or deals"
+        failed = _whole(_failed_first(stress, broken, 1 if width < 100 else 2))
+        shown.add_row(broken.name + event, window, strikes, si(broken.gap), failed)
     return shown
 
 
-def _failed_first(stress: Stress, broken: Broken) -> str:
+def _whole(text: str) -> str:
+    """The same with percent signs that no line break can part from their numbers."""
+    return text.replace(" %", "%")
+
+
+def _failed_first(stress: Stress, broken: Broken, most: int) -> str:
     share = f"{100 * broken.service:.0f}/{100 * broken.floor:.0f} %"
     makers = [named(stress.against, name) for name in broken.makers]
-    at = f"at their limit: {listed(makers, 2)}" if makers else "nothing makes it"
+    at = f"at their limit: {listed(makers, most)}" if makers else "nothing makes it"
     stage = f"{broken.stage}, " if broken.stage else ""
     short = named(stress.against, broken.short)
     return f"{named(stress.against, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
@@ -142,6 +153,8 @@ def _failed_first(stress: Stress, broken: Broken) -> str:
 
 def _groups(stress: Stress) -> Table:
     events = sorted((each for each in stress.groups if each.by == "event"), key=lambda each: each.share)
+    ensembles = {each.name.partition("/")[0] for each in events}
+    same = f"{min(ensembles)}/" if len(ensembles) == 1 else ""
     left = len(events) - EVENTS
     caption = "Severity: of the worst cut, in quarters of the samples. Interval: 95 %, Wilson."
     caption += f"\n{left} more events are not shown; they fare no worse." if left > 0 else ""
@@ -159,7 +172,8 @@ def _groups(stress: Stress) -> Table:
             interval = f"{100 * low:.1f}–{100 * high:.1f} %"
             style = "red" if each.share == lowest < 1.0 else ""
             cells = [f"{each.samples:,}", _share(each.share), interval, si(each.mean_gap) if each.mean_gap else "–"]
-            shown.add_row(Text("" if i else head, style="bold"), Text(each.name, style=style), *cells)
+            name = each.name.removeprefix(same) if by == "event" else each.name
+            shown.add_row(Text("" if i else head, style="bold"), Text(name, style=style), *cells)
         shown.add_section()
     return shown
 
