@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
+    from optimizer.analysis.stress import Stress, stress
     from optimizer.audit import verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
+    "analysis.stress": ("Stress", "stress"),
     "audit": ("verify",),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
@@ -52,10 +54,12 @@ __all__ = [
     "Service",
     "Settings",
     "SolverError",
+    "Stress",
     "inspect",
     "load",
     "read",
     "solve",
+    "stress",
     "time_to_survive",
     "verify",
     "without",

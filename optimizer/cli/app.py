@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, export, show, solve, survive, verify
+from optimizer.cli import check, export, show, solve, stress, survive, verify
 
 app = typer.Typer(
     name="diversify",
@@ -15,9 +15,10 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("solve")(solve.solve)
-app.command("survive")(survive.survive)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.command("stress")(stress.stress)
+app.command("survive")(survive.survive)
 app.command("export")(export.export)
 
 

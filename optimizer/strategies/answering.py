@@ -18,7 +18,7 @@ from optimizer.instance.schema import Instance
 from optimizer.solver import Basis, Batch, Found, Vector, Warm
 from optimizer.strategies.window import Integers, Offers, Window
 
-Task = Literal["gaps", "best", "slopes of gaps", "slopes of costs"]
+Task = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 MOST = 64
 SLACK = 1e-9
@@ -40,10 +40,12 @@ class Job:
 
     Attributes:
         batch: its number.
-        task: least gaps; the best operation; or either with its slopes in what the plan offers.
+        task: least gaps; the best operation, the one that serves most, or gaps or costs with their slopes in what the
+            plan offers.
         events: which of its shocks, by number among all events.
         offered: what the plan offers, as `Offers.of` gives it.
-        granted: by shock, a gap in money that is known to be attainable, for ``best``; nan to have it found.
+        granted: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; nan to have it
+            found.
         basis: where to start.
         groups: by shock, the group whose slopes are summed.
         weights: by shock, of its value and slopes.
@@ -127,11 +129,18 @@ class Desk:
 
     def answer(self, job: Job) -> Reply:
         """Answer a job."""
-        length = len(self.instance.events[job.events[0]].periods)
-        question = _Question(job, *self._pair(length), np.searchsorted(self._numbers[length], job.events))
-        if job.task == "best":
+        question = self._question(job)
+        if job.task in ("best", "served"):
             return question.best()
         return question.slopes() if job.task != "gaps" else question.gaps()
+
+    def priced(self, job: Job) -> Found:
+        """The least gaps of a job's shocks, with every price."""
+        return self._question(job).priced()
+
+    def _question(self, job: Job) -> "_Question":
+        length = len(self.instance.events[job.events[0]].periods)
+        return _Question(job, *self._pair(length), np.searchsorted(self._numbers[length], job.events))
 
 
 class _Question:
@@ -152,7 +161,10 @@ class _Question:
         return replace(reply, unserved=found.values[:, self.window.unserved]) if self.job.flows else reply
 
     def best(self) -> Reply:
-        """Least gap, then least operating and shortage cost: at once where the floors are known to hold."""
+        """Least gap, then least cost: at once where the floors are known to hold.
+
+        The cost is that of operating and going short, or where it is asked what serves most, of going short alone.
+        """
         granted = self.job.granted
         values, costs = self._least_cost(np.arange(len(self.which)), np.zeros(len(self.which)), granted == 0.0)
         left = np.flatnonzero(np.isnan(costs))
@@ -172,7 +184,7 @@ class _Question:
         values, costs = np.zeros((len(some), self.batch.upper.shape[1])), np.full(len(some), np.nan)
         chosen = np.flatnonzero(wanted)
         if len(chosen):
-            batch = self._some(some[chosen], self.window.costs(self.which[some[chosen]]))
+            batch = self._some(some[chosen], self._prices(self.which[some[chosen]]))
             none = most[chosen] == 0.0
             batch.upper[np.ix_(none, self.window.below)] = 0.0
             batch.upper[:, self.window.allowed] = (most[chosen] / self.window.unit)[:, None]
@@ -180,6 +192,13 @@ class _Question:
             values[chosen] = found.values
             costs[chosen] = np.where(found.feasible, found.objective, np.nan)
         return values, costs
+
+    def _prices(self, which: Integers) -> Vector:
+        return self.window.going_short if self.job.task == "served" else self.window.costs(which)
+
+    def priced(self) -> Found:
+        """The least gaps as the solver finds them."""
+        return self._ask(self.batch, values=True, prices=True)
 
     def slopes(self) -> Reply:
         """Gaps or costs with their slopes in the offers, summed by group.

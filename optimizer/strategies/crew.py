@@ -5,6 +5,7 @@ so that it writes each programme once. A worker that dies is replaced, and asked
 """
 
 import hashlib
+import math
 import os
 import pickle
 import signal
@@ -62,7 +63,12 @@ def _sit(key: str, packed: bytes) -> None:
 
 def _start(key: str, packed: bytes) -> None:
     """The first thing a process of ours does: Ctrl-C is the main process's to hear."""
+    from loky import process_executor
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A desk grows with every window length that it meets. Loky would take that for a leak and hire another worker,
+    # which would write everything again.
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
     _sit(key, packed)
 
 

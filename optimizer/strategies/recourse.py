@@ -157,6 +157,13 @@ class Responder:
         wanted = np.ones(len(events), dtype=bool) if wanted is None else wanted
         return self._ask("best", plan, clock, wanted, lambda numbers: {"granted": known[numbers], "flows": flows})
 
+    def served(self, plan: Vector, clock: Clock, wanted: npt.NDArray[np.bool_]) -> list[Reply]:
+        """What serves most in some shocks, by batch: least gap, then least shortage cost; operation costs nothing.
+
+        About twice as fast as `best`: costs are the same in all shocks.
+        """
+        return self._ask("served", plan, clock, wanted, lambda numbers: {"granted": np.zeros(len(numbers))})
+
     def flows(self, replies: Iterable[Reply]) -> list[ManyFlows]:
         """The operation in the replies of `best` with `flows`, one value for each window length."""
         by_length: dict[int, list[Reply]] = {}

@@ -102,6 +102,7 @@ class Window:
         shocks: in the order of the instance.
         columns: of the programme, by (path, owner, what); then by offset in the window.
         skeleton: the programme for a solver, with the largest right-hand sides.
+        going_short: what each column costs where only what is unserved does, at its shortage cost.
     """
 
     def __init__(self, instance: Instance, shocks: Sequence[Shock], plan: Stage, offers: Offers) -> None:
@@ -133,6 +134,7 @@ class Window:
         self._per = np.array([value for _, _, value in layout.limits])
         self._terms(stage, rows, size)
         self.shortage = _dense(shortfall, position, len(columns))
+        self.going_short = _going_short(instance, self.unserved, len(columns))
         self._costs = _table(_operating(stage, instance, self.starts), position, len(columns), size)
         self.skeleton = _skeleton(stage, columns, layout.rows, position, self._right.largest(), self._upper.largest())
 
@@ -197,6 +199,15 @@ def _operating(stage: Stage, instance: Instance, starts: npt.NDArray[np.int64]) 
     for (_, k), amount in stage.accounts("operating").items():
         years = (starts + int(k)) * instance.horizon.delta
         result.add(amount, np.asarray((1.0 + instance.discount_rate) ** -years, dtype=np.float64))
+    return result
+
+
+def _going_short(instance: Instance, unserved: Integers, size: int) -> Vector:
+    """By column its shortage cost; what costs nothing to go without is still served where nothing else wants it."""
+    costs = [demand.shortage_cost for demand in instance.demands.values()]
+    least, result = 1e-3 * (max(costs, default=0.0) or 1.0), np.zeros(size)
+    for columns, cost in zip(unserved, costs, strict=True):
+        result[columns] = max(cost, least)
     return result
 
 

@@ -1,0 +1,112 @@
+"""diversify stress: a saved plan against shocks that it was not built for."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli import common
+
+if TYPE_CHECKING:
+    from optimizer.analysis.stress import Stress
+
+
+@common.guarded
+def stress(
+    plan: Annotated[str, typer.Argument(help="A plan file, as `solve --output` writes it.")],
+    instance: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Stress it in this instance instead of the plan's own.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=100_000, help="How many shocks are drawn.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, max=10**15, help="Seed of the draws.")] = 7,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Check shocks on this Dask cluster instead.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a row a sample to this file.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet; needs pyarrow.")] = None,
+) -> None:
+    """Put a plan to fresh samples of the instance's ensembles, or of variations of its shocks.
+
+    Exit codes: 0 every sample is survived; 1 internal error; 2 usage; 3 bad instance or plan; 4 some samples are not
+    survived; 5 stopped by Ctrl-C.
+    """
+    _check(csv, parquet)
+
+    from optimizer.analysis.stress import stress as put_to
+    from optimizer.result import Result
+
+    result = Result.load(plan)
+    base = None if instance is None else common.loaded(instance, ())
+    with _progress() as listener:
+        try:
+            found = put_to(
+                result,
+                base,
+                samples,
+                seed,
+                jobs=jobs,
+                cluster=cluster,
+                listener=listener,
+                file=instance or plan,
+            )
+        except KeyboardInterrupt:
+            common.complain("stopped before every sample was answered.", common.STOPPED)
+    if json:
+        import json as text
+
+        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        from optimizer.report.stress import show_stress
+
+        show_stress(found)
+    _write(found, csv, parquet)
+    raise typer.Exit(common.SURVIVES if found.survives else common.NO_PLAN_SURVIVES)
+
+
+def _check(csv: Path | None, parquet: Path | None) -> None:
+    for target, option in ((csv, "--csv"), (parquet, "--parquet")):
+        if target is not None and target.is_dir():
+            raise typer.BadParameter(f"{target} is a folder; name a file.", param_hint=option)
+    if parquet is None:
+        return
+
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is None:
+        raise typer.BadParameter(
+            'pyarrow is not installed; install the extra: pip install "optimizer[parquet]", or write --csv.',
+            param_hint="--parquet",
+        )
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """On a terminal, a line on stderr that tells how many samples are done."""
+    console = common.messages()
+    if not console.is_terminal:
+        yield lambda done, size: None
+        return
+    with console.status("drawing samples …") as status:
+        yield lambda done, size: status.update(
+            f"{done:,} of {size:,} samples" if done < size else "what failed first, and what would have mended it …"
+        )
+
+
+def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:
+    from optimizer.report.stress import write_stress_csv, write_stress_parquet
+
+    try:
+        if csv is not None:
+            write_stress_csv(found, csv)
+            common.say(f"wrote {csv}")
+        if parquet is not None:
+            write_stress_parquet(found, parquet)
+            common.say(f"wrote {parquet}")
+    except OSError as error:
+        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)

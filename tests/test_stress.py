@@ -1,0 +1,308 @@
+"""A plan under stress: a case worked by hand, what failed first, what mends, the same on any number of processes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import optimizer as so
+from optimizer.analysis.mending import laid_in
+from optimizer.analysis.samples import wilson
+from optimizer.analysis.survival import survey
+from optimizer.cli.app import app
+from optimizer.errors import InstanceError, PlanFileError
+from optimizer.levers import Stockpile
+from optimizer.plan import Build, Plan
+from optimizer.solver import Clock
+from optimizer.strategies.reading import nothing, plan_values
+from optimizer.strategies.recourse import Responder
+
+ROOT = Path(__file__).parent.parent
+TINY = str(ROOT / "instances" / "tiny.yaml")
+
+
+def data(**update: Any) -> dict[str, Any]:
+    """100 t of magnets a year from a rival, at least 50 of them in a shock; a plant, and a reserve."""
+    struck = {"region": "rival"}
+    return {
+        "horizon": {"start": 2026, "end": 2028, "step": "year"},
+        "commodities": {"magnet": {"name": "magnets"}},
+        "processes": {
+            "imports": {"region": "rival", "stage": "making", "output": {"magnet": 1}, "capacity": 120, "cost": 1}
+        },
+        "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 1000}},
+        "options": {
+            "plant": {"kind": "refining", "region": "home", "stage": "making", "output": {"magnet": 1}, "capex": 10}
+            | {"max_size": 80, "lead_time": 12},
+            "reserve": {"kind": "stockpile", "commodity": "magnet", "price": 5, "max_size": 100},
+        },
+        "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [struck | {"severity": 0.5}]}},
+        "ensembles": {
+            "trouble": {
+                "count": 40,
+                "start": 2027,
+                "months": 12,
+                "events": {
+                    "ban": {"cuts": [struck | {"severity": 1}]},
+                    "dip": {"weight": 3, "cuts": [struck | {"severity": 0.4}]},
+                },
+            }
+        },
+    } | update
+
+
+def planned(instance: so.Instance, plan: Plan) -> so.Result:
+    """A result with a plan of our own."""
+    return replace(so.solve(instance), plan=plan)
+
+
+def build(size: float, option: str = "plant", kind: str = "refining") -> Build:
+    return Build(option, kind, 0, 2026, "2026", size)
+
+
+@pytest.fixture(scope="module")
+def by_hand() -> so.Result:
+    return planned(so.read(data()), Plan((build(20),), {"reserve": (0, 0, 0)}, {"reserve": (0, 0, 0)}))
+
+
+def test_a_case_by_hand(by_hand: so.Result) -> None:
+    # The plant makes 20 t from 2027 on. A dip leaves 72 t of imports: 92 t, 50 are needed. A ban leaves the 20 t alone:
+    # 30 t are missing, at 1000 each.
+    found = so.stress(by_hand, samples=40, seed=1)
+    bans = sum(event.entry == "trouble/ban" for event in so.read(data()).resampled(40, 1).events)
+    assert 0 < bans < 40
+    assert found.survived == 40 - bans
+    assert found.interval == wilson(40 - bans, 40)
+    assert found.expected_gap == pytest.approx(30_000 * bans / 40)
+    assert found.worst_gap == pytest.approx(30_000)
+    service = found.services["all"]
+    assert (service.floor, service.p5, service.p95) == ((0.5, 0.5), pytest.approx(0.2), pytest.approx(0.92))
+    assert service.mean == pytest.approx((0.2 * bans + 0.92 * (40 - bans)) / 40)
+    assert service.below == pytest.approx(bans / 40)
+    shares = {group.name: group.share for group in found.groups if group.by in ("event", "severity")}
+    assert shares == {"trouble/ban": 0, "trouble/dip": 1, "40 %": 1, "100 %": 0}
+    assert found.sampler == "1 ensemble drawn anew: trouble"
+
+
+def test_what_failed_first_by_hand(by_hand: so.Result) -> None:
+    broken = so.stress(by_hand, samples=40, seed=1).worst[0]
+    assert (broken.first, broken.last, broken.gap) == ("2027", "2027", pytest.approx(30_000))
+    assert broken.strikes == ("rival −100 %",)
+    assert (broken.segment, broken.period) == ("all", "2027")
+    assert (broken.service, broken.floor) == (pytest.approx(0.2), 0.5)
+    assert (broken.short, broken.stage) == ("magnet", "making")
+    assert set(broken.makers) <= {"imports", "plant"}
+
+
+def test_what_mends_by_hand(by_hand: so.Result) -> None:
+    # Every ban lacks 30 t. Slopes suggest 60 t of either, tried as 15, 30 and 60: 30 mend all. In store that is 150,
+    # as a plant decided in time, in 2026, 300.
+    mending = so.stress(by_hand, samples=40, seed=1).mending
+    assert mending is not None
+    assert (mending.failed, mending.checked) == (mending.failed, mending.failed)
+    reserve, plant = mending.mends
+    assert (reserve.option, reserve.period) == ("reserve", "2026")
+    assert [trial.size for trial in reserve.trials] == pytest.approx([15, 30, 60])
+    assert [trial.mended for trial in reserve.trials] == [0, mending.failed, mending.failed]
+    assert (reserve.best.size, reserve.best.outlay) == (pytest.approx(30), pytest.approx(150))
+    assert reserve.best.gap_removed == pytest.approx(30_000 * mending.failed)
+    assert reserve.trials[0].gap_removed == pytest.approx(15_000 * mending.failed)
+    assert (plant.option, plant.period, plant.best.outlay) == ("plant", "2026", pytest.approx(300))
+    assert plant.best.per_mended == pytest.approx(300 / mending.failed)
+
+
+def test_lumpy_options_come_in_their_sizes_and_name_what_they_require() -> None:
+    # Lines of 25 t, at least 50, opened for 1000; they require a licence that the plan does not open.
+    options = data()["options"]
+    options["plant"] |= {"unit_size": 25, "min_size": 50, "fixed_cost": 1000, "requires": "licence"}
+    options["licence"] = {"kind": "partnership", "process": "imports", "max_size": 1, "fixed_cost": 7, "reliability": 0}
+    instance = so.read(data(options=options))
+    mending = so.stress(planned(instance, nothing(instance)), samples=40, seed=1).mending
+    assert mending is not None
+    (plant,) = (mend for mend in mending.mends if mend.option == "plant")
+    assert plant.also == ("licence",)
+    assert [trial.size for trial in plant.trials] == [50, 75]
+    assert plant.best.outlay == pytest.approx(1000 + 10 * 50)
+
+
+def test_a_broken_chain_is_traced_to_where_it_breaks() -> None:
+    # Magnets are made at home, from oxide that the rival makes: what is short is oxide.
+    processes = {
+        "separation": {"region": "rival", "stage": "oxide", "output": {"oxide": 1}, "capacity": 150},
+        "works": {"region": "home", "stage": "magnets", "input": {"oxide": 1.2}, "output": {"magnet": 1}}
+        | {"capacity": 120},
+    }
+    instance = so.read(data(commodities={"oxide": {}, "magnet": {}}, processes=processes))
+    broken = so.stress(planned(instance, nothing(instance)), samples=40, seed=1).worst[0]
+    assert (broken.short, broken.makers, broken.stage) == ("oxide", ("separation",), "oxide")
+
+
+def test_wilson_is_the_interval_of_the_textbook() -> None:
+    assert wilson(8, 10) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    assert wilson(0, 10) == (0.0, pytest.approx(0.2775, abs=1e-4))
+    assert wilson(10, 10) == (pytest.approx(0.7225, abs=1e-4), 1.0)
+
+
+def test_stock_is_laid_in_late_within_rate_and_room_and_makes_good_what_is_lost() -> None:
+    pile: dict[str, Any] = {"kind": "stockpile", "commodity": "magnet", "price": 5, "loss": 0.5, "fill_rate": 30}
+    instance = so.read(data(options={"reserve": pile | {"max_size": 100}}))
+    reserve = instance.options["reserve"]
+    assert isinstance(reserve, Stockpile)
+    # 40 t at the end of 2027: 30 bought in 2027, and 20 in 2026, of which half is left.
+    assert laid_in(instance, reserve, (0, 0, 0), 1, 40.0) == ((20, 30, 0), pytest.approx(40))
+    # 30 a year at most: 15 of 2026 are left, 45 in all.
+    assert laid_in(instance, reserve, (0, 0, 0), 1, 99.0) == ((30, 30, 0), pytest.approx(45))
+    # No room for 2027's 30 t beside 2026's, so they are not all bought then: 25 t are left of 50, and 25 fit.
+    small = so.read(data(options={"reserve": pile | {"max_size": 50, "fill_rate": 50}}))
+    reserve = small.options["reserve"]
+    assert isinstance(reserve, Stockpile)
+    assert laid_in(small, reserve, (0, 30, 0), 0, 99.0) == ((50, 25, 0), pytest.approx(50))
+    free = so.read(data(options={"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 5}}))
+    reserve = free.options["reserve"]
+    assert isinstance(reserve, Stockpile)
+    assert laid_in(free, reserve, (0, 0, 0), 1, float("inf"))[1] == float("inf")
+
+
+def test_what_serves_most_has_the_least_gap_and_leaves_the_least_unserved() -> None:
+    instance = so.load(ROOT / "instances" / "us-magnets.yaml").resampled(60, 3)
+    values = np.array(plan_values(instance, nothing(instance)))
+    responder = Responder(instance)
+    everyone = np.ones(len(instance.events), dtype=bool)
+    served = survey(instance, responder, responder.served(values, Clock(), everyone))
+    best = survey(instance, responder, responder.best(values, Clock(), {}))
+    assert served.fails.any()
+    assert served.gap.sum(axis=1) == pytest.approx(best.gap.sum(axis=1), rel=1e-6, abs=1.0)
+    costs = np.array([demand.shortage_cost for demand in instance.demands.values()])
+    assert (served.shortage @ costs <= (best.shortage @ costs) * (1 + 1e-6) + 1.0).all()
+
+
+def test_the_same_seed_gives_the_same_answer_on_any_number_of_processes(by_hand: so.Result) -> None:
+    one, two = (so.stress(by_hand, samples=300, seed=5, jobs=jobs).to_dict() for jobs in (1, 2))
+    assert {**one, "seconds": 0} == {**two, "seconds": 0}
+    other = so.stress(by_hand, samples=300, seed=6).to_dict()
+    assert other["survived"] != one["survived"] or other["worst"] != one["worst"]
+
+
+def test_without_ensembles_the_listed_shocks_are_varied(by_hand: so.Result) -> None:
+    found = so.stress(by_hand, so.read(data(ensembles={})), samples=50)
+    assert found.sampler.startswith("variations of the one listed shock")
+    assert {group.name for group in found.groups if group.by == "event"} == {"varied/embargo"}
+    with pytest.raises(InstanceError, match="neither a shock nor an ensemble"):
+        so.stress(by_hand, so.read(data(ensembles={}, shocks={})))
+
+
+@pytest.mark.parametrize(
+    ("update", "words"),
+    [
+        ({"horizon": {"start": 2026, "end": 2029, "step": "year"}}, "its 4 periods run from 2026 to 2029"),
+        ({"options": {}}, "there is no such option"),
+        ({"plant": {"kind": "ally"}}, "the plan buys it as a refining, but it is a ally"),
+        ({"plant": {"max_size": 10}}, "the plan buys 20, more than its 10"),
+        ({"plant": {"earliest": 2027, "lead_time": 0}}, "the plan decides it in 2026"),
+        ({"reserve": {"initial": 95}}, "the plan holds 105 t, more than its 100 t"),
+        ({"reserve": {"earliest": 2027}}, "the plan fills it in 2026"),
+    ],
+)
+def test_a_plan_that_cannot_stand_in_another_instance_is_refused(update: dict[str, Any], words: str) -> None:
+    instance = so.read(data())
+    result = planned(instance, Plan((build(20),), {"reserve": (10, 0, 0)}, {"reserve": (10, 10, 10)}))
+    other = data()
+    for name in ("plant", "reserve"):
+        other["options"][name] |= update.pop(name, {})
+    with pytest.raises(InstanceError, match=words):
+        so.stress(result, so.read(other | update), samples=10)
+
+
+def test_rules_of_buying_are_notes() -> None:
+    instance = so.read(data())
+    result = planned(instance, Plan((build(20),), {"reserve": (10, 0, 0)}, {"reserve": (10, 10, 10)}))
+    other = data(currency="EUR")
+    other["options"]["plant"] |= {"unit_size": 15, "min_size": 30}
+    other["options"]["reserve"] |= {"fill_rate": 5, "loss": 0.1}
+    notes = " ".join(so.stress(result, so.read(other), samples=10).notes)
+    for words in ("whole units of 15", "less than its min_size, 30", "faster than its fill_rate", "anew", "in EUR"):
+        assert words in notes
+
+
+def test_no_plan_is_no_plan_to_stress() -> None:
+    with pytest.raises(PlanFileError, match="no plan exists"):
+        so.stress(replace(so.solve(so.read(data())), baseline=None, status="none"))
+
+
+@pytest.fixture(scope="module")
+def plan_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("stress") / "plan.json"
+    so.solve(so.load(TINY)).save(path)
+    return str(path)
+
+
+def stressed(*words: str) -> Any:
+    return CliRunner().invoke(app, ["stress", *words], env={"COLUMNS": "80", "NO_COLOR": "1"})
+
+
+def test_the_command_says_the_share_first_and_exits_with_4(plan_file: str) -> None:
+    done = stressed(plan_file, "--samples", "200")
+    assert done.exit_code == 4, done.output
+    assert "SURVIVES 65.5 % of 200 samples: 131; 69 break it" in done.stdout.splitlines()[1]
+    words = " ".join(done.stdout.replace("│", " ").split())
+    assert "95 % interval 58.7 % to 71.7 % (Wilson)" in words
+    assert "variations of the one listed shock" in words
+    assert "not a new optimum" in words
+    assert done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_a_plan_that_survives_every_sample_exits_with_0(plan_file: str) -> None:
+    done = stressed(plan_file, "--samples", "30", "--instance", str(ROOT / "instances" / "calm.yaml"))
+    assert done.exit_code == 3
+    calm = Path(plan_file).with_name("calm.yaml")
+    calm.write_text(Path(TINY).read_text().replace("severity: 1}", "severity: 0.1}"))
+    done = stressed(plan_file, "--samples", "30", "--instance", str(calm))
+    assert done.exit_code == 0, done.output
+    assert "SURVIVES all 30 samples" in done.stdout
+
+
+def test_json_is_clean_and_files_hold_every_sample(plan_file: str, tmp_path: Path) -> None:
+    csv, parquet = tmp_path / "deep" / "rows.csv", tmp_path / "rows.parquet"
+    done = stressed(plan_file, "--samples", "200", "--json", "--csv", str(csv), "--parquet", str(parquet))
+    assert done.exit_code == 4, done.output
+    found = json.loads(done.stdout)
+    assert (found["samples"], found["survived"], found["seed"]) == (200, 131, 7)
+    assert set(found["mending"]["mends"][0]["best"]) == {"size", "outlay", "mended", "gap_removed", "per_mended"}
+    rows = pd.read_csv(csv)
+    assert len(rows) == 200
+    assert rows["survived"].sum() == 131
+    assert rows["gap [USD]"].mean() == pytest.approx(found["expected_gap"])
+    assert (rows["first_failure"].isna() == rows["survived"]).all()
+    same = pd.read_parquet(parquet)
+    assert list(same.columns) == list(rows.columns)
+    assert same["gap [USD]"].to_numpy() == pytest.approx(rows["gap [USD]"].to_numpy())
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    "words", [("--samples", "0"), ("--seed", "-1"), ("--jobs", "0"), ("--csv", "."), ("--nonsense",)]
+)
+def test_usage_exits_with_2(plan_file: str, words: tuple[str, ...]) -> None:
+    assert stressed(plan_file, *words).exit_code == 2
+
+
+def test_what_is_no_plan_or_does_not_fit_exits_with_3(plan_file: str) -> None:
+    assert stressed("nowhere.json").exit_code == 3
+    assert stressed(TINY).exit_code == 3
+    done = stressed(plan_file, "--instance", str(ROOT / "instances" / "us-magnets.yaml"))
+    assert done.exit_code == 3
+    assert "us-magnets.yaml: horizon: its 40 periods run" in done.stderr
+    assert "Give it the plan's horizon" in done.stderr
+
+
+def test_parquet_without_pyarrow_is_said_before_any_work(plan_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = stressed(plan_file, "--parquet", "rows.parquet")
+    assert done.exit_code == 2
+    assert "optimizer[parquet]" in " ".join(done.stderr.replace("│", " ").split())
