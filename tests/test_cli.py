@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_the_best_plan_and_exits_with_5(monkeypatch: pytest.MonkeyP
     pressed: list[float] = []
 
     @contextlib.contextmanager
-    def impatient() -> Iterator[Listener]:
+    def impatient(money: str) -> Iterator[Listener]:
         def press(step: Step) -> None:
             if not pressed and step.best < float("inf") and not step.round:
                 pressed.append(step.best)
