@@ -1,6 +1,7 @@
 """What is asked of a solver and what it answers."""
 
 import contextlib
+import math
 import signal
 import threading
 import time
@@ -123,13 +124,28 @@ class Raw:
     reduced: Vector | None = None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A question in the solver's own units.
+
+    Attributes:
+        costs, lower, upper: by column.
+        integers: the columns that have to be whole.
+        cutoff: with integers, nothing dearer than this is looked for.
+    """
+
+    costs: Vector
+    lower: Vector
+    upper: Vector
+    integers: Indices
+    cutoff: float = math.inf
+
+
 class BackEnd(Protocol):
     """A solver that holds a model whose costs, bounds and integers may change from run to run."""
 
-    def run(
-        self, costs: Vector, lower: Vector, upper: Vector, integers: Indices, clock: Clock, listener: Listener
-    ) -> Raw:
-        """Minimise; `integers` are the columns that have to be whole."""
+    def run(self, asked: "Asked", clock: Clock, listener: Listener) -> Raw:
+        """Minimise."""
         ...
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:

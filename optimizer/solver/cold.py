@@ -8,7 +8,7 @@ import numpy as np
 import pulp
 
 from optimizer.errors import SolverError
-from optimizer.solver.base import Clock, Indices, Listener, Raw, Settings, Vector
+from optimizer.solver.base import Asked, Clock, Indices, Listener, Raw, Settings, Vector
 from optimizer.stage import Sense
 
 
@@ -20,20 +20,13 @@ class Cold:
         if not pulp.COIN_CMD(msg=False).available():
             raise SolverError('CBC is not installed; install the extra: pip install "optimizer[cbc]"')
 
-    def run(
-        self,
-        costs: Vector,
-        lower: Vector,
-        upper: Vector,
-        integers: Indices,
-        clock: Clock,
-        listener: Listener,
-    ) -> Raw:
-        """Minimise; `integers` are the columns that have to be whole."""
-        problem, variables = self._problem, self._problem.variables()
-        whole = set(integers.tolist())
+    def run(self, asked: Asked, clock: Clock, listener: Listener) -> Raw:
+        """Minimise. CBC is not told of a cutoff: it finds the same without."""
+        problem, variables, costs = self._problem, self._problem.variables(), asked.costs
+        whole = set(asked.integers.tolist())
         for j, variable in enumerate(variables):
-            variable.bounds(float(lower[j]), None if math.isinf(upper[j]) else float(upper[j]))
+            upper = asked.upper[j]
+            variable.bounds(float(asked.lower[j]), None if math.isinf(upper) else float(upper))
             variable.cat = pulp.const.LpInteger if j in whole else pulp.const.LpContinuous
         problem.setObjective(pulp.lpSum_vars_coefs([(variables[j], float(costs[j])) for j in np.flatnonzero(costs)]))
         settings = self._settings

@@ -12,9 +12,14 @@ import pulp
 from highspy import HighsModelStatus, HighsVarType, kHighsInf
 
 from optimizer.errors import SolverError
-from optimizer.solver.base import Clock, Indices, Listener, Raw, Settings, Vector
+from optimizer.solver.base import Asked, Clock, Indices, Listener, Raw, Settings, Vector
 from optimizer.stage import Sense
 
+NOTHING = (
+    HighsModelStatus.kInfeasible,
+    HighsModelStatus.kUnboundedOrInfeasible,
+    HighsModelStatus.kObjectiveBound,
+)
 LOST = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
@@ -28,6 +33,11 @@ class Highs:
             "dual_feasibility_tolerance": 1e-9,
             "mip_feasibility_tolerance": 1e-9,
             "mip_allow_restart": False,
+            # Smaller integer programmes inside the search cost more here than they find: rounding finds good plans, and
+            # branching closes what is left.
+            "mip_heuristic_run_rens": False,
+            "mip_heuristic_run_rins": False,
+            "mip_heuristic_run_root_reduced_cost": False,
         }
         if settings.seed is not None:
             options["random_seed"] = settings.seed
@@ -71,23 +81,18 @@ class Highs:
         if self._listener is not None:
             self._listener(float(event.data_out.mip_primal_bound), float(event.data_out.mip_dual_bound))
 
-    def run(
-        self,
-        costs: Vector,
-        lower: Vector,
-        upper: Vector,
-        integers: Indices,
-        clock: Clock,
-        listener: Listener,
-    ) -> Raw:
-        """Minimise; `integers` are the columns that have to be whole."""
+    def run(self, asked: Asked, clock: Clock, listener: Listener) -> Raw:
+        """Minimise."""
         highs, size = self._highs, len(self._all)
+        costs, integers, upper = asked.costs, asked.integers, asked.upper
         highs.changeColsCost(size, self._all, costs)
-        highs.changeColsBounds(size, self._all, lower, np.where(np.isinf(upper), kHighsInf, upper))
+        highs.changeColsBounds(size, self._all, asked.lower, np.where(np.isinf(upper), kHighsInf, upper))
         kinds = np.full(size, HighsVarType.kContinuous)
         kinds[integers] = HighsVarType.kInteger
         highs.changeColsIntegrality(size, self._all, kinds)
         highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + highs.getRunTime())
+        # Of a linear programme this option would end the dual simplex method early.
+        highs.setOptionValue("objective_bound", asked.cutoff if len(integers) else math.inf)
         if len(integers):
             # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
             # in the presolved space, and call it optimal: it has to begin from nothing.
@@ -165,7 +170,7 @@ class Highs:
         highs, status = self._highs, self._highs.getModelStatus()
         info = highs.getInfo()
         bound = float(info.mip_dual_bound) if is_mip else -math.inf
-        if status in (HighsModelStatus.kInfeasible, HighsModelStatus.kUnboundedOrInfeasible):
+        if status in NOTHING:
             return Raw("infeasible", None, math.inf, None)
         stopped = (
             HighsModelStatus.kTimeLimit,

@@ -12,7 +12,7 @@ import numpy as np
 import pulp
 
 from optimizer.expression import Expression
-from optimizer.solver.base import Answer, BackEnd, Clock, Indices, Listener, Raw, Settings, Vector
+from optimizer.solver.base import Answer, Asked, BackEnd, Clock, Indices, Listener, Raw, Settings, Vector
 from optimizer.solver.cold import Cold
 from optimizer.solver.highs import Highs
 from optimizer.stage import Row, Sense, Stage
@@ -33,6 +33,8 @@ class Model:
             (c for c, column in zip(columns, stage.columns, strict=True) if column.unit == "t"), default=1.0
         )
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
+        # Where the stage's rows stand among the solver's: rows that `extend` adds are the solver's alone.
+        self._places, self._height = np.arange(len(rows)), len(rows)
         self.lower = np.array([column.lower for column in stage.columns])
         self.upper = np.array([column.upper for column in stage.columns])
         self.integers = np.array([j for j, column in enumerate(stage.columns) if column.integer], dtype=np.int32)
@@ -68,7 +70,10 @@ class Model:
         self.lower[chosen], self.upper[chosen] = lower, upper
 
     def grow(self, stage: Stage, objective: Expression) -> None:
-        """Take over a stage that begins with the columns and rows of this one, without integers beyond them."""
+        """Take over a stage that begins with the columns and rows of this one, without integers beyond them.
+
+        The basis stays: the next linear programme goes on from where the last one ended.
+        """
         columns, rows = stage.scales(self._mass)
         had, rows_had = len(self.stage.columns), len(self.stage.rows)
         self.stage, new = stage, stage.columns[had:]
@@ -79,6 +84,9 @@ class Model:
             self.upper[had:] / self._column_scale[had:],
             [self._scaled(row, scale) for row, scale in zip(stage.rows[rows_had:], rows[rows_had:], strict=True)],
         )
+        more = len(rows) - rows_had
+        self._places = np.concatenate([self._places, self._height + np.arange(more)])
+        self._height += more
         self._set(objective)
 
     def _scaled(self, row: Row, scale: float) -> tuple[Sense, float, Indices, Vector]:
@@ -89,16 +97,24 @@ class Model:
     def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, right: Vector) -> None:
         """New rows ``coefficients · columns ≤ right``, in the units of the file and of one row of tonnes.
 
-        They stand behind the rows of the stage; an answer has no prices for them.
+        They are no rows of the stage; an answer has no prices for them.
         """
         chosen = np.asarray(columns, dtype=np.int32)
         scale = self._mass
         scaled = coefficients * self._column_scale[chosen] / scale
         scaled[np.abs(scaled) < TINY * np.abs(scaled).max(axis=1, keepdims=True, initial=0.0)] = 0.0
         self._back.extend(chosen, scaled, right / scale)
+        self._height += len(right)
 
-    def solve(self, *, relaxed: bool = False, listener: Listener | None = None) -> Answer:
-        """Solve; `relaxed` drops the integers, `listener` hears (incumbent, bound)."""
+    def solve(self, *, relaxed: bool = False, listener: Listener | None = None, cutoff: float = math.inf) -> Answer:
+        """Solve.
+
+        Args:
+            relaxed: drops the integers.
+            listener: hears (incumbent, bound).
+            cutoff: with integers, only what is cheaper is looked for; ``infeasible`` where there is nothing. A solver
+                may ignore it.
+        """
         began = time.perf_counter()
         with np.errstate(invalid="ignore"):
             lower, upper = self.lower / self._column_scale, self.upper / self._column_scale
@@ -109,7 +125,8 @@ class Model:
                 listener(incumbent * self._money + offset, bound * self._money + offset)
 
         integers = self.integers if not relaxed else self.integers[:0]
-        raw = self._back.run(self._costs, lower, upper, integers, self.clock, hear)
+        asked = Asked(self._costs, lower, upper, integers, (cutoff - offset) / self._money)
+        raw = self._back.run(asked, self.clock, hear)
         self.clock.solving += time.perf_counter() - began
         return self._answer(raw, has_integers=len(integers) > 0)
 
@@ -121,11 +138,7 @@ class Model:
         bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
         if has_integers:
             bound = min(bound + self._objective.constant, objective)
-        prices = (
-            None
-            if has_integers or raw.duals is None
-            else raw.duals[: len(self._row_scale)] * self._money / self._row_scale
-        )
+        prices = None if has_integers or raw.duals is None else raw.duals[self._places] * self._money / self._row_scale
         reduced = None if prices is None or raw.reduced is None else raw.reduced * self._money / self._column_scale
         return Answer(raw.status, values, objective, bound, prices, reduced)
 

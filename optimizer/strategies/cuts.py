@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer.errors import CrewError
+from optimizer.expression import Expression
+from optimizer.formulation import gaps
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, Vector
 from optimizer.strategies.answering import Task
@@ -24,24 +26,32 @@ from optimizer.strategies.master import Groups, Kind, Master
 from optimizer.strategies.phase import EXACT, Best, Look, Phase
 from optimizer.strategies.recourse import Responder, Slopes
 from optimizer.strategies.rounds import Rounds
-from optimizer.strategies.whole import HELD, Run
+from optimizer.strategies.run import HELD, Run
 
 # Groups of shocks that share an estimate: more learn faster, fewer keep the master small.
 GROUPS = 400
 # Shocks that are written out beside the estimates of gaps, since the worst ones teach the most.
-WRITTEN = 16
+WRITTEN = 40
+# Up to so many shocks are all written out, where floors fail.
+FEW = 32
+# What is misjudged by less than this share of the total is left to cuts.
+MISJUDGED = 1e-6
 TASKS: dict[Kind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """Learn what all shocks cost. `add` is how many shocks whose floors bite are written out in a round.
+    """Learn what all shocks cost.
+
+    `add` is how many shocks whose floors bite are written out in a round. Where floors fail and no more than `few`
+    shocks count at all, they are all written out and nothing has to be learned.
 
     A responder that is already warm may be given; its answers are the same.
     """
 
     add: int = 4
     responder: Responder | None = field(default=None, compare=False, repr=False)
+    few: int = FEW
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
         """Find the cheapest plan that survives, or the one with the least gap."""
@@ -61,7 +71,7 @@ class Cuts:
 
     def _search(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> "_Search":
         responder = self.responder or Responder(instance)
-        return _Search(instance, settings, clock, listener, responder, self.add)
+        return _Search(instance, settings, clock, listener, responder, self.add, self.few)
 
 
 class _Search(Rounds):
@@ -101,6 +111,9 @@ class _Search(Rounds):
             gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
             return self._cheapest(gap, bound, None)
         idle = self.responder.idle(self.clock).gap
+        counted = np.flatnonzero((idle > 0.0) | (self.probability > 0.0))
+        if len(counted) <= self.few:
+            return self._written_out(counted.tolist())
         left = {int(n): float(idle[n]) for n in np.flatnonzero(idle) if int(n) not in self.written}
         self.write(worst(self.instance.events, left, max(0, 2 * self.add - len(self.written))))
         phase = self._phase("gap", self._gaps_free, self._look_at_gaps, most=WRITTEN)
@@ -110,6 +123,18 @@ class _Search(Rounds):
         self.write(n for n in phase.best.look.bites if self.probability[n] > 0)
         return self._cheapest(phase.best.look.gap, max(0.0, phase.bound), phase.best)
 
+    def _written_out(self, counted: list[int]) -> Solved:
+        """All others cost nothing, and are survived whatever is built."""
+        self.written = counted
+        solved = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer).least_gap()
+        if solved.values is None:
+            return solved
+        left, values = gaps(solved.stage, self.instance), solved.values.tolist()
+        of = {n: left.get(self.instance.events[n].name, Expression()).value(values) for n in counted}
+        bites = {n: gap for n, gap in of.items() if gap > self.grain}
+        self.note("cost under the gap", solved.cost, solved.bound, bites)
+        return replace(solved, history=tuple(self.history))
+
     def _cheapest(self, gap: float, bound: float, least: Best | None) -> Solved:
         """The least cost with a gap held."""
         limit = gap * (1.0 + max(HELD, self.settings.gap / 10)) + self.grain
@@ -118,9 +143,21 @@ class _Search(Rounds):
         def look(master: Master, point: Vector, values: Vector) -> Look:
             return self._look_at_both(master, point, values, limit)
 
-        phase = self._phase("cost under the gap", lambda some: self._gap_held(some, gap), look, facts=facts)
+        known = self.phases[-1].master.cuts if self.phases else {}
+        # What the gap costs is learned from a plan that is known to leave no more; writing shocks out would say the
+        # same at a higher price, but for those whose cost counts.
+        self.written, is_risky = self.loose(), bool(self.probability.any())
+        phase = self._phase(
+            "cost under the gap",
+            lambda some: self._gap_held(some, gap),
+            look,
+            facts=facts,
+            most=np.inf if is_risky else 0,
+            regroups=is_risky,
+        )
+        phase.master.recall(known)
         if least is not None:
-            phase.master.recall(least.master.cuts)
+            phase.begin(least.answer)
         return self._finished(phase, gap, bound, least) if phase.run() else self._stopped()
 
     def _phase(
@@ -165,20 +202,20 @@ class _Search(Rounds):
 
     def _floors_kept(self, written: Collection[int]) -> Master:
         master = self._master(written, self._groups("cost"))
-        master.floors(0.0, 0.0)
+        master.floors(0.0)
         return master
 
     def _gaps_free(self, written: Collection[int]) -> Master:
         master = self._master(written, self._groups("gap"))
-        master.floors(np.inf, np.inf)
-        master.model.minimise(master.shortfall)
+        master.floors(np.inf)
+        master.minimise("gap")
         return master
 
     def _gap_held(self, written: Collection[int], gap: float) -> Master:
         """Shocks that have a probability and fail are loose: what they cost depends on who goes short."""
         loose = self.loose()
         master = self._master([*written, *loose], self._groups("gap") | self._groups("cost", loose), loose)
-        master.floors(np.inf, gap / master.ration.unit * (1.0 + HELD))
+        master.floors(np.inf, gap * (1.0 + HELD))
         return master
 
     def loose(self) -> list[int]:
@@ -198,16 +235,21 @@ class _Search(Rounds):
             bites |= {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails) if int(n) not in self.written}
             needless |= set(np.flatnonzero(groups.of >= 0).tolist())
         if len(needless) < len(self.instance.events):
-            gaps = self.responder.gaps(point, self.clock, needless)
-            bites |= {int(n): float(gaps.gap[n]) for n in np.flatnonzero(gaps.fails)}
+            left = self.responder.gaps(point, self.clock, needless)
+            bites |= {int(n): float(left.gap[n]) for n in np.flatnonzero(left.fails)}
         return Look(value, 0.0, not bites, bites, learned)
 
     def _look_at_gaps(self, master: Master, point: Vector, values: Vector) -> Look:
         if "gap" not in master.groups:
             return Look(0.0)
-        found = self._slopes(master.groups["gap"], point)
-        learned, total = master.learn("gap", point, found, values), float(found.value.sum())
-        return Look(total, total, True, {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails)}, learned)
+        groups = master.groups["gap"]
+        found = self._slopes(groups, point)
+        missed, total = master.missed("gap", point, found, values), float(found.value.sum())
+        learned = master.learn("gap", point, found, values)
+        bites = {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails)}
+        # The worst judged shocks teach most where they are written out.
+        wanted = {n: float(missed[groups.of[n]]) for n in bites if missed[groups.of[n]] > MISJUDGED * total}
+        return Look(total, total, True, bites, learned, wanted)
 
     def _look_at_both(self, master: Master, point: Vector, values: Vector, limit: float) -> Look:
         gap, value, learned, bites = 0.0, master.cost.value(point.tolist()), 0, dict[int, float]()
@@ -236,22 +278,38 @@ class _Search(Rounds):
         priced = least or (best if gap == 0 else None)
         return Solved(
             status=status,
-            stage=best.master.stage,
+            stage=best.stage,
             values=best.answer.values,
             cost=best.look.value,
             bound=min(phase.bound, best.look.value),
             gap=gap,
             gap_bound=min(gap, gap_bound),
-            priced=Priced.of(priced.master.stage, priced.answer) if priced else None,
+            priced=Priced.of(priced.stage, priced.answer) if priced else None,
             history=tuple(self.history),
-            notes=tuple(best.master.notes),
+            notes=tuple(phase.master.notes),
         )
 
     def _stopped(self) -> Solved:
         """The time ran out: the best plan of the last phase that has one; else to do nothing."""
+        best, note = None, "The run was stopped before any plan was found; this one does nothing."
         for phase in reversed(self.phases):
-            if phase.best is not None:
+            if phase.best is not None and phase.name != "gap":
                 found = self._finished(phase, phase.best.look.gap, 0.0)
                 return replace(found, status="stopped", bound=float("-inf"), gap_bound=0.0)
-        run = Run(self.instance, (), self.settings, self.clock, self.hear)
-        return replace(run.fall_back(), history=tuple(self.history))
+            if phase.best is not None and best is None:
+                best, note = phase.best.answer.values, "The run was stopped before the least gap was made cheaper."
+        return self._as_planned(best, note)
+
+    def _as_planned(self, best: Vector | None, note: str) -> Solved:
+        """A plan of which only the gap was asked, or none: what it costs with the cheapest baseline."""
+        history, notes = tuple(self.history), (note,)
+        master = self._master((), {})
+        answer = master.as_planned(np.zeros(master.size) if best is None else best)
+        if answer.values is None:
+            return Solved("stopped", master.stage, history=history, notes=notes)
+        cost, likely = answer.objective, self.probability > 0
+        if likely.any():
+            replies = self.responder.best(answer.values, self.clock, {}, likely, flows=True)
+            cost += float(self.probability @ self.responder.costs(replies))
+        gap = float(self.responder.gaps(answer.values, self.clock).gap.sum())
+        return Solved("stopped", master.stage, answer.values, cost, gap=gap, history=history, notes=notes)

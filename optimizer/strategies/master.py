@@ -17,9 +17,9 @@ import numpy as np
 from optimizer import formulation
 from optimizer.expression import Expression, total
 from optimizer.shocks import BASELINE
-from optimizer.solver import Vector
+from optimizer.solver import Answer, Vector
 from optimizer.strategies.recourse import Slopes
-from optimizer.strategies.whole import Run
+from optimizer.strategies.run import Run
 from optimizer.strategies.window import Integers
 
 Kind = Literal["gap", "cost"]
@@ -85,12 +85,16 @@ class Master(Run):
     cuts: dict[Kind, list[Cut]] = field(default_factory=dict)
     followers: list[tuple["Master", Vector]] = field(default_factory=list)
 
-    def _objectives(self) -> tuple[Expression, Expression]:
+    def __post_init__(self) -> None:
         priced = sorted(demand.shortage_cost for demand in self.instance.demands.values() if demand.shortage_cost > 0)
         self.unit = priced[len(priced) // 2] if priced else 1.0
         self.size = len(formulation.plan_stage(self.instance).columns)
         self.estimates: dict[Kind, list[int]] = {}
         self.floor = {kind: groups.floor() for kind, groups in self.groups.items()}
+        self._linked: dict[tuple[Kind, int], int] = {}
+        super().__post_init__()
+
+    def _objectives(self) -> tuple[Expression, Expression]:
         operating = formulation.costs(self.stage, self.instance, self.instance.events)
         gaps = formulation.gaps(self.stage, self.instance)
         counted = [operating.get(name, Expression()) for name in (BASELINE, *sorted(self.loose))]
@@ -101,35 +105,61 @@ class Master(Run):
         """The columns of the estimates, linked to what is written out; returns their sum, in money."""
         if kind not in self.groups:
             return Expression()
-        columns = [self.stage.variable(kind, f"estimate{g}", 0) for g in range(self.groups[kind].size)]
-        self.estimates[kind] = [next(iter(column.terms)) for column in columns]
+        if kind not in self.estimates:
+            columns = [self.stage.variable(kind, f"estimate{g}", 0) for g in range(self.groups[kind].size)]
+            self.estimates[kind] = [next(iter(column.terms)) for column in columns]
+        columns = [Expression({j: 1.0}) for j in self.estimates[kind]]
         self._link(kind, columns, written)
         return self.unit * total(columns) + float(self.floor[kind].sum())
 
     def _link(self, kind: Kind, columns: Sequence[Expression], written: Mapping[str, Expression]) -> None:
-        groups, known = self.groups[kind], dict[int, Expression]()
+        """A row for each group of which more is written out than before; the row before it then says nothing new."""
+        groups, known = self.groups[kind], dict[int, list[Expression]]()
         for number, shock in enumerate(self.instance.events):
             group = int(groups.of[number])
             if group >= 0 and shock.name in written:
                 least = float(groups.weights[number] * groups.least[number])
-                known.setdefault(group, Expression()).add(written[shock.name] - least)
-        for group, sum_ in known.items():
-            self.stage.require(kind, f"link{group}", None, columns[group], ">=", (1.0 / self.unit) * sum_)
+                known.setdefault(group, []).append(written[shock.name] - least)
+        for group, parts in known.items():
+            if len(parts) > self._linked.get((kind, group), 0):
+                self._linked[kind, group] = len(parts)
+                name = f"link{group}.{len(parts)}"
+                self.stage.require(kind, name, None, columns[group], ">=", (1.0 / self.unit) * total(parts))
 
     def estimated(self, kind: Kind, values: Vector) -> Vector:
         """What the estimates say, in money, by group."""
         return np.asarray(self.unit * values[self.estimates[kind]] + self.floor[kind])
 
-    def learn(self, kind: Kind, plan: Vector, found: Slopes, values: Vector) -> int:
-        """Add the cuts of a plan that `values` violates. Returns how many."""
+    def missed(self, kind: Kind, plan: Vector, found: Slopes, values: Vector) -> Vector:
+        """By group, how far the estimate in `values` is below what the answers to a plan tell, in money."""
         start = np.maximum(plan[: self.size], 0.0)
         there = found.value + found.slope @ (np.maximum(values[: self.size], 0.0) - start)
-        new = np.flatnonzero(there > self.estimated(kind, values) + 1e-9 * np.abs(there))
+        return np.asarray(np.maximum(there - self.estimated(kind, values), 0.0))
+
+    def learn(self, kind: Kind, plan: Vector, found: Slopes, values: Vector) -> int:
+        """Add the cuts of a plan that `values` violates. Returns how many."""
+        missed = self.missed(kind, plan, found, values)
+        new = np.flatnonzero(missed > 1e-9 * (missed + np.abs(self.estimated(kind, values))))
         if len(new):
+            start = np.maximum(plan[: self.size], 0.0)
             self.recall({kind: [Cut(start, found.value[new], found.slope[new], new)]})
         for other, proposed in self.followers:
             other.learn(kind, plan, found, proposed)
         return len(new)
+
+    def as_planned(self, values: Vector) -> Answer:
+        """What another model buys, as it is, and the cheapest baseline beside it."""
+        model, columns = self.model, self.stage.columns[: self.size]
+        bought = np.array([j for j, each in enumerate(columns) if each.integer or each.mark.what in ("size", "fill")])
+        if not len(bought):
+            return self.untimed()
+        lower, upper = model.lower[bought], model.upper[bought]
+        whole = np.array([columns[j].integer for j in bought])
+        at = np.clip(np.where(whole, np.round(values[bought]), values[bought]), lower, upper)
+        model.bound(bought, at, at)
+        answer = self.untimed()
+        model.bound(bought, lower, upper)
+        return answer
 
     def recall(self, cuts: Mapping[Kind, Sequence[Cut]]) -> None:
         """Take over the cuts of a master with the same groups, of the kinds that are estimated here."""

@@ -7,12 +7,14 @@ that learns as before: few integer programmes are needed. The bound is always a 
 plan that every shock was asked about.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from optimizer.solver import Answer, Vector
+from optimizer.stage import Stage
 from optimizer.strategies.choice import worst
 from optimizer.strategies.master import Groups, Kind, Master, packed, unpacked
 from optimizer.strategies.rounds import Rounds
@@ -36,6 +38,7 @@ class Look:
         is_sound: whether the plan may be taken.
         bites: by number, the shocks that are not survived, with their gaps.
         learned: how many cuts were new to the master.
+        wanted: by number, the shocks that are worth writing out and how much; those that bite, unless told.
     """
 
     value: float
@@ -43,15 +46,16 @@ class Look:
     is_sound: bool = True
     bites: dict[int, float] = field(default_factory=dict)
     learned: int = 0
+    wanted: Mapping[int, float] | None = None
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best plan so far: the master's answer with its integers fixed, and the truth about it."""
+    """The best plan so far: the master's answer with its integers fixed, its stage then, and the truth about it."""
 
     answer: Answer
     look: Look
-    master: Master
+    stage: Stage
 
 
 class Phase:
@@ -64,6 +68,7 @@ class Phase:
         look: asks all shocks about a plan and lets the master learn, given what the master proposes.
         most: how many shocks may be written out.
         needs_all: whether those that are have to be there when integers are asked for.
+        regroups: whether those that are change the groups, so that a new master is needed.
         grain: money that is nothing.
         facts: what a resumed search has to know beside the cuts.
     """
@@ -79,15 +84,18 @@ class Phase:
         facts: Mapping[str, float] | None = None,
         most: float = float("inf"),
         needs_all: bool = False,
+        regroups: bool = False,
     ) -> None:
         self.search, self.name, self.build, self.look, self.facts = search, name, build, look, facts or {}
-        self.grain = grain
+        self.grain, self.regroups = grain, regroups
         self.most, self.needs_all, self.value = most, needs_all, float("inf")
         is_resumed = search.resumed is not None and search.phase == name
         if is_resumed:
             search.written = search.rewritten()
         self.master = build(search.written)
+        self.slim, self.settled = self.master, set[bytes]()
         self.best: Best | None = None
+        self.known: Answer | None = None
         self.bound, self.is_proven, self.is_relaxed = float("-inf"), False, False
         if is_resumed and search.resumed:
             self.master.recall(unpacked(search.resumed.arrays))
@@ -96,6 +104,18 @@ class Phase:
     def run(self) -> bool:
         """Whether a plan with whole numbers was found; then `best` holds it."""
         return (self.is_relaxed or self.relax()) and self.integers()
+
+    def begin(self, known: Answer) -> None:
+        """Start from a plan that is known to be sound, as it is; its integers are the first to be settled."""
+        assert known.values is not None
+        master = self.master
+        answer = master.as_planned(known.values)
+        if answer.values is not None:
+            look = self.look(master, answer.values, answer.values)
+            self.search.note(self.name, look.value, self.bound, look.bites)
+            if look.is_sound:
+                self.best = Best(answer, look, master.stage)
+        self.known = known
 
     def relax(self) -> bool:
         """Whether the relaxation has an answer; then bound and value are near each other."""
@@ -116,7 +136,7 @@ class Phase:
                 stuck = not look.is_sound and not look.learned
                 self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXED)
             self._save()
-            if self.is_relaxed:
+            if self.is_relaxed or self._is_enough():
                 return True
         return False
 
@@ -131,20 +151,39 @@ class Phase:
 
     def integers(self) -> bool:
         """Whether there is a plan with whole numbers; then `best` holds it."""
-        tolerance = self.search.settings.gap
-        self.slim, self.settled = self._slimmed(), set[bytes]()
-        while not self.search.clock.is_over:
-            answer = self.slim.ask(self.name)
+        self.is_proven = self._is_enough()
+        if self.known is not None and not self.is_proven:
+            self.slim = self.master
+            self._settle(self.known)
+            self.is_proven = self._is_enough()
+        self.slim = self._slimmed()
+        while not self.is_proven and not self.search.clock.is_over:
+            answer = self.slim.ask(self.name, self._cutoff())
+            if answer.status == "infeasible" and self.best is not None:
+                # Nothing is better than the best by more than the gap.
+                self.bound = max(self.bound, self._cutoff())
+                self.is_proven = True
+                break
             if answer.values is None:
-                return self.best is not None
+                break
             self.bound = max(self.bound, answer.bound)
             has_learned = self._settle(answer)
             # With nothing new to learn the next proposal would be the same: what is left is the solver's tolerance.
-            enough = tolerance if has_learned else max(tolerance, STALLED)
-            self.is_proven = self.best is not None and self._is_near(self.best.look.value, self.bound, enough)
-            if self.is_proven or not has_learned:
+            self.is_proven = self._is_enough(0.0 if has_learned else STALLED)
+            if not has_learned:
                 break
         return self.best is not None
+
+    def _is_enough(self, least: float = 0.0) -> bool:
+        """Whether the best plan is proven to the gap that is asked for, or to `least` where that is more."""
+        tolerance = max(self.search.settings.gap, least)
+        return self.best is not None and self._is_near(self.best.look.value, self.bound, tolerance)
+
+    def _cutoff(self) -> float:
+        """What a plan has to be cheaper than to be noticeably better than the best so far."""
+        if self.best is None:
+            return float("inf")
+        return self.best.look.value - self.search.settings.gap * abs(self.best.look.value)
 
     def _slimmed(self) -> Master:
         """The master that is asked for integers: where cuts say enough, without the shocks that are written out."""
@@ -166,18 +205,21 @@ class Phase:
             return has_learned
         self.settled.add(key)
         answer = master.fixed(master.proposed(proposed))
+        centre = self._centre(key)
         while answer is not None and answer.values is not None:
-            look = self.look(master, answer.values, answer.values)
+            point, look = self._look(answer.values, centre)
             has_learned |= look.learned > 0
             self.search.note(self.name, look.value, self.bound, look.bites)
             is_better = self.best is None or look.value < self.best.look.value
             if look.is_sound and is_better:
-                self.best = Best(answer, look, master)
+                self.best = Best(replace(answer, values=point), look, master.stage)
+                centre = None if centre is None else point
             is_near = self._is_near(look.value, answer.objective, self.search.settings.gap / 4)
             has_grown = self._grow(look)
             self._save()
             has_learned |= has_grown
-            if has_grown or (is_near and look.is_sound) or not look.learned or self.search.clock.is_over:
+            is_done = (is_near and look.is_sound) or not look.learned
+            if self.master is not master or (is_done and not has_grown) or self.search.clock.is_over:
                 break
             answer = master.untimed()
         master.unfix()
@@ -185,6 +227,13 @@ class Phase:
         if self.master is not master:
             self.slim = self._slimmed()
         return has_learned
+
+    def _centre(self, key: bytes) -> Vector | None:
+        """The best plan so far, if it has these integers: plans between it and another of them have them too."""
+        values = None if self.best is None else self.best.answer.values
+        if values is None or np.round(values[self.master.model.integers]).tobytes() != key:
+            return None
+        return values if len(values) == len(self.master.stage.columns) else None
 
     def _teach(self, values: Vector) -> bool:
         """Let the slim master learn about its own proposal, half-way to the best plan so far where that teaches."""
@@ -196,13 +245,17 @@ class Phase:
         return self.look(self.slim, values, values).learned > 0
 
     def _grow(self, look: Look) -> bool:
-        """Write out the worst of the shocks that bite, if any do, in a new master that keeps what was learned."""
-        search, before = self.search, self.master
-        left = {n: gap for n, gap in look.bites.items() if n not in search.written}
-        if not left or len(search.written) >= self.most:
+        """Write out the shocks that are wanted most, if any are; what was learned stays."""
+        search, before, had = self.search, self.master, len(self.search.written)
+        wanted = look.bites if look.wanted is None else look.wanted
+        left = {n: gap for n, gap in wanted.items() if n not in search.written}
+        if not left or had >= self.most:
             return False
         count = search.add if self.needs_all else 2 * search.add
         search.write(worst(search.instance.events, left, count))
+        if not self.regroups:
+            self.master.grow(search.instance.events[n] for n in search.written[had:])
+            return True
         self.master = self.build(search.written)
         same = {kind: cuts for kind, cuts in before.cuts.items() if _alike(before.groups, self.master.groups, kind)}
         self.master.recall(same)
@@ -212,7 +265,7 @@ class Phase:
         self.search.save(self.name, {"relaxed": self.is_relaxed, **self.facts}, packed(self.master.cuts))
 
     def _is_near(self, value: float, bound: float, tolerance: float) -> bool:
-        return value - bound <= max(tolerance, EXACT) * abs(value) + self.grain
+        return math.isfinite(value) and value - bound <= max(tolerance, EXACT) * abs(value) + self.grain
 
 
 def _alike(one: Mapping[Kind, Groups], other: Mapping[Kind, Groups], kind: Kind) -> bool:

@@ -23,6 +23,7 @@ class Rounds:
         instance, settings, clock, listener: as for `Strategy.run`.
         responder: answers for the shocks.
         add: how many shocks are written out in a round.
+        few: where floors fail, so many shocks are all written out.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class Rounds:
         listener: Listener,
         responder: Responder,
         add: int,
+        few: int,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
-        self.responder, self.add = responder, add
+        self.responder, self.add, self.few = responder, add, few
         self.began = time.perf_counter()
         self.writer = Writer(instance)
         # In the order in which they came, so that a model begins with the one before it.

@@ -16,23 +16,25 @@ import numpy as np
 from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
 from optimizer.solver import Answer, Clock, Settings, Vector
-from optimizer.stage import Stage
 from optimizer.strategies.base import Listener, Solved
 from optimizer.strategies.choice import worst
-from optimizer.strategies.cuts import Cuts
+from optimizer.strategies.cuts import FEW, Cuts
 from optimizer.strategies.reading import plan_values, read_plan
 from optimizer.strategies.recourse import Responder
-from optimizer.strategies.relaxation import Relaxation
 from optimizer.strategies.rounds import Rounds
-from optimizer.strategies.whole import Run
+from optimizer.strategies.run import Run
 
 # A price below this, in money per t, is none.
 IDLE = 1e-6
+# Where more of the written shocks than this are needed, a new model would cost more than it saves.
+MOSTLY = 0.8
 
 
 @dataclass(frozen=True)
 class Scenarios:
     """Add only the shocks that bite. `add` is how many are added in a round, `first` names those to begin with.
+
+    `few` is for `Cuts`, which take over where floors fail.
 
     A responder that is already warm may be given; its answers are the same.
     """
@@ -40,13 +42,14 @@ class Scenarios:
     add: int = 4
     responder: Responder | None = field(default=None, compare=False, repr=False)
     first: frozenset[str] = frozenset()
+    few: int = FEW
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
         """Find the cheapest plan that survives, or the one with the least gap."""
         responder = self.responder or Responder(instance)
         if any(shock.probability > 0 for shock in instance.events):
-            return Cuts(self.add, responder).run(instance, settings, clock, listener)
-        search = _Search(instance, settings, clock, listener, responder, self.add)
+            return Cuts(self.add, responder, self.few).run(instance, settings, clock, listener)
+        search = _Search(instance, settings, clock, listener, responder, self.add, self.few)
         search.write(n for n, shock in enumerate(instance.events) if shock.name in self.first)
         return search.solved()
 
@@ -62,59 +65,67 @@ class _Search(Rounds):
             return self._solved()
         except CrewError as error:
             self.responder.alone()
-            return self.ended_by(error, self.best or self._run().kept() or self._run().fall_back())
+            return self.ended_by(error, self.best or self.run.kept() or self.run.fall_back())
 
     def _solved(self) -> Solved:
         self.written = self.rewritten() or self.written
+        self.run = self._run()
         if self.phase not in ("", "relaxation", "integers"):
             return self._least_gap()
         if self.phase != "integers" and not self._relaxation():
-            return self._run().fall_back() if self.clock.is_over else self._least_gap()
+            return self.run.fall_back() if self.clock.is_over else self._least_gap()
         while True:
-            run = self._run()
-            solved = run.kept()
+            solved = self.run.kept()
             if solved is None or solved.status == "infeasible":
                 return self._least_gap()
             if solved.values is None or (solved.status == "stopped" and self.clock.is_over):
                 return self._stopped(solved)
-            plan = read_plan(self.instance, run.stage, solved.values.tolist())
+            plan = read_plan(self.instance, solved.stage, solved.values.tolist())
             violated = self._violated(plan_values(self.instance, plan, self.responder.desk.plan))
             self.note("integers", solved.cost, solved.bound, violated)
             self.best = solved
             if not violated:
                 return replace(solved, history=tuple(self.history))
-            self.write(worst(self.instance.events, violated, 2 * self.add))
+            self._write_out(worst(self.instance.events, violated, 2 * self.add))
             self.save("integers", {}, {})
 
     def _relaxation(self) -> bool:
-        """Whether the relaxation keeps all floors; then only the shocks that it needed stay written out."""
-        relaxation = Relaxation(self.writer, self.settings, self.clock)
+        """Whether the relaxation keeps all floors; then the shocks that it needed stay written out."""
         while not self.clock.is_over:
-            answer = relaxation.solve(self.shocks())
+            answer = self.run.relaxed()
             if answer.values is None:
                 return False
             violated = self._violated(answer.values)
             self.note("relaxation", answer.objective, answer.bound, violated)
             if not violated:
-                self._drop_the_idle(relaxation.stage, answer)
+                self._drop_the_idle(answer)
                 self.save("integers", {}, {})
                 return True
-            self.write(worst(self.instance.events, violated, self.add))
+            self._write_out(worst(self.instance.events, violated, self.add))
             self.save("relaxation", {}, {})
         return False
+
+    def _write_out(self, numbers: Sequence[int]) -> None:
+        had = len(self.written)
+        self.write(numbers)
+        self.run.grow(self.shocks()[had:])
 
     def _run(self) -> Run:
         return Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
 
-    def _drop_the_idle(self, stage: Stage, answer: Answer) -> None:
-        """Forget the shocks whose rows have no price: the integers are easier to prove without them."""
+    def _drop_the_idle(self, answer: Answer) -> None:
+        """Forget the shocks whose rows have no price, if they are many: integers are easier to prove without them."""
         if answer.prices is None:
             return
-        busy = {row.mark.path for row, price in zip(stage.rows, answer.prices, strict=True) if abs(price) > IDLE}
-        self.written = [number for number in self.written if self.instance.events[number].name in busy]
+        rows = zip(self.run.stage.rows, answer.prices, strict=True)
+        busy = {row.mark.path for row, price in rows if abs(price) > IDLE}
+        needed = [number for number in self.written if self.instance.events[number].name in busy]
+        if len(needed) < MOSTLY * len(self.written):
+            self.written = needed
+            self.run = self._run()
 
     def _least_gap(self) -> Solved:
-        cuts = Cuts(self.add, self.responder)
+        cuts = Cuts(self.add, self.responder, self.few)
         return cuts.least_gap(self.instance, self.settings, self.clock, self.hear, self.written, self.history)
 
     def _stopped(self, solved: Solved) -> Solved:

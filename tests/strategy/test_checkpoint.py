@@ -29,7 +29,7 @@ def hear(step):
     if step.round == int(last):
         os.kill(os.getpid(), signal.SIGKILL)
 
-made = {"scenarios": Scenarios, "cuts": Cuts}[strategy](add=1)
+made = {"scenarios": Scenarios, "cuts": Cuts}[strategy](add=1, few=0)
 made.run(so.load(file), Settings(gap=0.0, checkpoint=folder), Clock(), hear)
 """
 
@@ -43,7 +43,7 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
     file = CASES / f"{name}.yaml"
     command = [sys.executable, "-c", KILLED, str(file), strategy, str(tmp_path), str(last)]
     killed = subprocess.run(command, capture_output=True, check=False)
-    made: Strategy = Scenarios(add=1) if strategy == "scenarios" else Cuts(add=1)
+    made: Strategy = Scenarios(add=1, few=0) if strategy == "scenarios" else Cuts(add=1, few=0)
     instance = so.load(file)
     whole = made.run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     if killed.returncode == 0:

@@ -80,7 +80,7 @@ def test_a_crew_that_cannot_be_replaced_ends_the_run_with_the_best_so_far(monkey
         return usual(self, jobs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Processes, "ask", fail)
-    found = Scenarios(add=1, responder=responder).run(instance, Settings(), Clock(), lambda step: None)
+    found = Scenarios(add=1, responder=responder, few=0).run(instance, Settings(), Clock(), lambda step: None)
     assert found.status == "stopped"
     assert found.values is not None
     assert any("died 3 times" in note for note in found.notes)

@@ -1,5 +1,7 @@
 """Cuts: by hand, never above the truth, and honest about what is proven."""
 
+import signal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from optimizer.strategies.cuts import Cuts
 from optimizer.strategies.recourse import Responder
 from tests.strategies import instances
 
+CASES = Path(__file__).parents[1] / "cases"
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -39,7 +42,7 @@ def starts(probability: float, budget: float | None) -> dict[str, Any]:
 
 def test_the_least_gap_by_hand() -> None:
     # A budget of 3000 buys 60 t before 2027Q1. Each of eight windows asks for 100 t and has a floor of 80: 20 t short.
-    found = Cuts().run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), lambda step: None)
+    found = Cuts(few=0).run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), lambda step: None)
     assert found.gap == pytest.approx(8 * 20 * 1000)
     assert found.gap_bound == pytest.approx(found.gap)
     assert found.cost == pytest.approx(4 * 100 * 10 + 3000)
@@ -48,7 +51,7 @@ def test_the_least_gap_by_hand() -> None:
 def test_the_expected_cost_by_hand() -> None:
     # A shock comes with 0.8 in all. A tonne in store saves 1000 − 0 in that case (nothing can be made), so the reserve
     # is filled to 100 t: 5000. The baseline costs 4000, less what is not made in a year of shock: 0.8 · 1000.
-    found = Cuts().run(so.read(starts(0.8, None)), Settings(gap=0.0), Clock(), lambda step: None)
+    found = Cuts(few=0).run(so.read(starts(0.8, None)), Settings(gap=0.0), Clock(), lambda step: None)
     assert found.gap == 0.0
     assert found.cost == pytest.approx(5000 + 4000 - 0.8 * 1000)
     assert found.bound == pytest.approx(found.cost)
@@ -56,7 +59,7 @@ def test_the_expected_cost_by_hand() -> None:
 
 def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
     steps: list[Step] = []
-    found = Cuts().run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), steps.append)
+    found = Cuts(few=0).run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), steps.append)
     rounds = [step for step in steps if step.round]
     assert list(found.history) == rounds
     assert [step.round for step in rounds] == list(range(1, len(rounds) + 1))
@@ -66,9 +69,29 @@ def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
 
 
 def test_a_run_that_is_stopped_says_so() -> None:
-    found = Cuts().run(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None)
+    found = Cuts(few=0).run(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None)
     assert found.status == "stopped"
     assert found.values is not None
+
+
+@pytest.mark.parametrize("last", range(1, 12))
+@pytest.mark.parametrize("name", ["104", "208"])
+def test_wherever_a_run_is_stopped_its_plan_is_audited(name: str, last: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A plan of which the least gap is known and the least cost is not: `solve` raises where the figures disagree.
+    monkeypatch.setattr("optimizer.analysis.solve.chosen", lambda *some: Cuts(add=1, responder=some[2], few=0))
+    rounds: list[Step] = []
+
+    def stop(step: Step) -> None:
+        rounds.append(step)
+        if step.round == last:
+            signal.raise_signal(signal.SIGINT)
+
+    result = so.solve(so.load(CASES / "generated" / f"{name}.yaml"), settings=Settings(gap=0.0), listener=stop)
+    assert result.audit["ok"]
+    if result.status == "stopped":
+        assert any("Ctrl-C" in note for note in result.notes)
+    else:
+        assert max(step.round for step in rounds) <= last
 
 
 @FEW
