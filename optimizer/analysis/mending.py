@@ -24,7 +24,7 @@ from optimizer.strategies.recourse import Responder
 from optimizer.strategies.window import Integers
 
 # So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.
-TRIED, PARTS, CHECKED = 8, (0.25, 0.5, 1.0), 300
+TRIED, PARTS, CHECKED = 8, (0.25, 0.5, 1.0), 200
 DUST = 1e-6
 
 
@@ -132,21 +132,39 @@ def mending(instance: Instance, responder: Responder, plan: Plan, failing: Integ
     groups = np.zeros(len(instance.events), dtype=np.intp)
     groups[checked] = np.arange(len(checked))
     needless = np.setdiff1d(np.arange(len(instance.events)), checked).tolist()
-    values = np.array(plan_values(instance, plan))
+    values = np.array(plan_values(instance, plan, responder.desk.plan))
     slopes = responder.slopes(values, clock, "slopes of gaps", groups, np.ones(len(groups)), needless)
     gap = slopes.gap[checked]
     best = promising(instance, responder, plan, -slopes.slope, gap)
     mends = []
     for candidate in best[:TRIED]:
-        trials = []
-        for amount in _amounts(instance, candidate, candidate.suggested(gap)):
-            more, outlay = added(instance, plan, candidate, amount)
-            after = responder.gaps(plan_values(instance, more), clock, needless)
-            mended, left = int((~after.fails[checked]).sum()), float(after.gap.sum())
-            trials.append(Trial(amount, outlay, mended, float(gap.sum()) - left))
+        trials = _tried(instance, responder, plan, candidate, checked, gap, clock)
         mends.append(_mend(instance, candidate, trials))
     mends.sort(key=lambda mend: (-mend.best.mended, -mend.best.gap_removed, mend.best.outlay))
     return Mending(len(failing), len(checked), float(gap.sum()), len(best), tuple(mends))
+
+
+def _tried(
+    instance: Instance,
+    responder: Responder,
+    plan: Plan,
+    candidate: Candidate,
+    checked: Integers,
+    gap: Vector,
+    clock: Clock,
+) -> list[Trial]:
+    """Every amount of a candidate, checked on the broken shocks; what mends nothing is not tried in parts."""
+    trials: list[Trial] = []
+    everyone = np.arange(len(instance.events))
+    for amount in reversed(_amounts(instance, candidate, candidate.suggested(gap))):
+        more, outlay = added(instance, plan, candidate, amount)
+        needless = np.setdiff1d(everyone, checked).tolist()
+        after = responder.gaps(plan_values(instance, more, responder.desk.plan), clock, needless)
+        mended, left = int((~after.fails[checked]).sum()), float(after.gap[checked].sum())
+        trials.insert(0, Trial(amount, outlay, mended, float(gap.sum()) - left))
+        if not mended:
+            break
+    return trials
 
 
 def _mend(instance: Instance, candidate: Candidate, trials: Sequence[Trial]) -> Mend:

@@ -7,7 +7,7 @@ order, finds the same numbers.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,10 @@ class Reply:
 
 
 def batches(instance: Instance) -> list[Slice]:
-    """The shocks in batches of one window length; like beside like, so that a basis serves the next."""
+    """The shocks in batches of one window length; like beside like, so that a basis serves the next.
+
+    Alike are shocks that strike the same, then those that begin at the same time.
+    """
     by_length: dict[int, list[int]] = {}
     for number, shock in enumerate(instance.events):
         by_length.setdefault(len(shock.periods), []).append(number)
@@ -98,7 +101,14 @@ def batches(instance: Instance) -> list[Slice]:
 
 
 def _parts(instance: Instance, events: list[int]) -> Iterator[Integers]:
-    ordered = sorted(events, key=lambda number: (instance.events[number].periods.start, number))
+    def like(number: int) -> tuple[Any, ...]:
+        event = instance.events[number]
+        aims = [
+            (each.region or (), each.stage or (), each.process or (), each.commodity or ()) for each in event.spec.cuts
+        ]
+        return aims, event.periods.start, [max(cut.severity) for cut in event.spec.cuts], number
+
+    ordered = sorted(events, key=like)
     for first in range(0, len(ordered), MOST):
         yield np.array(ordered[first : first + MOST], dtype=np.intp)
 
@@ -115,6 +125,7 @@ class Desk:
             numbers = [n for n, shock in enumerate(instance.events) if len(shock.periods) == length]
             self._numbers[length] = np.array(numbers, dtype=np.intp)
         self._kept: dict[int, tuple[Window, Warm]] = {}
+        self._started: tuple[tuple[int, str, bytes] | None, Basis | None] = (None, None)
 
     def window(self, length: int) -> Window:
         """The window of a length, written at its first use."""
@@ -129,10 +140,21 @@ class Desk:
 
     def answer(self, job: Job) -> Reply:
         """Answer a job."""
-        question = self._question(job)
-        if job.task in ("best", "served"):
-            return question.best()
-        return question.slopes() if job.task != "gaps" else question.gaps()
+        if job.basis is None:
+            job = replace(job, basis=self._start(job))
+        return self._question(job).answer()
+
+    def _start(self, job: Job) -> Basis:
+        """Where a batch starts that was never asked: from the answer to the first shock of its window length."""
+        length = len(self.instance.events[job.events[0]].periods)
+        key = (length, job.task, job.offered.tobytes())
+        if self._started[0] != key:
+            first = self._numbers[length][:1]
+            alone = replace(job, events=first, granted=job.granted[:1], groups=job.groups[:1], weights=job.weights[:1])
+            self._started = key, self._question(alone).answer().basis
+        basis = self._started[1]
+        assert basis is not None
+        return basis
 
     def priced(self, job: Job) -> Found:
         """The least gaps of a job's shocks, with every price."""
@@ -150,6 +172,12 @@ class _Question:
         self.job, self.window, self.warm, self.which = job, window, warm, which
         self.batch, self.is_tight = window.batch(which, job.offered)
         self.basis, self.seconds = job.basis, 0.0
+
+    def answer(self) -> Reply:
+        """What the task asks for."""
+        if self.job.task in ("best", "served"):
+            return self.best()
+        return self.slopes() if self.job.task != "gaps" else self.gaps()
 
     def gaps(self) -> Reply:
         found = self._ask(self.batch, values=True)

@@ -257,11 +257,17 @@ class _Search(Rounds):
             found = self._slopes(groups, point)
             learned += master.learn(kind, point, found, values)
             if kind == "gap":
-                gap = float(found.value.sum())
+                gap = float(found.value.sum()) + self._beyond(master, point, found.gap)
             else:
                 value += float(found.value.sum() - master.estimated(kind, point).sum())
                 bites |= {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails)}
         return Look(value, gap, gap <= limit and not bites, bites, learned)
+
+    def _beyond(self, master: Master, point: Vector, least: Vector) -> float:
+        """What shocks whose cost is counted as written leave there, above the least that they could."""
+        left, values = gaps(master.stage, self.instance), point.tolist()
+        numbers = [n for n in self.loose() if self.instance.events[n].name in left]
+        return sum(max(0.0, left[self.instance.events[n].name].value(values) - float(least[n])) for n in numbers)
 
     def _slopes(self, groups: Groups, point: Vector) -> Slopes:
         task = TASKS[groups.kind]

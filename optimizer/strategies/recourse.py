@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.instance.paths import together
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows, ManyFlows
 from optimizer.shocks import Path
@@ -80,6 +81,7 @@ class Responder:
         self._bases: dict[tuple[int, Task], Basis] = {}
         self._dominators: Integers | None = None
         self._idle: tuple[Reply, ...] | None = None
+        self._paths: dict[int, Path] = {}
         self.places = _places(instance)
 
     @property
@@ -236,7 +238,10 @@ class Responder:
 
     def path(self, length: int) -> Path:
         """The path shared by the shocks of a window length."""
-        return self.desk.window(length).path
+        if length not in self._paths:
+            shocks = [shock for shock in self.instance.events if len(shock.periods) == length]
+            self._paths[length] = together(self.instance, shocks)
+        return self._paths[length]
 
     def _wanted(self, needless: Iterable[int]) -> npt.NDArray[np.bool_]:
         wanted = np.ones(len(self.instance.events), dtype=bool)
