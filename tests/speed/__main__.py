@@ -4,6 +4,9 @@
     rest / integers      all but the last integer programme (relaxations, checks, reading back, audit) against it
     growth               time against that of the line before, divided by the growth in shocks; 1 is linear
     outside / solver     all that is not the solver's own time against the solver's
+    passes               how often all shocks were asked until the relaxation was known to 1e-4, where every shock counts
+    all / relaxation     time to the plan with integers, proven to the gap, against that of the relaxation
+    stress               wall seconds of 10,000 sampled shocks against a plan, on all cores
     warm check           wall time of one shock that is checked against another plan, Python included
     build + pass / solve PuLP's time to build and pass the model against the solver's first relaxation
     second core          time of a pass with one process against that with two
@@ -38,6 +41,8 @@ from tests.speed.national import national
 INSTANCES = Path(__file__).parent.parent.parent / "instances"
 RUNS = 5
 SEED = 3
+# Too little money to keep all floors.
+SMALL = 5e8
 SETTINGS = Settings(gap=1e-3)
 
 
@@ -61,7 +66,8 @@ def main() -> None:
     print(f"{platform.machine()}, {cores} cores, {python}, PuLP {version('pulp')}, HiGHS {version('highspy')}")
     print(f"national size: 12 elements, 40 quarters, 50 options; gap {SETTINGS.gap:g}")
     print()
-    for line in itertools.chain(_scenarios(asked.shocks, asked.whole), _checks(), _growths()):
+    tables = _scenarios(asked.shocks, asked.whole), _sums(min(asked.shocks, 1000)), _stress(), _checks(), _growths()
+    for line in itertools.chain(*tables):
         print(line, flush=True)
 
 
@@ -107,6 +113,32 @@ def _peak() -> float:
 
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024**2
+
+
+def _sums(shocks: int) -> Iterator[str]:
+    yield ""
+    yield "sums over all shocks              shocks   passes   all / relaxation   proven to"
+    likely = national(SEED, shocks=shocks)
+    for spec in likely["shocks"].values():
+        spec["probability"] = 0.8 / shocks
+    for what, phase, instance in (
+        ("least gap, a budget too small", "gap", so.read(national(SEED, shocks=shocks)).with_budget(SMALL)),
+        ("expected cost, floors kept", "cost", so.read(likely)),
+    ):
+        began, relaxed, passes = time.perf_counter(), [0.0], [0]
+
+        def hear(step: Step, phase: str = phase, relaxed: list[float] = relaxed, passes: list[int] = passes) -> None:
+            if step.phase == f"{phase}, relaxation":
+                relaxed[0], passes[0] = time.perf_counter(), passes[0] + 1
+
+        result = so.solve(instance, settings=SETTINGS, listener=hear)
+        ratio = (time.perf_counter() - began) / (relaxed[0] - began)
+        yield f"{what:32s} {shocks:7,d} {passes[0]:8d} {ratio:18.1f} {100 * (result.mip_gap or 0.0):9.2f} %"
+
+
+def _stress() -> Iterator[str]:
+    result = so.solve(so.load(INSTANCES / "us-magnets.yaml"), settings=SETTINGS)
+    yield f"stress, us-magnets               {_seconds(lambda: so.stress(result, samples=10_000)):6.1f} s"
 
 
 def _checks() -> Iterator[str]:
