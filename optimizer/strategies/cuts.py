@@ -31,7 +31,7 @@ from optimizer.strategies.run import HELD, Run
 # Groups of shocks that share an estimate: more learn faster, fewer keep the master small.
 GROUPS = 400
 # Shocks that are written out beside the estimates of gaps, since the worst ones teach the most.
-WRITTEN = 40
+WRITTEN = 48
 # Up to so many shocks are all written out, where floors fail.
 FEW = 32
 # What is misjudged by less than this share of the total is left to cuts.

@@ -25,7 +25,7 @@ EXACT = 1e-9
 # How near they have to be where nothing is left to learn: the solver's own tolerances add up to less.
 STALLED = 1e-6
 # How far from the best plan so far towards the one that is proposed the shocks are asked.
-STEP = 0.85
+STEP = 0.95
 
 
 @dataclass(frozen=True)
