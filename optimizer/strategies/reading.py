@@ -10,7 +10,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile, Substitution
 from optimizer.plan import Array, Build, Flows, ManyFlows, Plan, Row
 from optimizer.shocks import Path, Shock
-from optimizer.stage import Stage
+from optimizer.stage import Column, Stage
 
 DUST = 1e-9
 
@@ -115,4 +115,22 @@ def plan_values(instance: Instance, plan: Plan, sheet: Stage | None = None) -> l
         for o, row in rows.items():
             for t, column in found.get(("", o, what), {}).items():
                 values[column] = row[t]
+    return values
+
+
+def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> list[float]:
+    """A plan as the values of the integer columns among those given, in their order.
+
+    What the columns do not know is left out: a plan of another variant of the instance will do for a start.
+    """
+    sizes = {(build.option, build.t): build.size for build in plan.builds}
+    opened = {build.option: build.t for build in plan.builds if build.opened}
+    values = []
+    for column in columns:
+        o, what = column.mark.owner, column.mark.what
+        if column.integer and what == "by":
+            values.append(float(opened.get(o, len(instance.horizon.periods)) <= column.t))
+        elif column.integer:
+            unit = getattr(instance.options[o], "unit_size", 1.0)
+            values.append(min(float(round(sizes.get((o, column.t), 0.0) / unit)), column.upper))
     return values

@@ -24,6 +24,7 @@ from optimizer.plan import NEGLIGIBLE
 from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
 from optimizer.strategies.base import Listener, Priced, Solved, Step
+from optimizer.strategies.question import LEAST_COST, Question
 from optimizer.strategies.reading import DUST
 
 HELD = 1e-7
@@ -40,6 +41,7 @@ class Run:
     clock: Clock
     listener: Listener
     writer: formulation.Writer | None = None
+    question: Question = LEAST_COST
     history: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -47,7 +49,10 @@ class Run:
         self.began = time.perf_counter()
         self.shocks = tuple(self.shocks)
         self.stage = (self.writer or formulation.Writer(self.instance)).whole_stage(self.shocks)
+        for write in self.question.rows:
+            write(self.stage, self.instance, self.shocks)
         self.ration = Ration((), 1.0)
+        self.start: Vector | None = None
         self.aim: Aim = "cost"
         self._count()
         self.model = Model(self.stage, self.cost, self.settings, self.clock)
@@ -58,8 +63,8 @@ class Run:
         self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        """What is minimised: cost, and where floors fail the gap."""
-        cost = formulation.cost(self.stage, self.instance, self.shocks)
+        """What is minimised: what the question says, and where floors fail the gap."""
+        cost = self.question.objective(self.stage, self.instance, self.shocks)
         return cost, formulation.gap(self.stage, self.instance)
 
     def grow(self, shocks: Iterable[Shock]) -> None:
@@ -105,10 +110,10 @@ class Run:
 
     def kept(self) -> Solved | None:
         """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
-        self.unfix()
         self.floors(0.0)
         self.minimise("cost")
-        answer = self.ask("cost")
+        at_hand = self._started()
+        answer = self._better_than(at_hand, self.question.name)
         if answer.status == "infeasible" and not self.below:
             return Solved("infeasible", self.stage, history=tuple(self.history))
         if answer.status == "infeasible":
@@ -147,7 +152,10 @@ class Run:
         at_hand = self._at_hand(least.objective)
         if answer.status == "stopped" or self.clock.is_over:
             return self._finish(replace(at_hand or least, status="stopped"), least.objective, gap_bound, priced)
-        return self._finish(self._cheapest(at_hand, least), least.objective, gap_bound, priced)
+        answer = self._better_than(at_hand, "cost under the gap")
+        if answer.values is None:
+            answer = replace(least, status="stopped", bound=-math.inf)
+        return self._finish(answer, least.objective, gap_bound, priced)
 
     def _at_hand(self, gap: float) -> Answer | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
@@ -159,17 +167,25 @@ class Run:
                 return replace(answer, bound=-math.inf)
         return None
 
-    def _cheapest(self, at_hand: Answer | None, least: Answer) -> Answer:
-        """The gap is held, and a plan is at hand: only one that is noticeably cheaper is looked for."""
+    def _started(self) -> Answer | None:
+        """The best with the integers to start from, if there are any and they fit."""
+        if self.start is None or not len(self.model.integers):
+            return None
+        self.model.bound(self.model.integers, self.start, self.start)
+        answer = self.untimed()
+        return None if answer.values is None else replace(answer, bound=-math.inf)
+
+    def _better_than(self, at_hand: Answer | None, phase: str) -> Answer:
+        """Where a plan is at hand, only one that is noticeably better is looked for."""
         self.unfix()
         cutoff = math.inf
         if at_hand is not None:
             cutoff = at_hand.objective - self.settings.gap * abs(at_hand.objective)
-        answer = self.ask("cost under the gap", cutoff)
+        answer = self.ask(phase, cutoff)
         if answer.status == "infeasible" and at_hand is not None:
-            return replace(at_hand, bound=cutoff)
-        if answer.values is None:
-            return replace(at_hand or least, status="stopped", bound=-math.inf)
+            return replace(at_hand, status="optimal", bound=cutoff)
+        if answer.values is None and at_hand is not None:
+            return replace(at_hand, status="stopped", bound=-math.inf)
         return answer
 
     def fall_back(self) -> Solved:

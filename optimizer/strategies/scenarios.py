@@ -15,11 +15,13 @@ import numpy as np
 
 from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
+from optimizer.plan import Plan
 from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.base import Listener, Solved
 from optimizer.strategies.choice import worst
 from optimizer.strategies.cuts import FEW, Cuts
-from optimizer.strategies.reading import plan_values, read_plan
+from optimizer.strategies.question import LEAST_COST, Question
+from optimizer.strategies.reading import integers_of, plan_values, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.rounds import Rounds
 from optimizer.strategies.run import Run
@@ -32,30 +34,42 @@ MOSTLY = 0.8
 
 @dataclass(frozen=True)
 class Scenarios:
-    """Add only the shocks that bite. `add` is how many are added in a round, `first` names those to begin with.
+    """Add only the shocks that bite.
 
-    `few` is for `Cuts`, which take over where floors fail.
-
-    A responder that is already warm may be given; its answers are the same.
+    Attributes:
+        add: how many are added in a round.
+        responder: one that is already warm; its answers are the same.
+        first: names of shocks to begin with.
+        few: for `Cuts`, which take over where floors fail.
+        question: what is asked of the plans that keep the floors. Another than least cost has no answer where they
+            cannot be kept: the status is ``infeasible`` then.
+        plan: one to start from, which bounds the search.
     """
 
     add: int = 4
     responder: Responder | None = field(default=None, compare=False, repr=False)
     first: frozenset[str] = frozenset()
     few: int = FEW
+    question: Question = LEAST_COST
+    plan: Plan | None = field(default=None, compare=False, repr=False)
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
         """Find the cheapest plan that survives, or the one with the least gap."""
         responder = self.responder or Responder(instance)
-        if any(shock.probability > 0 for shock in instance.events):
+        likely = {shock.name for shock in instance.events if shock.probability > 0}
+        if likely and self.question.is_usual:
             return Cuts(self.add, responder, self.few).run(instance, settings, clock, listener)
         search = _Search(instance, settings, clock, listener, responder, self.add, self.few)
-        search.write(n for n, shock in enumerate(instance.events) if shock.name in self.first)
+        search.question, search.plan = self.question, self.plan
+        search.write(n for n, shock in enumerate(instance.events) if shock.name in self.first | likely)
         return search.solved()
 
 
 class _Search(Rounds):
     """One run: its `written` shocks are those that the model holds."""
+
+    question = LEAST_COST
+    plan: Plan | None = None
 
     def solved(self) -> Solved:
         """Relaxation first, then integers; the least gap where floors fail."""
@@ -86,6 +100,7 @@ class _Search(Rounds):
             self.best = solved
             if not violated:
                 return replace(solved, history=tuple(self.history))
+            self.plan, self.run.start = plan, solved.values[self.run.model.integers]
             self._write_out(worst(self.instance.events, violated, 2 * self.add))
             self.save("integers", {}, {})
 
@@ -111,7 +126,10 @@ class _Search(Rounds):
         self.run.grow(self.shocks()[had:])
 
     def _run(self) -> Run:
-        return Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
+        run = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer, self.question)
+        if self.plan is not None:
+            run.start = np.array(integers_of(self.instance, self.plan, run.stage.columns))
+        return run
 
     def _drop_the_idle(self, answer: Answer) -> None:
         """Forget the shocks whose rows have no price, if they are many: integers are easier to prove without them."""
@@ -125,6 +143,8 @@ class _Search(Rounds):
             self.run = self._run()
 
     def _least_gap(self) -> Solved:
+        if not self.question.is_usual:
+            return Solved("infeasible", self.run.stage, history=tuple(self.history))
         cuts = Cuts(self.add, self.responder, self.few)
         return cuts.least_gap(self.instance, self.settings, self.clock, self.hear, self.written, self.history)
 

@@ -1,0 +1,78 @@
+"""What is asked of all the plans that keep every floor: the cheapest, unless told otherwise.
+
+    objective   what is minimised: cost, outlay, the size of an option …
+    rows        what has to hold beside the instance: a cost that is not exceeded, an option that is left out …
+
+Rows are written once, before any shock is written out that has no probability.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from optimizer import formulation
+from optimizer.expression import Expression, total
+from optimizer.instance.schema import Instance
+from optimizer.levers import Sized
+from optimizer.shocks import Shock
+from optimizer.stage import Sense, Stage
+
+Objective = Callable[[Stage, Instance, Sequence[Shock]], Expression]
+Rows = Callable[[Stage, Instance, Sequence[Shock]], None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is minimised, and the rows that are added; `name` is what progress calls it."""
+
+    objective: Objective = formulation.cost
+    rows: tuple[Rows, ...] = ()
+    name: str = "cost"
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is the instance's own: least cost, and the least gap where floors fail."""
+        return self == LEAST_COST
+
+
+LEAST_COST = Question()
+
+
+def outlay(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+    """Undiscounted money that counts towards the budget."""
+    return total(stage.booked("outlay", year) for year in instance.horizon.years)
+
+
+def size(option: str, factor: float = 1.0) -> Objective:
+    """`factor` times what is bought of an option over all years: its size, or what a stockpile buys in t."""
+
+    def bought(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+        what = "size" if isinstance(instance.options[option], Sized) else "fill"
+        columns = stage.found().get(("", option, what), {})
+        return factor * total(Expression({column: 1.0}) for column in columns.values())
+
+    return bought
+
+
+def at_most(objective: Objective, bound: float, what: str) -> Rows:
+    """A row that holds an amount of money at or below a bound."""
+    return _bounded(objective, bound, what, "<=")
+
+
+def _bounded(objective: Objective, bound: float, what: str, sense: Sense) -> Rows:
+    def write(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
+        stage.require("question", what, None, objective(stage, instance, shocks), sense, bound, unit="USD")
+
+    return write
+
+
+def leaving_out(options: Iterable[str]) -> Rows:
+    """Rows that keep options from being bought."""
+    names = tuple(options)
+
+    def write(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
+        for option in names:
+            bought = size(option)(stage, instance, shocks)
+            if bought.terms:
+                stage.require("question", f"without_{option}", None, bought, "<=", 0.0)
+
+    return write
