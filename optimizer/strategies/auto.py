@@ -1,6 +1,7 @@
 """Which strategy fits an instance."""
 
 from optimizer.instance.schema import Instance
+from optimizer.plan import Plan
 from optimizer.solver.base import StrategyName
 from optimizer.strategies.base import Strategy
 from optimizer.strategies.cuts import Cuts
@@ -19,15 +20,18 @@ def chosen(
     instance: Instance,
     responder: Responder | None = None,
     first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
 ) -> Strategy:
-    """The strategy of a name; `first` are shocks that are known to bite, such as those of a question asked before.
+    """The strategy of a name.
+
+    `first` are shocks that are known to bite, `plan` is one to start from: those of a question that was asked before.
 
     ``auto`` takes the whole model for a handful of shocks, or for shocks with probabilities that last few periods in
     all; else scenarios, which turn to cuts where every shock counts.
     """
     if name == "whole" or (name == "auto" and _is_small(instance)):
         return Whole()
-    return Cuts(responder=responder) if name == "cuts" else Scenarios(responder=responder, first=first)
+    return Cuts(responder=responder) if name == "cuts" else Scenarios(responder=responder, first=first, plan=plan)
 
 
 def _is_small(instance: Instance) -> bool:

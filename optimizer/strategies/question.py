@@ -2,6 +2,7 @@
 
     objective   what is minimised: cost, outlay, the size of an option …
     rows        what has to hold beside the instance: a cost that is not exceeded, an option that is left out …
+    allowed     where floors cannot all be kept, the total gap that a plan may leave
 
 Rows are written once, before any shock is written out that has no probability.
 """
@@ -22,11 +23,15 @@ Rows = Callable[[Stage, Instance, Sequence[Shock]], None]
 
 @dataclass(frozen=True)
 class Question:
-    """What is minimised, and the rows that are added; `name` is what progress calls it."""
+    """What is minimised, and the rows that are added; `name` is what progress calls it.
+
+    `allowed` is in money. Above 0, every shock that can fail is written out: for instances in which these are few.
+    """
 
     objective: Objective = formulation.cost
     rows: tuple[Rows, ...] = ()
     name: str = "cost"
+    allowed: float = 0.0
 
     @property
     def is_usual(self) -> bool:

@@ -102,15 +102,22 @@ class Run:
         solved = self.kept()
         return self.least_gap() if solved is None else solved
 
+    def _keep_floors(self) -> None:
+        """As far as the question asks for it."""
+        if self.question.allowed > 0:
+            self.floors(math.inf, self.question.allowed)
+        else:
+            self.floors(0.0)
+
     def relaxed(self) -> Answer:
         """The least cost with all floors kept, without integers."""
-        self.floors(0.0)
+        self._keep_floors()
         self.minimise("cost")
         return self.model.solve(relaxed=True)
 
     def kept(self) -> Solved | None:
         """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
-        self.floors(0.0)
+        self._keep_floors()
         self.minimise("cost")
         at_hand = self._started()
         answer = self._better_than(at_hand, self.question.name)

@@ -62,6 +62,8 @@ class Scenarios:
         search = _Search(instance, settings, clock, listener, responder, self.add, self.few)
         search.question, search.plan = self.question, self.plan
         search.write(n for n, shock in enumerate(instance.events) if shock.name in self.first | likely)
+        if self.question.allowed > 0:
+            search.write(np.flatnonzero(responder.idle(clock).gap > 0.0).tolist())
         return search.solved()
 
 

@@ -4,7 +4,7 @@
     rest / integers      all but the last integer programme (relaxations, checks, reading back, audit) against it
     growth               time against that of the line before, divided by the growth in shocks; 1 is linear
     outside / solver     all that is not the solver's own time against the solver's
-    passes               how often all shocks were asked until the relaxation was known to 1e-4, where every shock counts
+    passes               where every shock counts: how often all were asked until the relaxation was known to 1e-4
     all / relaxation     time to the plan with integers, proven to the gap, against that of the relaxation
     stress               wall seconds of 10,000 sampled shocks against a plan, on all cores
     warm check           wall time of one shock that is checked against another plan, Python included
