@@ -36,7 +36,8 @@ def test_questions_about_tiny() -> None:
         assert least.cost == pytest.approx(so.solve(so.load(TINY)).total_cost, rel=1e-9)
         # Without the plant 140 t would have to be in a reserve of 100.
         assert asker.ask(question=Question(rows=(leaving_out(["plant"]),), name="no plant")).status == "infeasible"
-        most = asker.ask(question=Question(size("plant", -1.0), (at_most(cost, least.cost * (1 + 1e-7), "cost"),), "most"))
+        capped = at_most(cost, least.cost * (1 + 1e-7), "cost")
+        most = asker.ask(question=Question(size("plant", -1.0), (capped,), "most"))
         assert -most.value == pytest.approx(20)
         assert most.cost <= least.cost * (1 + 1e-6)
         poor = asker.ask(so.load(TINY).with_budget(5e6))
