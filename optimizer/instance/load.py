@@ -23,7 +23,7 @@ from optimizer.instance.draft import Draft
 from optimizer.instance.scenarios import KEY as SCENARIOS
 from optimizer.instance.scenarios import malformed, of_scenario, played, usable
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy
-from optimizer.levers import KINDS
+from optimizer.levers import KINDS, Recycling, Refining
 from optimizer.network import Demand, Process
 from optimizer.shocks import ShockSpec
 
@@ -213,7 +213,8 @@ def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> d
     whole: dict[str, Any] = _at_home(entry, home)
     if section in ("processes", "demands", "options"):
         whole["id"] = name
-    if section == "options" and entry.get("kind") in ("refining", "recycling") and entry.get("region") is None:
+    kind = entry.get("kind") if section == "options" else None
+    if isinstance(kind, str) and issubclass(KINDS[kind], (Refining, Recycling)) and entry.get("region") is None:
         whole["region"] = home
     if section in ("shocks", "ensembles"):
         whole = _cuts_at_home(whole, home)
