@@ -127,13 +127,7 @@ LEVERS: dict[Any, so.Auditor] = {
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    for lever, auditor in (
-        (Standby, OfStandby()),
-        (Thrift, OfThrift()),
-        (Rationing, so.Auditor()),
-        (Wharf, OfWharf()),
-        (Spendthrift, OfWharf()),
-    ):
+    for lever, auditor in LEVERS.items():
         so.register(lever, auditor)
     yield
     for kind in set(KINDS) - SHIPPED:
