@@ -81,7 +81,10 @@ SHOCK = st.fixed_dictionaries(
         "months": st.sampled_from([6, 12]),
         "deliberate": st.booleans(),
         "cuts": st.lists(
-            st.fixed_dictionaries({"region": st.sampled_from(["rival", "friend"]), "severity": SHARE}),
+            st.fixed_dictionaries(
+                {"region": st.sampled_from(["rival", "friend"]), "severity": SHARE},
+                optional={"deliberate": st.booleans()},
+            ),
             min_size=1,
             max_size=2,
         ),

@@ -1,10 +1,10 @@
 """Shocks that need no answer, since another one is at least as bad whatever the plan.
 
 A shock is **dominated** by another that starts in the same period, lasts at least as long, and in every period cuts
-every activity at least as much, asks for no less, has no lower floors, no better partnerships, and no more restraint.
-Whatever survives the worse one survives it too: cutting the other's answer to the window (and scaling it with the
-demand) is an answer to this one. Leverage and partnerships cannot turn this round, for what they give back of a cut
-never exceeds the capacity that was there.
+every activity at least as much, in all and by what no leverage restrains, asks for no less, and has no lower floors and
+no better partnerships. Whatever survives the worse one survives it too: cutting the other's answer to the window (and
+scaling it with the demand) is an answer to this one. Leverage and partnerships cannot turn this round, for what they
+give back of a cut never exceeds the capacity that was there.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def _badness(instance: Instance) -> Vector:
     """One row a shock, comparable where the start is the same: more is worse in every column, 0 after the window."""
     events, longest = instance.events, max((len(shock.periods) for shock in instance.events), default=0)
     names = sorted(instance.activities)
-    width = longest * (len(names) + 2 * len(instance.demands)) + len(instance.options) + 2
+    width = longest * (2 * len(names) + 2 * len(instance.demands)) + len(instance.options) + 1
     result = np.zeros((len(events), width))
     for length in {len(shock.periods) for shock in events}:
         numbers = [n for n, shock in enumerate(events) if len(shock.periods) == length]
@@ -61,13 +61,14 @@ def _rows(instance: Instance, path: Path, names: Sequence[str], size: int, longe
     columns = [np.full(size, float(len(path.periods)))]
     after = [np.zeros(size)] * (longest - len(path.periods))
     for name in names:
-        profile = path.severity.get(name, (0.0,) * len(path.periods))
-        columns += [np.broadcast_to(number, size) for number in profile] + after
+        lost = [path.lost(name, t) for t in path.periods]
+        unrestrained = [np.where(path.deliberate, path.mishap(name, t), path.cut(name, t)) for t in path.periods]
+        for profile in (lost, unrestrained):
+            columns += [np.broadcast_to(number, size) for number in profile] + after
     for d in instance.demands:
         for numbers in (path.demand[d], path.floor[d]):
             columns += [np.broadcast_to(number, size) for number in numbers] + after
     for o, option in instance.options.items():
         reliability = path.reliability.get(o, getattr(option, "reliability", 0.0))
         columns.append(np.broadcast_to(-np.asarray(reliability), size))
-    columns.append(np.broadcast_to(-np.asarray(path.deliberate, dtype=float), size))
     return np.array(columns).T
