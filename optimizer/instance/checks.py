@@ -12,6 +12,7 @@ from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
 from optimizer.instance.rules import rules_ask_something
 from optimizer.instance.schema import Instance
+from optimizer.instance.threats import adversary_can_act
 from optimizer.instance.windows import probabilities_add_up, shock_names_are_distinct, shocks_are_inside_the_horizon
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
 
@@ -211,6 +212,7 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     probabilities_add_up,
     cuts_match,
     rules_ask_something,
+    adversary_can_act,
     floors_have_a_source,
     floors_have_a_price,
     magnitudes_are_plausible,

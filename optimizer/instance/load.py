@@ -14,6 +14,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from optimizer.adversaries import AdversarySpec
 from optimizer.ensembles import EnsembleSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
@@ -34,7 +35,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "ensembles": EnsembleSpec,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
-_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy")
+_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", "adversary")
 
 
 def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
@@ -119,7 +120,7 @@ class _Reader:
         home = data.get("home")
         horizon = self._one(Horizon, ("horizon",), data.get("horizon")) if data.get("horizon") is not None else None
         parts = {section: self._section(section, home) for section in SECTIONS}
-        policy = self._policy(home)
+        policy, adversary = self._policy(home), self._adversary(home)
         header = {key: data[key] for key in _HEADER if data.get(key) is not None}
         header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
         frame = self._one(Instance, (), header)
@@ -127,7 +128,7 @@ class _Reader:
         sound = not self.findings
         instance = None
         if horizon is not None and frame is not None:
-            update = {"horizon": horizon, "policy": policy or Policy(), **parts}
+            update = {"horizon": horizon, "policy": policy or Policy(), "adversary": adversary, **parts}
             instance = frame.model_copy(update=update)
         return Draft(instance, declared, sound, resolved=sound)
 
@@ -177,6 +178,18 @@ class _Reader:
         if isinstance(entry.get(RULE), (list, tuple)):
             entry[RULE] = [_cuts_at_home(rule, home) for rule in entry[RULE]]
         return self._one(Policy, ("policy",), entry)
+
+    def _adversary(self, home: Any) -> AdversarySpec | None:
+        entry = self.document.data.get("adversary")
+        if entry is None:
+            return None
+        if not isinstance(entry, Mapping):
+            self.report(("adversary",), "is not a mapping", "Write its fields in braces or on lines of their own.")
+            return None
+        entry = dict(entry)
+        if isinstance(entry.get("targets"), Mapping):
+            entry["targets"] = {name: _cuts_at_home(target, home) for name, target in entry["targets"].items()}
+        return self._one(AdversarySpec, ("adversary",), entry)
 
     def _one[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
         try:
