@@ -35,9 +35,7 @@ def some_plan(instance: Instance, seed: int, share: float) -> Vector:
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=7), st.integers(0, 15))
 def test_maximal_sets_are_those_that_nothing_affordable_can_be_added_to(prices: list[int], budget: int) -> None:
     targets = {f"t{i}": {"price": price, "cuts": [{"process": "p", "severity": 1}]} for i, price in enumerate(prices)}
-    spec = AdversarySpec.model_validate(
-        {"attack_budget": budget, "months": 12, "starts": "2027", "targets": targets}
-    )
+    spec = AdversarySpec.model_validate({"attack_budget": budget, "months": 12, "starts": "2027", "targets": targets})
     affordable = [frozenset(names) for names in subsets(tuple(targets)) if spec.affords(names)]
     maximal = {names for names in affordable if not any(names < other for other in affordable)}
     found = spec.maximal(10_000)
