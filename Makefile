@@ -9,7 +9,7 @@ RUN := .venv/bin
 SHOCKS ?= 10000
 WHOLE ?= 300
 
-.PHONY: solve test lint bench clean
+.PHONY: solve test lint bench cases clean
 .DEFAULT_GOAL := solve
 
 solve: .venv/.ready
@@ -25,6 +25,10 @@ lint: .venv/.ready-dev
 
 bench: .venv/.ready-dev
 	$(RUN)/python -m tests.speed --shocks $(SHOCKS) --whole $(WHOLE)
+
+# Solves every shipped case under the settings of its file in instances/expected, and checks the figures.
+cases: .venv/.ready-dev
+	$(RUN)/python -m tests.cases_expected
 
 clean:
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -21,6 +21,9 @@ from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
 from optimizer.instance.document import Document, Place, override, parse, walk
 from optimizer.instance.draft import Draft
+from optimizer.instance.home import at_home, complete, cuts_at_home
+from optimizer.instance.scenarios import KEY as SCENARIOS
+from optimizer.instance.scenarios import malformed, of_scenario, played, usable
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy
 from optimizer.levers import KINDS
 from optimizer.network import Demand, Process
@@ -35,7 +38,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "ensembles": EnsembleSpec,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
-_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", "adversary")
+_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", "adversary", SCENARIOS)
 
 
 def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
@@ -66,7 +69,7 @@ def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instan
     document = parse(text, str(path))
     for assignment in overrides:
         override(document, assignment)
-    return _checked(document)
+    return checked(document)
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
@@ -75,7 +78,12 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
     Raises:
         InstanceError: with every finding.
     """
-    return _checked(Document(name, _with_text_keys(data)))[0]
+    return checked(written(data, name))[0]
+
+
+def written(data: Mapping[str, Any], name: str) -> Document:
+    """A mapping as if it were a file of that name."""
+    return Document(name, _with_text_keys(data))
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -84,7 +92,24 @@ def _with_text_keys(value: Any) -> Any:
     return [_with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
+def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
+    """The instance that a document holds, and its warnings.
+
+    Raises:
+        InstanceError: with every finding.
+    """
+    instance, findings = _examined(document)
+    for name in usable(document):
+        findings += of_scenario(name, _examined(played(document, name))[1], findings)
+    findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
+    if any(finding.severity == "error" for finding in findings):
+        raise InstanceError(findings)
+    assert instance is not None
+    return instance, tuple(findings)
+
+
+def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
+    """What could be read of a document, and all that is to be said of it."""
     reader = _Reader(document)
     draft = reader.draft()
     for check in PASSES:
@@ -92,11 +117,7 @@ def _checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         if check in NAMES and any(severity == "error" for *_, severity in problems):
             draft = replace(draft, resolved=False)
         reader.findings += [document.finding(*problem) for problem in problems]
-    findings = sorted(dict.fromkeys(reader.findings), key=lambda finding: finding.line or 0)
-    if any(finding.severity == "error" for finding in findings):
-        raise InstanceError(findings)
-    assert draft.instance is not None
-    return draft.instance, tuple(findings)
+    return draft.instance, reader.findings
 
 
 class _Reader:
@@ -104,7 +125,7 @@ class _Reader:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.findings = list(document.findings)
+        self.findings = [*document.findings, *malformed(document)]
 
     def report(self, place: Place, what: str, cure: str) -> None:
         self.findings.append(self.document.finding(place, what, cure))
@@ -129,6 +150,7 @@ class _Reader:
         instance = None
         if horizon is not None and frame is not None:
             update = {"horizon": horizon, "policy": policy or Policy(), "adversary": adversary, **parts}
+            update[SCENARIOS] = usable(self.document)
             instance = frame.model_copy(update=update)
         return Draft(instance, declared, sound, resolved=sound)
 
@@ -152,7 +174,7 @@ class _Reader:
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
         model = SECTIONS[section] if section != "options" else self._kind(place, entry)
-        return None if model is None else self._one(model, place, _complete(section, name, entry, home))
+        return None if model is None else self._one(model, place, complete(section, name, entry, home))
 
     def _kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
         kind = entry.get("kind")
@@ -174,9 +196,9 @@ class _Reader:
         entry = dict(entry)
         for key in ("max_share", "min_share"):
             if isinstance(entry.get(key), (list, tuple)):
-                entry[key] = [_at_home(rule, home) for rule in entry[key]]
+                entry[key] = [at_home(rule, home) for rule in entry[key]]
         if isinstance(entry.get(RULE), (list, tuple)):
-            entry[RULE] = [_cuts_at_home(rule, home) for rule in entry[RULE]]
+            entry[RULE] = [cuts_at_home(rule, home) for rule in entry[RULE]]
         return self._one(Policy, ("policy",), entry)
 
     def _adversary(self, home: Any) -> AdversarySpec | None:
@@ -188,7 +210,7 @@ class _Reader:
             return None
         entry = dict(entry)
         if isinstance(entry.get("targets"), Mapping):
-            entry["targets"] = {name: _cuts_at_home(target, home) for name, target in entry["targets"].items()}
+            entry["targets"] = {name: cuts_at_home(target, home) for name, target in entry["targets"].items()}
         return self._one(AdversarySpec, ("adversary",), entry)
 
     def _one[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
@@ -199,38 +221,6 @@ class _Reader:
                 inner = tuple(part for part in error["loc"])
                 self.report((*place, *inner), *_in_words(model, dict(error), inner))
             return None
-
-
-def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
-    """The entry with its own name in it, `home` resolved, and the region of refining and recycling filled in."""
-    whole: dict[str, Any] = _at_home(entry, home)
-    if section in ("processes", "demands", "options"):
-        whole["id"] = name
-    if section == "options" and entry.get("kind") in ("refining", "recycling") and entry.get("region") is None:
-        whole["region"] = home
-    if section in ("shocks", "ensembles"):
-        whole = _cuts_at_home(whole, home)
-        if isinstance(whole.get("events"), Mapping):
-            whole["events"] = {name: _cuts_at_home(event, home) for name, event in whole["events"].items()}
-    return whole
-
-
-def _cuts_at_home(entry: Any, home: Any) -> Any:
-    if isinstance(entry, Mapping) and isinstance(entry.get("cuts"), (list, tuple)):
-        return {**entry, "cuts": [_at_home(cut, home) for cut in entry["cuts"]]}
-    return entry
-
-
-def _at_home(entry: Any, home: Any) -> Any:
-    if not isinstance(entry, Mapping):
-        return entry
-    whole = dict(entry)
-    region = whole.get("region")
-    if home is not None and isinstance(region, (list, tuple)):
-        whole["region"] = [home if name == "home" else name for name in region]
-    elif home is not None and region == "home":
-        whole["region"] = home
-    return whole
 
 
 def _in_words(model: type[BaseModel], error: dict[str, Any], place: Sequence[Any]) -> tuple[str, str]:
