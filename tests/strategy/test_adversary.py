@@ -70,7 +70,7 @@ def market(attack_budget: float, works: float | None = None, **more: Any) -> dic
     [
         # He can afford nothing.
         (1, None, 0, {}),
-        # East for 2 leaves 40 t of the 60: 20 t/yr of works at 30. West, which leaves 60, he may strike as well: no harm.
+        # East for 2 leaves 40 t of the 60: 20 t/yr of works at 30. West, for 3, leaves 60: no harm.
         (3, None, 600, {"works": 20}),
         # Both for 5: 60 t/yr at 30.
         (5, None, 1800, {"works": 60}),
