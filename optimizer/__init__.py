@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
-    from optimizer.audit import verify
+    from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
     from optimizer.instance.schema import Instance
@@ -28,7 +28,7 @@ _HOMES = {
     "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
-    "audit": ("verify",),
+    "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
     "instance.schema": ("Instance",),
@@ -41,6 +41,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AuditError",
+    "Auditor",
     "Build",
     "Finding",
     "Flows",
@@ -59,6 +60,7 @@ __all__ = [
     "inspect",
     "load",
     "read",
+    "register",
     "solve",
     "stress",
     "time_to_survive",
