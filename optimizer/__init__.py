@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
     from optimizer.instance.schema import Instance
-    from optimizer.instance.variants import without
+    from optimizer.instance.variants import forcing, under, without
     from optimizer.plan import Build, Flows, Outcome, Plan, Service
     from optimizer.result import Result
     from optimizer.solver import Settings
@@ -32,7 +32,7 @@ _HOMES = {
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
     "instance.schema": ("Instance",),
-    "instance.variants": ("without",),
+    "instance.variants": ("forcing", "under", "without"),
     "plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "result": ("Result",),
     "solver": ("Settings",),
@@ -55,12 +55,14 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "forcing",
     "inspect",
     "load",
     "read",
     "solve",
     "stress",
     "time_to_survive",
+    "under",
     "verify",
     "without",
 ]

@@ -97,7 +97,7 @@ def _tie(stage: Stage, option: Sized) -> None:
 
 
 def write_policy(stage: Stage, instance: Instance) -> None:
-    """Budgets on outlay, shares of the baseline's production, and cuts that are to be survived for so long."""
+    """Budgets on outlay, shares of the baseline's production, what has to be bought, and what is to be endured."""
     policy, years = instance.policy, instance.horizon.years
     outlay = {year: stage.booked("outlay", year) for year in years}
     if policy.budget is not None:
@@ -110,9 +110,27 @@ def write_policy(stage: Stage, instance: Instance) -> None:
         _share(stage, instance, f"max_share_{i}", rule, "<=")
     for i, rule in enumerate(policy.min_share):
         _share(stage, instance, f"min_share_{i}", rule, ">=")
+    _force(stage, instance)
     # A cut is survived for τ where its linear programme with time fixed at τ has a solution: rows like any path's.
     for path in instance.rules.values():
         write_path(stage, instance, path)
+
+
+def bought(stage: Stage, instance: Instance, option: str, year: int | None = None) -> Expression:
+    """What is bought of an option over all years or in one: its size, or what a stockpile buys in t."""
+    what = "size" if isinstance(instance.options[option], Sized) else "fill"
+    columns = stage.found().get(("", option, what), {})
+    some = (column for t, column in columns.items() if year is None or instance.horizon.year(t) == year)
+    return total(Expression({column: 1.0}) for column in some)
+
+
+def _force(stage: Stage, instance: Instance) -> None:
+    """Σ over the decision points of a year n[a] = size; of a stockpile Σ over its periods f[t] = size."""
+    for o, sizes in instance.policy.force.items():
+        option = instance.options[o]
+        unit = option.unit if isinstance(option, Sized) else "t"
+        for year, size in sizes.items():
+            stage.require("policy", f"force_{o}_{year}", None, bought(stage, instance, o, year), "==", size, unit=unit)
 
 
 def _share(stage: Stage, instance: Instance, what: str, rule: ShareRule, sense: Sense) -> None:

@@ -4,6 +4,7 @@ Amount      2.5e9 · 2_500_000_000 · 2.5B · 250M · 40k        any finite numb
 Quantity    the same, 0 or more                              t, t/yr, USD, …
 Share       0 … 1
 Series      a number, or {year: number}: linear between the years given, flat outside them
+ByYear      {year: number}: each for that year alone
 """
 
 import math
@@ -145,6 +146,18 @@ def _year(key: Any) -> int:
     return int(text)
 
 
+def parse_by_year(value: Any) -> Any:
+    """Years with amounts, for pydantic to go on with; each amount stands for its own year alone.
+
+    Raises:
+        PydanticCustomError: no mapping, or an empty one.
+    """
+    if not isinstance(value, Mapping) or not value:
+        what = "is an empty mapping" if isinstance(value, Mapping) else f"{_shown(value)} names no year"
+        raise finding(what, "Write years with their sizes: {2027: 100}.")
+    return value
+
+
 def _plain(series: Series) -> float | dict[int, float]:
     if len(series.points) == 1 and series.points[0][0] == 0:
         return series.points[0][1]
@@ -172,6 +185,7 @@ Share = Annotated[Amount, AfterValidator(a_share)]
 AmountSeries = Annotated[Series, BeforeValidator(parse_series), PlainSerializer(_plain), WithJsonSchema(_SERIES_SCHEMA)]
 QuantitySeries = Annotated[AmountSeries, _each(not_negative)]
 ShareSeries = Annotated[AmountSeries, _each(a_share)]
+ByYear = Annotated[Mapping[Annotated[int, BeforeValidator(_year)], Positive], BeforeValidator(parse_by_year)]
 
 
 class Described(BaseModel):

@@ -333,3 +333,43 @@ def test_console_script_is_the_same() -> None:
     assert script is not None
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == diversify("--version").stdout
+
+
+SCENARIO = "scenarios.high={demands.motors.quantity: {2026: 100, 2030: 150}}"
+
+
+def test_what_has_to_be_bought_is_an_override_that_the_plan_carries(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    done = diversify("solve", TINY, "--force", "plant=40@2027", "--force", "reserve=80@2026", "--output", str(plan))
+    assert done.returncode == 0, done.stderr
+    assert "† has to be bought (policy.force)." in done.stdout
+    data = json.loads(plan.read_text(encoding="utf-8"))["data"]
+    assert data["policy"]["force"] == {"plant": {"2027": 40.0}, "reserve": {"2026": 80.0}}
+    assert diversify("verify", str(plan)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--force", "plant=40"), 2, "OPTION=SIZE@YEAR"),
+        (("--force", "plant=forty@2027"), 2, '"forty" is not a number'),
+        (("--force", "plant=20@2027", "--force", "plant=40@2027"), 2, "plant in 2027 stands twice"),
+        (("--force", "plant=40@2027", "--without", "plant"), 2, "left out and has to be bought"),
+        (("--force", "plnt=40@2027"), 3, 'Did you mean "plant"?'),
+        (("--force", "plant=40@2031"), 3, "2031 is outside the horizon, 2026 to 2030"),
+        (("--scenario", "hihg", "--set", SCENARIO), 3, 'Did you mean "high"?'),
+        (("--scenario", "high"), 3, "The file has none"),
+    ],
+)
+def test_variants_of_the_command_line_are_refused_with_a_cure(words: tuple[str, ...], code: int, said: str) -> None:
+    done = diversify("solve", TINY, *words)
+    assert done.returncode == code
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert not done.stdout
+
+
+def test_a_scenario_is_applied_and_named() -> None:
+    done = diversify("solve", TINY, "--set", SCENARIO, "--scenario", "high", "--json")
+    result = json.loads(done.stdout)
+    assert "Scenario high: demands.motors.quantity." in result["notes"]
+    assert result["outlay"] > 11.5e6 + 1

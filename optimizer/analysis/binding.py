@@ -26,7 +26,7 @@ def binding(instance: Instance, solved: Solved, most: int = 12) -> tuple[Price, 
     for row, price in zip(priced.stage.rows, priced.prices, strict=True):
         if price == 0 or (row.mark.what == "most" and not _is_used(priced, row)):
             continue
-        found = _of_rule(instance, priced, row) if row.mark.path in instance.rules else _row(instance, row)
+        found = _of_rule(instance, priced, row) if row.mark.path in instance.rules else _row(instance, row, price)
         for what, step, size in found:
             worths[what, step] += abs(price) * size
     for column, value, price in zip(priced.stage.columns, priced.values, priced.reduced, strict=True):
@@ -51,7 +51,7 @@ def _name(instance: Instance, owner: str) -> str:
     return owner
 
 
-def _row(instance: Instance, row: Row) -> Iterator[Found]:
+def _row(instance: Instance, row: Row, price: float) -> Iterator[Found]:
     owner, what = row.mark.owner, row.mark.what
     name = _name(instance, owner)
     if what == "floor" and row.t is not None:
@@ -70,6 +70,13 @@ def _row(instance: Instance, row: Row) -> Iterator[Found]:
         yield f"{name} having to run in peace", "one point less", POINT * instance.horizon.delta
     elif what == "balance" and row.right < 0:
         yield f"the scrap there is: {name}", "1 % more", POINT * -row.right
+    elif what.startswith("force_"):
+        o, _, year = what.removeprefix("force_").rpartition("_")
+        yield (
+            f"having to buy {_name(instance, o)} in {year}",
+            "1 % less" if price > 0 else "1 % more",
+            POINT * row.right,
+        )
     elif what.startswith(("max_share", "min_share")):
         yield _rule(instance, what), "one point looser", POINT
 

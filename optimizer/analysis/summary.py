@@ -141,4 +141,6 @@ def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...]]:
     for build in plan.builds:
         bought[build.option] = bought.get(build.option, 0.0) + build.size
     bought |= {o: sum(row) for o, row in plan.fills.items() if any(row)}
+    # What has to be bought says nothing about what would pay for itself.
+    bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
     return bought, clash(instance, Settings(), Clock()) if instance.rules else ()

@@ -47,6 +47,15 @@ class Figures(Endurance):
             self._share(f"policy.max_share_{i}", rule, baseline, sign=1.0)
         for i, rule in enumerate(policy.min_share):
             self._share(f"policy.min_share_{i}", rule, baseline, sign=-1.0)
+        for o, sizes in policy.force.items():
+            for year, size in sizes.items():
+                self.report.equal(f"policy.force.{o}.{year}", self._purchased(o, year), size)
+
+    def _purchased(self, o: str, year: int) -> float:
+        """What the plan buys of an option in a calendar year."""
+        fills = self.result.plan.fills.get(o, ())
+        filled = (fill for t, fill in enumerate(fills) if self.year(t) == year)
+        return math.fsum([*(build.size for build in self.builds[o] if self.year(build.t) == year), *filled])
 
     def _share(self, row: str, rule: Any, baseline: Flows, *, sign: float) -> None:
         for t in self.periods:

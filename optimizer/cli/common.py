@@ -4,7 +4,7 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,10 +13,21 @@ if TYPE_CHECKING:
 
     from optimizer.errors import Finding
     from optimizer.instance.schema import Instance
+    from optimizer.instance.variants import Without
     from optimizer.result import Result
     from optimizer.strategies.base import Listener, Step
 
 SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
+]
+LeftOut = Annotated[list[str] | None, typer.Option(help="Leave out an option, or all of a kind. May be repeated.")]
+Forced = Annotated[
+    list[str] | None,
+    typer.Option("--force", metavar="OPTION=SIZE@YEAR", help="What has to be bought, such as plant=40@2027. Repeat."),
+]
 
 
 def exit_code(result: "Result") -> int:
@@ -122,6 +133,51 @@ def loaded(file: str, overrides: Sequence[str]) -> "Instance":
     if findings:
         show_findings(findings)
     return instance
+
+
+def forces(texts: Sequence[str]) -> list[tuple[str, int, float]]:
+    """Option, year and size of each ``OPTION=SIZE@YEAR``; refused as usage where it is none."""
+    found: dict[tuple[str, int], float] = {}
+    for text in texts:
+        option, equals, rest = text.partition("=")
+        size, at, year = rest.partition("@")
+        if not (option.strip() and equals and at and year.strip().isdigit()):
+            what = f'"{text}" is not OPTION=SIZE@YEAR; write it like plant=40@2027.'
+            raise typer.BadParameter(what, param_hint="--force")
+        key = (option.strip(), int(year))
+        if key in found:
+            raise typer.BadParameter(f"{key[0]} in {year} stands twice.", param_hint="--force")
+        found[key] = amount(size, "--force") or 0.0
+    return [(option, year, size) for (option, year), size in found.items()]
+
+
+def prepared(
+    file: str,
+    overrides: Sequence[str],
+    scenario: str | None = None,
+    force: Sequence[tuple[str, int, float]] = (),
+    without: Sequence[str] = (),
+) -> "Without":
+    """The instance of a file as the command line wants it, and what went in words.
+
+    The file's own values are overridden first, then a scenario's; then what has to be bought is added and options are
+    left out. Warnings go to stderr.
+    """
+    from dataclasses import replace
+
+    from optimizer.instance.variants import forcing, under
+    from optimizer.instance.variants import without as leave_out
+
+    instance, notes = loaded(file, overrides), list[str]()
+    if scenario is not None:
+        notes.append(f"Scenario {scenario}: {', '.join(instance.scenarios.get(scenario, ()))}.")
+        instance = under(instance, scenario)
+    instance = forcing(instance, force)
+    reduced = leave_out(instance, without)
+    gone = [option for option, *_ in force if option not in reduced.instance.options]
+    if gone:
+        raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
+    return replace(reduced, notes=(*notes, *reduced.notes))
 
 
 @contextlib.contextmanager

@@ -17,8 +17,10 @@ def solve(
     budget: Annotated[
         str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
     ] = None,
-    without: Annotated[
-        list[str] | None, typer.Option(help="Leave out an option, or all of a kind. May be repeated.")
+    without: common.LeftOut = None,
+    force: common.Forced = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
     ] = None,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best plan is taken.")] = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
@@ -40,10 +42,7 @@ def solve(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the search here, to go on after an interruption.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
-    ] = None,
+    set_: common.Overrides = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     csv: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write CSV tables into this folder.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the plan to this file.")] = None,
@@ -66,12 +65,11 @@ def solve(
 
     import time
 
-    from optimizer.instance.variants import without as leave_out
     from optimizer.solver import Settings
 
     began = time.perf_counter()
-    instance = common.loaded(file, set_ or ())
-    reduced = leave_out(instance, without or ())
+    forces = common.forces(force or ())
+    reduced = common.prepared(file, set_ or (), scenario, forces, without or ())
     load_seconds = time.perf_counter() - began
 
     from optimizer.analysis.solve import solve as find
@@ -89,7 +87,7 @@ def solve(
         cluster=cluster,
         checkpoint=str(checkpoint) if checkpoint else None,
     )
-    with common.progress(instance.money) as listener:
+    with common.progress(reduced.instance.money) as listener:
         result = find(reduced.instance, limit, settings, listener, reduced.notes, load_seconds)
     if json:
         typer.echo(result.to_json(whole=False))

@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Callable, Iterator
 
 from optimizer.instance.draft import Draft, Place, Problem
+from optimizer.instance.forcing import forced_purchases_are_possible
 from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
 from optimizer.instance.rules import rules_ask_something
 from optimizer.instance.schema import Instance
@@ -211,6 +212,7 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     probabilities_add_up,
     cuts_match,
     rules_ask_something,
+    forced_purchases_are_possible,
     floors_have_a_source,
     floors_have_a_price,
     magnitudes_are_plausible,

@@ -5,8 +5,8 @@ Keys are always text. A key that stands twice in one mapping is a finding, since
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -22,23 +22,25 @@ _SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
 @dataclass
 class Document:
-    """Plain data, the line of every value, and what was wrong with the text itself."""
+    """Plain data, the line of every value, and what was wrong with the text itself.
+
+    Where a value was overridden, file and line are those of the finding in `overrides`.
+    """
 
     file: str
     data: dict[str, Any]
     lines: dict[Place, int] = field(default_factory=dict)
-    overrides: dict[Place, str] = field(default_factory=dict)
+    overrides: dict[Place, Finding] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line of the value there or of the nearest thing around it."""
         where = ".".join(str(part) for part in place)
-        for depth in range(len(place), -1, -1):
-            if place[:depth] in self.overrides:
-                return Finding(self.overrides[place[:depth]], None, where, what, cure, severity)
-            if place[:depth] in self.lines:
-                return Finding(self.file, self.lines[place[:depth]], where, what, cure, severity)
-        return Finding(self.file, None, where, what, cure, severity)
+        around = [place[:depth] for depth in range(len(place), -1, -1)]
+        source = next((self.overrides[each] for each in around if each in self.overrides), None)
+        line = next((self.lines[each] for each in around if each in self.lines), None)
+        file, line = (source.file, source.line) if source is not None else (self.file, line)
+        return Finding(file, line, where, what, cure, severity)
 
 
 def parse(text: str, file: str) -> Document:
@@ -148,11 +150,25 @@ def override(document: Document, assignment: str) -> None:
         cure = "Write KEY=VALUE, such as demands.ev_motors.survival=0.6."
         raise InstanceError([Finding(source, None, "", "is no assignment", cure)])
     value = parse(f"value: {text}", source).data.get("value")
-    parts = path.strip().split(".")
+    assign(document, path, value, Finding(source, None, "", "", ""))
+
+
+def assign(document: Document, path: str | Sequence[str], value: Any, source: Finding) -> Place:
+    """Put a value where a dotted path leads, or a path of keys taken as they are; mappings on the way are made.
+
+    What is later found there is said of the file and line of `source`.
+
+    Returns:
+        The place.
+
+    Raises:
+        InstanceError: a path that leads through something that is not there.
+    """
+    parts = path.strip().split(".") if isinstance(path, str) else list(path)
     holder: Any = document.data
     place: Place = ()
     while parts:
-        key, parts = _step(holder, parts, source)
+        key, parts = _step(holder, parts, source, is_dotted=isinstance(path, str))
         place = (*place, key)
         if not parts:
             holder[key] = value
@@ -161,19 +177,20 @@ def override(document: Document, assignment: str) -> None:
             document.overrides[place] = source
         holder = holder[key]
     document.overrides[place] = source
+    return place
 
 
-def _step(holder: Any, parts: list[str], source: str) -> tuple[str | int, list[str]]:
-    """The next key of a dotted path; the longest name that is there wins, so that names may hold dots."""
+def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
+    """The next key of a path; of a dotted one the longest name that is there wins, so that names may hold dots."""
     if isinstance(holder, dict):
-        for length in range(len(parts), 0, -1):
+        for length in range(len(parts) if is_dotted else 1, 0, -1):
             if ".".join(parts[:length]) in holder:
                 return ".".join(parts[:length]), parts[length:]
         return parts[0], parts[1:]
     if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
         return int(parts[0]), parts[1:]
     what = f'"{parts[0]}" leads nowhere: what stands before it is {_kind(holder)}'
-    raise InstanceError([Finding(source, None, "", what, "Name a key that exists; items of a list count from 0.")])
+    raise InstanceError([replace(source, what=what, cure="Name a key that exists; items of a list count from 0.")])
 
 
 def _kind(holder: Any) -> str:

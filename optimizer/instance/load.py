@@ -20,6 +20,8 @@ from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
 from optimizer.instance.document import Document, Place, override, parse, walk
 from optimizer.instance.draft import Draft
+from optimizer.instance.scenarios import KEY as SCENARIOS
+from optimizer.instance.scenarios import malformed, of_scenario, played, usable
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy
 from optimizer.levers import KINDS
 from optimizer.network import Demand, Process
@@ -34,7 +36,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "ensembles": EnsembleSpec,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
-_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy")
+_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", SCENARIOS)
 
 
 def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
@@ -65,7 +67,7 @@ def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instan
     document = parse(text, str(path))
     for assignment in overrides:
         override(document, assignment)
-    return _checked(document)
+    return checked(document)
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
@@ -74,7 +76,12 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
     Raises:
         InstanceError: with every finding.
     """
-    return _checked(Document(name, _with_text_keys(data)))[0]
+    return checked(written(data, name))[0]
+
+
+def written(data: Mapping[str, Any], name: str) -> Document:
+    """A mapping as if it were a file of that name."""
+    return Document(name, _with_text_keys(data))
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -83,7 +90,24 @@ def _with_text_keys(value: Any) -> Any:
     return [_with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
+def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
+    """The instance that a document holds, and its warnings.
+
+    Raises:
+        InstanceError: with every finding.
+    """
+    instance, findings = _examined(document)
+    for name in usable(document):
+        findings += of_scenario(name, _examined(played(document, name))[1], findings)
+    findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
+    if any(finding.severity == "error" for finding in findings):
+        raise InstanceError(findings)
+    assert instance is not None
+    return instance, tuple(findings)
+
+
+def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
+    """What could be read of a document, and all that is to be said of it."""
     reader = _Reader(document)
     draft = reader.draft()
     for check in PASSES:
@@ -91,11 +115,7 @@ def _checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         if check in NAMES and any(severity == "error" for *_, severity in problems):
             draft = replace(draft, resolved=False)
         reader.findings += [document.finding(*problem) for problem in problems]
-    findings = sorted(dict.fromkeys(reader.findings), key=lambda finding: finding.line or 0)
-    if any(finding.severity == "error" for finding in findings):
-        raise InstanceError(findings)
-    assert draft.instance is not None
-    return draft.instance, tuple(findings)
+    return draft.instance, reader.findings
 
 
 class _Reader:
@@ -103,7 +123,7 @@ class _Reader:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.findings = list(document.findings)
+        self.findings = [*document.findings, *malformed(document)]
 
     def report(self, place: Place, what: str, cure: str) -> None:
         self.findings.append(self.document.finding(place, what, cure))
@@ -127,7 +147,7 @@ class _Reader:
         sound = not self.findings
         instance = None
         if horizon is not None and frame is not None:
-            update = {"horizon": horizon, "policy": policy or Policy(), **parts}
+            update = {"horizon": horizon, "policy": policy or Policy(), SCENARIOS: usable(self.document), **parts}
             instance = frame.model_copy(update=update)
         return Draft(instance, declared, sound, resolved=sound)
 

@@ -84,6 +84,8 @@ def _names_of_policy(draft: Draft, instance: Instance) -> Iterator[Problem]:
     for i, survival in enumerate(instance.policy.min_time_to_survive):
         for k, cut in enumerate(survival.cuts):
             yield from _names_of_cut(draft, instance, ("policy", RULE, i, "cuts", k), cut)
+    for o in instance.policy.force:
+        yield from _resolve(("policy", "force", o), o, draft.names("options"), "option")
 
 
 def _regions(instance: Instance) -> set[str]:

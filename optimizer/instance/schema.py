@@ -15,7 +15,7 @@ from optimizer.levers import Lever, Option, Producing
 from optimizer.network import Demand, Process
 from optimizer.sampling import samples
 from optimizer.shocks import Cut, Path, Shock, ShockSpec, Siege, expand
-from optimizer.units import Described, Positive, Quantity, QuantitySeries, Share, finding
+from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share, finding
 
 RULE = "min_time_to_survive"
 
@@ -75,13 +75,18 @@ class SurvivalRule(Described):
 
 
 class Policy(Described):
-    """Budgets, shares and times to survive. A budget is undiscounted outlay, in currency units."""
+    """Budgets, shares, times to survive, and what has to be bought. A budget is undiscounted outlay, in currency units.
+
+    `force` says by option and calendar year what is bought at the decision points of that year, in the unit of the
+    option's size; of a stockpile, t bought over the year.
+    """
 
     budget: Quantity | None = None
     annual_budget: QuantitySeries | None = None
     max_share: tuple[ShareRule, ...] = ()
     min_share: tuple[ShareRule, ...] = ()
     min_time_to_survive: tuple[SurvivalRule, ...] = ()
+    force: Mapping[str, ByYear] = Field(default_factory=dict)
 
 
 class Instance(Described):
@@ -101,6 +106,7 @@ class Instance(Described):
     shocks: Mapping[str, ShockSpec] = Field(default_factory=dict)
     ensembles: Mapping[str, EnsembleSpec] = Field(default_factory=dict)
     policy: Policy = Policy()
+    scenarios: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
 
     def __repr__(self) -> str:
         axis = f"{self.horizon.label(0)}…{self.horizon.label(self.horizon.periods[-1])} by {self.horizon.step}"
@@ -206,7 +212,8 @@ class Instance(Described):
         shocks = {name: _forgetting(spec, gone, known) for name, spec in self.shocks.items()}
         ensembles = {name: forgetting(spec, gone, known) for name, spec in self.ensembles.items()}
         rules = (rule.model_copy(update={"cuts": _aimed(rule.cuts, known)}) for rule in self.policy.min_time_to_survive)
-        policy = self.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts)})
+        forced = {o: sizes for o, sizes in self.policy.force.items() if o not in gone}
+        policy = self.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": forced})
         return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles, policy=policy)
 
     def fresh(self) -> "Instance":
@@ -214,7 +221,12 @@ class Instance(Described):
         return self._changed()
 
     def _changed(self, **update: object) -> "Instance":
-        """A copy with other parts; what was worked out from the old ones is forgotten."""
+        """A copy with other parts; what was worked out from the old ones is forgotten.
+
+        Scenarios speak of the file: they go where more than the policy is another.
+        """
+        if set(update) - {"policy"}:
+            update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
         for cached in ("events", "activities", "baseline", "rules", "_paths"):
             copy.__dict__.pop(cached, None)

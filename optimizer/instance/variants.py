@@ -1,10 +1,13 @@
-"""The same instance with something left out."""
+"""The same instance with something left out, forced, or overridden by one of its scenarios."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.document import assign
+from optimizer.instance.load import checked, written
+from optimizer.instance.scenarios import no_such, played
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Sized
 
@@ -42,6 +45,8 @@ def without(instance: Instance, words: Sequence[str]) -> Without:
             break
         notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
         gone |= more
+    forced = [o for o in instance.policy.force if o in gone]
+    notes += [f"The policy forces {_listed(forced)}; that goes with it."] if forced else []
     kept = {
         o: option.model_copy(update={"excludes": tuple(other for other in option.excludes if other not in gone)})
         if isinstance(option, Sized)
@@ -50,6 +55,31 @@ def without(instance: Instance, words: Sequence[str]) -> Without:
         if o not in gone
     }
     return Without(instance.keeping(kept), tuple(notes))
+
+
+def under(instance: Instance, name: str) -> Instance:
+    """The instance with the overrides of one of its scenarios applied, and without scenarios of its own.
+
+    Raises:
+        InstanceError: there is no such scenario.
+    """
+    if name not in instance.scenarios:
+        raise InstanceError([no_such(name, list(instance.scenarios))])
+    return checked(played(written(instance.to_dict(), instance.title), name))[0]
+
+
+def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Instance:
+    """The instance with more that has to be bought: option, calendar year and size, as `policy.force` has them.
+
+    Raises:
+        InstanceError: what cannot be bought, with the cure.
+    """
+    sizes = list(sizes)
+    sources = [f"--force {o}={size:g}@{year}" for o, year, size in sizes]
+    document = written(instance.to_dict(), " ".join(sources))
+    for (o, year, size), source in zip(sizes, sources, strict=True):
+        assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))
+    return checked(document)[0] if sizes else instance
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from optimizer.report.words import named, percent, sized, table
 from optimizer.result import Result
 from optimizer.units import si
 
-PEACE = "*"
+PEACE, FORCED = "*", "†"
 
 
 def builds(instance: Instance, result: Result, width: int) -> Table | None:
@@ -22,10 +22,11 @@ def builds(instance: Instance, result: Result, width: int) -> Table | None:
         return None
     horizon = instance.horizon
     step = max(1, len(horizon.years) // 24)
-    peace = any(option in result.calm_builds for option, *_ in rows)
+    marks_of = {option: _mark(instance, result, option) for option, *_ in rows}
     caption = f"Bar: one mark {_each(step)} from {horizon.start} to {horizon.end}: ░ being built, █ on line, ▪ bought. "
     caption += "Stockpiles: first and last purchase, largest stock, all purchases."
-    caption += f"\n{PEACE} would be bought without any shock as well." if peace else ""
+    caption += f"\n{PEACE} would be bought without any shock as well." if PEACE in marks_of.values() else ""
+    caption += f"\n{FORCED} has to be bought (policy.force)." if FORCED in marks_of.values() else ""
     shown = table("Plan", caption=caption, expand=True)
     shown.add_column("Option, lever", ratio=1, overflow="fold")
     shown.add_column("Decided", no_wrap=True)
@@ -36,12 +37,17 @@ def builds(instance: Instance, result: Result, width: int) -> Table | None:
     if width >= 76:
         shown.add_column(f"{horizon.start}–{horizon.end}", no_wrap=True)
     for option, kind, decided, on_line, size, paid, counted, marks in rows:
-        star = PEACE if option in result.calm_builds else ""
         share = percent(counted / result.outlay) if result.outlay > 0 else "–"
-        option_cell = Text.assemble(named(instance, option) + star, (f" · {kind}", "dim"))
+        option_cell = Text.assemble(named(instance, option) + marks_of[option], (f" · {kind}", "dim"))
         cells = [decided, on_line, size, si(paid), share]
         shown.add_row(option_cell, *cells, *([Text(marks[::step], style="cyan")] if width >= 76 else []))
     return shown
+
+
+def _mark(instance: Instance, result: Result, option: str) -> str:
+    if option in instance.policy.force:
+        return FORCED
+    return PEACE if option in result.calm_builds else ""
 
 
 def _each(step: int) -> str:

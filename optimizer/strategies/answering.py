@@ -45,7 +45,8 @@ class Job:
         events: which of its shocks, by number among all events.
         offered: what the plan offers, as `Offers.of` gives it.
         granted: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; nan to have it
-            found.
+            found. For ``slopes of costs``, the gap that the shock may leave; nan, and where it is left out, to keep its
+            floors.
         basis: where to start.
         groups: by shock, the group whose slopes are summed.
         weights: by shock, of its value and slopes.
@@ -74,6 +75,7 @@ class Reply:
         unserved: t, by shock, segment and period of the window; empty where it was not asked.
         values: every column; empty where it was not asked.
         cuts: by group, its value and its slope in each offer.
+        by_gap: by shock, the slope of its cost in the gap it is granted; empty where none is.
         basis: for the next time.
         seconds: in the solver.
     """
@@ -87,6 +89,7 @@ class Reply:
     unserved: Vector = field(default_factory=lambda: np.zeros((0, 0, 0)))
     values: Vector = field(default_factory=lambda: np.zeros((0, 0)))
     cuts: dict[int, tuple[float, Vector]] = field(default_factory=dict)
+    by_gap: Vector = field(default_factory=lambda: np.zeros(0))
 
 
 def batches(instance: Instance) -> list[Slice]:
@@ -231,23 +234,33 @@ class _Question:
     def slopes(self) -> Reply:
         """Gaps or costs with their slopes in the offers, summed by group.
 
-        Costs are those of keeping the floors, or without them where a shock cannot keep its floors.
+        Costs are those of keeping the floors or the gap that is granted; without either where that cannot be, which
+        `fails` tells.
         """
         is_gap = self.job.task == "slopes of gaps"
-        found = self._ask(self.batch, values=True, prices=True) if is_gap else self._costs()
+        found, kept = (self._ask(self.batch, values=True, prices=True), None) if is_gap else self._costs()
         slopes = self.window.slopes(self.which, self.is_tight, found.prices, found.reduced)
         cuts = {}
         for group in np.unique(self.job.groups).tolist():
             weight = np.where(self.job.groups == group, self.job.weights, 0.0)
             cuts[group] = (float(weight @ found.objective), weight @ slopes)
         gap = np.maximum(found.values @ self.window.shortage, 0.0)
-        return replace(self._reply(gap, found.values), cost=found.objective, cuts=cuts)
+        reply = replace(self._reply(gap, found.values), cost=found.objective, cuts=cuts)
+        if kept is None or not len(self.job.granted):
+            return reply
+        by_gap = np.minimum(found.reduced[:, self.window.allowed].sum(axis=1), 0.0) / self.window.unit
+        return replace(reply, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.job.granted), by_gap, 0.0))
 
-    def _costs(self) -> Found:
+    def _costs(self) -> tuple[Found, npt.NDArray[np.bool_]]:
+        """The least costs, and in which shocks the floors or the gap granted could be kept."""
         batch = replace(self.batch, costs=self.window.costs(self.which), upper=self.batch.upper.copy())
-        batch.upper[:, self.window.below] = 0.0
+        granted = self.job.granted if len(self.job.granted) else np.full(len(self.which), np.nan)
+        strict = np.isnan(granted)
+        batch.upper[np.ix_(strict, self.window.below)] = 0.0
+        batch.upper[:, self.window.allowed] = (np.where(strict, 0.0, granted) / self.window.unit)[:, None]
         found = self._ask(batch, values=True, prices=True)
-        left = np.flatnonzero(~found.feasible)
+        kept = found.feasible.copy()
+        left = np.flatnonzero(~kept)
         if len(left):
             free = self._ask(self._some(left, batch.costs[left]), values=True, prices=True)
             for one, other in (
@@ -257,7 +270,7 @@ class _Question:
                 (found.reduced, free.reduced),
             ):
                 one[left] = other
-        return found
+        return found, kept
 
     def _some(self, chosen: Integers, costs: Vector | None = None) -> Batch:
         batch = self.batch

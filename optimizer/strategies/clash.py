@@ -54,6 +54,8 @@ def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
         return f"the budget of {instance.policy.budget:,.0f} {instance.money}"
     if what.startswith("annual_budget"):
         return f"the annual budget of {what.rsplit('_', 1)[1]}"
+    if what.startswith("force_"):
+        return _forced(instance, what)
     if what.startswith(RULE):
         i = int(what.removeprefix(f"{RULE}_"))
         return f"policy.{RULE}[{i}]: {instance.policy.min_time_to_survive[i]}"
@@ -64,3 +66,10 @@ def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
     words = "at most" if what.startswith("max") else "at least"
     since = f" from {entry.from_} on" if entry.from_ else ""
     return f"policy.{what[:9]}[{what[10:]}]: {words} {100 * entry.share:g} % of {entry.commodity} from {source}{since}"
+
+
+def _forced(instance: Instance, what: str) -> str:
+    o, _, year = what.removeprefix("force_").rpartition("_")
+    option, size = instance.options[o], instance.policy.force[o][int(year)]
+    unit = {"leverage": "", "stockpile": " t"}.get(option.kind, " t/yr")
+    return f"policy.force: {size:,.6g}{unit} of {option.name or o} bought in {year}"

@@ -13,13 +13,14 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.errors import CrewError
 from optimizer.expression import Expression
 from optimizer.formulation import gaps
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, Vector
-from optimizer.strategies.answering import Task
+from optimizer.strategies.answering import SLACK, Task
 from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.choice import worst
 from optimizer.strategies.master import Groups, Kind, Master
@@ -120,7 +121,6 @@ class _Search(Rounds):
         if not phase.run():
             return self._stopped() if self.clock.is_over else Solved("infeasible", phase.master.stage)
         assert phase.best is not None
-        self.write(n for n in phase.best.look.bites if self.probability[n] > 0)
         return self._cheapest(phase.best.look.gap, max(0.0, phase.bound), phase.best)
 
     def _written_out(self, counted: list[int]) -> Solved:
@@ -143,17 +143,12 @@ class _Search(Rounds):
         def look(master: Master, point: Vector, values: Vector) -> Look:
             return self._look_at_both(master, point, values, limit)
 
-        known = self.phases[-1].master.cuts if self.phases else {}
+        known = self.phases[-1].master.cuts if self.phases and not self.probability.any() else {}
         # What the gap costs is learned from a plan that is known to leave no more; writing shocks out would say the
-        # same at a higher price, but for those whose cost counts.
-        self.written, is_risky = self.loose(), bool(self.probability.any())
+        # same at a higher price.
+        self.written = []
         phase = self._phase(
-            "cost under the gap",
-            lambda some: self._gap_held(some, gap),
-            look,
-            facts=facts,
-            most=np.inf if is_risky else 0,
-            regroups=is_risky,
+            "cost under the gap", lambda some: self._gap_held(some, gap), look, facts=facts, most=0, needs_all=True
         )
         phase.master.recall(known)
         if least is not None:
@@ -173,32 +168,36 @@ class _Search(Rounds):
 
     # The masters.
 
-    def _groups(self, kind: Kind, without: Collection[int] = ()) -> dict[Kind, Groups]:
-        """Shocks that count, in groups of like ones."""
+    def _groups(self, kind: Kind, alone: Collection[int] = ()) -> dict[Kind, Groups]:
+        """Shocks that count, in groups of like ones; those that are to be alone first, each in a group of its own."""
         size = len(self.probability)
         if kind == "gap":
-            weights, least = np.ones(size), np.zeros(size)
-            weights[self.responder.idle(self.clock).gap <= 0.0] = 0.0
+            weights, least = np.where(self._fragile, 1.0, 0.0), np.zeros(size)
         else:
             weights, least = self.probability, self._least_costs
+        singles = [n for n in alone if weights[n] > 0]
         ordered = [n for part in self.responder.slices for n in part.events.tolist() if weights[n] > 0]
-        ordered = [n for n in ordered if n not in without]
-        if not ordered:
+        ordered = [n for n in ordered if n not in set(singles)]
+        if not singles and not ordered:
             return {}
         of = np.full(size, -1, dtype=np.intp)
-        of[ordered] = np.arange(len(ordered)) * min(GROUPS, len(ordered)) // len(ordered)
+        of[singles] = np.arange(len(singles))
+        of[ordered] = len(singles) + np.arange(len(ordered)) * min(GROUPS, len(ordered)) // max(1, len(ordered))
         return {kind: Groups(kind, of, weights, least)}
+
+    @cached_property
+    def _fragile(self) -> npt.NDArray[np.bool_]:
+        """By shock, whether it is not survived where nothing is built."""
+        return self.responder.idle(self.clock).gap > 0.0
 
     @cached_property
     def _least_costs(self) -> Vector:
         return self.responder.least_costs()
 
-    def _master(self, written: Collection[int], groups: dict[Kind, Groups], loose: Iterable[int] = ()) -> Master:
+    def _master(self, written: Collection[int], groups: dict[Kind, Groups]) -> Master:
         settings = replace(self.settings, gap=self.settings.gap / 2)
         shocks = [self.instance.events[n] for n in dict.fromkeys(written)]
-        names = frozenset(self.instance.events[n].name for n in loose)
-        writer = self.writer
-        return Master(self.instance, shocks, settings, self.clock, self.hear, writer, groups=groups, loose=names)
+        return Master(self.instance, shocks, settings, self.clock, self.hear, self.writer, groups=groups)
 
     def _floors_kept(self, written: Collection[int]) -> Master:
         master = self._master(written, self._groups("cost"))
@@ -212,15 +211,16 @@ class _Search(Rounds):
         return master
 
     def _gap_held(self, written: Collection[int], gap: float) -> Master:
-        """Shocks that have a probability and fail are loose: what they cost depends on who goes short."""
-        loose = self.loose()
-        master = self._master([*written, *loose], self._groups("gap") | self._groups("cost", loose), loose)
+        """What a shock costs that can fail depends on the gap that it is granted: it is alone in its groups."""
+        fragile = np.flatnonzero(self._fragile & (self.probability > 0.0)).tolist()
+        of_gaps, of_costs = self._groups("gap", fragile), self._groups("cost", fragile)
+        if of_costs:
+            gaps = np.full(of_costs["cost"].size, -1, dtype=np.intp)
+            gaps[: len(fragile)] = np.arange(len(fragile))
+            of_costs = {"cost": replace(of_costs["cost"], gaps=gaps)}
+        master = self._master(written, of_gaps | of_costs)
         master.floors(np.inf, gap * (1.0 + HELD))
         return master
-
-    def loose(self) -> list[int]:
-        """The written shocks whose cost is counted as it is, where floors fail."""
-        return [n for n in self.written if self.probability[n] > 0]
 
     # What the shocks say.
 
@@ -252,26 +252,36 @@ class _Search(Rounds):
         return Look(total, total, True, bites, learned, wanted)
 
     def _look_at_both(self, master: Master, point: Vector, values: Vector, limit: float) -> Look:
-        gap, value, learned, bites = 0.0, master.cost.value(point.tolist()), 0, dict[int, float]()
-        for kind, groups in master.groups.items():
-            found = self._slopes(groups, point)
-            learned += master.learn(kind, point, found, values)
-            if kind == "gap":
-                gap = float(found.value.sum()) + self._beyond(master, point, found.gap)
-            else:
-                value += float(found.value.sum() - master.estimated(kind, point).sum())
-                bites |= {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails)}
-        return Look(value, gap, gap <= limit and not bites, bites, learned)
+        """Gap and cost: each shock that can fail is granted the least gap, and what the master estimates above it."""
+        value, learned, bites = master.cost.value(point.tolist()), 0, dict[int, float]()
+        total, granted = 0.0, None
+        if "gap" in master.groups:
+            of_gaps = self._slopes(master.groups["gap"], point)
+            learned += master.learn("gap", point, of_gaps, values)
+            total = float(of_gaps.value.sum())
+            granted, total = self._granted(master, point, of_gaps, limit)
+        if "cost" in master.groups:
+            of_costs = self._slopes(master.groups["cost"], point, granted)
+            learned += master.learn("cost", point, of_costs, values)
+            value += float(of_costs.value.sum() - master.estimated("cost", point).sum())
+            bites = {int(n): float(of_costs.gap[n]) for n in np.flatnonzero(of_costs.fails)}
+        return Look(value, total, total <= limit and not bites, bites, learned)
 
-    def _beyond(self, master: Master, point: Vector, least: Vector) -> float:
-        """What shocks whose cost is counted as written leave there, above the least that they could."""
-        left, values = gaps(master.stage, self.instance), point.tolist()
-        numbers = [n for n in self.loose() if self.instance.events[n].name in left]
-        return sum(max(0.0, left[self.instance.events[n].name].value(values) - float(least[n])) for n in numbers)
+    def _granted(self, master: Master, point: Vector, found: Slopes, limit: float) -> tuple[Vector, float]:
+        """By shock, the gap that it may leave, nan where its floors are kept; and all gaps together."""
+        groups, total = master.groups["gap"], float(found.value.sum())
+        granted = np.full(len(self.probability), np.nan)
+        alone = np.flatnonzero(self._fragile & (self.probability > 0.0))
+        more = np.maximum(master.estimated("gap", point)[groups.of[alone]] - found.gap[alone], 0.0)
+        # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
+        room = max(0.0, limit - total)
+        more *= min(1.0, room / more.sum()) if more.any() else 0.0
+        granted[alone] = (found.gap[alone] + more) * (1.0 + SLACK) + SLACK
+        return granted, total + float(more.sum())
 
-    def _slopes(self, groups: Groups, point: Vector) -> Slopes:
+    def _slopes(self, groups: Groups, point: Vector, granted: Vector | None = None) -> Slopes:
         task = TASKS[groups.kind]
-        return self.responder.slopes(point, self.clock, task, groups.of, groups.weights, groups.outside)
+        return self.responder.slopes(point, self.clock, task, groups.of, groups.weights, groups.outside, granted)
 
     # Ending.
 

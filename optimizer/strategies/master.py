@@ -1,7 +1,8 @@
 """The plan's own model, with estimates of what all shocks leave unserved or cost.
 
     θ[g]   estimate   in tonnes of middle shortage cost   of a group g of shocks, above what it cannot fall below
-    cut    θ[g] ≥ value + slope·(x − plan)                at every plan tried; never above the truth
+    cut    θ[g] ≥ value + slope·(x − plan) + by_gap·(γ − held)    at every plan tried; never above the truth
+    γ      the estimated gap of the one shock of g, where costs depend on the gap that it is granted
     link   θ[g] ≥ what those of g that are written out leave unserved or cost, and the least of the others
 
 Written out are few shocks or none. The estimates only grow: every minimum of this model is a bound on that of the
@@ -23,7 +24,7 @@ from optimizer.strategies.run import Run
 from optimizer.strategies.window import Integers
 
 Kind = Literal["gap", "cost"]
-PARTS = ("plan", "value", "slope", "new")
+PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,14 @@ class Groups:
         of: by shock, its group; −1 for those that are not estimated.
         weights: by shock, of its gap or cost.
         least: by shock, what its gap or cost cannot fall below, in money.
+        gaps: of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
     """
 
     kind: Kind
     of: Integers
     weights: Vector
     least: Vector
+    gaps: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
     def size(self) -> int:
@@ -62,12 +65,14 @@ class Groups:
 
 @dataclass(frozen=True)
 class Cut:
-    """Sums of groups at one plan, and their slopes in its columns; `new` are the groups that learned from it."""
+    """Sums of groups at one plan, with slopes in its columns and in gaps; `new` are the groups that learned from it."""
 
     plan: Vector
     value: Vector
     slope: Vector
     new: Integers
+    held: Vector
+    by_gap: Vector
 
 
 @dataclass
@@ -76,12 +81,10 @@ class Master(Run):
 
     Attributes:
         groups: of gaps, of costs, or both, by kind.
-        loose: names of written shocks that no group of costs holds: their cost is counted as it is.
         followers: other masters that learn what this one is told, each at what it proposes itself.
     """
 
     groups: Mapping[Kind, Groups] = field(default_factory=dict)
-    loose: frozenset[str] = frozenset()
     cuts: dict[Kind, list[Cut]] = field(default_factory=dict)
     followers: list[tuple["Master", Vector]] = field(default_factory=list)
 
@@ -97,9 +100,9 @@ class Master(Run):
     def _objectives(self) -> tuple[Expression, Expression]:
         operating = formulation.costs(self.stage, self.instance, self.instance.events)
         gaps = formulation.gaps(self.stage, self.instance)
-        counted = [operating.get(name, Expression()) for name in (BASELINE, *sorted(self.loose))]
-        cost = total([formulation.spending(self.stage), *counted, self._estimate("cost", operating)])
-        return cost, self._estimate("gap", gaps)
+        of_gaps = self._estimate("gap", gaps)
+        baseline = operating.get(BASELINE, Expression())
+        return total([formulation.spending(self.stage), baseline, self._estimate("cost", operating)]), of_gaps
 
     def _estimate(self, kind: Kind, written: Mapping[str, Expression]) -> Expression:
         """The columns of the estimates, linked to what is written out; returns their sum, in money."""
@@ -134,7 +137,16 @@ class Master(Run):
         """By group, how far the estimate in `values` is below what the answers to a plan tell, in money."""
         start = np.maximum(plan[: self.size], 0.0)
         there = found.value + found.slope @ (np.maximum(values[: self.size], 0.0) - start)
+        tied = self._tied(kind)
+        if len(tied):
+            there[tied] += found.by_gap[tied] * (
+                self.estimated("gap", values)[self.groups[kind].gaps[tied]] - found.held[tied]
+            )
         return np.asarray(np.maximum(there - self.estimated(kind, values), 0.0))
+
+    def _tied(self, kind: Kind) -> Integers:
+        """The groups whose cost depends on an estimated gap."""
+        return np.flatnonzero(self.groups[kind].gaps >= 0)
 
     def learn(self, kind: Kind, plan: Vector, found: Slopes, values: Vector) -> int:
         """Add the cuts of a plan that `values` violates. Returns how many."""
@@ -142,7 +154,8 @@ class Master(Run):
         new = np.flatnonzero(missed > 1e-9 * (missed + np.abs(self.estimated(kind, values))))
         if len(new):
             start = np.maximum(plan[: self.size], 0.0)
-            self.recall({kind: [Cut(start, found.value[new], found.slope[new], new)]})
+            cut = Cut(start, found.value[new], found.slope[new], new, found.held[new], found.by_gap[new])
+            self.recall({kind: [cut]})
         for other, proposed in self.followers:
             other.learn(kind, plan, found, proposed)
         return len(new)
@@ -169,12 +182,18 @@ class Master(Run):
                 self._write(kind, cut)
 
     def _write(self, kind: Kind, cut: Cut) -> None:
-        columns = [*range(self.size), *self.estimates[kind]]
+        groups, each = self.groups[kind], np.arange(len(cut.new))
+        tied = np.flatnonzero(groups.gaps[cut.new] >= 0) if len(groups.gaps) else each[:0]
+        columns = [*range(self.size), *self.estimates[kind], *(self.estimates["gap"] if len(tied) else ())]
         rows = np.zeros((len(cut.new), len(columns)))
         rows[:, : self.size] = cut.slope / self.unit
-        rows[np.arange(len(cut.new)), self.size + cut.new] = -1.0
-        right = (cut.slope @ cut.plan - cut.value + self.floor[kind][cut.new]) / self.unit
-        self.model.extend(columns, rows, right)
+        rows[each, self.size + cut.new] = -1.0
+        right = cut.slope @ cut.plan - cut.value + self.floor[kind][cut.new]
+        if len(tied):
+            gaps = groups.gaps[cut.new[tied]]
+            rows[tied, self.size + len(self.estimates[kind]) + gaps] = cut.by_gap[tied]
+            right[tied] += cut.by_gap[tied] * (cut.held[tied] - self.floor["gap"][gaps])
+        self.model.extend(columns, rows, right / self.unit)
 
 
 def packed(cuts: Mapping[Kind, Sequence[Cut]]) -> dict[str, Vector]:

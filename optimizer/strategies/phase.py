@@ -16,7 +16,7 @@ import numpy as np
 from optimizer.solver import Answer, Vector
 from optimizer.stage import Stage
 from optimizer.strategies.choice import worst
-from optimizer.strategies.master import Groups, Kind, Master, packed, unpacked
+from optimizer.strategies.master import Master, packed, unpacked
 from optimizer.strategies.rounds import Rounds
 
 # How near bound and value come before the integers are asked for, relative.
@@ -68,7 +68,6 @@ class Phase:
         look: asks all shocks about a plan and lets the master learn, given what the master proposes.
         most: how many shocks may be written out.
         needs_all: whether those that are have to be there when integers are asked for.
-        regroups: whether those that are change the groups, so that a new master is needed.
         grain: money that is nothing.
         facts: what a resumed search has to know beside the cuts.
     """
@@ -84,10 +83,9 @@ class Phase:
         facts: Mapping[str, float] | None = None,
         most: float = float("inf"),
         needs_all: bool = False,
-        regroups: bool = False,
     ) -> None:
         self.search, self.name, self.build, self.look, self.facts = search, name, build, look, facts or {}
-        self.grain, self.regroups = grain, regroups
+        self.grain = grain
         self.most, self.needs_all, self.value = most, needs_all, float("inf")
         is_resumed = search.resumed is not None and search.phase == name
         if is_resumed:
@@ -219,13 +217,11 @@ class Phase:
             self._save()
             has_learned |= has_grown
             is_done = (is_near and look.is_sound) or not look.learned
-            if self.master is not master or (is_done and not has_grown) or self.search.clock.is_over:
+            if (is_done and not has_grown) or self.search.clock.is_over:
                 break
             answer = master.untimed()
         master.unfix()
         master.followers = []
-        if self.master is not master:
-            self.slim = self._slimmed()
         return has_learned
 
     def _centre(self, key: bytes) -> Vector | None:
@@ -246,19 +242,14 @@ class Phase:
 
     def _grow(self, look: Look) -> bool:
         """Write out the shocks that are wanted most, if any are; what was learned stays."""
-        search, before, had = self.search, self.master, len(self.search.written)
+        search, had = self.search, len(self.search.written)
         wanted = look.bites if look.wanted is None else look.wanted
         left = {n: gap for n, gap in wanted.items() if n not in search.written}
         if not left or had >= self.most:
             return False
         count = search.add if self.needs_all else 2 * search.add
         search.write(worst(search.instance.events, left, count))
-        if not self.regroups:
-            self.master.grow(search.instance.events[n] for n in search.written[had:])
-            return True
-        self.master = self.build(search.written)
-        same = {kind: cuts for kind, cuts in before.cuts.items() if _alike(before.groups, self.master.groups, kind)}
-        self.master.recall(same)
+        self.master.grow(search.instance.events[n] for n in search.written[had:])
         return True
 
     def _save(self) -> None:
@@ -266,7 +257,3 @@ class Phase:
 
     def _is_near(self, value: float, bound: float, tolerance: float) -> bool:
         return math.isfinite(value) and value - bound <= max(tolerance, EXACT) * abs(value) + self.grain
-
-
-def _alike(one: Mapping[Kind, Groups], other: Mapping[Kind, Groups], kind: Kind) -> bool:
-    return kind in one and kind in other and np.array_equal(one[kind].of, other[kind].of)

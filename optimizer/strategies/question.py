@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from optimizer import formulation
 from optimizer.expression import Expression, total
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.shocks import Shock
 from optimizer.stage import Sense, Stage
 
@@ -50,12 +49,10 @@ def outlay(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Express
 def size(option: str, factor: float = 1.0) -> Objective:
     """`factor` times what is bought of an option over all years: its size, or what a stockpile buys in t."""
 
-    def bought(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-        what = "size" if isinstance(instance.options[option], Sized) else "fill"
-        columns = stage.found().get(("", option, what), {})
-        return factor * total(Expression({column: 1.0}) for column in columns.values())
+    def measured(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+        return factor * formulation.bought(stage, instance, option)
 
-    return bought
+    return measured
 
 
 def at_most(objective: Objective, bound: float, what: str) -> Rows:

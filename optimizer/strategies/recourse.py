@@ -53,6 +53,7 @@ class Slopes:
     Attributes:
         value: by group. slope: by group and column of `plan_stage`.
         gap, fails, cost: by shock, as in `Gaps`; cost is discounted and without probability.
+        held: by group, the gap that its shock was granted. by_gap: the slope of the group's value in it.
     """
 
     value: Vector
@@ -60,6 +61,8 @@ class Slopes:
     gap: Vector
     fails: npt.NDArray[np.bool_]
     cost: Vector
+    held: Vector
+    by_gap: Vector
 
 
 class Responder:
@@ -190,23 +193,48 @@ class Responder:
         return len(self.instance.events[reply.events[0]].periods)
 
     def slopes(
-        self, plan: Vector, clock: Clock, task: Task, groups: Integers, weights: Vector, needless: Iterable[int] = ()
+        self,
+        plan: Vector,
+        clock: Clock,
+        task: Task,
+        groups: Integers,
+        weights: Vector,
+        needless: Iterable[int] = (),
+        granted: Vector | None = None,
     ) -> Slopes:
-        """Gaps or costs with their slopes, weighted and summed by group (numbered from 0; by shock)."""
+        """Gaps or costs with their slopes, weighted and summed by group.
+
+        Args:
+            plan, clock, needless: as for `gaps`.
+            task: which of the two.
+            groups: by shock, numbered from 0.
+            weights: by shock.
+            granted: by shock, the gap that it may leave, of costs; nan to keep its floors. A shock that is granted one
+                has a group of its own. `fails` are then the shocks that cannot keep what they are granted.
+        """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
         value, by_offer = np.zeros(count), np.zeros((count, len(self.desk.offers.constant)))
         gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
         wanted = self._wanted(needless)
-        replies = self._ask(
-            task, plan, clock, wanted, lambda numbers: {"groups": groups[numbers], "weights": weights[numbers]}
-        )
+        held, by_gap = np.zeros(count), np.zeros(count)
+
+        def asked(numbers: Integers) -> dict[str, Any]:
+            more = {} if granted is None else {"granted": granted[numbers]}
+            return {"groups": groups[numbers], "weights": weights[numbers]} | more
+
+        replies = self._ask(task, plan, clock, wanted, asked)
         for reply in replies:
+            if granted is not None and len(reply.by_gap):
+                at = np.flatnonzero(~np.isnan(granted[reply.events]))
+                numbers = reply.events[at]
+                held[groups[numbers]] = granted[numbers]
+                by_gap[groups[numbers]] = weights[numbers] * reply.by_gap[at]
             gap[reply.events], cost[reply.events], fails[reply.events] = reply.gap, reply.cost, reply.fails
             for group, (part, slope) in reply.cuts.items():
                 value[group] += part
                 by_offer[group] += slope
         slope = np.asarray((self.desk.offers.matrix.T @ by_offer.T).T)
-        return Slopes(value, slope, gap, fails, cost)
+        return Slopes(value, slope, gap, fails, cost, held, by_gap)
 
     def least_costs(self) -> Vector:
         """By shock, a sum of money that its discounted cost cannot fall below whatever the plan."""

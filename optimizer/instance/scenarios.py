@@ -1,0 +1,89 @@
+"""Scenarios: named sets of overrides of the file itself, ``{dotted.path: value}``; each replaces what is there.
+
+A scenario is checked like a file of its own: its overrides are applied to a copy of the document. What is found in
+the copy, but not in the document, is said of the line inside the scenario.
+"""
+
+import copy
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.document import Document, Place, assign, walk
+
+KEY = "scenarios"
+# What the rest of the file rests on, and is resolved before a scenario can speak.
+FIXED = (KEY, "home")
+
+
+def malformed(document: Document) -> Iterator[Finding]:
+    """What is wrong with the scenarios before any is applied."""
+    data = document.data.get(KEY)
+    if data is not None and not isinstance(data, Mapping):
+        cure = "Write `scenarios:` and one named set of overrides a line."
+        yield document.finding((KEY,), "is not a mapping", cure)
+    for name, overrides in walk(document.data, KEY):
+        yield from _of(document, name, overrides)
+
+
+def _of(document: Document, name: str, overrides: Any) -> Iterator[Finding]:
+    place: Place = (KEY, name)
+    if not isinstance(overrides, Mapping):
+        cure = "Write dotted paths with their values: {demands.motors.survival: 0.6}."
+        yield document.finding(place, "is not a mapping", cure)
+        return
+    if not overrides:
+        yield document.finding(place, "changes nothing", "Add an override, or remove it.", "warning")
+    for key in overrides:
+        head = key.partition(".")[0]
+        if head in FIXED:
+            cure = "Write a file of its own for that." if head == "home" else "Override the rest of the file."
+            yield document.finding((*place, key), f"a scenario cannot change `{head}`", cure)
+
+
+def usable(document: Document) -> dict[str, Mapping[str, Any]]:
+    """The scenarios that are well formed."""
+
+    def is_sound(name: str, overrides: Any) -> bool:
+        return all(finding.severity == "warning" for finding in _of(document, name, overrides))
+
+    return {name: overrides for name, overrides in walk(document.data, KEY) if is_sound(name, overrides)}
+
+
+def played(document: Document, name: str) -> Document:
+    """A copy of a document with the overrides of a scenario applied, and without scenarios of its own."""
+    data = copy.deepcopy({key: value for key, value in document.data.items() if key != KEY})
+    place: Place = (KEY, name)
+    result = Document(document.file, data, overrides={(): document.finding(place, "", "")})
+    for key, value in document.data[KEY][name].items():
+        source = document.finding((*place, key), "", "")
+        try:
+            there = assign(result, key, copy.deepcopy(value), source)
+        except InstanceError as error:
+            result.findings += error.findings
+            continue
+        within = [where for where in document.lines if where[:3] == (*place, key)]
+        result.overrides |= {(*there, *where[3:]): document.finding(where, "", "") for where in within}
+    return result
+
+
+def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:
+    """What is found in a scenario and not before."""
+    known = {(finding.where, finding.what, finding.cure, finding.severity) for finding in before}
+    new = (each for each in found if (each.where, each.what, each.cure, each.severity) not in known)
+    own = f"{KEY}.{name}"
+    return [
+        each if each.where.startswith(own) else replace(each, where=f"{own}, {each.where}".removesuffix(", "))
+        for each in new
+    ]
+
+
+def no_such(name: str, known: Sequence[str]) -> Finding:
+    """That there is no scenario of a name, with the nearest that there is."""
+    near = difflib.get_close_matches(name, known, n=1)
+    cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
+    return Finding(
+        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near[0]}"?' if near else cure
+    )

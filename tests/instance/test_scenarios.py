@@ -1,0 +1,109 @@
+"""Scenarios: named sets of overrides, each the file that it makes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizer as so
+
+TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
+TEXT = """
+scenarios:
+  high:
+    demands.motors.quantity: {2026: 100, 2030: 150}
+    policy.budget: 30M
+  later: {shocks.embargo.start: [2028], shocks.embargo.cuts.0.severity: [1, 0.5], options.plant.lead_time: 12}
+  third:
+    options.third plant: {kind: refining, output: {magnet: 1}, capex: 1k, max_size: 10}
+    policy.force.third plant.2027: 10
+"""
+
+
+def load(tmp_path: Path, *overrides: str) -> so.Instance:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY.read_text(encoding="utf-8") + TEXT, encoding="utf-8")
+    return so.load(file, overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("high", ["demands.motors.quantity={2026: 100, 2030: 150}", "policy.budget=30M"]),
+        (
+            "later",
+            ["shocks.embargo.start=[2028]", "shocks.embargo.cuts.0.severity=[1, 0.5]", "options.plant.lead_time=12"],
+        ),
+        (
+            "third",
+            [
+                "options.third plant={kind: refining, output: {magnet: 1}, capex: 1k, max_size: 10}",
+                "policy.force.third plant.2027=10",
+            ],
+        ),
+    ],
+)
+def test_a_scenario_is_the_file_with_its_overrides(tmp_path: Path, name: str, overrides: list[str]) -> None:
+    found = so.under(load(tmp_path), name)
+    assert found == so.load(TINY, overrides)
+    assert found != so.load(TINY)
+    assert not found.scenarios
+
+
+def test_scenarios_stay_raw_and_go_there_and_back(tmp_path: Path) -> None:
+    instance = load(tmp_path)
+    assert instance.scenarios["high"] == {"demands.motors.quantity": {"2026": 100, "2030": 150}, "policy.budget": "30M"}
+    again = so.read(json.loads(json.dumps(instance.to_dict())))
+    assert again == instance
+    assert so.under(again, "third") == so.under(instance, "third")
+
+
+def test_what_is_set_comes_first(tmp_path: Path) -> None:
+    instance = load(tmp_path, "policy.budget=5M", "demands.motors.survival=0.2", "scenarios.poor={policy.budget: 1M}")
+    assert so.under(instance, "high").policy.budget == 30e6
+    assert so.under(instance, "high").demands["motors"].survival.at(2026) == 0.2
+    assert so.under(instance, "later").policy.budget == 5e6
+    assert so.under(instance, "poor").policy.budget == 1e6
+
+
+def test_an_override_of_a_scenario_is_blamed_by_its_own_name(tmp_path: Path) -> None:
+    with pytest.raises(so.InstanceError) as error:
+        load(tmp_path, "scenarios.high={policy.budget: -1}")
+    (found,) = error.value.findings
+    assert (found.file, found.where) == ("--set scenarios.high={policy.budget: -1}", "scenarios.high, policy.budget")
+
+
+def test_an_unknown_scenario_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(so.InstanceError, match=r'"hihg" is no scenario\. Did you mean "high"\?'):
+        so.under(load(tmp_path), "hihg")
+    with pytest.raises(so.InstanceError, match="Known: high, later, third"):
+        so.under(load(tmp_path), "nonsense")
+    with pytest.raises(so.InstanceError, match="The file has none"):
+        so.under(so.load(TINY), "high")
+
+
+def test_variants_that_the_scenarios_do_not_know_have_none(tmp_path: Path) -> None:
+    instance = load(tmp_path)
+    assert instance.with_budget(1e6).scenarios == instance.scenarios
+    for other in (so.without(instance, ["plant"]).instance, instance.without_shocks(), instance.resampled(3, 1)):
+        assert not other.scenarios
+        assert so.read(other.to_dict()) == other
+
+
+def test_a_fault_of_the_file_is_not_said_of_every_scenario(tmp_path: Path) -> None:
+    with pytest.raises(so.InstanceError) as error:
+        load(tmp_path, "demands.motors.survival=2")
+    assert [found.where for found in error.value.findings] == ["demands.motors.survival"]
+
+
+def test_lines_are_those_inside_the_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    lines = [*TINY.read_text(encoding="utf-8").splitlines(), *TEXT.replace("max_size: 10", "max_sise: 10").splitlines()]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(so.InstanceError) as error:
+        so.load(file)
+    said: dict[str, Any] = {found.what: found.line for found in error.value.findings}
+    line = next(i for i, text in enumerate(lines, 1) if "max_sise" in text)
+    assert said['"max_sise" is an unknown key'] == line
+    assert said["max_size is missing"] == line
