@@ -17,7 +17,7 @@ FLOORS = [
     {"families"},
     {"plan", "shocks"},
     {"ledgers", "frames"},
-    {"result", "stage", "ensembles"},
+    {"result", "stage", "ensembles", "adversaries"},
     {"activity", "solver", "sampling"},
     {"network", "levers"},
     {"instance"},

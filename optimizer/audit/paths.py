@@ -29,7 +29,7 @@ class Paths:
         times: periods of the horizon, an array (paths, periods).
         labels: of the horizon's periods.
         flows: t, arrays (paths, periods).
-        severity: share lost, by activity that some cut strikes.
+        meant, unmeant: share lost to deliberate cuts and to others, by activity that some such cut strikes.
         delta: years that a period lasts.
         is_steady: whether stocks lose nothing meanwhile, as where cuts are to be survived for some months.
     """
@@ -38,7 +38,8 @@ class Paths:
     times: npt.NDArray[np.intp]
     labels: Sequence[str]
     flows: ManyFlows
-    severity: dict[str, Array]
+    meant: dict[str, Array]
+    unmeant: dict[str, Array]
     delta: float
     is_steady: bool = False
 
@@ -55,11 +56,6 @@ class Paths:
     @cached_property
     def _mentioned(self) -> dict[str, set[str]]:
         return {part: {name for spec in self.specs for name in getattr(spec, part)} for part in SAID}
-
-    @cached_property
-    def deliberate(self) -> Array:
-        """1 where a shock is deliberate, 0 elsewhere: an array (paths, 1)."""
-        return np.array([[1.0 if spec.deliberate else 0.0] for spec in self.specs])
 
 
 class PathRows(PlanRows):
@@ -100,11 +96,17 @@ class PathRows(PlanRows):
             "left": of_kind["stockpile"],
         }
 
-    def _severities(self, specs: Sequence[ShockSpec], length: int) -> dict[str, Array]:
-        """σ by activity: the largest severity of the cuts that match it, 0 where none does."""
+    def _lost(self, specs: Sequence[ShockSpec], length: int) -> tuple[dict[str, Array], dict[str, Array]]:
+        """σ by activity, of the cuts that are meant and of the others."""
+        return self._severities(specs, length, meant=True), self._severities(specs, length, meant=False)
+
+    def _severities(self, specs: Sequence[ShockSpec], length: int, *, meant: bool) -> dict[str, Array]:
+        """The largest severity of the cuts that match an activity and are meant, or not; 0 where none does."""
         aims: dict[Any, tuple[list[int], list[list[float]]]] = {}
         for s, spec in enumerate(specs):
             for cut in spec.cuts:
+                if meant != (spec.deliberate if cut.deliberate is None else cut.deliberate):
+                    continue
                 shocks, profiles = aims.setdefault((cut.region, cut.stage, cut.process, cut.commodity), ([], []))
                 shocks.append(s)
                 profiles.append([cut.severity[min(i, len(cut.severity) - 1)] for i in range(length)])
@@ -146,16 +148,20 @@ class PathRows(PlanRows):
 
     def _existing(self, paths: Paths, p: str) -> None:
         process, times = self.instance.processes[p], paths.times
-        row, activity, cut = paths.row(f"{p}.limit"), paths.flows.activity[p], paths.severity.get(p, 0.0)
+        row, activity = paths.row(f"{p}.limit"), paths.flows.activity[p]
+        meant, unmeant = paths.meant.get(p, 0.0), paths.unmeant.get(p, 0.0)
         whole = self.by_period(process.capacity)[times] * paths.delta
-        left = whole * (1.0 - cut)
+        # The worse of what deliberate cuts leave and what the others leave.
+        restrained, left = whole * (1.0 - meant), whole * (1.0 - unmeant)
         for o, built in self.instance.options.items() if paths.specs else ():
             option: Any = built
             if option.is_a("partnership") and option.process == p:
                 reliability = paths.told("reliability", o, option.reliability)
-                left = left + cut * reliability * self.working[o][times] * paths.delta
+                secured = reliability * self.working[o][times] * paths.delta
+                restrained, left = restrained + meant * secured, left + unmeant * secured
             if option.is_a("leverage") and option.region == process.region:
-                left = left + whole * cut * option.restraint * self.levels[o][times] * paths.deliberate
+                restrained = restrained + whole * meant * option.restraint * self.levels[o][times]
+        left = np.minimum(restrained, left)
         for auditor, seen in self._outside(paths):
             left = left + auditor.lends(seen, p)
         self.report.at_most(row, activity, np.minimum(left, whole), whole, grain=self.grain)
@@ -172,7 +178,7 @@ class PathRows(PlanRows):
             is_steady=paths.is_steady,
             months=12.0 * paths.delta,
             working=self.working[o][paths.times] * paths.delta,
-            severity=paths.severity.get(o, nothing),
+            severity=np.maximum(paths.meant.get(o, nothing), paths.unmeant.get(o, nothing)),
             flow=paths.flows.activity.get(o, paths.flows.substituted.get(o, nothing)),
             multiplier=paths.told("cost", o, 1.0) + nothing,
         )

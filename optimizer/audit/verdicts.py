@@ -43,7 +43,9 @@ class Verdicts(PathRows):
         """The baseline's rows and costs; and what each period of it costs, in present value."""
         if not self._fits("baseline", flows, self.periods):
             raise ValueError("the baseline is another")
-        paths = Paths((), np.array([self.periods]), self.labels, self._stacked(["baseline"], [flows]), {}, self.delta)
+        paths = Paths(
+            (), np.array([self.periods]), self.labels, self._stacked(["baseline"], [flows]), {}, {}, self.delta
+        )
         self._path(paths)
         self.discounts = np.array([self.discount(t) for t in self.periods])
         parts = {part: (amount * self.discounts)[0] for part, amount in self._operating(paths).items()}
@@ -89,7 +91,8 @@ class Verdicts(PathRows):
             if any(row.shape != times.shape for kind in KINDS for row in getattr(flows, kind).values()):
                 raise ValueError("flows are of another length than their windows")
             specs = [shock.spec for shock in shocks]
-            paths = Paths(specs, times, self.labels, flows, self._severities(specs, times.shape[1]), self.delta)
+            meant, unmeant = self._lost(specs, times.shape[1])
+            paths = Paths(specs, times, self.labels, flows, meant, unmeant, self.delta)
             self._path(paths)
             self._outcomes(paths, outcomes)
             for name in flows.names:

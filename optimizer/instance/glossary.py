@@ -39,6 +39,7 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
         "shocks": "What may happen, by name.",
         "ensembles": "Shocks that are drawn at random, by name.",
         "policy": "Budgets, shares, times to survive, and what has to be bought.",
+        "adversary": "Somebody who buys the worst attack that he can afford.",
         "scenarios": "Named sets of overrides of this file: {dotted.path: value}.",
     },
     "Horizon": {
@@ -121,9 +122,21 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
         "process": "Strikes this process or option, or any of a list.",
         "commodity": "Strikes what makes this commodity, or any of a list.",
     },
+    "AdversarySpec": {
+        "attack_budget": "What he can spend on one attack, in any unit of his own.",
+        "months": "Length of an attack, months: whole periods.",
+        "starts": "Periods in which it may begin: one, a list, or {from, to, every}.",
+        "targets": "What he can strike, by name.",
+    },
+    "AttackTarget": {
+        "price": "What striking it costs him, in the unit of attack_budget.",
+        "cuts": "What loses capacity when it is struck.",
+        "deliberate": "Whether leverage restrains it. Default true.",
+    },
     "Cut": {
+        "deliberate": "In place of what the shock, the event or the target says, for this cut alone.",
         "severity": "Share of capacity that is lost, 0 to 1; a list is a profile by period of which the last stays. "
-        "Left out only where `grid` has it."
+        "Left out only where `grid` has it.",
     },
     "DrawnCut": {
         "severity": "Share of capacity that is lost: a number, a distribution, or a list of them by period.",

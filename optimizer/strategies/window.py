@@ -162,8 +162,14 @@ class Window:
             right[:, self._led] -= np.add.reduceat(given, self._leaders, axis=1)
         upper = self._upper.of(which)
         limits = np.maximum(right[:, self._rows :] / self._per, 0.0)
-        is_tight = limits < upper[:, self._limited]
-        for i, column in enumerate(self._limited):
+        is_tight = np.zeros(limits.shape, dtype=bool)
+        last: dict[int, int] = {}
+        for i, column in enumerate(self._limited.tolist()):
+            is_tight[:, i] = limits[:, i] < upper[:, column]
+            if column in last:
+                # Of two limits of one column only the tighter has a price.
+                is_tight[:, last[column]] &= ~is_tight[:, i]
+            last[column] = i
             np.minimum(upper[:, column], limits[:, i], out=upper[:, column])
         return Batch(self.shortage, upper, right[:, : self._rows]), is_tight
 
