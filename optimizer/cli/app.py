@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, export, init, schema, show, solve, stress, survive, verify
+from optimizer.cli import check, convert, export, init, schema, show, solve, stress, survive, verify
 
 app = typer.Typer(
     name="diversify",
@@ -21,6 +21,7 @@ app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
 app.command("survive")(survive.survive)
 app.command("export")(export.export)
+app.command("convert")(convert.convert)
 app.command("schema")(schema.schema)
 
 

@@ -1,0 +1,60 @@
+"""A file as plain data, whatever it is written in: YAML, JSON, or an Excel workbook."""
+
+from pathlib import Path as FilePath
+
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.comments import Comment, comments
+from optimizer.instance.document import Document, parse
+
+WORKBOOK = ".xlsx"
+
+
+def opened(path: str | FilePath) -> Document:
+    """The data of an instance file, with the line or cell of every value.
+
+    Raises:
+        InstanceError: it cannot be read.
+    """
+    if is_workbook(path):
+        from optimizer.instance.from_workbook import from_workbook
+
+        return from_workbook(_content(path), str(path))[0]
+    return parse(_text(path), str(path))
+
+
+def remarks(path: str | FilePath) -> tuple[Comment, ...]:
+    """The comments of an instance file; JSON has none.
+
+    Raises:
+        InstanceError: it cannot be read.
+    """
+    if is_workbook(path):
+        from optimizer.instance.from_workbook import from_workbook
+
+        return from_workbook(_content(path), str(path))[1]
+    return () if FilePath(path).suffix.lower() == ".json" else comments(_text(path), str(path))
+
+
+def is_workbook(path: str | FilePath) -> bool:
+    """Whether a file is a workbook, by its name."""
+    return FilePath(path).suffix.lower() == WORKBOOK
+
+
+def _content(path: str | FilePath) -> bytes:
+    try:
+        return FilePath(path).read_bytes()
+    except OSError as error:
+        raise _unread(path, error.strerror or "cannot be opened") from None
+
+
+def _text(path: str | FilePath) -> str:
+    try:
+        return FilePath(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unread(path, error.strerror or "cannot be opened") from None
+    except UnicodeDecodeError:
+        raise _unread(path, "is not UTF-8 text") from None
+
+
+def _unread(path: str | FilePath, reason: str) -> InstanceError:
+    return InstanceError([Finding(str(path), None, "", f"cannot be read: {reason}", "Check the path.")])
