@@ -1,6 +1,7 @@
 """Where each commodity comes from in the baseline: shares of production by region, and their concentration."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows, Share
@@ -11,19 +12,29 @@ def shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
 
     HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
     """
+    return _shares(instance, baseline, dict.fromkeys((instance.horizon.start, instance.horizon.end)))
+
+
+def yearly_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+    """The same for every year of the horizon."""
+    return _shares(instance, baseline, instance.horizon.years)
+
+
+def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[Share, ...]]:
     used = {demand.commodity for demand in instance.demands.values()}
     used |= {commodity for activity in instance.activities.values() for commodity in activity.input}
-    years = dict.fromkeys((instance.horizon.start, instance.horizon.end))
-    made = {c: tuple(_share(instance, baseline, c, year) for year in years) for c in instance.commodities if c in used}
-    return {commodity: both for commodity, both in made.items() if any(share.tonnes > 0 for share in both)}
+    chosen = tuple(years)
+    made = {c: tuple(_share(instance, baseline, c, year) for year in chosen) for c in instance.commodities if c in used}
+    return {commodity: shares for commodity, shares in made.items() if any(share.tonnes > 0 for share in shares)}
 
 
 def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Share:
     by_region: dict[str, float] = defaultdict(float)
-    periods = [t for t in instance.horizon.periods if instance.horizon.year(t) == year]
+    first = (year - instance.horizon.start) * instance.horizon.per_year
     for name, activity in instance.activities.items():
         rate = activity.output.get(commodity, 0.0)
-        by_region[activity.region or "unnamed"] += rate * sum(baseline.activity[name][t] for t in periods)
+        made = sum(baseline.activity[name][first : first + instance.horizon.per_year])
+        by_region[activity.region or "unnamed"] += rate * made
     total = sum(by_region.values())
     parts = {region: made / total for region, made in by_region.items() if total > 0 and made > 1e-9 * total}
     ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))

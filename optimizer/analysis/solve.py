@@ -60,6 +60,8 @@ def solve(
     load_seconds: float = 0.0,
     responder: Responder | None = None,
     first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
+    clock: Clock | None = None,
 ) -> Result:
     """Find the cheapest plan that survives every shock, or the best there is.
 
@@ -72,6 +74,8 @@ def solve(
         load_seconds: what reading the instance took, for `Result.seconds`.
         responder: one that is warm, of an instance that differs in its policy at most; it stays open.
         first: shocks that are known to bite: the search begins with them.
+        plan: one that is known: it bounds the search where it keeps the rules.
+        clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
 
     Returns:
         The result, audited.
@@ -84,14 +88,14 @@ def solve(
     settings = settings or Settings()
     if budget is not None:
         instance = instance.with_budget(budget)
-    clock = Clock(settings.time_limit)
+    clock = clock or Clock(settings.time_limit)
     hear = listener or (lambda step: None)
 
     def heard() -> None:
         hear(Step("stopping", time.perf_counter() - timer.began))
 
     with _answering(instance, settings, responder) as responder, interruptible(clock, heard):
-        solved = chosen(settings.strategy, instance, responder, first).run(instance, settings, clock, hear)
+        solved = chosen(settings.strategy, instance, responder, first, plan).run(instance, settings, clock, hear)
         frame = _frame(instance, settings, clock, solved, notes)
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()

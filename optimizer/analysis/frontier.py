@@ -1,0 +1,215 @@
+"""What each budget buys: the best plan of some budgets, from nothing to more than it takes.
+
+least outlay   U      money   the least that keeps every floor in every shock
+budgets               money   0, a quarter, half, three quarters, all of U; that of the plan at hand; any
+
+Each is solved from what the ones before it taught, proven to the gap of the settings, and audited. A plan that a
+smaller budget can pay a larger one can pay as well: so along the frontier neither the gap nor, where nothing fails, the
+cost rises.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from optimizer.analysis.asking import WHAT_IF, Asker
+from optimizer.analysis.solve import solve
+from optimizer.instance.schema import Instance
+from optimizer.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.strategies.base import Step
+from optimizer.strategies.question import Question, outlay
+
+# Parts of the least outlay that are asked about; the last is all of it.
+PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+# Budgets nearer to each other than this, relative to the larger, are one.
+ALIKE = 0.02
+# A shock whose least margin is below this share bites.
+TIGHT = 1e-4
+
+
+@dataclass(frozen=True)
+class Point:
+    """A budget, None for any, and the best plan that is known for it."""
+
+    budget: float | None
+    result: Result
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The best plans by budget.
+
+    Attributes:
+        points: by budget, the smallest first, any budget last.
+        own: the place of the plan at hand.
+        least_outlay, least_bound: the least outlay that keeps every floor, as found, and its proven lower bound; None
+            where no plan keeps them or it was not asked.
+        gap: to which the other points are proven.
+        stopped: whether Ctrl-C ended it before every budget was asked about.
+    """
+
+    points: tuple[Point, ...]
+    own: int
+    least_outlay: float | None = None
+    least_bound: float | None = None
+    gap: float = WHAT_IF
+    stopped: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: every point is its budget, and its result as `solve --json` prints it."""
+        points = [{"budget": point.budget, **point.result.to_dict(whole=False)} for point in self.points]
+        least = {"least_outlay": self.least_outlay, "least_outlay_bound": self.least_bound}
+        return {"own": self.own, **least, "gap": self.gap, "stopped": self.stopped, "points": points}
+
+
+def alone(instance: Instance, result: Result) -> Frontier:
+    """A frontier of the plan at hand only."""
+    return Frontier((Point(instance.policy.budget, result),), 0)
+
+
+@dataclass
+class _Search:
+    """A frontier while it is found."""
+
+    instance: Instance
+    own: Result
+    settings: Settings
+    listener: Callable[[Step], None]
+    told: Callable[[str, int, int], None]
+    clock: Clock = field(default_factory=Clock)
+    known: list[Result] = field(default_factory=list)
+
+    def solved(self, asker: Asker, budget: float | None) -> Result | None:
+        """The best plan of a budget; None where there is none or nobody waited for it."""
+        variant = self.instance.with_budget(budget)
+        bounds = [each for each in self.known if budget is None or each.outlay <= budget]
+        result = solve(
+            variant,
+            settings=self.settings,
+            listener=self.listener,
+            responder=asker.responder(variant),
+            first=frozenset(name for each in self.known for name in _biting(each)),
+            plan=min(bounds, key=_worth).plan if bounds else None,
+            clock=self.clock,
+        )
+        if result.baseline is None:
+            return None
+        self.known.append(result)
+        return result
+
+
+def frontier(
+    instance: Instance,
+    result: Result,
+    budgets: Sequence[float] | None = None,
+    settings: Settings | None = None,
+    listener: Callable[[Step], None] = lambda step: None,
+    told: Callable[[str, int, int], None] = lambda what, done, size: None,
+) -> Frontier:
+    """Find the best plans for some budgets.
+
+    Args:
+        instance: the instance.
+        result: the plan at hand, of the instance's own budget; it is not solved again.
+        budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
+        settings: how near the other plans are proven (0.5 % where left out), and a limit in seconds for each.
+        listener: hears every step of every search.
+        told: hears what is asked next, its number and how many there are.
+
+    Raises:
+        AuditError: a plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    settings = settings or Settings(gap=WHAT_IF)
+    search = _Search(instance, result, settings, listener, told, Clock(settings.time_limit), [result])
+    least: tuple[float, float] | None = None
+    with Asker(instance, settings, search.clock) as asker:
+        if budgets is None:
+            told("the least outlay that survives", 0, 0)
+            least = _least_outlay(search, asker)
+            budgets = chosen(least[0], instance.policy.budget) if least else None
+        found = _points(search, asker, budgets)
+    stopped, points = search.clock.interrupted, _best(found, search.known)
+    own = next(i for i, (_, each) in enumerate(found) if each is result)
+    first, bound = least or (None, None)
+    return Frontier(points, own, first, bound, settings.gap, stopped)
+
+
+def chosen(least: float, own: float | None) -> list[float]:
+    """Budgets from nothing to the least outlay, in round numbers; those like the plan's own are left to it."""
+    top = rounded_up(least)
+    return [
+        part * top
+        for part in dict.fromkeys(PARTS if top > 0 else PARTS[:1])
+        if own is None or abs(part * top - own) > ALIKE * max(part * top, own)
+    ]
+
+
+def rounded_up(amount: float) -> float:
+    """The next number of three digits, so that a plan of this outlay is sure to fit."""
+    if amount <= 0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(amount)) - 2)
+    return math.ceil(amount / unit - 1e-6) * unit
+
+
+def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
+    """The least outlay that keeps every floor, and its bound; None where there is none or it was not found."""
+    if search.own.survives:
+        asker.learn(search.own.plan, frozenset(_biting(search.own)))
+    question = Question(objective=outlay, name="outlay")
+    with interruptible(search.clock, lambda: search.listener(Step("stopping", 0.0))):
+        found = asker.ask(search.instance.with_budget(None), question)
+    return None if found.plan is None or found.status != "optimal" else (max(0.0, found.value), max(0.0, found.bound))
+
+
+def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> list[tuple[float | None, Result]]:
+    """What was found for each budget, the smallest first; the plan at hand among them."""
+    own, found = search.instance.policy.budget, [(search.instance.policy.budget, search.own)]
+    any_budget = [] if own is None else [None]
+    if budgets is None and own is not None:
+        # Floors fail whatever is spent: the parts are those of the plan that fails least.
+        search.told("any budget", 1, 1)
+        best = search.solved(asker, None)
+        found += [] if best is None else [(None, best)]
+        any_budget = []
+    if budgets is None:
+        budgets = chosen(search.known[-1].outlay, own)
+    asked = [*budgets, *any_budget]
+    for i, budget in enumerate(asked):
+        if search.clock.interrupted:
+            break
+        search.clock = Clock(search.settings.time_limit)
+        search.told(_in_words(search.instance, budget), i + 1, len(asked))
+        result = search.solved(asker, budget)
+        found += [] if result is None else [(budget, result)]
+    return sorted(found, key=lambda point: math.inf if point[0] is None else point[0])
+
+
+def _in_words(instance: Instance, budget: float | None) -> str:
+    from optimizer.units import si
+
+    return "any budget" if budget is None else f"a budget of {si(budget, instance.money)}"
+
+
+def _best(found: Iterable[tuple[float | None, Result]], known: Sequence[Result]) -> tuple[Point, ...]:
+    """For each budget the best of all plans that it can pay; each one's own where it is as good."""
+    points = []
+    for budget, result in found:
+        fit = [each for each in known if budget is None or each.outlay <= budget * (1.0 + 1e-9)]
+        best = min(fit, key=_worth, default=result)
+        points.append(Point(budget, best if _worth(best) < _worth(result) else result))
+    return tuple(points)
+
+
+def _worth(result: Result) -> tuple[float, float]:
+    """What plans are compared by: the gap, then the cost."""
+    return (result.survival_gap, result.total_cost)
+
+
+def _biting(result: Result) -> Iterable[str]:
+    for outcome in result.shocks:
+        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values()):
+            yield outcome.name
