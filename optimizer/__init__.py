@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.alternatives import Alternatives, alternatives
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.alternatives": ("Alternatives", "alternatives"),
     "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
@@ -40,6 +42,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Alternatives",
     "AuditError",
     "Build",
     "Finding",
@@ -55,6 +58,7 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "alternatives",
     "forcing",
     "inspect",
     "load",

@@ -90,7 +90,7 @@ class _Search:
             settings=self.settings,
             listener=self.listener,
             responder=asker.responder(variant),
-            first=frozenset(name for each in self.known for name in _biting(each)),
+            first=frozenset(name for each in self.known for name in biting(each)),
             plan=min(bounds, key=_worth).plan if bounds else None,
             clock=self.clock,
         )
@@ -158,7 +158,7 @@ def rounded_up(amount: float) -> float:
 def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
     """The least outlay that keeps every floor, and its bound; None where there is none or it was not found."""
     if search.own.survives:
-        asker.learn(search.own.plan, frozenset(_biting(search.own)))
+        asker.learn(search.own.plan, frozenset(biting(search.own)))
     question = Question(objective=outlay, name="outlay")
     with interruptible(search.clock, lambda: search.listener(Step("stopping", 0.0))):
         found = asker.ask(search.instance.with_budget(None), question)
@@ -209,7 +209,8 @@ def _worth(result: Result) -> tuple[float, float]:
     return (result.survival_gap, result.total_cost)
 
 
-def _biting(result: Result) -> Iterable[str]:
+def biting(result: Result) -> Iterable[str]:
+    """The shocks that a plan just survives, and those that it does not: a search may begin with them."""
     for outcome in result.shocks:
         if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values()):
             yield outcome.name

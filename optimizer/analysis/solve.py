@@ -33,6 +33,8 @@ from optimizer.strategies.reading import plan_values, read_flows, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 
+# Total cost without shocks, and what is bought even so.
+Calm = tuple[float | None, tuple[str, ...]]
 # Settings that say where the work is done; they do not change the answer.
 WHERE = ("jobs", "cluster", "checkpoint")
 
@@ -100,11 +102,36 @@ def solve(
         if solved.values is None:
             rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
             return _without_plan(timer.seconds(clock), solved, rules, frame)
-        result, many = _with_plan(instance, settings, clock, solved, responder, frame)
-        report = verify(instance, result, many)
-    result = replace(
-        result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
-    )
+        result = _audited(instance, *_with_plan(instance, settings, clock, solved, responder, frame))
+    return replace(result, seconds=timer.seconds(clock))
+
+
+def judged(
+    instance: Instance, solved: Solved, settings: Settings, clock: Clock, responder: Responder, calm: Calm | None = None
+) -> Result:
+    """A plan that is found already, with what a reader needs to judge it.
+
+    Args:
+        instance: what it is a plan of.
+        solved: the plan, in its model.
+        settings, clock: of the search that it comes from.
+        responder: one that is warm for the instance.
+        calm: what is known of the same instance without shocks; worked out where it is left out.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    timer = Timer(began=time.perf_counter())
+    frame = _frame(instance, settings, clock, solved, ())
+    result = _audited(instance, *_with_plan(instance, settings, clock, solved, responder, frame, calm))
+    return replace(result, seconds=timer.seconds(Clock()))
+
+
+def _audited(instance: Instance, result: Result, many: list[ManyFlows]) -> Result:
+    """The result with the audit's own figures; `many` are the flows of all shocks."""
+    report = verify(instance, result, many)
+    result = replace(result, costs=report.costs, outlays=report.outlays, audit=report.to_dict())
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
         raise AuditError(report.disagreements, disagrees)
@@ -189,6 +216,7 @@ def _with_plan(
     solved: Solved,
     responder: Responder,
     frame: dict[str, Any],
+    calm: Calm | None = None,
 ) -> tuple[Result, list[ManyFlows]]:
     """The result, and the flows of all shocks."""
     assert solved.values is not None
@@ -199,7 +227,7 @@ def _with_plan(
     surveyed, many = survey(instance, responder, replies), responder.flows(replies)
     shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
     gap, bound, gap_bound = _gap(solved, surveyed), _known(solved.bound), _known(solved.gap_bound)
-    calm_cost, calm_builds = _calm(instance, settings, clock, solved, plan)
+    calm_cost, calm_builds = calm or _calm(instance, settings, clock, solved, plan)
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
@@ -265,9 +293,7 @@ def _written(solved: Solved) -> frozenset[str]:
     return frozenset(row.mark.path for row in solved.stage.rows)
 
 
-def _calm(
-    instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan
-) -> tuple[float | None, tuple[str, ...]]:
+def _calm(instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan) -> Calm:
     """Total cost without shocks and rules about surviving, and the options that are bought even so."""
     if not instance.events and not instance.rules:
         return solved.cost, _bought(plan)
