@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.compare import compare
+    from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.compare": ("compare",),
+    "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
@@ -42,6 +46,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AuditError",
     "Build",
+    "Comparison",
     "Finding",
     "Flows",
     "Instance",
@@ -55,6 +60,7 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "compare",
     "forcing",
     "inspect",
     "load",

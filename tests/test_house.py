@@ -88,6 +88,8 @@ def test_no_two_files_import_each_other_in_a_circle() -> None:
         ("highspy", {"solver"}),
         ("rich", {"report", "cli"}),
         ("typer", {"cli"}),
+        ("plotext", {"report"}),
+        ("matplotlib", {"report"}),
         ("scipy", {"distributions", "strategies"}),
         ("loky", {"strategies"}),
         ("distributed", {"strategies"}),
