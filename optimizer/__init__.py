@@ -12,9 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.attack import Onslaught, attack
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
+    from optimizer.analysis.withstanding import withstand
     from optimizer.audit import verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.attack": ("Onslaught", "attack"),
     "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
+    "analysis.withstanding": ("withstand",),
     "audit": ("verify",),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
@@ -46,6 +50,7 @@ __all__ = [
     "Flows",
     "Instance",
     "InstanceError",
+    "Onslaught",
     "OptimizerError",
     "Outcome",
     "Plan",
@@ -55,6 +60,7 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "attack",
     "forcing",
     "inspect",
     "load",
@@ -65,6 +71,7 @@ __all__ = [
     "under",
     "verify",
     "without",
+    "withstand",
 ]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, export, show, solve, stress, survive, verify
+from optimizer.cli import attack, check, export, show, solve, stress, survive, verify
 
 app = typer.Typer(
     name="diversify",
@@ -19,6 +19,7 @@ app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
 app.command("survive")(survive.survive)
+app.command("attack")(attack.attack)
 app.command("export")(export.export)
 
 
