@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
     from optimizer.analysis.withstanding import withstand
-    from optimizer.audit import verify
+    from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
     from optimizer.instance.schema import Instance
@@ -32,7 +32,7 @@ _HOMES = {
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
     "analysis.withstanding": ("withstand",),
-    "audit": ("verify",),
+    "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
     "instance.schema": ("Instance",),
@@ -45,6 +45,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AuditError",
+    "Auditor",
     "Build",
     "Finding",
     "Flows",
@@ -65,6 +66,7 @@ __all__ = [
     "inspect",
     "load",
     "read",
+    "register",
     "solve",
     "stress",
     "time_to_survive",

@@ -193,6 +193,8 @@ class Run:
             return replace(at_hand, status="optimal", bound=cutoff)
         if answer.values is None and at_hand is not None:
             return replace(at_hand, status="stopped", bound=-math.inf)
+        if at_hand is not None and answer.objective > at_hand.objective:
+            return replace(at_hand, status=answer.status, bound=min(answer.bound, cutoff))
         return answer
 
     def fall_back(self) -> Solved:
