@@ -11,7 +11,8 @@ import optimizer
 
 ROOT = Path(optimizer.__file__).parent
 FLOORS = [
-    {"units", "errors", "files"},
+    {"shapes", "errors", "files"},
+    {"units"},
     {"horizon", "expression", "distributions"},
     {"families"},
     {"plan", "shocks"},
