@@ -10,15 +10,12 @@ Comparison   all of it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from optimizer.analysis.asking import WHAT_IF
 from optimizer.analysis.columns import Alone
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Status = Literal["optimal", "stopped", "infeasible"]
 
@@ -177,8 +174,8 @@ class Comparison:
         facts = {each.status for each in self.least} | {each.status for some in self.alone.values() for each in some}
         return not self.stopped and "stopped" not in {*plans, *facts}
 
-    def frame(self) -> "pd.DataFrame":
-        """One row a column: case, budget, figures, worst service by segment, size by option."""
+    def frame(self) -> Any:
+        """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
         from optimizer import frames
 
         return frames.columns(self)
