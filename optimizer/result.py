@@ -54,6 +54,7 @@ class Result:
         seconds: load, build, solver, total.
         data: the instance itself.
         endured: by rule of the policy about time to survive and year, flows over its months that keep every floor.
+        comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
     """
 
     instance: str
@@ -88,6 +89,7 @@ class Result:
     periods: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
     endured: Mapping[str, Flows] = field(default_factory=dict, repr=False)
+    comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def money(self) -> str:
@@ -164,7 +166,7 @@ class Result:
         if not whole:
             for outcome in data["shocks"]:
                 outcome.pop("flows")
-            for part in ("baseline", "data", "endured"):
+            for part in ("baseline", "data", "endured", "comments"):
                 data.pop(part)
         return data
 

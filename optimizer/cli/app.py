@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, export, show, solve, stress, survive, verify
+from optimizer.cli import check, export, report, show, solve, stress, survive, verify
 
 app = typer.Typer(
     name="diversify",
@@ -20,6 +20,7 @@ app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
 app.command("survive")(survive.survive)
 app.command("export")(export.export)
+app.command("report")(report.report)
 
 
 def _version(asked: bool) -> None:

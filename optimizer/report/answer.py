@@ -20,14 +20,15 @@ def answer(instance: Instance, result: Result) -> Panel:
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column()
-    for label, text in _lines(instance, result):
+    for label, text in facts(instance, result):
         grid.add_row(label, text)
     style = STYLES[result.status]
-    body = Group(Text(_headline(result), style=f"bold {style}"), "", grid)
+    body = Group(Text(headline(result), style=f"bold {style}"), "", grid)
     return Panel(body, title=Text(result.instance, style="bold"), title_align="left", border_style=style, expand=True)
 
 
-def _headline(result: Result) -> str:
+def headline(result: Result) -> str:
+    """Survives or not, in a few words."""
     failed = [outcome.name for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
     if result.status == "none":
@@ -43,7 +44,8 @@ def _headline(result: Result) -> str:
     return f"STOPPED before the proof. So far it {verdict}" if result.status == "stopped" else verdict
 
 
-def _lines(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+    """What an answer rests on: a label and a text each."""
     money = result.money
     if result.status == "none":
         for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
