@@ -12,10 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.attack import Onslaught, attack
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
-    from optimizer.audit import verify
+    from optimizer.analysis.withstanding import withstand
+    from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
     from optimizer.instance.schema import Instance
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.attack": ("Onslaught", "attack"),
     "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
-    "audit": ("verify",),
+    "analysis.withstanding": ("withstand",),
+    "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
     "instance.schema": ("Instance",),
@@ -41,11 +45,13 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AuditError",
+    "Auditor",
     "Build",
     "Finding",
     "Flows",
     "Instance",
     "InstanceError",
+    "Onslaught",
     "OptimizerError",
     "Outcome",
     "Plan",
@@ -55,16 +61,19 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "attack",
     "forcing",
     "inspect",
     "load",
     "read",
+    "register",
     "solve",
     "stress",
     "time_to_survive",
     "under",
     "verify",
     "without",
+    "withstand",
 ]
 
 

@@ -11,12 +11,13 @@ import optimizer
 
 ROOT = Path(optimizer.__file__).parent
 FLOORS = [
-    {"units", "errors", "files"},
+    {"shapes", "errors", "files"},
+    {"units"},
     {"horizon", "expression", "distributions"},
     {"families"},
     {"plan", "shocks"},
     {"ledgers", "frames"},
-    {"result", "stage", "ensembles"},
+    {"result", "stage", "ensembles", "adversaries"},
     {"activity", "solver", "sampling"},
     {"network", "levers"},
     {"instance"},

@@ -1,5 +1,6 @@
 """The numbers of a report, worked by hand on the smallest instance, and the page that holds them."""
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -79,7 +80,7 @@ def test_waterfalls_end_at_the_total_and_at_the_price_of_survival(data: dict[str
     for steps, total in ((point["parts"], result.total_cost), (point["beyond"], result.price_of_survival)):
         assert steps[-1]["amount"] == pytest.approx(total)
         assert sum(step["amount"] for step in steps[:-1]) == pytest.approx(total)
-        for before, step in zip(steps[:-2], steps[1:-1], strict=True):
+        for before, step in itertools.pairwise(steps[:-1]):
             assert step["start"] == pytest.approx(before["start"] + before["amount"])
 
 
@@ -127,9 +128,7 @@ def test_sources_come_from_comments_and_fields(cell: Any, tmp_path: Path) -> Non
     text = re.sub(r"(?m)^    ", "", text)
     instance = cell(text)
     (tmp_path / "said.yaml").write_text(text)
-    found = replace(
-        so.solve(instance.model_copy()), comments=of_file(tmp_path / "said.yaml"), data=instance.to_dict()
-    )
+    found = replace(so.solve(instance.model_copy()), comments=of_file(tmp_path / "said.yaml"), data=instance.to_dict())
     made = book(instance, alone(instance, found))
     comment, source = made.sources
     assert made.head == "The head."

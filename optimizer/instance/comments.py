@@ -16,6 +16,7 @@ import yaml
 from optimizer.errors import InstanceError
 from optimizer.instance.document import Document, Place, parse
 
+FOR_EDITORS = "yaml-language-server:"
 _RULE = re.compile(r"^[-=~*#\s]+$")
 _DASHES = re.compile(r"(^|\s)-{3,}(\s|$)")
 
@@ -127,8 +128,9 @@ class _Reader:
         return self.first[known[-1]] if known else ()
 
     def _page(self, block: list[int]) -> str:
-        """The header as it stands."""
-        return "\n".join(self.lines[line][self.starts[line] + 1 :].removeprefix(" ").rstrip() for line in block).strip()
+        """The header as it stands, without what it says to editors."""
+        said = (self.lines[line][self.starts[line] + 1 :].removeprefix(" ").rstrip() for line in block)
+        return "\n".join(words for words in said if not words.startswith(FOR_EDITORS)).strip()
 
     def _words(self, block: list[int]) -> str:
         """The comment's words; rules of dashes left out, and single lines joined unless they are set apart."""

@@ -112,8 +112,8 @@ class Model:
         Args:
             relaxed: drops the integers.
             listener: hears (incumbent, bound).
-            cutoff: with integers, only what is cheaper is looked for; ``infeasible`` where there is nothing. A solver
-                may ignore it.
+            cutoff: with integers, only what is cheaper is looked for; where there is nothing, ``infeasible``, or some
+                solution that is dearer, whose bound is the cutoff at most. A solver may ignore it.
         """
         began = time.perf_counter()
         with np.errstate(invalid="ignore"):

@@ -87,6 +87,7 @@ class Book:
                 "gap": self.frontier.gap,
                 "stopped": self.frontier.stopped,
                 "quick": self.is_quick,
+                "attacks": own.result.adversary is not None,
             },
             "points": points,
             "atlas": atlas.to_dict(),

@@ -10,7 +10,6 @@ from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
 from optimizer.units import si
 
-
 # So many kinds of shocks are named.
 MOST = 16
 

@@ -35,6 +35,7 @@ function drawSlider() {
     notes.push(`The least outlay that keeps every floor is ${money(frontier.least_outlay)}${exact}.`);
   }
   if (stops > 1) notes.push(`Plans of other budgets are proven to ${percent(frontier.gap, 1)}.`);
+  if (frontier.attacks && stops > 1) notes.push("The adversary's attacks that shaped the plan at hand are ordinary shocks for the plans of other budgets.");
   if (frontier.stopped) notes.push("The search for other budgets was stopped: only those found so far are shown.");
   if (frontier.quick) notes.push("The frontier was left out (--quick): this page shows one plan.");
   else if (stops < 2 && !frontier.stopped) notes.push("No other budget was asked about.");
