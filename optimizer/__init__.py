@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optimizer.analysis.alternatives import Alternatives, alternatives
+    from optimizer.analysis.attack import Onslaught, attack
+    from optimizer.analysis.compare import compare
+    from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
-    from optimizer.audit import verify
+    from optimizer.analysis.withstanding import withstand
+    from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
     from optimizer.instance.schema import Instance
@@ -27,10 +31,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis.alternatives": ("Alternatives", "alternatives"),
+    "analysis.attack": ("Onslaught", "attack"),
+    "analysis.compare": ("compare",),
+    "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
-    "audit": ("verify",),
+    "analysis.withstanding": ("withstand",),
+    "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
     "instance.schema": ("Instance",),
@@ -44,11 +52,14 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Alternatives",
     "AuditError",
+    "Auditor",
     "Build",
+    "Comparison",
     "Finding",
     "Flows",
     "Instance",
     "InstanceError",
+    "Onslaught",
     "OptimizerError",
     "Outcome",
     "Plan",
@@ -59,16 +70,20 @@ __all__ = [
     "SolverError",
     "Stress",
     "alternatives",
+    "attack",
+    "compare",
     "forcing",
     "inspect",
     "load",
     "read",
+    "register",
     "solve",
     "stress",
     "time_to_survive",
     "under",
     "verify",
     "without",
+    "withstand",
 ]
 
 

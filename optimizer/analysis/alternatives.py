@@ -24,7 +24,8 @@ from typing import Any, Literal
 from optimizer.analysis.asking import WHAT_IF
 from optimizer.analysis.frontier import biting
 from optimizer.analysis.ranges import DUST, Range, Told, ranges
-from optimizer.analysis.solve import judged, solve
+from optimizer.analysis.record import Timer
+from optimizer.analysis.solve import concluded, solve
 from optimizer.expression import Expression
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
@@ -185,7 +186,9 @@ def _around(
     for known, distance in chosen:
         solved = near.solved(known)
         if solved is not None:
-            result = judged(instance, solved, settings, clock, responder, calm)
+            result = concluded(
+                instance, settings, clock, Timer(began=time.perf_counter()), solved, responder, calm=calm
+            )
             results.append(Alternative(replace(result, status=cheapest.status), distance))
     is_proven = all(each.proven for each in found) and not clock.is_over
     return Alternatives(

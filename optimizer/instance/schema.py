@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, field_validator
 
 from optimizer.activity import Activity
+from optimizer.adversaries import AdversarySpec, Attack, entry_name
 from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import alone, calm, steady
@@ -106,6 +107,7 @@ class Instance(Described):
     shocks: Mapping[str, ShockSpec] = Field(default_factory=dict)
     ensembles: Mapping[str, EnsembleSpec] = Field(default_factory=dict)
     policy: Policy = Policy()
+    adversary: AdversarySpec | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -188,6 +190,26 @@ class Instance(Described):
         """The same instance without shocks, and without rules about what could be survived."""
         return self._changed(shocks={}, ensembles={}, policy=self.policy.model_copy(update={RULE: ()}))
 
+    def under_attack(self, attacks: Iterable[Attack]) -> "Instance":
+        """The same instance in which some attacks of its adversary are shocks, behind those that are listed.
+
+        Attacks that it already lists are left out first.
+        """
+        calm, starts = self.without_attacks(), dict[tuple[str, ...], list[str]]()
+        for attack in attacks:
+            starts.setdefault(attack.targets, []).append(self.horizon.label(attack.start))
+        if self.adversary is None or not starts:
+            return calm
+        written = {entry_name(names): self.adversary.shock(names, labels) for names, labels in starts.items()}
+        return calm._changed(shocks={**calm.shocks, **written})
+
+    def without_attacks(self) -> "Instance":
+        """The same instance without the attacks of its adversary that stand among its shocks."""
+        if self.adversary is None:
+            return self
+        listed = {name: spec for name, spec in self.shocks.items() if self.adversary.members(name) is None}
+        return self if len(listed) == len(self.shocks) else self._changed(shocks=listed)
+
     def without_ensembles(self) -> "Instance":
         """The same instance with its listed shocks only."""
         return self._changed(ensembles={})
@@ -212,9 +234,10 @@ class Instance(Described):
         shocks = {name: _forgetting(spec, gone, known) for name, spec in self.shocks.items()}
         ensembles = {name: forgetting(spec, gone, known) for name, spec in self.ensembles.items()}
         rules = (rule.model_copy(update={"cuts": _aimed(rule.cuts, known)}) for rule in self.policy.min_time_to_survive)
+        left = None if self.adversary is None else _disarmed(self.adversary, known)
         forced = {o: sizes for o, sizes in self.policy.force.items() if o not in gone}
         policy = self.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": forced})
-        return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles, policy=policy)
+        return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles, policy=policy, adversary=left)
 
     def fresh(self) -> "Instance":
         """The same instance, without what was worked out from it: small enough to send."""
@@ -241,6 +264,16 @@ def _forgetting(spec: ShockSpec, gone: set[str], known: set[str]) -> ShockSpec:
             "reliability": {name: value for name, value in spec.reliability.items() if name not in gone},
         }
     )
+
+
+def _disarmed(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
+    """An adversary without the targets of which nothing is left; None without any."""
+    aimed = {
+        name: target.model_copy(update={"cuts": _aimed(target.cuts, known)})
+        for name, target in adversary.targets.items()
+    }
+    targets = {name: target for name, target in aimed.items() if target.cuts}
+    return adversary.model_copy(update={"targets": targets}) if targets else None
 
 
 def _aimed(cuts: Iterable[Cut], known: set[str]) -> tuple[Cut, ...]:

@@ -5,6 +5,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,11 @@ class Highs:
         try:
             self._run(clock)
             raw = self._read(is_mip=len(integers) > 0)
+            if len(integers) and raw.status != "infeasible":
+                # What is dearer than the cutoff HiGHS drops unseen, though its bound does not tell: a solution that is
+                # dearer itself may not be the least.
+                dearer = raw.values is None or float(raw.values @ costs) > asked.cutoff
+                raw = replace(raw, bound=min(raw.bound, asked.cutoff)) if dearer else raw
             if raw.values is not None and not self._agrees(raw.values, costs):
                 raise SolverError("HiGHS reports an objective that its own solution does not have")
             return raw

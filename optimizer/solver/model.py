@@ -119,8 +119,8 @@ class Model:
         Args:
             relaxed: drops the integers.
             listener: hears (incumbent, bound).
-            cutoff: with integers, only what is cheaper is looked for; ``infeasible`` where there is nothing. A solver
-                may ignore it.
+            cutoff: with integers, only what is cheaper is looked for; where there is nothing, ``infeasible``, or some
+                solution that is dearer, whose bound is the cutoff at most. A solver may ignore it.
             enough: with integers, the first solution that is no dearer than this ends the search, ``stopped``. A solver
                 may ignore it.
         """

@@ -193,6 +193,8 @@ class Run:
             return replace(at_hand, status="optimal", bound=cutoff)
         if answer.values is None and at_hand is not None:
             return replace(at_hand, status="stopped", bound=-math.inf)
+        if at_hand is not None and answer.objective > at_hand.objective:
+            return replace(at_hand, status=answer.status, bound=min(answer.bound, cutoff))
         return answer
 
     def fall_back(self) -> Solved:
@@ -201,7 +203,8 @@ class Run:
         plan = [
             j for j, column in enumerate(self.stage.columns) if not column.mark.path and column.mark.what != "stock"
         ]
-        plan = [j for j in plan if j not in self.ration.columns]
+        is_bought = [column.mark.owner in self.instance.options for column in self.stage.columns]
+        plan = [j for j in plan if is_bought[j] and j not in self.ration.columns]
         self.model.clock = Clock()
         self.floors(np.inf)
         self.model.bound(plan, 0.0, 0.0)
