@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optimizer.analysis.attack import Onslaught, attack
+    from optimizer.analysis.compare import compare
+    from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis.attack": ("Onslaught", "attack"),
+    "analysis.compare": ("compare",),
+    "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
@@ -47,6 +51,7 @@ __all__ = [
     "AuditError",
     "Auditor",
     "Build",
+    "Comparison",
     "Finding",
     "Flows",
     "Instance",
@@ -62,6 +67,7 @@ __all__ = [
     "SolverError",
     "Stress",
     "attack",
+    "compare",
     "forcing",
     "inspect",
     "load",

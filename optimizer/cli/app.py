@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import attack, check, export, show, solve, stress, survive, verify
+from optimizer.cli import attack, check, compare, export, init, report, schema, show, solve, stress, survive, verify
 
 app = typer.Typer(
     name="diversify",
@@ -13,14 +13,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("solve")(solve.solve)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
 app.command("survive")(survive.survive)
+app.command("compare")(compare.compare)
 app.command("attack")(attack.attack)
 app.command("export")(export.export)
+app.command("report")(report.report)
+app.command("schema")(schema.schema)
 
 
 def _version(asked: bool) -> None:

@@ -24,14 +24,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
+from optimizer import shapes
 from optimizer.expression import Expression, total
 from optimizer.shocks import Names, Path, as_tuple
 from optimizer.stage import Stage, Unit
 from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 
-Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple)]
+Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
 
 class Lever(Described):
