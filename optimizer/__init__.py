@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optimizer.analysis.endurance import time_to_survive
+    from optimizer.analysis.explain import Explanation, explain
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
     from optimizer.audit import verify
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis.endurance": ("time_to_survive",),
+    "analysis.explain": ("Explanation", "explain"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
     "audit": ("verify",),
@@ -42,6 +44,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AuditError",
     "Build",
+    "Explanation",
     "Finding",
     "Flows",
     "Instance",
@@ -55,6 +58,7 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "explain",
     "forcing",
     "inspect",
     "load",

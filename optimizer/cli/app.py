@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, export, show, solve, stress, survive, verify
+from optimizer.cli import check, explain, export, show, solve, stress, survive, verify
 
 app = typer.Typer(
     name="diversify",
@@ -18,6 +18,7 @@ app.command("solve")(solve.solve)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
+app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
 app.command("export")(export.export)
 
