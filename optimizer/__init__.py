@@ -12,11 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.attack import Onslaught, attack
+    from optimizer.analysis.compare import compare
+    from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.explain import Explanation, explain
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
-    from optimizer.audit import verify
+    from optimizer.analysis.withstanding import withstand
+    from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
     from optimizer.instance.schema import Instance
@@ -26,11 +30,15 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.attack": ("Onslaught", "attack"),
+    "analysis.compare": ("compare",),
+    "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
     "analysis.explain": ("Explanation", "explain"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
-    "audit": ("verify",),
+    "analysis.withstanding": ("withstand",),
+    "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
     "instance.schema": ("Instance",),
@@ -43,12 +51,15 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AuditError",
+    "Auditor",
     "Build",
+    "Comparison",
     "Explanation",
     "Finding",
     "Flows",
     "Instance",
     "InstanceError",
+    "Onslaught",
     "OptimizerError",
     "Outcome",
     "Plan",
@@ -58,17 +69,21 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "attack",
+    "compare",
     "explain",
     "forcing",
     "inspect",
     "load",
     "read",
+    "register",
     "solve",
     "stress",
     "time_to_survive",
     "under",
     "verify",
     "without",
+    "withstand",
 ]
 
 

@@ -11,9 +11,17 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+)
 from pydantic_core.core_schema import ValidationInfo
 
+from optimizer import shapes
 from optimizer.families import Axis, Durations, Grid, ShockStarts, title
 from optimizer.horizon import Horizon
 from optimizer.units import Described, Number, Quantity, Share, finding
@@ -41,8 +49,10 @@ def _as_profile(value: Any) -> Any:
     return as_tuple(value)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-Severities = Annotated[tuple[Share, ...], BeforeValidator(_as_profile)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
+Severities = Annotated[
+    tuple[Share, ...], BeforeValidator(_as_profile), WithJsonSchema(shapes.one_or_more(shapes.SHARE))
+]
 
 
 class Target(Described):

@@ -8,6 +8,7 @@ A file `instances/expected/<name>.yaml` says for `instances/<name>.yaml`, run by
         quick: true                 # also run by the tests: a few seconds (false)
         budget: 600M                # in place of the instance's (none)
         set: [policy.from=2031]     # as with --set (none)
+        scenario: half              # as with --scenario (none)
         without: [stockpile]        # as with --without (none)
         expect:
           status: gap
@@ -50,7 +51,7 @@ from optimizer.units import parse_amount, si
 
 INSTANCES = Path(__file__).parent.parent / "instances"
 EXPECTED = INSTANCES / "expected"
-KEYS = {"quick", "budget", "set", "without", "expect", "note"}
+KEYS = {"quick", "budget", "set", "scenario", "without", "expect", "note"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Run:
     quick: bool = False
     budget: float | None = None
     overrides: tuple[str, ...] = ()
+    scenario: str | None = None
     without: tuple[str, ...] = ()
 
 
@@ -112,6 +114,7 @@ def _run(path: Path, name: str, entry: Mapping[str, Any], gap: float) -> Run:
         quick=bool(entry.get("quick", False)),
         budget=None if budget is None else parse_amount(budget),
         overrides=tuple(entry.get("set", ())),
+        scenario=entry.get("scenario"),
         without=tuple(entry.get("without", ())),
     )
 
@@ -124,10 +127,16 @@ def _flat(data: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]
             yield f"{above}{key}", value
 
 
+def set_up(instance: Path, run: Run) -> so.Instance:
+    """The instance that a run solves."""
+    loaded = so.load(instance, run.overrides)
+    chosen = loaded if run.scenario is None else so.under(loaded, run.scenario)
+    return so.without(chosen, run.without).instance
+
+
 def solved(instance: Path, run: Run) -> so.Result:
     """The result of one run."""
-    reduced = so.without(so.load(instance, run.overrides), run.without)
-    return so.solve(reduced.instance, budget=run.budget, settings=so.Settings(gap=run.gap))
+    return so.solve(set_up(instance, run), budget=run.budget, settings=so.Settings(gap=run.gap))
 
 
 def check(run: Run, result: so.Result) -> list[Check]:

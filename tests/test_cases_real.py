@@ -21,7 +21,7 @@ def test_case(case: expected.Case, run: expected.Run) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_run_names_figures_and_settings_that_exist(path: Path) -> None:
     for run in expected.read(path).runs:
-        instance = so.without(so.load(expected.INSTANCES / path.name, run.overrides), run.without).instance
+        instance = expected.set_up(expected.INSTANCES / path.name, run)
         for figure in run.expect:
             table, _, name = figure.partition(".")
             if table in ("builds", "first_year", "stock"):

@@ -11,7 +11,8 @@ import optimizer
 
 ROOT = Path(optimizer.__file__).parent
 FLOORS = [
-    {"units", "errors", "files"},
+    {"shapes", "errors", "files"},
+    {"units"},
     {"horizon", "expression", "distributions"},
     {"families"},
     {"plan", "shocks"},
@@ -88,10 +89,13 @@ def test_no_two_files_import_each_other_in_a_circle() -> None:
         ("highspy", {"solver"}),
         ("rich", {"report", "cli"}),
         ("typer", {"cli"}),
+        ("plotext", {"report"}),
+        ("matplotlib", {"report"}),
         ("scipy", {"distributions", "strategies"}),
         ("loky", {"strategies"}),
         ("distributed", {"strategies"}),
         ("pandas", {"frames", "result", "report"}),
+        ("jinja2", {"report"}),
     ],
 )
 def test_libraries_stay_in_their_rooms(library: str, rooms: set[str]) -> None:

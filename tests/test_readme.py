@@ -34,7 +34,7 @@ def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "diversify"
     line = [sys.executable, "-m", "optimizer", *words[1:]]
-    environment = {"COLUMNS": "80", "PATH": "/usr/bin:/bin", "PYTHONUTF8": "1"}
+    environment = {"COLUMNS": "80", "PATH": "/usr/bin:/bin", "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False, env=environment)
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.audit.own import AUDITORS, Auditor, Seen, auditor_of
 from optimizer.audit.plan import PlanRows
 from optimizer.plan import KINDS, Array, Flows, ManyFlows
 from optimizer.shocks import ShockSpec
 
-PRODUCING = ("ally", "refining", "recycling")
 SAID = ("demand", "cost", "survival", "reliability")
 
 
@@ -86,7 +86,8 @@ class PathRows(PlanRows):
         """By kind of flow, whose it is."""
         of_kind: dict[str, list[str]] = {"substitution": [], "stockpile": []}
         for o, option in self.instance.options.items():
-            of_kind.setdefault(option.kind, []).append(o)
+            for kind, options in of_kind.items():
+                options.extend([o] if option.is_a(kind) else [])
         return {
             "activity": list(self.instance.activities),
             "substituted": of_kind["substitution"],
@@ -135,11 +136,11 @@ class PathRows(PlanRows):
         for p in self.instance.processes:
             self._existing(paths, p)
         for o, option in self.instance.options.items():
-            if option.kind in PRODUCING:
+            if o in self.instance.activities:
                 self._bought(paths, o)
-            if option.kind == "substitution":
+            if option.is_a("substitution"):
                 self._substituted(paths, o)
-            if option.kind == "stockpile" and paths.specs:
+            if option.is_a("stockpile") and paths.specs:
                 self._released(paths, o)
         self._balances(paths)
         for d in self.instance.demands:
@@ -154,16 +155,45 @@ class PathRows(PlanRows):
         restrained, left = whole * (1.0 - meant), whole * (1.0 - unmeant)
         for o, built in self.instance.options.items() if paths.specs else ():
             option: Any = built
-            if option.kind == "partnership" and option.process == p:
-                secured = paths.told("reliability", o, option.reliability) * self.working[o][times] * paths.delta
+            if option.is_a("partnership") and option.process == p:
+                reliability = paths.told("reliability", o, option.reliability)
+                secured = reliability * self.working[o][times] * paths.delta
                 restrained, left = restrained + meant * secured, left + unmeant * secured
-            if option.kind == "leverage" and option.region == process.region:
+            if option.is_a("leverage") and option.region == process.region:
                 restrained = restrained + whole * meant * option.restraint * self.levels[o][times]
         left = np.minimum(restrained, left)
+        for auditor, seen in self._outside(paths):
+            left = left + auditor.lends(seen, p)
         self.report.at_most(row, activity, np.minimum(left, whole), whole, grain=self.grain)
         self.report.at_most(row, 0.0, activity, grain=self.grain)
         if not paths.specs:
             self._running(f"{p}.run", process.min_utilisation * whole, activity, whole)
+
+    def _seen(self, paths: Paths, o: str) -> Seen:
+        """One option, for whoever knows its arithmetic."""
+        nothing = np.zeros(paths.times.shape)
+        return Seen(
+            option=self.instance.options[o],
+            is_baseline=not paths.specs,
+            is_steady=paths.is_steady,
+            months=12.0 * paths.delta,
+            working=self.working[o][paths.times] * paths.delta,
+            severity=np.maximum(paths.meant.get(o, nothing), paths.unmeant.get(o, nothing)),
+            flow=paths.flows.activity.get(o, paths.flows.substituted.get(o, nothing)),
+            multiplier=paths.told("cost", o, 1.0) + nothing,
+        )
+
+    def _most(self, paths: Paths, o: str) -> Array:
+        """The most that an option may do, t in each period."""
+        auditor = auditor_of(self.instance.options[o].kind)
+        if auditor is None:
+            raise ValueError(f"nobody audits {o}")
+        return auditor.most(self._seen(paths, o))
+
+    def _outside(self, paths: Paths) -> list[tuple[Auditor, Seen]]:
+        """The options from outside the package, with who audits them."""
+        kinds = {o: option.kind for o, option in self.instance.options.items() if option.kind in AUDITORS}
+        return [(AUDITORS[kind], self._seen(paths, o)) for o, kind in kinds.items()]
 
     def _running(self, row: str, least: Array, activity: Array, whole: Array) -> None:
         """Baseline: what exists runs at its least utilisation or more."""
@@ -173,8 +203,7 @@ class PathRows(PlanRows):
         option: Any = self.instance.options[o]
         row, activity = paths.row(f"{o}.capacity"), paths.flows.activity[o]
         working = self.working[o][paths.times] * paths.delta
-        left = working * (1.0 - np.maximum(paths.meant.get(o, 0.0), paths.unmeant.get(o, 0.0)))
-        self.report.at_most(row, activity, left, working, grain=self.grain)
+        self.report.at_most(row, activity, self._most(paths, o), working, grain=self.grain)
         self.report.at_most(row, 0.0, activity, grain=self.grain)
         if not paths.specs:
             self._running(f"{o}.run", option.min_utilisation * working, activity, working)
@@ -183,13 +212,14 @@ class PathRows(PlanRows):
         option: Any = self.instance.options[o]
         amount, asked, capacity = paths.flows.substituted[o], self._demanded(paths, option.demand), f"{o}.capacity"
         working = self.working[o][paths.times] * paths.delta
-        self.report.at_most(paths.row(capacity), amount, working, grain=self.grain)
+        self.report.at_most(paths.row(capacity), amount, self._most(paths, o), working, grain=self.grain)
         self.report.at_most(paths.row(f"{o}.share"), amount, option.max_share * asked, asked, grain=self.grain)
         self.report.at_most(paths.row(capacity), 0.0, amount, grain=self.grain)
 
     def _balances(self, paths: Paths) -> None:
         """supply ≥ use of every commodity."""
-        flows, supply = paths.flows, {c: [np.zeros(paths.times.shape)] for c in self.instance.commodities}
+        flows, outside = paths.flows, self._outside(paths)
+        supply = {c: [np.zeros(paths.times.shape)] for c in self.instance.commodities}
         for name, activity in self.instance.activities.items():
             for commodity, share in activity.output.items():
                 supply[commodity].append(share * flows.activity[name])
@@ -197,10 +227,10 @@ class PathRows(PlanRows):
                 supply[commodity].append(-share * flows.activity[name])
         for o, built in self.instance.options.items():
             option: Any = built
-            if option.kind == "substitution":
+            if option.is_a("substitution"):
                 for commodity, share in option.input.items():
                     supply[commodity].append(-share * flows.substituted[o])
-            if option.kind == "stockpile" and paths.specs:
+            if option.is_a("stockpile") and paths.specs:
                 supply[option.commodity].append(flows.released[o])
         for d, demand in self.instance.demands.items():
             delivered = self._demanded(paths, d) - flows.unserved[d] - self._by_substitutes(paths, d)
@@ -208,6 +238,7 @@ class PathRows(PlanRows):
             if demand.end_of_life is not None:
                 supply[demand.end_of_life.commodity].append(self._scrap(demand)[paths.times] * paths.delta)
         for commodity, terms in supply.items():
+            terms += [auditor.supplies(seen, commodity) * np.ones(paths.times.shape) for auditor, seen in outside]
             row = paths.row(f"{commodity}.balance")
             self.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, grain=self.grain)
 
@@ -224,6 +255,8 @@ class PathRows(PlanRows):
         for o, amount in paths.flows.substituted.items():
             option: Any = self.instance.options[o]
             total += amount if option.demand == d else 0.0
+        for auditor, seen in self._outside(paths):
+            total += auditor.serves(seen, d)
         return total
 
     def _served(self, paths: Paths, d: str) -> None:

@@ -64,11 +64,13 @@ class Verdicts(PathRows):
                 parts["price support"] += self.by_period(activity.support)[times] * flows.activity[name]
         for o, built in self.instance.options.items():
             option: Any = built
-            if option.kind == "substitution":
+            if option.is_a("substitution"):
                 cost = self.by_period(option.cost)[times] * paths.told("cost", o, 1.0)
                 parts["substitution"] += cost * flows.substituted[o]
-            if option.kind == "stockpile" and paths.specs:
+            if option.is_a("stockpile") and paths.specs:
                 parts["operation"] += option.release_cost * flows.released[o]
+        for auditor, seen in self._outside(paths):
+            parts["operation"] += auditor.costs(seen)
         for d, demand in self.instance.demands.items():
             parts["shortage"] += demand.shortage_cost * flows.unserved[d]
         return parts

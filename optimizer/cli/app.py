@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, explain, export, show, solve, stress, survive, verify
+from optimizer.cli import (
+    attack, check, compare, explain, export, init, report, schema, show, solve, stress, survive, verify
+)  # fmt: skip
 
 app = typer.Typer(
     name="diversify",
@@ -13,6 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("solve")(solve.solve)
 app.command("show")(show.show)
@@ -20,7 +23,11 @@ app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
 app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
+app.command("compare")(compare.compare)
+app.command("attack")(attack.attack)
 app.command("export")(export.export)
+app.command("report")(report.report)
+app.command("schema")(schema.schema)
 
 
 def _version(asked: bool) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from optimizer.errors import Finding
@@ -178,6 +180,73 @@ def prepared(
     if gone:
         raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
     return replace(reduced, notes=(*notes, *reduced.notes))
+
+
+def is_plan(path: str) -> bool:
+    """Whether a file is a saved plan rather than an instance."""
+    import json
+    from pathlib import Path
+
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8")) if path.lower().endswith(".json") else None
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and "builds" in data
+
+
+def planned(
+    source: str, budget: float | None, overrides: Sequence[str], scenario: str | None, time_limit: float | None
+) -> "tuple[Instance, Result]":
+    """A saved plan and its instance; or an instance file, solved."""
+    from optimizer.instance.load import read
+    from optimizer.result import Result
+
+    if is_plan(source):
+        if budget is not None or overrides or scenario is not None:
+            raise typer.BadParameter("a saved plan is not solved for: leave out --budget, --set and --scenario.")
+        result = Result.load(source)
+        return read(result.data), result
+    from optimizer.analysis.solve import solve
+    from optimizer.solver import Settings
+
+    prepared_ = prepared(source, overrides, scenario)
+    instance = prepared_.instance if budget is None else prepared_.instance.with_budget(budget)
+    with progress(instance.money) as listener:
+        result = solve(instance, None, Settings(time_limit=time_limit), listener, prepared_.notes)
+    return instance, commented(result, source)
+
+
+def doubts(instance: "Instance", result: "Result") -> tuple[str, ...]:
+    """What the audit says against a saved plan; nothing where it agrees."""
+    from optimizer.audit import verify
+
+    said = verify(instance, result).disagreements
+    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    return (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}{more}",) if said else ()
+
+
+def commented(result: "Result", file: str) -> "Result":
+    """The result with what its instance file says in comments, so that the plan file knows its sources."""
+    from dataclasses import replace
+
+    from optimizer.instance.comments import of_file
+
+    return replace(result, comments=of_file(file))
+
+
+def written(path: "Path", content: str | bytes) -> None:
+    """Write a file whole, or complain; stderr says that it is there."""
+    from optimizer.files import write_whole, write_whole_bytes
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            write_whole(path, content)
+        else:
+            write_whole_bytes(path, content)
+    except OSError as error:
+        complain(f"{path}: {error.strerror}", USAGE)
+    say(f"wrote {path}")
 
 
 @contextlib.contextmanager

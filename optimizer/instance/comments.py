@@ -4,15 +4,19 @@ A comment behind a value belongs to that field. Lines of comment belong to the o
 to the section where an empty line follows, or where they start at the margin; above the first key they are the header.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
+from optimizer.errors import InstanceError
 from optimizer.instance.document import Document, Place, parse
 
+FOR_EDITORS = "yaml-language-server:"
 _RULE = re.compile(r"^[-=~*#\s]+$")
 _DASHES = re.compile(r"(^|\s)-{3,}(\s|$)")
 
@@ -34,6 +38,23 @@ def comments(text: str, file: str) -> tuple[Comment, ...]:
     """
     document = parse(text, file)
     return tuple(_Reader(document, text).read())
+
+
+def of_file(path: str | FilePath) -> tuple[dict[str, Any], ...]:
+    """The comments of an instance file, as `Result.comments` holds them; none where it is no YAML or cannot be read."""
+    file = FilePath(path)
+    if file.suffix.lower() not in (".yaml", ".yml"):
+        return ()
+    try:
+        said = comments(file.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, InstanceError):
+        return ()
+    # What YAML reads as a date, say, becomes its text.
+    values = [json.loads(json.dumps(each.value, default=str)) for each in said]
+    return tuple(
+        {"place": [str(part) for part in each.place], "value": value, "text": each.text}
+        for each, value in zip(said, values, strict=True)
+    )
 
 
 def _starts(text: str) -> dict[int, int]:
@@ -107,8 +128,9 @@ class _Reader:
         return self.first[known[-1]] if known else ()
 
     def _page(self, block: list[int]) -> str:
-        """The header as it stands."""
-        return "\n".join(self.lines[line][self.starts[line] + 1 :].removeprefix(" ").rstrip() for line in block).strip()
+        """The header as it stands, without what it says to editors."""
+        said = (self.lines[line][self.starts[line] + 1 :].removeprefix(" ").rstrip() for line in block)
+        return "\n".join(words for words in said if not words.startswith(FOR_EDITORS)).strip()
 
     def _words(self, block: list[int]) -> str:
         """The comment's words; rules of dashes left out, and single lines joined unless they are set apart."""

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from optimizer.levers import KINDS, Recycling, Refining
+
 
 def complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
     """The entry with its own name in it, `home` resolved, and the region of refining and recycling filled in."""
     whole: dict[str, Any] = at_home(entry, home)
     if section in ("processes", "demands", "options"):
         whole["id"] = name
-    if section == "options" and entry.get("kind") in ("refining", "recycling") and entry.get("region") is None:
+    kind = entry.get("kind") if section == "options" else None
+    if isinstance(kind, str) and issubclass(KINDS[kind], (Refining, Recycling)) and entry.get("region") is None:
         whole["region"] = home
     if section in ("shocks", "ensembles"):
         whole = cuts_at_home(whole, home)

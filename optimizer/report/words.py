@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 
 from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stockpile
 from optimizer.units import si
 
 LINE = 0.65
@@ -34,10 +35,10 @@ def percent(share: float, digits: int = 0) -> str:
 
 def sized(instance: Instance, option: str, size: float) -> str:
     """The size of a build with its unit."""
-    kind = instance.options[option].kind if option in instance.options else ""
-    if kind == "leverage":
+    bought = instance.options.get(option)
+    if isinstance(bought, Sized) and bought.unit == "1":
         return f"level {size:.3g}"
-    return si(size, "t" if kind == "stockpile" else "t/yr")
+    return si(size, "t" if isinstance(bought, Stockpile) else "t/yr")
 
 
 def table(title: str, *, caption: str | None = None, expand: bool = False) -> Table:
