@@ -19,6 +19,8 @@ from optimizer.cli import (
     survive,
     verify,
 )
+    attack, check, compare, explain, export, init, report, schema, show, solve, stress, survive, verify
+)  # fmt: skip
 
 app = typer.Typer(
     name="diversify",
@@ -33,6 +35,7 @@ app.command("solve")(solve.solve)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
+app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
 app.command("alternatives")(alternatives.alternatives)
 app.command("compare")(compare.compare)
