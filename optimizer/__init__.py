@@ -12,9 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.alternatives import Alternatives, alternatives
+    from optimizer.analysis.attack import Onslaught, attack
+    from optimizer.analysis.compare import compare
+    from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
+    from optimizer.analysis.explain import Explanation, explain
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
+    from optimizer.analysis.withstanding import withstand
     from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.load import inspect, load, read
@@ -25,9 +31,15 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.alternatives": ("Alternatives", "alternatives"),
+    "analysis.attack": ("Onslaught", "attack"),
+    "analysis.compare": ("compare",),
+    "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
+    "analysis.explain": ("Explanation", "explain"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
+    "analysis.withstanding": ("withstand",),
     "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "instance.load": ("inspect", "load", "read"),
@@ -40,13 +52,17 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Alternatives",
     "AuditError",
     "Auditor",
     "Build",
+    "Comparison",
+    "Explanation",
     "Finding",
     "Flows",
     "Instance",
     "InstanceError",
+    "Onslaught",
     "OptimizerError",
     "Outcome",
     "Plan",
@@ -56,6 +72,10 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "alternatives",
+    "attack",
+    "compare",
+    "explain",
     "forcing",
     "inspect",
     "load",
@@ -67,6 +87,7 @@ __all__ = [
     "under",
     "verify",
     "without",
+    "withstand",
 ]
 
 

@@ -4,7 +4,23 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, convert, export, init, schema, show, solve, stress, survive, verify
+from optimizer.cli import (
+    alternatives,
+    attack,
+    check,
+    compare,
+    convert,
+    explain,
+    export,
+    init,
+    report,
+    schema,
+    show,
+    solve,
+    stress,
+    survive,
+    verify,
+)
 
 app = typer.Typer(
     name="diversify",
@@ -19,9 +35,14 @@ app.command("solve")(solve.solve)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
+app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
+app.command("alternatives")(alternatives.alternatives)
+app.command("compare")(compare.compare)
+app.command("attack")(attack.attack)
 app.command("export")(export.export)
 app.command("convert")(convert.convert)
+app.command("report")(report.report)
 app.command("schema")(schema.schema)
 
 

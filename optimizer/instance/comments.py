@@ -85,7 +85,7 @@ class _Reader:
         place = self.first.get(line) or self._before(line)
         text = self._words([line])
         if place and text:
-            yield Comment(place, _value(self.document.data, place), text)
+            yield Comment(place, value_at(self.document.data, place), text)
 
     def _block(self, block: list[int]) -> Iterator[Comment]:
         owner = self._owner(block)
@@ -127,7 +127,7 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _value(data: Any, place: Place) -> Any:
+def value_at(data: Any, place: Place) -> Any:
     """What stands at a place; None for an object of a section."""
     for part in place:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.book import Book, Cell, Line
-from optimizer.instance.comments import Comment
+from optimizer.instance.comments import Comment, value_at
 from optimizer.instance.document import Document, Place
 from optimizer.instance.schema import Instance
 from optimizer.instance.sheets import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, Layout, from_cell
@@ -29,7 +29,8 @@ def from_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, .
         else:
             reader.of_table(next(each for each in LAYOUTS if each.sheet == name), lines)
     reader.document.data = dict(sorted(reader.document.data.items(), key=lambda item: _rank(item[0])))
-    return reader.document, tuple(reader.comments)
+    said = (Comment(each.place, value_at(reader.document.data, each.place), each.text) for each in reader.comments)
+    return reader.document, tuple(said)
 
 
 class _Reader:

@@ -1,6 +1,8 @@
 """A file as plain data, whatever it is written in: YAML, JSON, or an Excel workbook."""
 
+import json
 from pathlib import Path as FilePath
+from typing import Any
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.comments import Comment, comments
@@ -33,6 +35,22 @@ def remarks(path: str | FilePath) -> tuple[Comment, ...]:
 
         return from_workbook(_content(path), str(path))[1]
     return () if FilePath(path).suffix.lower() == ".json" else comments(_text(path), str(path))
+
+
+def of_file(path: str | FilePath) -> tuple[dict[str, Any], ...]:
+    """The comments of an instance file, as `Result.comments` holds them; none where it has none or cannot be read."""
+    if FilePath(path).suffix.lower() not in (".yaml", ".yml", WORKBOOK):
+        return ()
+    try:
+        said = remarks(path)
+    except InstanceError:
+        return ()
+    # What YAML reads as a date, say, becomes its text.
+    values = [json.loads(json.dumps(each.value, default=str)) for each in said]
+    return tuple(
+        {"place": [str(part) for part in each.place], "value": value, "text": each.text}
+        for each, value in zip(said, values, strict=True)
+    )
 
 
 def is_workbook(path: str | FilePath) -> bool:

@@ -78,6 +78,12 @@ class Attacker:
         """How the worst is found."""
         return "programme" if self.sets is None else "enumeration"
 
+    def candidates(self) -> list[Attack] | None:
+        """The attacks of which one is the worst, whatever the plan; None where there are too many to try."""
+        if self.sets is None:
+            return None
+        return [self.strikes.attack(start, chosen) for start, sets in self._sets.items() for chosen in sets]
+
     def breaking(self, plan: Vector, known: Collection[Attack] = ()) -> list[Struck]:
         """At each start where some attack breaks a floor, the worst one; the largest gap first.
 
