@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import forcing, under, without
     from optimizer.plan import Build, Flows, Outcome, Plan, Service
+    from optimizer.report.workbook import write_workbook
     from optimizer.result import Result
     from optimizer.solver import Settings
 
@@ -46,6 +47,7 @@ _HOMES = {
     "instance.schema": ("Instance",),
     "instance.variants": ("forcing", "under", "without"),
     "plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
+    "report.workbook": ("write_workbook",),
     "result": ("Result",),
     "solver": ("Settings",),
 }
@@ -88,6 +90,7 @@ __all__ = [
     "verify",
     "without",
     "withstand",
+    "write_workbook",
 ]
 
 
