@@ -125,6 +125,19 @@ def test_a_result_goes_to_json_and_back() -> None:
 
 
 @FEW
+@given(besieged())
+def test_an_adversary_and_the_attacks_written_out_go_to_a_mapping_and_back(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    assert so.read(instance.to_dict()) == instance
+    shaped = so.withstand(instance)
+    again = so.read(shaped.data)
+    assert again.adversary == instance.adversary
+    assert again.without_attacks().events == instance.events
+    if shaped.baseline is not None:
+        assert so.verify(again, shaped).ok
+
+
+@FEW
 @given(besieged(), st.integers(0, 12))
 def test_an_attack_budget_below_the_least_that_breaks_a_plan_does_not_and_that_one_does(
     data: dict[str, Any], means: int
