@@ -54,6 +54,7 @@ class Result:
         seconds: load, build, solver, total.
         data: the instance itself.
         endured: by rule of the policy about time to survive and year, flows over its months that keep every floor.
+        comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
         adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where nobody was asked about.
     """
@@ -90,6 +91,7 @@ class Result:
     periods: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
     endured: Mapping[str, Flows] = field(default_factory=dict, repr=False)
+    comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
 
     @property
@@ -167,7 +169,7 @@ class Result:
         if not whole:
             for outcome in data["shocks"]:
                 outcome.pop("flows")
-            for part in ("baseline", "data", "endured"):
+            for part in ("baseline", "data", "endured", "comments"):
                 data.pop(part)
         return data
 

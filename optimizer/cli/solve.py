@@ -104,7 +104,7 @@ def solve(
         from optimizer.report.whole import show
 
         show(result)
-    _write(result, csv, output)
+    _write(common.commented(result, file), csv, output)
     raise typer.Exit(common.exit_code(result))
 
 

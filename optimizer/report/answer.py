@@ -20,8 +20,8 @@ def answer(instance: Instance, result: Result) -> Panel:
     """Survives or not, what it costs, and what doing nothing would mean."""
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
-    grid.add_column()
-    for label, text in _lines(instance, result):
+    grid.add_column(overflow="fold")
+    for label, text in facts(instance, result):
         grid.add_row(label, text)
     style = STYLES[result.status]
     body = Group(Text(headline(result), style=f"bold {style}"), "", grid)
@@ -71,7 +71,8 @@ def _adversary(result: Result, faced: Faced) -> str:
     return f"{shaped}; the worst that is left is {faced.worst}: {si(faced.gap, result.money)}"
 
 
-def _lines(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+    """What an answer rests on: a label and a text each."""
     money = result.money
     if result.status == "none":
         for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
