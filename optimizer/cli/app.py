@@ -9,6 +9,7 @@ from optimizer.cli import (
     attack,
     check,
     compare,
+    explain,
     export,
     init,
     report,
@@ -19,8 +20,6 @@ from optimizer.cli import (
     survive,
     verify,
 )
-    attack, check, compare, explain, export, init, report, schema, show, solve, stress, survive, verify
-)  # fmt: skip
 
 app = typer.Typer(
     name="diversify",
