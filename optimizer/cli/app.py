@@ -9,6 +9,7 @@ from optimizer.cli import (
     attack,
     check,
     compare,
+    convert,
     explain,
     export,
     init,
@@ -40,6 +41,7 @@ app.command("alternatives")(alternatives.alternatives)
 app.command("compare")(compare.compare)
 app.command("attack")(attack.attack)
 app.command("export")(export.export)
+app.command("convert")(convert.convert)
 app.command("report")(report.report)
 app.command("schema")(schema.schema)
 
