@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import attack, check, export, init, report, schema, show, solve, stress, survive, verify
+from optimizer.cli import attack, check, export, init, plot, report, schema, show, solve, stress, survive, verify
 
 app = typer.Typer(
     name="diversify",
@@ -23,6 +23,7 @@ app.command("survive")(survive.survive)
 app.command("attack")(attack.attack)
 app.command("export")(export.export)
 app.command("report")(report.report)
+app.command("plot")(plot.plot)
 app.command("schema")(schema.schema)
 
 
