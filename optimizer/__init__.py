@@ -12,8 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.alternatives import Alternatives, alternatives
     from optimizer.analysis.attack import Onslaught, attack
+    from optimizer.analysis.compare import compare
+    from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
+    from optimizer.analysis.explain import Explanation, explain
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
     from optimizer.analysis.withstanding import withstand
@@ -27,8 +31,12 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.alternatives": ("Alternatives", "alternatives"),
     "analysis.attack": ("Onslaught", "attack"),
+    "analysis.compare": ("compare",),
+    "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
+    "analysis.explain": ("Explanation", "explain"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
     "analysis.withstanding": ("withstand",),
@@ -44,9 +52,12 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Alternatives",
     "AuditError",
     "Auditor",
     "Build",
+    "Comparison",
+    "Explanation",
     "Finding",
     "Flows",
     "Instance",
@@ -61,7 +72,10 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "alternatives",
     "attack",
+    "compare",
+    "explain",
     "forcing",
     "inspect",
     "load",

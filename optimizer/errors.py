@@ -79,6 +79,10 @@ class AuditError(OptimizerError):
         tail = f"\n  … and {more} more" if more > 0 else ""
         super().__init__(f"the audit disagrees in {len(self.disagreements)} place(s):\n{shown}{tail}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it comes home whole from another process."""
+        return AuditError, (self.disagreements, self.result)
+
 
 class PlanFileError(OptimizerError):
     """A saved plan cannot be read: not JSON, or a part is missing."""

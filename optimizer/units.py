@@ -216,3 +216,11 @@ def _significant(value: float, digits: int) -> str:
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))
     text = f"{value:,.{min(places, 6)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded(value: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is no larger; 0 of 0."""
+    if value <= 0:
+        return 0.0
+    unit = 10.0 ** math.floor(math.log10(value) + 1e-9)
+    return unit * max(step for step in (1.0, 2.0, 5.0) if step * unit <= value * (1.0 + 1e-9))

@@ -89,12 +89,13 @@ def test_no_two_files_import_each_other_in_a_circle() -> None:
         ("highspy", {"solver"}),
         ("rich", {"report", "cli"}),
         ("typer", {"cli"}),
+        ("plotext", {"report"}),
+        ("matplotlib", {"report"}),
         ("scipy", {"distributions", "strategies"}),
         ("loky", {"strategies"}),
         ("distributed", {"strategies"}),
         ("pandas", {"frames", "result", "report"}),
         ("jinja2", {"report"}),
-        ("matplotlib", {"report"}),
     ],
 )
 def test_libraries_stay_in_their_rooms(library: str, rooms: set[str]) -> None:

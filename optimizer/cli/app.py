@@ -4,7 +4,23 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import attack, check, export, init, plot, report, schema, show, solve, stress, survive, verify
+from optimizer.cli import (
+    alternatives,
+    attack,
+    check,
+    compare,
+    explain,
+    export,
+    init,
+    plot,
+    report,
+    schema,
+    show,
+    solve,
+    stress,
+    survive,
+    verify,
+)
 
 app = typer.Typer(
     name="diversify",
@@ -19,7 +35,10 @@ app.command("solve")(solve.solve)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
+app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
+app.command("alternatives")(alternatives.alternatives)
+app.command("compare")(compare.compare)
 app.command("attack")(attack.attack)
 app.command("export")(export.export)
 app.command("report")(report.report)
