@@ -5,8 +5,20 @@ from typing import Annotated
 import typer
 
 from optimizer.cli import (
-    attack, check, compare, explain, export, init, report, schema, show, solve, stress, survive, verify
-)  # fmt: skip
+    attack,
+    check,
+    compare,
+    explain,
+    export,
+    init,
+    report,
+    schema,
+    show,
+    solve,
+    stress,
+    survive,
+    verify,
+)
 
 app = typer.Typer(
     name="diversify",
