@@ -111,10 +111,9 @@ def test_a_plan_that_fails_and_a_problem_without_plan_have_workbooks(tmp_path: P
     assert any(row["Survives"] == "NO" for row in rows(book["survival"]))
     gap = sum(row["Gap [USD]"] for row in rows(book["segments"]))
     assert gap == pytest.approx(poor.survival_gap)
-    rules = (
-        "policy.max_share=[{commodity: magnet, region: rival, share: 0}, {commodity: magnet, region: home, share: 0}]"
-    )
-    none = so.solve(so.load(TINY, [rules, "demands.motors.survival=0"]))
+    share = "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]"
+    none = so.solve(so.load(TINY, [share, "processes.imports.min_utilisation=1"]))
+    assert none.status == "none"
     so.write_workbook(none, tmp_path / "none.xlsx")
     assert openpyxl.load_workbook(tmp_path / "none.xlsx")["answer"]["A5"].value == "Answer"
 

@@ -13,6 +13,7 @@ from optimizer.cli import (
     explain,
     export,
     init,
+    plot,
     report,
     schema,
     show,
@@ -43,6 +44,7 @@ app.command("attack")(attack.attack)
 app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("report")(report.report)
+app.command("plot")(plot.plot)
 app.command("schema")(schema.schema)
 
 

@@ -26,6 +26,11 @@ def named(instance: Instance, owner: str) -> str:
     return owner
 
 
+def spaced(region: str) -> str:
+    """The key of a region for reading: ``united kingdom``."""
+    return region.replace("_", " ")
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share for reading: ``83 %``; never rounded up to a whole that it is not."""
     if digits == 0 and share < 1 - 1e-6 and round(100 * share) >= 100:
