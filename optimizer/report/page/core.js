@@ -3,10 +3,19 @@
 const book = JSON.parse(document.getElementById("data").textContent);
 const periods = book.horizon.periods, perYear = book.horizon.per_year;
 const years = Array.from({length: book.horizon.end - book.horizon.start + 1}, (_, i) => book.horizon.start + i);
+for (const point of book.points) {
+  for (const passing of point.passings || []) {
+    for (const [d, [worst_service, floor, worst_period, first_failure]] of Object.entries(passing.segments)) {
+      passing.segments[d] = {worst_service, floor, worst_period, first_failure};
+    }
+    const strike = book.strikes.find(each => each.name === passing.name);
+    for (const d of passing.kept ? Object.keys(book.segments) : []) passing.short[d] = passing.short[d] || strike.demand[d].map(() => 0);
+  }
+}
 for (const point of book.points) if (point.same !== undefined) Object.assign(point, {...book.points[point.same], budget: point.budget});
 
 const state = {
-  point: book.frontier.own, shock: null, segment: null, path: "baseline", when: 0, unit: 4,
+  point: book.frontier.own, shock: null, segment: null, picked: false, path: "baseline", when: 0, unit: 4,
   commodity: null, year: "worst", all: false, mode: "beyond", find: "", assumed: false,
 };
 const $ = id => document.getElementById(id);
