@@ -29,7 +29,7 @@ figure("sankey", () => {
   return {
     data: [{
       type: "sankey", arrangement: "snap", valueformat: ",.3~s", valuesuffix: unit === 3 ? " t/yr" : "",
-      textfont: {size: 11, color: shade("ink")},
+      textfont: {size: paper === null ? 11 : 9, color: shade("ink")},
       node: {
         label: places.map(place => place.title), color: places.map(sortColour), pad: 9, thickness: 14,
         x: places.map(place => Math.min(.999, Math.max(.001, place.column / last))), y: spread(each.passages, used, places, value),
