@@ -75,8 +75,7 @@ def opened(chromium: Browser) -> Iterator[Open]:
         made = Opened(context.new_page())
 
         def hear(message: ConsoleMessage) -> None:
-            if message.type in ("error", "warning"):
-                made.complaints.append(message.text)
+            made.complaints.append(f"{message.type}: {message.text}")
 
         made.page.on("console", hear)
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
