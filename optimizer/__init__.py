@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.analysis.alternatives import Alternatives, alternatives
     from optimizer.analysis.attack import Onslaught, attack
     from optimizer.analysis.compare import compare
     from optimizer.analysis.comparison import Comparison
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 _HOMES = {
+    "analysis.alternatives": ("Alternatives", "alternatives"),
     "analysis.attack": ("Onslaught", "attack"),
     "analysis.compare": ("compare",),
     "analysis.comparison": ("Comparison",),
@@ -50,6 +52,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Alternatives",
     "AuditError",
     "Auditor",
     "Build",
@@ -69,6 +72,7 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "alternatives",
     "attack",
     "compare",
     "explain",

@@ -32,6 +32,9 @@ from optimizer.strategies.reading import plan_values, read_flows, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 
+# Total cost without shocks, and what is bought even so.
+Calm = tuple[float | None, tuple[str, ...]]
+
 
 def solve(
     instance: Instance,
@@ -90,8 +93,11 @@ def concluded(
     responder: Responder,
     notes: tuple[str, ...] = (),
     faced: Faced | None = None,
+    calm: Calm | None = None,
 ) -> Result:
     """What a strategy found as a result, audited; `faced` where some shocks are attacks.
+
+    `calm` is what is known of the same instance without shocks; it is worked out where it is left out.
 
     Raises:
         AuditError: the plan and its figures disagree.
@@ -100,7 +106,7 @@ def concluded(
     if solved.values is None:
         rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
         return without_plan(timer.seconds(clock), solved, rules, frame)
-    result, many = _with_plan(instance, settings, clock, solved, responder, frame)
+    result, many = _with_plan(instance, settings, clock, solved, responder, frame, calm)
     report = verify(instance, result, many)
     result = replace(
         result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
@@ -129,6 +135,7 @@ def _with_plan(
     solved: Solved,
     responder: Responder,
     frame: dict[str, Any],
+    calm: Calm | None = None,
 ) -> tuple[Result, list[ManyFlows]]:
     """The result, and the flows of all shocks."""
     assert solved.values is not None
@@ -146,7 +153,7 @@ def _with_plan(
         faced = _hurt(faced, gaps)
         gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
     bound, gap_bound = _known(solved.bound), _known(solved.gap_bound)
-    calm_cost, calm_builds = _calm(instance, settings, clock, solved, plan)
+    calm_cost, calm_builds = calm or _calm(instance, settings, clock, solved, plan)
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
@@ -225,9 +232,7 @@ def _written(solved: Solved) -> frozenset[str]:
     return frozenset(row.mark.path for row in solved.stage.rows)
 
 
-def _calm(
-    instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan
-) -> tuple[float | None, tuple[str, ...]]:
+def _calm(instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan) -> Calm:
     """Total cost without shocks and rules about surviving, and the options that are bought even so."""
     if not instance.events and not instance.rules:
         return solved.cost, _bought(plan)

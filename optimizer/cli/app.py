@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from optimizer.cli import (
+    alternatives,
     attack,
     check,
     compare,
@@ -35,6 +36,7 @@ app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
 app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
+app.command("alternatives")(alternatives.alternatives)
 app.command("compare")(compare.compare)
 app.command("attack")(attack.attack)
 app.command("export")(export.export)

@@ -266,6 +266,31 @@ def progress(money: str) -> Iterator["Listener"]:
         yield hear
 
 
+@contextlib.contextmanager
+def bar(money: str) -> Iterator[tuple["Listener", Callable[[str, int, int], None]]]:
+    """On a terminal a bar on stderr: who hears steps, and who hears what is asked next, its number and of how many."""
+    console = messages()
+    if not console.is_terminal:
+        yield (lambda step: console.print(_in_words(step, money)) if step.round else None), (lambda *told: None)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("reading the model …", total=None)
+
+        def hear(step: "Step") -> None:
+            shown.update(task, description=_in_words(step, money))
+
+        def told(what: str, done: int, size: int) -> None:
+            if what == "stopping":
+                shown.update(task, description="stopping with what is known so far … (Ctrl-C again ends at once)")
+            else:
+                shown.update(task, description=what or "working out the figures", completed=done, total=size or None)
+
+        yield hear, told
+
+
 def _in_words(step: "Step", money: str) -> str:
     from optimizer.units import si
 

@@ -94,6 +94,7 @@ class Highs:
         highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + highs.getRunTime())
         # Of a linear programme this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", asked.cutoff if len(integers) else math.inf)
+        highs.setOptionValue("objective_target", asked.enough if len(integers) else -math.inf)
         if len(integers):
             # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
             # in the presolved space, and call it optimal: it has to begin from nothing.
@@ -184,6 +185,7 @@ class Highs:
             HighsModelStatus.kIterationLimit,
             HighsModelStatus.kSolutionLimit,
             HighsModelStatus.kMemoryLimit,
+            HighsModelStatus.kObjectiveTarget,
         )
         if status not in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty, *stopped):
             raise SolverError(f"HiGHS ended with status {highs.modelStatusToString(status)!r}")

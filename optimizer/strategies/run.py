@@ -102,8 +102,8 @@ class Run:
         solved = self.kept()
         return self.least_gap() if solved is None else solved
 
-    def _keep_floors(self) -> None:
-        """As far as the question asks for it."""
+    def keep_floors(self) -> None:
+        """Bound what floors may be missed by, as far as the question asks for it."""
         if self.question.allowed > 0:
             self.floors(math.inf, self.question.allowed)
         else:
@@ -111,13 +111,13 @@ class Run:
 
     def relaxed(self) -> Answer:
         """The least cost with all floors kept, without integers."""
-        self._keep_floors()
+        self.keep_floors()
         self.minimise("cost")
         return self.model.solve(relaxed=True)
 
     def kept(self) -> Solved | None:
         """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
-        self._keep_floors()
+        self.keep_floors()
         self.minimise("cost")
         at_hand = self._started()
         answer = self._better_than(at_hand, self.question.name)
