@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optimizer.analysis.compare import compare
     from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
+    from optimizer.analysis.sensitivity import Sensitivity, sensitivity
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
     from optimizer.analysis.withstanding import withstand
@@ -35,6 +36,7 @@ _HOMES = {
     "analysis.compare": ("compare",),
     "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
+    "analysis.sensitivity": ("Sensitivity", "sensitivity"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
     "analysis.withstanding": ("withstand",),
@@ -65,6 +67,7 @@ __all__ = [
     "Plan",
     "PlanFileError",
     "Result",
+    "Sensitivity",
     "Service",
     "Settings",
     "SolverError",
@@ -77,6 +80,7 @@ __all__ = [
     "load",
     "read",
     "register",
+    "sensitivity",
     "solve",
     "stress",
     "time_to_survive",

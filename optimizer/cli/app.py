@@ -13,6 +13,7 @@ from optimizer.cli import (
     init,
     report,
     schema,
+    sensitivity,
     show,
     solve,
     stress,
@@ -35,6 +36,7 @@ app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
 app.command("survive")(survive.survive)
 app.command("alternatives")(alternatives.alternatives)
+app.command("sensitivity")(sensitivity.sensitivity)
 app.command("compare")(compare.compare)
 app.command("attack")(attack.attack)
 app.command("export")(export.export)
