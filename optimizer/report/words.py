@@ -1,5 +1,6 @@
 """Numbers and names in the words of a reader."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,12 +27,23 @@ def named(instance: Instance, owner: str) -> str:
     return owner
 
 
+def spaced(region: str) -> str:
+    """The key of a region for reading: ``united kingdom``."""
+    return region.replace("_", " ")
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share for reading: ``83 %``; never rounded up to a whole that it is not."""
     if digits == 0 and share < 1 - 1e-6 and round(100 * share) >= 100:
         return ">99 %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
+    return f"{100 * share:.{digits}f} %"
+
+
+def given(share: float) -> str:
+    """A share as it was given: ``0.5 %``, ``2 %``."""
+    digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
     return f"{100 * share:.{digits}f} %"
 
 
