@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.explain import Explanation, explain
+    from optimizer.analysis.sensitivity import Sensitivity, sensitivity
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
     from optimizer.analysis.withstanding import withstand
@@ -38,6 +39,7 @@ _HOMES = {
     "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
     "analysis.explain": ("Explanation", "explain"),
+    "analysis.sensitivity": ("Sensitivity", "sensitivity"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
     "analysis.withstanding": ("withstand",),
@@ -70,6 +72,7 @@ __all__ = [
     "Plan",
     "PlanFileError",
     "Result",
+    "Sensitivity",
     "Service",
     "Settings",
     "SolverError",
@@ -83,6 +86,7 @@ __all__ = [
     "load",
     "read",
     "register",
+    "sensitivity",
     "solve",
     "stress",
     "time_to_survive",

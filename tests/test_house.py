@@ -92,6 +92,7 @@ def test_no_two_files_import_each_other_in_a_circle() -> None:
         ("plotext", {"report"}),
         ("matplotlib", {"report"}),
         ("scipy", {"distributions", "strategies"}),
+        ("SALib", {"analysis"}),
         ("loky", {"strategies"}),
         ("distributed", {"strategies"}),
         ("pandas", {"frames", "result", "report"}),

@@ -22,8 +22,8 @@ from optimizer.result import Result
 from optimizer.strategies.question import Question, Rows, leaving_out, outlay
 
 Kind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
-# What can only become cheaper, whatever it is.
-RELAXED = ("shock", "family", "cheaper floor", "sooner")
+# What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
+RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
 POINT, MONTHS = 0.01, 3.0
 
 
@@ -166,7 +166,7 @@ class Prices:
             # The plan itself can still be carried out.
             change = min(change, 0.0)
             high = 0.0 if high is None else min(high, 0.0)
-        elif kind not in RELAXED:
+        elif kind in TIGHTENED:
             change, low = max(change, 0.0), max(low, 0.0)
         low_ = None if low == float("-inf") else min(low, change)
         return Worth(kind, of, True, change, low_, None if high is None else max(high, change), found.outlay)

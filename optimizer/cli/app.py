@@ -16,6 +16,7 @@ from optimizer.cli import (
     plot,
     report,
     schema,
+    sensitivity,
     show,
     solve,
     stress,
@@ -39,6 +40,7 @@ app.command("stress")(stress.stress)
 app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
 app.command("alternatives")(alternatives.alternatives)
+app.command("sensitivity")(sensitivity.sensitivity)
 app.command("compare")(compare.compare)
 app.command("attack")(attack.attack)
 app.command("export")(export.export)

@@ -170,7 +170,7 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
     Raises:
         InstanceError: a path that leads through something that is not there.
     """
-    parts = path.strip().split(".") if isinstance(path, str) else list(path)
+    parts = _parts(path) if isinstance(path, str) else list(path)
     holder: Any = document.data
     place: Place = ()
     while parts:
@@ -184,6 +184,12 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
         holder = holder[key]
     document.overrides[place] = source
     return place
+
+
+def _parts(path: str) -> list[str]:
+    """The keys of a dotted path; what follows `ranges` is itself the path of a number, and one key."""
+    head, _, rest = path.strip().partition(".")
+    return [head, rest] if head == "ranges" and rest else path.strip().split(".")
 
 
 def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:

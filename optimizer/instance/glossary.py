@@ -41,6 +41,7 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
         "policy": "Budgets, shares, times to survive, and what has to be bought.",
         "adversary": "Somebody who buys the worst attack that he can afford.",
         "scenarios": "Named sets of overrides of this file: {dotted.path: value}.",
+        "ranges": "Uncertain numbers, by dotted path or pattern: {options.*.capex: {low: 0.8, high: 1.5, of: value}}.",
     },
     "Horizon": {
         "start": "First calendar year.",
@@ -162,6 +163,12 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
         **_DRAWN,
     },
     "Event": {**_DRAWN, "weight": "How likely it is beside the others. Default 1."},
+    "RangeSpec": {
+        "low": "The lower end of the number; with `of: value` a factor.",
+        "high": "The upper end of the number; with `of: value` a factor.",
+        "of": "value: the ends are factors of the number, or of all numbers of a series or list.",
+        "draw": "A word: ranges that share it move together.",
+    },
     "Policy": {
         "budget": "The most outlay, undiscounted, money.",
         "annual_budget": "The most outlay in each calendar year, money; a series.",

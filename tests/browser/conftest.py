@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
 from optimizer.analysis.frontier import frontier
-from optimizer.instance.comments import of_file
+from optimizer.instance.opening import of_file
 from optimizer.report.figures.book import Book, book
 from optimizer.report.page import page as written
 from tests.browser import browser
@@ -75,8 +75,7 @@ def opened(chromium: Browser) -> Iterator[Open]:
         made = Opened(context.new_page())
 
         def hear(message: ConsoleMessage) -> None:
-            if message.type in ("error", "warning"):
-                made.complaints.append(message.text)
+            made.complaints.append(f"{message.type}: {message.text}")
 
         made.page.on("console", hear)
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
