@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
+from optimizer import shapes
 from optimizer.units import a_share, finding, not_negative, parse_amount, positive
 
 Numbers = NDArray[np.float64]
@@ -307,7 +308,6 @@ _KINDS: dict[str, Callable[[Any, Mapping[str, float]], Distribution]] = {
     "discrete": _discrete,
 }
 _BOUNDED = ("beta", "lognormal")
-_SCHEMA: dict[str, Any] = {"anyOf": [{"type": ["number", "string"]}, {"type": "object"}]}
 
 
 def _within(check: Callable[[float], float]) -> AfterValidator:
@@ -323,7 +323,7 @@ Drawn = Annotated[
     InstanceOf[Distribution],
     BeforeValidator(parse_distribution),
     PlainSerializer(lambda distribution: distribution.plain()),
-    WithJsonSchema(_SCHEMA),
+    WithJsonSchema(shapes.DRAWN),
 ]
 DrawnShare = Annotated[Drawn, _within(a_share)]
 DrawnPositive = Annotated[Drawn, _within(positive)]

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
+from optimizer import shapes
 from optimizer.distributions import Constant, Distribution, DrawnPositive, DrawnQuantity, DrawnShare
 from optimizer.families import RandomStarts, title
 from optimizer.shocks import ShockSpec, Target, as_tuple
@@ -47,7 +48,9 @@ class DrawnCut(Target):
     `draw` names the column of chances: cuts that share it move together. Left out, the cut has its own.
     """
 
-    severity: Annotated[tuple[DrawnShare, ...], BeforeValidator(as_tuple)]
+    severity: Annotated[
+        tuple[DrawnShare, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.DRAWN))
+    ]
     draw: str | None = None
 
 

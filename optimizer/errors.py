@@ -27,10 +27,13 @@ class Finding:
     what: str
     cure: str
     severity: Severity = "error"
+    cell: str | None = None
 
     @property
     def place(self) -> str:
-        """The place as an editor understands it, ``file:line``."""
+        """The place as an editor understands it, ``file:line``; in a workbook ``file:sheet!cell``."""
+        if self.cell is not None:
+            return f"{self.file}:{self.cell}"
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def __str__(self) -> str:
@@ -78,6 +81,10 @@ class AuditError(OptimizerError):
         more = len(self.disagreements) - 20
         tail = f"\n  … and {more} more" if more > 0 else ""
         super().__init__(f"the audit disagrees in {len(self.disagreements)} place(s):\n{shown}{tail}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it comes home whole from another process."""
+        return AuditError, (self.disagreements, self.result)
 
 
 class PlanFileError(OptimizerError):

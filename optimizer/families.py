@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema, model_validator
 
+from optimizer import shapes
 from optimizer.horizon import MONTHS, Horizon, Step
 from optimizer.units import Described, Positive, Share, finding, parse_amount, positive
 
@@ -215,30 +216,21 @@ def title(name: str, start: str | None, months: float | None, severity: float | 
     return f"{name}@{','.join(parts)}" if parts else name
 
 
-_PERIOD: dict[str, Any] = {"type": ["string", "integer"]}
-_STARTS: list[dict[str, Any]] = [
-    _PERIOD,
-    {"type": "array", "items": _PERIOD},
-    {"type": "object", "properties": {"from": _PERIOD, "to": _PERIOD, "every": {"enum": list(MONTHS)}}},
-]
-_ENDS: dict[str, Any] = {"type": "object", "properties": {"uniform": {"type": "array", "items": _PERIOD}}}
-_NUMBER: dict[str, Any] = {"type": ["number", "string"]}
-
 ShockStarts = Annotated[
     Starts,
     BeforeValidator(parse_starts),
     PlainSerializer(Starts.plain),
-    WithJsonSchema({"anyOf": _STARTS}),
+    WithJsonSchema(shapes.STARTS),
 ]
 RandomStarts = Annotated[
     Starts,
     BeforeValidator(parse_random_starts),
     PlainSerializer(Starts.plain),
-    WithJsonSchema({"anyOf": [*_STARTS, _ENDS]}),
+    WithJsonSchema(shapes.RANDOM_STARTS),
 ]
 Durations = Annotated[
     Axis,
     BeforeValidator(parse_durations),
     PlainSerializer(Axis.plain),
-    WithJsonSchema({"anyOf": [_NUMBER, {"type": "array", "items": _NUMBER}]}),
+    WithJsonSchema(shapes.one_or_more(shapes.POSITIVE)),
 ]

@@ -65,3 +65,18 @@ def dependence(result: Any) -> pd.DataFrame:
     ]
     columns = ["commodity", "year", "region", "share [share]", "production [t/yr]", "hhi [share]"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def columns(comparison: Any) -> pd.DataFrame:
+    """One row a column of a comparison: case, budget, figures, worst service by segment, size by option."""
+    rows = []
+    for column, data in zip(comparison.columns, comparison.to_dict()["columns"], strict=True):
+        money = column.result.money
+        row = {"case": column.case, f"budget [{money}]": column.budget, "status": data["status"]}
+        row |= {"survived": len(data["survived"]), "shocks": data["shocks"]}
+        row |= {f"{name} [{money}]": data[name] for name in ("survival_gap", "total_cost", "outlay")}
+        row |= {f"{d} worst_service [share]": each["worst_service"] for d, each in data["services"].items()}
+        rows.append(row | {f"{o} size [t/yr, t or level]": size for o, size in data["sizes"].items()})
+    frame = pd.DataFrame(rows)
+    bought = [name for name in frame.columns if name.endswith("size [t/yr, t or level]")]
+    return frame.fillna(dict.fromkeys(bought, 0.0))

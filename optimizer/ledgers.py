@@ -6,6 +6,7 @@ spend       period; T is the end of the horizon     money               levers
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating
 capacity    path, existing process, period          t                   network, partnership, leverage
+accident    path, existing process, period          t                   network, partnership
 supply      path, commodity, period                 t                   activities, substitution, releases, scrap
 need        path, segment, period                   t                   substitution
 production  path, commodity, region, kind, period   t                   activities
@@ -27,6 +28,7 @@ LEDGERS: dict[str, tuple[str, ...]] = {
     "operating": ("path", "period"),
     "support": ("period",),
     "capacity": ("path", "process", "period"),
+    "accident": ("path", "process", "period"),
     "supply": ("path", "commodity", "period"),
     "need": ("path", "segment", "period"),
     "production": ("path", "commodity", "region", "kind", "period"),

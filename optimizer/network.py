@@ -7,6 +7,7 @@
 
 On each path, in every period:
     limit     x ≤ cap·(1−σ) + what partnerships and leverage add, and never above cap
+    accident  x ≤ cap·(1−σ') + what partnerships add         where σ is deliberate and σ' strikes beside it
     run       x ≥ min_utilisation·cap                                         baseline only
     balance   Σ output·x + scrap + releases ≥ Σ input·x + Σ_d (D − u − z)     every commodity
     demand    u + z ≤ D
@@ -89,6 +90,8 @@ def _run(stage: Stage, path: Path, process: Process) -> None:
     stage.offer(f"{path.key}/{process.id}", "activity", activity)
     for t in path.periods:
         stage.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))
+        if process.id in path.accident:
+            stage.book("accident", path.key, process.id, t, amount=whole[t] * (1.0 - path.mishap(process.id, t)))
         if path.is_baseline and process.min_utilisation > 0:
             stage.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
 
@@ -123,6 +126,9 @@ def _limit(stage: Stage, path: Path, process: Process) -> None:
     for t in path.periods:
         left = stage.booked("capacity", path.key, process.id, t)
         stage.limit(process.id, "limit", t, activity[t], left)
+        if process.id in path.accident:
+            # What leverage holds back of the one cut does not bring back what the other takes: the worse one counts.
+            stage.limit(process.id, "accident", t, activity[t], stage.booked("accident", path.key, process.id, t))
 
 
 def _serve(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:

@@ -9,6 +9,7 @@ Outcome        one shock under the plan; for most of many shocks only a line of 
 Weakest        one segment over all shocks
 Price          what binds, and what one step of it is worth
 Share          where a commodity comes from in one year
+Faced          the adversary that a plan was made against
 Nothing        what a world without investments leaves unserved
 """
 
@@ -217,3 +218,26 @@ class Nothing:
     shocks_failed: int
     worst_shock: str | None
     worst_gap: float
+
+
+@dataclass(frozen=True)
+class Faced:
+    """The adversary that a plan was made against.
+
+    Attributes:
+        attack_budget: what he has, money of his.
+        starts, targets: how many he can choose from.
+        sets: how many maximal sets of targets he can afford; None where there are too many to try each.
+        attacks: names of the shocks that are attacks of his: those that shaped the plan.
+        worst: name of the one that leaves most below the floors, of all attacks that he can afford at any start; None
+            where no attack breaks the plan.
+        gap: what that leaves, in money.
+    """
+
+    attack_budget: float
+    starts: int
+    targets: int
+    sets: int | None
+    attacks: tuple[str, ...]
+    worst: str | None = None
+    gap: float = 0.0

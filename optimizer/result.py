@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import write_whole
-from optimizer.plan import Flows, Nothing, Outcome, Plan, Price, Share, Weakest
+from optimizer.plan import Faced, Flows, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ class Result:
         seconds: load, build, solver, total.
         data: the instance itself.
         endured: by rule of the policy about time to survive and year, flows over its months that keep every floor.
+        comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
+        adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
+            one, the worst of them. None where nobody was asked about.
     """
 
     instance: str
@@ -88,6 +91,8 @@ class Result:
     periods: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
     endured: Mapping[str, Flows] = field(default_factory=dict, repr=False)
+    comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    adversary: Faced | None = None
 
     @property
     def money(self) -> str:
@@ -164,7 +169,7 @@ class Result:
         if not whole:
             for outcome in data["shocks"]:
                 outcome.pop("flows")
-            for part in ("baseline", "data", "endured"):
+            for part in ("baseline", "data", "endured", "comments"):
                 data.pop(part)
         return data
 

@@ -8,11 +8,20 @@ Path        what one run of operation has to live with: the baseline, or one sho
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+import numpy as np
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+)
 from pydantic_core.core_schema import ValidationInfo
 
+from optimizer import shapes
 from optimizer.families import Axis, Durations, Grid, ShockStarts, title
 from optimizer.horizon import Horizon
 from optimizer.units import Described, Number, Quantity, Share, finding
@@ -40,8 +49,10 @@ def _as_profile(value: Any) -> Any:
     return as_tuple(value)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-Severities = Annotated[tuple[Share, ...], BeforeValidator(_as_profile)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
+Severities = Annotated[
+    tuple[Share, ...], BeforeValidator(_as_profile), WithJsonSchema(shapes.one_or_more(shapes.SHARE))
+]
 
 
 class Target(Described):
@@ -63,9 +74,13 @@ class Target(Described):
 
 
 class Cut(Target):
-    """A share of capacity that is lost, per period of the window; the last one given stays."""
+    """A share of capacity that is lost, per period of the window; the last one given stays.
+
+    `deliberate` is that of what it belongs to, unless the cut has its own.
+    """
 
     severity: Severities
+    deliberate: bool | None = None
 
     def __str__(self) -> str:
         named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}
@@ -75,6 +90,27 @@ class Cut(Target):
     def at(self, offset: int) -> float:
         """Severity in the window's period `offset`; the last one given stays."""
         return self.severity[min(offset, len(self.severity) - 1)]
+
+
+class Parted(NamedTuple):
+    """Cuts by whether leverage restrains them.
+
+    Where all are meant or none is, `cuts` holds all of them, and `deliberate` says which. Where some are meant, these
+    are `cuts`, and the others are `accidents`.
+    """
+
+    deliberate: bool
+    cuts: tuple[Cut, ...]
+    accidents: tuple[Cut, ...] = ()
+
+
+def parted(cuts: tuple[Cut, ...], *, deliberate: bool) -> Parted:
+    """Cuts by whether they are deliberate; `deliberate` is what those are that do not say."""
+    own = [deliberate if cut.deliberate is None else cut.deliberate for cut in cuts]
+    if all(own) or not any(own):
+        return Parted(own[0] if own else deliberate, cuts)
+    meant = tuple(cut for cut, is_meant in zip(cuts, own, strict=True) if is_meant)
+    return Parted(True, meant, tuple(cut for cut, is_meant in zip(cuts, own, strict=True) if not is_meant))
 
 
 @dataclass(frozen=True)
@@ -88,6 +124,11 @@ class Siege:
     def of(cls, cuts: Iterable[Cut], *, deliberate: bool) -> "Siege":
         """The cuts of a shock, for good."""
         return cls(tuple(cut.model_copy(update={"severity": (max(cut.severity),)}) for cut in cuts), deliberate)
+
+    @property
+    def is_meant(self) -> bool:
+        """Whether any of its cuts is deliberate."""
+        return any(self.deliberate if cut.deliberate is None else cut.deliberate for cut in self.cuts)
 
 
 class ShockSpec(Described):
@@ -190,6 +231,11 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
                 yield Shock(named, variant, periods, share, name)
 
 
+def largest(one: Number, other: Number) -> Any:
+    """The larger of two numbers, or of each pair."""
+    return max(one, other) if isinstance(one, float) and isinstance(other, float) else np.maximum(one, other)
+
+
 @dataclass(frozen=True)
 class Path:
     """What one run of operation has to live with. Tuples run over `periods`.
@@ -202,12 +248,13 @@ class Path:
         periods: the periods of the run, of the whole horizon for the baseline.
         delta: years that each of them lasts.
         years: calendar year of each period.
-        deliberate: whether leverage restrains the cuts.
+        deliberate: whether leverage restrains the cuts of `severity`.
         demand: t per period by segment, after any surge.
         floor: survival floor by segment, a share; empty in the baseline.
         capacity: t per period by existing process, before any cut.
         region: region by existing process.
         severity: share lost by process or option; those that no cut matches are absent.
+        accident: the same of the cuts that leverage does not restrain, where a shock has both sorts; else empty.
         scrap: t per period that come back from what each segment used; a surge does not change it.
         multiplier: on the cost of a process, process option or substitution.
         reliability: of a partnership, in place of its own.
@@ -228,6 +275,7 @@ class Path:
     scrap: Mapping[str, Numbers]
     multiplier: Mapping[str, Number]
     reliability: Mapping[str, Number]
+    accident: Mapping[str, Numbers] = field(default_factory=dict)
     is_steady: bool = False
     is_rule: bool = False
 
@@ -241,9 +289,18 @@ class Path:
         return self.years[t - self.periods.start]
 
     def cut(self, name: str, t: int) -> Any:
-        """The share σ of an activity's capacity that is lost in period t."""
+        """The share σ of an activity's capacity that is lost in period t; that by accident, beside others, aside."""
         profile = self.severity.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
+
+    def mishap(self, name: str, t: int) -> Any:
+        """The share that is lost by accident in period t, where other cuts of the shock are deliberate."""
+        profile = self.accident.get(name)
+        return 0.0 if profile is None else profile[t - self.periods.start]
+
+    def lost(self, name: str, t: int) -> Any:
+        """The larger of the two."""
+        return largest(self.cut(name, t), self.mishap(name, t))
 
     def demanded(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""

@@ -19,9 +19,11 @@ import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from optimizer import shapes
+
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]
-LARGEST, SMALLEST = 1e15, 1e-15
+LARGEST, SMALLEST = shapes.LARGEST, 1e-15
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _AMOUNT = re.compile(r"^([-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)$")
 
@@ -173,19 +175,20 @@ def _each(check: Any) -> AfterValidator:
     return AfterValidator(checked)
 
 
-_NUMBER_SCHEMA: dict[str, Any] = {"type": ["number", "string"]}
-_SERIES_SCHEMA: dict[str, Any] = {
-    "anyOf": [_NUMBER_SCHEMA, {"type": "object", "patternProperties": {r"^\d{4}$": _NUMBER_SCHEMA}}]
-}
-
-Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema(_NUMBER_SCHEMA)]
-Quantity = Annotated[Amount, AfterValidator(not_negative)]
-Positive = Annotated[Amount, AfterValidator(positive)]
-Share = Annotated[Amount, AfterValidator(a_share)]
-AmountSeries = Annotated[Series, BeforeValidator(parse_series), PlainSerializer(_plain), WithJsonSchema(_SERIES_SCHEMA)]
-QuantitySeries = Annotated[AmountSeries, _each(not_negative)]
-ShareSeries = Annotated[AmountSeries, _each(a_share)]
-ByYear = Annotated[Mapping[Annotated[int, BeforeValidator(_year)], Positive], BeforeValidator(parse_by_year)]
+Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema(shapes.AMOUNT)]
+Quantity = Annotated[Amount, AfterValidator(not_negative), WithJsonSchema(shapes.QUANTITY)]
+Positive = Annotated[Amount, AfterValidator(positive), WithJsonSchema(shapes.POSITIVE)]
+Share = Annotated[Amount, AfterValidator(a_share), WithJsonSchema(shapes.SHARE)]
+AmountSeries = Annotated[
+    Series, BeforeValidator(parse_series), PlainSerializer(_plain), WithJsonSchema(shapes.series(shapes.AMOUNT))
+]
+QuantitySeries = Annotated[AmountSeries, _each(not_negative), WithJsonSchema(shapes.series(shapes.QUANTITY))]
+ShareSeries = Annotated[AmountSeries, _each(a_share), WithJsonSchema(shapes.series(shapes.SHARE))]
+ByYear = Annotated[
+    Mapping[Annotated[int, BeforeValidator(_year)], Positive],
+    BeforeValidator(parse_by_year),
+    WithJsonSchema(shapes.years(shapes.POSITIVE)),
+]
 
 
 class Described(BaseModel):
@@ -213,3 +216,11 @@ def _significant(value: float, digits: int) -> str:
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))
     text = f"{value:,.{min(places, 6)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded(value: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is no larger; 0 of 0."""
+    if value <= 0:
+        return 0.0
+    unit = 10.0 ** math.floor(math.log10(value) + 1e-9)
+    return unit * max(step for step in (1.0, 2.0, 5.0) if step * unit <= value * (1.0 + 1e-9))

@@ -81,7 +81,10 @@ SHOCK = st.fixed_dictionaries(
         "months": st.sampled_from([6, 12]),
         "deliberate": st.booleans(),
         "cuts": st.lists(
-            st.fixed_dictionaries({"region": st.sampled_from(["rival", "friend"]), "severity": SHARE}),
+            st.fixed_dictionaries(
+                {"region": st.sampled_from(["rival", "friend"]), "severity": SHARE},
+                optional={"deliberate": st.booleans()},
+            ),
             min_size=1,
             max_size=2,
         ),
@@ -123,6 +126,44 @@ def instances(draw: st.DrawFn) -> dict[str, Any]:
         "shocks": {f"shock{i}": shock for i, shock in enumerate(shocks)},
         "policy": draw(st.sampled_from([{}, {"budget": 500}, {"budget": 3000}])),
     }  # fmt: skip
+
+
+TARGET = st.fixed_dictionaries(
+    {
+        "price": st.integers(0, 5),
+        "cuts": st.lists(
+            st.fixed_dictionaries(
+                {"severity": st.one_of(SHARE, st.lists(SHARE, min_size=2, max_size=3))},
+                optional={"deliberate": st.booleans()},
+            ).flatmap(
+                lambda cut: st.sampled_from(
+                    [
+                        cut | {"region": "rival"},
+                        cut | {"region": ["friend", "home"]},
+                        cut | {"process": "pal"},
+                        cut | {"stage": "magnet"},
+                    ]
+                )
+            ),
+            min_size=1,
+            max_size=2,
+        ),
+    },
+    optional={"deliberate": st.booleans()},
+)
+
+
+@st.composite
+def besieged(draw: st.DrawFn) -> dict[str, Any]:
+    """The same with an adversary."""
+    targets = draw(st.lists(TARGET, min_size=1, max_size=5))
+    adversary = {
+        "attack_budget": draw(st.integers(0, 9)),
+        "months": draw(st.sampled_from([3, 6, 12])),
+        "starts": draw(st.sampled_from([["2027Q2"], [2027, "2028Q3"], {"from": 2026, "to": 2028, "every": "year"}])),
+        "targets": {f"target{i}": target for i, target in enumerate(targets)},
+    }
+    return draw(instances()) | {"adversary": adversary}
 
 
 TONNES = (

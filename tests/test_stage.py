@@ -1,5 +1,6 @@
 """The paper: ledgers, rows, names, scales; and the facts about PuLP and HiGHS that the package leans on."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -411,6 +412,24 @@ def test_bounds_and_objectives_change_between_solves(stage: Stage) -> None:
     assert model.solve().objective == pytest.approx(-6.5)
     model.bound([0, 1], 0.0, 1.0)  # 3 + 4 t are less than 10
     assert model.solve().status == "infeasible"
+
+
+@pytest.mark.parametrize("seed", range(395, 400))
+@pytest.mark.parametrize("part", [0.999, 0.99, 0.97])
+def test_below_a_cutoff_there_is_nothing_and_the_bound_claims_no_more(stage: Stage, seed: int, part: float) -> None:
+    # HiGHS 1.16 calls what it finds above the cutoff optimal, and its bound may lie above the least.
+    rng = random.Random(seed)
+    lots = [stage.variable(f"o{i}", "n", 0, integer=True, upper=3) for i in range(12)]
+    rest = [stage.variable(f"o{i}", "y", 0, upper=40) for i in range(12)]
+    for r in range(5):
+        made = [rng.randint(1, 30) * x for x in lots] + [rng.randint(0, 2) * y for y in rest]
+        stage.require(f"r{r}", "need", None, total(made), ">=", 200.0 + rng.random() * 60)
+    cost = total([rng.randint(10, 60) * x for x in lots] + [rng.randint(2, 9) * y for y in rest])
+    model = Model(stage, cost, Settings(gap=0.0))
+    least = model.solve().objective
+    answer = model.solve(cutoff=part * least)
+    assert answer.objective >= least - 1e-6
+    assert answer.status == "infeasible" or answer.bound <= part * least + 1e-6
 
 
 @pytest.mark.parametrize("solver", ["highs", "cbc"])

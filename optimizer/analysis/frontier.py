@@ -16,6 +16,7 @@ from typing import Any
 from optimizer.analysis.asking import WHAT_IF, Asker
 from optimizer.analysis.solve import solve
 from optimizer.instance.schema import Instance
+from optimizer.plan import Plan
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.base import Step
@@ -25,6 +26,8 @@ from optimizer.strategies.question import Question, outlay
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Budgets nearer to each other than this, relative to the larger, are one.
 ALIKE = 0.02
+# Gaps and costs nearer to each other than this are equal: a plan holds its gap no more exactly.
+EQUAL = 1e-6
 # A shock whose least margin is below this share bites.
 TIGHT = 1e-4
 
@@ -70,6 +73,60 @@ def alone(instance: Instance, result: Result) -> Frontier:
 
 
 @dataclass
+class Known:
+    """The plans that are known of an instance, each the best for its budget.
+
+    What one pays a larger budget pays as well: so a plan that is the best for a larger budget is the best for every
+    budget that pays it, and where floors are kept under a budget, shocks that bite under a larger one bite first.
+    """
+
+    points: list[Point] = field(default_factory=list)
+
+    def add(self, budget: float | None, result: Result) -> None:
+        """One more."""
+        self.points.append(Point(budget, result))
+
+    def settled(self, budget: float | None) -> Result | None:
+        """The best plan of a larger budget, or of the same, where this one pays it as well."""
+        larger = [each.result for each in self.points if _amount(each.budget) >= _amount(budget)]
+        proven = [each for each in larger if each.status != "stopped" and fits(each, budget)]
+        return _best(proven)
+
+    def start(self, budget: float | None) -> tuple[frozenset[str], Plan | None]:
+        """Where the search for another budget begins: the shocks that are likely to bite, and a plan that it pays."""
+        paid = [each.result for each in self.points if fits(each.result, budget)]
+        larger = [each for each in self.points if _amount(each.budget) >= _amount(budget)] or self.points
+        nearest = min(larger, key=lambda each: abs(_amount(each.budget, 1e300) - _amount(budget, 1e300)), default=None)
+        first = frozenset(biting(nearest.result)) if nearest else frozenset()
+        best = _best(paid)
+        return first, best.plan if best else None
+
+    def best(self, budget: float | None, own: Result) -> Result:
+        """The best of all plans that a budget pays; its own where that is as good."""
+        paid = [each.result for each in self.points if fits(each.result, budget)]
+        best = _best([own, *paid])
+        assert best is not None
+        return best
+
+
+def _amount(budget: float | None, any_budget: float = math.inf) -> float:
+    return any_budget if budget is None else budget
+
+
+def _best(results: Iterable[Result]) -> Result | None:
+    """The first of those that none is better than."""
+    best: Result | None = None
+    for result in results:
+        best = result if best is None or is_better(result, best) else best
+    return best
+
+
+def fits(result: Result, budget: float | None) -> bool:
+    """Whether a budget pays a plan."""
+    return budget is None or result.outlay <= budget * (1.0 + 1e-9)
+
+
+@dataclass
 class _Search:
     """A frontier while it is found."""
 
@@ -79,24 +136,26 @@ class _Search:
     listener: Callable[[Step], None]
     told: Callable[[str, int, int], None]
     clock: Clock = field(default_factory=Clock)
-    known: list[Result] = field(default_factory=list)
+    known: Known = field(default_factory=Known)
 
     def solved(self, asker: Asker, budget: float | None) -> Result | None:
         """The best plan of a budget; None where there is none or nobody waited for it."""
-        variant = self.instance.with_budget(budget)
-        bounds = [each for each in self.known if budget is None or each.outlay <= budget]
+        settled = self.known.settled(budget)
+        if settled is not None:
+            return settled
+        variant, (first, plan) = self.instance.with_budget(budget), self.known.start(budget)
         result = solve(
             variant,
             settings=self.settings,
             listener=self.listener,
             responder=asker.responder(variant),
-            first=frozenset(name for each in self.known for name in _biting(each)),
-            plan=min(bounds, key=_worth).plan if bounds else None,
+            first=first,
+            plan=plan,
             clock=self.clock,
         )
         if result.baseline is None:
             return None
-        self.known.append(result)
+        self.known.add(budget, result)
         return result
 
 
@@ -123,7 +182,8 @@ def frontier(
         SolverError: the solver failed.
     """
     settings = settings or Settings(gap=WHAT_IF)
-    search = _Search(instance, result, settings, listener, told, Clock(settings.time_limit), [result])
+    search = _Search(instance, result, settings, listener, told, Clock(settings.time_limit))
+    search.known.add(instance.policy.budget, result)
     least: tuple[float, float] | None = None
     with Asker(instance, settings, search.clock) as asker:
         if budgets is None:
@@ -131,10 +191,10 @@ def frontier(
             least = _least_outlay(search, asker)
             budgets = chosen(least[0], instance.policy.budget) if least else None
         found = _points(search, asker, budgets)
-    stopped, points = search.clock.interrupted, _best(found, search.known)
-    own = next(i for i, (_, each) in enumerate(found) if each is result)
+    stopped, points = search.clock.interrupted, [Point(at, search.known.best(at, each)) for at, each in found]
+    own = next(i for i, (budget, _) in enumerate(found) if budget == instance.policy.budget)
     first, bound = least or (None, None)
-    return Frontier(points, own, first, bound, settings.gap, stopped)
+    return Frontier(tuple(points), own, first, bound, settings.gap, stopped)
 
 
 def chosen(least: float, own: float | None) -> list[float]:
@@ -158,7 +218,7 @@ def rounded_up(amount: float) -> float:
 def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
     """The least outlay that keeps every floor, and its bound; None where there is none or it was not found."""
     if search.own.survives:
-        asker.learn(search.own.plan, frozenset(_biting(search.own)))
+        asker.learn(search.own.plan, frozenset(biting(search.own)))
     question = Question(objective=outlay, name="outlay")
     with interruptible(search.clock, lambda: search.listener(Step("stopping", 0.0))):
         found = asker.ask(search.instance.with_budget(None), question)
@@ -167,7 +227,8 @@ def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
 
 def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> list[tuple[float | None, Result]]:
     """What was found for each budget, the smallest first; the plan at hand among them."""
-    own, found = search.instance.policy.budget, [(search.instance.policy.budget, search.own)]
+    own, best = search.instance.policy.budget, None
+    found = [(own, search.own)]
     any_budget = [] if own is None else [None]
     if budgets is None and own is not None:
         # Floors fail whatever is spent: the parts are those of the plan that fails least.
@@ -176,8 +237,9 @@ def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> l
         found += [] if best is None else [(None, best)]
         any_budget = []
     if budgets is None:
-        budgets = chosen(search.known[-1].outlay, own)
-    asked = [*budgets, *any_budget]
+        budgets = chosen((search.own if best is None else best).outlay, own)
+    # The largest first: what it buys may be all that the next one buys.
+    asked = [*any_budget, *sorted((budget for budget in set(budgets) if budget != own), reverse=True)]
     for i, budget in enumerate(asked):
         if search.clock.interrupted:
             break
@@ -194,22 +256,16 @@ def _in_words(instance: Instance, budget: float | None) -> str:
     return "any budget" if budget is None else f"a budget of {si(budget, instance.money)}"
 
 
-def _best(found: Iterable[tuple[float | None, Result]], known: Sequence[Result]) -> tuple[Point, ...]:
-    """For each budget the best of all plans that it can pay; each one's own where it is as good."""
-    points = []
-    for budget, result in found:
-        fit = [each for each in known if budget is None or each.outlay <= budget * (1.0 + 1e-9)]
-        best = min(fit, key=_worth, default=result)
-        points.append(Point(budget, best if _worth(best) < _worth(result) else result))
-    return tuple(points)
+def is_better(one: Result, other: Result) -> bool:
+    """Whether a plan leaves a smaller gap, or as small a one at a lower cost."""
+    slack = EQUAL * max(one.survival_gap, other.survival_gap)
+    if abs(one.survival_gap - other.survival_gap) > slack:
+        return one.survival_gap < other.survival_gap
+    return one.total_cost < other.total_cost * (1.0 - EQUAL if other.total_cost > 0 else 1.0 + EQUAL)
 
 
-def _worth(result: Result) -> tuple[float, float]:
-    """What plans are compared by: the gap, then the cost."""
-    return (result.survival_gap, result.total_cost)
-
-
-def _biting(result: Result) -> Iterable[str]:
+def biting(result: Result) -> Iterable[str]:
+    """The shocks in which some segment is no better than at its floor."""
     for outcome in result.shocks:
         if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values()):
             yield outcome.name

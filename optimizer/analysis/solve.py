@@ -8,23 +8,22 @@ audit        all of it again, without the solver
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
-from platform import python_version
+from dataclasses import replace
 from typing import Any
 
 from optimizer.analysis.binding import binding
 from optimizer.analysis.dependence import shares
-from optimizer.analysis.survival import Survey, of_nothing, outcomes, services, survey
+from optimizer.analysis.record import Timer, frame_of, without_plan
+from optimizer.analysis.survival import of_nothing, outcomes, services, survey
 from optimizer.audit import verify
 from optimizer.errors import AuditError
 from optimizer.instance.schema import Instance
-from optimizer.plan import ManyFlows, Nothing, Plan
+from optimizer.plan import Faced, ManyFlows, Nothing, Plan
 from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.solver import versions as solver_versions
 from optimizer.strategies.auto import chosen
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
@@ -33,22 +32,8 @@ from optimizer.strategies.reading import plan_values, read_flows, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 
-# Settings that say where the work is done; they do not change the answer.
-WHERE = ("jobs", "cluster", "checkpoint")
-
-
-@dataclass
-class Timer:
-    """Seconds of a run, by part."""
-
-    load: float = 0.0
-    began: float = 0.0
-
-    def seconds(self, clock: Clock) -> dict[str, float]:
-        """load, build (all that is neither loading nor the solver), solver, total."""
-        spent = time.perf_counter() - self.began
-        parts = {"load": self.load, "build": max(0.0, spent - clock.solving), "solver": clock.solving}
-        return parts | {"total": self.load + spent}
+# Total cost without shocks, and what is bought even so.
+Calm = tuple[float | None, tuple[str, ...]]
 
 
 def solve(
@@ -94,14 +79,35 @@ def solve(
     def heard() -> None:
         hear(Step("stopping", time.perf_counter() - timer.began))
 
-    with _answering(instance, settings, responder) as responder, interruptible(clock, heard):
+    with answering(instance, settings, responder) as responder, interruptible(clock, heard):
         solved = chosen(settings.strategy, instance, responder, first, plan).run(instance, settings, clock, hear)
-        frame = _frame(instance, settings, clock, solved, notes)
-        if solved.values is None:
-            rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
-            return _without_plan(timer.seconds(clock), solved, rules, frame)
-        result, many = _with_plan(instance, settings, clock, solved, responder, frame)
-        report = verify(instance, result, many)
+        return concluded(instance, settings, clock, timer, solved, responder, notes)
+
+
+def concluded(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    timer: Timer,
+    solved: Solved,
+    responder: Responder,
+    notes: tuple[str, ...] = (),
+    faced: Faced | None = None,
+    calm: Calm | None = None,
+) -> Result:
+    """What a strategy found as a result, audited; `faced` where some shocks are attacks.
+
+    `calm` is what is known of the same instance without shocks; it is worked out where it is left out.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+    """
+    frame = frame_of(instance, settings, clock, solved, notes) | {"adversary": faced}
+    if solved.values is None:
+        rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
+        return without_plan(timer.seconds(clock), solved, rules, frame)
+    result, many = _with_plan(instance, settings, clock, solved, responder, frame, calm)
+    report = verify(instance, result, many)
     result = replace(
         result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
     )
@@ -112,7 +118,7 @@ def solve(
 
 
 @contextlib.contextmanager
-def _answering(instance: Instance, settings: Settings, warm: Responder | None) -> Iterator[Responder]:
+def answering(instance: Instance, settings: Settings, warm: Responder | None) -> Iterator[Responder]:
     """The responder given; or one of our own, which is let go afterwards."""
     responder = warm or Responder(instance, hired(instance, settings.jobs, settings.cluster))
     try:
@@ -122,66 +128,6 @@ def _answering(instance: Instance, settings: Settings, warm: Responder | None) -
             responder.close()
 
 
-def _frame(
-    instance: Instance, settings: Settings, clock: Clock, solved: Solved, notes: tuple[str, ...]
-) -> dict[str, Any]:
-    horizon = instance.horizon
-    interrupted = ("Stopped by Ctrl-C: this is the best plan found until then.",) if clock.interrupted else ()
-    return {
-        "instance": instance.title,
-        "currency": instance.currency,
-        "notes": (*notes, *solved.notes, *interrupted),
-        "settings": {name: value for name, value in asdict(settings).items() if name not in WHERE},
-        "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
-        "periods": tuple(horizon.label(t) for t in horizon.periods),
-        "data": instance.to_dict(),
-        "history": tuple(_thinned(solved)),
-        "costs": {},
-        "outlays": {},
-        "audit": {},
-        "seconds": {},
-    }
-
-
-def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
-    """Every step that changed something; an infinite bound is not written."""
-    steps: list[Mapping[str, Any]] = []
-    for step in solved.history:
-        row = {key: value for key, value in asdict(step).items() if value not in (float("inf"), float("-inf"))}
-        if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
-            steps.append(row)
-    return steps
-
-
-def _without_plan(
-    seconds: Mapping[str, float], solved: Solved, rules: tuple[str, ...], frame: dict[str, Any]
-) -> Result:
-    status: Status = "none" if solved.status == "infeasible" else "stopped"
-    frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
-    return Result(
-        status=status,
-        total_cost=0.0,
-        outlay=0.0,
-        survival_gap=0.0,
-        worst_gap=0.0,
-        bound=None,
-        gap_bound=None,
-        mip_gap=None,
-        plan=Plan(),
-        baseline=None,
-        shocks=(),
-        services={},
-        price_of_survival=None,
-        calm_cost=None,
-        calm_builds=(),
-        nothing=None,
-        shares={},
-        binding=(),
-        clash=rules,
-        **frame,
-    )
-
-
 def _with_plan(
     instance: Instance,
     settings: Settings,
@@ -189,17 +135,25 @@ def _with_plan(
     solved: Solved,
     responder: Responder,
     frame: dict[str, Any],
+    calm: Calm | None = None,
 ) -> tuple[Result, list[ManyFlows]]:
     """The result, and the flows of all shocks."""
     assert solved.values is not None
     values = solved.values.tolist()
     plan = read_plan(instance, solved.stage, values)
     columns = plan_values(instance, plan, responder.desk.plan)
-    replies = responder.best(columns, clock, _granted(instance, solved, values), flows=True)
+    faced = frame["adversary"]
+    granted = _granted(instance, solved, values, faced)
+    replies = responder.best(columns, clock, granted, flows=True)
     surveyed, many = survey(instance, responder, replies), responder.flows(replies)
     shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
-    gap, bound, gap_bound = _gap(solved, surveyed), _known(solved.bound), _known(solved.gap_bound)
-    calm_cost, calm_builds = _calm(instance, settings, clock, solved, plan)
+    gaps = {event.name: float(gap) for event, gap in zip(instance.events, surveyed.gap.sum(axis=1), strict=True)}
+    gap = _gap(solved, math.fsum(gaps.values()))
+    if faced is not None:
+        faced = _hurt(faced, gaps)
+        gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
+    bound, gap_bound = _known(solved.bound), _known(solved.gap_bound)
+    calm_cost, calm_builds = calm or _calm(instance, settings, clock, solved, plan)
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
@@ -225,14 +179,21 @@ def _with_plan(
         endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
         binding=binding(instance, solved),
         clash=(),
-        **frame,
+        **frame | {"adversary": faced},
     )
     return result, many
 
 
-def _gap(solved: Solved, surveyed: Survey) -> float:
+def _hurt(faced: Faced, gaps: Mapping[str, float]) -> Faced:
+    """With the worst of his attacks."""
+    worst = max(faced.attacks, key=lambda name: gaps[name], default=None)
+    if worst is None or not gaps[worst] > 0:
+        return faced
+    return replace(faced, worst=worst, gap=gaps[worst])
+
+
+def _gap(solved: Solved, left: float) -> float:
     """The first stage's gap; or what the plan really leaves, where it was stopped or does better than was proven."""
-    left = float(surveyed.gap.sum())
     does_better = left < solved.gap * (1.0 - 1e-6)
     return left if solved.status == "stopped" or does_better else solved.gap
 
@@ -250,13 +211,19 @@ def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | N
     return max(0.0, of_cost, of_gap)
 
 
-def _granted(instance: Instance, solved: Solved, values: list[float]) -> dict[str, float]:
-    """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse."""
+def _granted(instance: Instance, solved: Solved, values: list[float], faced: Faced | None = None) -> dict[str, float]:
+    """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
+
+    In the model an attack may do as much damage as the worst of them; nothing is said of it.
+    """
     if not solved.gap > 0:
         return dict.fromkeys((event.name for event in instance.events), 0.0)
-    granted = dict.fromkeys(_written(solved), 0.0)
+    attacks = () if faced is None else faced.attacks
+    granted = {name: 0.0 for name in _written(solved) if name not in attacks}
     for (path, segment, _), below in solved.stage.accounts("below").items():
-        granted[str(path)] += instance.demands[str(segment)].shortage_cost * max(0.0, below.value(values))
+        if str(path) in granted:
+            shortage_cost = instance.demands[str(segment)].shortage_cost
+            granted[str(path)] += shortage_cost * max(0.0, below.value(values))
     return granted
 
 
@@ -265,9 +232,7 @@ def _written(solved: Solved) -> frozenset[str]:
     return frozenset(row.mark.path for row in solved.stage.rows)
 
 
-def _calm(
-    instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan
-) -> tuple[float | None, tuple[str, ...]]:
+def _calm(instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan) -> Calm:
     """Total cost without shocks and rules about surviving, and the options that are bought even so."""
     if not instance.events and not instance.rules:
         return solved.cost, _bought(plan)

@@ -124,7 +124,8 @@ def _hits(instance: Instance) -> Iterable[Hit]:
 
 def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
     path, label = instance.path(shock), instance.horizon.label
-    worst = {name: float(max(profile)) for name, profile in path.severity.items()}
+    struck = dict.fromkeys([*path.severity, *path.accident])
+    worst = {name: float(max(path.lost(name, t) for t in path.periods)) for name in struck}
     cuts = {name: severity for name, severity in worst.items() if severity > 0}
     gap = sum(instance.demands[d].shortage_cost * short for d, short in below.items())
     first, last = label(shock.periods[0]), label(shock.periods[-1])

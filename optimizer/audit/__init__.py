@@ -8,12 +8,13 @@ millionth of its own largest term, so that grams of dysprosium are judged as gra
 from collections.abc import Sequence
 
 from optimizer.audit.figures import Figures
+from optimizer.audit.own import Auditor, Seen, register
 from optimizer.audit.report import Report
 from optimizer.instance.schema import Instance
 from optimizer.plan import ManyFlows
 from optimizer.result import Result
 
-__all__ = ["Report", "verify"]
+__all__ = ["Auditor", "Report", "Seen", "register", "verify"]
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:

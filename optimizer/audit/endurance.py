@@ -34,8 +34,8 @@ class Endurance(Verdicts):
         if not self._fits(name, flows, [t]):
             return
         spec = ShockSpec.model_construct(start=(), months=0.0, cuts=cuts, deliberate=deliberate)
-        stacked, severities = self._stacked([name], [flows]), self._severities([spec], 1)
-        paths = Paths([spec], np.array([[t]]), self.labels, stacked, severities, span, is_steady=True)
+        stacked, (meant, unmeant) = self._stacked([name], [flows]), self._lost([spec], 1)
+        paths = Paths([spec], np.array([[t]]), self.labels, stacked, meant, unmeant, span, is_steady=True)
         self._path(paths)
         for d in self.instance.demands:
             asked, unserved = self._demanded(paths, d), paths.flows.unserved[d]

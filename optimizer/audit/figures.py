@@ -100,7 +100,7 @@ class Figures(Endurance):
         for year, amount in outlays.items() if result.outlays else ():
             self.report.equal(f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, grain=1e-6)
         gaps = [outcome.gap for outcome in result.shocks]
-        self.report.equal("survival_gap", result.survival_gap, math.fsum(gaps), *gaps, grain=1e-6)
+        self.report.equal("survival_gap", result.survival_gap, self._left(), *gaps, grain=1e-6)
         self.report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, grain=1e-6)
         if result.bound is not None:
             self.report.at_most("bound", result.bound, result.total_cost, *costs.values())
@@ -111,6 +111,21 @@ class Figures(Endurance):
         survives = all(outcome.survives for outcome in result.shocks)
         said = {"survives": survives, "gap": not survives}.get(result.status, True)
         self.report.holds("status", f'it is said to be "{result.status}"', said)
+
+    def _left(self) -> float:
+        """All gaps together, of which attacks of an adversary count as one; and whether he can afford them."""
+        faced, adversary = self.result.adversary, self.instance.adversary
+        gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
+        if faced is None:
+            return math.fsum(gaps.values())
+        for name in faced.attacks:
+            entry, _, _ = name.rpartition("@")
+            names = adversary.members(entry) if adversary is not None else None
+            affordable = adversary is not None and names is not None and adversary.affords(names)
+            self.report.holds(f"adversary.{name}", "it is no attack that can be afforded", affordable and name in gaps)
+        worst = max((gaps.get(name, 0.0) for name in faced.attacks), default=0.0)
+        self.report.equal("adversary.gap", faced.gap, worst, *gaps.values(), grain=1e-6)
+        return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + worst
 
     def _distances(self) -> None:
         """What follows from two figures: the distance from the bound, the price of survival."""

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.audit.own import AUDITORS, Auditor, Seen, auditor_of
 from optimizer.audit.plan import PlanRows
 from optimizer.plan import KINDS, Array, Flows, ManyFlows
 from optimizer.shocks import ShockSpec
 
-PRODUCING = ("ally", "refining", "recycling")
 SAID = ("demand", "cost", "survival", "reliability")
 
 
@@ -29,7 +29,7 @@ class Paths:
         times: periods of the horizon, an array (paths, periods).
         labels: of the horizon's periods.
         flows: t, arrays (paths, periods).
-        severity: share lost, by activity that some cut strikes.
+        meant, unmeant: share lost to deliberate cuts and to others, by activity that some such cut strikes.
         delta: years that a period lasts.
         is_steady: whether stocks lose nothing meanwhile, as where cuts are to be survived for some months.
     """
@@ -38,7 +38,8 @@ class Paths:
     times: npt.NDArray[np.intp]
     labels: Sequence[str]
     flows: ManyFlows
-    severity: dict[str, Array]
+    meant: dict[str, Array]
+    unmeant: dict[str, Array]
     delta: float
     is_steady: bool = False
 
@@ -55,11 +56,6 @@ class Paths:
     @cached_property
     def _mentioned(self) -> dict[str, set[str]]:
         return {part: {name for spec in self.specs for name in getattr(spec, part)} for part in SAID}
-
-    @cached_property
-    def deliberate(self) -> Array:
-        """1 where a shock is deliberate, 0 elsewhere: an array (paths, 1)."""
-        return np.array([[1.0 if spec.deliberate else 0.0] for spec in self.specs])
 
 
 class PathRows(PlanRows):
@@ -90,7 +86,8 @@ class PathRows(PlanRows):
         """By kind of flow, whose it is."""
         of_kind: dict[str, list[str]] = {"substitution": [], "stockpile": []}
         for o, option in self.instance.options.items():
-            of_kind.setdefault(option.kind, []).append(o)
+            for kind, options in of_kind.items():
+                options.extend([o] if option.is_a(kind) else [])
         return {
             "activity": list(self.instance.activities),
             "substituted": of_kind["substitution"],
@@ -99,11 +96,17 @@ class PathRows(PlanRows):
             "left": of_kind["stockpile"],
         }
 
-    def _severities(self, specs: Sequence[ShockSpec], length: int) -> dict[str, Array]:
-        """σ by activity: the largest severity of the cuts that match it, 0 where none does."""
+    def _lost(self, specs: Sequence[ShockSpec], length: int) -> tuple[dict[str, Array], dict[str, Array]]:
+        """σ by activity, of the cuts that are meant and of the others."""
+        return self._severities(specs, length, meant=True), self._severities(specs, length, meant=False)
+
+    def _severities(self, specs: Sequence[ShockSpec], length: int, *, meant: bool) -> dict[str, Array]:
+        """The largest severity of the cuts that match an activity and are meant, or not; 0 where none does."""
         aims: dict[Any, tuple[list[int], list[list[float]]]] = {}
         for s, spec in enumerate(specs):
             for cut in spec.cuts:
+                if meant != (spec.deliberate if cut.deliberate is None else cut.deliberate):
+                    continue
                 shocks, profiles = aims.setdefault((cut.region, cut.stage, cut.process, cut.commodity), ([], []))
                 shocks.append(s)
                 profiles.append([cut.severity[min(i, len(cut.severity) - 1)] for i in range(length)])
@@ -133,11 +136,11 @@ class PathRows(PlanRows):
         for p in self.instance.processes:
             self._existing(paths, p)
         for o, option in self.instance.options.items():
-            if option.kind in PRODUCING:
+            if o in self.instance.activities:
                 self._bought(paths, o)
-            if option.kind == "substitution":
+            if option.is_a("substitution"):
                 self._substituted(paths, o)
-            if option.kind == "stockpile" and paths.specs:
+            if option.is_a("stockpile") and paths.specs:
                 self._released(paths, o)
         self._balances(paths)
         for d in self.instance.demands:
@@ -145,20 +148,52 @@ class PathRows(PlanRows):
 
     def _existing(self, paths: Paths, p: str) -> None:
         process, times = self.instance.processes[p], paths.times
-        row, activity, cut = paths.row(f"{p}.limit"), paths.flows.activity[p], paths.severity.get(p, 0.0)
+        row, activity = paths.row(f"{p}.limit"), paths.flows.activity[p]
+        meant, unmeant = paths.meant.get(p, 0.0), paths.unmeant.get(p, 0.0)
         whole = self.by_period(process.capacity)[times] * paths.delta
-        left = whole * (1.0 - cut)
+        # The worse of what deliberate cuts leave and what the others leave.
+        restrained, left = whole * (1.0 - meant), whole * (1.0 - unmeant)
         for o, built in self.instance.options.items() if paths.specs else ():
             option: Any = built
-            if option.kind == "partnership" and option.process == p:
+            if option.is_a("partnership") and option.process == p:
                 reliability = paths.told("reliability", o, option.reliability)
-                left = left + cut * reliability * self.working[o][times] * paths.delta
-            if option.kind == "leverage" and option.region == process.region:
-                left = left + whole * cut * option.restraint * self.levels[o][times] * paths.deliberate
+                secured = reliability * self.working[o][times] * paths.delta
+                restrained, left = restrained + meant * secured, left + unmeant * secured
+            if option.is_a("leverage") and option.region == process.region:
+                restrained = restrained + whole * meant * option.restraint * self.levels[o][times]
+        left = np.minimum(restrained, left)
+        for auditor, seen in self._outside(paths):
+            left = left + auditor.lends(seen, p)
         self.report.at_most(row, activity, np.minimum(left, whole), whole, grain=self.grain)
         self.report.at_most(row, 0.0, activity, grain=self.grain)
         if not paths.specs:
             self._running(f"{p}.run", process.min_utilisation * whole, activity, whole)
+
+    def _seen(self, paths: Paths, o: str) -> Seen:
+        """One option, for whoever knows its arithmetic."""
+        nothing = np.zeros(paths.times.shape)
+        return Seen(
+            option=self.instance.options[o],
+            is_baseline=not paths.specs,
+            is_steady=paths.is_steady,
+            months=12.0 * paths.delta,
+            working=self.working[o][paths.times] * paths.delta,
+            severity=np.maximum(paths.meant.get(o, nothing), paths.unmeant.get(o, nothing)),
+            flow=paths.flows.activity.get(o, paths.flows.substituted.get(o, nothing)),
+            multiplier=paths.told("cost", o, 1.0) + nothing,
+        )
+
+    def _most(self, paths: Paths, o: str) -> Array:
+        """The most that an option may do, t in each period."""
+        auditor = auditor_of(self.instance.options[o].kind)
+        if auditor is None:
+            raise ValueError(f"nobody audits {o}")
+        return auditor.most(self._seen(paths, o))
+
+    def _outside(self, paths: Paths) -> list[tuple[Auditor, Seen]]:
+        """The options from outside the package, with who audits them."""
+        kinds = {o: option.kind for o, option in self.instance.options.items() if option.kind in AUDITORS}
+        return [(AUDITORS[kind], self._seen(paths, o)) for o, kind in kinds.items()]
 
     def _running(self, row: str, least: Array, activity: Array, whole: Array) -> None:
         """Baseline: what exists runs at its least utilisation or more."""
@@ -168,8 +203,7 @@ class PathRows(PlanRows):
         option: Any = self.instance.options[o]
         row, activity = paths.row(f"{o}.capacity"), paths.flows.activity[o]
         working = self.working[o][paths.times] * paths.delta
-        left = working * (1.0 - paths.severity.get(o, 0.0))
-        self.report.at_most(row, activity, left, working, grain=self.grain)
+        self.report.at_most(row, activity, self._most(paths, o), working, grain=self.grain)
         self.report.at_most(row, 0.0, activity, grain=self.grain)
         if not paths.specs:
             self._running(f"{o}.run", option.min_utilisation * working, activity, working)
@@ -178,13 +212,14 @@ class PathRows(PlanRows):
         option: Any = self.instance.options[o]
         amount, asked, capacity = paths.flows.substituted[o], self._demanded(paths, option.demand), f"{o}.capacity"
         working = self.working[o][paths.times] * paths.delta
-        self.report.at_most(paths.row(capacity), amount, working, grain=self.grain)
+        self.report.at_most(paths.row(capacity), amount, self._most(paths, o), working, grain=self.grain)
         self.report.at_most(paths.row(f"{o}.share"), amount, option.max_share * asked, asked, grain=self.grain)
         self.report.at_most(paths.row(capacity), 0.0, amount, grain=self.grain)
 
     def _balances(self, paths: Paths) -> None:
         """supply ≥ use of every commodity."""
-        flows, supply = paths.flows, {c: [np.zeros(paths.times.shape)] for c in self.instance.commodities}
+        flows, outside = paths.flows, self._outside(paths)
+        supply = {c: [np.zeros(paths.times.shape)] for c in self.instance.commodities}
         for name, activity in self.instance.activities.items():
             for commodity, share in activity.output.items():
                 supply[commodity].append(share * flows.activity[name])
@@ -192,10 +227,10 @@ class PathRows(PlanRows):
                 supply[commodity].append(-share * flows.activity[name])
         for o, built in self.instance.options.items():
             option: Any = built
-            if option.kind == "substitution":
+            if option.is_a("substitution"):
                 for commodity, share in option.input.items():
                     supply[commodity].append(-share * flows.substituted[o])
-            if option.kind == "stockpile" and paths.specs:
+            if option.is_a("stockpile") and paths.specs:
                 supply[option.commodity].append(flows.released[o])
         for d, demand in self.instance.demands.items():
             delivered = self._demanded(paths, d) - flows.unserved[d] - self._by_substitutes(paths, d)
@@ -203,6 +238,7 @@ class PathRows(PlanRows):
             if demand.end_of_life is not None:
                 supply[demand.end_of_life.commodity].append(self._scrap(demand)[paths.times] * paths.delta)
         for commodity, terms in supply.items():
+            terms += [auditor.supplies(seen, commodity) * np.ones(paths.times.shape) for auditor, seen in outside]
             row = paths.row(f"{commodity}.balance")
             self.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, grain=self.grain)
 
@@ -219,6 +255,8 @@ class PathRows(PlanRows):
         for o, amount in paths.flows.substituted.items():
             option: Any = self.instance.options[o]
             total += amount if option.demand == d else 0.0
+        for auditor, seen in self._outside(paths):
+            total += auditor.serves(seen, d)
         return total
 
     def _served(self, paths: Paths, d: str) -> None:

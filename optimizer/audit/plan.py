@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.audit.own import AUDITORS, auditor_of
 from optimizer.audit.report import Report
 from optimizer.instance.schema import Instance
 from optimizer.plan import Array, Build
@@ -43,11 +44,13 @@ class PlanRows:
             self.builds[build.option].append(build)
         for o in self.instance.options:
             self._sizes(o)
+            known = auditor_of(self.instance.options[o].kind) is not None
+            self.report.holds(f"{o}.kind", "nobody audits its kind", known)
         self._ties()
         for o, option in self.instance.options.items():
             self.working[o] = np.array([self._working(o, t) for t in self.periods])
             self.levels[o] = np.array([self._level(o, t) for t in self.periods])
-            if option.kind == "stockpile":
+            if option.is_a("stockpile"):
                 self.stocks[o] = self._stock(o)
         self._investment()
 
@@ -68,7 +71,7 @@ class PlanRows:
     def _sizes(self, o: str) -> None:
         option: Any = self.instance.options[o]
         builds = self.builds[o]
-        if option.kind == "stockpile":
+        if option.is_a("stockpile"):
             self.report.holds(f"{o}.size", "a stockpile has no builds", not builds)
             return
         self.report.at_most(f"{o}.max", sum(build.size for build in builds), option.max_size)
@@ -105,7 +108,7 @@ class PlanRows:
         return math.ceil(months / self.horizon.months - 1e-9)
 
     def _working(self, o: str, t: int) -> float:
-        """C[o,t]: size times the ramp of the twelve months it is in."""
+        """C[o,t]: size times the ramp of the twelve months it is in; 0 for stocks, which have no builds."""
         option: Any = self.instance.options[o]
         total = 0.0
         for build in self.builds[o]:
@@ -117,7 +120,7 @@ class PlanRows:
     def _level(self, o: str, t: int) -> float:
         """ℓ[o,t]: leverage in force after erosion."""
         option: Any = self.instance.options[o]
-        if option.kind != "leverage":
+        if not option.is_a("leverage"):
             return 0.0
         kept = 1.0 - option.erosion
         past = [build for build in self.builds[o] if t >= build.t + self._lead(option)]
@@ -147,7 +150,9 @@ class PlanRows:
         self.report.outlays = {str(year): 0.0 for year in self.horizon.years}
         for o, built in self.instance.options.items():
             option: Any = built
-            if option.kind == "stockpile":
+            if option.kind in AUDITORS:
+                self._spend(o, option)
+            if option.is_a("stockpile"):
                 self._hold(o, option)
                 continue
             for build in self.builds[o]:
@@ -159,6 +164,13 @@ class PlanRows:
                 self.report.outlays[str(year)] += option.budget_share * (capex + fixed)
                 for t in self.periods[build.t + self._lead(option) :]:
                     costs["fixed opex"] += self.discount(t) * option.fixed_opex * self.delta * build.size
+
+    def _spend(self, o: str, option: Any) -> None:
+        """What a lever from outside says that it spends beside what every lever does."""
+        spent = np.broadcast_to(AUDITORS[option.kind].spends(option, self.working[o]), len(self.periods))
+        for t in self.periods:
+            self.report.costs["fixed opex"] += self.discount(t) * float(spent[t])
+            self.report.outlays[str(self.year(t))] += option.budget_share * float(spent[t])
 
     def _hold(self, o: str, option: Any) -> None:
         costs = self.report.costs

@@ -43,7 +43,9 @@ class Verdicts(PathRows):
         """The baseline's rows and costs; and what each period of it costs, in present value."""
         if not self._fits("baseline", flows, self.periods):
             raise ValueError("the baseline is another")
-        paths = Paths((), np.array([self.periods]), self.labels, self._stacked(["baseline"], [flows]), {}, self.delta)
+        paths = Paths(
+            (), np.array([self.periods]), self.labels, self._stacked(["baseline"], [flows]), {}, {}, self.delta
+        )
         self._path(paths)
         self.discounts = np.array([self.discount(t) for t in self.periods])
         parts = {part: (amount * self.discounts)[0] for part, amount in self._operating(paths).items()}
@@ -62,11 +64,13 @@ class Verdicts(PathRows):
                 parts["price support"] += self.by_period(activity.support)[times] * flows.activity[name]
         for o, built in self.instance.options.items():
             option: Any = built
-            if option.kind == "substitution":
+            if option.is_a("substitution"):
                 cost = self.by_period(option.cost)[times] * paths.told("cost", o, 1.0)
                 parts["substitution"] += cost * flows.substituted[o]
-            if option.kind == "stockpile" and paths.specs:
+            if option.is_a("stockpile") and paths.specs:
                 parts["operation"] += option.release_cost * flows.released[o]
+        for auditor, seen in self._outside(paths):
+            parts["operation"] += auditor.costs(seen)
         for d, demand in self.instance.demands.items():
             parts["shortage"] += demand.shortage_cost * flows.unserved[d]
         return parts
@@ -87,7 +91,8 @@ class Verdicts(PathRows):
             if any(row.shape != times.shape for kind in KINDS for row in getattr(flows, kind).values()):
                 raise ValueError("flows are of another length than their windows")
             specs = [shock.spec for shock in shocks]
-            paths = Paths(specs, times, self.labels, flows, self._severities(specs, times.shape[1]), self.delta)
+            meant, unmeant = self._lost(specs, times.shape[1])
+            paths = Paths(specs, times, self.labels, flows, meant, unmeant, self.delta)
             self._path(paths)
             self._outcomes(paths, outcomes)
             for name in flows.names:

@@ -4,7 +4,25 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import check, export, show, solve, stress, survive, verify
+from optimizer.cli import (
+    alternatives,
+    attack,
+    check,
+    compare,
+    convert,
+    explain,
+    export,
+    init,
+    plot,
+    report,
+    schema,
+    sensitivity,
+    show,
+    solve,
+    stress,
+    survive,
+    verify,
+)
 
 app = typer.Typer(
     name="diversify",
@@ -13,13 +31,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("solve")(solve.solve)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("stress")(stress.stress)
+app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
+app.command("alternatives")(alternatives.alternatives)
+app.command("sensitivity")(sensitivity.sensitivity)
+app.command("compare")(compare.compare)
+app.command("attack")(attack.attack)
 app.command("export")(export.export)
+app.command("convert")(convert.convert)
+app.command("report")(report.report)
+app.command("plot")(plot.plot)
+app.command("schema")(schema.schema)
 
 
 def _version(asked: bool) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from optimizer.errors import Finding
@@ -180,6 +182,73 @@ def prepared(
     return replace(reduced, notes=(*notes, *reduced.notes))
 
 
+def is_plan(path: str) -> bool:
+    """Whether a file is a saved plan rather than an instance."""
+    import json
+    from pathlib import Path
+
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8")) if path.lower().endswith(".json") else None
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and "builds" in data
+
+
+def planned(
+    source: str, budget: float | None, overrides: Sequence[str], scenario: str | None, time_limit: float | None
+) -> "tuple[Instance, Result]":
+    """A saved plan and its instance; or an instance file, solved."""
+    from optimizer.instance.load import read
+    from optimizer.result import Result
+
+    if is_plan(source):
+        if budget is not None or overrides or scenario is not None:
+            raise typer.BadParameter("a saved plan is not solved for: leave out --budget, --set and --scenario.")
+        result = Result.load(source)
+        return read(result.data), result
+    from optimizer.analysis.solve import solve
+    from optimizer.solver import Settings
+
+    prepared_ = prepared(source, overrides, scenario)
+    instance = prepared_.instance if budget is None else prepared_.instance.with_budget(budget)
+    with progress(instance.money) as listener:
+        result = solve(instance, None, Settings(time_limit=time_limit), listener, prepared_.notes)
+    return instance, commented(result, source)
+
+
+def doubts(instance: "Instance", result: "Result") -> tuple[str, ...]:
+    """What the audit says against a saved plan; nothing where it agrees."""
+    from optimizer.audit import verify
+
+    said = verify(instance, result).disagreements
+    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    return (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}{more}",) if said else ()
+
+
+def commented(result: "Result", file: str) -> "Result":
+    """The result with what its instance file says in comments, so that the plan file knows its sources."""
+    from dataclasses import replace
+
+    from optimizer.instance.opening import of_file
+
+    return replace(result, comments=of_file(file))
+
+
+def written(path: "Path", content: str | bytes) -> None:
+    """Write a file whole, or complain; stderr says that it is there."""
+    from optimizer.files import write_whole, write_whole_bytes
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            write_whole(path, content)
+        else:
+            write_whole_bytes(path, content)
+    except OSError as error:
+        complain(f"{path}: {error.strerror}", USAGE)
+    say(f"wrote {path}")
+
+
 @contextlib.contextmanager
 def progress(money: str) -> Iterator["Listener"]:
     """A line on stderr for each round, and on a terminal one that tells where the search stands; amounts in `money`."""
@@ -195,6 +264,31 @@ def progress(money: str) -> Iterator["Listener"]:
             status.update(_in_words(step, money))
 
         yield hear
+
+
+@contextlib.contextmanager
+def bar(money: str) -> Iterator[tuple["Listener", Callable[[str, int, int], None]]]:
+    """On a terminal a bar on stderr: who hears steps, and who hears what is asked next, its number and of how many."""
+    console = messages()
+    if not console.is_terminal:
+        yield (lambda step: console.print(_in_words(step, money)) if step.round else None), (lambda *told: None)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("reading the model …", total=None)
+
+        def hear(step: "Step") -> None:
+            shown.update(task, description=_in_words(step, money))
+
+        def told(what: str, done: int, size: int) -> None:
+            if what == "stopping":
+                shown.update(task, description="stopping with what is known so far … (Ctrl-C again ends at once)")
+            else:
+                shown.update(task, description=what or "working out the figures", completed=done, total=size or None)
+
+        yield hear, told
 
 
 def _in_words(step: "Step", money: str) -> str:

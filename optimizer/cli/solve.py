@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @common.guarded
 def solve(
-    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON.")],
+    file: Annotated[str, typer.Argument(help="Instance file: YAML, JSON or an Excel workbook.")],
     budget: Annotated[
         str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
     ] = None,
@@ -22,6 +22,10 @@ def solve(
     scenario: Annotated[
         str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
     ] = None,
+    adversary: Annotated[
+        bool,
+        typer.Option("--adversary", help="Survive the worst attack of the file's adversary as well."),
+    ] = False,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best plan is taken.")] = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
     solver: Annotated[str, typer.Option(help="highs, or cbc where the extra is installed.")] = "highs",
@@ -58,6 +62,8 @@ def solve(
         raise typer.BadParameter("write highs or cbc.", param_hint="--solver")
     if strategy not in get_args(StrategyName):
         raise typer.BadParameter("write auto, whole, scenarios or cuts.", param_hint="--strategy")
+    if adversary and (strategy != "auto" or checkpoint is not None):
+        raise typer.BadParameter("leave out --strategy and --checkpoint: attacks are found in their own way.")
     limit = common.amount(budget, "--budget")
     for target in (csv, output.parent if output else None):
         if target is not None and target.exists() and not target.is_dir():
@@ -72,7 +78,10 @@ def solve(
     reduced = common.prepared(file, set_ or (), scenario, forces, without or ())
     load_seconds = time.perf_counter() - began
 
-    from optimizer.analysis.solve import solve as find
+    if adversary:
+        from optimizer.analysis.withstanding import withstand as find
+    else:
+        from optimizer.analysis.solve import solve as find
 
     for note in reduced.notes:
         common.say(note)
@@ -95,7 +104,7 @@ def solve(
         from optimizer.report.whole import show
 
         show(result)
-    _write(result, csv, output)
+    _write(common.commented(result, file), csv, output)
     raise typer.Exit(common.exit_code(result))
 
 

@@ -13,6 +13,7 @@ from optimizer.instance.forcing import forced_purchases_are_possible
 from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
 from optimizer.instance.rules import rules_ask_something
 from optimizer.instance.schema import Instance
+from optimizer.instance.threats import adversary_can_act
 from optimizer.instance.windows import probabilities_add_up, shock_names_are_distinct, shocks_are_inside_the_horizon
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
 
@@ -212,6 +213,7 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     probabilities_add_up,
     cuts_match,
     rules_ask_something,
+    adversary_can_act,
     forced_purchases_are_possible,
     floors_have_a_source,
     floors_have_a_price,

@@ -13,6 +13,7 @@ import yaml
 
 from optimizer.instance.document import Document, Place, parse
 
+FOR_EDITORS = "yaml-language-server:"
 _RULE = re.compile(r"^[-=~*#\s]+$")
 _DASHES = re.compile(r"(^|\s)-{3,}(\s|$)")
 
@@ -84,7 +85,7 @@ class _Reader:
         place = self.first.get(line) or self._before(line)
         text = self._words([line])
         if place and text:
-            yield Comment(place, _value(self.document.data, place), text)
+            yield Comment(place, value_at(self.document.data, place), text)
 
     def _block(self, block: list[int]) -> Iterator[Comment]:
         owner = self._owner(block)
@@ -97,7 +98,10 @@ class _Reader:
         if not any(line < block[0] for line in self.keys):
             return ()
         if after is None or self.starts[block[0]] > _indent(self.lines[after]):
-            return self._before(block[0])[:2]
+            inside = self._before(block[0])[:2]
+            # No deeper than the object itself: behind the last of a section.
+            is_beside = self.starts[block[0]] <= _indent(self.lines[self.document.lines[inside] - 1])
+            return inside[:1] if is_beside else inside
         place = self.first[after]
         stands_alone = block[-1] + 1 < len(self.lines) and not self.lines[block[-1] + 1].strip()
         return place[:1] if stands_alone or self.starts[block[0]] == 0 else place[:2]
@@ -107,8 +111,9 @@ class _Reader:
         return self.first[known[-1]] if known else ()
 
     def _page(self, block: list[int]) -> str:
-        """The header as it stands."""
-        return "\n".join(self.lines[line][self.starts[line] + 1 :].removeprefix(" ").rstrip() for line in block).strip()
+        """The header as it stands, without what it says to editors."""
+        said = (self.lines[line][self.starts[line] + 1 :].removeprefix(" ").rstrip() for line in block)
+        return "\n".join(words for words in said if not words.startswith(FOR_EDITORS)).strip()
 
     def _words(self, block: list[int]) -> str:
         """The comment's words; rules of dashes left out, and single lines joined unless they are set apart."""
@@ -125,7 +130,7 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _value(data: Any, place: Place) -> Any:
+def value_at(data: Any, place: Place) -> Any:
     """What stands at a place; None for an object of a section."""
     for part in place:
         try:

@@ -14,15 +14,21 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from optimizer.adversaries import AdversarySpec
 from optimizer.ensembles import EnsembleSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
-from optimizer.instance.document import Document, Place, override, parse, walk
+from optimizer.instance.document import Document, Place, override, walk
 from optimizer.instance.draft import Draft
+from optimizer.instance.home import at_home, complete, cuts_at_home
+from optimizer.instance.opening import opened
+from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
 from optimizer.instance.scenarios import KEY as SCENARIOS
 from optimizer.instance.scenarios import malformed, of_scenario, played, usable
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy
+from optimizer.instance.uncertain import KEY as RANGES
+from optimizer.instance.uncertain import lifted, shifted
 from optimizer.levers import KINDS
 from optimizer.network import Demand, Process
 from optimizer.shocks import ShockSpec
@@ -36,21 +42,21 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "ensembles": EnsembleSpec,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
-_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", SCENARIOS)
+_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", "adversary", SCENARIOS, RANGES)
 
 
 def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
     """Read and check an instance file.
 
     Args:
-        path: a YAML or JSON file.
+        path: a YAML or JSON file, or an Excel workbook.
         overrides: assignments such as ``demands.ev_motors.survival=0.6``, checked like the file.
 
     Returns:
         The instance.
 
     Raises:
-        InstanceError: with every finding, each with file, line, what is wrong and the cure.
+        InstanceError: with every finding, each with file, line or cell, what is wrong and the cure.
     """
     instance, _ = inspect(path, overrides)
     return instance
@@ -58,13 +64,7 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
 
 def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instance, tuple[Finding, ...]]:
     """Like `load`, with the warnings: what is allowed, but looks like a slip."""
-    file = FilePath(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise InstanceError([Finding(str(path), None, "", f"cannot be read: {reason}", "Check the path.")]) from None
-    document = parse(text, str(path))
+    document = opened(path)
     for assignment in overrides:
         override(document, assignment)
     return checked(document)
@@ -99,6 +99,7 @@ def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     instance, findings = _examined(document)
     for name in usable(document):
         findings += of_scenario(name, _examined(played(document, name))[1], findings)
+    findings += _at_the_ends(document, instance, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
         raise InstanceError(findings)
@@ -106,8 +107,20 @@ def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     return instance, tuple(findings)
 
 
+def _at_the_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:
+    """What is wrong where all uncertain numbers are low, or all are high, and is not where they are."""
+    if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
+        return []
+    numbers, result = uncertain(document.data, instance.ranges), list[Finding]()
+    for end, position in (("low", -1.0), ("high", 1.0)):
+        found = [finding for finding in _examined(shifted(document, numbers, position))[1] if finding not in before]
+        result += of_end(end, numbers, found)
+    return result
+
+
 def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
     """What could be read of a document, and all that is to be said of it."""
+    lifted(document)
     reader = _Reader(document)
     draft = reader.draft()
     for check in PASSES:
@@ -139,7 +152,8 @@ class _Reader:
         home = data.get("home")
         horizon = self._one(Horizon, ("horizon",), data.get("horizon")) if data.get("horizon") is not None else None
         parts = {section: self._section(section, home) for section in SECTIONS}
-        policy = self._policy(home)
+        policy, adversary = self._policy(home), self._adversary(home)
+        ranges = self._ranges()
         header = {key: data[key] for key in _HEADER if data.get(key) is not None}
         header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
         frame = self._one(Instance, (), header)
@@ -147,7 +161,8 @@ class _Reader:
         sound = not self.findings
         instance = None
         if horizon is not None and frame is not None:
-            update = {"horizon": horizon, "policy": policy or Policy(), SCENARIOS: usable(self.document), **parts}
+            update = {"horizon": horizon, "policy": policy or Policy(), "adversary": adversary, **parts}
+            update |= {SCENARIOS: usable(self.document), RANGES: ranges}
             instance = frame.model_copy(update=update)
         return Draft(instance, declared, sound, resolved=sound)
 
@@ -171,7 +186,7 @@ class _Reader:
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
         model = SECTIONS[section] if section != "options" else self._kind(place, entry)
-        return None if model is None else self._one(model, place, _complete(section, name, entry, home))
+        return None if model is None else self._one(model, place, complete(section, name, entry, home))
 
     def _kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
         kind = entry.get("kind")
@@ -183,6 +198,16 @@ class _Reader:
             self.report((*place, "kind"), f'"{kind}" is no kind of option', _suggest(str(kind), KINDS, "The kinds are"))
         return KINDS.get(kind) if isinstance(kind, str) else None
 
+    def _ranges(self) -> dict[str, RangeSpec]:
+        data = self.document.data.get(RANGES)
+        if data is not None and not isinstance(data, Mapping):
+            self.report((RANGES,), "is not a mapping", "Write `ranges:` and one path with its low and high a line.")
+        specs = {path: self._one(RangeSpec, (RANGES, path), entry) for path, entry in walk(self.document.data, RANGES)}
+        sound = {path: spec for path, spec in specs.items() if spec is not None}
+        result, findings = spread(self.document, sound)
+        self.findings += findings
+        return result
+
     def _policy(self, home: Any) -> Policy | None:
         entry = self.document.data.get("policy")
         if entry is None:
@@ -193,10 +218,22 @@ class _Reader:
         entry = dict(entry)
         for key in ("max_share", "min_share"):
             if isinstance(entry.get(key), (list, tuple)):
-                entry[key] = [_at_home(rule, home) for rule in entry[key]]
+                entry[key] = [at_home(rule, home) for rule in entry[key]]
         if isinstance(entry.get(RULE), (list, tuple)):
-            entry[RULE] = [_cuts_at_home(rule, home) for rule in entry[RULE]]
+            entry[RULE] = [cuts_at_home(rule, home) for rule in entry[RULE]]
         return self._one(Policy, ("policy",), entry)
+
+    def _adversary(self, home: Any) -> AdversarySpec | None:
+        entry = self.document.data.get("adversary")
+        if entry is None:
+            return None
+        if not isinstance(entry, Mapping):
+            self.report(("adversary",), "is not a mapping", "Write its fields in braces or on lines of their own.")
+            return None
+        entry = dict(entry)
+        if isinstance(entry.get("targets"), Mapping):
+            entry["targets"] = {name: cuts_at_home(target, home) for name, target in entry["targets"].items()}
+        return self._one(AdversarySpec, ("adversary",), entry)
 
     def _one[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
         try:
@@ -206,38 +243,6 @@ class _Reader:
                 inner = tuple(part for part in error["loc"])
                 self.report((*place, *inner), *_in_words(model, dict(error), inner))
             return None
-
-
-def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
-    """The entry with its own name in it, `home` resolved, and the region of refining and recycling filled in."""
-    whole: dict[str, Any] = _at_home(entry, home)
-    if section in ("processes", "demands", "options"):
-        whole["id"] = name
-    if section == "options" and entry.get("kind") in ("refining", "recycling") and entry.get("region") is None:
-        whole["region"] = home
-    if section in ("shocks", "ensembles"):
-        whole = _cuts_at_home(whole, home)
-        if isinstance(whole.get("events"), Mapping):
-            whole["events"] = {name: _cuts_at_home(event, home) for name, event in whole["events"].items()}
-    return whole
-
-
-def _cuts_at_home(entry: Any, home: Any) -> Any:
-    if isinstance(entry, Mapping) and isinstance(entry.get("cuts"), (list, tuple)):
-        return {**entry, "cuts": [_at_home(cut, home) for cut in entry["cuts"]]}
-    return entry
-
-
-def _at_home(entry: Any, home: Any) -> Any:
-    if not isinstance(entry, Mapping):
-        return entry
-    whole = dict(entry)
-    region = whole.get("region")
-    if home is not None and isinstance(region, (list, tuple)):
-        whole["region"] = [home if name == "home" else name for name in region]
-    elif home is not None and region == "home":
-        whole["region"] = home
-    return whole
 
 
 def _in_words(model: type[BaseModel], error: dict[str, Any], place: Sequence[Any]) -> tuple[str, str]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from optimizer.activity import Activity
 from optimizer.horizon import Horizon
 from optimizer.network import Demand, Process
-from optimizer.shocks import BASELINE, Cut, Numbers, Path, Shock, ShockSpec, Siege
+from optimizer.shocks import BASELINE, Cut, Numbers, Path, Shock, ShockSpec, Siege, parted
 from optimizer.units import Number
 
 MANY = "shocks"
@@ -51,14 +51,14 @@ def calm(setting: Setting) -> Path:
     """The path on which nothing happens."""
     periods = setting.horizon.periods
     years = tuple(setting.horizon.year(t) for t in periods)
-    return _path(setting, BASELINE, periods, years, [CALM], {})
+    return _path(setting, BASELINE, periods, years, [CALM], [{}, {}])
 
 
 def alone(setting: Setting, shock: Shock) -> Path:
     """The path inside one shock's window."""
     years = tuple(setting.horizon.year(t) for t in shock.periods)
-    severity = {name: tuple(rows[0].tolist()) for name, rows in _severities(setting, [shock]).items()}
-    return _path(setting, shock.name, shock.periods, years, [shock.spec], severity)
+    lost = [{name: tuple(rows[0].tolist()) for name, rows in some.items()} for some in _severities(setting, [shock])]
+    return _path(setting, shock.name, shock.periods, years, [shock.spec], lost)
 
 
 def together(setting: Setting, shocks: Sequence[Shock]) -> Path:
@@ -66,8 +66,7 @@ def together(setting: Setting, shocks: Sequence[Shock]) -> Path:
     (length,) = {len(shock.periods) for shock in shocks}
     starts = np.array([shock.periods.start for shock in shocks])
     years = tuple(setting.horizon.start + (starts + k) // setting.horizon.per_year for k in range(length))
-    severity = {name: tuple(map(_one, rows.T)) for name, rows in _severities(setting, shocks).items()}
-    return _path(setting, MANY, range(length), years, [shock.spec for shock in shocks], severity)
+    return _path(setting, MANY, range(length), years, [shock.spec for shock in shocks], _many(setting, shocks))
 
 
 def steady(setting: Setting, key: str, t: int, delta: float, sieges: Sequence[Siege]) -> Path:
@@ -79,8 +78,8 @@ def steady(setting: Setting, key: str, t: int, delta: float, sieges: Sequence[Si
         ShockSpec.model_construct(start=(), months=0.0, cuts=each.cuts, deliberate=each.deliberate) for each in sieges
     ]
     shocks = [Shock(key, spec, range(t, t + 1), 0.0, key) for spec in specs]
-    severity = {name: tuple(map(_one, rows.T)) for name, rows in _severities(setting, shocks).items()}
-    path = _path(setting, key, range(t, t + 1), (setting.horizon.year(t),), specs, severity, delta)
+    years = (setting.horizon.year(t),)
+    path = _path(setting, key, range(t, t + 1), years, specs, _many(setting, shocks), delta)
     return replace(path, is_steady=True)
 
 
@@ -90,7 +89,7 @@ def _path(
     periods: range,
     years: tuple[Any, ...],
     specs: Sequence[ShockSpec],
-    severity: Mapping[str, Numbers],
+    lost: Sequence[Mapping[str, Numbers]],
     delta: float | None = None,
 ) -> Path:
     delta, demands = delta or setting.horizon.delta, setting.demands
@@ -102,7 +101,7 @@ def _path(
         periods=periods,
         delta=delta,
         years=years,
-        deliberate=_one([spec.deliberate for spec in specs]) > 0,
+        deliberate=_one([parted(spec.cuts, deliberate=spec.deliberate).deliberate for spec in specs]) > 0,
         demand={
             d: tuple(_one(demand.quantity.at(year) * delta * surge.get(d, 1.0)) for year in years)
             for d, demand in demands.items()
@@ -112,7 +111,8 @@ def _path(
             p: tuple(_one(each.capacity.at(year) * delta) for year in years) for p, each in setting.processes.items()
         },
         region={p: process.region for p, process in setting.processes.items()},
-        severity=severity,
+        severity=lost[0],
+        accident=lost[1],
         scrap={
             d: tuple(_one(demand.scrap(setting.horizon, year, delta)) for year in years)
             for d, demand in demands.items()
@@ -146,12 +146,25 @@ def _floor(specs: Sequence[ShockSpec], d: str, usual: Callable[[Any], Any], year
     return tuple(_one(np.where(np.isnan(own), usual(year), own)) for year in years)
 
 
-def _severities(setting: Setting, shocks: Sequence[Shock]) -> dict[str, npt.NDArray[np.float64]]:
-    """By activity that some cut matches: the largest severity, one row a shock and one column a period."""
+def _many(setting: Setting, shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:
+    """What is lost in many shocks, a number or an array for each period of their windows."""
+    return [{name: tuple(map(_one, rows.T)) for name, rows in some.items()} for some in _severities(setting, shocks)]
+
+
+def _severities(setting: Setting, shocks: Sequence[Shock]) -> list[dict[str, npt.NDArray[np.float64]]]:
+    """What is lost to the cuts that `Path.deliberate` speaks of, and what to accidents beside them."""
+    parts = [parted(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
     shape = (len(shocks), len(shocks[0].periods))
+    return [_struck(setting, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])]
+
+
+def _struck(
+    setting: Setting, cuts: Sequence[Sequence[Cut]], shape: tuple[int, int]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """By activity that some cut matches: the largest severity, one row a shock and one column a period."""
     kinds: dict[tuple[Any, ...], npt.NDArray[np.float64]] = {}
-    for s, shock in enumerate(shocks):
-        for cut in shock.spec.cuts:
+    for s, some in enumerate(cuts):
+        for cut in some:
             rows = kinds.setdefault(_aim(cut), np.full(shape, -1.0))
             rows[s] = np.maximum(rows[s], [cut.at(k) for k in range(shape[1])])
     struck: dict[str, npt.NDArray[np.float64]] = {}

@@ -84,6 +84,9 @@ def _names_of_policy(draft: Draft, instance: Instance) -> Iterator[Problem]:
     for i, survival in enumerate(instance.policy.min_time_to_survive):
         for k, cut in enumerate(survival.cuts):
             yield from _names_of_cut(draft, instance, ("policy", RULE, i, "cuts", k), cut)
+    for name, target in instance.adversary.targets.items() if instance.adversary else ():
+        for k, cut in enumerate(target.cuts):
+            yield from _names_of_cut(draft, instance, ("adversary", "targets", name, "cuts", k), cut)
     for o in instance.policy.force:
         yield from _resolve(("policy", "force", o), o, draft.names("options"), "option")
 

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ConfigDict, Field, field_validator
 
 from optimizer.activity import Activity
+from optimizer.adversaries import AdversarySpec, Attack, entry_name
 from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import alone, calm, steady
+from optimizer.instance.ranging import RangeSpec, still, uncertain
+from optimizer.instance.uncertain import Uncertain, found, moved, there
 from optimizer.levers import Lever, Option, Producing
 from optimizer.network import Demand, Process
 from optimizer.sampling import samples
@@ -106,7 +109,9 @@ class Instance(Described):
     shocks: Mapping[str, ShockSpec] = Field(default_factory=dict)
     ensembles: Mapping[str, EnsembleSpec] = Field(default_factory=dict)
     policy: Policy = Policy()
+    adversary: AdversarySpec | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    ranges: Mapping[str, RangeSpec] = Field(default_factory=dict)
 
     def __repr__(self) -> str:
         axis = f"{self.horizon.label(0)}…{self.horizon.label(self.horizon.periods[-1])} by {self.horizon.step}"
@@ -174,7 +179,29 @@ class Instance(Described):
         """The instance as `optimizer.read` takes it back, defaults left out."""
         data = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         data.setdefault("shocks", {})
+        return self._with_ranged(data) if self.ranges else data
+
+    def _with_ranged(self, data: dict[str, Any]) -> dict[str, Any]:
+        """A number that has a range is written though it is the default."""
+        whole = self.model_dump(mode="json", by_alias=True)
+        for path in self.ranges:
+            holder, place = cast("Any", data), next(found(whole, path))
+            for key in place[:-1]:
+                holder = holder.setdefault(key, {}) if isinstance(holder, dict) else holder[key]
+            holder[place[-1]] = there(whole, place)
         return data
+
+    @property
+    def uncertain(self) -> list[Uncertain]:
+        """The numbers that have a range, with their places in `to_dict`."""
+        return uncertain(self.to_dict(), self.ranges)
+
+    def moved(self, numbers: Mapping[str, float]) -> dict[str, Any]:
+        """The data of the same instance with uncertain numbers elsewhere, by path, and without ranges."""
+        data, own = self.to_dict(), {each.path: each for each in self.uncertain}
+        for path, number in numbers.items():
+            moved(data, own[path], number)
+        return {key: part for key, part in data.items() if key not in ("ranges", "scenarios")}
 
     def with_budget(self, budget: float | None) -> "Instance":
         """The same instance under another budget."""
@@ -187,6 +214,30 @@ class Instance(Described):
     def at_peace(self) -> "Instance":
         """The same instance without shocks, and without rules about what could be survived."""
         return self._changed(shocks={}, ensembles={}, policy=self.policy.model_copy(update={RULE: ()}))
+
+    def under_attack(self, attacks: Iterable[Attack]) -> "Instance":
+        """The same instance in which some attacks of its adversary are shocks, behind those that are listed.
+
+        Attacks that it already lists are left out first.
+        """
+        calm, starts = self.without_attacks(), dict[tuple[str, ...], list[str]]()
+        for attack in attacks:
+            starts.setdefault(attack.targets, []).append(self.horizon.label(attack.start))
+        if self.adversary is None or not starts:
+            return calm
+        written = {entry_name(names): self.adversary.shock(names, labels) for names, labels in starts.items()}
+        return calm._changed(shocks={**calm.shocks, **written})
+
+    def without_attacks(self) -> "Instance":
+        """The same instance without the attacks of its adversary that stand among its shocks."""
+        if self.adversary is None:
+            return self
+        listed = {name: spec for name, spec in self.shocks.items() if self.adversary.members(name) is None}
+        return self if len(listed) == len(self.shocks) else self._changed(shocks=listed)
+
+    def having(self, **parts: object) -> "Instance":
+        """The same instance with other demands, options or shocks: whole sections, by name, that are known to fit."""
+        return self._changed(**parts)
 
     def without_ensembles(self) -> "Instance":
         """The same instance with its listed shocks only."""
@@ -212,9 +263,10 @@ class Instance(Described):
         shocks = {name: _forgetting(spec, gone, known) for name, spec in self.shocks.items()}
         ensembles = {name: forgetting(spec, gone, known) for name, spec in self.ensembles.items()}
         rules = (rule.model_copy(update={"cuts": _aimed(rule.cuts, known)}) for rule in self.policy.min_time_to_survive)
+        left = None if self.adversary is None else _disarmed(self.adversary, known)
         forced = {o: sizes for o, sizes in self.policy.force.items() if o not in gone}
         policy = self.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": forced})
-        return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles, policy=policy)
+        return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles, policy=policy, adversary=left)
 
     def fresh(self) -> "Instance":
         """The same instance, without what was worked out from it: small enough to send."""
@@ -228,6 +280,9 @@ class Instance(Described):
         if set(update) - {"policy"}:
             update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
+        if copy.ranges:
+            left = still(copy.model_dump(mode="json", by_alias=True), copy.ranges)
+            copy = copy.model_copy(update={"ranges": left})
         for cached in ("events", "activities", "baseline", "rules", "_paths"):
             copy.__dict__.pop(cached, None)
         return copy
@@ -241,6 +296,16 @@ def _forgetting(spec: ShockSpec, gone: set[str], known: set[str]) -> ShockSpec:
             "reliability": {name: value for name, value in spec.reliability.items() if name not in gone},
         }
     )
+
+
+def _disarmed(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
+    """An adversary without the targets of which nothing is left; None without any."""
+    aimed = {
+        name: target.model_copy(update={"cuts": _aimed(target.cuts, known)})
+        for name, target in adversary.targets.items()
+    }
+    targets = {name: target for name, target in aimed.items() if target.cuts}
+    return adversary.model_copy(update={"targets": targets}) if targets else None
 
 
 def _aimed(cuts: Iterable[Cut], known: set[str]) -> tuple[Cut, ...]:

@@ -20,7 +20,7 @@ def shocks_are_inside_the_horizon(draft: Draft) -> Iterator[Problem]:
     horizon = draft.instance.horizon
     for s, spec in draft.instance.shocks.items():
         months: Place = ("grid", "months") if spec.grid and spec.grid.months else ("months",)
-        yield from _whole_periods(horizon, ("shocks", s, *months), spec.durations.values)
+        yield from whole_periods(horizon, ("shocks", s, *months), spec.durations.values)
         for what, cure in spec.start.problems(horizon):
             yield ("shocks", s, "start"), what, cure, "error"
         if spec.grid and spec.grid.severity and not spec.cuts:
@@ -34,13 +34,14 @@ def _of_ensemble(horizon: Horizon, place: Place, spec: EnsembleSpec) -> Iterator
     for what, cure in spec.start.problems(horizon) if spec.start else ():
         yield (*place, "start"), what, cure, "error"
     if spec.months is not None:
-        yield from _whole_periods(horizon, (*place, "months"), spec.months.values)
+        yield from whole_periods(horizon, (*place, "months"), spec.months.values)
     for name, event in spec.events.items():
         if event.months is not None:
-            yield from _whole_periods(horizon, (*place, "events", name, "months"), event.months.values)
+            yield from whole_periods(horizon, (*place, "events", name, "months"), event.months.values)
 
 
-def _whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) -> Iterator[Problem]:
+def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) -> Iterator[Problem]:
+    """Durations in months are whole numbers of periods."""
     for months in durations:
         periods = round(months / horizon.months)
         if periods < 1 or abs(months / horizon.months - periods) > 1e-9:

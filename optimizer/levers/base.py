@@ -21,22 +21,25 @@ options is one row. Offers `opened`: Y for every decision point of the horizon.
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
+from optimizer import shapes
 from optimizer.expression import Expression, total
 from optimizer.shocks import Names, Path, as_tuple
 from optimizer.stage import Stage, Unit
 from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 
-Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple)]
+Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
 
 class Lever(Described):
     """Common fields of every option. A lever has two verbs, `invest` and `operate`."""
 
     id: str = Field(exclude=True)
+    kind: str
     earliest: int | None = None
     latest: int | None = None
     budget_share: Share = 1.0
@@ -45,6 +48,17 @@ class Lever(Described):
     def is_lumpy(self) -> bool:
         """Whether it is opened once or not at all."""
         return False
+
+    @classmethod
+    @cache
+    def kinds(cls) -> tuple[str, ...]:
+        """Its kind, then those of the levers that it is derived from."""
+        found = (get_args(each.model_fields["kind"].annotation) for each in cls.__mro__ if issubclass(each, Lever))
+        return tuple(dict.fromkeys(str(kind) for kinds in found for kind in kinds))
+
+    def is_a(self, kind: str) -> bool:
+        """Whether it is of a kind, or of one that is derived from it."""
+        return kind in self.kinds()
 
     def allows(self, year: int) -> bool:
         """Whether it may be decided in a calendar year."""

@@ -6,6 +6,7 @@
 Plan: as in `base`; offers `capacity`, C.
 On a shock's path, in every period in which p is cut:
     capacity[p] += σ·ρ·C·Δ          several deals add; `network.limit` keeps x within cap
+    accident[p] += σ'·ρ·C·Δ         where σ' strikes beside a deliberate σ
 """
 
 from typing import Literal
@@ -34,3 +35,5 @@ class Partnership(Sized):
         for t in path.periods:
             kept = path.cut(self.process, t) * reliability * path.delta
             stage.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
+            beside = path.mishap(self.process, t) * reliability * path.delta
+            stage.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)

@@ -28,7 +28,7 @@ class Producing(Sized, Activity):
         activity = self.run(stage, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
         for t in path.periods:
             working = delta * capacity[t]
-            stage.limit(self.id, "capacity", t, activity[t], (1.0 - path.cut(self.id, t)) * working)
+            stage.limit(self.id, "capacity", t, activity[t], (1.0 - path.lost(self.id, t)) * working)
             if path.is_baseline and self.min_utilisation > 0:
                 stage.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.schema import Instance
+from optimizer.plan import Faced
 from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
 from optimizer.units import si
@@ -19,22 +20,25 @@ def answer(instance: Instance, result: Result) -> Panel:
     """Survives or not, what it costs, and what doing nothing would mean."""
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
-    grid.add_column()
-    for label, text in _lines(instance, result):
+    grid.add_column(overflow="fold")
+    for label, text in facts(instance, result):
         grid.add_row(label, text)
     style = STYLES[result.status]
-    body = Group(Text(_headline(result), style=f"bold {style}"), "", grid)
+    body = Group(Text(headline(result), style=f"bold {style}"), "", grid)
     return Panel(body, title=Text(result.instance, style="bold"), title_align="left", border_style=style, expand=True)
 
 
-def _headline(result: Result) -> str:
+def headline(result: Result) -> str:
+    """The verdict in one line."""
     failed = [outcome.name for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
     if result.status == "none":
         return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
-    if not count:
+    if result.adversary is not None:
+        verdict = _against(result, result.adversary)
+    elif not count:
         verdict = "The cheapest plan; the instance has no shocks"
     elif not failed:
         verdict = "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
@@ -43,7 +47,32 @@ def _headline(result: Result) -> str:
     return f"STOPPED before the proof. So far it {verdict}" if result.status == "stopped" else verdict
 
 
-def _lines(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+def _against(result: Result, faced: Faced) -> str:
+    """The verdict where attacks are among the shocks."""
+    own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
+    failed = [outcome.name for outcome in own if not outcome.survives]
+    shocks = f"all {len(own)} shocks" if len(own) > 1 else "the one shock"
+    means = si(faced.attack_budget, result.money)
+    if faced.worst is None and not failed:
+        attacks = "the attacks that were found" if result.status == "stopped" else f"every attack that {means} can buy"
+        return f"SURVIVES {f'{shocks} and ' if own else ''}{attacks}"
+    listed_ones = f"{len(failed)} of {plural(len(own), 'shock')}" if failed else ""
+    attack = f"the worst attack that {means} can buy" if faced.worst is not None else ""
+    named_ones = [*failed, *([faced.worst] if faced.worst is not None else [])]
+    return f"FAILS in {' and '.join(part for part in (listed_ones, attack) if part)}: {listed(named_ones)}"
+
+
+def _adversary(result: Result, faced: Faced) -> str:
+    """What was looked at, and what is left."""
+    sets = f"{plural(faced.sets, 'set')} of targets" if faced.sets is not None else "any set of targets he can afford"
+    shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
+    if faced.worst is None:
+        return f"{shaped}; none of them breaks a floor"
+    return f"{shaped}; the worst that is left is {faced.worst}: {si(faced.gap, result.money)}"
+
+
+def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+    """What an answer rests on: a label and a text each."""
     money = result.money
     if result.status == "none":
         for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
@@ -54,7 +83,7 @@ def _lines(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         return
     if not result.survives:
         yield from _failing(instance, result)
-    yield "Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency} {_proof(result)}"
+    yield "Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency} {proof(result)}"
     yield "Outlay", _outlay(instance, result)
     price = result.price_of_survival
     if price is not None and result.shocks and price <= 1e-9 * abs(result.total_cost):
@@ -65,11 +94,14 @@ def _lines(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
             f"{what} {si(result.calm_cost or 0.0, money, 4)} that the same instance costs without shocks"
         )  # fmt: skip
         yield "Price of survival" if result.survives else "Price of the plan", f"{si(price, money)} {tail}"
+    if result.adversary is not None:
+        yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
         yield "Doing nothing", _doing_nothing(result)
 
 
-def _proof(result: Result) -> str:
+def proof(result: Result) -> str:
+    """How near to the least its cost is known to be."""
     if result.bound is None or result.mip_gap is None:
         return "(not proven: no bound is known)"
     if result.mip_gap <= 1e-9:
@@ -90,7 +122,11 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     money = result.money
     known = result.gap_bound is not None and result.gap_bound > 0
     proven = f"; proven: no plan leaves less than {si(result.gap_bound or 0.0, money, 4)}" if known else ""
-    below = sum(service.below_floor for outcome in result.shocks for service in outcome.segments.values())
+    faced = result.adversary
+    counted = [
+        each for each in result.shocks if not faced or each.name not in faced.attacks or each.name == faced.worst
+    ]
+    below = sum(service.below_floor for outcome in counted for service in outcome.segments.values())
     gap = f"{si(result.survival_gap, money, 4)}: {si(below, 't')} below the floors, at their shortage cost{proven}"
     yield "Survival gap", gap
     worst = max(result.shocks, key=lambda outcome: outcome.gap)

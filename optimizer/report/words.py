@@ -1,5 +1,6 @@
 """Numbers and names in the words of a reader."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,9 +8,12 @@ from rich import box
 from rich.table import Table
 
 from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stockpile
 from optimizer.units import si
 
 LINE = 0.65
+# Sets of targets are counted up to so many.
+SETS = 1000
 
 
 def named(instance: Instance, owner: str) -> str:
@@ -23,6 +27,11 @@ def named(instance: Instance, owner: str) -> str:
     return owner
 
 
+def spaced(region: str) -> str:
+    """The key of a region for reading: ``united kingdom``."""
+    return region.replace("_", " ")
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share for reading: ``83 %``; never rounded up to a whole that it is not."""
     if digits == 0 and share < 1 - 1e-6 and round(100 * share) >= 100:
@@ -32,12 +41,18 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def given(share: float) -> str:
+    """A share as it was given: ``0.5 %``, ``2 %``."""
+    digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
+    return f"{100 * share:.{digits}f} %"
+
+
 def sized(instance: Instance, option: str, size: float) -> str:
     """The size of a build with its unit."""
-    kind = instance.options[option].kind if option in instance.options else ""
-    if kind == "leverage":
+    bought = instance.options.get(option)
+    if isinstance(bought, Sized) and bought.unit == "1":
         return f"level {size:.3g}"
-    return si(size, "t" if kind == "stockpile" else "t/yr")
+    return si(size, "t" if isinstance(bought, Stockpile) else "t/yr")
 
 
 def table(title: str, *, caption: str | None = None, expand: bool = False) -> Table:
@@ -66,3 +81,17 @@ def listed(names: Sequence[str], most: int = 4) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 shock``, ``2 shocks``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def adversary_words(instance: Instance) -> str:
+    """What an instance's adversary has, what he can choose from, and when."""
+    adversary, horizon = instance.adversary, instance.horizon
+    if adversary is None:
+        return "none"
+    means, targets = si(adversary.attack_budget, instance.money), plural(len(adversary.targets), "target")
+    found = adversary.maximal(SETS)
+    sets = f"more than {SETS:,} sets" if found is None else plural(len(found), "set")
+    months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
+    starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
+    when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"
+    return f"{means} to spend on {targets}: {sets} to choose from, for {months} {when}"

@@ -132,6 +132,7 @@ class Asked:
         costs, lower, upper: by column.
         integers: the columns that have to be whole.
         cutoff: with integers, nothing dearer than this is looked for.
+        enough: with integers, the first solution that is no dearer than this ends the search.
     """
 
     costs: Vector
@@ -139,6 +140,7 @@ class Asked:
     upper: Vector
     integers: Indices
     cutoff: float = math.inf
+    enough: float = -math.inf
 
 
 class BackEnd(Protocol):

@@ -5,6 +5,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,7 @@ class Highs:
         highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + highs.getRunTime())
         # Of a linear programme this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", asked.cutoff if len(integers) else math.inf)
+        highs.setOptionValue("objective_target", asked.enough if len(integers) else -math.inf)
         if len(integers):
             # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
             # in the presolved space, and call it optimal: it has to begin from nothing.
@@ -101,6 +103,11 @@ class Highs:
         try:
             self._run(clock)
             raw = self._read(is_mip=len(integers) > 0)
+            if len(integers) and raw.status != "infeasible":
+                # What is dearer than the cutoff HiGHS drops unseen, though its bound does not tell: a solution that is
+                # dearer itself may not be the least.
+                dearer = raw.values is None or float(raw.values @ costs) > asked.cutoff
+                raw = replace(raw, bound=min(raw.bound, asked.cutoff)) if dearer else raw
             if raw.values is not None and not self._agrees(raw.values, costs):
                 raise SolverError("HiGHS reports an objective that its own solution does not have")
             return raw
@@ -178,6 +185,7 @@ class Highs:
             HighsModelStatus.kIterationLimit,
             HighsModelStatus.kSolutionLimit,
             HighsModelStatus.kMemoryLimit,
+            HighsModelStatus.kObjectiveTarget,
         )
         if status not in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty, *stopped):
             raise SolverError(f"HiGHS ended with status {highs.modelStatusToString(status)!r}")

@@ -106,13 +106,22 @@ class Model:
         self._back.extend(chosen, scaled, right / scale)
         self._height += len(right)
 
-    def solve(self, *, relaxed: bool = False, listener: Listener | None = None, cutoff: float = math.inf) -> Answer:
+    def solve(
+        self,
+        *,
+        relaxed: bool = False,
+        listener: Listener | None = None,
+        cutoff: float = math.inf,
+        enough: float = -math.inf,
+    ) -> Answer:
         """Solve.
 
         Args:
             relaxed: drops the integers.
             listener: hears (incumbent, bound).
-            cutoff: with integers, only what is cheaper is looked for; ``infeasible`` where there is nothing. A solver
+            cutoff: with integers, only what is cheaper is looked for; where there is nothing, ``infeasible``, or some
+                solution that is dearer, whose bound is the cutoff at most. A solver may ignore it.
+            enough: with integers, the first solution that is no dearer than this ends the search, ``stopped``. A solver
                 may ignore it.
         """
         began = time.perf_counter()
@@ -125,7 +134,8 @@ class Model:
                 listener(incumbent * self._money + offset, bound * self._money + offset)
 
         integers = self.integers if not relaxed else self.integers[:0]
-        asked = Asked(self._costs, lower, upper, integers, (cutoff - offset) / self._money)
+        limits = ((cutoff - offset) / self._money, (enough - offset) / self._money)
+        asked = Asked(self._costs, lower, upper, integers, *limits)
         raw = self._back.run(asked, self.clock, hear)
         self.clock.solving += time.perf_counter() - began
         return self._answer(raw, has_integers=len(integers) > 0)

@@ -208,6 +208,10 @@ def hired(instance: Instance, jobs: int | None, cluster: str | None) -> Crew | N
     """
     if cluster is not None:
         return Cluster(instance, cluster)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    size = jobs or (cores if len(instance.events) >= FEW else 1)
+    size = jobs or (cores() if len(instance.events) >= FEW else 1)
     return Processes(instance, size) if size > 1 else None
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

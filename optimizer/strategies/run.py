@@ -102,8 +102,8 @@ class Run:
         solved = self.kept()
         return self.least_gap() if solved is None else solved
 
-    def _keep_floors(self) -> None:
-        """As far as the question asks for it."""
+    def keep_floors(self) -> None:
+        """Bound what floors may be missed by, as far as the question asks for it."""
         if self.question.allowed > 0:
             self.floors(math.inf, self.question.allowed)
         else:
@@ -111,13 +111,13 @@ class Run:
 
     def relaxed(self) -> Answer:
         """The least cost with all floors kept, without integers."""
-        self._keep_floors()
+        self.keep_floors()
         self.minimise("cost")
         return self.model.solve(relaxed=True)
 
     def kept(self) -> Solved | None:
         """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
-        self._keep_floors()
+        self.keep_floors()
         self.minimise("cost")
         at_hand = self._started()
         answer = self._better_than(at_hand, self.question.name)
@@ -193,6 +193,8 @@ class Run:
             return replace(at_hand, status="optimal", bound=cutoff)
         if answer.values is None and at_hand is not None:
             return replace(at_hand, status="stopped", bound=-math.inf)
+        if at_hand is not None and answer.objective > at_hand.objective:
+            return replace(at_hand, status=answer.status, bound=min(answer.bound, cutoff))
         return answer
 
     def fall_back(self) -> Solved:
@@ -201,7 +203,8 @@ class Run:
         plan = [
             j for j, column in enumerate(self.stage.columns) if not column.mark.path and column.mark.what != "stock"
         ]
-        plan = [j for j in plan if j not in self.ration.columns]
+        is_bought = [column.mark.owner in self.instance.options for column in self.stage.columns]
+        plan = [j for j in plan if is_bought[j] and j not in self.ration.columns]
         self.model.clock = Clock()
         self.floors(np.inf)
         self.model.bound(plan, 0.0, 0.0)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from optimizer.errors import StageError
 from optimizer.expression import Expression, total
 from optimizer.formulation import gaps, hold, recourse_stage
 from optimizer.instance.paths import MANY, together
@@ -135,7 +136,9 @@ class Window:
         self._terms(stage, rows, size)
         self.shortage = _dense(shortfall, position, len(columns))
         self.going_short = _going_short(instance, self.unserved, len(columns))
-        self._costs = _table(_operating(stage, instance, self.starts), position, len(columns), size)
+        operating = _operating(stage, instance, self.starts)
+        _decided(stage, operating)
+        self._costs = _table(operating, position, len(columns), size)
         self.skeleton = _skeleton(stage, columns, layout.rows, position, self._right.largest(), self._upper.largest())
 
     def _terms(self, stage: Stage, rows: Sequence[Row], size: int) -> None:
@@ -159,8 +162,14 @@ class Window:
             right[:, self._led] -= np.add.reduceat(given, self._leaders, axis=1)
         upper = self._upper.of(which)
         limits = np.maximum(right[:, self._rows :] / self._per, 0.0)
-        is_tight = limits < upper[:, self._limited]
-        for i, column in enumerate(self._limited):
+        is_tight = np.zeros(limits.shape, dtype=bool)
+        last: dict[int, int] = {}
+        for i, column in enumerate(self._limited.tolist()):
+            is_tight[:, i] = limits[:, i] < upper[:, column]
+            if column in last:
+                # Of two limits of one column only the tighter has a price.
+                is_tight[:, last[column]] &= ~is_tight[:, i]
+            last[column] = i
             np.minimum(upper[:, column], limits[:, i], out=upper[:, column])
         return Batch(self.shortage, upper, right[:, : self._rows]), is_tight
 
@@ -216,6 +225,14 @@ def _dense(expression: Expression, position: dict[int, int], size: int) -> Vecto
     for j, value in expression.terms.items():
         result[position[j]] = value
     return result
+
+
+def _decided(stage: Stage, operating: Expression) -> None:
+    """What a shock costs hangs on what is decided in it."""
+    for j in operating.terms:
+        if stage.columns[j].given:
+            mark = stage.columns[j].mark
+            raise StageError(f"the plan decides {mark.owner}.{mark.what}: book what that costs in `invest`, as spend")
 
 
 def _table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> Table:

@@ -165,6 +165,70 @@ def test_rows(cell: Cell, printed: Printed) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("strike", "total"),
+    [
+        # Floor 0.6, all is cut, restraint 1: 100 t per level, 0.6 at 100 = 60.
+        ("{start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}", 3060),
+        # An accident takes half beside it: 50 t at most, whatever is held back of the other cut. Half a level for them,
+        # 50, and 10 t of reserve at 50.
+        (
+            "{start: 2028, months: 12, deliberate: true, "
+            "cuts: [{region: rival, severity: 1}, {process: imports, severity: 0.5, deliberate: false}]}",
+            3550,
+        ),
+        # The same told the other way round.
+        (
+            "{start: 2028, months: 12, "
+            "cuts: [{region: rival, severity: 1, deliberate: true}, {process: imports, severity: 0.5}]}",
+            3550,
+        ),
+        # The accident is the worse of the two: 20 t are left; 40 t of reserve.
+        (
+            "{start: 2028, months: 12, deliberate: true, "
+            "cuts: [{region: rival, severity: 0.5}, {process: imports, severity: 0.8, deliberate: false}]}",
+            5000,
+        ),
+        # A cut's own word counts, not that of its shock: all accidents, 60 t of reserve.
+        ("{start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1, deliberate: false}]}", 6000),
+    ],
+)
+def test_each_cut_may_say_whether_it_is_deliberate(cell: Cell, solve: Solve, strike: str, total: float) -> None:
+    result = solve(
+        cell(
+            YEARS.replace("survival: 0.4", "survival: 0.6"),
+            f"options: {{chips: {{{CHIPS}, restraint: 1, capex: 100}}, {RESERVE}}}",
+            f"shocks: {{s: {strike}}}",
+        )
+    )
+    assert result.total_cost == pytest.approx(total)
+    assert result.audit["ok"]
+
+
+def test_rows_of_a_shock_with_both_sorts_of_cut(cell: Cell, printed: Printed) -> None:
+    # 25 t a quarter. Meant: 0.8, so 5 t stay; 25*0.8*0.5 = 10 t per level; the deal keeps 0.8*0.5*0.25 = 0.1 t per
+    # t/yr. By accident 0.4: 15 t stay, and the deal keeps 0.4*0.5*0.25 = 0.05; no level helps. The mill is an option:
+    # it loses the larger share.
+    instance = cell(
+        QUARTERS,
+        f"options: {{chips: {{{CHIPS}, restraint: 0.5, latest: 2026}}, "
+        "deal: {kind: partnership, process: imports, reliability: 0.5, max_size: 90, latest: 2026}, "
+        "mill: {kind: ally, region: rival, output: {magnet: 1}, max_size: 8, latest: 2026}}",
+        "shocks: {war: {start: 2027Q4, months: 3, deliberate: true, "
+        "cuts: [{region: rival, severity: 0.8}, {region: rival, severity: 0.4, deliberate: false}]}}",
+    )
+    activity = "1 war/imports.activity.2027Q4"
+    assert printed(instance, "imports", "limit") == [
+        f"war/imports.limit.2027Q4: - 10 chips.size.2026Q1 - 0.1 deal.size.2026Q1 + {activity} <= 5"
+    ]
+    assert printed(instance, "imports", "accident") == [
+        f"war/imports.accident.2027Q4: - 0.05 deal.size.2026Q1 + {activity} <= 15"
+    ]
+    assert printed(instance, "mill", "capacity")[-1] == (
+        "war/mill.capacity.2027Q4: - 0.05 mill.size.2026Q1 + 1 war/mill.activity.2027Q4 <= 0"
+    )
+
+
 def test_level_above_one_is_refused(refused) -> None:
     said = refused(YEARS, "options: {chips: {kind: leverage, region: rival, restraint: 0.5, max_size: 1.5}}")
     assert said == [

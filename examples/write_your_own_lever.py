@@ -1,0 +1,84 @@
+"""Write your own lever: a plant kept cold, which makes nothing in peace and starts some months into a shock.
+
+    size      t/yr of activity     C[t] working capacity, t/yr     x[t] activity, t     σ share lost
+    restart   months from the start of a shock until it runs
+
+Plan: as every lever that produces; offers `capacity`, C.
+    baseline   x = 0
+    a shock    x = 0 in its first `restart` months, then x ≤ C·Δ·(1−σ)
+
+It is derived from `Producing`, so that sizes, lead time, ramp, costs and cuts are there already. What is its own is
+said twice: to the model, in `operate`, and to the audit, in plain numbers.
+
+Run: python examples/write_your_own_lever.py
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+import optimizer as so
+from optimizer.audit import Seen
+from optimizer.levers import Producing
+from optimizer.shocks import Path as Course
+from optimizer.stage import Stage
+from optimizer.units import Quantity
+
+
+class Standby(Producing):
+    """A plant that waits for a shock."""
+
+    kind: Literal["standby"]
+    restart: Quantity = 0.0
+
+    def operate(self, stage: Stage, path: Course) -> None:
+        """Stand still in peace and while it restarts; then run within what works and is left."""
+        runs_from = path.periods.start + stage.horizon.whole(self.restart)
+        is_shock = not path.is_baseline and not path.is_steady
+        most = {t: self.max_size * path.delta if is_shock and t >= runs_from else 0.0 for t in path.periods}
+        activity = self.run(stage, path, kind=self.kind, budget_share=self.budget_share, upper=most)
+        capacity = stage.offered(self.id, "capacity")
+        for t in path.periods:
+            left = (1.0 - path.cut(self.id, t)) * path.delta
+            stage.limit(self.id, "capacity", t, activity[t], left * capacity[t])
+
+
+class StandbyAuditor(so.Auditor):
+    """The same in plain numbers: nothing of the above is called."""
+
+    def most(self, seen: Seen) -> np.ndarray:
+        """The most that it may make, t in each period of each shock."""
+        waits = math.ceil(seen.option.restart / seen.months - 1e-9)
+        most = super().most(seen)
+        most[:, :waits] = 0.0
+        return np.zeros_like(most) if seen.is_baseline or seen.is_steady else most
+
+
+so.register(Standby, StandbyAuditor())
+
+FILE = Path(__file__).parent.parent / "instances" / "tiny.yaml"
+LINE = "{name: cold magnet line, kind: standby, restart: 12, region: home, stage: magnet, output: {magnet: 1}, \
+cost: 90k, capex: 50k, fixed_opex: 2k, unit_size: 10, max_size: 60, lead_time: 12}"
+
+without = so.solve(so.load(FILE))
+instance = so.load(FILE, overrides=[f"options.cold_line={LINE}"])
+result = so.solve(instance)
+print(result.plan)
+print(f"total cost without it {without.total_cost / 1e6:.2f}M USD, with it {result.total_cost / 1e6:.2f}M USD")
+line = result.flows[(result.flows["owner"] == "cold_line") & (result.flows["flow"] == "activity")]
+print(line.to_string(index=False))
+
+# The audit believes this plan, but not the same plan with the cold line running in peace.
+doctored = json.loads(result.to_json())
+doctored["baseline"]["activity"]["cold_line"][-1] = 10.0
+report = so.verify(instance, so.Result.from_dict(doctored))
+print(*report.disagreements, sep="\n")
+
+assert result.survives
+assert result.total_cost < without.total_cost
+assert so.verify(instance, result).ok
+assert line[line["path"] == "baseline"]["quantity [t]"].sum() == 0
+assert any("cold_line.capacity" in row for row in report.disagreements)

@@ -1,0 +1,271 @@
+"""Plans nearly as good: what of the cheapest plan every good plan has, and good plans that have little in common.
+
+    ranges     the least and the greatest size of each option over all plans within the tolerance    (ranges)
+    plans      some that are as different from each other as can be found
+
+The distance of two plans is Σ_o |N[o] − N'[o]| / greatest[o]: an option that one of them does not buy and the other
+buys as much of as any counts as one. Plans are taken from all those that the search for the ranges met, which are
+extreme in one option each: the cheapest, then again and again the one whose nearest neighbour among those taken is
+farthest away (Gonzalez: Clustering to minimize the maximum intercluster distance, Theoretical Computer Science 38,
+1985). Before it is taken, a candidate is moved away from its nearest neighbour as long as that takes it farther from
+all: the distance is convex in the sizes, so the sum of the sizes, each with the sign of its difference, never promises
+too much. First with the integers free, once, to the options that none of those taken has (Brill, Chang, Hopkins:
+Modeling to generate alternatives, Management Science 28, 1982), then with the candidate's integers. That none is
+farther away is not proven.
+
+Each plan that is handed back is made as cheap as its sizes allow, put to every shock and audited, like the cheapest.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from optimizer.analysis.asking import WHAT_IF
+from optimizer.analysis.frontier import biting
+from optimizer.analysis.ranges import DUST, Range, Told, ranges
+from optimizer.analysis.record import Timer
+from optimizer.analysis.solve import concluded, solve
+from optimizer.expression import Expression
+from optimizer.instance.schema import Instance
+from optimizer.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.strategies.base import Listener
+from optimizer.strategies.crew import hired
+from optimizer.strategies.near import Known, Near
+from optimizer.strategies.recourse import Responder
+
+WITHIN = 0.02
+# A gap that is held may be missed by this share of itself.
+HELD = 1e-6
+# A plan nearer to another than this is the same plan.
+SAME = 0.05
+# A plan is moved so often at most.
+MOVES = 5
+
+Status = Literal["proven", "stopped", "none"]
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A plan within the tolerance, and how far it is from the nearest of those before it."""
+
+    result: Result
+    distance: float
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """The plans within a tolerance of the cheapest.
+
+    Attributes:
+        status: ``proven`` where every range is, ``stopped`` where the time ran out, ``none`` where there is no plan.
+        within: the tolerance, a share of the cheapest plan's cost.
+        most: the cost that it allows, present value. gap: to which costs and sizes are proven.
+        cheapest: the plan that all are measured against, audited.
+        ranges: by option.
+        plans: alternatives, the first the most different from the cheapest.
+        met: how many plans were looked at.
+        seconds: that all of it took.
+    """
+
+    status: Status
+    within: float
+    most: float
+    gap: float
+    cheapest: Result
+    ranges: tuple[Range, ...] = ()
+    plans: tuple[Alternative, ...] = ()
+    met: int = 0
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the README; a bound that is not known is null."""
+        has_plan = self.cheapest.baseline is not None
+        return {
+            "instance": self.cheapest.instance,
+            "currency": self.cheapest.currency,
+            "status": self.status,
+            "within": self.within,
+            "gap": self.gap,
+            "most": self.most if has_plan else None,
+            "options": [_row(each) for each in self.ranges],
+            "cheapest": self.cheapest.to_dict(whole=False),
+            "plans": [{"distance": each.distance, **each.result.to_dict(whole=False)} for each in self.plans],
+            "met": self.met,
+            "seconds": self.seconds,
+        }
+
+
+def _row(each: Range) -> dict[str, Any]:
+    def end(size: float, bound: float, *, proven: bool) -> dict[str, Any]:
+        return {"size": size, "bound": bound if bound < float("inf") else None, "proven": proven}
+
+    least, greatest = each.least, each.greatest
+    return {
+        "option": each.option,
+        "kind": each.kind,
+        "verdict": each.verdict,
+        "cheapest": each.cheapest,
+        "least": end(least.size, least.bound, proven=least.proven),
+        "greatest": end(greatest.size, greatest.bound, proven=greatest.proven),
+    }
+
+
+def alternatives(
+    instance: Instance,
+    within: float = WITHIN,
+    plans: int = 3,
+    budget: float | None = None,
+    settings: Settings | None = None,
+    listener: Listener = lambda step: None,
+    told: Told = lambda what, done, size: None,
+) -> Alternatives:
+    """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
+
+    Where the floors cannot all be kept, they are plans that leave the least gap, at a cost within the tolerance.
+
+    Args:
+        instance: the instance.
+        within: how much dearer than the cheapest a plan may be, a share of its total cost.
+        plans: how many alternatives are wanted.
+        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        settings: how near costs and sizes are proven (0.5 % where left out), and a limit in seconds for all of it.
+        listener: hears every step of the search for the cheapest.
+        told: hears what is asked next, its number and how many there are.
+
+    Returns:
+        Ranges and plans; with ``stopped`` those that were known when the time ran out.
+
+    Raises:
+        AuditError: a plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    settings = settings or Settings(gap=WHAT_IF)
+    if budget is not None:
+        instance = instance.with_budget(budget)
+    clock = Clock(settings.time_limit)
+    responder = Responder(instance, hired(instance, settings.jobs, settings.cluster))
+    try:
+        cheapest = solve(instance, settings=settings, listener=listener, responder=responder, clock=clock)
+        most = cheapest.total_cost + within * abs(cheapest.total_cost)
+        if cheapest.baseline is None or cheapest.status == "stopped":
+            status: Status = "none" if cheapest.status == "none" else "stopped"
+            return Alternatives(status, within, most, settings.gap, cheapest, seconds=_spent(clock))
+        with interruptible(clock, lambda: told("stopping", 0, 0)):
+            return _around(instance, cheapest, within, plans, settings, clock, responder, told)
+    finally:
+        responder.close()
+
+
+def _spent(clock: Clock) -> float:
+    return time.perf_counter() - clock.started
+
+
+def _around(
+    instance: Instance,
+    cheapest: Result,
+    within: float,
+    plans: int,
+    settings: Settings,
+    clock: Clock,
+    responder: Responder,
+    told: Told,
+) -> Alternatives:
+    most = cheapest.total_cost + within * abs(cheapest.total_cost)
+    gap = cheapest.survival_gap if cheapest.status == "gap" else 0.0
+    near = Near(
+        instance, settings, clock, lambda step: None, responder, _loosened(most), gap * (1.0 + HELD), biting(cheapest)
+    )
+    near.taken(cheapest.plan, cheapest.total_cost)
+    found = ranges(near, settings.gap, told)
+    greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
+    chosen = [] if clock.is_over else _Apart(near, greatest).chosen(plans, told)
+    calm = (cheapest.calm_cost, cheapest.calm_builds)
+    results = []
+    for known, distance in chosen:
+        solved = near.solved(known)
+        if solved is not None:
+            result = concluded(
+                instance, settings, clock, Timer(began=time.perf_counter()), solved, responder, calm=calm
+            )
+            results.append(Alternative(replace(result, status=cheapest.status), distance))
+    is_proven = all(each.proven for each in found) and not clock.is_over
+    return Alternatives(
+        "proven" if is_proven else "stopped",
+        within,
+        most,
+        settings.gap,
+        cheapest,
+        found,
+        tuple(results),
+        len(near.found),
+        _spent(clock),
+    )
+
+
+def _loosened(most: float) -> float:
+    """A tolerance of 0 still lets the cheapest plan through."""
+    return most + 1e-9 * abs(most)
+
+
+class _Apart:
+    """Plans that are far from each other."""
+
+    def __init__(self, near: Near, greatest: Mapping[str, float]) -> None:
+        self.near, self.greatest = near, greatest
+
+    def distance(self, one: Known, other: Known) -> float:
+        """See the module."""
+        return sum(abs(one.sizes[o] - other.sizes[o]) / most for o, most in self.greatest.items())
+
+    def nearest(self, known: Known, taken: Sequence[Known]) -> tuple[float, Known]:
+        """The distance to the nearest of some plans, and which it is."""
+        return min(((self.distance(known, other), other) for other in taken), key=lambda pair: pair[0])
+
+    def chosen(self, count: int, told: Told) -> list[tuple[Known, float]]:
+        """Some plans beside the cheapest, each with its distance to the nearest before it."""
+        taken, result = [self.near.found[0]], list[tuple[Known, float]]()
+        for k in range(count):
+            told("plans that differ", k, count)
+            if self.near.clock.is_over:
+                break
+            self._unlike(taken)
+            known = max(self.near.found, key=lambda each: self.nearest(each, taken)[0])
+            known = self._moved(known, taken)
+            distance = self.nearest(known, taken)[0]
+            if distance < SAME:
+                break
+            taken.append(known)
+            result.append((known, distance))
+        told("", count, count)
+        return result
+
+    def _unlike(self, taken: Sequence[Known]) -> None:
+        """Look for a plan that does with options that none of those taken has, and without those that they have."""
+        objective, share = Expression(), 1.0 / len(taken)
+        for o, most in self.greatest.items():
+            used = sum(known.sizes[o] > DUST * most for known in taken) * share
+            objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
+        best = self.near.limit(objective)
+        # The first that does nine tenths of what the relaxation could do over the cheapest will do.
+        now = min(self._value(objective, known) for known in self.near.found)
+        if best < now:
+            self.near.seek(objective, enough=best + 0.1 * (now - best))
+
+    def _value(self, objective: Expression, known: Known) -> float:
+        return sum(float(objective.terms.get(self.near.columns[o], 0.0)) * size for o, size in known.sizes.items())
+
+    def _moved(self, known: Known, taken: Sequence[Known]) -> Known:
+        """The plan, moved away from its nearest neighbour as long as that takes it farther from all of them."""
+        for _ in range(MOVES):
+            distance, neighbour = self.nearest(known, taken)
+            objective = Expression()
+            for o, most in self.greatest.items():
+                away = known.sizes[o] >= neighbour.sizes[o]
+                objective.add(self.near.size(o, (-1.0 if away else 1.0) / most))
+            moved = self.near.moved(known, objective)
+            if moved is None or self.nearest(moved, taken)[0] <= distance + SAME:
+                break
+            known = moved
+        return known

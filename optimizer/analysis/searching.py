@@ -1,0 +1,140 @@
+"""The best plans of some cases under many budgets, found side by side, each from what larger budgets taught."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from optimizer.analysis import columns
+from optimizer.analysis.frontier import Known
+from optimizer.instance.schema import Instance
+from optimizer.plan import Plan
+from optimizer.result import Result
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.base import Listener
+from optimizer.strategies.crew import cores
+from optimizer.strategies.team import Call, Team
+from optimizer.units import si
+
+# Seconds above which the first search is taken to be worth other processes for those that follow.
+LONG = 2.0
+Key = tuple[str, float | None]
+
+
+@dataclass
+class Search:
+    """What is known of some cases, and who finds out more.
+
+    Attributes:
+        cases: by name.
+        settings: of every search; `jobs` is how many run side by side.
+        clock: whether Ctrl-C was pressed.
+        progress: hears what was answered, how many are, and how many were asked.
+        listener: hears the steps of searches in this process.
+        known: by case, its plans.
+        plans: by case, the one with the least outlay.
+    """
+
+    cases: Mapping[str, Instance]
+    settings: Settings
+    clock: Clock
+    progress: Callable[[str, int, int], None]
+    listener: Listener
+    known: dict[str, Known] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.known = {case: Known() for case in self.cases}
+        self._results: dict[Key, Result] = {}
+        self._done = self._asked = 0
+        self._team = self._hired(self.settings.jobs or 1)
+
+    def __enter__(self) -> "Search":
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        columns.leave(self._team.desk)
+        self._team.__exit__(*about)
+
+    def _hired(self, size: int) -> Team:
+        team = Team(size, self.clock)
+        team.desk |= {"clock": self.clock, "listener": self.listener}
+        return team
+
+    @property
+    def working(self) -> Settings:
+        """The settings of one search: where several run side by side, none takes more than its processor."""
+        if self._team.size == 1:
+            return self.settings
+        return replace(self.settings, jobs=1, threads=self.settings.threads or 1)
+
+    def has(self, case: str, budget: float | None) -> bool:
+        """Whether a budget was asked and answered."""
+        return (case, budget) in self._results
+
+    def is_planned(self, case: str, budget: float | None) -> bool:
+        """Whether there is a plan for a budget."""
+        return self.has(case, budget) and self._results[case, budget].baseline is not None
+
+    def result(self, case: str, budget: float | None) -> Result:
+        """The best plan of a budget, which may be that of another one."""
+        own = self._results[case, budget]
+        return own if own.baseline is None else self.known[case].best(budget, own)
+
+    def start(self, case: str) -> tuple[frozenset[str], Plan | None]:
+        """Where a search near the least outlay begins."""
+        first, plan = self.known[case].start(None)
+        return first, self.plans.get(case, plan)
+
+    def best(self, wanted: Sequence[Key]) -> None:
+        """Find the best plans of some cases and budgets that are not known yet."""
+        calls, keys = [], []
+        for case, budget in dict.fromkeys(wanted):
+            settled = self.known[case].settled(budget)
+            if self.has(case, budget):
+                continue
+            if settled is not None:
+                self._results[case, budget] = settled
+                continue
+            instance = self.cases[case].with_budget(budget)
+            calls.append(Call(columns.best, (instance, self.working, *self.known[case].start(budget))))
+            keys.append((case, budget))
+        began = time.perf_counter()
+        for number, result in self.answers(calls, [self._label(*key) for key in keys]):
+            case, budget = keys[number]
+            self._results[case, budget] = result
+            if result.baseline is not None:
+                self.known[case].add(budget, result)
+        self._hire_for(time.perf_counter() - began, len(calls))
+
+    def answers(self, calls: Sequence[Call], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
+        """What calls return, as it comes; progress hears of each."""
+        self._asked += len(calls)
+        if calls:
+            self.progress("", self._done, self._asked)
+        with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
+            for number, answer in answers:
+                self._done += 1
+                said = f": {in_short(answer)}" if isinstance(answer, Result) else ""
+                self.progress(labels[number] + said, self._done, self._asked)
+                yield number, answer
+
+    def _hire_for(self, seconds: float, count: int) -> None:
+        """Where the first search took its time, have the others run side by side."""
+        if self._team.size == 1 and self.settings.jobs is None and count and seconds > LONG * count and cores() > 1:
+            self.__exit__()
+            self._team = self._hired(cores())
+
+    def _label(self, case: str, budget: float | None) -> str:
+        money = "any budget" if budget is None else si(budget, self.cases[case].money, 4)
+        return money if len(self.cases) == 1 else f"{case}, {money}"
+
+
+def in_short(result: Result) -> str:
+    """A plan in one line."""
+    if result.baseline is None:
+        return "no plan"
+    kept, money = sum(outcome.survives for outcome in result.shocks), result.money
+    gap = f", gap {si(result.survival_gap, money)}" if result.survival_gap > 0 else ""
+    return f"survives {kept} of {len(result.shocks)}{gap}, cost {si(result.total_cost, money, 4)}"

@@ -1,0 +1,106 @@
+"""diversify alternatives: plans nearly as good as the cheapest."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli import common
+
+if TYPE_CHECKING:
+    from optimizer.analysis.alternatives import Alternatives
+
+
+@common.guarded
+def alternatives(
+    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON.")],
+    within: Annotated[str, typer.Option(help="How much dearer than the cheapest plan: 2% or 0.02.")] = "2%",
+    plans: Annotated[int, typer.Option(min=0, max=12, help="How many plans beside the cheapest are printed.")] = 3,
+    budget: Annotated[
+        str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
+    ] = None,
+    without: common.LeftOut = None,
+    force: common.Forced = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
+    ] = None,
+    gap: Annotated[float, typer.Option(min=0, max=1, help="How near cost and sizes are proven.")] = 5e-3,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, help="Seconds after which it ends with what is known.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
+    ] = None,
+    set_: common.Overrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Also write every plan into this folder.")
+    ] = None,
+) -> None:
+    """Tell what every plan near the cheapest buys, what none does, and print a few that have little in common.
+
+    Exit codes: 0; 1 internal error; 2 usage; 3 bad instance; 4 no plan survives (those with the least gap are looked
+    at) or none exists; 5 stopped before everything was asked.
+    """
+    tolerance, limit = _share(within), common.amount(budget, "--budget")
+    if output is not None and output.exists() and not output.is_dir():
+        raise typer.BadParameter(f"{output} is not a folder.", param_hint="--output")
+    reduced = common.prepared(file, set_ or (), scenario, common.forces(force or ()), without or ())
+
+    from optimizer.analysis.alternatives import alternatives as find
+    from optimizer.solver import Settings
+
+    for note in reduced.notes:
+        common.say(note)
+    instance, settings = reduced.instance, Settings(gap=gap, time_limit=time_limit, jobs=jobs)
+    with common.bar(instance.money) as (listener, told):
+        found = find(instance, tolerance, plans, limit, settings, listener, told)
+    if json:
+        import json as text
+
+        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(found)
+    if output is not None:
+        _write(found, output)
+    raise typer.Exit(_code(found))
+
+
+def _share(text: str) -> float:
+    """A tolerance such as ``2%`` or ``0.02``."""
+    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        share = float(number) / (100.0 if percent else 1.0)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise typer.BadParameter("write a share such as 2% or 0.02, at most 100%.", param_hint="--within")
+    return share
+
+
+def _show(found: "Alternatives") -> None:
+    if found.cheapest.baseline is None:
+        from optimizer.report.whole import show
+
+        show(found.cheapest)
+        return
+    from optimizer.report.alternatives import show_alternatives
+
+    show_alternatives(found)
+
+
+def _write(found: "Alternatives", folder: Path) -> None:
+    names = ["cheapest", *(f"alternative_{chr(ord('a') + i)}" for i in range(len(found.plans)))]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, result in zip(names, [found.cheapest, *(each.result for each in found.plans)], strict=True):
+            result.save(folder / f"{name}.json")
+            common.say(f"wrote {folder / f'{name}.json'}")
+    except OSError as error:
+        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
+
+
+def _code(found: "Alternatives") -> int:
+    if found.status == "stopped":
+        return common.STOPPED
+    return common.exit_code(found.cheapest)

@@ -1,0 +1,235 @@
+"""diversify compare: budgets, variants of one instance, or several files side by side."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from optimizer.cli import common
+
+if TYPE_CHECKING:
+    from optimizer.analysis.comparison import Comparison
+    from optimizer.instance.schema import Instance
+    from optimizer.strategies.base import Step
+
+Budgets = Sequence[float | None] | Literal["auto"] | None
+Shown = Callable[[str, "Comparison"], None]
+
+
+@common.guarded
+def compare(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Instance files, YAML or JSON.")],
+    budgets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST|auto",
+            help="Such as 0,250M,1B,any; auto finds those at which the set of builds or of survived shocks changes. "
+            "Left out: of one file parts of its least outlay, its own, and any; of several columns each its own.",
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="One more column: without an option, or all of a kind; with commas without several."),
+    ] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="One more column: a scenario of the file.")
+    ] = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OPTION=SIZE@YEAR", help="One more column: with what has to be bought; with commas, with several."
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The plans only; leave out the exact facts.")] = False,
+    step: Annotated[
+        str | None, typer.Option(help="What the next money is, such as 50M; fitted to the budgets if left out.")
+    ] = None,
+    resolution: Annotated[
+        float, typer.Option(min=1e-4, max=0.5, help="How near auto finds a budget, as a share of the least outlay.")
+    ] = 0.01,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw the frontier into this .svg, .png or .pdf.")
+    ] = None,
+    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which plans are proven.")] = 5e-3,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which a search ends.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")
+    ] = None,
+    set_: common.Overrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Show budgets, variants or files side by side, and what the next money buys.
+
+    Every --without, --scenario and --force adds a column beside the plain one, for each file; with several budgets as
+    well there is a table for each of these columns. --set changes all of them. The exact facts follow: the least outlay
+    that survives everything, what each shock takes alone, and what the next money buys at each budget.
+
+    Exit codes: 0 some column survives every shock; 1 internal error; 2 usage; 3 bad instance; 4 none does; 5 something
+    was stopped unproven (time limit or Ctrl-C; what is known is printed).
+    """
+    asked, more = _budgets(budgets), common.amount(step, "--step")
+    if step is not None and not more:
+        raise typer.BadParameter("write more than 0.", param_hint="--step")
+    _check(plot)
+    cases = _cases(files, set_ or (), without or (), scenario or (), force or ())
+
+    from optimizer.analysis.compare import FACTS
+    from optimizer.analysis.compare import compare as find
+    from optimizer.solver import Settings
+
+    settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
+    with _progress() as (progress, hear, pausing):
+        try:
+            found = find(
+                cases,
+                asked,
+                facts=() if quick else FACTS,
+                step=more,
+                resolution=resolution,
+                settings=settings,
+                heard=(lambda part, known: None) if json else pausing(_shown),
+                progress=progress,
+                listener=hear,
+            )
+        except KeyboardInterrupt:
+            common.complain("stopped before everything was known.", common.STOPPED)
+    if json:
+        import json as text
+
+        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+    if plot is not None:
+        _draw(found, plot)
+    raise typer.Exit(_code(found))
+
+
+def _code(found: "Comparison") -> int:
+    if not found.is_proven or not found.columns:
+        return common.STOPPED
+    return common.SURVIVES if any(c.result.survives for c in found.columns) else common.NO_PLAN_SURVIVES
+
+
+def _shown(part: str, known: "Comparison") -> None:
+    """Print a part as soon as it is known."""
+    import sys
+
+    from optimizer.report.compare import show_grid, show_part
+
+    if part == "grid":
+        show_grid(known)
+    else:
+        show_part(part, known)
+    sys.stdout.flush()
+
+
+def _budgets(text: str | None) -> Budgets:
+    if text is None or text.strip() == "auto":
+        return None if text is None else "auto"
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise typer.BadParameter("write budgets with commas between them, such as 0,250M,1B.", param_hint="--budgets")
+    return [None if word == "any" else common.amount(word, "--budgets") for word in words]
+
+
+def _check(plot: Path | None) -> None:
+    from optimizer.report.compare_plot import FORMATS
+
+    if plot is None:
+        return
+    if plot.suffix.lower().removeprefix(".") not in FORMATS:
+        raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
+    if plot.is_dir() or not plot.parent.is_dir():
+        raise typer.BadParameter(f"{plot} is no file that can be written.", param_hint="--plot")
+
+
+def _cases(
+    files: Sequence[str],
+    overrides: Sequence[str],
+    without: Sequence[str],
+    scenarios: Sequence[str],
+    force: Sequence[str],
+) -> dict[str, "Instance"]:
+    """What is compared, by name: each file as it is, then each of its variants."""
+    forced = [(text, common.forces(text.split(","))) for text in force]
+    cases: dict[str, Instance] = {}
+
+    def add(file: str, variant: str, **how: Any) -> None:
+        name = _named(files, file, variant)
+        if name in cases:
+            raise typer.BadParameter(f"{name} stands twice.")
+        prepared = common.prepared(file, overrides, **how)
+        for note in prepared.notes:
+            common.say(f"{name}: {note}")
+        cases[name] = prepared.instance
+
+    for file in files:
+        add(file, "")
+        for words in without:
+            gone = [word.strip() for word in words.split(",")]
+            add(file, f"without {', '.join(gone)}", without=gone)
+        for name in scenarios:
+            add(file, name, scenario=name)
+        for text, sizes in forced:
+            add(file, text.replace(",", ", "), force=sizes)
+    return cases
+
+
+def _named(files: Sequence[str], file: str, variant: str) -> str:
+    """A short name for a column: the variant; of several files the file's stem before it."""
+    stems = [Path(each).stem for each in files]
+    stem = Path(file).stem if stems.count(Path(file).stem) == 1 else file
+    return (variant or "plain") if len(files) == 1 else f"{stem}, {variant}" if variant else stem
+
+
+Telling = tuple[Callable[[str, int, int], None], Callable[["Step"], None], Callable[[Shown], Shown]]
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Telling]:
+    """A line on stderr for each answer, on a terminal a bar below them; the last keeps it out of an answer's way."""
+    console = common.messages()
+
+    def hear(step: "Step") -> None:
+        if step.phase == "stopping":
+            console.print("stopping with what is known … (Ctrl-C again ends at once)")
+
+    if not console.is_terminal:
+
+        def say(what: str, done: int, size: int) -> None:
+            if what:
+                console.print(f"{done} of {size}: {what}")
+
+        yield say, hear, lambda show: show
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    parts = (TextColumn("searching"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # The answer goes to stdout, whatever stdout is.
+    with Progress(*parts, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(what: str, done: int, size: int) -> None:
+            bar.update(task, completed=done, total=size)
+            if what:
+                bar.console.print(what)
+
+        def pausing(show: Shown) -> Shown:
+            def shown(part: str, known: "Comparison") -> None:
+                bar.stop()
+                show(part, known)
+                bar.start()
+
+            return shown
+
+        yield tell, hear, pausing
+
+
+def _draw(found: "Comparison", path: Path) -> None:
+    from optimizer.report.compare_plot import save_plot
+
+    try:
+        save_plot(found, path)
+    except OSError as error:
+        common.complain(f"{path}: {error.strerror}", common.USAGE)
+    common.say(f"wrote {path}")

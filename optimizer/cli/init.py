@@ -1,0 +1,38 @@
+"""diversify init: a commented instance to start from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from optimizer.cli import common
+
+
+@common.guarded
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder to write into; it is made where it is missing.")
+    ],
+) -> None:
+    """Write instance.yaml, a small instance explained line by line, and the schema that editors read beside it.
+
+    Nothing that is there is overwritten.
+    """
+    from optimizer.instance.starter import files
+
+    made = {folder / name: text for name, text in files().items()}
+    there = [str(path) for path in made if path.exists()]
+    if there:
+        common.complain(
+            f"{' and '.join(there)}: already there; nothing was written. Choose another folder.", common.USAGE
+        )
+    from optimizer.files import write_whole
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in made.items():
+            write_whole(path, text)
+            common.say(f"wrote {path}")
+    except OSError as error:
+        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
+    typer.echo(f"Read {folder / 'instance.yaml'} from its top; then: diversify solve {folder / 'instance.yaml'}")

@@ -1,0 +1,112 @@
+"""diversify report: one page that can be put in front of a minister, or a workbook for whoever checks it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from optimizer.cli import common
+
+if TYPE_CHECKING:
+    from optimizer.analysis.frontier import Frontier
+    from optimizer.instance.schema import Instance
+    from optimizer.result import Result
+    from optimizer.solver import Settings
+
+PAGES = (".html", ".htm")
+BOOK = ".xlsx"
+
+
+@common.guarded
+def report(
+    source: Annotated[str, typer.Argument(metavar="PLAN|FILE", help="A saved plan, or an instance file to be solved.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page (.html), or a workbook (.xlsx).")] = Path(
+        "report.html"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the frontier: no other budget is asked.")] = False,
+    budgets: Annotated[
+        str | None, typer.Option(help="Budgets of the frontier, such as 0,250M,1B; chosen where they are left out.")
+    ] = None,
+    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap of the frontier's other plans.")] = 5e-3,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, help="Seconds for each plan, after which its best is taken.")
+    ] = None,
+    instance_: Annotated[
+        Path | None,
+        typer.Option("--instance", metavar="FILE", help="Take comments, the sources, from this file, not the plan's."),
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Outlay of the plan that is solved for, such as 2B.")] = None,
+    scenario: Annotated[str | None, typer.Option(metavar="NAME", help="Apply a scenario of the instance file.")] = None,
+    set_: common.Overrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the numbers of the page as one JSON object.")] = False,
+) -> None:
+    """Write a report of a plan: one page that needs no network and opens from disk, or an Excel workbook.
+
+    Plans of other budgets are searched for unless --quick is given; Ctrl-C ends that, and the page has those found so
+    far. Exit codes: those of the plan, as for solve; 5 too where the search for other budgets was stopped.
+    """
+    is_book = output.suffix.lower() == BOOK
+    if output.suffix.lower() not in PAGES and not is_book:
+        raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
+    if is_book and (json or budgets is not None):
+        raise typer.BadParameter("a workbook holds one plan: leave out --json and --budgets.", param_hint="--output")
+    if output.is_dir() or (output.parent.exists() and not output.parent.is_dir()):
+        raise typer.BadParameter(f"{output} is no file that can be written.", param_hint="--output")
+    if instance_ is not None and not instance_.is_file():
+        raise typer.BadParameter(f"{instance_} is no file.", param_hint="--instance")
+    limit = common.amount(budget, "--budget")
+    amounts = None if budgets is None else [common.amount(each, "--budgets") or 0.0 for each in budgets.split(",")]
+
+    from optimizer.analysis.frontier import alone
+    from optimizer.solver import Settings
+
+    instance, result = common.planned(source, limit, set_ or (), scenario, time_limit)
+    if instance_ is not None:
+        result = common.commented(result, str(instance_))
+    if is_book:
+        _book(instance, result, output)
+    found = alone(instance, result)
+    if not quick and result.baseline is not None:
+        found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
+
+    from optimizer.report.figures.book import book
+
+    made = book(instance, found, is_quick=quick, warnings=common.doubts(instance, result))
+    data = made.to_dict()
+    from optimizer.report.page import page
+
+    if json:
+        import json as text
+
+        typer.echo(text.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(str(data["points"][found.own].get("sentence") or made.own.result.instance))
+    common.written(output, page(data))
+    raise typer.Exit(common.STOPPED if found.stopped else common.exit_code(result))
+
+
+def _book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
+    """The plan as a workbook; no other budget is asked."""
+    from optimizer.report.answer import headline
+    from optimizer.report.workbook import workbook
+
+    typer.echo(f"{result.instance}: {headline(result)}")
+    common.written(output, workbook(instance, result, common.doubts(instance, result)))
+    raise typer.Exit(common.exit_code(result))
+
+
+def searched(instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings") -> "Frontier":
+    """The frontier, as far as it was waited for; the plan at hand alone where there is no more."""
+    from dataclasses import replace
+
+    from optimizer.analysis.frontier import alone, frontier
+
+    try:
+        with common.progress(instance.money) as listener:
+            return frontier(instance, result, budgets, settings, listener, _told)
+    except KeyboardInterrupt:
+        return replace(alone(instance, result), stopped=True)
+
+
+def _told(what: str, number: int, size: int) -> None:
+    common.say(f"Frontier: {what}" + (f", {number} of {size}" if size else "") + " (Ctrl-C: what is known so far)")

@@ -1,0 +1,29 @@
+"""diversify schema: the instance format as JSON Schema, for editors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from optimizer.cli import common
+
+
+@common.guarded
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it to this file instead of stdout.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of instance files, by which an editor completes, explains and checks while one types."""
+    from optimizer.instance.json_schema import text
+
+    if output is None:
+        typer.echo(text(), nl=False)
+        return
+    from optimizer.files import write_whole
+
+    try:
+        write_whole(output, text())
+    except OSError as error:
+        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
+    common.say(f"wrote {output}")

@@ -1,0 +1,150 @@
+"""How plans nearly as good look: the range of every option, and the plans side by side."""
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.analysis.alternatives import Alternatives
+from optimizer.analysis.ranges import End, Range
+from optimizer.instance.load import read
+from optimizer.instance.schema import Instance
+from optimizer.levers import Stockpile
+from optimizer.report.words import given, named, percent, plural, table
+from optimizer.result import Result
+from optimizer.units import si
+
+ORDER = ("must-have", "real choice", "not settled", "never worth it")
+STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
+NOTHING = "–"
+
+
+def show_alternatives(found: Alternatives, console: Console | None = None) -> None:
+    """Print what plans near the cheapest have in common, and those that differ most."""
+    console = console or Console(highlight=False, markup=False, emoji=False)
+    for i, part in enumerate(_parts(found)):
+        if i:
+            console.print()
+        console.print(part)
+
+
+def _parts(found: Alternatives) -> list[RenderableType]:
+    instance, parts = read(found.cheapest.data), list[RenderableType]()
+    parts.append(Text(_headline(instance, found), style="bold"))
+    if found.ranges:
+        parts.append(_ranges(instance, found))
+    if found.plans:
+        parts.append(_plans(instance, found))
+    elif found.status == "proven":
+        parts.append(
+            Text("There is no plan within the tolerance that differs from the cheapest by more than a trifle.")
+        )
+    if found.status == "stopped":
+        parts.append(Text("Note: stopped before everything was asked; this is what was known by then.", style="yellow"))
+    return parts
+
+
+def _headline(instance: Instance, found: Alternatives) -> str:
+    result = found.cheapest
+    if result.baseline is None:
+        return f"{instance.title}: there is no plan to be near to."
+    if not found.ranges:
+        return f"{instance.title}: stopped before the cheapest plan was proven; nothing can be said of others."
+    counts = {verdict: sum(each.verdict == verdict for each in found.ranges) for verdict in ORDER}
+    words = {
+        "must-have": "must-have",
+        "real choice": "real choice" if counts["real choice"] == 1 else "real choices",
+        "never worth it": "never worth it",
+        "not settled": "not settled",
+    }
+    said = ", ".join(f"{counts[verdict]} {words[verdict]}" for verdict in words if counts[verdict])
+    more = si(found.most - result.total_cost, instance.money)
+    what = "the least cost" if result.status == "survives" else "the least cost of the least gap"
+    cost = si(result.total_cost, instance.money, digits=4)
+    return (
+        f"{instance.title}: of plans within {given(found.within)} of {what} "
+        f"({cost}, so up to {more} more), {plural(len(found.ranges), 'option')}: {said}."
+    )
+
+
+def _ranges(instance: Instance, found: Alternatives) -> Table:
+    caption = "Over all plans within the tolerance that keep the same floors in the same shocks. "
+    caption += f"Proven to {given(found.gap)} of the option's largest size"
+    loose = [each for each in found.ranges if not each.proven]
+    caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
+    caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
+    caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
+    caption += "A plan may buy more than it needs, as far as the tolerance pays for it."
+    shown = table("What they buy", caption=caption, expand=True)
+    shown.add_column("Option, lever", ratio=3, overflow="fold")
+    shown.add_column("Verdict", no_wrap=True)
+    for what in ("Least", "Cheapest\nplan", "Greatest"):
+        shown.add_column(what, justify="right", no_wrap=True)
+    for each in sorted(found.ranges, key=lambda each: ORDER.index(each.verdict)):
+        name = Text(named(instance, each.option)).append(f" · {each.kind}", style="dim")
+        verdict = Text(each.verdict, style=STYLES.get(each.verdict, ""))
+        ends = (_end(each.least, "≥"), _size(each.cheapest), _end(each.greatest, "≤"))
+        shown.add_row(name, verdict, *ends)
+    return shown
+
+
+def _end(end: End, sign: str) -> str:
+    """The size that a plan has; where that is not proven to be the end, what no plan goes beyond as well."""
+    if end.proven:
+        return _size(end.size)
+    bound = si(end.bound) if math.isfinite(end.bound) else "?"
+    return f"{_size(end.size)} ({sign} {bound})"
+
+
+def _size(size: float) -> str:
+    return si(size) if size > 0 else NOTHING
+
+
+def _plans(instance: Instance, found: Alternatives) -> Table:
+    """A column a plan: cost, outlay, and the size of every option that some of them buys."""
+    results = [found.cheapest, *(each.result for each in found.plans)]
+    caption = (
+        "Distance to the nearest plan further left: 1 for each option that one of the two lacks and the other buys "
+    )
+    caption += "as much of as any. Each plan is put to every shock and audited; those with letters are as cheap as "
+    caption += "their sizes and openings allow. ● bought by one plan only."
+    shown = table("Plans that differ", caption=caption, expand=True)
+    shown.add_column("", ratio=3, overflow="fold")
+    for i in range(len(results)):
+        shown.add_column("Cheapest" if i == 0 else chr(ord("A") + i - 1), justify="right", no_wrap=True)
+    shown.add_row(f"Total cost, {instance.money}", *(si(each.total_cost, digits=4) for each in results))
+    shown.add_row("  more than the cheapest", *(_more(each, found.cheapest) for each in results))
+    shown.add_row(f"Outlay, {instance.money}", *(si(each.outlay) for each in results))
+    shown.add_row("Shocks survived", *(_survived(each) for each in results))
+    if found.cheapest.status == "gap":
+        shown.add_row(f"Survival gap, {instance.money}", *(si(each.survival_gap) for each in results))
+    shown.add_row("Distance", NOTHING, *(f"{each.distance:.1f}" for each in found.plans), end_section=True)
+    for each in sorted(found.ranges, key=lambda each: ORDER.index(each.verdict)):
+        cells = _sizes(instance, each, results)
+        if cells:
+            shown.add_row(named(instance, each.option), *cells)
+    return shown
+
+
+def _more(result: Result, cheapest: Result) -> str:
+    more = result.total_cost - cheapest.total_cost
+    return NOTHING if result is cheapest else f"+{percent(more / abs(cheapest.total_cost), 1)}"
+
+
+def _survived(result: Result) -> str:
+    return f"{sum(shock.survives for shock in result.shocks)} of {len(result.shocks)}"
+
+
+def _sizes(instance: Instance, each: Range, results: Sequence[Result]) -> list[str]:
+    """What each plan buys of an option; nothing where none buys it."""
+    sizes = [_bought(instance, each.option, result) for result in results]
+    is_alone = sum(size > 0 for size in sizes) == 1
+    return [f"{'● ' if is_alone and size > 0 else ''}{_size(size)}" for size in sizes] if any(sizes) else []
+
+
+def _bought(instance: Instance, option: str, result: Result) -> float:
+    if isinstance(instance.options[option], Stockpile):
+        return sum(result.plan.fills.get(option, ()))
+    return sum(build.size for build in result.plan.builds if build.option == option)

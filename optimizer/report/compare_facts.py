@@ -1,0 +1,189 @@
+"""How the exact facts of a comparison look: the least outlays, what more money buys, where the plan changes."""
+
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.analysis.columns import Alone
+from optimizer.analysis.comparison import Comparison, Least, Step, sizes, survived
+from optimizer.instance.schema import Instance
+from optimizer.report.words import listed, named, percent, plural, sized, table
+from optimizer.units import si
+
+MOST, BAR = 40, 16
+# A size that changes by less than this share of itself is the same.
+NOTICEABLE = 5e-3
+
+
+def least(comparison: Comparison, width: int) -> Table | Text | None:
+    """The least outlay that survives everything: a sentence, or of several cases a table."""
+    if not comparison.least:
+        return None
+    if len(comparison.cases) == 1:
+        return Text(_in_words(comparison, comparison.least[0]), style="bold")
+    shown = table("The least outlay that survives everything")
+    shown.add_column("", overflow="fold")
+    money = next(iter(comparison.cases.values())).money
+    shown.add_column(f"Least outlay\n{money}", justify="right", no_wrap=True)
+    shown.add_column(f"Proven: none below\n{money}", justify="right", no_wrap=True)
+    shown.add_column(f"Total cost of its\ncheapest plan, {money}", justify="right", no_wrap=True)
+    for each in comparison.least:
+        if each.outlay is None:
+            shown.add_row(each.case, Text("none is enough", style="bold red"), "–", "–")
+            continue
+        cost = si(each.result.total_cost, digits=4) if each.result else "–"
+        shown.add_row(each.case, _amount(each.outlay), _amount(each.bound), cost)
+    return shown
+
+
+def _in_words(comparison: Comparison, found: Least) -> str:
+    money = comparison.cases[found.case].money
+    if found.outlay is None:
+        return "No outlay is enough: whatever is spent, some floor fails in some shock."
+    bound = found.bound or 0.0
+    proven = "not proven: it may be less"
+    if found.status == "optimal":
+        proven = "proven: no plan keeps every floor for less than " + f"{_amount(bound)} {money}"
+    text = f"The least outlay that survives everything is {_amount(found.outlay)} {money} ({proven})."
+    if found.result is not None:
+        text += f" The cheapest plan with it costs {si(found.result.total_cost, money, 4)} in all, present value."
+    return text
+
+
+def _amount(value: float | None) -> str:
+    """An exact amount has more digits than others."""
+    return "–" if value is None else si(value, digits=6)
+
+
+def alone(comparison: Comparison, width: int) -> Table | None:
+    """What each shock takes alone, a column a case, the dearest first."""
+    if not comparison.alone:
+        return None
+    cases = list(comparison.alone)
+    money = comparison.cases[cases[0]].money
+    by_case: dict[str, dict[str, Alone]] = {
+        case: {each.shock: each for each in some} for case, some in comparison.alone.items()
+    }
+    order = list(dict.fromkeys(shock for some in comparison.alone.values() for shock in (each.shock for each in some)))
+    shown = table(f"Least outlay for each shock alone, {money}", caption=_of_alone(comparison, order))
+    shown.add_column("Shock", overflow="fold", max_width=36)
+    for case in cases:
+        shown.add_column("Least outlay" if len(cases) == 1 else case, justify="right", overflow="fold", max_width=16)
+    is_drawn = len(cases) == 1 and width >= 60
+    if is_drawn:
+        shown.add_column("", no_wrap=True)
+    most = max((each.outlay or 0.0 for each in by_case[cases[0]].values()), default=0.0)
+    together = {each.case: each for each in comparison.least if each.outlay is not None}
+    if len(cases) == 1 and cases[0] in together:
+        most = max(most, together[cases[0]].outlay or 0.0)
+    for shock in order[:MOST]:
+        first = by_case[cases[0]].get(shock)
+        bar = _bar((first.outlay or 0.0) if first else 0.0, most)
+        shown.add_row(shock, *(_cell(by_case[case].get(shock)) for case in cases), *([bar] if is_drawn else []))
+    if together:
+        shown.add_section()
+        cells = [Text(_amount(together[case].outlay) if case in together else "–", style="bold") for case in cases]
+        bar = _bar(together[cases[0]].outlay or 0.0, most) if cases[0] in together else Text("")
+        shown.add_row(Text("all of them", style="bold"), *cells, *([bar] if is_drawn else []))
+    return shown
+
+
+def _of_alone(comparison: Comparison, order: list[str]) -> str:
+    left = len(order) - MOST
+    more = f" {plural(left, 'more shock')} cost less and are not shown." if left > 0 else ""
+    return "Were it the only shock that may come, whatever the budget; money serves several at a time." + more
+
+
+def _cell(found: Alone | None) -> Text:
+    if found is None:
+        return Text("–", style="dim")
+    if found.outlay is None:
+        return Text("none is enough", style="bold red")
+    mark = " ?" if found.status == "stopped" else ""
+    return Text(("0" if found.outlay < 0.5 else si(found.outlay, digits=4)) + mark)
+
+
+def _bar(value: float, most: float) -> Text:
+    return Text("█" * round(BAR * value / most) if most > 0 else "", style="cyan")
+
+
+def steps(comparison: Comparison, width: int) -> Table | None:
+    """What some more money buys at each budget."""
+    if not comparison.steps:
+        return None
+    several, money = len(comparison.cases) > 1, next(iter(comparison.cases.values())).money
+    more = si(comparison.steps[0].more, money, 4)
+    proven = percent(comparison.gap, 1)
+    caption = f"Gap and total cost: change from the plan of the budget to that of {more} more. Both are proven to "
+    caption += f"{proven}; what is less than that is called nothing."
+    shown = table(f"What the next {more} buys", caption=caption, expand=True)
+    if several:
+        shown.add_column("", overflow="fold", min_width=13, ratio=1)
+    shown.add_column(f"Budget\n{money}", justify="right", no_wrap=True)
+    shown.add_column(f"Gap\n{money}", justify="right", no_wrap=True)
+    shown.add_column("Survives", justify="right", no_wrap=True)
+    shown.add_column(f"Total cost\n{money}", justify="right", no_wrap=True)
+    shown.add_column("Builds", overflow="fold", ratio=3)
+    for step in comparison.steps:
+        cells: list[str | Text] = [step.case] if several else []
+        cells.append(si(step.budget, digits=4))
+        if is_nothing(step, comparison.gap):
+            shown.add_row(*cells, "–", _survives(step), "–", Text("nothing", style="dim"))
+            continue
+        builds = _builds(comparison.cases[step.case], step)
+        shown.add_row(*cells, _signed(-step.gap_closed), _survives(step), _signed(-step.saved), builds)
+    return shown
+
+
+def is_nothing(step: Step, gap: float) -> bool:
+    """Whether what a step changes cannot be told from what plans are not proven to."""
+    closes = step.gap_closed > gap * step.before.survival_gap if step.before.survival_gap > 0 else False
+    saves = step.after.survival_gap <= 0 and step.saved > gap * abs(step.before.total_cost)
+    return not closes and not saves
+
+
+def _signed(value: float) -> str:
+    if abs(value) < 0.5:
+        return "0"
+    return f"{'+' if value > 0 else '−'}{si(abs(value))}"
+
+
+def _survives(step: Step) -> str:
+    before, after, count = len(survived(step.before)), len(survived(step.after)), len(step.after.shocks)
+    return f"{before} → {after}" if after != before else f"{after} of {count}"
+
+
+def _builds(instance: Instance, step: Step) -> str:
+    """The changes that are noticeable, in words."""
+    before, after = sizes(step.before), sizes(step.after)
+    parts = [
+        f"{named(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}"
+        for o, more in step.changes.items()
+        if abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
+    ]
+    return listed(parts, 6) if parts else "the same, at other times"
+
+
+def breakpoints(comparison: Comparison, width: int) -> Table | Text:
+    """The budgets at which the plan becomes another in kind."""
+    money = next(iter(comparison.cases.values())).money
+    if not comparison.changes:
+        return Text("Whatever the budget, the same options are bought and the same shocks are survived.")
+    several = len(comparison.cases) > 1
+    caption = f"Found by bisection to {si(comparison.resolution or 0.0, money)}"
+    caption += "" if comparison.is_whole else ", where the two budgets are no further apart"
+    caption += "; what comes and goes between two budgets that were asked is not seen. "
+    caption += f"Plans proven to {percent(comparison.gap, 1)} of each other may buy other options."
+    shown = table("Where the plan changes", caption=caption, expand=True)
+    if several:
+        shown.add_column("", overflow="fold", ratio=1)
+    shown.add_column(f"Budget, {money}", no_wrap=True)
+    shown.add_column("Builds", overflow="fold", ratio=3)
+    shown.add_column("Shocks", overflow="fold", ratio=3)
+    for change in comparison.changes:
+        instance, parts = comparison.cases[change.case], change.parts
+        builds = [f"+ {named(instance, o)}" for o in parts["added"]]
+        builds += [f"− {named(instance, o)}" for o in parts["dropped"]]
+        shocks = [f"✓ {name}" for name in parts["survived"]] + [f"✗ {name}" for name in parts["lost"]]
+        between = f"{si(change.above, digits=4)} – {si(change.at, digits=4)}"
+        shown.add_row(*([change.case] if several else []), between, ", ".join(builds) or "–", ", ".join(shocks) or "–")
+    return shown

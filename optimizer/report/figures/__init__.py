@@ -1,0 +1,1 @@
+"""What every figure shows, as numbers: pages and plots draw the same."""

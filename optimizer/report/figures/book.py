@@ -1,0 +1,166 @@
+"""The whole report as one object: what all plans share, the plans by budget, the sources and the run record."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optimizer.analysis.frontier import Frontier
+from optimizer.instance.schema import Instance
+from optimizer.report.figures import colours
+from optimizer.report.figures.chains import Atlas
+from optimizer.report.figures.record import record
+from optimizer.report.figures.sheet import Sheet, sheet
+from optimizer.report.figures.sources import Source, head, sources
+from optimizer.report.figures.survival import Strike, critical, strikes
+from optimizer.report.words import LINE
+from optimizer.shocks import BASELINE
+
+# Significant digits of numbers in the report.
+DIGITS = 7
+# Of more characters than this, chains and paths through shocks are those of the plan at hand only.
+ROOM = 1_050_000
+
+
+@dataclass(frozen=True)
+class Book:
+    """A report.
+
+    Attributes:
+        instance: the instance.
+        frontier: the plans by budget; only the plan at hand where it was not computed.
+        is_quick: whether the frontier was left out on purpose.
+        strikes: the shocks that are shown. hidden: how many are not.
+        sheets: one for each plan of the frontier.
+        head, sources: what the file says about its numbers.
+        warnings: what has to be said on the report's first line.
+    """
+
+    instance: Instance
+    frontier: Frontier
+    is_quick: bool
+    strikes: tuple[Strike, ...]
+    hidden: int
+    sheets: tuple[Sheet, ...]
+    head: str
+    sources: tuple[Source, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> Sheet:
+        """The plan at hand."""
+        return self.sheets[self.frontier.own]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object that `report --json` prints and that the page holds."""
+        instance, horizon, own = self.instance, self.instance.horizon, self.own
+        atlas, points = Atlas(instance), list[dict[str, Any]]()
+        for i, each in enumerate(self.sheets):
+            twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
+            points.append(each.to_dict(instance, atlas) if twin is None else {"budget": each.budget, "same": twin})
+        data = {
+            "instance": own.result.instance,
+            "description": instance.description or "",
+            "currency": own.result.currency,
+            "money": own.result.money,
+            "home": instance.home or "",
+            "line": LINE,
+            "horizon": {
+                "start": horizon.start,
+                "end": horizon.end,
+                "step": horizon.step,
+                "per_year": horizon.per_year,
+                "periods": [horizon.label(t) for t in horizon.periods],
+            },
+            "names": _names(instance),
+            "regions": colours.regions(instance, [each.shares for each in self.sheets]),
+            "levers": colours.LEVERS,
+            "segments": {d: demand.commodity for d, demand in instance.demands.items()},
+            "warnings": list(self.warnings),
+            "strikes": [asdict(strike) for strike in self.strikes],
+            "hidden": self.hidden,
+            "frontier": {
+                "own": self.frontier.own,
+                "least_outlay": self.frontier.least_outlay,
+                "least_outlay_bound": self.frontier.least_bound,
+                "gap": self.frontier.gap,
+                "stopped": self.frontier.stopped,
+                "quick": self.is_quick,
+                "trimmed": False,
+                "attacks": own.result.adversary is not None,
+            },
+            "points": points,
+            "atlas": atlas.to_dict(),
+            "chokepoints": [asdict(line) for line in own.before],
+            "head": self.head,
+            "sources": [asdict(source) for source in self.sources],
+            "record": [list(line) for line in record(own.result)],
+        }
+        return _fitted(tidy(data))
+
+
+def book(instance: Instance, found: Frontier, *, is_quick: bool = False, warnings: tuple[str, ...] = ()) -> Book:
+    """Put a report together.
+
+    Args:
+        instance: the instance of the plans.
+        found: the plans by budget.
+        is_quick: whether the frontier was left out on purpose.
+        warnings: what has to be said first.
+    """
+    own = found.points[found.own].result
+    names = critical([own, *(point.result for point in found.points)])
+    at_hand = sheet(instance, own, found.points[found.own].budget, names)
+    made, ending = {id(own): at_hand}, frozenset(line.key for line in at_hand.before)
+    for point in found.points:
+        if id(point.result) not in made:
+            made[id(point.result)] = sheet(instance, point.result, point.budget, names, ending)
+    return Book(
+        instance=instance,
+        frontier=found,
+        is_quick=is_quick,
+        strikes=strikes(instance, names),
+        hidden=len(instance.events) - len(names),
+        sheets=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
+        head=head(own),
+        sources=sources(instance, own),
+        warnings=warnings,
+    )
+
+
+def _fitted(data: dict[str, Any]) -> dict[str, Any]:
+    """Where the data are too large for one page, without what is least looked at of the plans of other budgets."""
+    own = data["frontier"]["own"]
+    at_hand = data["points"][own].get("same", own)
+    others = [point for i, point in enumerate(data["points"]) if i != at_hand and "same" not in point]
+    if len(json.dumps(data, ensure_ascii=False)) > ROOM:
+        data["frontier"]["trimmed"] = True
+        for point in others:
+            point["chains"] = {path: both for path, both in point["chains"].items() if path == BASELINE}
+    if len(json.dumps(data, ensure_ascii=False)) > ROOM:
+        for passing in (passing for point in others for passing in point["passings"]):
+            passing |= {"kept": False, "short": {}, "substituted": {}}
+    return data
+
+
+def _names(instance: Instance) -> dict[str, str]:
+    sections: tuple[Mapping[str, Any], ...] = (
+        instance.commodities, instance.demands, instance.processes, instance.options
+    )  # fmt: skip
+    return {key: item.name for section in sections for key, item in section.items() if item.name}
+
+
+def tidy(value: Any) -> Any:
+    """Numbers to seven significant digits, what is infinite as null, tuples as lists."""
+    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): tidy(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [tidy(each) for each in value]
+    number = float(value)
+    if not math.isfinite(number):
+        return None
+    rounded = float(f"{number:.{DIGITS}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded

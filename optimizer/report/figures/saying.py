@@ -1,0 +1,119 @@
+"""The answer in one sentence, and what stands beside each figure in words."""
+
+from collections.abc import Sequence
+
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.lasting import Line
+from optimizer.report.figures.moves import Move
+from optimizer.report.figures.survival import in_full, titled
+from optimizer.report.words import listed, named, percent, plural
+from optimizer.result import Result
+from optimizer.units import si
+
+# So many kinds of shocks are named.
+MOST = 16
+
+
+def sentence(instance: Instance, result: Result) -> str:
+    """What to buy, what it costs, what it survives."""
+    if result.status == "none":
+        return f"No plan exists for {instance.title}: the rules contradict each other, whatever is bought."
+    if result.baseline is None:
+        return f"No plan for {instance.title} was found before the search was stopped."
+    price = result.price_of_survival
+    beyond = ""
+    is_bought = bool(result.plan.builds) or any(any(row) for row in result.plan.fills.values())
+    if price is not None and result.shocks and is_bought:
+        if price <= 1e-9 * abs(result.total_cost):
+            beyond = "; it costs no more than the same supply would if nothing ever happened"
+        else:
+            beyond = f"; all told it costs {si(price, result.money)} more than the same supply would if nothing "
+            beyond += f"ever happened (present value, {result.currency})"
+    text = f"{_bought(result)}, {_verdict(instance, result)}{beyond}."
+    return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
+
+
+def _bought(result: Result) -> str:
+    options = len({build.option for build in result.plan.builds})
+    stores = sum(any(row) for row in result.plan.fills.values())
+    things = [plural(options, "project")] if options else []
+    things += [plural(stores, "stockpile")] if stores else []
+    if not things:
+        return "With nothing bought"
+    return f"With {' and '.join(things)} for {si(result.outlay, result.money)} of outlay"
+
+
+def _verdict(instance: Instance, result: Result) -> str:
+    count = len(result.shocks)
+    failed = [outcome for outcome in result.shocks if not outcome.survives]
+    if not count:
+        return "demand is served at the least cost; the instance has no shocks"
+    if not failed:
+        which = "the one shock" if count == 1 else f"all {count:,} shocks"
+        return f"every survival floor holds in {which}"
+    worst = max(failed, key=lambda outcome: outcome.gap)
+    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    where = f"{named(instance, d)} gets {percent(service.worst_service)} in {service.worst_period}"
+    return (
+        f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
+        f"{_title(instance, worst.name)}, where {where} against a floor of {percent(service.floor)}"
+    )
+
+
+def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
+    """The largest moves by money: what, and when, how much of it and for how much."""
+    ordered = sorted(moves, key=lambda move: -move.paid)
+    said = [(move.name, f"{_when(move)}, {move.size_words}, {si(move.paid, money)}") for move in ordered[:most]]
+    rest = ordered[most:]
+    if rest:
+        said.append((f"and {plural(len(rest), 'more move')}", si(sum(move.paid for move in rest), money)))
+    return tuple(said)
+
+
+def _when(move: Move) -> str:
+    if move.kind == "stockpile":
+        return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
+    return f"decided {move.decided}, on line {move.on_line}"
+
+
+def survived(instance: Instance, result: Result) -> tuple[str, str]:
+    """Which shocks are survived and which are not, in words."""
+    kept = [outcome.name for outcome in result.shocks if outcome.survives]
+    failed = [outcome.name for outcome in sorted(result.shocks, key=lambda each: -each.gap) if not outcome.survives]
+    return _grouped(instance, kept) or "none", _grouped(instance, failed)
+
+
+def _title(instance: Instance, name: str) -> str:
+    return next(in_full(event) for event in instance.events if event.name == name)
+
+
+def _grouped(instance: Instance, names: Sequence[str]) -> str:
+    """Shocks by entry, with what tells them apart in brackets."""
+    events, groups = {event.name: event for event in instance.events}, dict[str, list[str]]()
+    for name in names:
+        title, which = titled(events[name])
+        groups.setdefault(title, []).append(which)
+    said = [title + (f" ({listed(which, 6)})" if any(which) else "") for title, which in groups.items()]
+    return "; ".join(said[:MOST]) + (f"; and {len(said) - MOST} more" if len(said) > MOST else "")
+
+
+def shortest(lines: Sequence[Line], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
+    """The cuts for good that are survived for less than a year in the last year of the horizon, one a stage."""
+    ends = [(line.months[-1], line) for line in lines if line.kind in ("stage", "shock")]
+    ordered = sorted(
+        ((months, line) for months, line in ends if months is not None and months < 12), key=lambda item: item[0]
+    )
+    said = [f"{line.name}: {months:.3g} months" for months, line in ordered[:most]]
+    if len(ordered) > most:
+        said.append(f"and {len(ordered) - most} more")
+    return tuple(said) if years else ()
+
+
+def dependence(instance: Instance, result: Result, line: float) -> str:
+    """How many commodities come from one region abroad to more than `line` in the last year, in words."""
+    last = {commodity: shares[-1] for commodity, shares in result.shares.items() if shares and shares[-1].regions}
+    abroad = {
+        c: [part for region, part in share.regions.items() if region != instance.home] for c, share in last.items()
+    }
+    over = [commodity for commodity, parts in abroad.items() if max(parts, default=0.0) > line]
+    return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}"

@@ -1,0 +1,160 @@
+"use strict";
+/* What all figures share: the data, numbers in words, tables, colours, and when a figure is drawn. */
+const book = JSON.parse(document.getElementById("data").textContent);
+const periods = book.horizon.periods, perYear = book.horizon.per_year;
+const years = Array.from({length: book.horizon.end - book.horizon.start + 1}, (_, i) => book.horizon.start + i);
+for (const point of book.points) {
+  for (const passing of point.passings || []) {
+    for (const [d, [worst_service, floor, worst_period, first_failure]] of Object.entries(passing.segments)) {
+      passing.segments[d] = {worst_service, floor, worst_period, first_failure};
+    }
+    const strike = book.strikes.find(each => each.name === passing.name);
+    for (const d of passing.kept ? Object.keys(book.segments) : []) passing.short[d] = passing.short[d] || strike.demand[d].map(() => 0);
+  }
+}
+for (const point of book.points) if (point.same !== undefined) Object.assign(point, {...book.points[point.same], budget: point.budget});
+
+const state = {
+  point: book.frontier.own, shock: null, segment: null, picked: false, path: "baseline", when: 0, unit: 4,
+  commodity: null, year: "worst", all: false, mode: "beyond", find: "", assumed: false,
+};
+const $ = id => document.getElementById(id);
+const now = () => book.points[state.point];
+const named = key => book.names[key] || key;
+const spaced = region => region.replaceAll("_", " ");
+const strikeOf = name => book.strikes.find(each => each.name === name);
+const strikeTitle = strike => strike.which ? `${strike.title} · ${strike.which}` : strike.title;
+
+/* A number for reading, as the command prints it: 1.23B USD, 45.6k t. */
+function si(value, unit = "", digits = 3) {
+  if (value === null || value === undefined) return "–";
+  for (const [bound, suffix] of [[1e9, "B"], [1e6, "M"], [1e4, "k"]]) {
+    if (Math.abs(value) >= bound * (1 - 0.5 * 10 ** -digits)) {
+      return `${significant(value / (suffix === "k" ? 1e3 : bound), digits)}${suffix} ${unit}`.trim();
+    }
+  }
+  return `${significant(value, digits)} ${unit}`.trim();
+}
+function significant(value, digits) {
+  if (value === 0) return "0";
+  const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value)) + 1e-12));
+  const [whole, rest] = Math.abs(value).toFixed(Math.min(places, 6)).split(".");
+  const tail = rest ? rest.replace(/0+$/, "") : "";
+  const body = whole.replace(/\B(?=(\d{3})+$)/g, ",") + (tail ? `.${tail}` : "");
+  return (value < 0 && body !== "0" ? "-" : "") + body;
+}
+function percent(share, digits = 0) {
+  if (digits === 0 && share < 1 - 1e-6 && Math.round(100 * share) >= 100) return ">99 %";
+  if (digits === 0 && share > 0 && share < 0.01) return "<1 %";
+  return `${(100 * share).toFixed(digits)} %`;
+}
+/* Amounts for an axis of money, in the words of the rest of the page. */
+function moneyAxis(low, high, count = 5) {
+  const span = high - low || 1, rough = span / count, unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map(m => m * unit).find(m => m >= rough * .999), tickvals = [];
+  for (let i = Math.ceil(low / step); i * step <= high * 1.0001; i++) tickvals.push(i * step);
+  return {tickvals, ticktext: tickvals.map(value => si(value))};
+}
+const money = (value, digits) => si(value, book.money, digits);
+const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/* Elements; text is always text. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value === true) element.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value);
+  }
+  element.append(...children.flat().filter(child => child !== null && child !== undefined));
+  return element;
+}
+function shape(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+const fill = (id, ...children) => $(id).replaceChildren(...children.flat().filter(child => child !== null && child !== undefined));
+
+/* A table from a head and rows; columns that hold numbers stand to the right. A head such as ">Share" says so. */
+function table(caption, head, rows) {
+  const right = head.map(cell => cell.startsWith(">"));
+  return make("table", {},
+    make("caption", {}, caption),
+    make("thead", {}, make("tr", {}, head.map((cell, i) => make("th", {scope: "col", class: right[i] ? "n" : null}, cell.replace(/^>/, ""))))),
+    make("tbody", {}, rows.map(row => make("tr", {}, row.map((cell, i) =>
+      i ? make("td", {class: right[i] ? "n" : null}, cell) : make("th", {scope: "row"}, cell))))));
+}
+
+/* Colours of the theme, for what is drawn. */
+const shade = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const leverColour = kind => book.levers[kind] || "#8A8A8A";
+const regionStyle = region => book.regions[region] || ["#8A8A8A", ""];
+function faded(colour, alpha) {
+  const [r, g, b] = [1, 3, 5].map(i => parseInt(colour.slice(i, i + 2), 16));
+  return `rgba(${r},${g},${b},${alpha})`;
+}
+const isDark = () => document.documentElement.dataset.theme === "dark";
+/* So many pixels are as wide as a printed page; null on the screen. */
+let paper = null;
+const isNarrow = () => paper !== null || window.innerWidth < 760;
+
+function layout(extra = {}) {
+  const axis = {
+    gridcolor: shade("grid"), linecolor: shade("line"), zerolinecolor: shade("line"), automargin: true,
+    tickfont: {color: shade("ink"), size: 12}, title: {font: {color: shade("quiet"), size: 12}}, fixedrange: true,
+  };
+  const merged = {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: {family: "system-ui, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif", size: 12, color: shade("ink")},
+    margin: {l: 10, r: 10, t: 10, b: 10}, hoverlabel: {bgcolor: shade("card"), bordercolor: shade("quiet"), font: {color: shade("ink")}},
+    dragmode: false, showlegend: true, autosize: paper === null, width: paper === null ? undefined : paper,
+    legend: {orientation: "h", y: -0.18, yanchor: "top", x: 0, font: {color: shade("ink")}},
+    ...extra,
+  };
+  for (const key of Object.keys(merged)) {
+    if (/^[xy]axis\d?$/.test(key)) {
+      const own = merged[key];
+      merged[key] = {...axis, ...own, title: {...axis.title, ...(typeof own.title === "string" ? {text: own.title} : own.title)}};
+    }
+  }
+  return merged;
+}
+
+/* Figures are drawn when they come near the screen, and again when what they show has changed. */
+const figures = new Map();
+const due = new Set(), near = new Set();
+function figure(id, draw) { figures.set(id, draw); due.add(id); }
+function drawNow(id) {
+  due.delete(id);
+  const drawn = figures.get(id)();
+  const box = $(id);
+  if (drawn === null) {
+    if (box.classList.contains("js-plotly-plot")) Plotly.purge(box);
+    box.replaceChildren(); box.hidden = true; return;
+  }
+  box.hidden = false;
+  Plotly.react(box, drawn.data, layout(drawn.layout), {displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false});
+  // Bands fade in when they are drawn again: a printer would not wait for that.
+  for (const band of box.querySelectorAll(".sankey-link")) band.style.opacity = 1;
+  if (drawn.ready && !box.dataset.ready) { box.dataset.ready = "1"; drawn.ready(box); }
+}
+function stale(...ids) {
+  for (const id of ids) { due.add(id); if (near.has(id)) drawNow(id); }
+}
+const watcher = new IntersectionObserver(entries => {
+  for (const entry of entries) {
+    const id = entry.target.dataset.of;
+    if (entry.isIntersecting) { near.add(id); if (due.has(id)) drawNow(id); } else near.delete(id);
+  }
+}, {rootMargin: "300px"});
+function watch() {
+  for (const id of figures.keys()) {
+    const frame = $(`${id}-figure`);
+    frame.dataset.of = id;
+    watcher.observe(frame);
+  }
+}
+const drawAll = () => { for (const id of [...due]) drawNow(id); };
+const told = (id, alt, behind) => { fill(`${id}-alt`, alt); fill(`${id}-table`, behind); };

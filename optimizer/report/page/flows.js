@@ -1,0 +1,139 @@
+/* The supply chain, the stocks, and who is depended on. */
+const atlas = book.atlas;
+const sortColour = place => ({segment: shade("quiet"), scrap: "#009E73", stock: "#56B4E9", substitute: "#CC79A7", unserved: "#000000"}[place.sort] || regionStyle(place.region)[0]);
+const pathTitle = key => key === "baseline" ? "peace" : strikeTitle(strikeOf(key));
+
+function drawChainControls() {
+  const known = Object.keys(now().chains);
+  if (!known.includes(state.path)) state.path = "baseline";
+  fill("chain-path", known.map(key => make("option", {value: key, selected: key === state.path}, pathTitle(key))));
+  const both = now().chains[state.path] || [];
+  state.when = Math.min(state.when, Math.max(0, both.length - 1));
+  const words = state.path === "baseline" ? ["today", "at the end"] : ["as it starts", "at its end"];
+  fill("chain-when", both.map((each, i) => make("option", {value: i, selected: i === state.when}, `${both.length > 1 ? words[i] : "all of it"}: ${each.first === each.last ? each.first : `${each.first} to ${each.last}`}`)));
+}
+
+figure("sankey", () => {
+  const both = now().chains[state.path], each = both && both[state.when];
+  if (!each || !each.passages.length) { fill("chain-note", "There is no plan, or nothing flows."); told("sankey", "", ""); return null; }
+  const used = [...new Set(each.passages.flatMap(passage => [passage[0], passage[1]]))];
+  const number = new Map(used.map((place, i) => [place, i]));
+  const places = used.map(i => atlas.places[i]), unit = state.unit, last = Math.max(1, atlas.columns.length - 1);
+  const total = each.passages.reduce((sum, passage) => sum + passage[unit], 0);
+  const regions = Object.entries(each.by_region).map(([region, tonnes]) => `${spaced(region)} ${percent(tonnes / each.demanded)}`).slice(0, 5).join(", ");
+  fill("chain-note", `Of ${si(each.demanded, "t")} a year asked by the segments ${percent(each.served / each.demanded)} are served${regions ? `; makers at the last stage: ${regions} of demand` : ""}. All makers of a commodity deliver to one pool, and every taker draws on it in proportion.${each.left_out.length ? ` Not drawn, for they stay within a stage: ${each.left_out.map(c => named(atlas.commodities[c])).join(", ")}.` : ""}`);
+  told("sankey", `In ${pathTitle(state.path)}, ${each.first} to ${each.last}: ${plural(each.passages.length, "band")} between ${plural(used.length, "place")}, from ${atlas.columns.filter(Boolean).join(" to ")}.`,
+    table("Flows, t a year", ["From", "To", "Commodity", ">t a year", ">Share of what is asked"],
+      each.passages.map(([source, target, c, tonnes, share]) => [atlas.places[source].title, atlas.places[target].title, named(atlas.commodities[c]), si(tonnes), percent(share, 1)])));
+  const value = passage => Math.max(passage[unit], 1e-4 * total / each.passages.length);
+  return {
+    data: [{
+      type: "sankey", arrangement: "snap", valueformat: ",.3~s", valuesuffix: unit === 3 ? " t/yr" : "",
+      textfont: {size: paper === null ? 11 : 9, color: shade("ink")},
+      node: {
+        label: places.map(place => place.title), color: places.map(sortColour), pad: 9, thickness: 14,
+        x: places.map(place => Math.min(.999, Math.max(.001, place.column / last))), y: spread(each.passages, used, places, value),
+        line: {color: shade("ground"), width: .5}, hovertemplate: "%{label}<extra></extra>",
+      },
+      link: {
+        source: each.passages.map(passage => number.get(passage[0])), target: each.passages.map(passage => number.get(passage[1])),
+        value: each.passages.map(value),
+        color: each.passages.map(passage => { const place = atlas.places[passage[0]]; return faded(place.sort === "unserved" ? "#8A8A8A" : sortColour(place).startsWith("#") && sortColour(place).length === 7 ? sortColour(place) : "#8A8A8A", isDark() ? .55 : .4); }),
+        customdata: each.passages.map(passage => `${named(atlas.commodities[passage[2]])}<br>${si(passage[3], "t a year")}, ${percent(passage[4], 1)} of what is asked of it`),
+        hovertemplate: "%{source.label} → %{target.label}<br>%{customdata}<extra></extra>",
+      },
+    }],
+    layout: {height: Math.max(480, 26 * Math.max(...columnsOf(places))), showlegend: false, margin: {l: 4, r: 4, t: 8, b: 8}},
+  };
+});
+const columnsOf = places => { const counts = {}; for (const place of places) counts[place.column] = (counts[place.column] || 0) + 1; return Object.values(counts); };
+
+/* Heights of places in their column, largest regions first and those of one region near each other. */
+function spread(passages, used, places, value) {
+  const size = used.map(place => Math.max(passages.filter(p => p[0] === place).reduce((a, p) => a + value(p), 0), passages.filter(p => p[1] === place).reduce((a, p) => a + value(p), 0)));
+  const y = new Array(used.length), order = Object.keys(book.regions);
+  for (const column of new Set(places.map(place => place.column))) {
+    const members = places.map((place, i) => i).filter(i => places[i].column === column);
+    members.sort((a, b) => rank(places[a], order) - rank(places[b], order) || size[b] - size[a]);
+    const sum = members.reduce((a, i) => a + size[i], 0), gap = .25 / members.length;
+    let at = gap / 2;
+    for (const i of members) { const high = .75 * size[i] / sum; y[i] = Math.min(.99, Math.max(.01, at + high / 2)); at += high + gap; }
+  }
+  return y;
+}
+const rank = (place, order) => place.sort === "unserved" ? 99 : place.sort === "activity" ? order.indexOf(place.region) : 60;
+
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"], SYMBOLS = ["circle", "square", "diamond", "triangle-up", "x", "cross"];
+const LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+
+figure("stocks", () => {
+  const held = Object.entries(now().stocks);
+  if (!held.length) { told("stocks", "No stock is held.", ""); return null; }
+  const at = periods.map((_, i) => book.horizon.start + (i + 1) / perYear);
+  const ends = years.map((_, i) => (i + 1) * perYear - 1);
+  told("stocks", `${held.map(([o, row]) => `${named(o)}: at most ${si(Math.max(...row), "t")}`).join("; ")}. Below, the window of every shock.`,
+    table("Stock at the end of the year, t", ["Stockpile", ...years.map(year => `>${year}`)], held.map(([o, row]) => [named(o), ...ends.map(i => si(row[i]))])));
+  const lanes = book.strikes.length, middle = (book.horizon.start + book.horizon.end + 1) / 2, low = Math.min(.55, .1 + .03 * lanes);
+  const windows = book.strikes.map((strike, i) => {
+    const from = book.horizon.start + strike.start / perYear, long = Object.values(strike.demand)[0].length / perYear;
+    return {strike, i, from, to: from + long, fails: passingOf(strike.name) && !passingOf(strike.name).survives};
+  });
+  return {
+    data: [
+      ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: at, y: row, line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[i % 4]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods})),
+      {type: "bar", orientation: "h", yaxis: "y2", name: "window of a shock", showlegend: false, base: windows.map(w => w.from), x: windows.map(w => w.to - w.from), y: windows.map(w => w.i), marker: {color: windows.map(w => w.fails ? "#D55E00" : shade("hatch")), pattern: {shape: windows.map(w => w.fails ? "x" : "")}}, width: .7,
+        hovertemplate: "%{customdata}<extra></extra>", customdata: windows.map(w => `${strikeTitle(w.strike)}, ${w.strike.first} to ${w.strike.last}: ${w.fails ? "not survived" : "survived"}`)},
+    ],
+    layout: {
+      height: 330 + 15 * lanes, legend: {orientation: "h", y: -0.1, x: 0}, bargap: .2,
+      xaxis: {range: [book.horizon.start, book.horizon.end + 1], dtick: isNarrow() ? 2 : 1, tickformat: "d", anchor: "y2"},
+      yaxis: {title: "stock, t", domain: [low + .04, 1], rangemode: "tozero"},
+      yaxis2: {domain: [0, low], range: [lanes - .4, -.6], visible: false},
+      annotations: windows.map(w => ({x: (w.from + w.to) / 2 > middle ? w.from : w.to, y: w.i, yref: "y2", text: (w.fails ? "✗ " : "") + (isNarrow() ? w.strike.name : strikeTitle(w.strike)), showarrow: false, xanchor: (w.from + w.to) / 2 > middle ? "right" : "left", xshift: (w.from + w.to) / 2 > middle ? -4 : 4, font: {size: 10, color: shade("ink")}})),
+    },
+  };
+});
+
+const abroad = share => Object.entries(share.regions).reduce((most, [region, part]) => region !== book.home && part > most ? part : most, 0);
+const largest = share => Object.entries(share.regions).reduce((best, item) => item[1] > best[1] ? item : best, ["none", 0]);
+
+function drawCommodities() {
+  const known = Object.keys(now().shares);
+  if (!known.includes(state.commodity)) {
+    const wanted = new Set(Object.values(book.segments));
+    const over = c => now().shares[c][0].tonnes;
+    state.commodity = known.filter(c => wanted.has(c)).sort((a, b) => over(b) - over(a))[0] || known[0] || null;
+  }
+  fill("commodity", known.map(c => {
+    const end = now().shares[c][years.length - 1];
+    return make("option", {value: c, selected: c === state.commodity}, `${abroad(end) > book.line ? "▲ " : ""}${named(c)}`);
+  }));
+}
+
+figure("shares", () => {
+  const all = now().shares, shares = all[state.commodity];
+  if (!shares) { fill("dependence-note", "There is no plan."); told("shares", "", ""); return null; }
+  const first = shares[0], end = shares[shares.length - 1];
+  fill("dependence-note", `▲ more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in peace; HHI is the sum of squared shares, 0 to 10,000.`);
+  const says = share => share.tonnes > 0 ? `${spaced(largest(share)[0])} ${percent(largest(share)[1])}, HHI ${Math.round(1e4 * share.hhi).toLocaleString("en")}` : "none made";
+  told("shares", `${named(state.commodity)}: ${first.year} ${says(first)}; ${end.year} ${says(end)}.`, [
+    table(`${named(state.commodity)}, share of production by region`, ["Year", ">Production, t", ">HHI", "Regions"], shares.map(share => [String(share.year), si(share.tonnes), Math.round(1e4 * share.hhi).toLocaleString("en"), Object.entries(share.regions).map(([region, part]) => `${spaced(region)} ${percent(part)}`).join(", ")])),
+    table("All commodities: the largest region", ["Commodity", `${first.year}`, ">HHI", `${end.year}`, ">HHI"], Object.entries(all).map(([c, rows]) => { const [a, b] = [rows[0], rows[rows.length - 1]]; return [named(c), `${abroad(a) > book.line ? "▲ " : ""}${spaced(largest(a)[0])} ${percent(largest(a)[1])}`, String(Math.round(1e4 * a.hhi)), `${abroad(b) > book.line ? "▲ " : ""}${spaced(largest(b)[0])} ${percent(largest(b)[1])}`, String(Math.round(1e4 * b.hhi))]; })),
+  ]);
+  const regions = [...new Set(shares.flatMap(share => Object.keys(share.regions)))];
+  const weight = region => shares.reduce((sum, share) => sum + (share.regions[region] || 0), 0);
+  regions.sort((a, b) => weight(b) - weight(a));
+  return {
+    data: [
+      ...regions.map(region => ({type: "bar", name: spaced(region), x: years, y: shares.map(share => share.regions[region] || 0), marker: {color: regionStyle(region)[0], pattern: {shape: regionStyle(region)[1], fillmode: "overlay", fgcolor: shade("ground"), size: 6}, line: {color: shade("ground"), width: 1}}, hovertemplate: `%{x}: %{y:.1%}<extra>${spaced(region)}</extra>`})),
+      {type: "scatter", mode: "lines+markers", name: "HHI", x: years, y: shares.map(share => share.tonnes > 0 ? Math.round(1e4 * share.hhi) : null), yaxis: "y2", line: {color: shade("ink"), width: 2}, marker: {size: 6}, hovertemplate: "%{x}: %{y:,}<extra>HHI</extra>"},
+    ],
+    layout: {
+      barmode: "stack", height: 430, bargap: .2, xaxis: {anchor: "y2", dtick: isNarrow() ? 2 : 1, tickformat: "d"},
+      yaxis: {title: "share of production", tickformat: ".0%", range: [0, 1], domain: [.36, 1]},
+      yaxis2: {title: "HHI", domain: [0, .27], range: [0, 10500]}, legend: {orientation: "h", y: -0.12, x: 0},
+      shapes: [{type: "line", xref: "paper", x0: 0, x1: 1, y0: book.line, y1: book.line, line: {color: shade("ink"), width: 2, dash: "dash"}}],
+      annotations: [{xref: "paper", x: 1, y: book.line, text: `${percent(book.line)} line`, showarrow: false, xanchor: "right", yanchor: "bottom", bgcolor: shade("ground"), font: {size: 11, color: shade("ink")}, borderpad: 2}],
+    },
+  };
+});

@@ -1,0 +1,82 @@
+/* The cost waterfall, what binds, and the time to survive. */
+figure("waterfall", () => {
+  const point = now(), steps = point[state.mode].length ? point[state.mode] : point.parts;
+  if (!steps.length) { told("waterfall", "There is no plan.", ""); return null; }
+  const sum = steps[steps.length - 1];
+  told("waterfall", `${sum.part}: ${money(sum.amount, 4)}, of which ${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount)}`).join(", ")}.`,
+    table(`Present value, ${book.currency}`, ["Part", ">Amount", ">Share"], [...steps.map(step => [step.part, si(step.amount, "", 4), sum.amount ? percent(step.amount / sum.amount, 1) : "–"]), ...(steps === point.parts ? [] : [["total cost, with what peace costs", si(point.total_cost, "", 4), "–"]])]));
+  const wrap = words => words.replace(/(.{12,24}?) /g, "$1<br>"), sorts = [["adds", "#E69F00", ""], ["comes back", "#009E73", "/"], ["sum", "#0072B2", ""]];
+  const sortOf = (step, i) => i === steps.length - 1 ? "sum" : step.amount < 0 ? "comes back" : "adds";
+  const bars = (name, color, shape) => {
+    const some = steps.filter((step, i) => sortOf(step, i) === name);
+    return {
+      type: "bar", orientation: "h", name, y: some.map(step => wrap(step.part)), x: some.map(step => step.amount), base: some.map(step => step.start),
+      marker: {color, pattern: {shape, fillmode: "overlay", fgcolor: shade("ground"), size: 6}},
+      text: some.map(step => money(step.amount)), textposition: "outside", cliponaxis: false, textfont: {color: shade("ink")},
+      hovertemplate: some.map(step => `${step.part}: ${money(step.amount, 4)}<extra></extra>`), showlegend: false,
+    };
+  };
+  return {
+    data: sorts.map(sort => bars(...sort)),
+    layout: {height: 90 + 44 * steps.length, barmode: "overlay", bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category", categoryorder: "array", categoryarray: steps.map(step => wrap(step.part))}, margin: {l: 10, r: 10, t: 6, b: 10}},
+  };
+});
+/* Room for the figures that stand beside the bars. */
+function reach(steps) {
+  const ends = steps.flatMap(step => [step.start, step.start + step.amount]);
+  const low = Math.min(0, ...ends), high = Math.max(0, ...ends), room = (high - low || 1) * (isNarrow() ? .34 : .12);
+  return [low < 0 ? low - room : 0, high + room];
+}
+
+function drawBinding() {
+  const rows = now().binding;
+  const saved = now().survival_gap === 0 ? "cost" : "gap";
+  fill("binding", rows.length ? [make("details", {class: "behind"}, make("summary", {}, "What binds, and what one step of it is worth"), make("div", {class: "scroll", role: "region", tabindex: "0", "aria-label": "What binds"},
+    table(`From the prices of the plan with its integers fixed: they hold for small steps. ${book.currency}`, ["Limit", "Step", `>Saves ${saved}`], rows.map(row => [row.what, row.step, money(row.worth)]))))] : []);
+}
+
+/* Months before and after, on a scale that ends at ten years. */
+const LONG = 120, SHOWN = 12;
+const months = value => value === null ? "∞" : value > 0 && value < 100 ? value.toFixed(1) : si(value);
+const placed = value => 100 * Math.sqrt(Math.min(value === null ? LONG : value, LONG) / LONG);
+
+function drawYears() {
+  fill("lasting-year", make("option", {value: "worst", selected: state.year === "worst"}, "the worst year of each"), years.map((year, i) => make("option", {value: i, selected: state.year === i}, String(year))));
+}
+function drawLasting() {
+  const after = new Map(now().after.map(line => [line.key, line])), span = value => value === null ? Infinity : value;
+  const rows = book.chokepoints.map(line => {
+    const then = after.get(line.key), judged = (then || line).months;
+    let i = state.year;
+    if (i === "worst") i = judged.reduce((best, value, j) => span(value) < span(judged[best]) || (span(value) === span(judged[best]) && span(line.months[j]) < span(line.months[best])) ? j : best, 0);
+    return {line, i, before: line.months[i], after: then ? then.months[i] : null, planned: Boolean(then), segment: (then && then.segments[i]) || line.segments[i]};
+  });
+  rows.sort((a, b) => span(a.planned ? a.after : a.before) - span(b.planned ? b.after : b.before) || span(a.before) - span(b.before));
+  const shown = state.all ? rows : rows.slice(0, SHOWN);
+  const button = $("lasting-all");
+  button.hidden = rows.length <= SHOWN;
+  button.setAttribute("aria-expanded", String(state.all));
+  fill("lasting-all", state.all ? `Only the ${SHOWN} most exposed` : `All ${rows.length} chokepoints`);
+  if (!rows.length) { fill("lasting-rows", make("p", {}, "Nothing that could be cut ends a floor.")); return; }
+  const scale = make("div", {style: "position:relative;height:16px"}, [0, 3, 12, 24, 60].map(m => make("span", {style: `position:absolute;left:${placed(m)}%`}, `${m}`)), make("span", {style: "position:absolute;right:0"}, isNarrow() ? "120+" : "120 months +"));
+  fill("lasting-rows",
+    make("div", {class: "legend"}, make("span", {}, "○ nothing built"), make("span", {}, "● with the plan"), make("span", {}, "┊ a year"), make("span", {}, "! deliberate: leverage restrains it"), make("span", {}, "∞ for ever")),
+    make("div", {class: "row head", "aria-hidden": "true"}, make("span", {}, "Chokepoint"), scale, make("span", {class: "far"}, "Before → after, months")),
+    shown.map(row => make("div", {class: "row"},
+      make("div", {}, make("strong", {}, row.line.name + (row.line.deliberate ? " !" : "")), make("small", {}, `${row.line.kind} · ${years[row.i]}${row.segment ? ` · ${named(row.segment)} gives out first` : ""}`)),
+      dumbbell(row),
+      make("div", {class: "far"}, `${months(row.before)} → `, make("strong", {class: row.planned && span(row.after) < 12 ? "no" : ""}, row.planned ? months(row.after) : "–")))),
+    make("details", {class: "behind"}, make("summary", {}, "Every year as a table"), make("div", {class: "scroll", role: "region", tabindex: "0", "aria-labelledby": "lasting-h"},
+      table("Months for which every floor holds: nothing built → with the plan", ["Chokepoint", "Kind", ...years.map(year => `>${year}`)],
+        rows.map(({line}) => [line.name, line.kind, ...years.map((_, i) => `${months(line.months[i])} → ${after.has(line.key) ? months(after.get(line.key).months[i]) : "–"}`)])))));
+}
+function dumbbell(row) {
+  const svg = shape("svg", {"aria-hidden": "true", focusable: "false"});
+  const x = value => `${.98 * placed(value) + 1}%`;
+  svg.append(shape("line", {x1: "1%", x2: "99%", y1: 13, y2: 13, stroke: shade("grid"), "stroke-width": 2}));
+  svg.append(shape("line", {x1: x(12), x2: x(12), y1: 2, y2: 24, stroke: shade("quiet"), "stroke-dasharray": "2 3"}));
+  if (row.planned) svg.append(shape("line", {x1: x(row.before), x2: x(row.after), y1: 13, y2: 13, stroke: "#56B4E9", "stroke-width": 4}));
+  svg.append(shape("circle", {cx: x(row.before), cy: 13, r: 6, fill: shade("ground"), stroke: shade("quiet"), "stroke-width": 2}));
+  if (row.planned) svg.append(shape("circle", {cx: x(row.after), cy: 13, r: 6, fill: row.after !== null && row.after < 12 ? "#D55E00" : "#0072B2", stroke: shade("ground"), "stroke-width": 1}));
+  return svg;
+}

@@ -1,0 +1,89 @@
+/* Assumptions, the theme, and what happens when somebody moves something. */
+const groups = new Map();
+for (const source of book.sources) {
+  if (!groups.has(source.section)) groups.set(source.section, []);
+  groups.get(source.section).push(source);
+}
+function drawSources() {
+  const words = state.find.toLowerCase().split(/\s+/).filter(Boolean);
+  const fits = source => (!state.assumed || source.assumed) && words.every(word => `${source.section} ${source.owner} ${source.field} ${source.value} ${source.text}`.toLowerCase().includes(word));
+  const is = words.length > 0 || state.assumed;
+  let count = 0;
+  const parts = [...groups].map(([section, all]) => {
+    const some = all.filter(fits);
+    count += some.length;
+    if (!some.length) return null;
+    const details = make("details", {class: "group", open: is && (words.length > 0) && some.length <= 60});
+    const body = make("div", {});
+    const show = () => { if (details.open && !body.childElementCount) body.append(said(section, some)); };
+    details.append(make("summary", {}, `${section} (${some.length})`), body);
+    details.addEventListener("toggle", show);
+    show();
+    return details;
+  }).filter(Boolean);
+  if (book.head && !is) parts.unshift(make("details", {class: "group"}, make("summary", {}, "From the head of the instance file"), make("pre", {}, book.head)));
+  fill("source-list", parts);
+  fill("found", is ? `${plural(count, "statement")} found.` : "");
+}
+function said(section, some) {
+  return make("table", {class: "said"},
+    make("caption", {class: "quiet"}, section),
+    make("thead", {}, make("tr", {}, ["About", "Value", "What is said"].map(head => make("th", {scope: "col"}, head)))),
+    make("tbody", {}, some.map(source => make("tr", {},
+      make("td", {}, source.owner || source.section, source.field ? make("small", {}, ` ${source.field}`) : ""),
+      make("td", {}, source.value || "–", source.before ? make("small", {}, ` (changed for this run; the file says ${source.before})`) : ""),
+      make("td", {}, source.text, source.told === "comment" ? "" : make("small", {}, ` (${source.told})`))))));
+}
+const assumptions = book.sources.filter(source => source.assumed).length;
+fill("sources-note", book.sources.length
+  ? `${plural(book.sources.length, "statement")} of the instance file about its numbers, ${assumptions} of them marked as assumptions; from its comments and its source and note fields.`
+  : "The instance file says nothing about its numbers, or the plan file does not hold its comments.");
+
+function go(index) {
+  state.point = index;
+  drawAnswer(); drawSlider(); drawTimeline(); drawHeat(); drawChainControls(); drawCommodities(); drawBinding(); drawLasting();
+  stale(...figures.keys());
+}
+
+const THEMES = ["system", "light", "dark"];
+const system = window.matchMedia("(prefers-color-scheme: dark)");
+let theme = "system";
+try { theme = THEMES.includes(localStorage.getItem("diversify-theme")) ? localStorage.getItem("diversify-theme") : "system"; } catch { /* not to be had from disk: the system decides */ }
+function paint(chosen = theme) {
+  const dark = chosen === "dark" || (chosen === "system" && system.matches);
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  fill("theme", `Theme: ${theme === "system" ? "as the system" : theme}`);
+}
+function repaint(chosen) { paint(chosen); drawTimeline(); drawLasting(); stale(...figures.keys()); }
+
+$("slider").addEventListener("input", event => go(Number(event.target.value)));
+$("own").addEventListener("click", () => { go(book.frontier.own); $("slider").focus(); });
+$("heat").addEventListener("keydown", onHeatKey);
+$("chain-path").addEventListener("change", event => { state.path = event.target.value; drawChainControls(); drawNow("sankey"); });
+$("chain-when").addEventListener("change", event => { state.when = Number(event.target.value); drawNow("sankey"); });
+$("chain-unit").addEventListener("change", event => { state.unit = Number(event.target.value); drawNow("sankey"); });
+$("commodity").addEventListener("change", event => { state.commodity = event.target.value; drawNow("shares"); });
+$("cost-mode").addEventListener("change", event => { state.mode = event.target.value; drawNow("waterfall"); });
+$("lasting-year").addEventListener("change", event => { state.year = event.target.value === "worst" ? "worst" : Number(event.target.value); drawLasting(); });
+$("lasting-all").addEventListener("click", () => { state.all = !state.all; drawLasting(); });
+$("find").addEventListener("input", event => { state.find = event.target.value; drawSources(); });
+$("assumed").addEventListener("change", event => { state.assumed = event.target.checked; drawSources(); });
+$("theme").addEventListener("click", () => {
+  theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+  try { localStorage.setItem("diversify-theme", theme); } catch { /* kept for this visit only */ }
+  repaint();
+});
+$("print").addEventListener("click", () => window.print());
+system.addEventListener("change", () => repaint());
+window.addEventListener("beforeprint", () => { paper = 680; repaint("light"); drawAll(); });
+window.addEventListener("afterprint", () => { paper = null; repaint(); });
+let narrow = isNarrow();
+window.addEventListener("resize", () => { if (narrow !== isNarrow()) { narrow = isNarrow(); drawSlider(); drawTimeline(); drawLasting(); stale(...figures.keys()); } });
+
+document.body.append(shape("svg", {width: 0, height: 0, "aria-hidden": "true", style: "position:absolute"},
+  shape("defs", {}, shape("pattern", {id: "hatch", width: .5, height: 4, patternUnits: "userSpaceOnUse"}, shape("rect", {width: .25, height: 4, fill: "#8b939e"})))));
+paint();
+if (!now().beyond.length) { state.mode = "parts"; $("cost-mode").hidden = true; }
+state.year = years.length - 1;
+drawYears(); drawSources(); go(state.point); watch();
+document.documentElement.dataset.ready = "1";

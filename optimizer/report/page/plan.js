@@ -1,0 +1,122 @@
+/* The answer, the budgets, the plan on its line of time. */
+const label = point => point.budget === null ? "any" : si(point.budget, book.money);
+const stops = book.points.length;
+
+function drawAnswer() {
+  const point = now();
+  $("verdict").className = `verdict ${point.survives ? "good" : "bad"}`;
+  fill("verdict", point.headline);
+  fill("sentence", point.sentence);
+  fill("to-build", point.build.length
+    ? point.build.map(([what, how], i) => make("li", {class: what.startsWith("and ") && i === point.build.length - 1 ? "rest" : null}, make("strong", {}, what), " ", make("span", {}, how)))
+    : make("li", {class: "rest"}, "Nothing."));
+  fill("facts", point.facts.map(([what, text]) => [make("dt", {}, what), make("dd", {}, text)]).flat());
+  const ending = point.shortest;
+  fill("lives", [
+    make("p", {}, make("strong", {class: "ok"}, "✓ Survived: "), point.kept),
+    point.failed ? make("p", {}, make("strong", {class: "no"}, "✗ Not survived: "), point.failed) : null,
+    ending.length ? make("p", {}, make("strong", {class: "no"}, `✗ Cut for good in ${book.horizon.end}, not survived for a year: `), ending.join("; ")) : null,
+    make("p", {}, make("strong", {}, "Still dependent: "), `${point.dependent} come to more than ${percent(book.line)} from one region abroad in ${book.horizon.end}.`),
+  ].filter(Boolean));
+}
+
+function drawSlider() {
+  const point = now(), slider = $("slider");
+  const words = `${point.budget === null ? "any budget" : label(point)}${state.point === book.frontier.own ? ", the plan at hand" : ""}`;
+  fill("slider-text", words);
+  slider.value = state.point;
+  slider.setAttribute("aria-valuetext", `${words}: ${point.headline}`);
+  $("own").hidden = state.point === book.frontier.own || stops < 2;
+  $("slider-box").hidden = $("frontier-figure").hidden = stops < 2;
+  fill("ticks", book.points.map(each => make("span", {}, isNarrow() ? label(each).replace(` ${book.money}`, "") : label(each))));
+  const frontier = book.frontier, notes = [];
+  if (frontier.least_outlay !== null) {
+    const exact = frontier.least_outlay_bound !== null ? ` (proven: no less than ${money(frontier.least_outlay_bound)})` : "";
+    notes.push(`The least outlay that keeps every floor is ${money(frontier.least_outlay)}${exact}.`);
+  }
+  if (stops > 1) notes.push(`Plans of other budgets are proven to ${percent(frontier.gap, 1)}.`);
+  if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");
+  if (frontier.attacks && stops > 1) notes.push("The adversary's attacks that shaped the plan at hand are ordinary shocks for the plans of other budgets.");
+  if (frontier.stopped) notes.push("The search for other budgets was stopped: only those found so far are shown.");
+  if (frontier.quick) notes.push("The frontier was left out (--quick): this page shows one plan.");
+  else if (stops < 2 && !frontier.stopped) notes.push("No other budget was asked about.");
+  fill("frontier-note", notes.join(" "));
+}
+
+figure("frontier", () => {
+  const shown = book.points.filter(point => point.status !== "none");
+  const rows = book.points.map(point => [label(point), money(point.outlay), money(point.total_cost, 4), money(point.price_of_survival), plural(point.shocks_failed, "shock"), money(point.survival_gap)]);
+  told("frontier", stops < 2 ? "One plan only: no frontier to be drawn." : `Shocks that are not survived, by budget: ${book.points.map(point => `${label(point)}: ${point.shocks_failed || "none"}`).join("; ")}.`,
+    table(`Money in ${book.currency}; outlay and budget undiscounted, cost and price present value, gap at shortage cost`, ["Budget", ">Outlay", ">Total cost", ">Beyond peace", "Fails in", ">Survival gap"], rows));
+  if (stops < 2) return null;
+  const x = shown.map(point => point.outlay), here = now();
+  const line = (name, y, axis, color, symbol) => ({type: "scatter", mode: "lines+markers", cliponaxis: false, name, x, y, yaxis: axis, customdata: shown.map(label), text: x.map((outlay, i) => `${money(outlay)}<br>${money(y[i], 4)}`), line: {color, width: 2}, marker: {color, size: 9, symbol}, hovertemplate: `budget %{customdata}, outlay %{text}<extra>${name}</extra>`});
+  const most = key => Math.max(...shown.map(point => point[key] || 0), 1e-9), right = most("outlay") * 1.06;
+  const mark = (y, axis) => ({type: "scatter", mode: "markers", cliponaxis: false, x: [here.outlay], y: [y], yaxis: axis, showlegend: false, hoverinfo: "skip", marker: {size: 20, symbol: "circle-open", color: shade("ink"), line: {width: 3, color: shade("ink")}}});
+  return {
+    data: [
+      line("survival gap, at shortage cost", shown.map(point => point.survival_gap), "y", "#D55E00", "square"),
+      line("cost beyond peace, present value", shown.map(point => point.price_of_survival), "y2", "#0072B2", "circle"),
+      mark(here.survival_gap, "y"), mark(here.price_of_survival, "y2"),
+    ],
+    layout: {
+      height: 380, margin: {l: 10, r: 16, t: 14, b: 10}, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
+      xaxis: {title: `outlay, ${book.currency}`, anchor: "y2", range: [0, right], ...moneyAxis(0, right, isNarrow() ? 4 : 8)},
+      yaxis: {title: `gap, ${book.money}`, domain: [.58, 1], range: [0, 1.1 * most("survival_gap")], ...moneyAxis(0, most("survival_gap"), 3)},
+      yaxis2: {title: `cost, ${book.money}`, domain: [0, .42], range: [0, 1.15 * most("price_of_survival")], ...moneyAxis(0, most("price_of_survival"), 3)},
+    },
+    ready: box => box.on("plotly_click", event => {
+      const index = book.points.findIndex(point => point.outlay === event.points[0].x && label(point) === event.points[0].customdata);
+      if (index >= 0) go(index);
+    }),
+  };
+});
+
+/* The plan on its line of time: one row a move, its bar drawn as high as the share that works. */
+function bars(move) {
+  const count = periods.length, colour = leverColour(move.kind);
+  const svg = shape("svg", {viewBox: `0 0 ${count} 26`, preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false"});
+  for (let i = 0; i <= years.length; i++) svg.append(shape("line", {x1: i * perYear, x2: i * perYear, y1: 0, y2: 26, stroke: shade("grid"), "vector-effect": "non-scaling-stroke"}));
+  if (move.purchases.length) {
+    const most = Math.max(...move.purchases), stock = now().stocks[move.option] || [], top = Math.max(...stock, 1e-12);
+    const line = stock.flatMap((t, i) => [`${i},${25 - 21 * t / top}`, `${i + 1},${25 - 21 * t / top}`]).join(" ");
+    svg.append(shape("polygon", {points: `0,25 ${line} ${count},25`, fill: faded(colour, .45), stroke: colour, "vector-effect": "non-scaling-stroke"}));
+    move.purchases.forEach((t, i) => { if (t > 0) svg.append(shape("rect", {x: i + .2, width: .6, y: 26 - 5 - 7 * t / most, height: 5 + 7 * t / most, fill: colour, stroke: shade("ink"), "stroke-width": .6, "vector-effect": "non-scaling-stroke"})); });
+    return svg;
+  }
+  if (move.first > move.t) svg.append(shape("rect", {x: move.t, width: move.first - move.t, y: 9, height: 8, fill: "url(#hatch)", stroke: shade("hatch"), "vector-effect": "non-scaling-stroke"}));
+  else svg.append(shape("rect", {x: move.t, width: .15, y: 2, height: 22, fill: colour}));
+  move.steps.forEach(([t, share], i) => {
+    const end = i + 1 < move.steps.length ? move.steps[i + 1][0] : count;
+    svg.append(shape("rect", {x: t, width: end - t, y: 24 - 22 * share, height: 22 * share + .01, fill: colour, stroke: colour, "vector-effect": "non-scaling-stroke"}));
+  });
+  return svg;
+}
+const ramp = move => move.steps.length > 1 ? move.steps.map(([t, share]) => `${periods[t]} ${percent(share)}`).join(", ") : "";
+const when = move => move.kind === "stockpile" ? `bought ${move.decided}${move.on_line === move.decided ? "" : ` to ${move.on_line}`}` : `decided ${move.decided}, on line ${move.on_line}`;
+const marks = move => `${move.in_peace ? " *" : ""}${move.forced ? " †" : ""}`;
+
+function axis() {
+  const step = isNarrow() ? Math.ceil(years.length / 5) : Math.ceil(years.length / 12);
+  const row = make("div", {style: "position:relative;height:16px"});
+  years.forEach((year, i) => { if (i % step === 0) row.append(make("span", {style: `position:absolute;left:${100 * i / years.length}%`}, String(year))); });
+  return make("div", {class: "row head", "aria-hidden": "true"}, make("span", {}, "Move, lever"), row, make("span", {class: "far"}, "Size · money"));
+}
+
+function drawTimeline() {
+  const moves = [...now().moves].sort((a, b) => a.t - b.t || b.paid - a.paid);
+  const kinds = [...new Set(moves.map(move => move.kind))];
+  fill("levers", kinds.map(kind => make("span", {}, make("i", {style: `background:${leverColour(kind)}`}), kind)));
+  if (!moves.length) { fill("timeline", make("p", {}, "Nothing is bought.")); return; }
+  const rows = moves.map(move => make("div", {class: "row"},
+    make("div", {}, make("strong", {}, move.name + marks(move)), make("small", {}, `${move.kind}${move.region ? `, ${spaced(move.region)}` : ""} · ${when(move)}`)),
+    bars(move),
+    make("div", {class: "far"}, move.size_words, make("small", {}, money(move.paid)))));
+  const notes = [];
+  if (moves.some(move => move.in_peace)) notes.push("* would be bought without any shock as well.");
+  if (moves.some(move => move.forced)) notes.push("† has to be bought (policy.force).");
+  fill("timeline", axis(), rows, notes.length ? make("p", {class: "hint"}, notes.join(" ")) : null,
+    make("details", {class: "behind"}, make("summary", {}, "The numbers as a table"), make("div", {class: "scroll", role: "region", tabindex: "0", "aria-labelledby": "plan-h"},
+      table(`What is bought; money in ${book.currency}, undiscounted`, ["Option", "Lever", "Region", "Decided", "On line", ">Size", ">Paid", ">Counts to budget", "Ramp"],
+        moves.map(move => [move.name + marks(move), move.kind, spaced(move.region) || "–", move.decided, move.on_line, move.size_words, money(move.paid), money(move.counted), ramp(move) || "–"])))));
+}

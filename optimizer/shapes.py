@@ -1,0 +1,80 @@
+"""What JSON Schema can say of the numbers of an instance file: the shapes that an editor checks while one types.
+
+A number may be written as text, such as ``2.5B``; bounds are looked at where it is not.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Shape = Mapping[str, Any]
+LARGEST = 1e15
+_DIGITS = r"(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?\s*[kMB]?$"
+
+
+def _number(sign: str, **bounds: float) -> dict[str, Any]:
+    """A number; or one with the range that it may lie in."""
+    plain = {"type": ["number", "string"], "pattern": f"^{sign}?{_DIGITS}", **bounds}
+    parts = dict.fromkeys(("value", "low", "high"), plain)
+    ranged = {"properties": parts, "required": list(parts), "additionalProperties": False}
+    return {**plain, "type": ["number", "string", "object"], **ranged}
+
+
+AMOUNT = _number("[-+]", minimum=-LARGEST, maximum=LARGEST)
+QUANTITY = _number(r"\+", minimum=0, maximum=LARGEST)
+POSITIVE = _number(r"\+", exclusiveMinimum=0, maximum=LARGEST)
+SHARE = _number(r"\+", minimum=0, maximum=1)
+NAME = {"type": ["string", "number"]}
+PERIOD = {"type": ["string", "integer"]}
+
+
+def one_or_more(item: Shape) -> dict[str, Any]:
+    """One thing, or a list of things."""
+    return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
+
+
+def years(number: Shape) -> dict[str, Any]:
+    """Calendar years with numbers."""
+    shape = {"type": "object", "patternProperties": {r"^\d{4}$": number}, "minProperties": 1}
+    return {**shape, "additionalProperties": False}
+
+
+def series(number: Shape) -> dict[str, Any]:
+    """A number, or calendar years with numbers."""
+    return {"anyOf": [number, years(number)]}
+
+
+def _listed(item: Shape, size: int) -> dict[str, Any]:
+    return {"type": "array", "items": item, "minItems": size, "maxItems": size}
+
+
+def _keys(properties: Shape, **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
+
+
+DRAWN: dict[str, Any] = {
+    "anyOf": [
+        AMOUNT,
+        _keys(
+            {
+                "uniform": {**_listed(AMOUNT, 2), "description": "[low, high]"},
+                "triangular": {**_listed(AMOUNT, 3), "description": "[low, mode, high]"},
+                "beta": {**_listed(AMOUNT, 2), "description": "[a, b], between low (0) and high (1)"},
+                "lognormal": {**_listed(AMOUNT, 2), "description": "[median, sigma], clipped to low and high"},
+                "discrete": {"type": "object", "minProperties": 1, "description": "{value: weight}"},
+                "low": AMOUNT,
+                "high": AMOUNT,
+            },
+            minProperties=1,
+        ),
+    ]
+}
+STARTS: dict[str, Any] = {
+    "anyOf": [
+        PERIOD,
+        {"type": "array", "items": PERIOD, "minItems": 1},
+        _keys({"from": PERIOD, "to": PERIOD, "every": {"enum": ["year", "quarter", "month"]}}, required=["from"]),
+    ]
+}
+RANDOM_STARTS: dict[str, Any] = {
+    "anyOf": [*STARTS["anyOf"], _keys({"uniform": _listed(PERIOD, 2)}, required=["uniform"])]
+}

@@ -1,0 +1,261 @@
+"""Levers from outside the package: registered, solved with, audited, and refused where they are not whole."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+import optimizer as so
+from optimizer.audit import Seen, own
+from optimizer.errors import StageError
+from optimizer.instance.registering import SHIPPED
+from optimizer.levers import KINDS, Lever, Producing, Sized, Substitution
+from optimizer.shocks import Path
+from optimizer.stage import Stage
+from tests.conftest import Cell, Printed, Solve
+
+
+class Standby(Producing):
+    """size t/yr: x = 0 in peace and in the first period of a shock, then x ≤ C·Δ·(1 − σ), at a surcharge per t."""
+
+    kind: Literal["standby"]
+    surcharge: float = 0.0
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        capacity = stage.offered(self.id, "capacity")
+        runs = not path.is_baseline
+        most = {t: self.max_size * path.delta if runs and t > path.periods.start else 0.0 for t in path.periods}
+        activity = self.run(stage, path, kind=self.kind, budget_share=self.budget_share, upper=most)
+        for t in path.periods:
+            stage.limit(self.id, "capacity", t, activity[t], (1.0 - path.cut(self.id, t)) * path.delta * capacity[t])
+            stage.book("operating", path.key, t, amount=activity[t], times=self.surcharge)
+
+
+class OfStandby(so.Auditor):
+    def most(self, seen: Seen) -> Any:
+        most = super().most(seen)
+        most[:, 0] = 0.0
+        return 0.0 * most if seen.is_baseline else most
+
+    def costs(self, seen: Seen) -> Any:
+        return seen.option.surcharge * seen.flow
+
+
+class Thrift(Sized):
+    """size t/yr: whatever happens, so much less is needed; a licence fee is paid on what works, in every period."""
+
+    kind: Literal["thrift"]
+    demand: str
+    fee: float
+
+    def invest(self, stage: Stage) -> None:
+        working = self.working(stage, self.buy(stage))
+        stage.offer(self.id, "saving", working)
+        for t, saved in working.items():
+            self.pay(stage, t, self.fee * stage.horizon.delta * saved)
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        for t, saved in stage.offered(self.id, "saving").items():
+            if t in path.periods:
+                stage.book("need", path.key, self.demand, t, amount=path.delta * saved)
+
+
+class OfThrift(so.Auditor):
+    def serves(self, seen: Seen, segment: str) -> Any:
+        return seen.working if segment == seen.option.demand else 0.0
+
+    def spends(self, option: Any, working: Any) -> Any:
+        return option.fee * working
+
+
+class Rationing(Substitution):
+    """size t/yr: a substitution of which only half works."""
+
+    kind: Literal["rationing"]
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        half = self.model_copy(update={"max_share": 0.5 * self.max_share})
+        Substitution.operate(half, stage, path)
+
+
+class Wharf(Sized):
+    """size t/yr of imports that come round a cut, x ≤ cap·(1 − σ) + σ·C·Δ, and as much of a spare."""
+
+    kind: Literal["wharf"]
+
+    def invest(self, stage: Stage) -> None:
+        stage.offer(self.id, "capacity", self.working(stage, self.buy(stage)))
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        for t, working in stage.offered(self.id, "capacity").items():
+            if t in path.periods and not path.is_baseline:
+                stage.book(
+                    "capacity", path.key, "imports", t, amount=working, times=path.delta * path.cut("imports", t)
+                )
+                stage.book("supply", path.key, "spare", t, amount=path.delta * working)
+
+
+class Spendthrift(Wharf):
+    """size t/yr: books a cost of the plan in the shock, C·Δ ≥ 0."""
+
+    kind: Literal["spendthrift"]
+
+    def operate(self, stage: Stage, path: Path) -> None:
+        for t, working in stage.offered(self.id, "capacity").items():
+            if t in path.periods and not path.is_baseline:
+                stage.book("operating", path.key, t, amount=working)
+
+
+class OfWharf(so.Auditor):
+    def lends(self, seen: Seen, process: str) -> Any:
+        return seen.working if process == "imports" and not seen.is_baseline else 0.0
+
+    def supplies(self, seen: Seen, commodity: str) -> Any:
+        return seen.working if commodity == "spare" and not seen.is_baseline else 0.0
+
+
+LEVERS: dict[Any, so.Auditor] = {
+    Standby: OfStandby(),
+    Thrift: OfThrift(),
+    Rationing: so.Auditor(),
+    Wharf: OfWharf(),
+    Spendthrift: OfWharf(),
+}
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    for lever, auditor in LEVERS.items():
+        so.register(lever, auditor)
+    yield
+    for kind in set(KINDS) - SHIPPED:
+        del KINDS[kind]
+        own.AUDITORS.pop(kind, None)
+
+
+BASE = """
+horizon: {start: 2026, end: 2028, step: year}
+home: home
+commodities: {magnet: {}, spare: {}}
+processes:
+  imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 100, cost: 1}
+demands:
+  all: {commodity: magnet, quantity: 100, survival: {2027: 0, 2028: 0.5}, shortage_cost: 1000}
+shocks:
+  embargo: {start: 2027, months: 24, cuts: [{region: rival, severity: 1}]}
+"""
+
+
+def test_cell_by_hand(cell: Cell, solve: Solve) -> None:
+    # The floor of 2028 asks for 50 t. Decided in 2027, the plant stands in 2028, the second year of the embargo:
+    # capex 50·10, fixed opex 50·1 for one year; peace costs 3 years · 100 t · 1.
+    option = (
+        "{kind: standby, stage: magnet, output: {magnet: 1}, capex: 10, fixed_opex: 1, max_size: 90, lead_time: 12}"
+    )
+    result = solve(cell(BASE, f"options:\n  cold: {option}"))
+    assert result.survives
+    assert result.total_cost == pytest.approx(500 + 50 + 300)
+    assert [(build.kind, build.year, build.size) for build in result.plan.builds] == [("standby", 2027, 50)]
+    (embargo,) = result.shocks
+    assert embargo.flows is not None
+    assert embargo.flows.activity["cold"] == pytest.approx((0, 50))
+    # With a surcharge of 7 the shock costs 350 more: 50 t at 0 + 7, and 150 t short at 1000.
+    dearer = solve(cell(BASE, f"options:\n  cold: {option.replace('max_size', 'surcharge: 7, max_size')}"))
+    assert dearer.shocks[0].cost == pytest.approx(350 + 150_000)
+    assert dearer.audit["ok"]
+
+
+def test_a_cost_that_the_plan_decides_is_no_cost_of_a_shock(cell: Cell, solve: Solve) -> None:
+    with pytest.raises(StageError, match=r"the plan decides pier\.capacity: book what that costs in `invest`"):
+        solve(cell(BASE, "options:\n  pier: {kind: spendthrift, capex: 10, max_size: 90}"))
+
+
+def test_what_the_ledgers_hold_is_audited_as_well(cell: Cell, solve: Solve) -> None:
+    # 50 t less are needed from 2028 on: decided in 2028 at no lead time, the fee of 2 is paid once, capex 10 each;
+    # peace costs 100 + 100 + 50 t of imports.
+    instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
+    result = solve(instance)
+    assert result.total_cost == pytest.approx(500 + 100 + 250)
+    assert result.outlay == pytest.approx(600)
+    assert result.audit["ok"]
+    # In the shock alone: 50 t of imports come round the cut in 2028, at capex 10. The shock costs 50·1, and 100 + 50 t
+    # short at 1000; peace three times 100.
+    result = solve(cell(BASE, "options:\n  pier: {kind: wharf, capex: 10, max_size: 90, earliest: 2028}"))
+    assert result.total_cost == pytest.approx(500 + 300)
+    assert result.shocks[0].cost == pytest.approx(50 + 150_000)
+    assert result.audit["ok"]
+
+
+def test_a_derived_lever_keeps_the_rows_of_its_parent(cell: Cell, solve: Solve, printed: Printed) -> None:
+    option = "{kind: rationing, demand: all, max_share: 1, cost: 1, capex: 1, max_size: 100}"
+    instance = cell(BASE, f"options:\n  ration: {option}")
+    result = solve(instance)
+    assert result.survives
+    assert result.audit["ok"]
+    assert printed(instance, "ration", "max") == [
+        "ration.max: + 1 ration.size.2026 + 1 ration.size.2027 + 1 ration.size.2028 <= 100"
+    ]
+    assert instance.options["ration"].kinds() == ("rationing", "substitution")
+
+
+def test_instance_goes_to_a_mapping_and_back(cell: Cell) -> None:
+    instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
+    assert instance.to_dict()["options"]["less"]["fee"] == 2
+    assert so.read(instance.to_dict()) == instance
+
+
+def test_audit_is_loud(cell: Cell, solve: Solve) -> None:
+    option = "{kind: standby, stage: magnet, output: {magnet: 1}, capex: 10, max_size: 90, lead_time: 12}"
+    instance = cell(BASE, f"options:\n  cold: {option}")
+    result = solve(instance)
+    assert result.baseline is not None
+    peace = replace(result.baseline, activity={**result.baseline.activity, "cold": (0.0, 0.0, 5.0)})
+    report = so.verify(instance, replace(result, baseline=peace))
+    assert any("baseline/cold.capacity.2028: 5 exceeds 0" in row for row in report.disagreements)
+
+
+def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
+    result = solve(instance)
+    monkeypatch.delitem(own.AUDITORS, "thrift")
+    assert "less.kind: nobody audits its kind" in so.verify(instance, result).disagreements
+
+
+def test_unknown_kind_is_refused_with_the_registered_ones(refused: Callable[..., list[str]]) -> None:
+    (said,) = refused(BASE, "options:\n  cold: {kind: stand_by, max_size: 1}")
+    assert 'options.cold.kind: "stand_by" is no kind of option. Did you mean "standby"?' in said
+
+
+class Nameless(Sized):
+    """size t/yr: no kind ≥ 1."""
+
+
+class Usurper(Sized):
+    """size t/yr: a kind that is there."""
+
+    kind: Literal["ally"]
+
+
+@pytest.mark.parametrize(
+    ("lever", "auditor", "error", "match"),
+    [
+        (Standby, None, TypeError, "nobody audits"),
+        (Nameless, so.Auditor(), TypeError, "Nameless names no kind"),
+        (Usurper, so.Auditor(), ValueError, '"ally" is a kind that the package has'),
+        (Lever, so.Auditor(), TypeError, "no lever: derive it from"),
+        ("standby", so.Auditor(), TypeError, "no lever"),
+    ],
+)
+def test_refused(lever: Any, auditor: Any, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        so.register(lever, auditor)
+
+
+def test_auditor_as_it_stands_adds_nothing() -> None:
+    working = np.array([[10.0, 20.0]])
+    seen = Seen(None, False, False, 12.0, working, np.array([[0.5, 0.0]]), working, np.ones((1, 2)))
+    assert so.Auditor().most(seen).tolist() == [[5.0, 20.0]]
+    assert so.Auditor().lends(seen, "p") == so.Auditor().supplies(seen, "c") == so.Auditor().serves(seen, "d") == 0
+    assert so.Auditor().costs(seen) == so.Auditor().spends(None, working) == 0

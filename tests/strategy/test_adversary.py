@@ -1,0 +1,209 @@
+"""The defender against the adversary: optima worked by hand, agreement with every attack written out."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import optimizer as so
+from optimizer.adversaries import Attack
+from optimizer.instance.schema import Instance
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.adversary import Fought, fight
+from optimizer.strategies.attacker import Attacker
+from optimizer.strategies.base import Step
+from optimizer.strategies.defender import Defender
+from optimizer.strategies.reading import plan_values, read_plan
+from optimizer.strategies.recourse import Responder
+from optimizer.strategies.whole import Whole
+from tests.strategies import besieged
+
+EXACT = Settings(gap=0.0)
+FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def fought(instance: Instance, attacker: Attacker | None = None) -> Fought:
+    return fight(instance, EXACT, Clock(), lambda step: None, attacker=attacker)
+
+
+def bought(instance: Instance, found: Fought) -> dict[str, float]:
+    """Sizes and purchases by option."""
+    assert found.solved.values is not None
+    plan = read_plan(instance, found.solved.stage, found.solved.values.tolist())
+    sizes = {build.option: build.size for build in plan.builds}
+    return sizes | {o: sum(fills) for o, fills in plan.fills.items() if sum(fills) > 0}
+
+
+def struck(process: str, price: float) -> dict[str, Any]:
+    return {"price": price, "cuts": [{"process": process, "severity": 1}]}
+
+
+def market(attack_budget: float, works: float | None = None, **more: Any) -> dict[str, Any]:
+    """Two suppliers of 100 t of magnets a year, 60 of which are to be had whatever is struck."""
+    targets = {"east": struck("east", 2), "west": struck("west", 3)}
+    return {
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "commodities": {"magnet": {}},
+        "processes": {
+            "east": {"output": {"magnet": 1}, "capacity": 60},
+            "west": {"output": {"magnet": 1}, "capacity": 40},
+        },
+        "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.6, "shortage_cost": 1000}},
+        "options": {
+            "reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50},
+            "works": {
+                "kind": "refining", "output": {"magnet": 1}, "capex": 30, "max_size": 100, "lead_time": 12,
+                "latest": 2026,
+            },
+        },
+        "adversary": {
+            "attack_budget": attack_budget,
+            "months": 12,
+            "starts": [2027],
+            "targets": targets | ({} if works is None else {"works": struck("works", works)}),
+        },
+    } | more  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attack_budget", "works", "cost", "plan"),
+    [
+        # He can afford nothing.
+        (1, None, 0, {}),
+        # East for 2 leaves 40 t of the 60: 20 t/yr of works at 30. West, for 3, leaves 60: no harm.
+        (3, None, 600, {"works": 20}),
+        # Both for 5: 60 t/yr at 30.
+        (5, None, 1800, {"works": 60}),
+        # The works are a target for 1: beside east he strikes them, so that only what is in store counts: 20 t at 50.
+        (3, 1, 1000, {"reserve": 20}),
+        # For 2 he can have east or the works, not both (4): 20 t/yr of works serve where east is struck, and where the
+        # works are, nobody needs them.
+        (3, 2, 600, {"works": 20}),
+        # East and west, or either and the works, for 5: both gone leave 60 t to the works (1800), east and works 20 t
+        # to the reserve. In store 20 t, then 40 t/yr of works for both gone: 1000 + 1200. Or all 60 t in store: 3000.
+        (5, 2, 2200, {"reserve": 20, "works": 40}),
+    ],
+)
+def test_the_defender_looks_ahead_to_what_is_struck(
+    attack_budget: float, works: float | None, cost: float, plan: dict[str, float]
+) -> None:
+    instance = so.read(market(attack_budget, works))
+    for most in (1000, 0):
+        found = fought(instance, Attacker(instance, EXACT, Clock(), most))
+        assert found.solved.status == "optimal"
+        assert found.solved.gap == 0.0
+        assert found.solved.cost == pytest.approx(cost)
+        assert bought(instance, found) == pytest.approx(plan)
+
+
+def test_the_listed_shocks_are_survived_as_well() -> None:
+    # Alone the shock asks for 60 - 0.5*100 = 10 t, and east being struck for 20.
+    shock = {"start": 2027, "months": 12, "cuts": [{"severity": 0.5, "process": ["east", "west"]}]}
+    instance = so.read(market(3, shocks={"storm": shock}))
+    assert fought(instance).solved.cost == pytest.approx(600)
+    calmer = so.read(market(1, shocks={"storm": shock}))
+    found = fought(calmer)
+    assert (found.attacks, found.solved.cost) == ((), pytest.approx(300))
+
+
+RIVALS = {
+    "horizon": {"start": 2026, "end": 2027, "step": "year"},
+    "commodities": {"x": {}, "y": {}},
+    "processes": {name: {"output": {name: 1}, "capacity": 100} for name in ("x", "y")},
+    "demands": {
+        "of_x": {"commodity": "x", "quantity": 100, "survival": 0.5, "shortage_cost": 1000},
+        "of_y": {"commodity": "y", "quantity": 100, "survival": 0.5, "shortage_cost": 2000},
+    },
+    "options": {f"{name}_store": {"kind": "stockpile", "commodity": name, "price": 10} for name in ("x", "y")},
+    "adversary": {"attack_budget": 1, "months": 12, "starts": [2027], "targets": {n: struck(n, 1) for n in ("x", "y")}},
+    "policy": {"budget": 600},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("most", [1000, 0])
+def test_where_floors_fail_the_worst_attack_is_made_as_small_as_it_can_be(most: int) -> None:
+    # 60 t can be stored, 50 of each are missing. He takes the worse of 1000·(50 − a) and 2000·(50 − b), a + b = 60:
+    # alike where 50 − a = 2·(a − 10), a = 70/3; 80000/3 either way. (The sum of both would be least at b = 50, and then
+    # he would take 40000.)
+    instance = so.read(RIVALS)
+    found = fought(instance, Attacker(instance, EXACT, Clock(), most))
+    assert found.solved.gap == pytest.approx(80_000 / 3)
+    assert found.solved.gap_bound == pytest.approx(80_000 / 3)
+    assert found.solved.cost == pytest.approx(600)
+    assert bought(instance, found) == pytest.approx({"x_store": 70 / 3, "y_store": 110 / 3})
+    assert {attack.targets for attack in found.attacks} == {("x",), ("y",)}
+
+
+def test_of_plans_with_the_least_gap_the_cheapest_is_taken() -> None:
+    # Only x can be stored. Struck y leaves 50 t at 2000, whatever is done; x may leave as much: 0 stored, not 50.
+    data = RIVALS | {"options": {"x_store": {"kind": "stockpile", "commodity": "x", "price": 10}}}
+    found = fought(so.read(data))
+    assert found.solved.gap == pytest.approx(100_000)
+    assert found.solved.cost == pytest.approx(0, abs=1e-6)
+
+
+def every_attack(instance: Instance) -> list[Attack]:
+    attacker = Attacker(instance, EXACT, Clock())
+    maximal = attacker.strikes.adversary.maximal(1000)
+    assert maximal is not None
+    return [Attack(names, start) for start in attacker.strikes.starts for names in maximal]
+
+
+@FEW
+@given(besieged())
+def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    written = instance.under_attack(every_attack(instance))
+    whole = Whole().run(written, EXACT, Clock(), lambda step: None)
+    for most in (1000, 0):
+        found = fought(instance, Attacker(instance, EXACT, Clock(), most)).solved
+        assert found.status == whole.status
+        assert (found.gap > 0) == (whole.gap > 0)
+        if whole.status == "optimal" and whole.gap <= 0:
+            assert found.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-5)
+
+
+@FEW
+@given(besieged())
+def test_with_every_attack_written_out_the_least_gap_is_the_same(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    found, attacks = fought(instance).solved, every_attack(instance)
+    if not found.gap > 0:
+        return
+    shocks = instance.under_attack(attacks).events
+    names = {attack.name(instance.horizon) for attack in attacks}
+    everything = Defender(instance, shocks, EXACT, Clock(), lambda step: None, attacks=names).least_gap()
+    assert found.gap == pytest.approx(everything.gap, rel=1e-5, abs=1e-3)
+    assert found.cost == pytest.approx(everything.cost, rel=1e-5, abs=1e-2)
+    # Nothing of this module: the plan's own gaps and the worst of all attacks, one shock at a time.
+    assert found.values is not None
+    plan = read_plan(instance, found.stage, found.values.tolist())
+    responder = Responder(instance.under_attack(attacks))
+    gaps = responder.gaps(plan_values(instance, plan, responder.desk.plan), Clock()).gap
+    mine = sum(gap for gap, event in zip(gaps, responder.instance.events, strict=True) if event.name not in names)
+    worst = max(gap for gap, event in zip(gaps, responder.instance.events, strict=True) if event.name in names)
+    assert mine + worst == pytest.approx(found.gap, rel=1e-5, abs=1e-3)
+
+
+@FEW
+@given(besieged())
+def test_a_richer_adversary_is_never_cheaper_to_face(data: dict[str, Any]) -> None:
+    poorer = so.read(data)
+    assert poorer.adversary is not None
+    richer = so.read(data | {"adversary": data["adversary"] | {"attack_budget": poorer.adversary.attack_budget + 3}})
+    one, other = fought(poorer).solved, fought(richer).solved
+    if one.status == other.status == "optimal":
+        assert other.gap >= one.gap * (1 - 1e-6) - 1e-3
+        if one.gap == other.gap == 0:
+            assert other.cost >= one.cost - 1e-6 * abs(one.cost) - 1e-5
+
+
+def test_time_that_runs_out_is_said() -> None:
+    instance, clock = so.read(market(5, 2)), Clock()
+
+    def stop(step: Step) -> None:
+        clock.interrupted = clock.interrupted or step.round > 0
+
+    found = fight(instance, EXACT, clock, stop)
+    assert found.solved.status == "stopped"
+    assert any("topped" in note for note in found.solved.notes)

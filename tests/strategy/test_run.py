@@ -1,0 +1,34 @@
+"""A model with its shocks written out: a plan at hand is kept unless a better one is found."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import optimizer as so
+from optimizer.solver import Answer, Clock, Settings
+from optimizer.strategies.run import Run
+
+TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
+
+
+def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of what is dearer than the cutoff a solver may return anything, and call it optimal.
+    instance = so.load(TINY)
+    run = Run(instance, instance.events, Settings(gap=0.01), Clock(), lambda step: None)
+    least = run.kept()
+    assert least is not None
+    assert least.values is not None
+    run.start = np.round(least.values[run.model.integers])
+    ask = run.ask
+
+    def dearer(phase: str, cutoff: float) -> Answer:
+        assert cutoff == pytest.approx(0.99 * least.cost)
+        return replace(ask(phase), objective=least.cost + 1.0, bound=cutoff)
+
+    monkeypatch.setattr(run, "ask", dearer)
+    again = run.kept()
+    assert again is not None
+    assert (again.status, again.cost) == ("optimal", pytest.approx(least.cost))
+    assert again.bound == pytest.approx(0.99 * least.cost)

@@ -1,0 +1,155 @@
+"""Plans nearly as good: ranges by hand, and laws that hold for any instance."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import optimizer as so
+from optimizer.analysis.alternatives import Alternatives
+from optimizer.analysis.asking import Asker
+from optimizer.analysis.ranges import Range
+from optimizer.formulation import cost
+from optimizer.solver import Settings
+from optimizer.strategies.question import Question, at_most, size
+from tests.strategies import instances
+
+EXACT = Settings(gap=0.0)
+FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def plant(capex: float, max_size: float, **more: float) -> dict[str, Any]:
+    return {
+        "kind": "refining", "stage": "magnet", "output": {"magnet": 1}, "capex": capex, "max_size": max_size, **more
+    }  # fmt: skip
+
+
+def three() -> dict[str, Any]:
+    """One year; without imports 60 t of 100 have to be served; what is built costs its capex and nothing else."""
+    return {
+        "name": "three",
+        "horizon": {"start": 2026, "end": 2026, "step": "year"},
+        "home": "home",
+        "commodities": {"magnet": {}},
+        "processes": {"imports": {"region": "rival", "stage": "magnet", "output": {"magnet": 1}, "capacity": 100}},
+        "demands": {"motors": {"commodity": "magnet", "quantity": 100, "survival": 0.6, "shortage_cost": 1000}},
+        "options": {"a": plant(10, 60), "b": plant(11, 40), "c": plant(10, 60, fixed_cost=100)},
+        "shocks": {"stop": {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+    }
+
+
+def by_option(found: Alternatives) -> dict[str, Range]:
+    return {each.option: each for each in found.ranges}
+
+
+def test_three_options_by_hand() -> None:
+    # The cheapest plan is 60 t of a: 600. 10 % more is 660. b takes the place of a at 1 more a tonne: 40 t of it and
+    # 20 t of a cost 640, so a is from 20 to 60 (its largest) and b from 0 to 40. c costs 100 once.
+    found = so.alternatives(so.read(three()), 0.1, settings=EXACT)
+    ranges = by_option(found)
+    assert found.status == "proven"
+    assert found.most == pytest.approx(660)
+    assert [each.verdict for each in found.ranges] == ["must-have", "real choice", "never worth it"]
+    assert (ranges["a"].least.size, ranges["a"].greatest.size) == (pytest.approx(20), pytest.approx(60))
+    assert (ranges["b"].least.size, ranges["b"].greatest.size) == (0, pytest.approx(40))
+    assert (ranges["c"].least.size, ranges["c"].greatest.size) == (0, 0)
+    assert ranges["c"].greatest.bound <= 1e-6 * 60
+    # The farthest from 60 t of a: 20 t of it, 40/60 less, and 40 of at most 40 t of b: 5/3.
+    first = found.plans[0]
+    assert first.distance == pytest.approx(5 / 3, rel=1e-4)
+    assert {build.option: build.size for build in first.result.plan.builds} == pytest.approx(
+        {"a": 20, "b": 40}, rel=1e-4
+    )
+    assert first.result.total_cost == pytest.approx(640, rel=1e-4)
+
+
+def test_a_tolerance_between_two_options_by_hand() -> None:
+    # 5 % more is 630: b may take the place of 30 t of a.
+    ranges = by_option(so.alternatives(so.read(three()), 0.05, settings=EXACT))
+    assert ranges["a"].least.size == pytest.approx(30, rel=1e-4)
+    assert ranges["b"].greatest.size == pytest.approx(30, rel=1e-4)
+    # With 20 % c can be opened: instead of all of a, at 700 of 720. Then nothing is a must-have.
+    wide = so.alternatives(so.read(three()), 0.2, settings=EXACT)
+    assert {each.verdict for each in wide.ranges} == {"real choice"}
+
+
+def test_no_tolerance_leaves_the_cheapest_plan_alone() -> None:
+    found = so.alternatives(so.read(three()), 0.0, settings=EXACT)
+    ranges = by_option(found)
+    assert ranges["a"].least.size == pytest.approx(60, rel=1e-5)
+    assert ranges["b"].greatest.size == pytest.approx(0, abs=1e-3)
+    assert found.plans == ()
+
+
+def test_where_floors_fail_the_gap_is_held_by_hand() -> None:
+    # 300 buy 30 t of a and leave 30 t below the floor. b would buy less: no plan that leaves as little has any.
+    found = so.alternatives(so.read(three()), 0.1, budget=300, settings=EXACT)
+    ranges = by_option(found)
+    assert found.cheapest.survival_gap == pytest.approx(30_000)
+    assert ranges["a"].verdict == "must-have"
+    assert ranges["a"].least.size == pytest.approx(30, rel=1e-3)
+    assert ranges["a"].greatest.size == pytest.approx(30, rel=1e-3)
+    assert ranges["b"].greatest.size == pytest.approx(0, abs=0.05)
+
+
+def test_what_has_to_come_in_whole_units() -> None:
+    # 20 t of a at a time: 60, 40 and 20 of b, 20 and 40 of b: from 20 to 60, never 30.
+    data = three()
+    data["options"]["a"]["unit_size"] = 20
+    ranges = by_option(so.alternatives(so.read(data), 0.05, settings=EXACT))
+    assert (ranges["a"].least.size, ranges["a"].least.bound) == (pytest.approx(40), pytest.approx(40))
+
+
+def test_rules_that_clash_have_no_plans_near_them() -> None:
+    data = three()
+    data["policy"] = {"budget": 10, "force": {"a": {2026: 60}}}
+    found = so.alternatives(so.read(data))
+    assert (found.status, found.ranges, found.plans) == ("none", (), ())
+    assert found.to_dict()["most"] is None
+
+
+@FEW
+@given(instances())
+def test_laws(data: dict[str, Any]) -> None:
+    """Every plan lies within the ranges, is audited, and is no dearer than allowed; more tolerance narrows nothing."""
+    instance = so.read(data)
+    before: dict[str, Range] = {}
+    for within in (0.01, 0.1):
+        found = so.alternatives(instance, within, 2, settings=Settings(gap=1e-4))
+        if found.status == "none":
+            return
+        assert found.status == "proven"
+        for result in (found.cheapest, *(each.result for each in found.plans)):
+            assert result.audit["ok"]
+            assert result.status == found.cheapest.status
+            assert result.total_cost <= found.most * (1 + 1e-5) + 1e-6
+            assert result.survival_gap <= found.cheapest.survival_gap * (1 + 1e-5) + 1e-3
+            for each in found.ranges:
+                bought = sum(build.size for build in result.plan.builds if build.option == each.option)
+                bought += sum(result.plan.fills.get(each.option, ()))
+                slack = 1e-3 * max(1.0, each.greatest.size)
+                assert each.least.bound - slack <= bought <= each.greatest.bound + slack
+        for each in found.ranges:
+            if each.option in before:
+                slack = 2e-3 * max(1.0, before[each.option].greatest.size)
+                assert each.least.size <= before[each.option].least.size + slack
+                assert each.greatest.bound >= before[each.option].greatest.size - slack
+        before = by_option(found)
+
+
+@FEW
+@given(instances())
+def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
+    """Each end, asked as a question of its own without any of the shortcuts."""
+    instance = so.read(data)
+    found = so.alternatives(instance, 0.05, 0, settings=Settings(gap=1e-5))
+    if found.cheapest.status != "survives":
+        return
+    with Asker(instance, Settings(gap=1e-6)) as asker:
+        capped = at_most(cost, found.most, "cost")
+        for each in found.ranges:
+            slack = 1e-3 * max(1.0, each.greatest.size)
+            least = asker.ask(question=Question(size(each.option), (capped,), "least"))
+            greatest = asker.ask(question=Question(size(each.option, -1.0), (capped,), "greatest"))
+            assert each.least.size == pytest.approx(least.value, abs=slack)
+            assert each.greatest.size == pytest.approx(-greatest.value, abs=slack)

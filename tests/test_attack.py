@@ -1,0 +1,284 @@
+"""A plan under attack: what shaped it, the worst that is left, the least attack budget that breaks it."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import signal
+from collections.abc import Iterator
+from itertools import chain, combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from typer.testing import CliRunner
+
+import optimizer as so
+from optimizer.cli.app import app
+from optimizer.plan import Faced
+from optimizer.report.attack import show_attack
+from optimizer.strategies.base import Listener, Step
+from tests.strategies import besieged
+from tests.strategy.test_adversary import RIVALS, market, struck
+from tests.test_cli import TINY, diversify
+
+EXACT = so.Settings(gap=0.0)
+FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def test_what_is_left_and_what_would_break_it() -> None:
+    # For 3 he can strike east (2) or west (3): works of 20 t/yr at 30 keep 60 t where east is gone. East gone leaves
+    # 40 + 20 t: 40 t unserved at 1000. The least that breaks it are east and west together, for 5: 20 t of the 60.
+    found = so.attack(so.read(market(3)), settings=EXACT)
+    assert (found.result.status, found.survives) == ("survives", True)
+    assert found.result.total_cost == pytest.approx(600)
+    (shaping,) = found.shaping
+    assert (shaping.without.targets, shaping.without.first, shaping.without.price) == (("east",), "2027", 2)
+    # Nothing built: 40 t of the 60.
+    assert (shaping.without.gap, shaping.with_plan.gap) == (pytest.approx(20_000), 0)
+    assert found.worst is not None
+    assert (found.worst.targets, found.worst.breaks, found.worst.gap) == (("east",), False, 0)
+    assert found.worst.damage == pytest.approx(40_000)
+    harm = found.worst.segments["all"]
+    assert (harm.service, harm.floor, harm.unserved) == (pytest.approx(0.6), 0.6, pytest.approx(40))
+    assert found.breaking is not None
+    assert (found.breaking.price, set(found.breaking.targets)) == (5, {"east", "west"})
+    assert found.breaking.gap == pytest.approx(40_000)
+    assert found.breaking.segments["all"].below_floor == pytest.approx(40)
+    # Without listed shocks nobody would be unaware of anything but him.
+    assert found.unaware is None
+
+
+def test_where_nothing_holds_the_worst_attack_is_named_with_its_tonnes() -> None:
+    found = so.attack(so.read(RIVALS), settings=EXACT)
+    assert (found.result.status, found.survives) == ("gap", False)
+    faced = found.result.adversary
+    assert faced is not None
+    assert faced.gap == pytest.approx(80_000 / 3)
+    # Either attack leaves as much; the sum of both is not what counts.
+    assert found.result.survival_gap == pytest.approx(80_000 / 3)
+    assert found.worst is not None
+    assert (found.worst.name, found.worst.gap) == (faced.worst, pytest.approx(80_000 / 3))
+    assert found.breaking is not None
+    assert found.breaking.price == 1
+
+
+def test_the_plan_for_the_listed_shocks_alone_is_cheaper_and_breaks() -> None:
+    # Half of both is lost in the storm: 10 t/yr of works, 300. East struck it leaves 50 t: 10 t at 1000.
+    shock = {"start": 2027, "months": 12, "cuts": [{"severity": 0.5, "process": ["east", "west"]}]}
+    found = so.attack(so.read(market(3, shocks={"storm": shock})), settings=EXACT)
+    assert found.unaware is not None
+    assert (found.unaware.cost, found.unaware.saving) == (pytest.approx(300), pytest.approx(300))
+    assert found.unaware.worst is not None
+    assert (found.unaware.worst.targets, found.unaware.worst.gap) == (("east",), pytest.approx(10_000))
+
+
+def test_a_plan_that_nothing_breaks_says_so() -> None:
+    # West, 40 t, stays whatever is struck; the floor is 30.
+    data = market(9)
+    data["demands"]["all"]["survival"] = 0.3
+    data["adversary"]["targets"] = {"east": struck("east", 2)}
+    found = so.attack(so.read(data), settings=EXACT)
+    assert (found.breaking, found.shaping, found.survives) == (None, (), True)
+
+
+def test_a_given_plan_is_attacked_as_it_is() -> None:
+    poor, rich = so.read(market(3)), so.read(market(5))
+    plan = so.attack(poor, settings=EXACT).result
+    found = so.attack(rich, plan)
+    assert (found.is_given, found.survives) == (True, False)
+    assert found.worst is not None
+    assert found.worst.gap == pytest.approx(40_000)
+    assert so.attack(poor, plan).survives
+    with pytest.raises(so.InstanceError, match="no such option"):
+        so.attack(so.read(market(3) | {"options": {}}), plan)
+    with pytest.raises(so.InstanceError, match="there is no adversary"):
+        so.attack(so.load(TINY))
+
+
+def test_the_audit_is_loud_where_attacks_are_told_wrongly() -> None:
+    result = so.withstand(so.read(RIVALS), settings=EXACT)
+    instance = so.read(result.data)
+    assert so.verify(instance, result).ok
+    faced = result.adversary
+    assert faced is not None
+    for told in (
+        dataclasses.replace(faced, gap=faced.gap / 2),
+        dataclasses.replace(faced, attacks=(*faced.attacks, "attack{x+y}@2027")),
+        dataclasses.replace(faced, attacks=faced.attacks[:1]),
+    ):
+        assert not so.verify(instance, dataclasses.replace(result, adversary=told)).ok
+    assert not so.verify(instance, dataclasses.replace(result, survival_gap=2 * result.survival_gap)).ok
+    assert not so.verify(instance, dataclasses.replace(result, adversary=None)).ok
+
+
+def test_a_result_goes_to_json_and_back() -> None:
+    result = so.withstand(so.read(RIVALS), settings=EXACT)
+    again = so.Result.from_dict(json.loads(result.to_json()))
+    assert isinstance(again.adversary, Faced)
+    assert again.adversary == result.adversary
+    plain = so.solve(so.read(RIVALS))
+    assert (plain.adversary, plain.shocks, plain.total_cost) == (None, (), 0)
+
+
+@FEW
+@given(besieged())
+def test_an_adversary_and_the_attacks_written_out_go_to_a_mapping_and_back(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    assert so.read(instance.to_dict()) == instance
+    shaped = so.withstand(instance)
+    again = so.read(shaped.data)
+    assert again.adversary == instance.adversary
+    assert again.without_attacks().events == instance.events
+    if shaped.baseline is not None:
+        assert so.verify(again, shaped).ok
+
+
+@FEW
+@given(besieged(), st.integers(0, 12))
+def test_an_attack_budget_below_the_least_that_breaks_a_plan_does_not_and_that_one_does(
+    data: dict[str, Any], means: int
+) -> None:
+    instance = so.read(data)
+    found = so.attack(instance, settings=EXACT)
+    assert found.result.audit["ok"]
+    adversary = instance.adversary
+    assert adversary is not None
+    breaking = found.breaking
+    if found.result.status == "none":
+        return
+    assert found.survives == (found.result.survives and (breaking is None or breaking.price > adversary.attack_budget))
+    other = so.read(data | {"adversary": data["adversary"] | {"attack_budget": means}})
+    holds = so.attack(other, found.result).survives
+    assert holds == (breaking is None or breaking.price > means)
+    # Everything written out: all sets whatever their price, at each start.
+    names = tuple(adversary.targets)
+    sets = chain.from_iterable(combinations(names, size) for size in range(len(names) + 1))
+    broken = [adversary.price(some) for some in sets if any(_breaks(other, found.result, some))]
+    assert (breaking.price if breaking else None) == (pytest.approx(min(broken)) if broken else None)
+
+
+def _breaks(instance: so.Instance, result: so.Result, names: tuple[str, ...]) -> list[bool]:
+    from optimizer.adversaries import Attack
+    from optimizer.analysis.blows import blows
+
+    assert instance.adversary is not None
+    starts = instance.adversary.starts.periods(instance.horizon)
+    return [blow.breaks for blow in blows(instance, result.plan, [Attack(names, start) for start in starts])]
+
+
+@pytest.fixture(scope="module")
+def siege(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("siege") / "siege.json"
+    path.write_text(json.dumps(RIVALS | {"name": "siege", "currency": "USD of 2025"}), encoding="utf-8")
+    return str(path)
+
+
+def test_the_answer_comes_first_and_fits(siege: str) -> None:
+    for columns in (80, 120):
+        done = diversify("attack", siege, "--budget", "2000", columns=columns)
+        assert done.returncode == 0, done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= columns
+        assert "SURVIVES every attack that 1 USD can buy" in done.stdout.splitlines()[1]
+        assert "with all targets struck at once every floor" in " ".join(done.stdout.split())
+    done = diversify("attack", siege)
+    assert done.returncode == 4
+    assert "FAILS in the worst attack that 1 USD can buy" in done.stdout.splitlines()[1]
+    assert "1 USD, the least attack budget that breaks the plan" in " ".join(done.stdout.split())
+
+
+def test_json_is_clean_and_whole(siege: str) -> None:
+    done = diversify("attack", siege, "--json", "--attack-budget", "2")
+    assert done.returncode == 4
+    said = json.loads(done.stdout, parse_constant=pytest.fail)
+    # Both at once for 2, 60 t between them: 10 t less than each wants, and y's are dearer: 40 t of x at 1000.
+    assert said["attack_budget"] == 2
+    assert said["worst"]["gap"] == pytest.approx(40_000)
+    assert set(said["worst"]["targets"]) == {"x", "y"}
+    assert said["survival_gap"] == pytest.approx(40_000)
+    assert {"shaping", "breaking", "least_attack_budget", "starts", "unaware", "method", "sets"} <= set(said)
+
+
+def test_solve_takes_the_adversary_and_its_plan_can_be_read_again(siege: str, tmp_path: Path) -> None:
+    plan = str(tmp_path / "plan.json")
+    done = diversify("solve", siege, "--adversary", "--json", "--output", plan)
+    assert done.returncode == 4
+    said = json.loads(done.stdout)
+    assert said["survival_gap"] == pytest.approx(80_000 / 3, rel=1e-4)
+    assert said["adversary"]["worst"] in {"attack{x}@2027", "attack{y}@2027"}
+    assert diversify("verify", plan).returncode == 0
+    shown = diversify("show", plan)
+    assert "FAILS in the worst attack" in shown.stdout
+    assert diversify("attack", siege, "--plan", plan).returncode == 4
+    plain = diversify("solve", siege, "--json")
+    assert (plain.returncode, json.loads(plain.stdout)["adversary"]) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("attack", "--plan", "plan.json", "--budget", "1"),
+        ("attack", "--output", "."),
+        ("attack", "--attack-budget", "much"),
+        ("solve", "--adversary", "--strategy", "whole"),
+        ("solve", "--adversary", "--checkpoint", "here"),
+    ],
+)
+def test_usage_exits_with_2(siege: str, more: tuple[str, ...]) -> None:
+    assert diversify(more[0], siege, *more[1:]).returncode == 2
+
+
+def test_without_an_adversary_there_is_a_finding() -> None:
+    for command in (("attack", TINY), ("solve", TINY, "--adversary")):
+        done = diversify(*command)
+        assert done.returncode == 3
+        assert "there is no adversary" in done.stderr
+
+
+def test_ctrl_c_keeps_what_is_known_and_exits_with_5(siege: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed: list[Step] = []
+
+    @contextlib.contextmanager
+    def impatient(money: str) -> Iterator[Listener]:
+        def press(step: Step) -> None:
+            # Once the plan is found and proven: attacks are looked at now.
+            if step.phase.startswith("cost under") and step.round and not step.violated and not pressed:
+                pressed.append(step)
+                signal.raise_signal(signal.SIGINT)
+
+        yield press
+
+    monkeypatch.setattr("optimizer.cli.common.progress", impatient)
+    done = CliRunner().invoke(app, ["attack", siege, "--json"])
+    assert pressed
+    assert done.exit_code == 5, done.output
+    said = json.loads(done.stdout)
+    assert said["stopped"]
+    assert said["survival_gap"] == pytest.approx(80_000 / 3)
+    assert len(said["shaping"]) == 2
+
+
+def test_where_rules_clash_there_is_nothing_to_attack(siege: str) -> None:
+    rules = 'policy={min_share: [{commodity: x, region: home, share: 1}], force: {x_store: {"2026": 5}}, budget: 0}'
+    done = diversify("attack", siege, "--set", rules)
+    assert done.returncode == 4
+    assert "NO PLAN EXISTS" in done.stdout
+    said = json.loads(diversify("attack", siege, "--set", rules, "--json").stdout)
+    assert (said["status"], said["survives"], said["total_cost"], said["worst"]) == ("none", False, None, None)
+
+
+def test_of_more_sets_than_can_be_tried_the_worst_is_told_where_it_breaks_a_floor() -> None:
+    found = so.attack(so.read(market(3)), settings=EXACT)
+    console = Console(width=80, file=io.StringIO())
+    show_attack(dataclasses.replace(found, sets=None, worst=None), console)
+    assert isinstance(console.file, io.StringIO)
+    assert "none that he can afford breaks a floor" in console.file.getvalue()
+
+
+def test_time_that_runs_out_is_said(siege: str) -> None:
+    done = diversify("attack", siege, "--time-limit", "0")
+    assert done.returncode == 5
+    assert "STOPPED" in done.stdout

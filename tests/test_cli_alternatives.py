@@ -1,0 +1,83 @@
+"""diversify alternatives: the answer first, clean JSON, files, exit codes, and Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import TINY, US, diversify
+
+
+def test_the_answer_comes_first_and_fits() -> None:
+    for columns in (80, 120):
+        done = diversify("alternatives", TINY, "--within", "5%", columns=columns)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        assert max(map(len, done.stdout.splitlines())) <= columns
+        assert done.stdout.startswith("tiny: of plans within 5 % of the least cost (43.6M USD")
+        assert "Plans that differ" in done.stdout
+
+
+def test_json_has_ranges_and_plans_and_the_folder_has_files(tmp_path: Path) -> None:
+    done = diversify("alternatives", TINY, "--within", "0.05", "--plans", "1", "--json", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["status"], said["within"], said["most"]) == ("proven", 0.05, pytest.approx(1.05 * 43.6e6))
+    plant, reserve = said["options"]
+    # 20 t a line: one to three of them. Three cost 45.7M with 30 t in store, a fourth is not needed.
+    assert (plant["verdict"], plant["least"]["size"], plant["greatest"]["size"]) == ("must-have", 20, 60)
+    assert (reserve["least"]["size"], reserve["greatest"]["size"]) == (pytest.approx(30), pytest.approx(100))
+    assert [each["audit"]["ok"] for each in said["plans"]] == [True]
+    for name in ("cheapest", "alternative_a"):
+        assert diversify("verify", str(tmp_path / f"{name}.json")).returncode == 0
+
+
+def test_where_floors_fail_the_exit_code_is_4() -> None:
+    done = diversify("alternatives", TINY, "--budget", "5M")
+    assert done.returncode == 4
+    assert "the least cost of the least gap" in " ".join(done.stdout.split())
+
+
+def test_without_any_plan_the_rules_are_named() -> None:
+    rule = "policy.min_time_to_survive=[{cuts: [{region: rival, severity: 1}], months: 12}]"
+    done = diversify("alternatives", TINY, "--set", rule)
+    assert done.returncode == 4
+    assert "NO PLAN EXISTS" in done.stdout
+    assert json.loads(diversify("alternatives", TINY, "--set", rule, "--json").stdout)["options"] == []
+
+
+@pytest.mark.parametrize("more", [("--within", "much"), ("--within", "300%"), ("--plans", "-1"), ("--output", TINY)])
+def test_usage_exits_with_2(more: tuple[str, ...]) -> None:
+    done = diversify("alternatives", TINY, *more)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def test_a_time_limit_ends_it_with_what_is_known() -> None:
+    done = diversify("alternatives", TINY, "--time-limit", "0", "--json")
+    assert done.returncode == 5, done.stderr
+    assert json.loads(done.stdout)["status"] == "stopped"
+
+
+def test_ctrl_c_ends_it_with_what_is_known() -> None:
+    command = [sys.executable, "-W", "error", "-m", "optimizer", "alternatives", US, "--json", "--gap", "0.02"]
+    run = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "80"}
+    )
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "integers" in line and "none violated" in line:
+            break
+    time.sleep(12)
+    run.send_signal(signal.SIGINT)
+    out, _ = run.communicate(timeout=120)
+    said = json.loads(out)
+    assert run.returncode == 5
+    assert said["status"] == "stopped"
+    for each in said["options"]:
+        assert each["least"]["bound"] <= each["least"]["size"] + 1e-6 or each["least"]["size"] == 0

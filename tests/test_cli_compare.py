@@ -1,0 +1,152 @@
+"""diversify compare: columns that fit, facts behind them, clean JSON, a picture, exit codes."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optimizer.cli.app import app
+from tests.test_cli import CASES, TINY, diversify
+
+HIGH = "scenarios.high={demands.motors.survival: 0.8}"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_budgets_stand_side_by_side_and_fit(columns: int) -> None:
+    done = diversify("compare", TINY, "--budgets", "0,5M,10M,15M,20M", columns=columns)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= columns
+    first = "tiny: survives every shock with a budget of 15M USD; with 10M USD it survives 1 of 2. Side by side"
+    assert " ".join(done.stdout.split()).startswith(first)
+    words = [line.split() for line in done.stdout.splitlines()]
+    assert ["Budget,", "USD", "0", "5M", "10M", "15M", "20M"] in words
+    assert ["Survives", "0", "of", "2", "0", "of", "2", "1", "of", "2", "2", "of", "2", "2", "of", "2"] in words
+    assert ["motors", "✗", "0", "%", "✗", "7", "%", "✗", "47", "%", "50", "%", "50", "%"] in words
+    assert ["magnet", "reserve,", "t", "–", "▲", "76.9", "◆", "76.9", "▲", "100", "100"] in words
+    text = " ".join(done.stdout.split())
+    assert "The least outlay that survives everything is 11.5M USD (proven: no plan keeps every floor for less" in text
+    assert "embargo@2027 5.2M" in text
+    assert "What the next 1M USD buys" in text
+    assert "10M −7.69M 1 of 2 +1.43M magnet reserve +15.4 t" in text
+    assert "4 of 4: 0 USD" not in done.stdout
+    assert "1 of 1: 20M USD: survives 2 of 2" in done.stderr
+
+
+def test_quick_leaves_the_facts_out() -> None:
+    done = diversify("compare", TINY, "--budgets", "0,20M", "--quick")
+    assert done.returncode == 0
+    assert "Side by side" in done.stdout
+    assert "least outlay" not in done.stdout
+
+
+def test_variants_are_columns_beside_the_plain_one() -> None:
+    words = ("--without", "plant", "--without", "plant,reserve", "--scenario", "high", "--force", "plant=40@2027")
+    done = diversify("compare", TINY, *words, "--set", HIGH, "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    names = ["plain", "without plant", "without plant, reserve", "high", "plant=40@2027"]
+    assert list(said["cases"]) == names
+    assert [column["case"] for column in said["columns"]] == names
+    assert [column["budget"] for column in said["columns"]] == [20e6] * 5
+    assert said["columns"][4]["sizes"]["plant"] == pytest.approx(40)
+    assert [each["status"] for each in said["least_outlay"]][:3] == ["optimal", "infeasible", "infeasible"]
+    assert "high: Scenario high: demands.motors.survival." in done.stderr
+
+
+def test_variants_and_budgets_make_a_table_each() -> None:
+    done = diversify("compare", TINY, "--without", "plant", "--budgets", "0,10M,any", "--quick")
+    assert done.returncode == 0
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "Cases and budgets, USD" in lines
+    assert {"plain", "without plant"} <= set(lines)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_several_files_and_the_object(tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(Path(TINY).read_text().replace("budget: 20M", "budget: 5M"))
+    done = diversify("compare", TINY, str(other), "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert set(said) == {
+        "cases", "columns", "least_outlay", "alone", "next", "breakpoints", "resolution", "whole", "gap", "stopped",
+        "notes",
+    }  # fmt: skip
+    assert [(column["case"], column["budget"]) for column in said["columns"]] == [("tiny", 20e6), ("other", 5e6)]
+    assert said["columns"][1]["failed"] == ["embargo@2027", "embargo@2029"]
+    assert said["columns"][0]["dependence"]["magnet"]["year"] == 2030
+    assert said["least_outlay"][1]["plan"]["survives"]
+    assert {each["case"] for each in said["next"]} == {"tiny", "other"}
+
+
+def test_breakpoints_are_found_and_drawn(tmp_path: Path) -> None:
+    picture = tmp_path / "frontier.svg"
+    done = diversify("compare", TINY, "--budgets", "auto", "--resolution", "0.05", "--plot", str(picture))
+    assert done.returncode == 0, done.stderr
+    assert "Where the plan changes" in done.stdout
+    assert "✓ embargo@2029" in done.stdout
+    assert "Survival gap by budget, USD" in done.stdout
+    text = picture.read_text()
+    assert text.rstrip().endswith("</svg>")
+    assert "Survival gap, USD of 2025" in text
+    assert "0 of 2" in text
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_variants_are_drawn_as_bars(tmp_path: Path, suffix: str) -> None:
+    picture = tmp_path / f"bars.{suffix}"
+    done = diversify("compare", TINY, "--without", "plant", "--quick", "--plot", str(picture))
+    assert done.returncode == 0, done.stderr
+    assert picture.read_bytes()[:4] in (b"\x89PNG", b"%PDF")
+    assert f"wrote {picture}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--budgets", "0,5M"), 4, ""),
+        (("--budgets", "0,,5M"), 2, "write budgets with commas"),
+        (("--budgets", "lots"), 2, '"lots" is not a number'),
+        (("--plot", "frontier.gif"), 2, "is no .svg, .png or .pdf"),
+        (("--plot", "nowhere/frontier.svg"), 2, "is no file that can be written"),
+        (("--step", "0"), 2, "write more than 0"),
+        (("--without", "plant", "--without", "plant"), 2, "without plant stands twice"),
+        (("--without", "plnt"), 3, 'Did you mean "plant"?'),
+        (("--scenario", "high"), 3, "The file has none"),
+        (("--budgets", "20M", "--time-limit", "0"), 5, ""),
+    ],
+)
+def test_exit_codes(words: tuple[str, ...], code: int, said: str) -> None:
+    done = diversify("compare", TINY, "--quick", *words)
+    assert done.returncode == code, done.stderr
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_rules_that_clash_leave_no_plan_and_exit_with_4() -> None:
+    rule = "policy.max_share=[{commodity: magnet, region: rival, share: 0.3}]"
+    done = diversify("compare", TINY, "--set", rule, "--set", "processes.imports.min_utilisation=0.5")
+    assert done.returncode == 4, done.stderr
+    assert "no plan" in done.stdout
+
+
+def test_an_instance_without_shocks_is_compared_as_well() -> None:
+    done = diversify("compare", str(CASES / "10_policy_share.yaml"))
+    assert done.returncode in (0, 4), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_prints_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    from optimizer.analysis import searching
+
+    def press(result: object) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "pressed"
+
+    monkeypatch.setattr(searching, "in_short", press)
+    done = CliRunner().invoke(app, ["compare", TINY, "--budgets", "0,20M"])
+    assert done.exit_code == 5
+    assert done.stdout.startswith("STOPPED: this is what was known. ")
+    assert "2 of 2" in done.stdout
+    assert "0 of 2" not in done.stdout

@@ -1,0 +1,84 @@
+"""diversify report on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optimizer.cli.app import app
+
+TINY = str(Path(__file__).parent.parent / "instances" / "tiny.yaml")
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("plan") / "plan.json"
+    assert CliRunner().invoke(app, ["solve", TINY, "--output", str(file)]).exit_code == 0
+    return str(file)
+
+
+def test_quick_report_of_a_plan(plan: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["report", plan, "-o", str(tmp_path / "out" / "page.html"), "--quick"])
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("With 1 project and 1 stockpile")
+    assert "wrote" in done.stderr
+    assert "made with --quick" in (tmp_path / "out" / "page.html").read_text()
+
+
+def test_report_of_an_instance_with_a_frontier(tmp_path: Path) -> None:
+    line = ["report", TINY, "--budgets", "0,5M", "-o", str(tmp_path / "page.html"), "--json"]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert [point["budget"] for point in data["points"]] == [0, 5e6, 20e6, None]
+    assert data["frontier"]["own"] == 2
+    assert [point.get("shocks_failed") for point in data["points"][:3]] == [2, 2, 0]
+
+
+def test_sources_are_those_of_the_plan_file_or_of_the_file_given(plan: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(Path(TINY).read_text() + "\n# said at the end\n")
+    line = ["report", plan, "--quick", "-o", str(tmp_path / "page.html"), "--json"]
+    without = json.loads(CliRunner().invoke(app, line).stdout)
+    with_it = json.loads(CliRunner().invoke(app, [*line, "--instance", str(other)]).stdout)
+    assert "said at the end" in str(with_it["sources"])
+    assert "said at the end" not in str(without["sources"])
+
+
+def test_report_of_a_plan_that_was_changed_by_hand_says_so(plan: str, tmp_path: Path) -> None:
+    data = json.loads(Path(plan).read_text())
+    data["total_cost"] *= 2
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(data))
+    CliRunner().invoke(app, ["report", str(changed), "--quick", "-o", str(tmp_path / "page.html")])
+    assert "THE AUDIT DISAGREES" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [["-o", "page.pdf"], ["--budget", "1B"], ["--instance", "nowhere.yaml"], ["--budgets", "much"]],
+)
+def test_usage_is_refused_before_anything_is_written(plan: str, line: list[str], tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["report", plan, "-o", str(tmp_path / "page.html"), *line]).exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_gap_gives_its_exit_code_and_a_page(tmp_path: Path) -> None:
+    line = ["report", TINY, "--budget", "5M", "--quick", "-o", str(tmp_path / "page.html")]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 4
+    assert "survival floors fail in 2 of 2 shocks" in done.stdout
+
+
+def test_ctrl_c_during_the_frontier_gives_the_page_with_what_is_known(
+    plan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("optimizer.analysis.frontier.frontier", interrupted)
+    done = CliRunner().invoke(app, ["report", plan, "-o", str(tmp_path / "page.html"), "--json"])
+    assert done.exit_code == 5
+    assert json.loads(done.stdout)["frontier"]["stopped"] is True
+    assert (tmp_path / "page.html").exists()

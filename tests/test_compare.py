@@ -1,0 +1,270 @@
+"""Budgets and variants side by side: by hand, by law, and however many processes find them."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+
+import optimizer as so
+from optimizer.analysis.compare import compare, default_step
+from optimizer.analysis.comparison import Comparison, sizes, survived
+from optimizer.analysis.frontier import frontier
+from optimizer.errors import AuditError
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.team import Call, Team
+from optimizer.units import rounded
+from tests.strategies import instances, scaled
+
+TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
+EXACT = Settings(gap=0.0)
+FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def tiny(**more: Any) -> so.Instance:
+    return so.read(yaml.safe_load(TINY.read_text()) | more)
+
+
+# By hand. embargo@2027 asks for 30 + 50 t (floors 0.3 and 0.5), embargo@2029 for 70 + 70 t; a tonne costs 500k where it
+# is missing and 65k in store, and serves both shocks. One line of the plant costs 6M - 1M and 20 lots of 200k - and
+# makes 20 t a year from 2028 on: 20 t in the first shock, 40 t in the second. The store holds 100 t.
+
+
+def test_what_each_budget_buys_of_tiny_by_hand() -> None:
+    found = compare(tiny(), [0, 5.2e6, 10e6, None], facts=(), settings=EXACT)
+    gaps = [column.result.survival_gap for column in found.columns]
+    # 5.2M are 80 t: the first shock is survived, of the second 60 t are missing. 10M are a line and 76.9 t in
+    # store: of the second shock 140 - 40 - 76.9 t are missing.
+    assert gaps == pytest.approx([110e6, 30e6, (100 - 5e6 / 65e3) * 500e3, 0])
+    assert [len(survived(column.result)) for column in found.columns] == [0, 1, 1, 2]
+    assert sizes(found.columns[2].result) == pytest.approx({"plant": 20, "reserve": 5e6 / 65e3})
+    assert found.columns[0].budget == 0
+    assert found.columns[-1].budget is None
+    assert found.is_proven
+    assert (found.least, found.alone, found.steps) == ((), {}, ())
+
+
+def test_the_least_outlays_of_tiny_by_hand() -> None:
+    found = compare(tiny(), [20e6], facts=("least", "alone"), settings=EXACT)
+    (least,) = found.least
+    # 40 t from a line, 100 t in store: 5M and 6.5M. The second shock alone asks for the same; the first for 80 t in
+    # store, 5.2M (a line would spare 20 t of it, 1.3M for 5M).
+    assert (least.status, least.outlay, least.bound) == ("optimal", pytest.approx(11.5e6), pytest.approx(11.5e6))
+    assert least.result is not None
+    assert least.result.survives
+    assert least.result.outlay == pytest.approx(11.5e6, rel=2e-6)
+    assert least.result.audit["ok"]
+    told = {each.shock: each.outlay for each in found.alone["plain"]}
+    assert told == {"embargo@2029": pytest.approx(11.5e6), "embargo@2027": pytest.approx(5.2e6)}
+    assert list(told) == ["embargo@2029", "embargo@2027"]
+
+
+def test_what_the_next_50m_buy_by_hand() -> None:
+    # Tiny with fifty dollars for one: 50M are 15.38 t in store at 3.25M. With nothing they are missing in both shocks,
+    # at 25M a tonne; after a line and 250M in store, in the second one alone; after 575M there is nothing left to buy.
+    instance = so.read(scaled(tiny().to_dict(), 50.0, 1.0))
+    found = compare(instance, [0, 500e6, 575e6, 1e9], facts=("next",), settings=EXACT)
+    tonnes = 50e6 / 3.25e6
+    first, second, third, last = found.steps
+    assert {step.more for step in found.steps} == {50e6}
+    assert first.gap_closed == pytest.approx(2 * tonnes * 25e6)
+    assert first.changes == pytest.approx({"reserve": tonnes})
+    assert second.gap_closed == pytest.approx(tonnes * 25e6)
+    assert (third.gap_closed, third.saved, third.changes) == (0, 0, {})
+    assert (last.gap_closed, last.saved, last.changes) == (0, 0, {})
+
+
+def test_where_the_plan_of_tiny_changes_by_hand() -> None:
+    found = compare(tiny(), "auto", facts=(), settings=EXACT)
+    # The first tonne in store; 80 t, 5.2M, that survive the first shock; a line pays from 60 t in store beside it on,
+    # 3.9M + 5M, above which less is missing than with 100 t in store; and 11.5M. 1 % of 11.5M is 100k, rounded.
+    assert found.resolution == pytest.approx(100e3)
+    assert found.is_whole
+    told = [(change.above, change.at) for change in found.changes]
+    expected = [(0, 100e3), (5.1e6, 5.2e6), (8.9e6, 9.0e6), (11.4e6, 11.5e6)]
+    assert told == [pytest.approx(pair) for pair in expected]
+    parts = [{part: names for part, names in change.parts.items() if names} for change in found.changes]
+    assert parts == [
+        {"added": ("reserve",)},
+        {"survived": ("embargo@2027",)},
+        {"added": ("plant",)},
+        {"survived": ("embargo@2029",)},
+    ]
+    assert [column.budget for column in found.columns] == [0.0, *(change.at for change in found.changes)]
+
+
+def test_without_budgets_parts_of_the_least_outlay_are_chosen() -> None:
+    found = compare(tiny(), facts=(), settings=EXACT)
+    budgets = [column.budget for column in found.columns]
+    assert budgets == [*(pytest.approx(part * 11.5e6) for part in (0, 0.25, 0.5, 0.75, 1)), 20e6, None]
+
+
+def test_variants_are_columns_and_each_has_its_own_budget() -> None:
+    cases = {
+        "plain": tiny(),
+        "without plant": so.without(tiny(), ["plant"]).instance,
+        "poor": tiny(policy={"budget": 5e6}),
+    }
+    parts: list[str] = []
+    found = compare(cases, settings=EXACT, heard=lambda part, known: parts.append(part))
+    assert [(column.case, column.budget) for column in found.columns] == [
+        ("plain", 20e6),
+        ("without plant", 20e6),
+        ("poor", 5e6),
+    ]
+    assert parts == ["grid", "least", "alone", "next"]
+    # Without the plant 140 t would have to be in a store of 100: no outlay is enough.
+    status = {each.case: (each.status, each.outlay) for each in found.least}
+    assert status["without plant"] == ("infeasible", None)
+    assert status["poor"] == ("optimal", pytest.approx(11.5e6))
+    of_shocks = {each.shock: each.status for each in found.alone["without plant"]}
+    assert of_shocks == {"embargo@2029": "infeasible", "embargo@2027": "optimal"}
+
+
+def test_two_processes_find_what_one_finds() -> None:
+    alone, together = (
+        compare(tiny(), [0, 5e6, 10e6, 20e6], settings=Settings(gap=0.0, jobs=jobs)).to_dict() for jobs in (1, 2)
+    )
+    assert {**together, "columns": 0} == {**alone, "columns": 0}
+    for one, other in zip(alone["columns"], together["columns"], strict=True):
+        assert other["survival_gap"] == pytest.approx(one["survival_gap"])
+        assert other["total_cost"] == pytest.approx(one["total_cost"])
+
+
+def test_a_frame_has_a_row_a_column() -> None:
+    frame = compare(tiny(), [0, 20e6], facts=()).frame()
+    assert list(frame["case"]) == ["plain", "plain"]
+    assert list(frame["budget [USD]"]) == [0, 20e6]
+    assert list(frame["survived"]) == [0, 2]
+    assert list(frame["plant size [t/yr, t or level]"]) == [0, pytest.approx(20)]
+    assert list(frame["motors worst_service [share]"]) == [0, pytest.approx(0.5)]
+
+
+def test_the_next_money_fits_the_budgets() -> None:
+    assert [default_step([each]) for each in (2e9, 5e8, 20e6, 0)] == [50e6, 50e6, 1e6, 0]
+    assert [rounded(each) for each in (115e3, 9.2e6, 0.0, 1.0, 20.0)] == [100e3, 5e6, 0.0, 1.0, 20.0]
+
+
+# By law.
+
+
+@FEW
+@given(instances())
+def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    found = compare(instance, [0, 300, 900, 2500, None], facts=("least", "alone"), settings=EXACT)
+    for one, other in zip(found.columns, found.columns[1:], strict=False):
+        small, large = one.result, other.result
+        assert large.survival_gap <= small.survival_gap * (1 + 1e-6) + 1e-6
+        if small.survives:
+            assert large.survives
+            assert large.total_cost <= small.total_cost * (1 + 1e-6) + 1e-6
+    (least,) = found.least
+    for each in found.alone["plain"]:
+        assert least.outlay is None or (each.outlay is not None and each.outlay <= least.outlay * (1 + 1e-5) + 1e-4)
+    if least.outlay is None:
+        assert not found.columns[-1].result.survives
+        return
+    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, EXACT).survives
+    if least.outlay > 1:
+        assert not so.solve(instance, least.outlay * (1 - 1e-3), EXACT).survives
+
+
+@FEW
+@given(instances())
+def test_a_comparison_finds_what_solving_each_finds(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    for column in compare(instance, [0, 900, 2500], facts=(), settings=EXACT).columns:
+        plain = so.solve(instance.with_budget(column.budget), settings=EXACT)
+        assert column.result.survival_gap == pytest.approx(plain.survival_gap, rel=1e-5, abs=1e-5)
+        assert column.result.total_cost == pytest.approx(plain.total_cost, rel=1e-5, abs=1e-5)
+
+
+def test_the_frontier_of_a_report_is_that_of_a_comparison() -> None:
+    instance = tiny()
+    own = so.solve(instance, settings=EXACT)
+    points = frontier(instance, own, settings=EXACT)
+    assert points.least_outlay == pytest.approx(11.5e6)
+    assert points.points[points.own].result is own
+    compared = compare(instance, facts=(), settings=EXACT)
+    assert [point.budget for point in points.points] == [column.budget for column in compared.columns]
+    for point, column in zip(points.points, compared.columns, strict=True):
+        assert point.result.survival_gap == pytest.approx(column.result.survival_gap)
+        assert point.result.total_cost == pytest.approx(column.result.total_cost)
+
+
+# Stopping, and those who work.
+
+
+def test_ctrl_c_ends_with_what_is_known() -> None:
+    parts: list[Comparison] = []
+
+    def press(what: str, done: int, size: int) -> None:
+        if done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    found = compare(
+        tiny(),
+        [0, 5e6, 10e6, 20e6],
+        settings=Settings(jobs=1),
+        progress=press,
+        heard=lambda part, known: parts.append(known),
+    )
+    assert found.stopped
+    assert not found.is_proven
+    assert [column.budget for column in found.columns] == [10e6, 20e6]
+    assert [len(known.columns) for known in parts] == [2]
+
+
+def slow(desk: dict[str, Any], seconds: float) -> str:
+    """Stands for a search that ends with its best at Ctrl-C."""
+    heard: list[int] = []
+    signal.signal(signal.SIGINT, lambda *about: heard.append(1))
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not heard:
+        time.sleep(0.01)
+    return "stopped" if heard else "whole"
+
+
+def wrong(desk: dict[str, Any]) -> None:
+    raise AuditError(["a row"], None)
+
+
+def leaving(desk: dict[str, Any]) -> None:
+    os._exit(3)
+
+
+def counted(desk: dict[str, Any], number: int) -> tuple[int, int]:
+    desk["seen"] = desk.get("seen", 0) + 1
+    return number, os.getpid()
+
+
+def test_a_team_answers_every_call_once() -> None:
+    with Team(2, Clock()) as team:
+        answers = dict(team.answers([Call(counted, (number,)) for number in range(7)]))
+    assert {number: answer[0] for number, answer in answers.items()} == {number: number for number in range(7)}
+    assert os.getpid() not in {pid for _, pid in answers.values()}
+
+
+def test_a_team_hands_on_what_is_raised() -> None:
+    with Team(2, Clock()) as team, pytest.raises(AuditError) as error:
+        list(team.answers([Call(wrong), Call(wrong)]))
+    assert error.value.disagreements == ("a row",)
+    with Team(2, Clock()) as team, pytest.raises(so.OptimizerError, match="a process died"):
+        list(team.answers([Call(leaving), Call(leaving)]))
+
+
+def test_a_team_passes_ctrl_c_on_and_begins_nothing_more() -> None:
+    clock = Clock()
+    with Team(2, clock) as team:
+        list(team.answers([Call(counted, (0,)), Call(counted, (1,))]))
+        told = []
+        for number, answer in team.answers([Call(slow, (0.3,)), Call(slow, (60.0,)), Call(slow, (60.0,))]):
+            told.append((number, answer))
+            clock.interrupted = True
+    assert told[0] == (0, "whole")
+    assert (1, "stopped") in told

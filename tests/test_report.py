@@ -1,0 +1,209 @@
+"""The numbers of a report, worked by hand on the smallest instance, and the page that holds them."""
+
+import itertools
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.analysis.frontier import Frontier, Point, alone, frontier
+from optimizer.instance.opening import of_file
+from optimizer.report.figures.book import book, tidy
+from optimizer.report.figures.record import fingerprint
+from optimizer.report.page import embedded, page
+
+ROOT = Path(__file__).parent.parent
+TINY = ROOT / "instances" / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> so.Instance:
+    return so.load(TINY)
+
+
+@pytest.fixture(scope="module")
+def result(tiny: so.Instance) -> so.Result:
+    return replace(so.solve(tiny, settings=so.Settings(gap=0.0)), comments=of_file(TINY))
+
+
+@pytest.fixture(scope="module")
+def data(tiny: so.Instance, result: so.Result) -> dict[str, Any]:
+    return book(tiny, alone(tiny, result), is_quick=True).to_dict()
+
+
+def test_answer_comes_in_one_sentence(data: dict[str, Any]) -> None:
+    (point,) = data["points"]
+    # 20 t/yr of plant: 20 · 200k + 1M = 5M; 100 t of reserve at 65k: 6.5M.
+    assert point["sentence"].startswith("With 1 project and 1 stockpile for 11.5M USD of outlay, every survival floor")
+    assert point["kept"] == "embargo (2027, 2029)"
+    assert point["failed"] == ""
+
+
+def test_moves_know_their_lead_time_and_their_money(data: dict[str, Any]) -> None:
+    plant, reserve = data["points"][0]["moves"]
+    # Decided in 2026, two years of lead time: on line in period 2, at full size from then on.
+    assert (plant["t"], plant["first"], plant["on_line"], plant["steps"]) == (0, 2, "2028", [[2, 1]])
+    assert (plant["paid"], plant["size_words"]) == (5e6, "20 t/yr")
+    assert reserve["purchases"] == [60, 0, 40, 0, 0]
+    assert reserve["paid"] == 100 * 65_000
+
+
+def test_ramp_is_a_step_a_year(cell: Any) -> None:
+    instance = cell(
+        "horizon: {start: 2026, end: 2029, step: quarter}\ncommodities: {magnet: {}}\ndemands: {}",
+        "options: {plant: {kind: refining, output: {magnet: 1}, max_size: 10, lead_time: 6, ramp: [0.4, 1]}}",
+        "shocks: {}\npolicy: {force: {plant: {2026: 10}}}",
+    )
+    found = so.solve(instance)
+    (move,) = book(instance, alone(instance, found)).own.moves
+    # Six months are two quarters; the first twelve months of work are quarters 2 to 5.
+    assert (move.first, move.steps, move.forced) == (2, ((2, 0.4), (6, 1.0)), True)
+
+
+def test_paths_behind_cells_are_those_of_the_flows(data: dict[str, Any], result: so.Result) -> None:
+    (point,) = data["points"]
+    strike, passing = data["strikes"][1], point["passings"][1]
+    assert (strike["name"], strike["start"], strike["demand"], strike["floor"]) == (
+        "embargo@2029", 3, {"motors": [100, 100]}, {"motors": [0.7, 0.7]},
+    )  # fmt: skip
+    assert result.shocks[1].flows is not None
+    assert passing["short"]["motors"] == [pytest.approx(30), pytest.approx(30)]
+    assert passing["segments"]["motors"] == [pytest.approx(0.7), 0.7, "2029", None]
+
+
+def test_waterfalls_end_at_the_total_and_at_the_price_of_survival(data: dict[str, Any], result: so.Result) -> None:
+    (point,) = data["points"]
+    for steps, total in ((point["parts"], result.total_cost), (point["beyond"], result.price_of_survival)):
+        assert steps[-1]["amount"] == pytest.approx(total)
+        assert sum(step["amount"] for step in steps[:-1]) == pytest.approx(total)
+        for before, step in itertools.pairwise(steps[:-1]):
+            assert step["start"] == pytest.approx(before["start"] + before["amount"])
+
+
+def test_dependence_has_every_year(data: dict[str, Any]) -> None:
+    shares = data["points"][0]["shares"]["magnet"]
+    assert [share["year"] for share in shares] == [2026, 2027, 2028, 2029, 2030]
+    # The rival's magnets cost 60k, those of the plant 75k: in peace all are the rival's.
+    assert all(share["regions"] == {"rival": 1} and share["hhi"] == 1 for share in shares)
+
+
+def test_chains_start_at_the_maker_and_end_at_the_segment(data: dict[str, Any]) -> None:
+    atlas, (peace, end) = data["atlas"], data["points"][0]["chains"]["baseline"]
+    assert (peace["first"], end["first"]) == ("2026", "2030")
+    ((source, target, commodity, tonnes, share),) = peace["passages"]
+    assert atlas["places"][source]["title"] == "magnet, rival"
+    assert atlas["places"][target]["title"] == "motors"
+    assert (atlas["commodities"][commodity], tonnes, share) == ("magnet", 100, 1)
+    struck = data["points"][0]["chains"]["embargo@2029"][0]
+    served = {atlas["places"][each[0]]["title"]: each[3] for each in struck["passages"]}
+    # 20 t from the plant, 50 of the 100 t in store, 30 t below demand and at the floor of 70.
+    assert served == {"magnet, home": 20, "from stock": 50, "NOT SERVED": 30}
+
+
+def test_time_to_survive_stands_before_and_after(data: dict[str, Any]) -> None:
+    before = {line["key"]: line["months"] for line in data["chokepoints"]}
+    after = {line["key"]: line["months"] for line in data["points"][0]["after"]}
+    # In 2030: 70 t asked, 20 made, 50 short a year; 100 t in store last for two years.
+    assert before["stage:rival / magnet"][-1] == 0
+    assert after["stage:rival / magnet"][-1] == pytest.approx(24)
+
+
+def test_sources_come_from_comments_and_fields(cell: Any, tmp_path: Path) -> None:
+    text = """# The head.
+    #
+    commodities: {magnet: {}}
+    demands:
+      motors:
+        commodity: magnet
+        quantity: 100     # assumption: a guess
+        shortage_cost: 500k
+        source: a statistical office
+    horizon: {start: 2026, end: 2027, step: year}
+    shocks: {}
+    """
+    text = re.sub(r"(?m)^    ", "", text)
+    instance = cell(text)
+    (tmp_path / "said.yaml").write_text(text)
+    found = replace(so.solve(instance.model_copy()), comments=of_file(tmp_path / "said.yaml"), data=instance.to_dict())
+    made = book(instance, alone(instance, found))
+    comment, source = made.sources
+    assert made.head == "The head."
+    assert (comment.section, comment.owner, comment.field, comment.value) == ("demands", "motors", "quantity", "100")
+    assert (comment.assumed, comment.before, comment.told) == (True, "", "comment")
+    assert (source.text, source.told, source.assumed) == ("a statistical office", "source", False)
+
+
+def test_a_value_changed_for_the_run_is_said_to_be(cell: Any) -> None:
+    instance = so.load(TINY, ["policy.budget=15M"])
+    said = {"place": ["policy", "budget"], "value": "20M", "text": "as voted"}
+    found = replace(so.solve(instance), comments=(said,))
+    (source,) = book(instance, alone(instance, found)).sources
+    assert (source.value, source.before) == ("15M", "20M")
+
+
+def test_plan_file_keeps_its_comments_and_the_answer_does_not(result: so.Result, tmp_path: Path) -> None:
+    result.save(tmp_path / "plan.json")
+    assert so.Result.load(tmp_path / "plan.json").comments == result.comments != ()
+    assert "comments" not in result.to_dict(whole=False)
+
+
+def test_fingerprint_is_of_the_data_not_of_their_order(result: so.Result) -> None:
+    turned = dict(reversed(list(result.data.items())))
+    assert fingerprint(turned) == fingerprint(result.data)
+    assert fingerprint({**result.data, "home": "elsewhere"}) != fingerprint(result.data)
+
+
+def test_numbers_are_plain_json() -> None:
+    assert tidy({"a": (1.0, float("inf"), 0.123456789), 2030: True}) == {"a": [1, None, 0.1234568], "2030": True}
+
+
+def test_data_cannot_end_their_element() -> None:
+    assert "</script" not in embedded({"name": "</script><b>"})
+    assert json.loads(embedded({"name": "</script>"})) == {"name": "</script>"}
+
+
+def test_plans_of_other_budgets_are_embedded_once(tiny: so.Instance, result: so.Result) -> None:
+    found = Frontier((Point(20e6, result), Point(None, result)), 0)
+    first, second = book(tiny, found).to_dict()["points"]
+    assert second == {"budget": None, "same": 0}
+    assert first["budget"] == 20e6
+
+
+def test_frontier_never_gets_worse_with_money(tiny: so.Instance, result: so.Result) -> None:
+    found = frontier(tiny, result)
+    assert found.least_outlay == pytest.approx(result.outlay, rel=0.01) or found.least_outlay < result.outlay
+    gaps = [point.result.survival_gap for point in found.points]
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[0] > 0 == gaps[-1]
+    assert found.points[found.own].result is result
+    for point in found.points:
+        assert point.budget is None or point.result.outlay <= point.budget * (1 + 1e-9)
+
+
+def test_page_is_whole_and_small(data: dict[str, Any]) -> None:
+    text = page(data)
+    assert len(text.encode()) < 6e6
+    assert text.count('id="data"') == 1
+    assert data["points"][0]["sentence"] in text
+    assert "USD of 2025" in text
+    # Nothing is fetched: no element has an address, and the page forbids itself all others.
+    body = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"""(src|href)=["'](?!#)""", body)
+    assert "default-src 'none'" in text
+
+
+def test_a_plan_that_does_not_exist_has_a_page_too(cell: Any) -> None:
+    instance = cell(
+        "horizon: {start: 2026, end: 2026, step: year}\ncommodities: {magnet: {}}\ndemands: {}",
+        "processes: {mine: {region: a, output: {magnet: 1}, capacity: 10, min_utilisation: 1}}",
+        "shocks: {}\npolicy: {max_share: [{commodity: magnet, region: a, share: 0.5}]}",
+    )
+    found = so.solve(instance)
+    assert found.status == "none"
+    data = book(instance, alone(instance, found), is_quick=True).to_dict()
+    assert data["points"][0]["sentence"].startswith("No plan exists")
+    assert data["points"][0]["sentence"] in page(data)
