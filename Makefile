@@ -9,13 +9,13 @@ RUN := .venv/bin
 SHOCKS ?= 10000
 WHOLE ?= 300
 
-.PHONY: solve test lint bench cases clean
+.PHONY: solve test lint bench cases browser clean
 .DEFAULT_GOAL := solve
 
 solve: .venv/.ready
 	$(RUN)/diversify solve instances/us-magnets.yaml
 
-test: .venv/.ready-dev
+test: .venv/.ready-dev browser
 	$(RUN)/pytest
 
 lint: .venv/.ready-dev
@@ -29,6 +29,10 @@ bench: .venv/.ready-dev
 # Solves every shipped case under the settings of its file in instances/expected, and checks the figures.
 cases: .venv/.ready-dev
 	$(RUN)/python -m tests.cases_expected
+
+# The report is tested in a real Chromium: that of the machine, or one that its package manager or playwright brings.
+browser: .venv/.ready-dev
+	@$(RUN)/python -m tests.browser
 
 clean:
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

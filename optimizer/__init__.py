@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optimizer.analysis.compare import compare
     from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
+    from optimizer.analysis.explain import Explanation, explain
     from optimizer.analysis.sensitivity import Sensitivity, sensitivity
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
@@ -36,6 +37,7 @@ _HOMES = {
     "analysis.compare": ("compare",),
     "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
+    "analysis.explain": ("Explanation", "explain"),
     "analysis.sensitivity": ("Sensitivity", "sensitivity"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
@@ -57,6 +59,7 @@ __all__ = [
     "Auditor",
     "Build",
     "Comparison",
+    "Explanation",
     "Finding",
     "Flows",
     "Instance",
@@ -75,6 +78,7 @@ __all__ = [
     "alternatives",
     "attack",
     "compare",
+    "explain",
     "forcing",
     "inspect",
     "load",

@@ -10,6 +10,7 @@ A file `instances/expected/<name>.yaml` says for `instances/<name>.yaml`, run by
         set: [policy.from=2031]     # as with --set (none)
         scenario: half              # as with --scenario (none)
         without: [stockpile]        # as with --without (none)
+        adversary: true             # as with --adversary (false)
         expect:
           status: gap
           total_cost: 1.2B ± 2 %
@@ -51,7 +52,7 @@ from optimizer.units import parse_amount, si
 
 INSTANCES = Path(__file__).parent.parent / "instances"
 EXPECTED = INSTANCES / "expected"
-KEYS = {"quick", "budget", "set", "scenario", "without", "expect", "note"}
+KEYS = {"quick", "budget", "set", "scenario", "without", "adversary", "expect", "note"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Run:
     overrides: tuple[str, ...] = ()
     scenario: str | None = None
     without: tuple[str, ...] = ()
+    adversary: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def _run(path: Path, name: str, entry: Mapping[str, Any], gap: float) -> Run:
         overrides=tuple(entry.get("set", ())),
         scenario=entry.get("scenario"),
         without=tuple(entry.get("without", ())),
+        adversary=bool(entry.get("adversary", False)),
     )
 
 
@@ -136,7 +139,8 @@ def set_up(instance: Path, run: Run) -> so.Instance:
 
 def solved(instance: Path, run: Run) -> so.Result:
     """The result of one run."""
-    return so.solve(set_up(instance, run), budget=run.budget, settings=so.Settings(gap=run.gap))
+    solve = so.withstand if run.adversary else so.solve
+    return solve(set_up(instance, run), budget=run.budget, settings=so.Settings(gap=run.gap))
 
 
 def check(run: Run, result: so.Result) -> list[Check]:

@@ -56,20 +56,31 @@ def test_output_shown_is_the_output_there_is(folder: Path, command: str, shown: 
         assert line.rstrip() in tidy, line
 
 
+def yaml_with(key: str) -> str:
+    """The one YAML block that has a key."""
+    (shown,) = (block for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if key in block)
+    return shown
+
+
 def test_instance_shown_is_the_instance_there_is() -> None:
-    shown, _ = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    shown = yaml_with("horizon:")
     file = (ROOT / "instances" / "tiny.yaml").read_text()
     for line in shown.splitlines():
         assert line in file
 
 
 def test_shocks_shown_can_stand_in_place_of_those_there_are() -> None:
-    _, shown = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    shown = yaml_with("ensembles:")
     data = yaml.safe_load((ROOT / "instances" / "tiny.yaml").read_text()) | yaml.safe_load(shown)
     names = [event.name for event in so.read(data).events]
     assert names[0] == "embargo@2027,12mo,50%"
     assert names[11:13] == ["embargo@2029,24mo,100%", "trouble#00001"]
     assert len(names) == 512
+
+
+def test_adversary_shown_is_the_one_of_the_command() -> None:
+    (command,) = re.findall(r'^\$ diversify attack instances/tiny.yaml --set "adversary=(.*)"$', TEXT, re.MULTILINE)
+    assert yaml.safe_load(yaml_with("adversary:"))["adversary"] == yaml.safe_load(command)
 
 
 def test_python_runs(folder: Path) -> None:

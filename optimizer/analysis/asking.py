@@ -6,8 +6,9 @@ stay warm where the variant differs in its policy only. Answers are plans proven
 not audited, for nobody is told to carry them out.
 """
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -96,17 +97,25 @@ class Asker:
         self._plan, self._active = plan, self._active | active
 
     def ask(
-        self, variant: Instance | None = None, question: Question = LEAST_COST, settings: Settings | None = None
+        self,
+        variant: Instance | None = None,
+        question: Question = LEAST_COST,
+        settings: Settings | None = None,
+        within: float | None = None,
     ) -> Found:
         """The best plan of a variant; of the instance itself where it is left out.
 
         With the usual question, the plan with the least gap where floors cannot be kept; with another one there is no
-        answer then.
+        answer then. After `within` seconds the best so far is taken; its plan may not survive every shock.
 
         Raises:
             SolverError: the solver failed.
         """
-        instance, settings, began = variant or self.instance, settings or self.settings, time.perf_counter()
+        with self._deadline(within):
+            return self._asked(variant or self.instance, question, settings or self.settings)
+
+    def _asked(self, instance: Instance, question: Question, settings: Settings) -> Found:
+        began = time.perf_counter()
         responder = self.responder(instance)
         if question.is_usual:
             strategy = chosen(settings.strategy, instance, responder, self._known(instance), self._plan)
@@ -117,6 +126,18 @@ class Asker:
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
         return replace(found, seconds=time.perf_counter() - began)
+
+    @contextlib.contextmanager
+    def _deadline(self, seconds: float | None) -> Iterator[None]:
+        """Inside, the clock runs out after so many seconds at the latest."""
+        limit = self.clock.limit
+        if seconds is not None:
+            end = time.perf_counter() - self.clock.started + seconds
+            self.clock.limit = end if limit is None else min(limit, end)
+        try:
+            yield
+        finally:
+            self.clock.limit = limit
 
     def responder(self, instance: Instance) -> Responder:
         """One that is warm for the instance, whatever its policy."""

@@ -35,7 +35,7 @@ def breakpoints(search: Search, case: str, resolution: float) -> tuple[list[Chan
     search.best([(case, budget) for budget in points])
     asked, is_whole = len(points), True
     while not search.clock.interrupted:
-        points = [budget for budget in points if search.has(case, budget)]
+        points = [budget for budget in points if search.is_planned(case, budget)]
         wide = [(low, high) for low, high in _changing(search, case, points) if high - low > 1.5 * unit]
         wide.sort(key=lambda pair: pair[0] - pair[1])
         middles = [round((low + high) / 2 / unit) * unit for low, high in wide][: max(0, MOST - asked)]
@@ -47,7 +47,7 @@ def breakpoints(search: Search, case: str, resolution: float) -> tuple[list[Chan
         points = sorted({*points, *middles})
     else:
         is_whole = False
-    points = [budget for budget in points if search.has(case, budget)]
+    points = [budget for budget in points if search.is_planned(case, budget)]
     changes = [
         Change(case, low, high, search.result(case, low), search.result(case, high))
         for low, high in _changing(search, case, points)

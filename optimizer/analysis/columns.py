@@ -104,6 +104,12 @@ def _asker(desk: Desk, instance: Instance, settings: Settings) -> Asker:
     return asker
 
 
+def leave(desk: Desk) -> None:
+    """Let those go who answered for the shocks."""
+    if "asker" in desk:
+        desk.pop("asker").__exit__()
+
+
 def _listener(desk: Desk) -> Listener:
     listener: Listener = desk.get("listener", _silent)
     return listener

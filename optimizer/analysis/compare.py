@@ -124,7 +124,7 @@ class _Comparing:
         search, own = self.search, self.search.cases[case].policy.budget
         search.best([(case, None)])
         self._least()
-        if not search.has(case, None):
+        if not search.is_planned(case, None):
             return [(case, None)]
         outlay = next((each.outlay for each in self.found.least), None)
         parts = chosen(search.result(case, None).outlay if outlay is None else outlay, own)
@@ -137,7 +137,8 @@ class _Comparing:
         search.best([(case, None) for case in search.cases])
         self._least()
         for case in search.cases:
-            if not search.has(case, None):
+            if not search.is_planned(case, None):
+                self.wanted.append((case, None))
                 continue
             outlay = next((each.outlay for each in self.found.least if each.case == case), None)
             unit = resolution * (outlay or search.result(case, None).outlay)
@@ -242,7 +243,7 @@ class _Comparing:
         steps = tuple(
             Step(case, budget, more, search.result(case, budget), search.result(case, budget + more))
             for case, budget, _ in shown
-            if search.has(case, budget + more)
+            if search.is_planned(case, budget + more)
         )
         self.found = replace(self.found, steps=steps)
         self._tell("next")

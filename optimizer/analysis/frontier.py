@@ -26,6 +26,8 @@ from optimizer.strategies.question import Question, outlay
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Budgets nearer to each other than this, relative to the larger, are one.
 ALIKE = 0.02
+# Gaps and costs nearer to each other than this are equal: a plan holds its gap no more exactly.
+EQUAL = 1e-6
 # A shock whose least margin is below this share bites.
 TIGHT = 1e-4
 
@@ -88,7 +90,7 @@ class Known:
         """The best plan of a larger budget, or of the same, where this one pays it as well."""
         larger = [each.result for each in self.points if _amount(each.budget) >= _amount(budget)]
         proven = [each for each in larger if each.status != "stopped" and fits(each, budget)]
-        return min(proven, key=worth, default=None)
+        return _best(proven)
 
     def start(self, budget: float | None) -> tuple[frozenset[str], Plan | None]:
         """Where the search for another budget begins: the shocks that are likely to bite, and a plan that it pays."""
@@ -96,17 +98,27 @@ class Known:
         larger = [each for each in self.points if _amount(each.budget) >= _amount(budget)] or self.points
         nearest = min(larger, key=lambda each: abs(_amount(each.budget, 1e300) - _amount(budget, 1e300)), default=None)
         first = frozenset(biting(nearest.result)) if nearest else frozenset()
-        return first, min(paid, key=worth).plan if paid else None
+        best = _best(paid)
+        return first, best.plan if best else None
 
     def best(self, budget: float | None, own: Result) -> Result:
         """The best of all plans that a budget pays; its own where that is as good."""
         paid = [each.result for each in self.points if fits(each.result, budget)]
-        best = min(paid, key=worth, default=own)
-        return best if worth(best) < worth(own) else own
+        best = _best([own, *paid])
+        assert best is not None
+        return best
 
 
 def _amount(budget: float | None, any_budget: float = math.inf) -> float:
     return any_budget if budget is None else budget
+
+
+def _best(results: Iterable[Result]) -> Result | None:
+    """The first of those that none is better than."""
+    best: Result | None = None
+    for result in results:
+        best = result if best is None or is_better(result, best) else best
+    return best
 
 
 def fits(result: Result, budget: float | None) -> bool:
@@ -244,9 +256,12 @@ def _in_words(instance: Instance, budget: float | None) -> str:
     return "any budget" if budget is None else f"a budget of {si(budget, instance.money)}"
 
 
-def worth(result: Result) -> tuple[float, float]:
-    """What plans are compared by: the gap, then the cost."""
-    return (result.survival_gap, result.total_cost)
+def is_better(one: Result, other: Result) -> bool:
+    """Whether a plan leaves a smaller gap, or as small a one at a lower cost."""
+    slack = EQUAL * max(one.survival_gap, other.survival_gap)
+    if abs(one.survival_gap - other.survival_gap) > slack:
+        return one.survival_gap < other.survival_gap
+    return one.total_cost < other.total_cost * (1.0 - EQUAL if other.total_cost > 0 else 1.0 + EQUAL)
 
 
 def biting(result: Result) -> Iterable[str]:

@@ -54,6 +54,7 @@ class Search:
         return self
 
     def __exit__(self, *about: object) -> None:
+        columns.leave(self._team.desk)
         self._team.__exit__(*about)
 
     def _hired(self, size: int) -> Team:
@@ -71,6 +72,10 @@ class Search:
     def has(self, case: str, budget: float | None) -> bool:
         """Whether a budget was asked and answered."""
         return (case, budget) in self._results
+
+    def is_planned(self, case: str, budget: float | None) -> bool:
+        """Whether there is a plan for a budget."""
+        return self.has(case, budget) and self._results[case, budget].baseline is not None
 
     def result(self, case: str, budget: float | None) -> Result:
         """The best plan of a budget, which may be that of another one."""
@@ -118,7 +123,7 @@ class Search:
     def _hire_for(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""
         if self._team.size == 1 and self.settings.jobs is None and count and seconds > LONG * count and cores() > 1:
-            self._team.__exit__()
+            self.__exit__()
             self._team = self._hired(cores())
 
     def _label(self, case: str, budget: float | None) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from optimizer.strategies.base import Step
 
 Budgets = Sequence[float | None] | Literal["auto"] | None
+Shown = Callable[[str, "Comparison"], None]
 
 
 @common.guarded
@@ -79,18 +80,21 @@ def compare(
     from optimizer.solver import Settings
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
-    with _progress() as (progress, hear):
-        found = find(
-            cases,
-            asked,
-            facts=() if quick else FACTS,
-            step=more,
-            resolution=resolution,
-            settings=settings,
-            heard=(lambda part, known: None) if json else _shown,
-            progress=progress,
-            listener=hear,
-        )
+    with _progress() as (progress, hear, pausing):
+        try:
+            found = find(
+                cases,
+                asked,
+                facts=() if quick else FACTS,
+                step=more,
+                resolution=resolution,
+                settings=settings,
+                heard=(lambda part, known: None) if json else pausing(_shown),
+                progress=progress,
+                listener=hear,
+            )
+        except KeyboardInterrupt:
+            common.complain("stopped before everything was known.", common.STOPPED)
     if json:
         import json as text
 
@@ -178,9 +182,12 @@ def _named(files: Sequence[str], file: str, variant: str) -> str:
     return (variant or "plain") if len(files) == 1 else f"{stem}, {variant}" if variant else stem
 
 
+Telling = tuple[Callable[[str, int, int], None], Callable[["Step"], None], Callable[[Shown], Shown]]
+
+
 @contextlib.contextmanager
-def _progress() -> Iterator[tuple[Callable[[str, int, int], None], Callable[["Step"], None]]]:
-    """A line on stderr for each answer, and on a terminal a bar below them."""
+def _progress() -> Iterator[Telling]:
+    """A line on stderr for each answer, on a terminal a bar below them; the last keeps it out of an answer's way."""
     console = common.messages()
 
     def hear(step: "Step") -> None:
@@ -193,12 +200,13 @@ def _progress() -> Iterator[tuple[Callable[[str, int, int], None], Callable[["St
             if what:
                 console.print(f"{done} of {size}: {what}")
 
-        yield say, hear
+        yield say, hear, lambda show: show
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     parts = (TextColumn("searching"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*parts, console=console, transient=True) as bar:
+    # The answer goes to stdout, whatever stdout is.
+    with Progress(*parts, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("", total=None)
 
         def tell(what: str, done: int, size: int) -> None:
@@ -206,7 +214,15 @@ def _progress() -> Iterator[tuple[Callable[[str, int, int], None], Callable[["St
             if what:
                 bar.console.print(what)
 
-        yield tell, hear
+        def pausing(show: Shown) -> Shown:
+            def shown(part: str, known: "Comparison") -> None:
+                bar.stop()
+                show(part, known)
+                bar.start()
+
+            return shown
+
+        yield tell, hear, pausing
 
 
 def _draw(found: "Comparison", path: Path) -> None:

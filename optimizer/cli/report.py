@@ -53,12 +53,15 @@ def report(
     limit = common.amount(budget, "--budget")
     amounts = None if budgets is None else [common.amount(each, "--budgets") or 0.0 for each in budgets.split(",")]
 
+    from optimizer.analysis.frontier import alone
     from optimizer.solver import Settings
 
     instance, result = common.planned(source, limit, set_ or (), scenario, time_limit)
     if instance_ is not None:
         result = common.commented(result, str(instance_))
-    found = _found(instance, result, quick, amounts, Settings(gap=gap, time_limit=time_limit))
+    found = alone(instance, result)
+    if not quick and result.baseline is not None:
+        found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
 
     from optimizer.report.figures.book import book
 
@@ -76,16 +79,12 @@ def report(
     raise typer.Exit(common.STOPPED if found.stopped else common.exit_code(result))
 
 
-def _found(
-    instance: "Instance", result: "Result", quick: bool, budgets: list[float] | None, settings: "Settings"
-) -> "Frontier":
+def searched(instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings") -> "Frontier":
     """The frontier, as far as it was waited for; the plan at hand alone where there is no more."""
     from dataclasses import replace
 
     from optimizer.analysis.frontier import alone, frontier
 
-    if quick or result.baseline is None:
-        return alone(instance, result)
     try:
         with common.progress(instance.money) as listener:
             return frontier(instance, result, budgets, settings, listener, _told)
@@ -94,4 +93,4 @@ def _found(
 
 
 def _told(what: str, number: int, size: int) -> None:
-    common.say(f"Frontier: {what}" + (f", {number} of {size}" if size else "") + " (Ctrl-C: the page as far as known)")
+    common.say(f"Frontier: {what}" + (f", {number} of {size}" if size else "") + " (Ctrl-C: what is known so far)")

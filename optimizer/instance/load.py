@@ -19,9 +19,10 @@ from optimizer.ensembles import EnsembleSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
-from optimizer.instance.document import Document, Place, override, parse, walk
+from optimizer.instance.document import Document, Place, override, walk
 from optimizer.instance.draft import Draft
 from optimizer.instance.home import at_home, complete, cuts_at_home
+from optimizer.instance.opening import opened
 from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
 from optimizer.instance.scenarios import KEY as SCENARIOS
 from optimizer.instance.scenarios import malformed, of_scenario, played, usable
@@ -48,14 +49,14 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
     """Read and check an instance file.
 
     Args:
-        path: a YAML or JSON file.
+        path: a YAML or JSON file, or an Excel workbook.
         overrides: assignments such as ``demands.ev_motors.survival=0.6``, checked like the file.
 
     Returns:
         The instance.
 
     Raises:
-        InstanceError: with every finding, each with file, line, what is wrong and the cure.
+        InstanceError: with every finding, each with file, line or cell, what is wrong and the cure.
     """
     instance, _ = inspect(path, overrides)
     return instance
@@ -63,13 +64,7 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
 
 def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instance, tuple[Finding, ...]]:
     """Like `load`, with the warnings: what is allowed, but looks like a slip."""
-    file = FilePath(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise InstanceError([Finding(str(path), None, "", f"cannot be read: {reason}", "Check the path.")]) from None
-    document = parse(text, str(path))
+    document = opened(path)
     for assignment in overrides:
         override(document, assignment)
     return checked(document)

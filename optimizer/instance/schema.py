@@ -235,6 +235,10 @@ class Instance(Described):
         listed = {name: spec for name, spec in self.shocks.items() if self.adversary.members(name) is None}
         return self if len(listed) == len(self.shocks) else self._changed(shocks=listed)
 
+    def having(self, **parts: object) -> "Instance":
+        """The same instance with other demands, options or shocks: whole sections, by name, that are known to fit."""
+        return self._changed(**parts)
+
     def without_ensembles(self) -> "Instance":
         """The same instance with its listed shocks only."""
         return self._changed(ensembles={})

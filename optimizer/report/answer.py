@@ -20,7 +20,7 @@ def answer(instance: Instance, result: Result) -> Panel:
     """Survives or not, what it costs, and what doing nothing would mean."""
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
-    grid.add_column()
+    grid.add_column(overflow="fold")
     for label, text in facts(instance, result):
         grid.add_row(label, text)
     style = STYLES[result.status]

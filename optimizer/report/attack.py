@@ -12,7 +12,7 @@ from optimizer.analysis.blows import Blow
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import STYLES, headline, proof
 from optimizer.report.builds import builds, stocks
-from optimizer.report.words import named, percent, plural, table
+from optimizer.report.words import adversary_words, named, percent, plural, table
 from optimizer.units import si
 
 MOST = 24
@@ -52,7 +52,7 @@ def _of_result(found: Onslaught) -> Iterator[str]:
 def _answer(found: Onslaught) -> Panel:
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
-    grid.add_column()
+    grid.add_column(overflow="fold")
     for label, text in _lines(found):
         grid.add_row(label, text)
     style = STYLES["stopped" if found.is_unproven else "survives" if found.survives else "gap"]
@@ -68,7 +68,7 @@ def _headline(found: Onslaught) -> str:
     if found.stopped:
         return "STOPPED before every attack was looked at"
     if found.worst is not None and found.worst.breaks:
-        return f"BROKEN by attacks that {means} can buy; the worst is {found.worst.name}"
+        return f"BROKEN by attacks that {means} can buy"
     return f"HOLDS against every attack that {means} can buy"
 
 
@@ -85,22 +85,11 @@ def _lines(found: Onslaught) -> Iterator[tuple[str, str]]:
     if not found.is_given:
         yield "Total cost", f"{si(result.total_cost, money, 4)}, present value {proof(result)}"
         yield "Outlay", f"{si(result.outlay, money, 4)}, undiscounted"
-    yield "Adversary", _adversary(found)
+    yield "Adversary", adversary_words(found.instance)
     yield "Worst attack", _worst(found)
     yield "Breaks at", _breaking(found)
     if found.unaware is not None:
         yield "Unaware", _unaware(found)
-
-
-def _adversary(found: Onslaught) -> str:
-    adversary = found.instance.adversary
-    assert adversary is not None
-    means, targets = si(adversary.attack_budget, found.instance.money), plural(len(adversary.targets), "target")
-    sets = "more sets than can be tried" if found.sets is None else plural(found.sets, "set")
-    months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
-    starts = adversary.starts.labels
-    when = f"from {starts[0]} on" if len(starts) == 1 else f"from any of {len(starts)} starts on"
-    return f"{means} to spend on {targets}: {sets} to choose from, for {months} {when}"
 
 
 def _worst(found: Onslaught) -> str:
@@ -111,10 +100,10 @@ def _worst(found: Onslaught) -> str:
         return "not known" if found.stopped else "nothing that he can afford leaves any segment short"
     if worst.breaks:
         below = sum(harm.below_floor for harm in worst.segments.values())
-        return f"{_called(worst, money)} leaves {si(below, 't')} below the floors, {si(worst.gap, money)}"
+        return f"{_called(found, worst)}: {si(below, 't')} below the floors, {si(worst.gap, money)}"
     unserved = sum(harm.unserved for harm in worst.segments.values())
-    what = f"leaves {si(unserved, 't')} unserved above the floors, {si(worst.damage, money)} at shortage cost"
-    return f"no floor breaks; {_called(worst, money)} {what}"
+    what = f"{si(unserved, 't')} unserved above the floors, {si(worst.damage, money)} at shortage cost"
+    return f"no floor breaks; most is left unserved by {_called(found, worst)}: {what}"
 
 
 def _breaking(found: Onslaught) -> str:
@@ -140,11 +129,15 @@ def _unaware(found: Onslaught) -> str:
         return f"the plan for the listed shocks alone {saves}, and holds against every attack as well"
     below = sum(harm.below_floor for harm in unaware.worst.segments.values())
     hurt = f"leaves it {si(below, 't')} below the floors, {si(unaware.worst.gap, money)}"
-    return f"the plan for the listed shocks alone {saves}; {_called(unaware.worst, money)} {hurt}"
+    return f"the plan for the listed shocks alone {saves}; {_called(found, unaware.worst)} {hurt}"
 
 
-def _called(blow: Blow, money: str) -> str:
-    return f"{blow.name} for {si(blow.price, money)}"
+def _called(found: Onslaught, blow: Blow) -> str:
+    return f"{_struck(found, blow)}, for {si(blow.price, found.instance.money)}"
+
+
+def _struck(found: Onslaught, blow: Blow) -> str:
+    return f"{_targets(found.instance, blow)} from {blow.first} on"
 
 
 def _targets(instance: Instance, blow: Blow) -> str:
@@ -188,7 +181,7 @@ def _segments(found: Onslaught) -> Table | None:
     caption = (
         "Over the window; served: in the period with the least margin, % of demand. Segments served whole: not shown."
     )
-    shown = table(f"The worst attack that he can afford: {worst.name}", caption=caption)
+    shown = table(f"The worst attack that he can afford, {_window(worst)}", caption=caption)
     shown.add_column("Segment", overflow="fold")
     shown.add_column("Served/floor", justify="right", no_wrap=True)
     shown.add_column("Unserved\nt", justify="right", no_wrap=True)
@@ -219,9 +212,14 @@ def _starts(found: Onslaught) -> Table | None:
         worst, least = each.worst, each.cheapest
         shown.add_row(
             each.start,
-            "none breaks a floor" if worst is None else _targets(found.instance, worst),
-            Text(si(worst.gap), style="bold red") if worst is not None else "0",
-            "never" if least is None else si(least.price),
+            _none(found, "none breaks a floor") if worst is None else _targets(found.instance, worst),
+            Text(si(worst.gap), style="bold red") if worst is not None else _none(found, "0"),
+            _none(found, "never") if least is None else si(least.price),
             "–" if least is None else _targets(found.instance, least),
         )
     return shown
+
+
+def _none(found: Onslaught, what: str) -> str:
+    """Where nothing was found, which means something only if the time did not run out."""
+    return "not known" if found.stopped else what

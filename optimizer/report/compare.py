@@ -9,7 +9,7 @@ from rich.text import Text
 
 from optimizer.analysis.comparison import Column, Comparison, sizes, survived, years
 from optimizer.instance.schema import Instance
-from optimizer.report.compare_facts import alone, breakpoints, least, steps
+from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, least, steps
 from optimizer.report.compare_plot import drawn
 from optimizer.report.words import LINE, named, percent, plural, table
 from optimizer.result import Result
@@ -89,8 +89,11 @@ def _of_case(comparison: Comparison, case: str) -> str:
     first = kept[0]
     at = "any budget" if first.budget is None else f"a budget of {si(first.budget, money, 4)}"
     below = [column for column in columns if not column.result.survives]
-    tail = f"; with {si(below[-1].budget or 0.0, money, 4)} {len(survived(below[-1].result))}" if below else ""
-    return f"{title}: survives all {count} with {at}{tail}."
+    tail = ""
+    if below:
+        less, then = below[-1].budget or 0.0, len(survived(below[-1].result))
+        tail = f"; with {si(less, money, 4)} it survives {then} of {count}"
+    return f"{title}: survives every shock with {at}{tail}."
 
 
 # The table.
@@ -192,7 +195,7 @@ class _Rows:
                 moved = was is not None and abs(was.worst_service - worst.worst_service) >= 0.005
                 mark = "✗ " if worst.shocks_failed else ""
                 style = FAILS if worst.shocks_failed else CHANGED if moved else ""
-                cells.append(Text(mark + percent(worst.worst_service), style=style))
+                cells.append(Text(mark + percent(max(0.0, worst.worst_service)), style=style))
             yield self._named(d), cells
 
     def _dependence(self) -> Iterator[Row]:
@@ -224,7 +227,7 @@ class _Rows:
         if before is None:
             return Text(text, style="" if size else "dim")
         was = bought[0 if self.by_case else i - 1].get(o, 0.0)
-        if abs(size - was) <= 5e-3 * max(size, was):
+        if abs(size - was) <= NOTICEABLE * max(size, was):
             moved = bool(size) and years(before, o) != years(self.columns[i].result, o)
             return Text(f"◆ {text}" if moved else text, style=CHANGED if moved else "" if size else "dim")
         return Text(f"{'▲' if size > was else '▼'} {text}", style=f"{CHANGED} {'cyan' if size > was else 'magenta'}")
@@ -271,7 +274,7 @@ def _share(top: tuple[str, float], *, is_named: bool) -> Text:
         return Text("–", style="dim")
     over = part > LINE
     said = f"{percent(part)}{' !' if over else ''}"
-    return Text(f"{said}\n{region}" if is_named else said, style="red" if over else "")
+    return Text(f"{said}\n{region.replace('_', ' ')}" if is_named else said, style="red" if over else "")
 
 
 def _matrix(comparison: Comparison, width: int) -> Table:

@@ -8,7 +8,7 @@ from optimizer.analysis.summary import MEASURED, Hit, Summary
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.report.preview import preview_table
-from optimizer.report.words import listed, named, percent, plural, sized, table
+from optimizer.report.words import adversary_words, listed, named, percent, plural, sized, table
 from optimizer.units import si
 
 
@@ -30,6 +30,8 @@ def show_summary(file: str, instance: Instance, summary: Summary, console: Conso
         + " (as the solver sees them)",
         "Bought in peace": _peace(instance, summary),
     }
+    if instance.adversary is not None:
+        lines["Adversary"] = adversary_words(instance)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()

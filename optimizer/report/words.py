@@ -12,6 +12,8 @@ from optimizer.levers import Sized, Stockpile
 from optimizer.units import si
 
 LINE = 0.65
+# Sets of targets are counted up to so many.
+SETS = 1000
 
 
 def named(instance: Instance, owner: str) -> str:
@@ -23,6 +25,11 @@ def named(instance: Instance, owner: str) -> str:
         if owner in section:
             return section[owner].name or owner
     return owner
+
+
+def spaced(region: str) -> str:
+    """The key of a region for reading: ``united kingdom``."""
+    return region.replace("_", " ")
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -74,3 +81,17 @@ def listed(names: Sequence[str], most: int = 4) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 shock``, ``2 shocks``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def adversary_words(instance: Instance) -> str:
+    """What an instance's adversary has, what he can choose from, and when."""
+    adversary, horizon = instance.adversary, instance.horizon
+    if adversary is None:
+        return "none"
+    means, targets = si(adversary.attack_budget, instance.money), plural(len(adversary.targets), "target")
+    found = adversary.maximal(SETS)
+    sets = f"more than {SETS:,} sets" if found is None else plural(len(found), "set")
+    months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
+    starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
+    when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"
+    return f"{means} to spend on {targets}: {sets} to choose from, for {months} {when}"

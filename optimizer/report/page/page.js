@@ -59,11 +59,11 @@ function repaint(chosen) { paint(chosen); drawTimeline(); drawLasting(); stale(.
 $("slider").addEventListener("input", event => go(Number(event.target.value)));
 $("own").addEventListener("click", () => { go(book.frontier.own); $("slider").focus(); });
 $("heat").addEventListener("keydown", onHeatKey);
-$("chain-path").addEventListener("change", event => { state.path = event.target.value; drawChainControls(); stale("sankey"); });
-$("chain-when").addEventListener("change", event => { state.when = Number(event.target.value); stale("sankey"); });
-$("chain-unit").addEventListener("change", event => { state.unit = Number(event.target.value); stale("sankey"); });
-$("commodity").addEventListener("change", event => { state.commodity = event.target.value; stale("shares"); });
-$("cost-mode").addEventListener("change", event => { state.mode = event.target.value; stale("waterfall"); });
+$("chain-path").addEventListener("change", event => { state.path = event.target.value; drawChainControls(); drawNow("sankey"); });
+$("chain-when").addEventListener("change", event => { state.when = Number(event.target.value); drawNow("sankey"); });
+$("chain-unit").addEventListener("change", event => { state.unit = Number(event.target.value); drawNow("sankey"); });
+$("commodity").addEventListener("change", event => { state.commodity = event.target.value; drawNow("shares"); });
+$("cost-mode").addEventListener("change", event => { state.mode = event.target.value; drawNow("waterfall"); });
 $("lasting-year").addEventListener("change", event => { state.year = event.target.value === "worst" ? "worst" : Number(event.target.value); drawLasting(); });
 $("lasting-all").addEventListener("click", () => { state.all = !state.all; drawLasting(); });
 $("find").addEventListener("input", event => { state.find = event.target.value; drawSources(); });

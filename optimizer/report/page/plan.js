@@ -108,7 +108,7 @@ function drawTimeline() {
   fill("levers", kinds.map(kind => make("span", {}, make("i", {style: `background:${leverColour(kind)}`}), kind)));
   if (!moves.length) { fill("timeline", make("p", {}, "Nothing is bought.")); return; }
   const rows = moves.map(move => make("div", {class: "row"},
-    make("div", {}, make("strong", {}, move.name + marks(move)), make("small", {}, `${move.kind}${move.region ? `, ${move.region}` : ""} · ${when(move)}`)),
+    make("div", {}, make("strong", {}, move.name + marks(move)), make("small", {}, `${move.kind}${move.region ? `, ${spaced(move.region)}` : ""} · ${when(move)}`)),
     bars(move),
     make("div", {class: "far"}, move.size_words, make("small", {}, money(move.paid)))));
   const notes = [];
@@ -117,5 +117,5 @@ function drawTimeline() {
   fill("timeline", axis(), rows, notes.length ? make("p", {class: "hint"}, notes.join(" ")) : null,
     make("details", {class: "behind"}, make("summary", {}, "The numbers as a table"), make("div", {class: "scroll", role: "region", tabindex: "0", "aria-labelledby": "plan-h"},
       table(`What is bought; money in ${book.currency}, undiscounted`, ["Option", "Lever", "Region", "Decided", "On line", ">Size", ">Paid", ">Counts to budget", "Ramp"],
-        moves.map(move => [move.name + marks(move), move.kind, move.region || "–", move.decided, move.on_line, move.size_words, money(move.paid), money(move.counted), ramp(move) || "–"])))));
+        moves.map(move => [move.name + marks(move), move.kind, spaced(move.region) || "–", move.decided, move.on_line, move.size_words, money(move.paid), money(move.counted), ramp(move) || "–"])))));
 }

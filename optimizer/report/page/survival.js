@@ -69,8 +69,7 @@ function choose(shock, segment) {
     button.setAttribute("aria-pressed", String(chosen));
     button.tabIndex = chosen ? 0 : -1;
   }
-  stale("path");
-  if (due.has("path")) drawNow("path");
+  drawNow("path");
 }
 
 function onHeatKey(event) {

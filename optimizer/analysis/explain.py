@@ -1,0 +1,169 @@
+"""Why this plan, or why none: the plan, then one finding after the other, the most useful first.
+
+survives   what each shock, lever, floor and delay is worth, and by when each build has to be ordered
+fails      repairs, each alone sufficient, and the irreducible reason
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optimizer.analysis.asking import WHAT_IF, Asker
+from optimizer.analysis.explain_ask import EACH, WhatIfs
+from optimizer.analysis.explain_dates import Deadline, deadlines
+from optimizer.analysis.explain_prices import Prices, Worth
+from optimizer.analysis.explain_reason import Reason, reason
+from optimizer.analysis.explain_repairs import Repair, least_budget, less_demand, scaled_floors, shorter, sooner
+from optimizer.analysis.solve import solve
+from optimizer.instance.schema import Instance
+from optimizer.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.strategies.base import Listener, Step
+
+Part = Result | Reason | Repair | Worth | Deadline
+# How near the plan itself is proven.
+PLAN = 1e-4
+CLASH = "the rules contradict each other all the same"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A plan and why it is as it is.
+
+    Attributes:
+        result: the plan, audited.
+        gap: to which what-ifs are proven, relative to the price of survival; where nothing survives, to their own cost.
+        within: the same in money; None where nothing survives.
+        worths: where the plan survives, what each part of it is worth.
+        deadlines: where the plan survives, by when each part of it has to be ordered.
+        repairs: where nothing survives, what would mend it, in the order in which they were found.
+        reason: where nothing survives, why; None where it was not found in time.
+        is_complete: whether every question was put.
+    """
+
+    result: Result
+    gap: float
+    within: float | None = None
+    worths: tuple[Worth, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    reason: Reason | None = None
+    is_complete: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the README."""
+        return {
+            "instance": self.result.instance,
+            "currency": self.result.currency,
+            "status": self.result.status,
+            "complete": self.is_complete,
+            "gap": self.gap,
+            "within": self.within,
+            "plan": self.result.to_dict(whole=False),
+            "worths": [asdict(worth) for worth in self.worths],
+            "deadlines": [asdict(deadline) for deadline in self.deadlines],
+            "reason": None if self.reason is None else asdict(self.reason),
+            "repairs": [asdict(repair) for repair in self.repairs],
+        }
+
+
+def explain(
+    instance: Instance,
+    budget: float | None = None,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    heard: Callable[[Part], None] = lambda part: None,
+    progress: Callable[[str], None] = lambda words: None,
+    notes: tuple[str, ...] = (),
+) -> Explanation:
+    """Solve, then ask why.
+
+    Args:
+        instance: the instance.
+        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        settings: `gap` is that of what-ifs, 0.005 unless told; `time_limit` is for everything together.
+        listener: hears every step of every search.
+        heard: is given the plan's result and then every finding, as soon as it is known.
+        progress: is told in words what is being asked.
+        notes: what the caller wants to be said beside the plan.
+
+    Returns:
+        All that was found; `is_complete` is false where the time ran out, or Ctrl-C was pressed.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    settings = settings or Settings(gap=WHAT_IF)
+    if budget is not None:
+        instance = instance.with_budget(budget)
+    clock, hear = Clock(settings.time_limit), listener or (lambda step: None)
+    with Asker(instance, settings, clock, hear) as asker:
+        own = replace(settings, gap=min(PLAN, settings.gap))
+        result = solve(instance, None, own, listener, notes, responder=asker.responder(instance))
+        heard(result)
+        explanation = Explanation(result, settings.gap)
+        if result.status == "stopped":
+            return explanation
+        survives = result.status == "survives"
+        if survives:
+            within = _within(settings.gap, result)
+            explanation = replace(explanation, within=within)
+            asker.settings = replace(settings, gap=within / max(abs(result.total_cost), 1e-12))
+        with interruptible(clock, lambda: hear(Step("stopping", 0.0))):
+            what = WhatIfs(instance, asker, EACH, progress)
+            for part in _surviving(what, result) if survives else _failing(what, result):
+                heard(part)
+                explanation = _with(explanation, part)
+        return replace(explanation, is_complete=not clock.is_over)
+
+
+def _within(gap: float, result: Result) -> float:
+    """To how much money what-ifs are proven: total cost says little of what survival costs."""
+    price = result.price_of_survival
+    return gap * (price if price is not None and price > PLAN * abs(result.total_cost) else abs(result.total_cost))
+
+
+def _with(explanation: Explanation, part: Part) -> Explanation:
+    if isinstance(part, Repair):
+        return replace(explanation, repairs=(*explanation.repairs, part))
+    if isinstance(part, Reason):
+        return replace(explanation, reason=part)
+    if isinstance(part, Worth):
+        return replace(explanation, worths=(*explanation.worths, part))
+    if isinstance(part, Deadline):
+        return replace(explanation, deadlines=(*explanation.deadlines, part))
+    return explanation
+
+
+def _surviving(what: WhatIfs, result: Result) -> Iterator[Part]:
+    """Worths and deadlines."""
+    what.asker.learn(result.plan, frozenset())
+    found = what.ask("which shocks bite")
+    everyone = frozenset(event.name for event in what.instance.events)
+    prices = Prices(what, result, found.active if found.status == "optimal" else everyone)
+    yield from prices.all()
+    yield from deadlines(what, result.plan, prices.lost)
+
+
+def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:
+    """Repairs and the reason."""
+    hardest = [each.name for each in sorted(result.shocks, key=lambda each: -each.gap) if not each.survives]
+    is_money: bool | None = False
+    for repair in least_budget(what):
+        is_money = repair.works
+        yield _said(repair, result)
+    if not what.is_over:
+        yield from (_said(repair, result) for repair in scaled_floors(what, hardest))
+    if not what.is_over and result.status == "gap":
+        found = reason(what, result, is_money=is_money is not False)
+        if found is not None:
+            yield found
+    for step in (shorter, less_demand, sooner):
+        if not what.is_over:
+            yield from (_said(repair, result) for repair in step(what))
+
+
+def _said(repair: Repair, result: Result) -> Repair:
+    """Where rules contradict each other, that is why a repair does not work."""
+    return replace(repair, why=CLASH) if repair.works is False and result.status == "none" else repair

@@ -1,0 +1,80 @@
+"""diversify explain: why this plan, or why none survives and what would."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli import common
+
+if TYPE_CHECKING:
+    from optimizer.analysis.explain import Explanation
+    from optimizer.strategies.base import Listener
+
+
+@common.guarded
+def explain(
+    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON.")],
+    budget: Annotated[
+        str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
+    ] = None,
+    without: common.LeftOut = None,
+    force: common.Forced = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
+    ] = None,
+    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which what-ifs are proven.")] = 0.005,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, help="Seconds for everything; then what is known is printed.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
+    ] = None,
+    set_: common.Overrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Tell why the plan is as it is; where nothing survives, why, and what would mend it.
+
+    The plan comes first, then one finding after the other. Exit codes: those of `solve`; 5 where the time ran out, or
+    Ctrl-C was pressed, before every question was answered (what is known is printed).
+    """
+    limit = common.amount(budget, "--budget")
+    reduced = common.prepared(file, set_ or (), scenario, common.forces(force or ()), without or ())
+    instance = reduced.instance if limit is None else reduced.instance.with_budget(limit)
+
+    from optimizer.analysis.explain import explain as ask
+    from optimizer.report.explain import Explaining
+    from optimizer.solver import Settings
+
+    for note in reduced.notes:
+        common.say(note)
+    shown = Explaining(instance)
+    settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
+    heard = (lambda part: None) if json else shown.show
+    with _progress(instance.money) as (listener, tell):
+        found = ask(instance, None, settings, listener, heard, tell, reduced.notes)
+    if json:
+        import json as text
+
+        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        shown.end(found)
+    raise typer.Exit(_code(found))
+
+
+def _code(found: "Explanation") -> int:
+    return common.exit_code(found.result) if found.is_complete else common.STOPPED
+
+
+@contextlib.contextmanager
+def _progress(money: str) -> Iterator[tuple["Listener", Callable[[str], None]]]:
+    """On a terminal what is being asked, and where the search stands; elsewhere a line for each question."""
+    with common.progress(money) as listener:
+        console, asking = common.messages(), [""]
+
+        def tell(words: str) -> None:
+            asking[0] = words
+            console.print(f"asking: {words}")
+
+        yield (lambda step: None if asking[0] and not console.is_terminal else listener(step)), tell

@@ -1,0 +1,294 @@
+"""How an explanation looks: the plan's answer, then one finding after the other as they become known."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.analysis.explain import Explanation, Part
+from optimizer.analysis.explain_dates import Deadline
+from optimizer.analysis.explain_prices import Worth
+from optimizer.analysis.explain_reason import Reason
+from optimizer.analysis.explain_repairs import Repair
+from optimizer.instance.schema import Instance
+from optimizer.report.answer import answer
+from optimizer.report.builds import builds
+from optimizer.report.tables import binding
+from optimizer.report.words import listed, named, percent, plural
+from optimizer.result import Result
+from optimizer.units import si
+
+LABEL, FIGURE = 16, 16
+HEADINGS = {
+    "shock": "Each shock: the cost of the plan without it",
+    "family": "All windows of a shock: the cost of the plan without them",
+    "lever": "Each lever: the cost of the plan without it",
+    "kind": "All levers of a kind: the cost of the plan without them",
+    "dearer floor": "Each floor: one point more, one point less",
+    "cheaper floor": "Each floor: one point more, one point less",
+    "later": "Each build: if it comes later",
+    "sooner": "Each build: if it could come sooner",
+}
+TITLES = {"budget": "More budget", "floors": "Lower floors", "length": "Shorter shocks"}
+
+
+class Explaining:
+    """Prints each part under the heading that it belongs to.
+
+    Args:
+        instance: what is explained.
+        console: where to; stdout where it is left out.
+    """
+
+    def __init__(self, instance: Instance, console: Console | None = None) -> None:
+        self.instance = instance
+        self.console = console or Console(highlight=False, markup=False, emoji=False)
+        self.heading, self.more = "", "Repairs"
+        self.useless: list[Repair] = []
+
+    def show(self, part: Part) -> None:
+        """Print one part; segments and builds that cannot mend anything alone are kept for one line together."""
+        if isinstance(part, Repair) and part.works is False and part.of is not None:
+            if self.useless and self.useless[0].kind != part.kind:
+                self._tell_useless()
+            self.useless.append(part)
+            return
+        if not isinstance(part, Repair) or (self.useless and part.kind != self.useless[0].kind):
+            self._tell_useless()
+        if isinstance(part, Result):
+            self._first(part)
+        elif isinstance(part, Reason):
+            self._under("Why nothing survives")
+            for bullet, line in _reason(self.instance, part):
+                grid = Table.grid(padding=(0, 1))
+                grid.add_column(no_wrap=True)
+                grid.add_column()
+                grid.add_row(" –", line)
+                self.console.print(grid if bullet else Text(line))
+            self.more = "More repairs"
+        elif isinstance(part, Worth):
+            self._under(_heading(part))
+            self._line(*_worth(self.instance, part))
+        elif isinstance(part, Deadline):
+            self._under("By when each has to be ordered")
+            self._line(named(self.instance, part.option), *_deadline(part))
+        else:
+            self._under(f"{self.more}, each enough by itself")
+            self._row(_title(self.instance, part), _repair(self.instance, part), _mark(part.works))
+
+    def _tell_useless(self) -> None:
+        if self.useless:
+            some, self.useless = self.useless, []
+            title = "Less demand:" if some[0].kind == "demand" else "Sooner:"
+            names = ", ".join(named(self.instance, str(each.of)) for each in some)
+            size = ", not even without any of it" if some[0].kind == "demand" else ", not even without any lead time"
+            alone = "cannot work alone" if len(some) == 1 else "none of them can work alone"
+            self._under(f"{self.more}, each enough by itself")
+            self._row(f"{title} others", f"{alone}{size}: {names}.", _mark(False))
+
+    def end(self, explanation: Explanation) -> None:
+        """The last line: how sure all this is."""
+        self._tell_useless()
+        self.console.print()
+        gap, within = percent(explanation.gap, 1), explanation.within
+        sure = f"What-ifs are proven to {gap} of their cost"
+        if within is not None:
+            sure = f"What-ifs are proven within {si(within, self.instance.money)}, {gap} of the price of survival"
+        sure += ", unless said otherwise."
+        late = "" if explanation.is_complete else " Stopped before every question was answered."
+        self.console.print(Text(sure + late, style="dim"))
+
+    def _first(self, result: Result) -> None:
+        """The answer, the plan, and what binds."""
+        self.console.print(answer(self.instance, result))
+        parts: list[RenderableType | None] = [builds(self.instance, result, self.console.width), binding(result)]
+        for part in parts:
+            if part is not None and result.baseline is not None:
+                self.console.print()
+                self.console.print(part)
+        for note in result.notes:
+            self.console.print(Text(note, style="yellow"))
+
+    def _under(self, heading: str) -> None:
+        if heading != self.heading:
+            self.console.print()
+            self.console.print(Text(heading, style="bold"))
+            self.heading = heading
+
+    def _line(self, title: str, figure: str, text: str) -> None:
+        """A title, a figure to the right of it, and what is to be said of it."""
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(ratio=4, overflow="fold")
+        grid.add_column(width=FIGURE, justify="right")
+        grid.add_column(ratio=5)
+        grid.add_row(title, Text(figure, style="bold"), Text(text, style="dim"))
+        self.console.print(grid)
+
+    def _row(self, title: str, text: str, mark: Text) -> None:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column(width=LABEL)
+        grid.add_column()
+        grid.add_row(mark, title, text)
+        self.console.print(grid)
+
+
+def _mark(works: bool | None) -> Text:
+    marks = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
+    return marks[works]
+
+
+def _title(instance: Instance, repair: Repair) -> str:
+    who = named(instance, repair.of) if repair.of else ""
+    if repair.kind == "sooner":
+        return f"Sooner: {who or 'all builds'}"
+    if repair.kind == "demand":
+        return f"Less demand: {who or 'all'}"
+    return TITLES[repair.kind]
+
+
+def _repair(instance: Instance, repair: Repair) -> str:
+    if not repair.works:
+        return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
+    sizes = {"budget": _money, "floors": _floors, "length": _length, "sooner": _sooner, "demand": _demand}
+    return f"{sizes[repair.kind](instance, repair)} {_price(instance, repair)}"
+
+
+def _price(instance: Instance, repair: Repair) -> str:
+    if repair.cost is None or repair.outlay is None:
+        return "The time ran out before its price was known."
+    proven = "" if repair.is_proven else " (not proven least)"
+    return (
+        f"Then the plan costs {si(repair.cost, instance.money, 4)}{proven}, "
+        f"with an outlay of {si(repair.outlay, instance.money)}."
+    )
+
+
+def _money(instance: Instance, repair: Repair) -> str:
+    amount, budget = repair.amount or 0.0, instance.policy.budget
+    less = "" if repair.beyond is None else f" Less than {si(repair.beyond, instance.money, 5)} is proven not to do."
+    more = (
+        "" if budget is None else f", {si(amount - budget, instance.money)} more than the {si(budget, instance.money)}"
+    )
+    return (
+        f"{si(amount, instance.money, 5)}{more} there are.{less}" if more else f"{si(amount, instance.money, 5)}.{less}"
+    )
+
+
+def _floors(instance: Instance, repair: Repair) -> str:
+    amount, horizon = repair.amount or 0.0, instance.horizon
+    if amount >= 1.0:
+        return "the floors can be kept as they are."
+    parts = []
+    for d, floors in repair.floors.items():
+        first, last = floors[horizon.start], floors[horizon.end]
+        one = (
+            f"{percent(first, 1)}"
+            if first == last
+            else f"{percent(first, 1)} in {horizon.start}, {percent(last, 1)} in {horizon.end}"
+        )
+        parts.append(f"{named(instance, d)} {one}")
+    no_more = "" if repair.beyond is None else f" More than {percent(repair.beyond, 2)} is proven not to do."
+    return f"{percent(amount, 1)} of every floor: {'; '.join(parts)}.{no_more}"
+
+
+def _length(instance: Instance, repair: Repair) -> str:
+    more = "" if repair.beyond is None else f"; one of {repair.beyond:g} months is not"
+    return f"shocks of up to {repair.amount:g} months are survived{more}."
+
+
+def _sooner(instance: Instance, repair: Repair) -> str:
+    less = f"; {repair.beyond:g} months are not enough" if repair.beyond else ""
+    return f"{repair.amount:g} months, by a shorter lead time or an order before {instance.horizon.start}{less}."
+
+
+def _demand(instance: Instance, repair: Repair) -> str:
+    horizon, share = instance.horizon, repair.amount or 0.0
+    first, last = repair.tonnes[horizon.start], repair.tonnes[horizon.end]
+    tonnes = (
+        si(first, "t/yr")
+        if first == last
+        else f"{si(first, 't/yr')} in {horizon.start}, {si(last, 't/yr')} in {horizon.end}"
+    )
+    less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
+    return f"{percent(share)} of it gone, {tonnes}.{less}"
+
+
+def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
+    """The reason in words, and whether each line is one of several."""
+    segment = named(instance, why.segment)
+    window = why.first if why.first == why.last else f"{why.first}–{why.last}"
+    commodity = named(instance, why.commodity)
+    needed, had = si(why.needed, "t"), si(why.had, "t")
+    yield False, f"In {why.shock}, {window}, {segment} needs {needed} of {commodity}; {had} can be had, because"
+    for sentence in why.because:
+        yield True, sentence
+    yield False, _irreducible(instance, why)
+    if why.is_money and why.least_outlay is not None and why.budget is not None:
+        money = instance.money
+        took, there_is = si(why.least_outlay, money), si(why.budget, money)
+        yield False, f"To survive just this takes an outlay of {took}; the budget is {there_is}."
+    elif not why.is_money:
+        yield False, "No budget changes that: this is what is left with unlimited money."
+
+
+def _irreducible(instance: Instance, why: Reason) -> str:
+    floors = listed([named(instance, d) for d in why.segments])
+    plain = f"the {'floor' if len(why.segments) == 1 else 'floors'} of {floors}"
+    shocks = (
+        why.shocks[0] if len(why.shocks) == 1 else f"{plural(len(why.shocks), 'shock')} ({listed(list(why.shocks))})"
+    )
+    if not why.is_irreducible:
+        return f"It cannot be done already with {shocks} alone and {plain} alone; perhaps with less than that."
+    return f"This alone cannot be done: {shocks} with {plain}. Without any one of these the rest can."
+
+
+def _heading(worth: Worth) -> str:
+    return HEADINGS[worth.kind]
+
+
+def _worth(instance: Instance, worth: Worth) -> tuple[str, str, str]:
+    """Title, figure and words of a worth."""
+    title, money = named(instance, worth.of), instance.money
+    title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(worth.kind, "")
+    title += f", {worth.months:g} months {worth.kind}" if worth.months else ""
+    if worth.survives is None:
+        return title, "not known", "the time ran out"
+    if worth.change is None:
+        if worth.needed is not None:
+            return title, "NOTHING SURVIVES", f"under this budget; it would take an outlay of {si(worth.needed, money)}"
+        none = "at any budget" if worth.kind in ("lever", "kind") else "under this budget"
+        return title, "NOTHING SURVIVES", none if instance.policy.budget is not None or none == "at any budget" else ""
+    outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"
+    return title, _signed(worth.change, money), f"{_proven(worth)}{outlay}"
+
+
+def _signed(change: float, money: str) -> str:
+    sign = "+" if change > 0 else "−" if change < 0 else "±"
+    return f"{sign}{si(abs(change), money)}"
+
+
+def _proven(worth: Worth) -> str:
+    """The range in which the change is proven to lie, where that is wider than a reader sees."""
+    change, low, high = worth.change or 0.0, worth.low, worth.high
+    if low is None or high is None:
+        return "not proven"
+    if max(high - change, change - low) <= 5e-4 * abs(change) or high - low <= 1e-9:
+        return "proven"
+    return f"proven {_plain(low)} … {_plain(high)}"
+
+
+def _plain(amount: float) -> str:
+    return f"{'−' if amount < 0 else ''}{si(abs(amount))}"
+
+
+def _deadline(deadline: Deadline) -> tuple[str, str]:
+    """Figure and words of a deadline."""
+    planned = "" if deadline.as_planned is None else f"; {deadline.as_planned} at the latest if all else stays"
+    ordered = f"ordered {deadline.ordered}{planned}"
+    if deadline.can_be_left_out:
+        return "–", f"{ordered}; it can be left out (see above)"
+    if deadline.anyhow is None:
+        return "not known", f"{ordered}; the time ran out"
+    return deadline.anyhow, f"{ordered}; after that nothing survives under this budget"

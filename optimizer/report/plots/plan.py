@@ -1,0 +1,144 @@
+"""Plots of what is bought and what it costs: the timeline, the waterfall, the frontier."""
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
+
+from optimizer.analysis.frontier import Frontier
+from optimizer.report.figures.book import Book
+from optimizer.report.figures.colours import BLUE, GREEN, GREY, LEVERS, ORANGE, VERMILION
+from optimizer.report.figures.moves import Move
+from optimizer.report.plots.paper import INK, QUIET, Sheeted, foot, in_money, paper, plain
+from optimizer.units import si
+
+
+def timeline(book: Book) -> Sheeted:
+    """Every move with its lead time and its ramp: a bar as high as the share of its size that works."""
+    horizon = book.instance.horizon
+    moves = sorted(book.own.moves, key=lambda move: (move.t, -move.paid))
+    sheet = paper(f"{book.instance.title}: what is built, and when", max(2.2, 0.9 + 0.27 * len(moves)))
+    (panel,) = sheet.panels
+    for row, move in enumerate(moves):
+        _bar(panel, row, move, len(horizon.periods), book.own.stocks.get(move.option, ()))
+    count = len(horizon.periods)
+    panel.set_xlim(0, count)
+    panel.set_ylim(len(moves) - 0.4, -0.6)
+    panel.set_xticks([i * horizon.per_year for i in range(len(horizon.years))], [str(year) for year in horizon.years])
+    for label in panel.get_xticklabels():
+        label.set_horizontalalignment("left")
+    panel.set_yticks(range(len(moves)), [_short(move.name, 44) for move in moves])
+    panel.grid(axis="x")
+    right = panel.twinx()
+    right.set_ylim(panel.get_ylim())
+    right.set_yticks(
+        range(len(moves)), [f"{move.size_words}, {si(move.paid, book.own.result.money)}" for move in moves]
+    )
+    plain(panel)
+    plain(right)
+    right.tick_params(right=False)
+    kinds = dict.fromkeys(move.kind for move in moves)
+    handles = [Patch(facecolor=LEVERS.get(kind, GREY), label=kind) for kind in kinds]
+    handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", label="lead time"))
+    foot(sheet, "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
+         f"purchase. Size; money undiscounted, {book.own.result.currency}.", handles)  # fmt: skip
+    return sheet
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _bar(panel: Axes, row: int, move: Move, count: int, stock: tuple[float, ...]) -> None:
+    colour, base = LEVERS.get(move.kind, GREY), row + 0.36
+    if move.purchases:
+        top = max(stock, default=0.0) or 1.0
+        for t, held in enumerate(stock):
+            panel.add_patch(Rectangle((t, base), 1, -0.72 * held / top, facecolor=colour, alpha=0.45, linewidth=0))
+        for t, fill in enumerate(move.purchases):
+            if fill > 0:
+                panel.plot([t + 0.5], [base - 0.06], marker="|", color=INK, markersize=4, markeredgewidth=0.9)
+        return
+    if move.first > move.t:
+        lead = Rectangle((move.t, row - 0.12), move.first - move.t, 0.24, facecolor="white", edgecolor=QUIET)
+        lead.set(hatch="//////", linewidth=0.5, hatchcolor=QUIET)
+        panel.add_patch(lead)
+    ends = [*(t for t, _ in move.steps[1:]), count]
+    for (t, share), end in zip(move.steps, ends, strict=True):
+        panel.add_patch(Rectangle((t, base), end - t, -0.72 * share, facecolor=colour, linewidth=0))
+
+
+def waterfall(book: Book) -> Sheeted:
+    """What the plan costs beyond peace, or where that is not known, all of its cost."""
+    own = book.own
+    steps = own.beyond or own.parts
+    sheet = paper(f"{book.instance.title}: what the money goes into", 0.9 + 0.36 * max(3, len(steps)))
+    (panel,) = sheet.panels
+    for row, step in enumerate(steps):
+        last = row == len(steps) - 1
+        colour = BLUE if last else GREEN if step.amount < 0 else ORANGE
+        panel.barh(
+            row, step.amount, left=step.start, color=colour, height=0.62, hatch="////" if step.amount < 0 else ""
+        )
+        right = max(step.start, step.start + step.amount)
+        words = f" {si(step.amount, own.result.money)}"
+        panel.text(right, row, words, va="center", fontweight="bold" if last else "normal")
+        if not last:
+            level = step.start + step.amount
+            panel.plot([level, level], [row + 0.31, row + 0.69], color=QUIET, linewidth=0.7)
+    panel.set_yticks(range(len(steps)), [step.part for step in steps])
+    panel.set_ylim(len(steps) - 0.5, -0.5)
+    panel.margins(x=0.16)
+    panel.axvline(0, color=QUIET, linewidth=0.8)
+    in_money(panel.xaxis)
+    panel.grid(axis="x")
+    what = (
+        "What comes on top of the cost of the same instance without shocks" if own.beyond else "Every part of the cost"
+    )
+    foot(sheet, f"{what}; present value, {own.result.currency}. Hatched: comes back.")
+    return sheet
+
+
+def frontier(book: Book, found: Frontier) -> Sheeted:
+    """Gap and cost by outlay."""
+    results = [point.result for point in found.points if point.result.baseline is not None]
+    money, outlays = results[0].money, [result.outlay for result in results]
+    sheet = paper(f"{book.instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
+    gap, cost = sheet.panels
+    gap.plot(
+        outlays, [result.survival_gap for result in results], color=VERMILION, marker="s", linewidth=1.6, clip_on=False
+    )
+    gap.set_ylabel(f"survival gap, {money}")
+    cost.plot(
+        outlays,
+        [result.price_of_survival or 0.0 for result in results],
+        color=BLUE,
+        marker="o",
+        linewidth=1.6,
+        clip_on=False,
+    )
+    cost.set_ylabel(f"cost beyond peace, {money}")
+    cost.set_xlabel(f"outlay, {results[0].currency}, undiscounted")
+    for result in {id(result): result for result in results}.values():
+        failed = sum(not outcome.survives for outcome in result.shocks)
+        words = "survives" if not failed else f"fails in {failed}"
+        side = "left" if failed else "center"
+        gap.annotate(
+            words, (result.outlay, result.survival_gap), (0, 9), textcoords="offset points", ha=side, fontsize=7
+        )
+    own = book.own.result
+    for panel, value in ((gap, own.survival_gap), (cost, own.price_of_survival or 0.0)):
+        panel.plot(
+            [own.outlay], [value], "o", markersize=12, markerfacecolor="none", markeredgecolor=INK, clip_on=False
+        )
+        in_money(panel.yaxis)
+        panel.set_ylim(bottom=0)
+        panel.margins(y=0.18)
+        panel.grid()
+    in_money(cost.xaxis)
+    cost.set_xlim(left=0)
+    least = ""
+    if found.least_outlay is not None:
+        least = f"The least outlay that keeps every floor is {si(found.least_outlay, money)}. "
+    stopped = " The search was stopped: more budgets were to come." if found.stopped else ""
+    foot(sheet, f"{least}Circle: the plan at hand. Other plans are proven to {100 * found.gap:g} %. Gap at shortage "
+         f"cost; cost present value, {own.currency}.{stopped}")  # fmt: skip
+    return sheet

@@ -1,0 +1,242 @@
+"""Plots of what is survived: shock × segment, one path, time to survive, stocks."""
+
+import math
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from optimizer.plan import Service
+from optimizer.report.figures.book import Book
+from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from optimizer.report.figures.lasting import Line
+from optimizer.report.figures.survival import Strike
+from optimizer.report.plots.paper import INK, QUIET, WIDTH, Sheeted, foot, of_plan, paper, plain
+from optimizer.report.words import named
+
+# A margin, a share, below which a floor is just kept, and one from which there is ample room.
+TIGHT, AMPLE = 0.0005, 0.2
+CLASSES = {
+    "below the floor": (VERMILION, "white"),
+    "just at the floor": ("#fdf3c4", INK),
+    "less than 20 points above": ("#d6e8f5", INK),
+    "20 points or more above": ("#8fc1e3", INK),
+    "no floor, or not kept": ("#f0f1f3", QUIET),
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One cell: a shock and a segment."""
+
+    shock: str
+    segment: str
+
+
+def classed(service: Service | None) -> str:
+    """Which of the classes a cell is of."""
+    names = list(CLASSES)
+    if service is None:
+        return names[4]
+    if service.first_failure is not None:
+        return names[0]
+    if service.floor == 0:
+        return names[4]
+    return names[1] if service.margin < TIGHT else names[2] if service.margin < AMPLE else names[3]
+
+
+def tightest(book: Book) -> Chosen | None:
+    """The cell with the least margin; None where there are no shocks."""
+    cells = [
+        (service.margin, passing.name, d)
+        for passing in book.own.passings
+        for d, service in passing.segments.items()
+        if service.floor > 0
+    ]
+    return Chosen(*min(cells, key=lambda cell: cell[0])[1:]) if cells else None
+
+
+def heatmap(book: Book) -> Sheeted:
+    """The worst period of each segment in each shock."""
+    segments, passings = list(book.instance.demands), book.own.passings
+    width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
+    sheet = paper(f"{book.instance.title}: what is survived", max(2.4, 1.5 + 0.2 * len(passings)), width=width)
+    (panel,) = sheet.panels
+    for row, passing in enumerate(passings):
+        for column, d in enumerate(segments):
+            service = passing.segments.get(d)
+            ground, ink = CLASSES[classed(service)]
+            panel.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=ground, linewidth=0))
+            failed = service is not None and service.first_failure is not None
+            size = 6 if len(segments) <= 18 else 4.5
+            panel.text(column, row, _figures(service), ha="center", va="center", color=ink, fontsize=size,
+                       fontweight="bold" if failed else "normal")  # fmt: skip
+    marks = {passing.name: "✓" if passing.survives else "✗" for passing in passings}
+    panel.set_yticks(range(len(passings)), [f"{marks[strike.name]} {_titled(strike, 46)}" for strike in book.strikes],
+                     fontsize=6.8)  # fmt: skip
+    panel.set_xticks(range(len(segments)), [named(book.instance, d) for d in segments], rotation=50, ha="left",
+                     rotation_mode="anchor", fontsize=7)  # fmt: skip
+    panel.xaxis.tick_top()
+    panel.set_xlim(-0.5, len(segments) - 0.5)
+    panel.set_ylim(len(passings) - 0.5, -0.5)
+    plain(panel)
+    panel.tick_params(top=False)
+    handles = [
+        Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, (ground, _) in CLASSES.items()
+    ]
+    hidden = f" {book.hidden} more shocks are not shown: smaller gaps or larger margins." if book.hidden else ""
+    said = f"Worst period of each: % of demand served / survival floor; ✗ below it.{hidden}"
+    foot(sheet, f"{said} {of_plan(book.own.result)}", handles)
+    return sheet
+
+
+def _titled(strike: Strike, most: int) -> str:
+    which = f" · {strike.which}" if strike.which else ""
+    room = most - len(which)
+    return (strike.title if len(strike.title) <= room else strike.title[: room - 1].rstrip() + "…") + which
+
+
+def _figures(service: Service | None) -> str:
+    if service is None:
+        return "–"
+    mark = "✗" if service.first_failure is not None else ""
+    return f"{mark}{_points(service.worst_service)}/{_points(service.floor)}"
+
+
+def _points(share: float) -> int:
+    """Whole per cent, halves upwards: a floor that is just kept reads the same on both sides."""
+    return math.floor(100 * share + 0.5 + 1e-6)
+
+
+def path(book: Book, chosen: Chosen) -> Sheeted:
+    """One segment through one shock, period by period: what is asked, what is served, the floor.
+
+    Raises:
+        KeyError: of the shock only a line is kept, or it is not shown.
+    """
+    strike = next(each for each in book.strikes if each.name == chosen.shock)
+    passing = next(each for each in book.own.passings if each.name == chosen.shock)
+    d, horizon = chosen.segment, book.instance.horizon
+    demand, short = strike.demand[d], passing.short[d]
+    by = passing.substituted.get(d, (0.0,) * len(demand))
+    served = [max(0.0, asked - gone - other) for asked, gone, other in zip(demand, short, by, strict=True)]
+    both = [one + other for one, other in zip(served, by, strict=True)]
+    sheet = paper(f"{named(book.instance, d)} in {_titled(strike, 70)}", 2.9)
+    (panel,) = sheet.panels
+    places = range(len(demand))
+    panel.bar(places, served, color=BLUE, label="served", width=0.84)
+    if any(by):
+        panel.bar(places, by, bottom=served, color=PURPLE, hatch="///", label="served by substitutes", width=0.84)
+    panel.bar(places, short, bottom=both, facecolor="white", edgecolor=GREY, hatch="xxx", hatchcolor=GREY,
+              label="not served", width=0.84, linewidth=0.6)  # fmt: skip
+    for t, (asked, floor) in enumerate(zip(demand, strike.floor[d], strict=True)):
+        label = "survival floor" if t == 0 else None
+        panel.plot([t - 0.5, t + 0.5], [asked * floor] * 2, color=VERMILION, linewidth=2.2, label=label)
+    labels = [horizon.label(strike.start + t) for t in places]
+    step = max(1, len(labels) // 12)
+    panel.set_xticks(list(places)[::step], labels[::step])
+    panel.set_ylabel(f"t a {horizon.step}")
+    panel.grid(axis="y")
+    handles = panel.get_legend_handles_labels()[0]
+    foot(sheet, f"{strike.first} to {strike.last} ({strike.name}). {of_plan(book.own.result)}", handles)
+    return sheet
+
+
+def endurance(book: Book, year: int | None) -> Sheeted:
+    """Months for which every floor holds once something is cut for good, before and after."""
+    years = list(book.instance.horizon.years)
+    i = len(years) - 1 if year is None else years.index(year)
+    after = {line.key: line for line in book.own.after}
+
+    def with_plan(line: Line) -> Line:
+        return after.get(line.key) or line
+
+    rows = sorted(book.own.before, key=lambda line: (_span(with_plan(line), i), _span(line, i)))[:30]
+    sheet = paper(f"{book.instance.title}: time to survive, cut for good at the start of {years[i]}",
+                  max(2.2, 1.1 + 0.24 * len(rows)))  # fmt: skip
+    (panel,) = sheet.panels
+    for row, line in enumerate(rows):
+        before, then = _placed(_span(line, i)), _placed(_span(with_plan(line), i))
+        if line.key in after:
+            panel.plot([before, then], [row, row], color=SKY, linewidth=2.4, zorder=1)
+            colour = VERMILION if _span(after[line.key], i) < 12 else BLUE
+            panel.plot([then], [row], "o", color=colour, markersize=6, zorder=3, clip_on=False)
+        panel.plot([before], [row], "o", markerfacecolor="white", markeredgecolor=QUIET, markersize=6, zorder=2,
+                   clip_on=False)  # fmt: skip
+        words = f"{_months(line, i)} → {_months(after[line.key], i)}" if line.key in after else _months(line, i)
+        panel.text(1.035, row, words, transform=panel.get_yaxis_transform(), va="center", fontsize=7)
+    panel.set_yticks(range(len(rows)), [_short(line.name) + (" !" if line.deliberate else "") for line in rows])
+    panel.set_ylim(len(rows) - 0.4, -0.6)
+    panel.set_xlim(0, 1)
+    panel.set_xticks([_placed(months) for months in (0, 3, 12, 24, 60, 120)], ["0", "3", "12", "24", "60", "120+"])
+    panel.axvline(_placed(12), color=INK, linestyle=":", linewidth=1)
+    panel.set_xlabel("months (the scale is that of the square root)")
+    panel.grid(axis="x")
+    said = "○ nothing built, ● with the plan; ∞ for ever; ! deliberate: leverage restrains it."
+    foot(sheet, f"{said} {of_plan(book.own.result)}")
+    return sheet
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 48 else text[:47].rstrip() + "…"
+
+
+def _span(line: Line, i: int) -> float:
+    months = line.months[i]
+    return float("inf") if months is None else months
+
+
+def _placed(months: float) -> float:
+    return math.sqrt(min(months, 120.0) / 120.0)
+
+
+def _months(line: Line, i: int) -> str:
+    months = line.months[i]
+    return "∞" if months is None else f"{months:.1f}" if months else "0"
+
+
+def stocks(book: Book) -> Sheeted:
+    """Every stockpile, and below it the windows of the shocks."""
+    horizon, held = book.instance.horizon, book.own.stocks
+    lanes = len(book.strikes)
+    sheet = paper(f"{book.instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * lanes,
+                  (2.4, max(0.2, 0.15 * lanes)), share=True)  # fmt: skip
+    upper, lower = sheet.panels
+    times = [horizon.start + (t + 1) * horizon.delta for t in horizon.periods]
+    colours, dashes = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY), ("-", "--", ":", "-.")
+    for i, (o, row) in enumerate(held.items()):
+        style = dashes[i % len(dashes)]
+        upper.plot(
+            times, row, color=colours[i % len(colours)], linestyle=style, linewidth=1.7, label=named(book.instance, o)
+        )
+    upper.set_ylabel("stock, t")
+    upper.set_ylim(bottom=0)
+    upper.grid()
+    _windows(book, lower)
+    lower.set_xlim(horizon.start, horizon.end + 1)
+    lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
+    foot(
+        sheet,
+        f"Stock at the end of each {horizon.step}; below, the window of every shock, ✗ where it is not survived. "
+        f"{of_plan(book.own.result)}",
+        upper.get_legend_handles_labels()[0],
+    )
+    return sheet
+
+
+def _windows(book: Book, panel: Axes) -> None:
+    horizon, failing = book.instance.horizon, {each.name for each in book.own.passings if not each.survives}
+    middle = (horizon.start + horizon.end + 1) / 2
+    for row, strike in enumerate(book.strikes):
+        start = horizon.start + strike.start * horizon.delta
+        long = len(next(iter(strike.demand.values()), ())) * horizon.delta
+        fails = strike.name in failing
+        panel.barh(row, long, left=start, height=0.6, color=VERMILION if fails else GREY, hatch="xxxx" if fails else "")
+        left = start + long / 2 > middle
+        panel.text(start - 0.06 if left else start + long + 0.06, row, ("✗ " if fails else "") + _titled(strike, 60),
+                   ha="right" if left else "left", va="center", fontsize=6)  # fmt: skip
+    panel.set_ylim(len(book.strikes) - 0.4, -0.6)
+    panel.set_yticks([])
+    panel.grid(axis="x")
+    plain(panel)

@@ -1,0 +1,90 @@
+"""Pages opened from disk in a real Chromium; what they ask for and complain of is noted."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page
+
+import optimizer as so
+from optimizer.analysis.frontier import frontier
+from optimizer.instance.comments import of_file
+from optimizer.report.figures.book import Book, book
+from optimizer.report.page import page as written
+from tests.browser import browser
+
+ROOT = Path(__file__).parent.parent.parent
+TINY = ROOT / "instances" / "tiny.yaml"
+KEPT = os.environ.get("SCREENSHOTS")
+
+
+@dataclass
+class Opened:
+    """A page, what it complained of, and what it asked for beside itself."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    try:
+        with browser() as opened:
+            yield opened
+    except Error as error:
+        # On a machine that tests every change a missing browser is a failure.
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"NO BROWSER, THE REPORT'S PAGE IS NOT TESTED: {error}")
+
+
+@pytest.fixture(scope="session")
+def report() -> Book:
+    """That of the smallest instance, with the plans of three other budgets."""
+    instance = so.load(TINY)
+    result = replace(so.solve(instance), comments=of_file(TINY))
+    return book(instance, frontier(instance, result, [0.0, 5e6]))
+
+
+@pytest.fixture(scope="session")
+def file(report: Book, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("page") / "report.html"
+    place.write_text(written(report.to_dict()), encoding="utf-8")
+    return place
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture
+def opened(chromium: Browser) -> Iterator[Open]:
+    """Opens a file so wide, in light or dark, offline."""
+    contexts = []
+
+    def open_file(file: Path, width: int = 1280, scheme: str = "light") -> Opened:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+            offline=True,
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        made = Opened(context.new_page())
+
+        def hear(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                made.complaints.append(message.text)
+
+        made.page.on("console", hear)
+        made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        made.page.on("request", lambda request: made.asked.append(request.url))
+        made.page.goto(file.as_uri())
+        made.page.wait_for_selector("html[data-ready]")
+        return made
+
+    yield open_file
+    for context in contexts:
+        context.close()

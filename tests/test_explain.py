@@ -1,0 +1,329 @@
+"""Why nothing survives, and what would mend it: each number by hand, and each repair put to the test."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.analysis.explain_ask import least
+from optimizer.analysis.explain_prices import Worth
+from optimizer.analysis.explain_repairs import Repair, rounded_up
+from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
+from optimizer.solver import Settings
+from tests.conftest import Cell
+from tests.strategies import instances
+
+TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
+FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXACT = Settings(gap=0.0)
+
+HEAD = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 1000, cost: 10}}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
+shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 1}]}}
+"""
+FRIEND = """
+options:
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 40, max_size: 300, capex: 30,
+           lead_time: 24, earliest: 2027}
+"""
+
+
+def found(explanation: so.Explanation, kind: str, of: str | None = None) -> Repair:
+    (repair,) = [each for each in explanation.repairs if (each.kind, each.of) == (kind, of)]
+    return repair
+
+
+def test_every_repair_of_tiny_by_hand() -> None:
+    # 5M buys 5M / 65k = 76.92 t of stock. embargo@2029 takes 70 + 70 = 140 t, embargo@2027 30 + 50 = 80 t.
+    explanation = so.explain(so.load(TINY), 5e6, EXACT)
+    assert explanation.is_complete
+    # One line of 20 t/yr (1M + 20 · 200k = 5M) and 140 − 40 = 100 t in store (6.5M); see tests/test_asking.py.
+    budget = found(explanation, "budget")
+    assert (budget.amount, budget.outlay) == (pytest.approx(11.5e6), pytest.approx(11.5e6))
+    assert budget.cost == pytest.approx(43.6e6)
+    # 76.92 of 140 t: 54.945 %, to the tenth of a percent that is kept; 0.549 · 0.7 = 0.3843.
+    floors = found(explanation, "floors")
+    assert (floors.amount, floors.beyond) == (pytest.approx(0.549), pytest.approx(76.92307692 / 140))
+    assert floors.floors["motors"][2030] == pytest.approx(0.549 * 0.7)
+    assert floors.outlay == pytest.approx(0.549 * 140 * 65e3)
+    # One year of 2029 takes 70 t: 4.55M.
+    length = found(explanation, "length")
+    assert (length.amount, length.beyond, length.outlay) == (12.0, 24.0, pytest.approx(4.55e6))
+    # 140 · (1 − x) ≤ 76.92: x ≥ 45.05 %.
+    demand = found(explanation, "demand")
+    assert (demand.amount, demand.beyond) == (0.46, pytest.approx(0.45))
+    assert demand.tonnes[2028] == pytest.approx(46)
+    # A line costs all of the budget and makes 40 t in two years; no lead time at all would not help.
+    assert found(explanation, "sooner").works is False
+
+
+def test_the_reason_of_tiny_by_hand() -> None:
+    why = so.explain(so.load(TINY), 5e6, EXACT).reason
+    assert why is not None
+    # embargo@2029 alone takes 140 t; 76.92 can be bought. embargo@2027 (80 t) cannot be survived either.
+    assert (why.shocks, why.segments) == (("embargo@2029",), ("motors",))
+    assert (why.first, why.last, why.commodity) == ("2029", "2030", "magnet")
+    assert (why.needed, why.had) == (pytest.approx(140), pytest.approx(76.923, rel=1e-4))
+    assert why.is_money
+    assert why.is_irreducible
+    assert (why.budget, why.least_outlay) == (5e6, pytest.approx(11.5e6))
+    assert "magnet reserve holds 76.9 t when embargo@2029 begins: the budget buys no more" in why.because
+
+
+def test_what_comes_too_late_by_hand(cell: Cell) -> None:
+    # Decided in 2027 at the earliest, the friend's plant stands in 2029; the shock is in 2028. 12 months sooner it
+    # stands in time: 50 t/yr for 30 · 50 = 1500, and four years of imports at 10 · 100 are 4000.
+    explanation = so.explain(cell(HEAD, FRIEND), settings=EXACT)
+    budget = found(explanation, "budget")
+    assert (budget.works, budget.why) == (False, "there is no budget to raise; it is not money that is short")
+    for of in (None, "friend"):
+        sooner = found(explanation, "sooner", of)
+        assert (sooner.amount, sooner.beyond, sooner.cost) == (12.0, 0.0, pytest.approx(5500))
+    assert found(explanation, "floors").why == "only without any floor"
+    assert found(explanation, "length").works is False
+    assert found(explanation, "demand").amount == 1.0
+    why = explanation.reason
+    assert why is not None
+    assert not why.is_money
+    assert (why.first, why.last, why.needed, why.had) == ("2028", "2028", pytest.approx(50), pytest.approx(0))
+    assert why.because == (
+        "imports is cut off in embargo",
+        "friend takes 24 months and is decided in 2027 at the earliest",
+    )
+
+
+def test_no_budget_is_enough_by_hand(cell: Cell) -> None:
+    # Stock of 30 t at most, and 50 t are needed: whatever the budget. 30 of 50 t is 60 % of the floor.
+    reserve = "options: {reserve: {kind: stockpile, commodity: magnet, price: 10, max_size: 30}}\npolicy: {budget: 900}"
+    explanation = so.explain(cell(HEAD, reserve), settings=EXACT)
+    assert found(explanation, "budget").why == "no amount of money is enough"
+    assert found(explanation, "floors").amount == pytest.approx(0.6)
+    assert found(explanation, "demand").amount == pytest.approx(0.4)
+    why = explanation.reason
+    assert why is not None
+    assert (why.is_money, why.needed, why.had) == (False, pytest.approx(50), pytest.approx(30))
+    assert why.because[-1] == "reserve holds 30 t when embargo begins, its largest stock"
+
+
+def test_a_chain_is_followed_to_what_is_short(cell: Cell) -> None:
+    # A magnet takes 0.1 t of dysprosium. 10 t of magnets are made from 1 t of it; the floor of 50 t takes 5 t.
+    chain = """
+horizon: {start: 2026, end: 2027, step: year}
+commodities: {dy: {name: dysprosium}, magnet: {}}
+processes:
+  dy_imports: {region: rival, output: {dy: 1}, capacity: 100, cost: 1}
+  mine: {region: home, output: {dy: 1}, capacity: 1, cost: 1}
+  maker: {region: home, input: {dy: 0.1}, output: {magnet: 1}, capacity: 100, cost: 1}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
+options:
+  refinery: {kind: refining, output: {dy: 1}, cost: 1, max_size: 50, capex: 1, lead_time: 24}
+  recycler: {kind: recycling, output: {dy: 1}, input: {magnet: 1}, cost: 1, max_size: 50, capex: 1, lead_time: 24}
+home: home
+shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}
+"""
+    why = so.explain(cell(chain), settings=EXACT).reason
+    assert why is not None
+    assert (why.commodity, why.needed, why.had) == ("dy", pytest.approx(5), pytest.approx(1))
+    assert why.because == (
+        "dy_imports is cut off in embargo",
+        "mine gives all it has, 1 t",
+        "every option that makes dysprosium takes 24 months and is decided in 2026 at the earliest",
+    )
+
+
+def test_shocks_that_only_together_are_too_much(cell: Cell) -> None:
+    # Each shock takes 50 t of its own reserve, 500 of money; the budget is 900.
+    two = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {a: {}, b: {}}
+processes:
+  a_imports: {region: one, output: {a: 1}, capacity: 1000, cost: 10}
+  b_imports: {region: two, output: {b: 1}, capacity: 1000, cost: 10}
+demands:
+  of_a: {commodity: a, quantity: 100, survival: 0.5, shortage_cost: 1000}
+  of_b: {commodity: b, quantity: 100, survival: 0.5, shortage_cost: 1000}
+options:
+  pile_a: {kind: stockpile, commodity: a, price: 10, max_size: 100}
+  pile_b: {kind: stockpile, commodity: b, price: 10, max_size: 100}
+shocks:
+  first: {start: 2027, months: 12, cuts: [{region: one, severity: 1}]}
+  second: {start: 2028, months: 12, cuts: [{region: two, severity: 1}]}
+  harmless: {start: 2028, months: 12, cuts: [{region: two, severity: 0.1}]}
+policy: {budget: 900}
+"""
+    why = so.explain(cell(two), settings=EXACT).reason
+    assert why is not None
+    assert sorted(why.shocks) == ["first", "second"]
+    assert sorted(why.segments) == ["of_a", "of_b"]
+    assert why.is_irreducible
+    assert why.least_outlay == pytest.approx(1000)
+
+
+def mended(instance: so.Instance, repair: Repair, amount: float) -> so.Instance:
+    """The instance with a repair of some size."""
+    of = None if repair.of is None else [repair.of]
+    if repair.kind == "budget":
+        return instance.with_budget(amount)
+    if repair.kind == "floors":
+        return with_floors(instance, amount)
+    if repair.kind == "length":
+        return no_longer_than(apart(instance), amount)
+    if repair.kind == "sooner":
+        return arriving_later(instance, -amount, of)
+    return with_demand(instance, 1.0 - amount, of)
+
+
+@FEW
+@given(instances())
+def test_each_repair_suffices_and_a_smaller_one_does_not(data: dict[str, Any]) -> None:
+    instance = so.read(data | {"policy": {"budget": 60}})
+    explanation = so.explain(instance, settings=EXACT)
+    assert explanation.is_complete
+    if explanation.result.status != "gap":
+        return
+    assert explanation.reason is not None
+    assert explanation.reason.had < explanation.reason.needed
+    for repair in explanation.repairs:
+        if not repair.works:
+            assert repair.why
+            continue
+        assert repair.amount is not None
+        assert repair.beyond is not None
+        assert so.solve(mended(instance, repair, repair.amount), settings=EXACT).survives, repair
+        less = {"budget": 1 - 1e-3, "floors": 1 + 1e-3}.get(repair.kind, 1.0) * repair.beyond
+        if repair.kind != "floors" or less <= 1.0:
+            assert not so.solve(mended(instance, repair, less), settings=EXACT).survives, repair
+
+
+@given(st.integers(1, 100), st.integers(0, 99), st.one_of(st.none(), st.integers(0, 100)))
+def test_the_least_number_is_found(high: int, threshold: int, guess: int | None) -> None:
+    threshold = min(threshold, high - 1) + 1
+    assert least(lambda n: n >= threshold, 0, high, guess) == (threshold, True)
+
+
+def test_an_amount_is_rounded_up_to_what_can_be_typed() -> None:
+    assert rounded_up(11.5e6) == 11.5e6
+    assert rounded_up(919_832_469.5) == 919_840_000.0
+    assert rounded_up(0.0) == 0.0
+
+
+def worth(explanation: so.Explanation, kind: str, of: str) -> Worth:
+    (one,) = [each for each in explanation.worths if (each.kind, each.of) == (kind, of)]
+    return one
+
+
+@pytest.fixture(scope="module")
+def survived() -> so.Explanation:
+    # One line of 20 t/yr from 2028 on (5M), 60 t in store in 2026 and 2027 and 100 t from 2028 on: 6.5M, and 5k a year
+    # for each of (60 + 60 + 100 + 100 + 100) t, 2.1M; 13.6M beside the 30M that imports cost. In peace it is idle.
+    explanation = so.explain(so.load(TINY), settings=EXACT)
+    assert explanation.is_complete
+    assert explanation.result.total_cost == pytest.approx(43.6e6)
+    return explanation
+
+
+@pytest.mark.parametrize(
+    ("kind", "of", "change"),
+    [
+        # Without embargo@2027 the first 60 t need not be held in 2026 and 2027: 60 · 2 · 5k.
+        ("shock", "embargo@2027", -0.6e6),
+        # Without embargo@2029: 80 t of stock and no plant, 80 · 65k + 5 · 80 · 5k = 7.2M.
+        ("shock", "embargo@2029", 7.2e6 - 13.6e6),
+        ("family", "embargo", -13.6e6),
+        # 142 t in 2029 are more than 100 in store and 40 of one line. Two lines, 9M; 62 t in store, 42 until 2027
+        # (31 + 51 − 40): 62 · 65k + (2 · 42 + 3 · 62) · 5k = 5.38M.
+        ("dearer floor", "motors", 14.38e6 - 13.6e6),
+        # 138 − 40 = 98 t, and 29 + 49 − 20 = 58 until 2027: 6.37M and (2 · 58 + 3 · 98) · 5k = 2.05M.
+        ("cheaper floor", "motors", 13.42e6 - 13.6e6),
+        # Standing in 2029 only: 80 t instead of 60 in 2026 and 2027. In 2027 already: 40.
+        ("later", "plant", 20 * 2 * 5e3),
+        ("sooner", "plant", -20 * 2 * 5e3),
+    ],
+)
+def test_what_each_part_of_tiny_is_worth_by_hand(survived: so.Explanation, kind: str, of: str, change: float) -> None:
+    one = worth(survived, kind, of)
+    assert one.survives
+    assert one.change == pytest.approx(change)
+    assert one.low is not None
+    assert one.high is not None
+    assert one.low - 1 <= change <= one.high + 1
+
+
+def test_levers_without_which_nothing_survives_say_so(survived: so.Explanation) -> None:
+    # Without the plant 140 t would have to be in a reserve of 100; without the reserve nothing is there in 2027.
+    for o in ("plant", "reserve"):
+        one = worth(survived, "lever", o)
+        assert (one.survives, one.change, one.needed) == (False, None, None)
+
+
+def test_a_lever_that_only_more_money_could_replace(cell: Cell) -> None:
+    # The friend's plant gives 50 t/yr for 500, the reserve 50 t for 1000; the budget is 600.
+    options = """
+options:
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 40, max_size: 300, capex: 10}
+  reserve: {kind: stockpile, commodity: magnet, price: 20, max_size: 100}
+policy: {budget: 600}
+"""
+    explanation = so.explain(cell(HEAD, options), settings=EXACT)
+    one = worth(explanation, "lever", "friend")
+    assert (one.survives, one.needed) == (False, pytest.approx(1000))
+    free = so.explain(cell(HEAD, options.replace("600", "2000")), settings=EXACT)
+    one = worth(free, "lever", "friend")
+    assert (one.survives, one.change, one.outlay) == (True, pytest.approx(500), pytest.approx(1000))
+    # It makes 50 t in the shock of 2028 if it is ordered by then, for the same price; nothing else changes.
+    (deadline,) = free.deadlines
+    assert (deadline.option, deadline.as_planned, deadline.can_be_left_out) == ("friend", "2028", True)
+
+
+def test_deadlines_of_tiny_by_hand(survived: so.Explanation) -> None:
+    of = {each.option: each for each in survived.deadlines}
+    # Ordered in 2027 it stands in 2029, and 60 t are too few for 2027 and 2028. Whatever else is done: ordered in 2028,
+    # two lines make 40 t in 2030, and 100 t are in store for the other 100; ordered in 2029 nothing stands in time.
+    assert (of["plant"].ordered, of["plant"].as_planned, of["plant"].anyhow) == ("2026", "2026", "2028")
+    # embargo@2027 is lived through on what is in store at the end of 2026.
+    assert (of["reserve"].ordered, of["reserve"].as_planned, of["reserve"].anyhow) == ("2026", None, "2026")
+    assert all(each.can_be_left_out is False for each in of.values())
+
+
+@FEW
+@given(instances())
+def test_worths_are_differences_of_optima_and_have_their_sign(data: dict[str, Any]) -> None:
+    instance = so.read(data | {"policy": {}})
+    explanation = so.explain(instance, settings=EXACT)
+    assert explanation.is_complete
+    if explanation.result.status != "survives":
+        return
+    cost = explanation.result.total_cost
+    is_likely = any(event.probability > 0 for event in instance.events)
+    for each in explanation.worths:
+        if each.change is None:
+            continue
+        if each.kind not in ("shock", "family") or not is_likely:
+            assert each.change * (1 if each.kind in ("lever", "kind", "dearer floor", "later") else -1) >= 0
+        anew = so.solve(otherwise(instance, each), settings=EXACT)
+        assert anew.survives
+        assert anew.total_cost - cost == pytest.approx(each.change, rel=1e-5, abs=2e-4 * cost)
+
+
+def otherwise(instance: so.Instance, each: Worth) -> so.Instance:
+    if each.kind in ("shock", "family"):
+        gone = {event.name for event in instance.events if each.of in (event.name, event.entry)}
+        return keeping_shocks(apart(instance), {event.name for event in instance.events} - gone)
+    if each.kind in ("lever", "kind"):
+        return so.without(instance, [each.of]).instance
+    if each.kind in ("later", "sooner"):
+        return arriving_later(instance, 3 if each.kind == "later" else -3, [each.of])
+    return with_floors(instance, points=0.01 if each.kind == "dearer floor" else -0.01, segments=[each.of])
+
+
+def test_what_was_found_survives_a_second_look(survived: so.Explanation) -> None:
+    said = survived.to_dict()
+    assert json.loads(json.dumps(said, allow_nan=False)) == json.loads(json.dumps(said))
+    assert {each["kind"] for each in said["worths"]} >= {"shock", "family", "lever", "later", "sooner"}

@@ -1,0 +1,110 @@
+"""Plots as files: what stands in them, for every kind, and what is refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import optimizer as so
+from optimizer.analysis.frontier import alone, frontier
+from optimizer.cli.app import app
+from optimizer.cli.plot import KINDS as PROMISED
+from optimizer.report.figures.book import Book, book
+from optimizer.report.plots import KINDS, Choice, plot
+
+TINY = Path(__file__).parent.parent / "instances" / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def result() -> so.Result:
+    return so.solve(so.load(TINY))
+
+
+@pytest.fixture(scope="module")
+def tiny(result: so.Result) -> Book:
+    instance = so.load(TINY)
+    return book(instance, alone(instance, result))
+
+
+def words(picture: bytes) -> str:
+    """The texts of an SVG: matplotlib notes each beside the outlines of its letters."""
+    said = " ".join(re.findall(r"<!-- (.*?) -->", picture.decode(), re.DOTALL)).replace("&amp;", "&")
+    return re.sub(r"\s+", " ", said)
+
+
+def test_kinds_that_the_command_promises_are_those_there_are() -> None:
+    assert PROMISED == KINDS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> None:
+    assert "USD of 2025" in words(plot(tiny, kind, Choice(), "svg"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "choice", "said"),
+    [
+        # 20 t/yr · 200k + 1M; 100 t · 65k.
+        ("timeline", Choice(), ["home magnet plant", "20 t/yr, 5M USD", "100 t, 6.5M USD", "lead time"]),
+        ("survival", Choice(), ["✓ embargo · 2027", "50/50", "70/70", "motors"]),
+        ("path", Choice(shock="embargo@2029"), ["motors in embargo · 2029", "survival floor", "not served"]),
+        ("sankey", Choice(shock="embargo@2029", end=True), ["magnet, home", "from stock", "NOT SERVED", "2030"]),
+        ("sankey", Choice(), ["magnet, rival", "in peace, 2026"]),
+        ("stock", Choice(), ["magnet reserve", "embargo · 2027"]),
+        ("dependence", Choice(), ["magnets", "10,000", "rival"]),
+        ("waterfall", Choice(), ["capex", "stock purchases", "price of survival", "13.6M USD"]),
+        ("endurance", Choice(year=2028), ["rival / magnet", "0 → 24.0", "cut for good at the start of 2028"]),
+    ],
+)  # fmt: skip
+def test_figures_say_what_they_show(tiny: Book, kind: str, choice: Choice, said: list[str]) -> None:
+    text = words(plot(tiny, kind, choice, "svg"))
+    for each in said:
+        assert each in text
+
+
+def test_frontier_has_the_plans_of_other_budgets(tiny: Book, result: so.Result) -> None:
+    found = frontier(tiny.instance, result, [0.0])
+    text = words(plot(tiny, "frontier", Choice(), "svg", found))
+    assert "fails in 2" in text
+    assert "survives" in text
+
+
+def test_same_figure_is_the_same_file(tiny: Book) -> None:
+    for suffix in ("svg", "png", "pdf"):
+        first = plot(tiny, "waterfall", Choice(), suffix)
+        assert first == plot(tiny, "waterfall", Choice(), suffix)
+
+
+@pytest.mark.parametrize(
+    ("kind", "choice", "said"),
+    [
+        ("path", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
+        ("path", Choice(segment="ships"), "no segment 'ships'.*motors"),
+        ("sankey", Choice(shock="flood"), "no flows of 'flood'.*baseline"),
+        ("dependence", Choice(commodity="ore"), "no 'ore'.*magnet"),
+        ("endurance", Choice(year=2050), "from 2026 to 2030"),
+    ],
+)
+def test_what_is_not_there_is_refused_with_what_is(tiny: Book, kind: str, choice: Choice, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        plot(tiny, kind, choice, "svg")
+
+
+def test_command_writes_each_format(tmp_path: Path) -> None:
+    plan = str(tmp_path / "plan.json")
+    assert CliRunner().invoke(app, ["solve", str(TINY), "-o", plan]).exit_code == 0
+    for suffix, start in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        file = tmp_path / "new" / f"x.{suffix}"
+        done = CliRunner().invoke(app, ["plot", plan, "waterfall", "-o", str(file)])
+        assert done.exit_code == 0, done.stderr
+        assert file.read_bytes().startswith(start)
+    for line in (["bars", "-o", "x.svg"], ["stock", "-o", "x.gif"], ["path", "--shock", "flood", "-o", "x.svg"]):
+        assert CliRunner().invoke(app, ["plot", plan, *line]).exit_code == 2
+    assert CliRunner().invoke(app, ["plot", str(TINY), "stock", "-o", str(tmp_path / "x.svg")]).exit_code == 3
+
+
+def test_fonts_of_a_pdf_are_embedded_whole(tiny: Book) -> None:
+    picture = plot(tiny, "survival", Choice(), "pdf")
+    assert b"/FontFile2" in picture
+    assert b"/Type3" not in picture
