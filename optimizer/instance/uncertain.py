@@ -81,6 +81,8 @@ def _take(document: Document, part: Mapping[str, Any], place: Place) -> None:
             document.lines[there] = document.lines[within]
         elif place in document.lines:
             document.lines[there] = document.lines[place]
+        if place in document.cells:
+            document.cells[there] = document.cells[place]
         if place in document.overrides:
             document.overrides[there] = document.overrides[place]
 
@@ -155,7 +157,7 @@ def known(data: Mapping[str, Any], path: str, low: float, high: float, of: str |
 def shifted(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
     """A copy of a document with all uncertain numbers at one end, and without ranges and scenarios."""
     data = copy.deepcopy({key: value for key, value in document.data.items() if key not in (KEY, "scenarios")})
-    result = Document(document.file, data, dict(document.lines), dict(document.overrides))
+    result = Document(document.file, data, dict(document.lines), dict(document.overrides), cells=document.cells)
     for each in ranges:
         moved(data, each, each.at(position))
         result.overrides[each.place] = document.finding((KEY, each.path), "", "")
