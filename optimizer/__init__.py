@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optimizer.analysis.comparison import Comparison
     from optimizer.analysis.endurance import time_to_survive
     from optimizer.analysis.explain import Explanation, explain
+    from optimizer.analysis.sensitivity import Sensitivity, sensitivity
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
     from optimizer.analysis.withstanding import withstand
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import forcing, under, without
     from optimizer.plan import Build, Flows, Outcome, Plan, Service
+    from optimizer.report.workbook import write_workbook
     from optimizer.result import Result
     from optimizer.solver import Settings
 
@@ -37,6 +39,7 @@ _HOMES = {
     "analysis.comparison": ("Comparison",),
     "analysis.endurance": ("time_to_survive",),
     "analysis.explain": ("Explanation", "explain"),
+    "analysis.sensitivity": ("Sensitivity", "sensitivity"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
     "analysis.withstanding": ("withstand",),
@@ -46,6 +49,7 @@ _HOMES = {
     "instance.schema": ("Instance",),
     "instance.variants": ("forcing", "under", "without"),
     "plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
+    "report.workbook": ("write_workbook",),
     "result": ("Result",),
     "solver": ("Settings",),
 }
@@ -68,6 +72,7 @@ __all__ = [
     "Plan",
     "PlanFileError",
     "Result",
+    "Sensitivity",
     "Service",
     "Settings",
     "SolverError",
@@ -81,6 +86,7 @@ __all__ = [
     "load",
     "read",
     "register",
+    "sensitivity",
     "solve",
     "stress",
     "time_to_survive",
@@ -88,6 +94,7 @@ __all__ = [
     "verify",
     "without",
     "withstand",
+    "write_workbook",
 ]
 
 

@@ -27,10 +27,13 @@ class Finding:
     what: str
     cure: str
     severity: Severity = "error"
+    cell: str | None = None
 
     @property
     def place(self) -> str:
-        """The place as an editor understands it, ``file:line``."""
+        """The place as an editor understands it, ``file:line``; in a workbook ``file:sheet!cell``."""
+        if self.cell is not None:
+            return f"{self.file}:{self.cell}"
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def __str__(self) -> str:

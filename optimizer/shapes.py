@@ -12,7 +12,11 @@ _DIGITS = r"(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?\s*[kMB]?$"
 
 
 def _number(sign: str, **bounds: float) -> dict[str, Any]:
-    return {"type": ["number", "string"], "pattern": f"^{sign}?{_DIGITS}", **bounds}
+    """A number; or one with the range that it may lie in."""
+    plain = {"type": ["number", "string"], "pattern": f"^{sign}?{_DIGITS}", **bounds}
+    parts = dict.fromkeys(("value", "low", "high"), plain)
+    ranged = {"properties": parts, "required": list(parts), "additionalProperties": False}
+    return {**plain, "type": ["number", "string", "object"], **ranged}
 
 
 AMOUNT = _number("[-+]", minimum=-LARGEST, maximum=LARGEST)

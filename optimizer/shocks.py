@@ -125,6 +125,11 @@ class Siege:
         """The cuts of a shock, for good."""
         return cls(tuple(cut.model_copy(update={"severity": (max(cut.severity),)}) for cut in cuts), deliberate)
 
+    @property
+    def is_meant(self) -> bool:
+        """Whether any of its cuts is deliberate."""
+        return any(self.deliberate if cut.deliberate is None else cut.deliberate for cut in self.cuts)
+
 
 class ShockSpec(Described):
     """An entry under ``shocks:``: one event, or a family of them."""

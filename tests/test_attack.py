@@ -1,7 +1,11 @@
 """A plan under attack: what shaped it, the worst that is left, the least attack budget that breaks it."""
 
+import contextlib
 import dataclasses
+import io
 import json
+import signal
+from collections.abc import Iterator
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
@@ -9,9 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
+from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.cli.app import app
 from optimizer.plan import Faced
+from optimizer.report.attack import show_attack
+from optimizer.strategies.base import Listener, Step
 from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck
 from tests.test_cli import TINY, diversify
@@ -116,6 +125,19 @@ def test_a_result_goes_to_json_and_back() -> None:
 
 
 @FEW
+@given(besieged())
+def test_an_adversary_and_the_attacks_written_out_go_to_a_mapping_and_back(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    assert so.read(instance.to_dict()) == instance
+    shaped = so.withstand(instance)
+    again = so.read(shaped.data)
+    assert again.adversary == instance.adversary
+    assert again.without_attacks().events == instance.events
+    if shaped.baseline is not None:
+        assert so.verify(again, shaped).ok
+
+
+@FEW
 @given(besieged(), st.integers(0, 12))
 def test_an_attack_budget_below_the_least_that_breaks_a_plan_does_not_and_that_one_does(
     data: dict[str, Any], means: int
@@ -214,6 +236,46 @@ def test_without_an_adversary_there_is_a_finding() -> None:
         done = diversify(*command)
         assert done.returncode == 3
         assert "there is no adversary" in done.stderr
+
+
+def test_ctrl_c_keeps_what_is_known_and_exits_with_5(siege: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed: list[Step] = []
+
+    @contextlib.contextmanager
+    def impatient(money: str) -> Iterator[Listener]:
+        def press(step: Step) -> None:
+            # Once the plan is found and proven: attacks are looked at now.
+            if step.phase.startswith("cost under") and step.round and not step.violated and not pressed:
+                pressed.append(step)
+                signal.raise_signal(signal.SIGINT)
+
+        yield press
+
+    monkeypatch.setattr("optimizer.cli.common.progress", impatient)
+    done = CliRunner().invoke(app, ["attack", siege, "--json"])
+    assert pressed
+    assert done.exit_code == 5, done.output
+    said = json.loads(done.stdout)
+    assert said["stopped"]
+    assert said["survival_gap"] == pytest.approx(80_000 / 3)
+    assert len(said["shaping"]) == 2
+
+
+def test_where_rules_clash_there_is_nothing_to_attack(siege: str) -> None:
+    rules = 'policy={min_share: [{commodity: x, region: home, share: 1}], force: {x_store: {"2026": 5}}, budget: 0}'
+    done = diversify("attack", siege, "--set", rules)
+    assert done.returncode == 4
+    assert "NO PLAN EXISTS" in done.stdout
+    said = json.loads(diversify("attack", siege, "--set", rules, "--json").stdout)
+    assert (said["status"], said["survives"], said["total_cost"], said["worst"]) == ("none", False, None, None)
+
+
+def test_of_more_sets_than_can_be_tried_the_worst_is_told_where_it_breaks_a_floor() -> None:
+    found = so.attack(so.read(market(3)), settings=EXACT)
+    console = Console(width=80, file=io.StringIO())
+    show_attack(dataclasses.replace(found, sets=None, worst=None), console)
+    assert isinstance(console.file, io.StringIO)
+    assert "none that he can afford breaks a floor" in console.file.getvalue()
 
 
 def test_time_that_runs_out_is_said(siege: str) -> None:

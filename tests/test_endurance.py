@@ -151,6 +151,24 @@ def test_leverage_restrains_what_is_deliberate_only() -> None:
     assert first(instance, "storm", plan).months == pytest.approx(16)
 
 
+def test_a_cut_may_say_of_itself_whether_it_is_deliberate() -> None:
+    # Restrained as above, but the plant's 30 t are lost by accident: 80 − 30 = 50 t a year are missing, 40 t last 9.6
+    # months. With the plant's loss meant as well it is the same: leverage is over the rival.
+    lever = {"kind": "leverage", "region": "rival", "restraint": 1 / 3, "max_size": 1}
+    store = {"kind": "stockpile", "commodity": "magnet", "initial": 40}
+    accident = {"process": "plant", "severity": 1}
+    shocks = {
+        "mixed": {"start": 2026, "months": 3, "cuts": [CUT | {"deliberate": True}, accident]},
+        "turned": {"start": 2026, "months": 3, "deliberate": True, "cuts": [CUT | {"deliberate": False}, accident]},
+    }
+    instance = world(options={"store": store, "lever": lever}, shocks=shocks)
+    plan = so.Plan((build("lever", "leverage", 1),))
+    assert first(instance, "mixed", plan).months == pytest.approx(9.6)
+    # Nothing of the 90 t goes on where that is the accident: 80 t a year, 6 months.
+    assert first(instance, "turned", plan).months == pytest.approx(6)
+    assert [exposure(instance, name).deliberate for name in shocks] == [True, True]
+
+
 def test_two_floors_share_a_stock_and_the_cheaper_segment_gives_out() -> None:
     # 60·0.5 + 40·1.0 = 70 t a year, home makes 30: 40 t last a year. Motors cost 10 a tonne, radars 1000.
     demands = {

@@ -1,5 +1,6 @@
 """Why nothing survives, and what would mend it: each number by hand, and each repair put to the test."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.analysis.explain_ask import least
+from optimizer.analysis.explain_prices import Worth
 from optimizer.analysis.explain_repairs import Repair, rounded_up
-from optimizer.instance.whatif import apart, arriving_later, no_longer_than, with_demand, with_floors
+from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
 from optimizer.solver import Settings
 from tests.conftest import Cell
 from tests.strategies import instances
@@ -80,7 +82,7 @@ def test_what_comes_too_late_by_hand(cell: Cell) -> None:
     # stands in time: 50 t/yr for 30 · 50 = 1500, and four years of imports at 10 · 100 are 4000.
     explanation = so.explain(cell(HEAD, FRIEND), settings=EXACT)
     budget = found(explanation, "budget")
-    assert (budget.works, budget.why) == (False, "there is none that could be raised")
+    assert (budget.works, budget.why) == (False, "there is no budget to raise; it is not money that is short")
     for of in (None, "friend"):
         sooner = found(explanation, "sooner", of)
         assert (sooner.amount, sooner.beyond, sooner.cost) == (12.0, 0.0, pytest.approx(5500))
@@ -210,3 +212,119 @@ def test_an_amount_is_rounded_up_to_what_can_be_typed() -> None:
     assert rounded_up(11.5e6) == 11.5e6
     assert rounded_up(919_832_469.5) == 919_840_000.0
     assert rounded_up(0.0) == 0.0
+
+
+def worth(explanation: so.Explanation, kind: str, of: str) -> Worth:
+    (one,) = [each for each in explanation.worths if (each.kind, each.of) == (kind, of)]
+    return one
+
+
+@pytest.fixture(scope="module")
+def survived() -> so.Explanation:
+    # One line of 20 t/yr from 2028 on (5M), 60 t in store in 2026 and 2027 and 100 t from 2028 on: 6.5M, and 5k a year
+    # for each of (60 + 60 + 100 + 100 + 100) t, 2.1M; 13.6M beside the 30M that imports cost. In peace it is idle.
+    explanation = so.explain(so.load(TINY), settings=EXACT)
+    assert explanation.is_complete
+    assert explanation.result.total_cost == pytest.approx(43.6e6)
+    return explanation
+
+
+@pytest.mark.parametrize(
+    ("kind", "of", "change"),
+    [
+        # Without embargo@2027 the first 60 t need not be held in 2026 and 2027: 60 · 2 · 5k.
+        ("shock", "embargo@2027", -0.6e6),
+        # Without embargo@2029: 80 t of stock and no plant, 80 · 65k + 5 · 80 · 5k = 7.2M.
+        ("shock", "embargo@2029", 7.2e6 - 13.6e6),
+        ("family", "embargo", -13.6e6),
+        # 142 t in 2029 are more than 100 in store and 40 of one line. Two lines, 9M; 62 t in store, 42 until 2027
+        # (31 + 51 − 40): 62 · 65k + (2 · 42 + 3 · 62) · 5k = 5.38M.
+        ("dearer floor", "motors", 14.38e6 - 13.6e6),
+        # 138 − 40 = 98 t, and 29 + 49 − 20 = 58 until 2027: 6.37M and (2 · 58 + 3 · 98) · 5k = 2.05M.
+        ("cheaper floor", "motors", 13.42e6 - 13.6e6),
+        # Standing in 2029 only: 80 t instead of 60 in 2026 and 2027. In 2027 already: 40.
+        ("later", "plant", 20 * 2 * 5e3),
+        ("sooner", "plant", -20 * 2 * 5e3),
+    ],
+)
+def test_what_each_part_of_tiny_is_worth_by_hand(survived: so.Explanation, kind: str, of: str, change: float) -> None:
+    one = worth(survived, kind, of)
+    assert one.survives
+    assert one.change == pytest.approx(change)
+    assert one.low is not None
+    assert one.high is not None
+    assert one.low - 1 <= change <= one.high + 1
+
+
+def test_levers_without_which_nothing_survives_say_so(survived: so.Explanation) -> None:
+    # Without the plant 140 t would have to be in a reserve of 100; without the reserve nothing is there in 2027.
+    for o in ("plant", "reserve"):
+        one = worth(survived, "lever", o)
+        assert (one.survives, one.change, one.needed) == (False, None, None)
+
+
+def test_a_lever_that_only_more_money_could_replace(cell: Cell) -> None:
+    # The friend's plant gives 50 t/yr for 500, the reserve 50 t for 1000; the budget is 600.
+    options = """
+options:
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 40, max_size: 300, capex: 10}
+  reserve: {kind: stockpile, commodity: magnet, price: 20, max_size: 100}
+policy: {budget: 600}
+"""
+    explanation = so.explain(cell(HEAD, options), settings=EXACT)
+    one = worth(explanation, "lever", "friend")
+    assert (one.survives, one.needed) == (False, pytest.approx(1000))
+    free = so.explain(cell(HEAD, options.replace("600", "2000")), settings=EXACT)
+    one = worth(free, "lever", "friend")
+    assert (one.survives, one.change, one.outlay) == (True, pytest.approx(500), pytest.approx(1000))
+    # It makes 50 t in the shock of 2028 if it is ordered by then, for the same price; nothing else changes.
+    (deadline,) = free.deadlines
+    assert (deadline.option, deadline.as_planned, deadline.can_be_left_out) == ("friend", "2028", True)
+
+
+def test_deadlines_of_tiny_by_hand(survived: so.Explanation) -> None:
+    of = {each.option: each for each in survived.deadlines}
+    # Ordered in 2027 it stands in 2029, and 60 t are too few for 2027 and 2028. Whatever else is done: ordered in 2028,
+    # two lines make 40 t in 2030, and 100 t are in store for the other 100; ordered in 2029 nothing stands in time.
+    assert (of["plant"].ordered, of["plant"].as_planned, of["plant"].anyhow) == ("2026", "2026", "2028")
+    # embargo@2027 is lived through on what is in store at the end of 2026.
+    assert (of["reserve"].ordered, of["reserve"].as_planned, of["reserve"].anyhow) == ("2026", None, "2026")
+    assert all(each.can_be_left_out is False for each in of.values())
+
+
+@FEW
+@given(instances())
+def test_worths_are_differences_of_optima_and_have_their_sign(data: dict[str, Any]) -> None:
+    instance = so.read(data | {"policy": {}})
+    explanation = so.explain(instance, settings=EXACT)
+    assert explanation.is_complete
+    if explanation.result.status != "survives":
+        return
+    cost = explanation.result.total_cost
+    is_likely = any(event.probability > 0 for event in instance.events)
+    for each in explanation.worths:
+        if each.change is None:
+            continue
+        # A build that stands later may even be cheaper: it is kept up for less long.
+        if each.kind not in ("later", "sooner") and (each.kind not in ("shock", "family") or not is_likely):
+            assert each.change * (1 if each.kind in ("lever", "kind", "dearer floor") else -1) >= 0
+        anew = so.solve(otherwise(instance, each), settings=EXACT)
+        assert anew.survives
+        assert anew.total_cost - cost == pytest.approx(each.change, rel=1e-5, abs=2e-4 * cost)
+
+
+def otherwise(instance: so.Instance, each: Worth) -> so.Instance:
+    if each.kind in ("shock", "family"):
+        gone = {event.name for event in instance.events if each.of in (event.name, event.entry)}
+        return keeping_shocks(apart(instance), {event.name for event in instance.events} - gone)
+    if each.kind in ("lever", "kind"):
+        return so.without(instance, [each.of]).instance
+    if each.kind in ("later", "sooner"):
+        return arriving_later(instance, 3 if each.kind == "later" else -3, [each.of])
+    return with_floors(instance, points=0.01 if each.kind == "dearer floor" else -0.01, segments=[each.of])
+
+
+def test_what_was_found_survives_a_second_look(survived: so.Explanation) -> None:
+    said = survived.to_dict()
+    assert json.loads(json.dumps(said, allow_nan=False)) == json.loads(json.dumps(said))
+    assert {each["kind"] for each in said["worths"]} >= {"shock", "family", "lever", "later", "sooner"}

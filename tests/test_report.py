@@ -11,7 +11,7 @@ import pytest
 
 import optimizer as so
 from optimizer.analysis.frontier import Frontier, Point, alone, frontier
-from optimizer.instance.comments import of_file
+from optimizer.instance.opening import of_file
 from optimizer.report.figures.book import book, tidy
 from optimizer.report.figures.record import fingerprint
 from optimizer.report.page import embedded, page

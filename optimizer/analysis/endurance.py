@@ -154,7 +154,7 @@ def time_to_survive(
     before = _lasting(instance, nothing(instance), points)
     after = [()] * len(points) if plan is None else _lasting(instance, _fitting(instance, plan), points)
     exposures = [
-        Exposure(each.name, each.kind, each.siege.deliberate, tuple(map(str, each.siege.cuts)), *both)
+        Exposure(each.name, each.kind, each.siege.is_meant, tuple(map(str, each.siege.cuts)), *both)
         for each, *both in zip(points, before, after, strict=True)
     ]
     ordered = sorted(exposures, key=lambda exposure: exposure.order)

@@ -10,6 +10,8 @@ from typing import Any
 
 from optimizer.analysis.asking import WHAT_IF, Asker
 from optimizer.analysis.explain_ask import EACH, WhatIfs
+from optimizer.analysis.explain_dates import Deadline, deadlines
+from optimizer.analysis.explain_prices import Prices, Worth
 from optimizer.analysis.explain_reason import Reason, reason
 from optimizer.analysis.explain_repairs import Repair, least_budget, less_demand, scaled_floors, shorter, sooner
 from optimizer.analysis.solve import solve
@@ -18,7 +20,7 @@ from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.base import Listener, Step
 
-Part = Result | Reason | Repair
+Part = Result | Reason | Repair | Worth | Deadline
 # How near the plan itself is proven.
 PLAN = 1e-4
 CLASH = "the rules contradict each other all the same"
@@ -30,7 +32,10 @@ class Explanation:
 
     Attributes:
         result: the plan, audited.
-        gap: to which what-ifs are proven, relative to their own cost.
+        gap: to which what-ifs are proven, relative to the price of survival; where nothing survives, to their own cost.
+        within: the same in money; None where nothing survives.
+        worths: where the plan survives, what each part of it is worth.
+        deadlines: where the plan survives, by when each part of it has to be ordered.
         repairs: where nothing survives, what would mend it, in the order in which they were found.
         reason: where nothing survives, why; None where it was not found in time.
         is_complete: whether every question was put.
@@ -38,6 +43,9 @@ class Explanation:
 
     result: Result
     gap: float
+    within: float | None = None
+    worths: tuple[Worth, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
     repairs: tuple[Repair, ...] = ()
     reason: Reason | None = None
     is_complete: bool = False
@@ -50,7 +58,10 @@ class Explanation:
             "status": self.result.status,
             "complete": self.is_complete,
             "gap": self.gap,
+            "within": self.within,
             "plan": self.result.to_dict(whole=False),
+            "worths": [asdict(worth) for worth in self.worths],
+            "deadlines": [asdict(deadline) for deadline in self.deadlines],
             "reason": None if self.reason is None else asdict(self.reason),
             "repairs": [asdict(repair) for repair in self.repairs],
         }
@@ -94,14 +105,23 @@ def explain(
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":
             return explanation
+        survives = result.status == "survives"
+        if survives:
+            within = _within(settings.gap, result)
+            explanation = replace(explanation, within=within)
+            asker.settings = replace(settings, gap=within / max(abs(result.total_cost), 1e-12))
         with interruptible(clock, lambda: hear(Step("stopping", 0.0))):
             what = WhatIfs(instance, asker, EACH, progress)
-            for part in _failing(what, result) if result.status != "survives" else ():
-                if isinstance(part, Repair) and part.works is False and result.status == "none":
-                    part = replace(part, why=CLASH)
+            for part in _surviving(what, result) if survives else _failing(what, result):
                 heard(part)
                 explanation = _with(explanation, part)
         return replace(explanation, is_complete=not clock.is_over)
+
+
+def _within(gap: float, result: Result) -> float:
+    """To how much money what-ifs are proven: total cost says little of what survival costs."""
+    price = result.price_of_survival
+    return gap * (price if price is not None and price > PLAN * abs(result.total_cost) else abs(result.total_cost))
 
 
 def _with(explanation: Explanation, part: Part) -> Explanation:
@@ -109,7 +129,21 @@ def _with(explanation: Explanation, part: Part) -> Explanation:
         return replace(explanation, repairs=(*explanation.repairs, part))
     if isinstance(part, Reason):
         return replace(explanation, reason=part)
+    if isinstance(part, Worth):
+        return replace(explanation, worths=(*explanation.worths, part))
+    if isinstance(part, Deadline):
+        return replace(explanation, deadlines=(*explanation.deadlines, part))
     return explanation
+
+
+def _surviving(what: WhatIfs, result: Result) -> Iterator[Part]:
+    """Worths and deadlines."""
+    what.asker.learn(result.plan, frozenset())
+    found = what.ask("which shocks bite")
+    everyone = frozenset(event.name for event in what.instance.events)
+    prices = Prices(what, result, found.active if found.status == "optimal" else everyone)
+    yield from prices.all()
+    yield from deadlines(what, result.plan, prices.lost)
 
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:
@@ -118,13 +152,18 @@ def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:
     is_money: bool | None = False
     for repair in least_budget(what):
         is_money = repair.works
-        yield repair
+        yield _said(repair, result)
     if not what.is_over:
-        yield from scaled_floors(what, hardest)
+        yield from (_said(repair, result) for repair in scaled_floors(what, hardest))
     if not what.is_over and result.status == "gap":
         found = reason(what, result, is_money=is_money is not False)
         if found is not None:
             yield found
     for step in (shorter, less_demand, sooner):
         if not what.is_over:
-            yield from step(what)
+            yield from (_said(repair, result) for repair in step(what))
+
+
+def _said(repair: Repair, result: Result) -> Repair:
+    """Where rules contradict each other, that is why a repair does not work."""
+    return replace(repair, why=CLASH) if repair.works is False and result.status == "none" else repair

@@ -68,7 +68,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     """The least budget with which everything survives."""
     policy = what.instance.policy
     if policy.budget is None and policy.annual_budget is None:
-        yield Repair("budget", works=False, why="there is none that could be raised")
+        yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
     free = what.instance.with_budget(None)
     settings = replace(what.asker.settings, gap=min(EXACT, what.asker.settings.gap))

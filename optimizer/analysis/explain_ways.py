@@ -71,7 +71,9 @@ class Ways:
                 continue
             cut = self._cut(p)
             if cut > 0:
-                yield f"{self._name(p)} {_loses(cut)} in {self.event.name}"
+                left = self._used(p) * process.output[commodity]
+                rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
+                yield f"{self._name(p)} {_loses(cut)} in {self.event.name}{rest}"
             elif self._used(p) >= FULL * sum(self.instance.path(self.event).limit(p, t) for t in self.periods):
                 yield f"{self._name(p)} gives all it has, {si(self._used(p) * process.output[commodity], 't')}"
             else:

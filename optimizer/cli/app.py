@@ -9,12 +9,14 @@ from optimizer.cli import (
     attack,
     check,
     compare,
+    convert,
     explain,
     export,
     init,
     plot,
     report,
     schema,
+    sensitivity,
     show,
     solve,
     stress,
@@ -38,9 +40,11 @@ app.command("stress")(stress.stress)
 app.command("explain")(explain.explain)
 app.command("survive")(survive.survive)
 app.command("alternatives")(alternatives.alternatives)
+app.command("sensitivity")(sensitivity.sensitivity)
 app.command("compare")(compare.compare)
 app.command("attack")(attack.attack)
 app.command("export")(export.export)
+app.command("convert")(convert.convert)
 app.command("report")(report.report)
 app.command("plot")(plot.plot)
 app.command("schema")(schema.schema)

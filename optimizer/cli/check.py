@@ -9,7 +9,7 @@ from optimizer.cli import common
 
 @common.guarded
 def check(
-    files: Annotated[list[str], typer.Argument(help="Instance files, YAML or JSON.")],
+    files: Annotated[list[str], typer.Argument(help="Instance files: YAML, JSON or Excel workbooks.")],
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),

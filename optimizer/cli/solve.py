@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @common.guarded
 def solve(
-    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON.")],
+    file: Annotated[str, typer.Argument(help="Instance file: YAML, JSON or an Excel workbook.")],
     budget: Annotated[
         str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
     ] = None,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @common.guarded
 def survive(
-    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON.")],
+    file: Annotated[str, typer.Argument(help="Instance file: YAML, JSON or an Excel workbook.")],
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="PLAN", help="A saved plan; solved for where it is left out.")
     ] = None,

@@ -4,16 +4,13 @@ A comment behind a value belongs to that field. Lines of comment belong to the o
 to the section where an empty line follows, or where they start at the margin; above the first key they are the header.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
-from optimizer.errors import InstanceError
 from optimizer.instance.document import Document, Place, parse
 
 FOR_EDITORS = "yaml-language-server:"
@@ -38,23 +35,6 @@ def comments(text: str, file: str) -> tuple[Comment, ...]:
     """
     document = parse(text, file)
     return tuple(_Reader(document, text).read())
-
-
-def of_file(path: str | FilePath) -> tuple[dict[str, Any], ...]:
-    """The comments of an instance file, as `Result.comments` holds them; none where it is no YAML or cannot be read."""
-    file = FilePath(path)
-    if file.suffix.lower() not in (".yaml", ".yml"):
-        return ()
-    try:
-        said = comments(file.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError, InstanceError):
-        return ()
-    # What YAML reads as a date, say, becomes its text.
-    values = [json.loads(json.dumps(each.value, default=str)) for each in said]
-    return tuple(
-        {"place": [str(part) for part in each.place], "value": value, "text": each.text}
-        for each, value in zip(said, values, strict=True)
-    )
 
 
 def _starts(text: str) -> dict[int, int]:
@@ -105,7 +85,7 @@ class _Reader:
         place = self.first.get(line) or self._before(line)
         text = self._words([line])
         if place and text:
-            yield Comment(place, _value(self.document.data, place), text)
+            yield Comment(place, value_at(self.document.data, place), text)
 
     def _block(self, block: list[int]) -> Iterator[Comment]:
         owner = self._owner(block)
@@ -150,7 +130,7 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _value(data: Any, place: Place) -> Any:
+def value_at(data: Any, place: Place) -> Any:
     """What stands at a place; None for an object of a section."""
     for part in place:
         try:

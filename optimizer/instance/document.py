@@ -22,25 +22,28 @@ _SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
 @dataclass
 class Document:
-    """Plain data, the line of every value, and what was wrong with the text itself.
+    """Plain data, the line of every value (in a workbook its sheet and cell), and what was wrong with the text itself.
 
-    Where a value was overridden, file and line are those of the finding in `overrides`.
+    Where a value was overridden, file, line and cell are those of the finding in `overrides`.
     """
 
     file: str
     data: dict[str, Any]
     lines: dict[Place, int] = field(default_factory=dict)
+    cells: dict[Place, str] = field(default_factory=dict)
     overrides: dict[Place, Finding] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
-        """A finding at a place: the line of the value there or of the nearest thing around it."""
+        """A finding at a place: the line or cell of the value there or of the nearest thing around it."""
         where = ".".join(str(part) for part in place)
         around = [place[:depth] for depth in range(len(place), -1, -1)]
         source = next((self.overrides[each] for each in around if each in self.overrides), None)
         line = next((self.lines[each] for each in around if each in self.lines), None)
-        file, line = (source.file, source.line) if source is not None else (self.file, line)
-        return Finding(file, line, where, what, cure, severity)
+        cell = next((self.cells[each] for each in around if each in self.cells), None)
+        if source is not None:
+            return Finding(source.file, source.line, where, what, cure, severity, source.cell)
+        return Finding(self.file, line, where, what, cure, severity, cell)
 
 
 def parse(text: str, file: str) -> Document:
@@ -125,8 +128,11 @@ def _is_plain(node: Any) -> bool:
 
 def _scalar(node: Any) -> Any:
     text = str(node.value)
-    if not _is_plain(node):
-        return text
+    return scalar(text) if _is_plain(node) else text
+
+
+def scalar(text: str) -> Any:
+    """What a word without quotes is: a number, true or false, nothing, or text."""
     if text in _WORDS:
         return _WORDS[text]
     if text.lower() in _SPECIAL:
@@ -164,7 +170,7 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
     Raises:
         InstanceError: a path that leads through something that is not there.
     """
-    parts = path.strip().split(".") if isinstance(path, str) else list(path)
+    parts = _parts(path) if isinstance(path, str) else list(path)
     holder: Any = document.data
     place: Place = ()
     while parts:
@@ -178,6 +184,12 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
         holder = holder[key]
     document.overrides[place] = source
     return place
+
+
+def _parts(path: str) -> list[str]:
+    """The keys of a dotted path; what follows `ranges` is itself the path of a number, and one key."""
+    head, _, rest = path.strip().partition(".")
+    return [head, rest] if head == "ranges" and rest else path.strip().split(".")
 
 
 def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:

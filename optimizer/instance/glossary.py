@@ -41,6 +41,7 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
         "policy": "Budgets, shares, times to survive, and what has to be bought.",
         "adversary": "Somebody who buys the worst attack that he can afford.",
         "scenarios": "Named sets of overrides of this file: {dotted.path: value}.",
+        "ranges": "Uncertain numbers, by dotted path or pattern: {options.*.capex: {low: 0.8, high: 1.5, of: value}}.",
     },
     "Horizon": {
         "start": "First calendar year.",
@@ -143,25 +144,31 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
         "draw": "A word: cuts that share it move together.",
     },
     "ShockSpec": {
-        **_STRUCK,
-        "grid": "Durations and severities that a family runs through.",
         "start": "First period of the window: 2027, 2027Q3 or 2027-07; a list; or {from, to, every}.",
         "months": "Length of the window, months: whole periods; a list makes a family.",
         "probability": "Over the horizon, 0 to 1; shared equally by the events of the entry. Default 0.",
+        "grid": "Durations and severities that a family runs through.",
+        **_STRUCK,
     },
     "Grid": {
         "severity": "A list of severities: that of all cuts of the entry, one event each.",
         "months": "A list of durations, months, one event each.",
     },
     "EnsembleSpec": {
-        **_DRAWN,
         "count": "How many samples are drawn.",
         "seed": "The same seed gives the same samples. Default 0.",
         "probability": "Over the horizon, 0 to 1; shared equally by the samples. Default 0.",
         "start": "Periods of which each is equally likely: one, a list, {from, to, every} or {uniform: [first, last]}.",
         "events": "What may happen, by name; one is drawn for each sample, by weight.",
+        **_DRAWN,
     },
     "Event": {**_DRAWN, "weight": "How likely it is beside the others. Default 1."},
+    "RangeSpec": {
+        "low": "The lower end of the number; with `of: value` a factor.",
+        "high": "The upper end of the number; with `of: value` a factor.",
+        "of": "value: the ends are factors of the number, or of all numbers of a series or list.",
+        "draw": "A word: ranges that share it move together.",
+    },
     "Policy": {
         "budget": "The most outlay, undiscounted, money.",
         "annual_budget": "The most outlay in each calendar year, money; a series.",

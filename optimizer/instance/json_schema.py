@@ -20,7 +20,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 NAME = "instance.schema.json"
 # The first line of an instance file, which language servers for YAML follow.
 EDITOR_LINE = f"# yaml-language-server: $schema={NAME}"
-_SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios")
+_SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "ranges")
 
 
 _SEVERE = {"type": "array", "contains": {"type": "object", "required": ["severity"]}}

@@ -19,12 +19,16 @@ from optimizer.ensembles import EnsembleSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
-from optimizer.instance.document import Document, Place, override, parse, walk
+from optimizer.instance.document import Document, Place, override, walk
 from optimizer.instance.draft import Draft
 from optimizer.instance.home import at_home, complete, cuts_at_home
+from optimizer.instance.opening import opened
+from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
 from optimizer.instance.scenarios import KEY as SCENARIOS
 from optimizer.instance.scenarios import malformed, of_scenario, played, usable
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy
+from optimizer.instance.uncertain import KEY as RANGES
+from optimizer.instance.uncertain import lifted, shifted
 from optimizer.levers import KINDS
 from optimizer.network import Demand, Process
 from optimizer.shocks import ShockSpec
@@ -38,21 +42,21 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "ensembles": EnsembleSpec,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
-_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", "adversary", SCENARIOS)
+_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", "adversary", SCENARIOS, RANGES)
 
 
 def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
     """Read and check an instance file.
 
     Args:
-        path: a YAML or JSON file.
+        path: a YAML or JSON file, or an Excel workbook.
         overrides: assignments such as ``demands.ev_motors.survival=0.6``, checked like the file.
 
     Returns:
         The instance.
 
     Raises:
-        InstanceError: with every finding, each with file, line, what is wrong and the cure.
+        InstanceError: with every finding, each with file, line or cell, what is wrong and the cure.
     """
     instance, _ = inspect(path, overrides)
     return instance
@@ -60,13 +64,7 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
 
 def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instance, tuple[Finding, ...]]:
     """Like `load`, with the warnings: what is allowed, but looks like a slip."""
-    file = FilePath(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise InstanceError([Finding(str(path), None, "", f"cannot be read: {reason}", "Check the path.")]) from None
-    document = parse(text, str(path))
+    document = opened(path)
     for assignment in overrides:
         override(document, assignment)
     return checked(document)
@@ -101,6 +99,7 @@ def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     instance, findings = _examined(document)
     for name in usable(document):
         findings += of_scenario(name, _examined(played(document, name))[1], findings)
+    findings += _at_the_ends(document, instance, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
         raise InstanceError(findings)
@@ -108,8 +107,20 @@ def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     return instance, tuple(findings)
 
 
+def _at_the_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:
+    """What is wrong where all uncertain numbers are low, or all are high, and is not where they are."""
+    if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
+        return []
+    numbers, result = uncertain(document.data, instance.ranges), list[Finding]()
+    for end, position in (("low", -1.0), ("high", 1.0)):
+        found = [finding for finding in _examined(shifted(document, numbers, position))[1] if finding not in before]
+        result += of_end(end, numbers, found)
+    return result
+
+
 def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
     """What could be read of a document, and all that is to be said of it."""
+    lifted(document)
     reader = _Reader(document)
     draft = reader.draft()
     for check in PASSES:
@@ -142,6 +153,7 @@ class _Reader:
         horizon = self._one(Horizon, ("horizon",), data.get("horizon")) if data.get("horizon") is not None else None
         parts = {section: self._section(section, home) for section in SECTIONS}
         policy, adversary = self._policy(home), self._adversary(home)
+        ranges = self._ranges()
         header = {key: data[key] for key in _HEADER if data.get(key) is not None}
         header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
         frame = self._one(Instance, (), header)
@@ -150,7 +162,7 @@ class _Reader:
         instance = None
         if horizon is not None and frame is not None:
             update = {"horizon": horizon, "policy": policy or Policy(), "adversary": adversary, **parts}
-            update[SCENARIOS] = usable(self.document)
+            update |= {SCENARIOS: usable(self.document), RANGES: ranges}
             instance = frame.model_copy(update=update)
         return Draft(instance, declared, sound, resolved=sound)
 
@@ -185,6 +197,16 @@ class _Reader:
         elif kind not in KINDS:
             self.report((*place, "kind"), f'"{kind}" is no kind of option', _suggest(str(kind), KINDS, "The kinds are"))
         return KINDS.get(kind) if isinstance(kind, str) else None
+
+    def _ranges(self) -> dict[str, RangeSpec]:
+        data = self.document.data.get(RANGES)
+        if data is not None and not isinstance(data, Mapping):
+            self.report((RANGES,), "is not a mapping", "Write `ranges:` and one path with its low and high a line.")
+        specs = {path: self._one(RangeSpec, (RANGES, path), entry) for path, entry in walk(self.document.data, RANGES)}
+        sound = {path: spec for path, spec in specs.items() if spec is not None}
+        result, findings = spread(self.document, sound)
+        self.findings += findings
+        return result
 
     def _policy(self, home: Any) -> Policy | None:
         entry = self.document.data.get("policy")

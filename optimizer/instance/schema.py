@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ConfigDict, Field, field_validator
 
@@ -12,6 +12,8 @@ from optimizer.adversaries import AdversarySpec, Attack, entry_name
 from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import alone, calm, steady
+from optimizer.instance.ranging import RangeSpec, still, uncertain
+from optimizer.instance.uncertain import Uncertain, found, moved, there
 from optimizer.levers import Lever, Option, Producing
 from optimizer.network import Demand, Process
 from optimizer.sampling import samples
@@ -109,6 +111,7 @@ class Instance(Described):
     policy: Policy = Policy()
     adversary: AdversarySpec | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    ranges: Mapping[str, RangeSpec] = Field(default_factory=dict)
 
     def __repr__(self) -> str:
         axis = f"{self.horizon.label(0)}…{self.horizon.label(self.horizon.periods[-1])} by {self.horizon.step}"
@@ -176,7 +179,29 @@ class Instance(Described):
         """The instance as `optimizer.read` takes it back, defaults left out."""
         data = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         data.setdefault("shocks", {})
+        return self._with_ranged(data) if self.ranges else data
+
+    def _with_ranged(self, data: dict[str, Any]) -> dict[str, Any]:
+        """A number that has a range is written though it is the default."""
+        whole = self.model_dump(mode="json", by_alias=True)
+        for path in self.ranges:
+            holder, place = cast("Any", data), next(found(whole, path))
+            for key in place[:-1]:
+                holder = holder.setdefault(key, {}) if isinstance(holder, dict) else holder[key]
+            holder[place[-1]] = there(whole, place)
         return data
+
+    @property
+    def uncertain(self) -> list[Uncertain]:
+        """The numbers that have a range, with their places in `to_dict`."""
+        return uncertain(self.to_dict(), self.ranges)
+
+    def moved(self, numbers: Mapping[str, float]) -> dict[str, Any]:
+        """The data of the same instance with uncertain numbers elsewhere, by path, and without ranges."""
+        data, own = self.to_dict(), {each.path: each for each in self.uncertain}
+        for path, number in numbers.items():
+            moved(data, own[path], number)
+        return {key: part for key, part in data.items() if key not in ("ranges", "scenarios")}
 
     def with_budget(self, budget: float | None) -> "Instance":
         """The same instance under another budget."""
@@ -255,6 +280,9 @@ class Instance(Described):
         if set(update) - {"policy"}:
             update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
+        if copy.ranges:
+            left = still(copy.model_dump(mode="json", by_alias=True), copy.ranges)
+            copy = copy.model_copy(update={"ranges": left})
         for cached in ("events", "activities", "baseline", "rules", "_paths"):
             copy.__dict__.pop(cached, None)
         return copy

@@ -2,10 +2,10 @@
 
 from pathlib import Path as FilePath
 
-from optimizer.instance import json_schema
+from optimizer.instance.json_schema import NAME, text
 
 
 def files() -> dict[str, str]:
     """By name, the text of each file."""
     starter = FilePath(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
-    return {"instance.yaml": starter, json_schema.NAME: json_schema.text()}
+    return {"instance.yaml": starter, NAME: text()}

@@ -12,7 +12,7 @@ from optimizer.analysis.ranges import End, Range
 from optimizer.instance.load import read
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stockpile
-from optimizer.report.words import named, percent, plural, table
+from optimizer.report.words import given, named, percent, plural, table
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -64,19 +64,14 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     what = "the least cost" if result.status == "survives" else "the least cost of the least gap"
     cost = si(result.total_cost, instance.money, digits=4)
     return (
-        f"{instance.title}: of plans within {percent(found.within, _digits(found.within))} of {what} "
+        f"{instance.title}: of plans within {given(found.within)} of {what} "
         f"({cost}, so up to {more} more), {plural(len(found.ranges), 'option')}: {said}."
     )
 
 
-def _digits(share: float) -> int:
-    """So many decimals that a tolerance is shown as it was given."""
-    return next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
-
-
 def _ranges(instance: Instance, found: Alternatives) -> Table:
     caption = "Over all plans within the tolerance that keep the same floors in the same shocks. "
-    caption += f"Proven to {percent(found.gap, _digits(found.gap))} of the option's largest size"
+    caption += f"Proven to {given(found.gap)} of the option's largest size"
     loose = [each for each in found.ranges if not each.proven]
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"

@@ -212,9 +212,14 @@ def _starts(found: Onslaught) -> Table | None:
         worst, least = each.worst, each.cheapest
         shown.add_row(
             each.start,
-            "none breaks a floor" if worst is None else _targets(found.instance, worst),
-            Text(si(worst.gap), style="bold red") if worst is not None else "0",
-            "never" if least is None else si(least.price),
+            _none(found, "none breaks a floor") if worst is None else _targets(found.instance, worst),
+            Text(si(worst.gap), style="bold red") if worst is not None else _none(found, "0"),
+            _none(found, "never") if least is None else si(least.price),
             "–" if least is None else _targets(found.instance, least),
         )
     return shown
+
+
+def _none(found: Onslaught, what: str) -> str:
+    """Where nothing was found, which means something only if the time did not run out."""
+    return "not known" if found.stopped else what

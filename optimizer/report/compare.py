@@ -9,7 +9,7 @@ from rich.text import Text
 
 from optimizer.analysis.comparison import Column, Comparison, sizes, survived, years
 from optimizer.instance.schema import Instance
-from optimizer.report.compare_facts import alone, breakpoints, least, steps
+from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, least, steps
 from optimizer.report.compare_plot import drawn
 from optimizer.report.words import LINE, named, percent, plural, table
 from optimizer.result import Result
@@ -227,7 +227,7 @@ class _Rows:
         if before is None:
             return Text(text, style="" if size else "dim")
         was = bought[0 if self.by_case else i - 1].get(o, 0.0)
-        if abs(size - was) <= 5e-3 * max(size, was):
+        if abs(size - was) <= NOTICEABLE * max(size, was):
             moved = bool(size) and years(before, o) != years(self.columns[i].result, o)
             return Text(f"◆ {text}" if moved else text, style=CHANGED if moved else "" if size else "dim")
         return Text(f"{'▲' if size > was else '▼'} {text}", style=f"{CHANGED} {'cyan' if size > was else 'magenta'}")

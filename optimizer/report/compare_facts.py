@@ -1,17 +1,17 @@
 """How the exact facts of a comparison look: the least outlays, what more money buys, where the plan changes."""
 
-from collections.abc import Mapping
-
 from rich.table import Table
 from rich.text import Text
 
 from optimizer.analysis.columns import Alone
-from optimizer.analysis.comparison import Comparison, Least, Step, survived
+from optimizer.analysis.comparison import Comparison, Least, Step, sizes, survived
 from optimizer.instance.schema import Instance
 from optimizer.report.words import listed, named, percent, plural, sized, table
 from optimizer.units import si
 
 MOST, BAR = 40, 16
+# A size that changes by less than this share of itself is the same.
+NOTICEABLE = 5e-3
 
 
 def least(comparison: Comparison, width: int) -> Table | Text | None:
@@ -129,7 +129,7 @@ def steps(comparison: Comparison, width: int) -> Table | None:
         if is_nothing(step, comparison.gap):
             shown.add_row(*cells, "–", _survives(step), "–", Text("nothing", style="dim"))
             continue
-        builds = _builds(comparison.cases[step.case], step.changes)
+        builds = _builds(comparison.cases[step.case], step)
         shown.add_row(*cells, _signed(-step.gap_closed), _survives(step), _signed(-step.saved), builds)
     return shown
 
@@ -152,10 +152,13 @@ def _survives(step: Step) -> str:
     return f"{before} → {after}" if after != before else f"{after} of {count}"
 
 
-def _builds(instance: Instance, changes: Mapping[str, float]) -> str:
-    """The largest changes in words."""
+def _builds(instance: Instance, step: Step) -> str:
+    """The changes that are noticeable, in words."""
+    before, after = sizes(step.before), sizes(step.after)
     parts = [
-        f"{named(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}" for o, more in changes.items()
+        f"{named(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}"
+        for o, more in step.changes.items()
+        if abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
     return listed(parts, 6) if parts else "the same, at other times"
 

@@ -7,6 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.analysis.explain import Explanation, Part
+from optimizer.analysis.explain_dates import Deadline
+from optimizer.analysis.explain_prices import Worth
 from optimizer.analysis.explain_reason import Reason
 from optimizer.analysis.explain_repairs import Repair
 from optimizer.instance.schema import Instance
@@ -17,7 +19,17 @@ from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
 from optimizer.units import si
 
-LABEL = 16
+LABEL, FIGURE = 16, 16
+HEADINGS = {
+    "shock": "Each shock: the cost of the plan without it",
+    "family": "All windows of a shock: the cost of the plan without them",
+    "lever": "Each lever: the cost of the plan without it",
+    "kind": "All levers of a kind: the cost of the plan without them",
+    "dearer floor": "Each floor: one point more, one point less",
+    "cheaper floor": "Each floor: one point more, one point less",
+    "later": "Each build: if it comes later",
+    "sooner": "Each build: if it could come sooner",
+}
 TITLES = {"budget": "More budget", "floors": "Lower floors", "length": "Shorter shocks"}
 
 
@@ -33,9 +45,17 @@ class Explaining:
         self.instance = instance
         self.console = console or Console(highlight=False, markup=False, emoji=False)
         self.heading, self.more = "", "Repairs"
+        self.useless: list[Repair] = []
 
     def show(self, part: Part) -> None:
-        """Print one part."""
+        """Print one part; segments and builds that cannot mend anything alone are kept for one line together."""
+        if isinstance(part, Repair) and part.works is False and part.of is not None:
+            if self.useless and self.useless[0].kind != part.kind:
+                self._tell_useless()
+            self.useless.append(part)
+            return
+        if not isinstance(part, Repair) or (self.useless and part.kind != self.useless[0].kind):
+            self._tell_useless()
         if isinstance(part, Result):
             self._first(part)
         elif isinstance(part, Reason):
@@ -47,14 +67,35 @@ class Explaining:
                 grid.add_row(" –", line)
                 self.console.print(grid if bullet else Text(line))
             self.more = "More repairs"
+        elif isinstance(part, Worth):
+            self._under(_heading(part))
+            self._line(*_worth(self.instance, part))
+        elif isinstance(part, Deadline):
+            self._under("By when each has to be ordered")
+            self._line(named(self.instance, part.option), *_deadline(part))
         else:
             self._under(f"{self.more}, each enough by itself")
             self._row(_title(self.instance, part), _repair(self.instance, part), _mark(part.works))
 
+    def _tell_useless(self) -> None:
+        if self.useless:
+            some, self.useless = self.useless, []
+            title = "Less demand:" if some[0].kind == "demand" else "Sooner:"
+            names = ", ".join(named(self.instance, str(each.of)) for each in some)
+            size = ", not even without any of it" if some[0].kind == "demand" else ", not even without any lead time"
+            alone = "cannot work alone" if len(some) == 1 else "none of them can work alone"
+            self._under(f"{self.more}, each enough by itself")
+            self._row(f"{title} others", f"{alone}{size}: {names}.", _mark(False))
+
     def end(self, explanation: Explanation) -> None:
         """The last line: how sure all this is."""
+        self._tell_useless()
         self.console.print()
-        sure = f"What-ifs are proven to {percent(explanation.gap, 1)} of their cost, unless said otherwise."
+        gap, within = percent(explanation.gap, 1), explanation.within
+        sure = f"What-ifs are proven to {gap} of their cost"
+        if within is not None:
+            sure = f"What-ifs are proven within {si(within, self.instance.money)}, {gap} of the price of survival"
+        sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late, style="dim"))
 
@@ -74,6 +115,15 @@ class Explaining:
             self.console.print()
             self.console.print(Text(heading, style="bold"))
             self.heading = heading
+
+    def _line(self, title: str, figure: str, text: str) -> None:
+        """A title, a figure to the right of it, and what is to be said of it."""
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(ratio=4, overflow="fold")
+        grid.add_column(width=FIGURE, justify="right")
+        grid.add_column(ratio=5)
+        grid.add_row(title, Text(figure, style="bold"), Text(text, style="dim"))
+        self.console.print(grid)
 
     def _row(self, title: str, text: str, mark: Text) -> None:
         grid = Table.grid(padding=(0, 1))
@@ -192,3 +242,53 @@ def _irreducible(instance: Instance, why: Reason) -> str:
     if not why.is_irreducible:
         return f"It cannot be done already with {shocks} alone and {plain} alone; perhaps with less than that."
     return f"This alone cannot be done: {shocks} with {plain}. Without any one of these the rest can."
+
+
+def _heading(worth: Worth) -> str:
+    return HEADINGS[worth.kind]
+
+
+def _worth(instance: Instance, worth: Worth) -> tuple[str, str, str]:
+    """Title, figure and words of a worth."""
+    title, money = named(instance, worth.of), instance.money
+    title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(worth.kind, "")
+    title += f", {worth.months:g} months {worth.kind}" if worth.months else ""
+    if worth.survives is None:
+        return title, "not known", "the time ran out"
+    if worth.change is None:
+        if worth.needed is not None:
+            return title, "NOTHING SURVIVES", f"under this budget; it would take an outlay of {si(worth.needed, money)}"
+        none = "at any budget" if worth.kind in ("lever", "kind") else "under this budget"
+        return title, "NOTHING SURVIVES", none if instance.policy.budget is not None or none == "at any budget" else ""
+    outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"
+    return title, _signed(worth.change, money), f"{_proven(worth)}{outlay}"
+
+
+def _signed(change: float, money: str) -> str:
+    sign = "+" if change > 0 else "−" if change < 0 else "±"
+    return f"{sign}{si(abs(change), money)}"
+
+
+def _proven(worth: Worth) -> str:
+    """The range in which the change is proven to lie, where that is wider than a reader sees."""
+    change, low, high = worth.change or 0.0, worth.low, worth.high
+    if low is None or high is None:
+        return "not proven"
+    if max(high - change, change - low) <= 5e-4 * abs(change) or high - low <= 1e-9:
+        return "proven"
+    return f"proven {_plain(low)} … {_plain(high)}"
+
+
+def _plain(amount: float) -> str:
+    return f"{'−' if amount < 0 else ''}{si(abs(amount))}"
+
+
+def _deadline(deadline: Deadline) -> tuple[str, str]:
+    """Figure and words of a deadline."""
+    planned = "" if deadline.as_planned is None else f"; {deadline.as_planned} at the latest if all else stays"
+    ordered = f"ordered {deadline.ordered}{planned}"
+    if deadline.can_be_left_out:
+        return "–", f"{ordered}; it can be left out (see above)"
+    if deadline.anyhow is None:
+        return "not known", f"{ordered}; the time ran out"
+    return deadline.anyhow, f"{ordered}; after that nothing survives under this budget"

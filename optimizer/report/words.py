@@ -1,5 +1,6 @@
 """Numbers and names in the words of a reader."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,12 @@ def percent(share: float, digits: int = 0) -> str:
         return ">99 %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
+    return f"{100 * share:.{digits}f} %"
+
+
+def given(share: float) -> str:
+    """A share as it was given: ``0.5 %``, ``2 %``."""
+    digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
     return f"{100 * share:.{digits}f} %"
 
 

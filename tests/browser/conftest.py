@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
 from optimizer.analysis.frontier import alone, frontier
-from optimizer.instance.comments import of_file
+from optimizer.instance.opening import of_file
 from optimizer.report.figures.book import Book, book
 from optimizer.report.page import page as written
 from tests.browser import browser

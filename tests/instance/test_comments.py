@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.instance.comments import comments, of_file
+from optimizer.instance.comments import comments
+from optimizer.instance.opening import of_file
 
 TEXT = """\
 # A head

@@ -1,0 +1,165 @@
+"""What-ifs about uncertain numbers: a number with its range, and what comes of it elsewhere."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from optimizer.analysis.asking import Asker, Found
+from optimizer.errors import InstanceError
+from optimizer.instance.load import read
+from optimizer.instance.schema import Instance
+from optimizer.instance.uncertain import Uncertain
+from optimizer.plan import Plan
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.strategies.reading import plan_values
+
+# A purchase below this, t, is none.
+DUST = 1e-6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a what-if came to.
+
+    Attributes:
+        status: as of `Found`; ``unusable`` where numbers do not fit each other.
+        cost, bound: total cost of the plan, present value, and its proven lower bound.
+        gap: survival gap. outlay: undiscounted. All money.
+        failed: how many shocks are not survived.
+        bought: the options that are bought.
+    """
+
+    status: Literal["optimal", "stopped", "infeasible", "unusable"]
+    cost: float = math.inf
+    bound: float = -math.inf
+    gap: float = 0.0
+    outlay: float = 0.0
+    failed: int = 0
+    bought: frozenset[str] = frozenset()
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether there is a plan to speak of."""
+        return math.isfinite(self.cost)
+
+    @property
+    def state(self) -> tuple[bool, bool, frozenset[str]]:
+        """What has to be the same for the plan to be the same."""
+        return self.has_plan, self.gap > 0, self.bought
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; what is not known is null."""
+        data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
+        return {
+            key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in data.items()
+        }
+
+
+@dataclass(frozen=True)
+class Number:
+    """An uncertain number, or several that move together.
+
+    `position` runs from −1 (low) over 0 (the value) to 1 (high).
+    """
+
+    name: str
+    members: tuple[Uncertain, ...]
+
+    def at(self, position: float) -> dict[str, float]:
+        """The number, or factor, of each member, by path."""
+        return {each.path: each.at(position) for each in self.members}
+
+    @property
+    def first(self) -> Uncertain:
+        """The member that stands for all."""
+        return self.members[0]
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Where between the value and an end the plan becomes another: still the same at `same`, another at `other`."""
+
+    end: Literal["low", "high"]
+    same: float
+    other: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A number of the tornado: what comes of either end, and where the plan changes."""
+
+    number: Number
+    low: Outcome
+    high: Outcome
+    flips: tuple[Flip, ...] = ()
+
+    def swing(self, base: Outcome) -> tuple[bool, float, float]:
+        """What bars are sorted by: whether a verdict changes, the change of the gap, the change of the cost."""
+        ends = (self.low, self.high)
+        verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
+        gaps = max(abs(each.gap - base.gap) for each in ends)
+        costs = max((abs(each.cost - base.cost) for each in ends if each.has_plan), default=0.0)
+        return verdict, gaps, costs
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        members = [
+            {"path": each.path, "low": each.low, "value": each.value, "high": each.high, "factor": each.is_factor}
+            for each in self.number.members
+        ]
+        flips = [
+            {"end": flip.end, "same": flip.same, "other": flip.other, "outcome": flip.outcome.to_dict()}
+            for flip in self.flips
+        ]
+        ends = {"low": self.low.to_dict(), "high": self.high.to_dict()}
+        return {"name": self.number.name, "members": members, **ends, "flips": flips}
+
+
+def numbers_of(instance: Instance) -> list[Number]:
+    """The uncertain numbers of an instance; those that share a `draw` are one."""
+    groups: dict[str, list[Uncertain]] = {}
+    for each in instance.uncertain:
+        groups.setdefault(each.draw or each.path, []).append(each)
+    return [Number(name, tuple(members)) for name, members in groups.items()]
+
+
+def asked(
+    desk: dict[str, Any],
+    instance: Instance,
+    numbers: Mapping[str, float],
+    settings: Settings,
+    first: frozenset[str],
+    plan: Plan,
+) -> Outcome:
+    """The best plan with numbers elsewhere: a call for a team."""
+    try:
+        variant = read(instance.moved(numbers))
+    except InstanceError:
+        return Outcome("unusable")
+    clock = Clock(settings.time_limit)
+
+    def heard() -> None:
+        # In this process, whoever asked wants to know as well.
+        if "clock" in desk:
+            desk["clock"].interrupted = True
+
+    with interruptible(clock, heard), Asker(variant, settings, clock) as asker:
+        asker.learn(plan, first)
+        return outcome(asker, variant, asker.ask())
+
+
+def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
+    """What is remembered of an answer."""
+    if not math.isfinite(found.cost):
+        return Outcome(found.status)
+    failed = 0
+    if found.gap > 0:
+        responder = asker.responder(instance)
+        left = responder.gaps(plan_values(instance, found.plan, responder.desk.plan), Clock())
+        failed = int(left.fails.sum())
+    sizes = {o: sum(fills) for o, fills in found.plan.fills.items()}
+    sizes |= {build.option: build.size for build in found.plan.builds}
+    bought = frozenset(o for o, size in sizes.items() if size > DUST)
+    return Outcome(found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought)

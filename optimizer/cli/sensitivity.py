@@ -1,0 +1,91 @@
+"""diversify sensitivity: which uncertain numbers decide."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli import common
+
+if TYPE_CHECKING:
+    from optimizer.analysis.sensitivity import Sensitivity
+
+
+@common.guarded
+def sensitivity(
+    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON, with ranges.")],
+    samples: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Samples of all numbers together, at least 60; 0 for none.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the samples.")] = 7,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out where the plan changes.")] = False,
+    resolution: Annotated[
+        float, typer.Option(min=1e-6, max=0.5, help="How near a change is found, a share of the way to the end.")
+    ] = 0.01,
+    budget: Annotated[
+        str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
+    ] = None,
+    without: common.LeftOut = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
+    ] = None,
+    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which plans are proven.")] = 5e-3,
+    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which a search ends.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")
+    ] = None,
+    set_: common.Overrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Tell which of the numbers that have a range decide: cost, survival, and what is bought.
+
+    Every number alone at both ends, then where between its value and the ends the plan changes; with --samples all of
+    them together. Exit codes: 0; 1 internal error; 2 usage; 3 bad instance, or one without ranges; 4 no plan exists; 5
+    something was stopped unproven (time limit or Ctrl-C; what is known is printed).
+    """
+    limit = common.amount(budget, "--budget")
+
+    from optimizer.analysis.importance import FEWEST
+
+    if 0 < samples < FEWEST:
+        raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
+    reduced = common.prepared(file, set_ or (), scenario, (), without or ())
+    for note in reduced.notes:
+        common.say(note)
+    instance = reduced.instance
+    if not instance.ranges:
+        common.complain(
+            f"{file} has no ranges: write some, such as `capex: {{value: 120k, low: 90k, high: 180k}}`, or "
+            '`ranges: {"options.*.capex": {low: 0.8, high: 1.5, of: value}}`.',
+            common.BAD_INSTANCE,
+        )
+
+    from optimizer.analysis.sensitivity import sensitivity as find
+    from optimizer.solver import Settings
+
+    settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
+    with common.bar(instance.money) as (listener, told):
+        found = find(
+            instance,
+            samples,
+            seed,
+            flips=not quick,
+            resolution=resolution,
+            budget=limit,
+            settings=settings,
+            listener=listener,
+            told=told,
+        )
+    if json:
+        import json as text
+
+        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        from optimizer.report.sensitivity import show_sensitivity
+
+        show_sensitivity(found)
+    raise typer.Exit(_code(found))
+
+
+def _code(found: "Sensitivity") -> int:
+    codes = {"proven": common.SURVIVES, "stopped": common.STOPPED, "none": common.NO_PLAN_SURVIVES}
+    return codes[found.status]

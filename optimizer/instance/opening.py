@@ -1,0 +1,78 @@
+"""A file as plain data, whatever it is written in: YAML, JSON, or an Excel workbook."""
+
+import json
+from pathlib import Path as FilePath
+from typing import Any
+
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.comments import Comment, comments
+from optimizer.instance.document import Document, parse
+
+WORKBOOK = ".xlsx"
+
+
+def opened(path: str | FilePath) -> Document:
+    """The data of an instance file, with the line or cell of every value.
+
+    Raises:
+        InstanceError: it cannot be read.
+    """
+    if is_workbook(path):
+        from optimizer.instance.from_workbook import from_workbook
+
+        return from_workbook(_content(path), str(path))[0]
+    return parse(_text(path), str(path))
+
+
+def remarks(path: str | FilePath) -> tuple[Comment, ...]:
+    """The comments of an instance file; JSON has none.
+
+    Raises:
+        InstanceError: it cannot be read.
+    """
+    if is_workbook(path):
+        from optimizer.instance.from_workbook import from_workbook
+
+        return from_workbook(_content(path), str(path))[1]
+    return () if FilePath(path).suffix.lower() == ".json" else comments(_text(path), str(path))
+
+
+def of_file(path: str | FilePath) -> tuple[dict[str, Any], ...]:
+    """The comments of an instance file, as `Result.comments` holds them; none where it has none or cannot be read."""
+    if FilePath(path).suffix.lower() not in (".yaml", ".yml", WORKBOOK):
+        return ()
+    try:
+        said = remarks(path)
+    except InstanceError:
+        return ()
+    # What YAML reads as a date, say, becomes its text.
+    values = [json.loads(json.dumps(each.value, default=str)) for each in said]
+    return tuple(
+        {"place": [str(part) for part in each.place], "value": value, "text": each.text}
+        for each, value in zip(said, values, strict=True)
+    )
+
+
+def is_workbook(path: str | FilePath) -> bool:
+    """Whether a file is a workbook, by its name."""
+    return FilePath(path).suffix.lower() == WORKBOOK
+
+
+def _content(path: str | FilePath) -> bytes:
+    try:
+        return FilePath(path).read_bytes()
+    except OSError as error:
+        raise _unread(path, error.strerror or "cannot be opened") from None
+
+
+def _text(path: str | FilePath) -> str:
+    try:
+        return FilePath(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unread(path, error.strerror or "cannot be opened") from None
+    except UnicodeDecodeError:
+        raise _unread(path, "is not UTF-8 text") from None
+
+
+def _unread(path: str | FilePath, reason: str) -> InstanceError:
+    return InstanceError([Finding(str(path), None, "", f"cannot be read: {reason}", "Check the path.")])

@@ -1,0 +1,97 @@
+"""The ranges of a document as specifications by path, and what is wrong with them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from optimizer.errors import Finding
+from optimizer.instance.document import Document, Place
+from optimizer.instance.uncertain import KEY, Uncertain, found, is_single, known, numbers, there
+from optimizer.units import Amount, Described
+
+
+class RangeSpec(Described):
+    """Between which ends an uncertain number lies; with `of: value` they are factors of it.
+
+    Ranges with the same `draw` move together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    low: Amount
+    high: Amount
+    of: Literal["value"] | None = None
+    draw: str | None = None
+
+
+Said = Iterator[tuple[str, str]]
+
+
+def spread(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[dict[str, RangeSpec], list[Finding]]:
+    """Every number's own range by its path, and what is wrong."""
+    result, findings, owners = dict[str, RangeSpec](), list[Finding](), dict[Place, str]()
+    for path in sorted(specs, key=lambda path: "*" in path):
+        for what, cure in _of(document, path, specs[path]):
+            findings.append(document.finding((KEY, path), what, cure))
+        for place in _matched(document, path):
+            own, same = ".".join(map(str, place)), _sharing(place, owners)
+            if same is None:
+                owners[place], result[own] = path, specs[path]
+            elif "*" in owners[same] or "*" not in path:
+                what = f"{own} has a range already, from {owners[same]}"
+                findings.append(document.finding((KEY, path), what, "Keep one of the two."))
+    return result, findings
+
+
+def _sharing(place: Place, owners: Mapping[Place, str]) -> Place | None:
+    """A place that has a range and is the same, holds it, or is held by it."""
+    return next((own for own in owners if own[: len(place)] == place[: len(own)]), None)
+
+
+def _matched(document: Document, path: str) -> list[Place]:
+    return [place for place in found(document.data, path) if numbers(there(document.data, place))]
+
+
+def _of(document: Document, path: str, spec: RangeSpec) -> Said:
+    if spec.low > spec.high:
+        yield f"low ({spec.low:g}) is above high ({spec.high:g})", "Exchange the two."
+        return
+    if path.split(".")[0] in (KEY, "scenarios", "horizon"):
+        yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
+        return
+    places = _matched(document, path)
+    if not places:
+        yield "matches no number", "Name a number that the file writes out, with its path, such as options.plant.capex."
+    for place in places:
+        value = there(document.data, place)
+        if spec.of is None and not is_single(value):
+            yield f"{'.'.join(map(str, place))} is a series or a list", "Write factors of it, with `of: value`."
+            return
+        middle = 1.0 if spec.of else (numbers(value) or [0.0])[0]
+        if not spec.low <= middle <= spec.high:
+            name = "1, the value itself," if spec.of else f"the value {middle:g} of {'.'.join(map(str, place))}"
+            cure = "Write factors around 1: {low: 0.8, high: 1.5, of: value}." if spec.of else "Widen it."
+            yield f"{name} lies outside the range, {spec.low:g} to {spec.high:g}", cure
+            return
+
+
+def uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[Uncertain]:
+    """The uncertain numbers of plain data, by ranges whose paths are written out."""
+    return [known(data, path, spec.low, spec.high, spec.of, spec.draw) for path, spec in ranges.items()]
+
+
+def still(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> dict[str, RangeSpec]:
+    """The ranges that still have their number, and hold it."""
+    left = {path: spec for path, spec in ranges.items() if numbers(there(data, next(found(data, path), ())))}
+    return {each.path: left[each.path] for each in uncertain(data, left) if each.low <= each.value <= each.high}
+
+
+def of_end(end: str, places: Sequence[Uncertain], new: Sequence[Finding]) -> list[Finding]:
+    """Findings at one end of all ranges, as findings about the ranges."""
+    return [
+        replace(finding, what=f"at the {end} end of its range: {finding.what}", cure=finding.cure)
+        for finding in new
+        if finding.severity == "error" and places
+    ]

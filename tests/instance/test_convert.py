@@ -1,0 +1,338 @@
+"""Instances as YAML, JSON and Excel workbooks: nothing is lost, and what is wrong is said of sheet and cell."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.errors import OptimizerError
+from optimizer.instance.comments import Comment
+from optimizer.instance.convert import convert
+from optimizer.instance.document import parse
+from optimizer.instance.from_workbook import from_workbook
+from optimizer.instance.load import checked
+from optimizer.instance.opening import opened, remarks
+from optimizer.instance.sheets import from_cell, to_cell
+from optimizer.instance.to_workbook import to_workbook
+from optimizer.instance.yaml_text import flow, to_yaml
+from tests.strategies import instances
+
+ROOT = Path(__file__).parents[2]
+TINY = ROOT / "instances" / "tiny.yaml"
+SHIPPED = sorted((ROOT / "instances").glob("*.yaml"))
+CASES = [*sorted((ROOT / "tests" / "cases").glob("*.yaml")), *sorted((ROOT / "tests" / "cases").glob("*/*.yaml"))[::6]]
+
+
+def through_a_workbook(data: Any, said: Any = ()) -> so.Instance:
+    return checked(from_workbook(to_workbook(data, said), "book.xlsx")[0])[0]
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_nothing_is_lost(path: Path) -> None:
+    instance, document, said = so.load(path), opened(path), remarks(path)
+    assert through_a_workbook(document.data, said) == instance
+    assert checked(parse(to_yaml(document.data, said), "again.yaml"))[0] == instance
+
+
+def words(said: tuple[Comment, ...]) -> dict[Any, list[str]]:
+    """By place, down to the field or the cut, the words in any order; what is said of all cuts is said of the shock."""
+    found: dict[Any, list[str]] = {}
+    for comment in said:
+        place = comment.place[: 4 if "cuts" in comment.place else 3]
+        place = place[:-1] if place[-1:] == ("cuts",) else place[:1] if place[:1] == ("horizon",) else place
+        found.setdefault(place, []).extend(comment.text.replace(";", " ").split())
+    return {place: sorted(texts) for place, texts in found.items()}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_instance_goes_to_a_workbook_and_back_with_its_comments(path: Path, tmp_path: Path) -> None:
+    book, again = tmp_path / "book.xlsx", tmp_path / "again.yaml"
+    convert(path, book)
+    convert(book, again)
+    assert so.load(path) == so.load(book) == so.load(again)
+    assert len(remarks(path)) == 2 or len(remarks(path)) > 100
+    assert words(remarks(path)) == words(remarks(book)) == words(remarks(again))
+
+
+@settings(max_examples=60, deadline=None)
+@given(instances())
+def test_drawn_instance_goes_to_a_workbook_and_back(data: dict[str, Any]) -> None:
+    instance = so.read(data)
+    assert through_a_workbook(instance.to_dict()) == instance
+    assert checked(parse(to_yaml(instance.to_dict()), "again.yaml"))[0] == instance
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x85\u2028\u2029\x00"), max_size=20)
+PLAIN = st.one_of(WORDS, st.booleans(), st.integers(-(10**15), 10**15), st.floats(-1e15, 1e15))
+VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3))
+
+
+@given(VALUES)
+def test_any_value_is_read_back_from_a_line_of_yaml(value: Any) -> None:
+    assert parse(f"value: {flow(value)}", "x.yaml").data["value"] == value
+
+
+@given(VALUES)
+def test_any_value_is_read_back_from_a_cell(value: Any) -> None:
+    # A number that Excel would round stands as text, and means the same.
+    meant, wrong = from_cell("severity", to_cell("region", value), "x.xlsx")
+    assert not wrong
+    assert meant == value or (isinstance(value, float) and float(meant) == value)
+
+
+@settings(max_examples=25, deadline=None)
+@given(WORDS.filter(str.strip), WORDS.filter(str.strip))
+def test_any_words_survive_the_file_itself(name: str, note: str) -> None:
+    data = opened(TINY).data | {"name": name, "note": note}
+    document, _ = from_workbook(to_workbook(data), "x.xlsx")
+    assert (document.data["name"], document.data["note"]) == (name, note)
+
+
+EVERYTHING = """
+name: '[all of it]'
+horizon: {start: 2026, end: 2030, step: quarter, decide: quarter}
+home: home
+commodities: {magnet: , scrap: {note: swarf}}
+processes:
+  imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: {2026: 100, 2030: 120.5}, cost: 0.1k}
+demands:
+  motors: {commodity: magnet, quantity: 90, survival: {2026: 0.1, 2028: 0.5}, shortage_cost: 5k,
+           end_of_life: {commodity: scrap, after_years: 2, collection_rate: 0.3, past_quantity: {2020: 10, 2025: 30}}}
+options:
+  plant: {kind: refining, stage: magnet, output: {magnet: 1}, max_size: 60, fixed_cost: 10, ramp: [0.5, 1],
+          excludes: pal}
+  pal: {kind: ally, region: ally, output: {magnet: 1}, max_size: 40, min_size: 5, capex: {2026: 0.3, 2030: 1e-3}}
+  deal: {kind: partnership, process: imports, max_size: 10}
+shocks:
+  embargo:
+    start: {from: 2027, to: 2029, every: year}
+    grid: {months: [12, 24], severity: [0.5, 1]}
+    cuts: [{region: [rival, ally]}, {process: imports, deliberate: false}]
+    demand: {motors: 1.1}
+  strike: {start: [2027Q1, 2028Q3], months: 6, cuts: [{stage: magnet, severity: [1, 0.5]}], reliability: {deal: 0.2}}
+ensembles:
+  trouble:
+    count: 3
+    start: {uniform: [2027, 2029]}
+    months: {triangular: [6, 12, 30]}
+    events:
+      ban: {weight: 3, cuts: [{region: rival, severity: {beta: [4, 2]}, draw: one}]}
+      storm: {months: 12, cuts: [{process: imports, severity: [0.2, 0.9]}]}
+  bad_luck: {count: 2, months: {discrete: {6: 0.5, 12: 0.5}}, cuts: [{stage: magnet, severity: 0.5}]}
+policy:
+  budget: 2.5M
+  annual_budget: {2026: 1M, 2028: 2M}
+  max_share: [{commodity: magnet, region: rival, share: 0.9, from: 2028}, {commodity: magnet, kind: ally, share: 1}]
+  min_time_to_survive: [{cuts: [{region: rival, severity: 0.1}], months: 1}]
+  force: {pal: {2027: 6}}
+adversary:
+  attack_budget: 3
+  months: 6
+  starts: [2027Q1]
+  targets: {ports: {price: 2, cuts: [{region: rival, severity: 1}, {region: ally, severity: 0.5}]}}
+scenarios:
+  high: {demands.motors.quantity: {2026: 100, 2030: 110}, policy.budget: 30M, options.plant.name: "12"}
+"""
+
+
+def test_every_table_is_kept() -> None:
+    document = parse(EVERYTHING, "all.yaml")
+    instance, _ = checked(document)
+    content = to_workbook(document.data)
+    assert checked(from_workbook(content, "x.xlsx")[0])[0] == instance
+    assert checked(parse(to_yaml(document.data), "x.yaml"))[0] == instance
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    assert book.sheetnames == [
+        "comments", "instance", "commodities", "processes", "demands", "options", "shocks", "cuts", "ensembles",
+        "ensemble_cuts", "events", "event_cuts", "targets", "target_cuts", "max_share", "min_time_to_survive", "force",
+        "scenarios",
+    ]  # fmt: skip
+    # 0.1k is a number in the cell; years have columns of their own; heads are frozen and explained.
+    processes = book["processes"]
+    row = {head.value: cell.value for head, cell in zip(processes[1], processes[2], strict=True)}
+    assert row["cost"] == 100
+    assert row["capacity.2030"] == 120.5
+    assert row["output"] == "{magnet: 1}"
+    assert processes.freeze_panes == "B2"
+    assert "t of activity per year" in next(cell for cell in processes[1] if cell.value == "capacity.2026").comment.text
+
+
+def edited(change: Any, source: Path = TINY) -> bytes:
+    """The workbook of an instance after somebody has worked on it."""
+    book = openpyxl.load_workbook(io.BytesIO(to_workbook(opened(source).data, remarks(source))))
+    change(book)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def found(content: bytes) -> list[str]:
+    try:
+        document = from_workbook(content, "book.xlsx")[0]
+        return [str(finding) for finding in checked(document)[1]]
+    except so.InstanceError as error:
+        return [str(finding) for finding in error.findings]
+
+
+def column(sheet: Any, name: str) -> str:
+    return next(cell.column_letter for cell in sheet[1] if cell.value == name)
+
+
+def put(sheet: str, head: str, row: int, value: Any) -> Any:
+    def change(book: Any) -> None:
+        book[sheet][f"{column(book[sheet], head)}{row}"] = value
+
+    return change
+
+
+def test_what_is_edited_by_hand_is_read() -> None:
+    def change(book: Any) -> None:
+        sheet = book["options"]
+        sheet.append(["second", *([None] * (sheet.max_column - 1))])
+        for head, value in {"kind": "ally", "region": "pal", "stage": "magnet", "output": "{magnet: 1}",
+                            "cost": "70k", "max_size": 20.0, "comment": "a friend's plant"}.items():  # fmt: skip
+            sheet[f"{column(sheet, head)}{sheet.max_row}"] = value
+        book.create_sheet("_scratch")["A1"] = "my own sums"
+        sheet["ZZ1"], sheet["ZZ2"] = "_mine", "not read"
+
+    content = edited(change)
+    document, said = from_workbook(content, "book.xlsx")
+    second = checked(document)[0].options["second"]
+    assert (second.kind, second.cost.at(2026), second.max_size) == ("ally", 70_000, 20)
+    assert Comment(("options", "second"), None, "a friend's plant") in said
+
+
+SLIPS = [
+    (("processes", "capacity", 2, -5), "processes!{capacity}2: processes.imports.capacity: -5 is negative."),
+    (("processes", "capacity", 2, "lots"), 'processes!{capacity}2: processes.imports.capacity: "lots" is not a number'),
+    (("processes", "output", 2, "{magnet: 1"), "processes!{output}2: processes.imports.output: cannot be read as"),
+    (("processes", "output", 2, "{magnit: 1}"), '"magnit" is no commodity. Did you mean "magnet"?'),
+    (("options", "kind", 2, "refinery"), 'options!{kind}2: options.plant.kind: "refinery" is no kind of option'),
+    (("options", "max_size", 2, None), "options!A2: options.plant.max_size: max_size is missing."),
+    (("cuts", "shock", 2, "embargoes"), 'cuts!A2: shocks.embargoes: "embargoes" is no row of the sheet shocks. Did'),
+    (("cuts", "region", 2, "rivel"), 'cuts!{region}2: shocks.embargo.cuts.0.region: "rivel" is the region of no'),
+    (("shocks", "start", 2, 2040), 'shocks!{start}2: shocks.embargo.start: the start "2040" is no period'),
+    (("demands", "quantity", 2, "=1/0"), "demands!{quantity}2: holds a formula that was never worked out"),
+    (("demands", "quantity", 2, "#REF!"), "demands!{quantity}2: holds the error #REF!"),
+    (("demands", "id", 2, None), "demands!A2: demands: id is missing. Name it in the column id."),
+    (("instance", "value", 4, "twenty"), 'instance!B4: horizon.start: "twenty"'),
+]
+
+
+@pytest.mark.parametrize(("slip", "expected"), SLIPS, ids=lambda each: each if isinstance(each, str) else "")
+def test_findings_name_sheet_and_cell(slip: tuple[str, str, int, Any], expected: str) -> None:
+    content = edited(put(*slip))
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    sheet = next((book[name] for name in book.sheetnames if f"{name}!" in expected), None)
+    for head in () if sheet is None else [cell.value for cell in sheet[1]]:
+        expected = expected.replace(f"{{{head}}}", column(sheet, head))
+    said = found(content)
+    assert any(expected in each and each.startswith("book.xlsx:") for each in said), said
+
+
+def test_slips_of_the_sheets_themselves() -> None:
+    def change(book: Any) -> None:
+        book["shocks"].title = "shoks"
+        sheet = book["demands"]
+        last = sheet.max_column
+        sheet.cell(1, last + 1, "quantity")
+        sheet.cell(2, last + 2, 5)
+        sheet.append(["motors"])
+        book["processes"][f"{column(book['processes'], 'capacity')}1"] = "capasity"
+        book["options"][f"{column(book['options'], 'capex')}1"] = "capex.2027"
+        book["options"].cell(1, book["options"].max_column + 1, "capex")
+        book["options"].cell(2, book["options"].max_column, 7)
+
+    said = "\n".join(found(edited(change)))
+    assert 'book.xlsx:shoks: "shoks" is no sheet of an instance. Did you mean "shocks"?' in said
+    assert 'the column "quantity" stands twice' in said
+    assert "stands in a column without a head" in said
+    assert '"motors" stands twice (first in A2)' in said
+    assert '"capasity" is an unknown key. Did you mean "capacity"?' in said
+    assert "capex is given as one value, and by year" in said
+
+
+def test_dates_are_refused_with_the_cure() -> None:
+    from datetime import datetime
+
+    said = found(edited(put("shocks", "start", 2, datetime(2027, 1, 1))))
+    assert any("holds a date" in each and "2027Q3" in each for each in said), said
+
+
+def test_what_a_formula_came_to_is_read(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    content = io.BytesIO()
+    book = xlsxwriter.Workbook(content)
+    book.add_worksheet("instance").write_row(0, 0, ["key", "value"])
+    book.get_worksheet_by_name("instance").write_formula(1, 1, "=2*10", value=20)
+    book.get_worksheet_by_name("instance").write(1, 0, "policy.budget")
+    book.close()
+    assert from_workbook(content.getvalue(), "x.xlsx")[0].data == {"policy": {"budget": 20}}
+
+
+def test_no_workbook(tmp_path: Path) -> None:
+    file = tmp_path / "book.xlsx"
+    file.write_text("no zip")
+    with pytest.raises(so.InstanceError, match="cannot be read as a workbook"):
+        so.load(file)
+    with pytest.raises(so.InstanceError, match="cannot be read: No such file"):
+        so.load(tmp_path / "none.xlsx")
+
+
+def test_overrides_and_scenarios_work_on_a_workbook(tmp_path: Path) -> None:
+    book = tmp_path / "book.xlsx"
+    convert(TINY, book)
+    assert so.load(book, ["policy.budget=5M"]).policy.budget == 5e6
+    with pytest.raises(so.InstanceError, match=r"--set policy\.budgit=5M"):
+        so.load(book, ["policy.budgit=5M"])
+
+
+def test_json_says_that_it_has_no_comments(tmp_path: Path) -> None:
+    assert convert(TINY, tmp_path / "tiny.json") == 2
+    assert so.load(tmp_path / "tiny.json") == so.load(TINY)
+    assert remarks(tmp_path / "tiny.json") == ()
+
+
+def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(OptimizerError, match="ends in"):
+        convert(TINY, tmp_path / "tiny.ods")
+    data = opened(TINY).data | {"note": "x" * 40_000}
+    file = tmp_path / "long.json"
+    file.write_text(json.dumps(data))
+    with pytest.raises(OptimizerError, match="longer than a cell"):
+        convert(file, tmp_path / "long.xlsx")
+    assert not (tmp_path / "long.xlsx").exists()
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "optimizer", *words]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_command_converts_and_solves(tmp_path: Path) -> None:
+    assert run(tmp_path, "convert", str(TINY), "tiny.xlsx").returncode == 0
+    assert run(tmp_path, "convert", str(TINY), "tiny.xlsx").returncode == 2
+    assert run(tmp_path, "convert", "tiny.xlsx", "tiny.xlsx", "--overwrite").returncode == 2
+    assert run(tmp_path, "convert", str(TINY), "tiny.xlsx", "--overwrite").returncode == 0
+    assert run(tmp_path, "convert", str(TINY), "tiny.doc").returncode == 2
+    assert run(tmp_path, "convert", str(TINY), "no/where.xlsx").returncode == 2
+    solved = [run(tmp_path, "solve", file, "--json") for file in (str(TINY), "tiny.xlsx")]
+    one, other = (json.loads(done.stdout) for done in solved)
+    assert one["total_cost"] == other["total_cost"]
+    assert run(tmp_path, "check", "tiny.xlsx").returncode == 0
+
+
+def test_command_says_every_finding_of_a_bad_source(tmp_path: Path) -> None:
+    done = run(tmp_path, "convert", str(ROOT / "tests" / "bad" / "68_many_faults.yaml"), "bad.xlsx")
+    assert done.returncode == 3
+    assert done.stderr.count("error: ") > 3
+    assert not (tmp_path / "bad.xlsx").exists()

@@ -1,0 +1,83 @@
+"""Ranges of uncertain numbers: beside a number, by path, by pattern; there and back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from tests.test_alternatives import three
+
+TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
+
+
+def test_beside_the_number_or_in_the_block_is_the_same() -> None:
+    beside, block = three(), three()
+    beside["options"]["a"]["capex"] = {"value": 10, "low": 5, "high": "0.02k"}
+    block["ranges"] = {"options.a.capex": {"low": 5, "high": 20}}
+    assert so.read(beside) == so.read(block)
+    assert so.read(beside).options["a"].capex.at(2026) == 10  # type: ignore[union-attr]
+
+
+def test_any_number_may_have_one_and_comes_back() -> None:
+    data = three()
+    data["discount_rate"] = {"value": 0.03, "low": 0, "high": 0.07}
+    data["demands"]["motors"]["quantity"] = {2026: {"value": 100, "low": 80, "high": 130}, 2027: 100}
+    data["shocks"]["stop"]["cuts"][0]["severity"] = {"value": 1, "low": 0.5, "high": 1}
+    # The default, which would not be written without a range.
+    data["options"]["b"]["lead_time"] = {"value": 0, "low": 0, "high": 12}
+    data["ranges"] = {"options.*.capex": {"low": 0.5, "high": 2, "of": "value"}}
+    instance = so.read(data)
+    assert set(instance.ranges) == {
+        "discount_rate", "demands.motors.quantity.2026", "shocks.stop.cuts.0.severity", "options.b.lead_time",
+        "options.a.capex", "options.b.capex", "options.c.capex",
+    }  # fmt: skip
+    assert so.read(instance.to_dict()) == instance
+    moved = so.read(instance.moved({"demands.motors.quantity.2026": 130, "options.b.capex": 2, "discount_rate": 0.07}))
+    assert moved.demands["motors"].quantity.at(2026) == 130
+    assert moved.options["b"].capex.at(2026) == 22  # type: ignore[union-attr]
+    assert (moved.discount_rate, moved.ranges) == (0.07, {})
+
+
+def test_a_path_goes_before_a_pattern() -> None:
+    data = three()
+    data["ranges"] = {
+        "options.*.capex": {"low": 0.5, "high": 2, "of": "value"},
+        "options.a.capex": {"low": 9, "high": 11},
+    }
+    assert so.read(data).ranges["options.a.capex"].high == 11
+
+
+def test_ranges_change_no_plan() -> None:
+    plain, ranged = so.load(TINY), so.load(TINY, ["ranges.options.plant.capex={low: 100k, high: 400k}"])
+    assert so.solve(ranged).plan == so.solve(plain).plan
+
+
+def changed(instance: so.Instance) -> list[so.Instance]:
+    return [
+        instance.with_budget(1),
+        instance.without_shocks(),
+        so.without(instance, ["a"]).instance,
+        so.forcing(instance, [("b", 2026, 10)]),
+    ]
+
+
+def test_ranges_of_what_is_gone_go_with_it() -> None:
+    data: dict[str, Any] = three() | {"policy": {"budget": {"value": 700, "low": 400, "high": 800}}}
+    data["ranges"] = {"options.a.capex": {"low": 9, "high": 11}, "shocks.stop.cuts.0.severity": {"low": 0.5, "high": 1}}
+    poorer, calm, smaller, forced = changed(so.read(data))
+    assert set(poorer.ranges) == {"options.a.capex", "shocks.stop.cuts.0.severity"}
+    assert set(calm.ranges) == {"options.a.capex", "policy.budget"}
+    assert set(smaller.ranges) == {"shocks.stop.cuts.0.severity", "policy.budget"}
+    assert set(forced.ranges) == {"options.a.capex", "shocks.stop.cuts.0.severity", "policy.budget"}
+    for each in (poorer, calm, smaller, forced):
+        assert so.read(each.to_dict()).ranges == each.ranges
+
+
+def test_findings_name_the_line_of_the_number(tmp_path: Path) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text(TINY.read_text().replace("capex: 200k", "capex: {value: 200k, low: 300k, high: 400k}"))
+    with pytest.raises(so.InstanceError, match="the value 200000 of") as error:
+        so.load(path)
+    line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if "low: 300k" in text)
+    assert error.value.findings[0].line == line

@@ -1,0 +1,69 @@
+"""diversify sensitivity: the answer first, clean JSON, exit codes."""
+
+import json
+
+import pytest
+
+from tests.test_cli import TINY, diversify
+
+RANGES = (
+    *("--set", "ranges.options.plant.capex={low: 150k, high: 600k}"),
+    *("--set", "ranges.policy.budget={low: 10M, high: 25M}"),
+)
+
+
+def test_the_answer_comes_first_and_fits() -> None:
+    for columns in (80, 120):
+        done = diversify("sensitivity", TINY, *RANGES, "--samples", "60", columns=columns)
+        assert done.returncode == 0, done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= columns
+        assert done.stdout.startswith("tiny: of 2 uncertain numbers 1 alone can break survival: policy budget.")
+        assert "What the outcome hangs on" in done.stdout
+
+
+def test_json_has_bars_flips_and_samples() -> None:
+    done = diversify("sensitivity", TINY, *RANGES, "--samples", "60", "--json", "--gap", "0")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["status"], said["base"]["cost"]) == ("proven", pytest.approx(43.6e6))
+    budget, capex = said["numbers"]
+    # The least outlay that survives is 11.5M: 100 t at 65k, and a line of the plant.
+    (flip,) = budget["flips"]
+    assert flip["other"] <= 11.5e6 <= flip["same"]
+    # 20 t of plant: 50k less a tonne is 1M less; at 400k more it is 8M more.
+    assert capex["low"]["cost"] == pytest.approx(42.6e6, rel=0.02)
+    assert capex["high"]["cost"] == pytest.approx(51.6e6)
+    assert said["sampled"]["used"] == 60
+    assert {each["number"] for each in said["sampled"]["of_cost"]} == {"options.plant.capex", "policy.budget"}
+
+
+def test_quick_leaves_the_flips_out() -> None:
+    said = json.loads(diversify("sensitivity", TINY, *RANGES, "--quick", "--json").stdout)
+    assert all(each["flips"] == [] for each in said["numbers"])
+    assert said["sampled"] is None
+
+
+def test_an_instance_without_ranges_exits_with_3_and_says_how() -> None:
+    done = diversify("sensitivity", TINY)
+    assert done.returncode == 3
+    assert "has no ranges: write some" in done.stderr
+
+
+@pytest.mark.parametrize("more", [("--samples", "10"), ("--resolution", "2"), ("--budget", "much")])
+def test_usage_exits_with_2(more: tuple[str, ...]) -> None:
+    done = diversify("sensitivity", TINY, *RANGES, *more)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def test_a_time_limit_ends_with_5() -> None:
+    done = diversify("sensitivity", TINY, *RANGES, "--time-limit", "0", "--json")
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["status"] == "stopped"
+
+
+def test_without_any_plan_the_exit_code_is_4() -> None:
+    rule = "policy.min_time_to_survive=[{cuts: [{region: rival, severity: 1}], months: 12}]"
+    done = diversify("sensitivity", TINY, *RANGES, "--set", rule, "--json")
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["numbers"] == []

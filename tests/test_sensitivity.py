@@ -1,0 +1,119 @@
+"""Which uncertain numbers decide: a small case by hand, and what a sample says of it."""
+
+import json
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.analysis.sensitivity import Sensitivity
+from optimizer.analysis.swings import Bar
+from optimizer.solver import Settings
+from tests.test_alternatives import three
+
+EXACT = Settings(gap=0.0)
+
+
+def ranged(**ranges: dict[str, Any]) -> so.Instance:
+    """Without imports 60 t have to be served: a costs 10 (at most 60 t), b 11 (at most 40 t), c 100 and then 10."""
+    data = three()
+    data["ranges"] = {path.replace("__", "."): spec for path, spec in ranges.items()}
+    return so.read(data)
+
+
+def only(found: Sensitivity) -> Bar:
+    assert found.status == "proven"
+    (bar,) = found.bars
+    return bar
+
+
+def test_bars_and_the_flip_of_a_price_by_hand() -> None:
+    # At 5 the 60 t cost 300. At 20 all of it is c: 100 + 600; 40 t of b and 20 of a would cost 840.
+    found = so.sensitivity(ranged(options__a__capex={"low": 5, "high": 20}), settings=EXACT)
+    bar = only(found)
+    assert found.base.cost == pytest.approx(600)
+    assert bar.low.cost == pytest.approx(300)
+    assert (bar.high.cost, bar.high.bought) == (pytest.approx(700), {"c"})
+    # b takes the place of 40 t of a as soon as a costs more than 11; that is 1 of the 10 up to 20, found to 0.1.
+    (flip,) = bar.flips
+    assert flip.end == "high"
+    assert flip.same <= 11 <= flip.other
+    assert flip.other - flip.same <= 0.1
+    assert flip.outcome.bought == {"a", "b"}
+
+
+def test_a_factor_of_another_price_by_hand() -> None:
+    # b is bought once it costs less than 10, a factor of 10/11; at 8.8 its 40 t and 20 t of a cost 352 + 200.
+    instance = ranged(options__b__capex={"low": 0.8, "high": 1.2, "of": "value"})
+    bar = only(so.sensitivity(instance, settings=EXACT, resolution=1e-3))
+    assert bar.low.cost == pytest.approx(552)
+    assert bar.high.cost == pytest.approx(600)
+    (flip,) = bar.flips
+    assert flip.other <= 10 / 11 <= flip.same
+    assert flip.same - flip.other <= 1e-3 * 0.2
+
+
+def test_the_verdict_flips_where_the_money_runs_out() -> None:
+    # 600 buy the 60 t. With 400 only 40 t: 20 t short at 1000.
+    data = three() | {"policy": {"budget": {"value": 700, "low": 400, "high": 800}}}
+    found = so.sensitivity(so.read(data), settings=EXACT)
+    bar = only(found)
+    assert (bar.low.gap, bar.low.failed) == (pytest.approx(20_000), 1)
+    assert (bar.high.gap, bar.high.cost) == (0, pytest.approx(600))
+    (flip,) = bar.flips
+    assert flip.other <= 600 <= flip.same
+    assert flip.same - flip.other <= 3
+    assert bar.swing(found.base)[0]
+
+
+def test_numbers_that_move_together() -> None:
+    # Both prices at half: 300; both at twice: all of it is c.
+    spec = {"low": 0.5, "high": 2, "of": "value", "draw": "prices"}
+    bar = only(so.sensitivity(ranged(options__a__capex=spec, options__b__capex=spec), settings=EXACT, flips=False))
+    assert (bar.number.name, len(bar.number.members)) == ("prices", 2)
+    assert (bar.low.cost, bar.high.cost) == (pytest.approx(300), pytest.approx(700))
+    assert bar.flips == ()
+
+
+def test_numbers_that_do_not_fit_each_other_are_said_to_be() -> None:
+    # Alone each end is sound; min_size at its high end is above max_size, which stays where it is.
+    data = three()
+    data["options"]["c"] |= {"min_size": {"value": 10, "low": 5, "high": 70}}
+    data["options"]["c"]["max_size"] = {"value": 60, "low": 50, "high": 90}
+    found = so.sensitivity(so.read(data), settings=EXACT)
+    outcomes = {bar.number.name: bar for bar in found.bars}
+    assert outcomes["options.c.min_size"].high.status == "unusable"
+    assert json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_what_a_sample_says_by_hand() -> None:
+    # The cost is 60 times the price of a, uniform from 5 to 10: 300 to 600, 450 in the middle; that of c has no part.
+    instance = ranged(options__a__capex={"low": 5, "high": 10}, options__c__capex={"low": 10, "high": 20})
+    sampled = so.sensitivity(instance, 100, 3, settings=EXACT, flips=False).sampled
+    assert sampled is not None
+    assert (sampled.used, sampled.survived) == (100, 1.0)
+    assert sampled.cost == pytest.approx((315, 450, 585, 450), abs=2)
+    first, second = sampled.of_cost
+    assert (first.number, first.s1) == ("options.a.capex", pytest.approx(1, abs=0.05))
+    assert first.is_told
+    assert abs(second.s1) < second.margin
+    assert sampled.of_gap == ()
+    assert sampled.bought == {"a": 1.0, "b": 0.0, "c": 0.0}
+
+
+def test_the_answers_are_the_same_on_any_number_of_processes() -> None:
+    instance = ranged(options__a__capex={"low": 5, "high": 20}, options__b__capex={"low": 8, "high": 12})
+    one, two = (so.sensitivity(instance, 60, settings=Settings(gap=5e-3, jobs=jobs)) for jobs in (1, 2))
+    assert one.to_dict() == two.to_dict()
+
+
+def test_without_any_plan_there_is_nothing_to_move() -> None:
+    data = three() | {"policy": {"budget": 10, "force": {"a": {2026: 60}}}}
+    data["options"]["a"]["capex"] = {"value": 10, "low": 5, "high": 20}
+    found = so.sensitivity(so.read(data))
+    assert (found.status, found.bars) == ("none", ())
+
+
+def test_too_few_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 60"):
+        so.sensitivity(ranged(options__a__capex={"low": 5, "high": 20}), 10)
