@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import forcing, under, without
     from optimizer.plan import Build, Flows, Outcome, Plan, Service
+    from optimizer.report.workbook import write_workbook
     from optimizer.result import Result
     from optimizer.solver import Settings
 
@@ -48,6 +49,7 @@ _HOMES = {
     "instance.schema": ("Instance",),
     "instance.variants": ("forcing", "under", "without"),
     "plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
+    "report.workbook": ("write_workbook",),
     "result": ("Result",),
     "solver": ("Settings",),
 }
@@ -92,6 +94,7 @@ __all__ = [
     "verify",
     "without",
     "withstand",
+    "write_workbook",
 ]
 
 

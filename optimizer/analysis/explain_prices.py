@@ -22,8 +22,8 @@ from optimizer.result import Result
 from optimizer.strategies.question import Question, Rows, leaving_out, outlay
 
 Kind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
-# What can only become cheaper, whatever it is.
-RELAXED = ("shock", "family", "cheaper floor", "sooner")
+# What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
+RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
 POINT, MONTHS = 0.01, 3.0
 
 
@@ -89,7 +89,7 @@ class Prices:
                 if kind == "family":
                     gone = [event.name for event in self.what.instance.events if event.entry == name]
                 variant = keeping_shocks(instance, set(names) - set(gone))
-                tried = self.what.survived(f"without {name}", variant)
+                tried = self._survived(f"without {name}", variant)
                 yield self._worth("family" if kind == "family" else "shock", name, tried)
 
     def levers(self) -> Iterator[Worth]:
@@ -111,7 +111,7 @@ class Prices:
 
     def _without(self, kind: Kind, of: str, names: list[str]) -> Worth:
         instance, rows = left_out(self.what.instance, names)
-        tried = self.what.survived(f"without {of}", instance, rows)
+        tried = self._survived(f"without {of}", instance, rows)
         worth = self._worth(kind, of, tried)
         if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
             return worth
@@ -136,7 +136,7 @@ class Prices:
                 if self.what.is_over:
                     return
                 variant = with_floors(instance, points=points, segments=[d])
-                yield self._worth(kind, d, self.what.survived(f"{words} of the floor of {d}", variant))
+                yield self._worth(kind, d, self._survived(f"{words} of the floor of {d}", variant))
 
     def delays(self) -> Iterator[Worth]:
         """Each build three months later, and sooner where it has a lead time."""
@@ -151,8 +151,13 @@ class Prices:
                 if not isinstance(option, Sized) or (sign < 0 and horizon.whole(option.lead_time) == 0):
                     continue
                 variant = arriving_later(instance, sign * months, [o])
-                tried = self.what.survived(f"{o} {months:g} months {kind}", variant)
+                tried = self._survived(f"{o} {months:g} months {kind}", variant)
                 yield replace(self._worth("later" if sign > 0 else "sooner", o, tried), months=months)
+
+    def _survived(self, words: str, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+        """The cheapest plan of a variant, looked for from the plan itself: prices are differences from that."""
+        self.what.asker.learn(self.result.plan, frozenset())
+        return self.what.survived(words, variant, rows)
 
     def _worth(self, kind: Kind, of: str, tried: Tried) -> Worth:
         if not tried.holds:
@@ -166,7 +171,7 @@ class Prices:
             # The plan itself can still be carried out.
             change = min(change, 0.0)
             high = 0.0 if high is None else min(high, 0.0)
-        elif kind not in RELAXED:
+        elif kind in TIGHTENED:
             change, low = max(change, 0.0), max(low, 0.0)
         low_ = None if low == float("-inf") else min(low, change)
         return Worth(kind, of, True, change, low_, None if high is None else max(high, change), found.outlay)

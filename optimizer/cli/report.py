@@ -1,7 +1,7 @@
-"""diversify report: one page that can be put in front of a minister."""
+"""diversify report: one page that can be put in front of a minister, or a workbook for whoever checks it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 PAGES = (".html", ".htm")
+BOOK = ".xlsx"
 
 
 @common.guarded
 def report(
     source: Annotated[str, typer.Argument(metavar="PLAN|FILE", help="A saved plan, or an instance file to be solved.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page, a name that ends in .html.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page (.html), or a workbook (.xlsx).")] = Path(
         "report.html"
     ),
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the frontier: no other budget is asked.")] = False,
@@ -39,13 +40,16 @@ def report(
     set_: common.Overrides = None,
     json: Annotated[bool, typer.Option("--json", help="Print the numbers of the page as one JSON object.")] = False,
 ) -> None:
-    """Write a report of a plan: one page that needs no network and opens from disk.
+    """Write a report of a plan: one page that needs no network and opens from disk, or an Excel workbook.
 
     Plans of other budgets are searched for unless --quick is given; Ctrl-C ends that, and the page has those found so
     far. Exit codes: those of the plan, as for solve; 5 too where the search for other budgets was stopped.
     """
-    if output.suffix.lower() not in PAGES:
-        raise typer.BadParameter("write a name that ends in .html.", param_hint="--output")
+    is_book = output.suffix.lower() == BOOK
+    if output.suffix.lower() not in PAGES and not is_book:
+        raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
+    if is_book and (json or budgets is not None):
+        raise typer.BadParameter("a workbook holds one plan: leave out --json and --budgets.", param_hint="--output")
     if output.is_dir() or (output.parent.exists() and not output.parent.is_dir()):
         raise typer.BadParameter(f"{output} is no file that can be written.", param_hint="--output")
     if instance_ is not None and not instance_.is_file():
@@ -59,6 +63,8 @@ def report(
     instance, result = common.planned(source, limit, set_ or (), scenario, time_limit)
     if instance_ is not None:
         result = common.commented(result, str(instance_))
+    if is_book:
+        _book(instance, result, output)
     found = alone(instance, result)
     if not quick and result.baseline is not None:
         found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
@@ -77,6 +83,16 @@ def report(
         typer.echo(str(data["points"][found.own].get("sentence") or made.own.result.instance))
     common.written(output, page(data))
     raise typer.Exit(common.STOPPED if found.stopped else common.exit_code(result))
+
+
+def _book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
+    """The plan as a workbook; no other budget is asked."""
+    from optimizer.report.answer import headline
+    from optimizer.report.workbook import workbook
+
+    typer.echo(f"{result.instance}: {headline(result)}")
+    common.written(output, workbook(instance, result, common.doubts(instance, result)))
+    raise typer.Exit(common.exit_code(result))
 
 
 def searched(instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings") -> "Frontier":

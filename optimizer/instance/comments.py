@@ -98,7 +98,10 @@ class _Reader:
         if not any(line < block[0] for line in self.keys):
             return ()
         if after is None or self.starts[block[0]] > _indent(self.lines[after]):
-            return self._before(block[0])[:2]
+            inside = self._before(block[0])[:2]
+            # No deeper than the object itself: behind the last of a section.
+            is_beside = self.starts[block[0]] <= _indent(self.lines[self.document.lines[inside] - 1])
+            return inside[:1] if is_beside else inside
         place = self.first[after]
         stands_alone = block[-1] + 1 < len(self.lines) and not self.lines[block[-1] + 1].strip()
         return place[:1] if stands_alone or self.starts[block[0]] == 0 else place[:2]

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
-from optimizer.analysis.frontier import frontier
-from optimizer.instance.comments import of_file
+from optimizer.analysis.frontier import alone, frontier
+from optimizer.instance.opening import of_file
 from optimizer.report.figures.book import Book, book
 from optimizer.report.page import page as written
 from tests.browser import browser
@@ -56,6 +56,16 @@ def file(report: Book, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def firm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a shipped case: long names, months, several segments, no frontier."""
+    instance = so.load(ROOT / "instances" / "ev-maker.yaml")
+    result = so.solve(instance, settings=so.Settings(gap=0.01))
+    place = tmp_path_factory.mktemp("page") / "firm.html"
+    place.write_text(written(book(instance, alone(instance, result), is_quick=True).to_dict()), encoding="utf-8")
+    return place
+
+
 Open = Callable[..., Opened]
 
 
@@ -75,8 +85,7 @@ def opened(chromium: Browser) -> Iterator[Open]:
         made = Opened(context.new_page())
 
         def hear(message: ConsoleMessage) -> None:
-            if message.type in ("error", "warning"):
-                made.complaints.append(message.text)
+            made.complaints.append(f"{message.type}: {message.text}")
 
         made.page.on("console", hear)
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))

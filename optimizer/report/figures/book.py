@@ -1,7 +1,8 @@
 """The whole report as one object: what all plans share, the plans by budget, the sources and the run record."""
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,8 +19,8 @@ from optimizer.shocks import BASELINE
 
 # Significant digits of numbers in the report.
 DIGITS = 7
-# Of more passages than this, the chains of shocks are those of the plan at hand only.
-ROOM = 16_000
+# Of more characters than this, chains and paths through shocks are those of the plan at hand only.
+ROOM = 1_050_000
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,6 @@ class Book:
         for i, each in enumerate(self.sheets):
             twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
             points.append(each.to_dict(instance, atlas) if twin is None else {"budget": each.budget, "same": twin})
-        _make_room(points, self.frontier.own)
         data = {
             "instance": own.result.instance,
             "description": instance.description or "",
@@ -87,6 +87,7 @@ class Book:
                 "gap": self.frontier.gap,
                 "stopped": self.frontier.stopped,
                 "quick": self.is_quick,
+                "trimmed": False,
                 "attacks": own.result.adversary is not None,
             },
             "points": points,
@@ -96,8 +97,7 @@ class Book:
             "sources": [asdict(source) for source in self.sources],
             "record": [list(line) for line in record(own.result)],
         }
-        tidied: dict[str, Any] = tidy(data)
-        return tidied
+        return _fitted(tidy(data))
 
 
 def book(instance: Instance, found: Frontier, *, is_quick: bool = False, warnings: tuple[str, ...] = ()) -> Book:
@@ -129,13 +129,19 @@ def book(instance: Instance, found: Frontier, *, is_quick: bool = False, warning
     )
 
 
-def _make_room(points: Sequence[dict[str, Any]], own: int) -> None:
-    """Where there are too many passages, keep the shocks' chains of the plan at hand only."""
-    drawn = [point for point in points if "chains" in point]
-    passages = sum(len(each["passages"]) for point in drawn for both in point["chains"].values() for each in both)
-    for point in drawn if passages > ROOM else ():
-        if point is not points[points[own].get("same", own)]:
+def _fitted(data: dict[str, Any]) -> dict[str, Any]:
+    """Where the data are too large for one page, without what is least looked at of the plans of other budgets."""
+    own = data["frontier"]["own"]
+    at_hand = data["points"][own].get("same", own)
+    others = [point for i, point in enumerate(data["points"]) if i != at_hand and "same" not in point]
+    if len(json.dumps(data, ensure_ascii=False)) > ROOM:
+        data["frontier"]["trimmed"] = True
+        for point in others:
             point["chains"] = {path: both for path, both in point["chains"].items() if path == BASELINE}
+    if len(json.dumps(data, ensure_ascii=False)) > ROOM:
+        for passing in (passing for point in others for passing in point["passings"]):
+            passing |= {"kept": False, "short": {}, "substituted": {}}
+    return data
 
 
 def _names(instance: Instance) -> dict[str, str]:

@@ -14,7 +14,7 @@ from optimizer.report.figures import costs, saying
 from optimizer.report.figures.chains import Atlas, chains
 from optimizer.report.figures.lasting import Line, key_of, lines
 from optimizer.report.figures.moves import Move, moves
-from optimizer.report.figures.survival import Passing, passings
+from optimizer.report.figures.survival import Passing, compact, passings
 from optimizer.report.words import LINE
 from optimizer.result import Result
 
@@ -68,7 +68,7 @@ class Sheet:
             "shocks_failed": sum(not outcome.survives for outcome in result.shocks),
             "moves": [asdict(move) for move in self.moves],
             "stocks": dict(self.stocks),
-            "passings": [asdict(passing) for passing in self.passings],
+            "passings": [compact(passing) for passing in self.passings],
             "shares": {c: [asdict(share) for share in shares] for c, shares in self.shares.items()},
             "parts": [asdict(step) for step in self.parts],
             "beyond": [asdict(step) for step in self.beyond],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
@@ -70,6 +71,26 @@ def titled(event: Shock) -> tuple[str, str]:
 def in_full(event: Shock) -> str:
     """An event for reading: ``Full embargo, 18 months · 2028Q1``."""
     return " · ".join(part for part in titled(event) if part)
+
+
+def compact(passing: Passing) -> dict[str, Any]:
+    """A shock under a plan for JSON, of which a report may hold thousands of cells.
+
+    A segment is its worst service, floor, worst period, first failure; a segment that is never short is left out of
+    ``short``, and ``kept`` says whether paths are known at all.
+    """
+    return {
+        "name": passing.name,
+        "survives": passing.survives,
+        "gap": passing.gap,
+        "segments": {
+            d: [each.worst_service, each.floor, each.worst_period, each.first_failure]
+            for d, each in passing.segments.items()
+        },
+        "kept": bool(passing.short),
+        "short": {d: row for d, row in passing.short.items() if any(row)},
+        "substituted": dict(passing.substituted),
+    }
 
 
 def critical(results: Sequence[Result]) -> tuple[str, ...]:

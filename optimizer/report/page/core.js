@@ -3,10 +3,19 @@
 const book = JSON.parse(document.getElementById("data").textContent);
 const periods = book.horizon.periods, perYear = book.horizon.per_year;
 const years = Array.from({length: book.horizon.end - book.horizon.start + 1}, (_, i) => book.horizon.start + i);
+for (const point of book.points) {
+  for (const passing of point.passings || []) {
+    for (const [d, [worst_service, floor, worst_period, first_failure]] of Object.entries(passing.segments)) {
+      passing.segments[d] = {worst_service, floor, worst_period, first_failure};
+    }
+    const strike = book.strikes.find(each => each.name === passing.name);
+    for (const d of passing.kept ? Object.keys(book.segments) : []) passing.short[d] = passing.short[d] || strike.demand[d].map(() => 0);
+  }
+}
 for (const point of book.points) if (point.same !== undefined) Object.assign(point, {...book.points[point.same], budget: point.budget});
 
 const state = {
-  point: book.frontier.own, shock: null, segment: null, path: "baseline", when: 0, unit: 4,
+  point: book.frontier.own, shock: null, segment: null, picked: false, path: "baseline", when: 0, unit: 4,
   commodity: null, year: "worst", all: false, mode: "beyond", find: "", assumed: false,
 };
 const $ = id => document.getElementById(id);
@@ -87,7 +96,9 @@ function faded(colour, alpha) {
   return `rgba(${r},${g},${b},${alpha})`;
 }
 const isDark = () => document.documentElement.dataset.theme === "dark";
-const isNarrow = () => window.innerWidth < 760;
+/* So many pixels are as wide as a printed page; null on the screen. */
+let paper = null;
+const isNarrow = () => paper !== null || window.innerWidth < 760;
 
 function layout(extra = {}) {
   const axis = {
@@ -98,7 +109,7 @@ function layout(extra = {}) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: {family: "system-ui, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif", size: 12, color: shade("ink")},
     margin: {l: 10, r: 10, t: 10, b: 10}, hoverlabel: {bgcolor: shade("card"), bordercolor: shade("quiet"), font: {color: shade("ink")}},
-    dragmode: false, showlegend: true,
+    dragmode: false, showlegend: true, autosize: paper === null, width: paper === null ? undefined : paper,
     legend: {orientation: "h", y: -0.18, yanchor: "top", x: 0, font: {color: shade("ink")}},
     ...extra,
   };
@@ -125,6 +136,8 @@ function drawNow(id) {
   }
   box.hidden = false;
   Plotly.react(box, drawn.data, layout(drawn.layout), {displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false});
+  // Bands fade in when they are drawn again: a printer would not wait for that.
+  for (const band of box.querySelectorAll(".sankey-link")) band.style.opacity = 1;
   if (drawn.ready && !box.dataset.ready) { box.dataset.ready = "1"; drawn.ready(box); }
 }
 function stale(...ids) {

@@ -29,7 +29,7 @@ figure("sankey", () => {
   return {
     data: [{
       type: "sankey", arrangement: "snap", valueformat: ",.3~s", valuesuffix: unit === 3 ? " t/yr" : "",
-      textfont: {size: 11, color: shade("ink")},
+      textfont: {size: paper === null ? 11 : 9, color: shade("ink")},
       node: {
         label: places.map(place => place.title), color: places.map(sortColour), pad: 9, thickness: 14,
         x: places.map(place => Math.min(.999, Math.max(.001, place.column / last))), y: spread(each.passages, used, places, value),
@@ -80,7 +80,7 @@ figure("stocks", () => {
   });
   return {
     data: [
-      ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: at, y: row, line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[Math.floor(i / 6) % 6]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods})),
+      ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: at, y: row, line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[i % 4]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods})),
       {type: "bar", orientation: "h", yaxis: "y2", name: "window of a shock", showlegend: false, base: windows.map(w => w.from), x: windows.map(w => w.to - w.from), y: windows.map(w => w.i), marker: {color: windows.map(w => w.fails ? "#D55E00" : shade("hatch")), pattern: {shape: windows.map(w => w.fails ? "x" : "")}}, width: .7,
         hovertemplate: "%{customdata}<extra></extra>", customdata: windows.map(w => `${strikeTitle(w.strike)}, ${w.strike.first} to ${w.strike.last}: ${w.fails ? "not survived" : "survived"}`)},
     ],
@@ -89,11 +89,13 @@ figure("stocks", () => {
       xaxis: {range: [book.horizon.start, book.horizon.end + 1], dtick: isNarrow() ? 2 : 1, tickformat: "d", anchor: "y2"},
       yaxis: {title: "stock, t", domain: [low + .04, 1], rangemode: "tozero"},
       yaxis2: {domain: [0, low], range: [lanes - .4, -.6], visible: false},
-      annotations: windows.map(w => ({x: (w.from + w.to) / 2 > middle ? w.from : w.to, y: w.i, yref: "y2", text: (w.fails ? "✗ " : "") + (isNarrow() ? w.strike.name : strikeTitle(w.strike)), showarrow: false, xanchor: (w.from + w.to) / 2 > middle ? "right" : "left", xshift: (w.from + w.to) / 2 > middle ? -4 : 4, font: {size: 10, color: shade("ink")}})),
+      annotations: windows.map(w => ({x: (w.from + w.to) / 2 > middle ? w.from : w.to, y: w.i, yref: "y2", text: (w.fails ? "✗ " : "") + (isNarrow() ? brief(w.strike.name) : strikeTitle(w.strike)), showarrow: false, xanchor: (w.from + w.to) / 2 > middle ? "right" : "left", xshift: (w.from + w.to) / 2 > middle ? -4 : 4, font: {size: 10, color: shade("ink")}})),
     },
   };
 });
 
+/* The end of a name tells events of one shock apart. */
+const brief = name => name.length <= 20 ? name : `${name.slice(0, 11)}…${name.slice(-8)}`;
 const abroad = share => Object.entries(share.regions).reduce((most, [region, part]) => region !== book.home && part > most ? part : most, 0);
 const largest = share => Object.entries(share.regions).reduce((best, item) => item[1] > best[1] ? item : best, ["none", 0]);
 

@@ -5,16 +5,22 @@ figure("waterfall", () => {
   const sum = steps[steps.length - 1];
   told("waterfall", `${sum.part}: ${money(sum.amount, 4)}, of which ${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount)}`).join(", ")}.`,
     table(`Present value, ${book.currency}`, ["Part", ">Amount", ">Share"], [...steps.map(step => [step.part, si(step.amount, "", 4), sum.amount ? percent(step.amount / sum.amount, 1) : "–"]), ...(steps === point.parts ? [] : [["total cost, with what peace costs", si(point.total_cost, "", 4), "–"]])]));
-  const colour = (step, i) => i === steps.length - 1 ? "#0072B2" : step.amount < 0 ? "#009E73" : "#E69F00";
-  const wrap = words => words.replace(/(.{12,24}?) /g, "$1<br>");
+  const wrap = words => words.replace(/(.{12,24}?) /g, "$1<br>"), sorts = [["adds", "#E69F00", ""], ["comes back", "#009E73", "/"], ["sum", "#0072B2", ""]];
+  const sortOf = (step, i) => i === steps.length - 1 ? "sum" : step.amount < 0 ? "comes back" : "adds";
+  const bars = (name, color, shape) => {
+    const some = steps.filter((step, i) => sortOf(step, i) === name);
+    return {
+      type: "bar", orientation: "h", name, y: some.map(step => wrap(step.part)), x: some.map(step => step.amount), base: some.map(step => step.start),
+      marker: {color, pattern: {shape, fillmode: "overlay", fgcolor: shade("ground"), size: 6}},
+      hovertemplate: some.map(step => `${step.part}: ${money(step.amount, 4)}<extra></extra>`), showlegend: false,
+    };
+  };
   return {
-    data: [{
-      type: "bar", orientation: "h", y: steps.map(step => wrap(step.part)), x: steps.map(step => step.amount), base: steps.map(step => step.start),
-      marker: {color: steps.map(colour), pattern: {shape: steps.map(step => step.amount < 0 ? "/" : ""), fillmode: "overlay", fgcolor: shade("ground"), size: 6}},
-      text: steps.map(step => money(step.amount)), textposition: "outside", cliponaxis: false, textfont: {color: shade("ink")},
-      hovertemplate: steps.map(step => `${step.part}: ${money(step.amount, 4)}<extra></extra>`), showlegend: false,
-    }],
-    layout: {height: 90 + 44 * steps.length, bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category"}, margin: {l: 10, r: 10, t: 6, b: 10}},
+    data: sorts.map(sort => bars(...sort)),
+    layout: {
+      annotations: steps.map(step => ({x: Math.max(step.start, step.start + step.amount), y: wrap(step.part), text: money(step.amount), showarrow: false, xanchor: "left", xshift: 3, font: {size: 12, color: shade("ink")}})),
+      height: 90 + 44 * steps.length, barmode: "overlay", bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category", categoryorder: "array", categoryarray: steps.map(step => wrap(step.part))}, margin: {l: 10, r: 10, t: 6, b: 10},
+    },
   };
 });
 /* Room for the figures that stand beside the bars. */

@@ -41,7 +41,7 @@ fill("sources-note", book.sources.length
 
 function go(index) {
   state.point = index;
-  drawAnswer(); drawSlider(); drawTimeline(); drawHeat(); drawChainControls(); drawCommodities(); drawBinding(); drawLasting();
+  drawAnswer(); drawCaptions(); drawSlider(); drawTimeline(); drawHeat(); drawChainControls(); drawCommodities(); drawBinding(); drawLasting();
   stale(...figures.keys());
 }
 
@@ -75,8 +75,8 @@ $("theme").addEventListener("click", () => {
 });
 $("print").addEventListener("click", () => window.print());
 system.addEventListener("change", () => repaint());
-window.addEventListener("beforeprint", () => { repaint("light"); drawAll(); });
-window.addEventListener("afterprint", () => repaint());
+window.addEventListener("beforeprint", () => { paper = 680; repaint("light"); drawAll(); });
+window.addEventListener("afterprint", () => { paper = null; repaint(); });
 let narrow = isNarrow();
 window.addEventListener("resize", () => { if (narrow !== isNarrow()) { narrow = isNarrow(); drawSlider(); drawTimeline(); drawLasting(); stale(...figures.keys()); } });
 

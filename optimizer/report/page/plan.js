@@ -16,8 +16,14 @@ function drawAnswer() {
     make("p", {}, make("strong", {class: "ok"}, "✓ Survived: "), point.kept),
     point.failed ? make("p", {}, make("strong", {class: "no"}, "✗ Not survived: "), point.failed) : null,
     ending.length ? make("p", {}, make("strong", {class: "no"}, `✗ Cut for good in ${book.horizon.end}, not survived for a year: `), ending.join("; ")) : null,
-    make("p", {}, make("strong", {}, "Still dependent: "), `${point.dependent} come to more than ${percent(book.line)} from one region abroad in ${book.horizon.end}.`),
+    make("p", {}, make("strong", {}, "Still dependent: "), `${point.dependent} with more than ${percent(book.line)} from one region abroad in ${book.horizon.end}.`),
   ].filter(Boolean));
+}
+
+/* Which plan a figure shows, with the currency label and its year. */
+function drawCaptions() {
+  const said = now().status === "none" ? "" : `Plan of ${si(now().outlay, "", 4)} ${book.currency} of outlay.`;
+  for (const place of document.querySelectorAll(".of-plan")) place.textContent = said;
 }
 
 function drawSlider() {
@@ -27,7 +33,7 @@ function drawSlider() {
   slider.value = state.point;
   slider.setAttribute("aria-valuetext", `${words}: ${point.headline}`);
   $("own").hidden = state.point === book.frontier.own || stops < 2;
-  $("slider-box").hidden = stops < 2;
+  $("slider-box").hidden = $("frontier-figure").hidden = stops < 2;
   fill("ticks", book.points.map(each => make("span", {}, isNarrow() ? label(each).replace(` ${book.money}`, "") : label(each))));
   const frontier = book.frontier, notes = [];
   if (frontier.least_outlay !== null) {
@@ -35,6 +41,7 @@ function drawSlider() {
     notes.push(`The least outlay that keeps every floor is ${money(frontier.least_outlay)}${exact}.`);
   }
   if (stops > 1) notes.push(`Plans of other budgets are proven to ${percent(frontier.gap, 1)}.`);
+  if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");
   if (frontier.attacks && stops > 1) notes.push("The adversary's attacks that shaped the plan at hand are ordinary shocks for the plans of other budgets.");
   if (frontier.stopped) notes.push("The search for other budgets was stopped: only those found so far are shown.");
   if (frontier.quick) notes.push("The frontier was left out (--quick): this page shows one plan.");

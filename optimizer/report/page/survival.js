@@ -35,10 +35,10 @@ function worstCell() {
 function drawHeat() {
   const segments = Object.keys(book.segments);
   const keep = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.cell : null;
-  if (!state.shock || !passingOf(state.shock)) {
+  if (!state.picked) {
     const worst = worstCell();
     if (worst) [state.shock, state.segment] = [worst.shock, worst.segment];
-    else if (book.strikes.length) [state.shock, state.segment] = [book.strikes[0].name, segments[0]];
+    else if (book.strikes.length && !state.shock) [state.shock, state.segment] = [book.strikes[0].name, segments[0]];
   }
   fill("heat-legend", SORTS.map(([kind, words]) => make("span", {}, make("i", {class: kind}), words)));
   if (!now().passings.length) { fill("heat", make("caption", {}, "There are no shocks, or there is no plan.")); return; }
@@ -54,7 +54,7 @@ function drawHeat() {
           return make("td", {}, make("button", {
             type: "button", class: sort(service), "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
             "data-cell": `${strike.name}\u0000${d}`, "aria-label": cellSaid(strike, d, service), title: cellSaid(strike, d, service),
-            onclick: () => choose(strike.name, d),
+            onclick: () => { state.picked = true; choose(strike.name, d); },
           }, cellText(service)));
         }));
     })));
@@ -90,7 +90,7 @@ figure("path", () => {
   fill("path-h", `${named(d)} in ${strikeTitle(strike)}`);
   const cuts = [`${strike.first} to ${strike.last} (${strike.name}).`, strike.deliberate ? "Deliberate." : "", strike.cuts.length ? `Cut: ${strike.cuts.join("; ")}.` : "Nothing is cut.", strike.also.length ? `Also: ${strike.also.join("; ")}.` : ""];
   fill("path-note", cuts.filter(Boolean).join(" "));
-  if (!short) { told("path", service ? `${cellSaid(strike, d, service)}. Of this shock only its worst is kept, no flows.` : "Of this shock only its weakest segment is kept.", ""); return null; }
+  if (!short) { told("path", service ? `${cellSaid(strike, d, service)}. Its path is not kept here.` : "Of this shock only its weakest segments are kept.", ""); return null; }
   const labels = periods.slice(strike.start, strike.start + demand.length);
   const by = passing.substituted[d] || demand.map(() => 0);
   const served = demand.map((t, i) => Math.max(0, t - short[i] - by[i]));
