@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from optimizer.instance.variants import forcing, under, without
     from optimizer.plan import Build, Flows, Outcome, Plan, Service
     from optimizer.report.workbook import write_workbook
+    from optimizer.report.writing import write_report
     from optimizer.result import Result
     from optimizer.solver import Settings
 
@@ -50,6 +51,7 @@ _HOMES = {
     "instance.variants": ("forcing", "under", "without"),
     "plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "report.workbook": ("write_workbook",),
+    "report.writing": ("write_report",),
     "result": ("Result",),
     "solver": ("Settings",),
 }
@@ -94,6 +96,7 @@ __all__ = [
     "verify",
     "without",
     "withstand",
+    "write_report",
     "write_workbook",
 ]
 

@@ -224,3 +224,21 @@ def test_a_report_too_large_leaves_out_what_other_budgets_hold_of_shocks(
     assert all(passing["kept"] for passing in own["passings"])
     # What the heat map shows stays.
     assert poor["passings"][1]["segments"] == own["passings"][1]["segments"]
+
+
+def test_report_is_written_from_python(result: so.Result, tmp_path: Path) -> None:
+    so.write_report(result, tmp_path / "one.html")
+    so.write_report(result, tmp_path / "some.html", budgets=[0.0])
+    one, some = (_data(tmp_path / name) for name in ("one.html", "some.html"))
+    assert [point["budget"] for point in one["points"]] == [20e6]
+    assert [point["budget"] for point in some["points"]] == [0, 20e6, None]
+    assert one["warnings"] == []
+    so.write_report(replace(result, total_cost=1.0), tmp_path / "doctored.html")
+    assert "THE AUDIT DISAGREES" in _data(tmp_path / "doctored.html")["warnings"][0]
+
+
+def _data(file: Path) -> dict[str, Any]:
+    found = re.search(r'id="data">(.*?)</script>', file.read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
