@@ -111,6 +111,12 @@ class Result:
         amounts = ", ".join(f"{name} {si(value, money)}" for name, value in figures.items())
         return f"<Result {self.instance!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
 
+    def _repr_html_(self) -> str:
+        """The plan in a notebook."""
+        from optimizer.html import of_result
+
+        return of_result(self)
+
     @cached_property
     def builds(self) -> "pd.DataFrame":
         """One row a build: option, kind, year, period, size (t/yr; a level for leverage)."""

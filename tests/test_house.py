@@ -16,7 +16,7 @@ FLOORS = [
     {"horizon", "expression", "distributions"},
     {"families"},
     {"plan", "shocks"},
-    {"ledgers", "frames"},
+    {"ledgers", "frames", "html"},
     {"result", "stage", "ensembles", "adversaries"},
     {"activity", "solver", "sampling"},
     {"network", "levers"},

@@ -120,6 +120,12 @@ class Instance(Described):
 
     __str__ = __repr__
 
+    def _repr_html_(self) -> str:
+        """The instance in a notebook."""
+        from optimizer.html import of_instance
+
+        return of_instance(self)
+
     @property
     def title(self) -> str:
         """The instance's name, or a word for one without."""

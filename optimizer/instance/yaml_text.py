@@ -20,6 +20,7 @@ _LOADED = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}
 # What is written in block style: the places of the mappings and lists that have lines of their own.
 _BLOCKS: tuple[tuple[str, ...], ...] = (
     *((section,) for section in ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios")),
+    ("ranges",),
     *((section, "*") for section in ("processes", "demands", "options", "shocks", "ensembles", "scenarios")),
     ("shocks", "*", "cuts"),
     ("ensembles", "*", "cuts"),

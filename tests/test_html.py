@@ -1,0 +1,98 @@
+"""Results and instances in a notebook: well-formed HTML that says what they say, in the notebook's own colours."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizer as so
+
+INSTANCES = Path(__file__).parent.parent / "instances"
+TINY = INSTANCES / "tiny.yaml"
+
+
+class Seen(HTMLParser):
+    """Tags that close in the order in which they were opened, and the words between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.add(tag)
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def text(shown: str) -> str:
+    seen = Seen()
+    seen.feed(shown)
+    seen.close()
+    assert seen.open == []
+    assert seen.tags <= {"div", "b", "br", "table", "thead", "tbody", "tr", "th", "td"}
+    # No colour of its own but a grey line: it takes those of a light or a dark notebook.
+    assert set(re.findall(r"color:([^;\"]+)", shown)) <= {"inherit"}
+    assert set(re.findall(r"background:([^;\"]+)", shown)) <= {"transparent"}
+    return " ".join(seen.words)
+
+
+@pytest.fixture(scope="module")
+def result() -> so.Result:
+    return so.solve(so.load(TINY))
+
+
+def test_result_shows_verdict_figures_builds_and_shocks(result: so.Result) -> None:
+    said = text(result._repr_html_())
+    assert "✓ Survives all 2 shocks" in said
+    assert "43.6M USD, present value in USD of 2025" in said
+    assert "plant refining 2026 20 t/yr" in said
+    assert "reserve stockpile" in said
+    assert "at most 100 t" in said
+    assert "motors 50 % / 50 %" in said
+
+
+def test_result_that_fails_says_so_with_its_gap() -> None:
+    said = text(so.solve(so.load(TINY), budget=5e6)._repr_html_())
+    assert "✗ Fails in 2 of 2 shocks" in said
+    assert "Survival gap" in said
+
+
+def test_result_without_plan_or_shocks_shows_what_there_is() -> None:
+    share = "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]"
+    none = so.solve(so.load(TINY, [share, "processes.imports.min_utilisation=1"]))
+    assert "✗ No plan exists" in text(none._repr_html_())
+    calm = so.solve(so.load(TINY).without_shocks())
+    assert "the instance has no shocks" in text(calm._repr_html_())
+    assert "Nothing is bought." in text(calm._repr_html_())
+
+
+def test_result_that_the_audit_doubts_says_that_first(result: so.Result) -> None:
+    said = text(replace(result, audit={**result.audit, "ok": False})._repr_html_())
+    assert said.startswith("✗ The audit disagrees")
+
+
+@pytest.mark.parametrize("path", sorted(INSTANCES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_instance_shows_axis_floors_options_and_shocks(path: Path) -> None:
+    instance = so.load(path)
+    said = text(instance._repr_html_())
+    assert instance.currency in said
+    for word in (*list(instance.demands)[:12], *list(instance.options)[:12], instance.events[0].name):
+        assert word in said
+    assert ("more" in said) == (max(len(instance.options), len(instance.events), len(instance.demands)) > 12)
+
+
+def test_words_of_the_file_are_no_markup() -> None:
+    said = so.load(TINY, ["name=<script>alert(1)</script>"])._repr_html_()
+    assert "<script>" not in said
+    assert "&lt;script&gt;" in said
