@@ -152,7 +152,8 @@ def _repair(instance: Instance, repair: Repair) -> str:
     if not repair.works:
         return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
     sizes = {"budget": _money, "floors": _floors, "length": _length, "sooner": _sooner, "demand": _demand}
-    return f"{sizes[repair.kind](instance, repair)} {_price(instance, repair)}"
+    unsure = "" if repair.beyond is not None else " It was stopped before it was known whether less would do."
+    return f"{sizes[repair.kind](instance, repair)}{unsure} {_price(instance, repair)}"
 
 
 def _price(instance: Instance, repair: Repair) -> str:
