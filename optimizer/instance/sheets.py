@@ -77,7 +77,6 @@ LAYOUTS = (
     Layout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
     Layout("ranges", ("ranges", KEY), ("path",), "RangeSpec"),
     Layout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
-    Layout("ranges", ("ranges", KEY), ("id",), "RangeSpec"),
 )
 SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
 

@@ -13,7 +13,7 @@ move together. Once read, each number has its own path; nothing but an analysis 
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -158,7 +158,7 @@ def known(data: Mapping[str, Any], path: str, low: float, high: float, of: str |
 def shifted(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
     """A copy of a document with all uncertain numbers at one end, and without ranges and scenarios."""
     data = copy.deepcopy({key: value for key, value in document.data.items() if key not in (KEY, "scenarios")})
-    result = Document(document.file, data, dict(document.lines), dict(document.cells), dict(document.overrides))
+    result = replace(document, data=data, overrides=dict(document.overrides), findings=[])
     for each in ranges:
         moved(data, each, each.at(position))
         result.overrides[each.place] = document.finding((KEY, each.path), "", "")
