@@ -98,3 +98,18 @@ def test_variants_are_explained_as_solve_solves_them() -> None:
     said = json.loads(done.stdout)
     assert "Without reserve: reserve." in " ".join(said["plan"]["notes"])
     assert said["reason"]["shocks"]
+
+
+def test_a_repair_that_was_stopped_says_that_less_may_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def impatient(money: str) -> Iterator[tuple[Listener, Callable[[str], None]]]:
+        def tell(words: str) -> None:
+            if words == "less demand: step 50":
+                signal.raise_signal(signal.SIGINT)
+
+        yield (lambda step: None), tell
+
+    monkeypatch.setattr("optimizer.cli.explain._progress", impatient)
+    done = CliRunner().invoke(app, ["explain", TINY, "--budget", "5M"])
+    assert done.exit_code == 5
+    assert "before it was known whether less would do" in " ".join(done.output.split())

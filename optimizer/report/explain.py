@@ -27,8 +27,8 @@ HEADINGS = {
     "kind": "All levers of a kind: the cost of the plan without them",
     "dearer floor": "Each floor: one point more, one point less",
     "cheaper floor": "Each floor: one point more, one point less",
-    "later": "Each build: if it comes later",
-    "sooner": "Each build: if it could come sooner",
+    "later": "Each build, if it comes {months:g} months later",
+    "sooner": "Each build, if it could come {months:g} months sooner",
 }
 TITLES = {"budget": "More budget", "floors": "Lower floors", "length": "Shorter shocks"}
 
@@ -152,7 +152,8 @@ def _repair(instance: Instance, repair: Repair) -> str:
     if not repair.works:
         return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
     sizes = {"budget": _money, "floors": _floors, "length": _length, "sooner": _sooner, "demand": _demand}
-    return f"{sizes[repair.kind](instance, repair)} {_price(instance, repair)}"
+    unsure = "" if repair.beyond is not None else " It was stopped before it was known whether less would do."
+    return f"{sizes[repair.kind](instance, repair)}{unsure} {_price(instance, repair)}"
 
 
 def _price(instance: Instance, repair: Repair) -> str:
@@ -245,14 +246,13 @@ def _irreducible(instance: Instance, why: Reason) -> str:
 
 
 def _heading(worth: Worth) -> str:
-    return HEADINGS[worth.kind]
+    return HEADINGS[worth.kind].format(months=worth.months or 0)
 
 
 def _worth(instance: Instance, worth: Worth) -> tuple[str, str, str]:
     """Title, figure and words of a worth."""
     title, money = named(instance, worth.of), instance.money
     title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(worth.kind, "")
-    title += f", {worth.months:g} months {worth.kind}" if worth.months else ""
     if worth.survives is None:
         return title, "not known", "stopped before it was known"
     if worth.change is None:
