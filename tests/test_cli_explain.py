@@ -1,9 +1,15 @@
 """diversify explain: the answer first, clean JSON, exit codes."""
 
+import contextlib
 import json
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
+from typer.testing import CliRunner
 
+from optimizer.cli.app import app
+from optimizer.strategies.base import Listener
 from tests.test_cli import TINY, diversify
 
 
@@ -54,3 +60,41 @@ def test_contradicting_rules_are_named_and_nothing_else_is_promised() -> None:
     assert "policy.max_share[0]: at most 30 % of magnet from region rival" in words
     assert "✓" not in words
     assert "infeasible" not in words.lower()
+
+
+def test_what_a_plan_is_made_of_is_said_and_fits() -> None:
+    for columns in (80, 120):
+        done = diversify("explain", TINY, columns=columns)
+        assert done.returncode == 0, done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= columns
+        words = " ".join(done.stdout.split())
+        assert "SURVIVES all 2 shocks" in done.stdout.splitlines()[1]
+        assert words.index("What binds") < words.index("Each shock") < words.index("Each lever")
+        assert "home magnet plant NOTHING SURVIVES at any budget" in words
+        assert "motors + 1 point +780k USD" in words
+        assert "What-ifs are proven within 68k USD, 0.5 % of the price of survival" in words
+
+
+def test_ctrl_c_ends_with_what_is_known_and_exits_with_5(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def impatient(money: str) -> Iterator[tuple[Listener, Callable[[str], None]]]:
+        def tell(words: str) -> None:
+            if words == "without plant":
+                signal.raise_signal(signal.SIGINT)
+
+        yield (lambda step: None), tell
+
+    monkeypatch.setattr("optimizer.cli.explain._progress", impatient)
+    done = CliRunner().invoke(app, ["explain", TINY])
+    assert done.exit_code == 5
+    assert "embargo@2027" in done.output.partition("Each shock")[2]
+    assert "Each floor" not in done.output
+    assert "Stopped before every question was answered." in " ".join(done.output.split())
+
+
+def test_variants_are_explained_as_solve_solves_them() -> None:
+    done = diversify("explain", TINY, "--force", "plant=40@2027", "--without", "reserve", "--json")
+    assert done.returncode == 4
+    said = json.loads(done.stdout)
+    assert "Without reserve: reserve." in " ".join(said["plan"]["notes"])
+    assert said["reason"]["shocks"]

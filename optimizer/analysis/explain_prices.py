@@ -89,7 +89,7 @@ class Prices:
                 if kind == "family":
                     gone = [event.name for event in self.what.instance.events if event.entry == name]
                 variant = keeping_shocks(instance, set(names) - set(gone))
-                tried = self.what.survived(f"without {name}", variant)
+                tried = self._survived(f"without {name}", variant)
                 yield self._worth("family" if kind == "family" else "shock", name, tried)
 
     def levers(self) -> Iterator[Worth]:
@@ -111,7 +111,7 @@ class Prices:
 
     def _without(self, kind: Kind, of: str, names: list[str]) -> Worth:
         instance, rows = left_out(self.what.instance, names)
-        tried = self.what.survived(f"without {of}", instance, rows)
+        tried = self._survived(f"without {of}", instance, rows)
         worth = self._worth(kind, of, tried)
         if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
             return worth
@@ -136,7 +136,7 @@ class Prices:
                 if self.what.is_over:
                     return
                 variant = with_floors(instance, points=points, segments=[d])
-                yield self._worth(kind, d, self.what.survived(f"{words} of the floor of {d}", variant))
+                yield self._worth(kind, d, self._survived(f"{words} of the floor of {d}", variant))
 
     def delays(self) -> Iterator[Worth]:
         """Each build three months later, and sooner where it has a lead time."""
@@ -151,8 +151,13 @@ class Prices:
                 if not isinstance(option, Sized) or (sign < 0 and horizon.whole(option.lead_time) == 0):
                     continue
                 variant = arriving_later(instance, sign * months, [o])
-                tried = self.what.survived(f"{o} {months:g} months {kind}", variant)
+                tried = self._survived(f"{o} {months:g} months {kind}", variant)
                 yield replace(self._worth("later" if sign > 0 else "sooner", o, tried), months=months)
+
+    def _survived(self, words: str, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+        """The cheapest plan of a variant, looked for from the plan itself: prices are differences from that."""
+        self.what.asker.learn(self.result.plan, frozenset())
+        return self.what.survived(words, variant, rows)
 
     def _worth(self, kind: Kind, of: str, tried: Tried) -> Worth:
         if not tried.holds:

@@ -75,7 +75,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
     tried = what.judged(free, found)
     if tried.holds is None:
-        yield Repair("budget", why="the time ran out before it was found")
+        yield Repair("budget", why="it was stopped before that was found")
     elif not tried.holds:
         years = ", and the budgets of single years stay as they are" if policy.annual_budget is not None else ""
         yield Repair("budget", works=False, why=f"no amount of money is enough{years}")
@@ -108,7 +108,7 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     clock.limit = limit
     if scaling.factor is None:
         why = "" if what.is_over else "the rules of the policy contradict each other even without floors"
-        yield Repair("floors", works=None if what.is_over else False, why=why or "the time ran out before it was found")
+        yield Repair("floors", works=None if what.is_over else False, why=why or "it was stopped before that was found")
         return
     factor = math.floor(scaling.factor / TENTHS + 1e-3) * TENTHS
     if factor <= 0:
@@ -144,7 +144,7 @@ class _Search:
         """The repair, its steps, and whether one step less is known not to do."""
         works = self.holds(most)
         if not works:
-            left = "the time ran out before it was known"
+            left = "it was stopped before that was known"
             return Repair(kind, of, works, why=left if works is None else why), most, False
         steps, is_least = least(self.holds, 0, most, guess)
         again = self.what.survived(f"{self.words}: its plan", self.vary(steps))

@@ -77,14 +77,15 @@ def _take(document: Document, part: Mapping[str, Any], place: Place) -> None:
     for inner in ("", *part):
         within = (*place, inner) if inner else place
         there = (KEY, path, inner) if inner else (KEY, path)
-        if within in document.lines:
-            document.lines[there] = document.lines[within]
-        elif place in document.lines:
-            document.lines[there] = document.lines[place]
-        if place in document.cells:
-            document.cells[there] = document.cells[place]
-        if place in document.overrides:
-            document.overrides[there] = document.overrides[place]
+        for known_places in (document.lines, document.cells, document.overrides):
+            _copy(known_places, there, (within, place))
+
+
+def _copy(known_places: dict[Place, Any], there: Place, sources: Sequence[Place]) -> None:
+    """Say of a place what is known of the first of some others."""
+    source = next((place for place in sources if place in known_places), None)
+    if source is not None:
+        known_places[there] = known_places[source]
 
 
 def found(data: Any, path: str | Sequence[str], place: Place = ()) -> Iterator[Place]:
@@ -157,7 +158,8 @@ def known(data: Mapping[str, Any], path: str, low: float, high: float, of: str |
 def shifted(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
     """A copy of a document with all uncertain numbers at one end, and without ranges and scenarios."""
     data = copy.deepcopy({key: value for key, value in document.data.items() if key not in (KEY, "scenarios")})
-    result = Document(document.file, data, dict(document.lines), dict(document.overrides), cells=document.cells)
+    result = Document(document.file, data, lines=dict(document.lines))
+    result.cells, result.overrides = dict(document.cells), dict(document.overrides)
     for each in ranges:
         moved(data, each, each.at(position))
         result.overrides[each.place] = document.finding((KEY, each.path), "", "")

@@ -157,7 +157,7 @@ def _repair(instance: Instance, repair: Repair) -> str:
 
 def _price(instance: Instance, repair: Repair) -> str:
     if repair.cost is None or repair.outlay is None:
-        return "The time ran out before its price was known."
+        return "It was stopped before its price was known."
     proven = "" if repair.is_proven else " (not proven least)"
     return (
         f"Then the plan costs {si(repair.cost, instance.money, 4)}{proven}, "
@@ -254,7 +254,7 @@ def _worth(instance: Instance, worth: Worth) -> tuple[str, str, str]:
     title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(worth.kind, "")
     title += f", {worth.months:g} months {worth.kind}" if worth.months else ""
     if worth.survives is None:
-        return title, "not known", "the time ran out"
+        return title, "not known", "stopped before it was known"
     if worth.change is None:
         if worth.needed is not None:
             return title, "NOTHING SURVIVES", f"under this budget; it would take an outlay of {si(worth.needed, money)}"
@@ -290,5 +290,5 @@ def _deadline(deadline: Deadline) -> tuple[str, str]:
     if deadline.can_be_left_out:
         return "–", f"{ordered}; it can be left out (see above)"
     if deadline.anyhow is None:
-        return "not known", f"{ordered}; the time ran out"
+        return "not known", f"{ordered}; stopped before the rest was known"
     return deadline.anyhow, f"{ordered}; after that nothing survives under this budget"

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
-from optimizer.analysis.frontier import frontier
+from optimizer.analysis.frontier import alone, frontier
 from optimizer.instance.opening import of_file
 from optimizer.report.figures.book import Book, book
 from optimizer.report.page import page as written
@@ -53,6 +53,16 @@ def report() -> Book:
 def file(report: Book, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("page") / "report.html"
     place.write_text(written(report.to_dict()), encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="session")
+def firm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a shipped case: long names, months, several segments, no frontier."""
+    instance = so.load(ROOT / "instances" / "ev-maker.yaml")
+    result = so.solve(instance, settings=so.Settings(gap=0.01))
+    place = tmp_path_factory.mktemp("page") / "firm.html"
+    place.write_text(written(book(instance, alone(instance, result), is_quick=True).to_dict()), encoding="utf-8")
     return place
 
 

@@ -28,10 +28,14 @@ def point(page: Page) -> int:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", THEMES)
-def test_page_is_quiet_asks_for_nothing_and_fits(opened: Open, file: Path, width: int, theme: str) -> None:
+@pytest.mark.parametrize("which", ["file", "firm"])
+def test_page_is_quiet_asks_for_nothing_and_fits(
+    opened: Open, request: pytest.FixtureRequest, which: str, width: int, theme: str
+) -> None:
+    file = request.getfixturevalue(which)
     made = opened(file, width, theme)
     drawn(made.page)
-    for figure in FIGURES:
+    for figure in FIGURES if which == "file" else FIGURES[1:]:
         assert made.page.locator(f"#{figure} svg.main-svg").count() >= 1, figure
     assert made.page.evaluate("document.documentElement.dataset.theme") == theme
     assert made.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -39,7 +43,7 @@ def test_page_is_quiet_asks_for_nothing_and_fits(opened: Open, file: Path, width
     assert made.complaints == []
     folder = os.environ.get("SCREENSHOTS")
     if folder:
-        made.page.screenshot(path=Path(folder) / f"report-{width}-{theme}.png", full_page=True)
+        made.page.screenshot(path=Path(folder) / f"{which}-{width}-{theme}.png", full_page=True)
 
 
 def test_page_is_small(file: Path) -> None:

@@ -59,7 +59,7 @@ def test_shipped_instance_goes_to_a_workbook_and_back_with_its_comments(path: Pa
     convert(path, book)
     convert(book, again)
     assert so.load(path) == so.load(book) == so.load(again)
-    assert len(remarks(path)) == 2 or len(remarks(path)) > 100
+    assert len(remarks(path)) >= 2
     assert words(remarks(path)) == words(remarks(book)) == words(remarks(again))
 
 
@@ -160,7 +160,7 @@ def test_every_table_is_kept() -> None:
     assert book.sheetnames == [
         "comments", "instance", "commodities", "processes", "demands", "options", "shocks", "cuts", "ensembles",
         "ensemble_cuts", "events", "event_cuts", "targets", "target_cuts", "max_share", "min_time_to_survive", "force",
-        "ranges", "scenarios",
+        "scenarios", "ranges",
     ]  # fmt: skip
     # 0.1k is a number in the cell; years have columns of their own; heads are frozen and explained.
     processes = book["processes"]

@@ -24,7 +24,7 @@ def page(data: dict[str, Any]) -> str:
         data=Markup(embedded(data)),
         plotly=Markup(_script(_plotly())),
         script=Markup(_script("\n".join(_part(name) for name in SCRIPTS))),
-        figure=lambda key, caption: Markup(drawn.render(key=key, caption=caption)),
+        figure=lambda key, caption, wide=False: Markup(drawn.render(key=key, caption=caption, wide=wide)),
     )
 
 

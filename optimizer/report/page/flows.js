@@ -89,11 +89,13 @@ figure("stocks", () => {
       xaxis: {range: [book.horizon.start, book.horizon.end + 1], dtick: isNarrow() ? 2 : 1, tickformat: "d", anchor: "y2"},
       yaxis: {title: "stock, t", domain: [low + .04, 1], rangemode: "tozero"},
       yaxis2: {domain: [0, low], range: [lanes - .4, -.6], visible: false},
-      annotations: windows.map(w => ({x: (w.from + w.to) / 2 > middle ? w.from : w.to, y: w.i, yref: "y2", text: (w.fails ? "✗ " : "") + (isNarrow() ? w.strike.name : strikeTitle(w.strike)), showarrow: false, xanchor: (w.from + w.to) / 2 > middle ? "right" : "left", xshift: (w.from + w.to) / 2 > middle ? -4 : 4, font: {size: 10, color: shade("ink")}})),
+      annotations: windows.map(w => ({x: (w.from + w.to) / 2 > middle ? w.from : w.to, y: w.i, yref: "y2", text: (w.fails ? "✗ " : "") + (isNarrow() ? brief(w.strike.name) : strikeTitle(w.strike)), showarrow: false, xanchor: (w.from + w.to) / 2 > middle ? "right" : "left", xshift: (w.from + w.to) / 2 > middle ? -4 : 4, font: {size: 10, color: shade("ink")}})),
     },
   };
 });
 
+/* The end of a name tells events of one shock apart. */
+const brief = name => name.length <= 20 ? name : `${name.slice(0, 11)}…${name.slice(-8)}`;
 const abroad = share => Object.entries(share.regions).reduce((most, [region, part]) => region !== book.home && part > most ? part : most, 0);
 const largest = share => Object.entries(share.regions).reduce((best, item) => item[1] > best[1] ? item : best, ["none", 0]);
 

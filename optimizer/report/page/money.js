@@ -12,13 +12,15 @@ figure("waterfall", () => {
     return {
       type: "bar", orientation: "h", name, y: some.map(step => wrap(step.part)), x: some.map(step => step.amount), base: some.map(step => step.start),
       marker: {color, pattern: {shape, fillmode: "overlay", fgcolor: shade("ground"), size: 6}},
-      text: some.map(step => money(step.amount)), textposition: "outside", cliponaxis: false, textfont: {color: shade("ink")},
       hovertemplate: some.map(step => `${step.part}: ${money(step.amount, 4)}<extra></extra>`), showlegend: false,
     };
   };
   return {
     data: sorts.map(sort => bars(...sort)),
-    layout: {height: 90 + 44 * steps.length, barmode: "overlay", bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category", categoryorder: "array", categoryarray: steps.map(step => wrap(step.part))}, margin: {l: 10, r: 10, t: 6, b: 10}},
+    layout: {
+      annotations: steps.map(step => ({x: Math.max(step.start, step.start + step.amount), y: wrap(step.part), text: money(step.amount), showarrow: false, xanchor: "left", xshift: 3, font: {size: 12, color: shade("ink")}})),
+      height: 90 + 44 * steps.length, barmode: "overlay", bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category", categoryorder: "array", categoryarray: steps.map(step => wrap(step.part))}, margin: {l: 10, r: 10, t: 6, b: 10},
+    },
   };
 });
 /* Room for the figures that stand beside the bars. */

@@ -41,7 +41,7 @@ fill("sources-note", book.sources.length
 
 function go(index) {
   state.point = index;
-  drawAnswer(); drawSlider(); drawTimeline(); drawHeat(); drawChainControls(); drawCommodities(); drawBinding(); drawLasting();
+  drawAnswer(); drawCaptions(); drawSlider(); drawTimeline(); drawHeat(); drawChainControls(); drawCommodities(); drawBinding(); drawLasting();
   stale(...figures.keys());
 }
 

@@ -16,8 +16,14 @@ function drawAnswer() {
     make("p", {}, make("strong", {class: "ok"}, "✓ Survived: "), point.kept),
     point.failed ? make("p", {}, make("strong", {class: "no"}, "✗ Not survived: "), point.failed) : null,
     ending.length ? make("p", {}, make("strong", {class: "no"}, `✗ Cut for good in ${book.horizon.end}, not survived for a year: `), ending.join("; ")) : null,
-    make("p", {}, make("strong", {}, "Still dependent: "), `${point.dependent} come to more than ${percent(book.line)} from one region abroad in ${book.horizon.end}.`),
+    make("p", {}, make("strong", {}, "Still dependent: "), `${point.dependent} with more than ${percent(book.line)} from one region abroad in ${book.horizon.end}.`),
   ].filter(Boolean));
+}
+
+/* Which plan a figure shows, with the currency label and its year. */
+function drawCaptions() {
+  const said = now().status === "none" ? "" : `Plan of ${si(now().outlay, "", 4)} ${book.currency} of outlay.`;
+  for (const place of document.querySelectorAll(".of-plan")) place.textContent = said;
 }
 
 function drawSlider() {
