@@ -1,5 +1,6 @@
 """Plans nearly as good: ranges by hand, and laws that hold for any instance."""
 
+import math
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def by_option(found: Alternatives) -> dict[str, Range]:
 def test_three_options_by_hand() -> None:
     # The cheapest plan is 60 t of a: 600. 10 % more is 660. b takes the place of a at 1 more a tonne: 40 t of it and
     # 20 t of a cost 640, so a is from 20 to 60 (its largest) and b from 0 to 40. c costs 100 once.
-    found = so.alternatives(so.read(three()), 0.1, settings=EXACT)
+    found = so.alternatives(so.read(three()), 0.1, settings=EXACT, patience=math.inf)
     ranges = by_option(found)
     assert found.status == "proven"
     assert found.most == pytest.approx(660)
@@ -65,16 +66,16 @@ def test_three_options_by_hand() -> None:
 
 def test_a_tolerance_between_two_options_by_hand() -> None:
     # 5 % more is 630: b may take the place of 30 t of a.
-    ranges = by_option(so.alternatives(so.read(three()), 0.05, settings=EXACT))
+    ranges = by_option(so.alternatives(so.read(three()), 0.05, settings=EXACT, patience=math.inf))
     assert ranges["a"].least.size == pytest.approx(30, rel=1e-4)
     assert ranges["b"].greatest.size == pytest.approx(30, rel=1e-4)
     # With 20 % c can be opened: instead of all of a, at 700 of 720. Then nothing is a must-have.
-    wide = so.alternatives(so.read(three()), 0.2, settings=EXACT)
+    wide = so.alternatives(so.read(three()), 0.2, settings=EXACT, patience=math.inf)
     assert {each.verdict for each in wide.ranges} == {"real choice"}
 
 
 def test_no_tolerance_leaves_the_cheapest_plan_alone() -> None:
-    found = so.alternatives(so.read(three()), 0.0, settings=EXACT)
+    found = so.alternatives(so.read(three()), 0.0, settings=EXACT, patience=math.inf)
     ranges = by_option(found)
     assert ranges["a"].least.size == pytest.approx(60, rel=1e-5)
     assert ranges["b"].greatest.size == pytest.approx(0, abs=1e-3)
@@ -83,7 +84,7 @@ def test_no_tolerance_leaves_the_cheapest_plan_alone() -> None:
 
 def test_where_floors_fail_the_gap_is_held_by_hand() -> None:
     # 300 buy 30 t of a and leave 30 t below the floor. b would buy less: no plan that leaves as little has any.
-    found = so.alternatives(so.read(three()), 0.1, budget=300, settings=EXACT)
+    found = so.alternatives(so.read(three()), 0.1, budget=300, settings=EXACT, patience=math.inf)
     ranges = by_option(found)
     assert found.cheapest.survival_gap == pytest.approx(30_000)
     assert ranges["a"].verdict == "must-have"
@@ -96,7 +97,7 @@ def test_what_has_to_come_in_whole_units() -> None:
     # 20 t of a at a time: 60, 40 and 20 of b, 20 and 40 of b: from 20 to 60, never 30.
     data = three()
     data["options"]["a"]["unit_size"] = 20
-    ranges = by_option(so.alternatives(so.read(data), 0.05, settings=EXACT))
+    ranges = by_option(so.alternatives(so.read(data), 0.05, settings=EXACT, patience=math.inf))
     assert (ranges["a"].least.size, ranges["a"].least.bound) == (pytest.approx(40), pytest.approx(40))
 
 
@@ -115,7 +116,7 @@ def test_laws(data: dict[str, Any]) -> None:
     instance = so.read(data)
     before: dict[str, Range] = {}
     for within in (0.01, 0.1):
-        found = so.alternatives(instance, within, 2, settings=Settings(gap=1e-4))
+        found = so.alternatives(instance, within, 2, settings=Settings(gap=1e-4), patience=math.inf)
         if found.status == "none":
             return
         assert found.status == "proven"
@@ -142,7 +143,7 @@ def test_laws(data: dict[str, Any]) -> None:
 def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
     """Each end, asked as a question of its own without any of the shortcuts."""
     instance = so.read(data)
-    found = so.alternatives(instance, 0.05, 0, settings=Settings(gap=1e-5))
+    found = so.alternatives(instance, 0.05, 0, settings=Settings(gap=1e-5), patience=math.inf)
     if found.cheapest.status != "survives":
         return
     with Asker(instance, Settings(gap=1e-6)) as asker:

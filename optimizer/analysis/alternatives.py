@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from optimizer.analysis.asking import WHAT_IF
 from optimizer.analysis.frontier import biting
-from optimizer.analysis.ranges import DUST, Range, Told, ranges
+from optimizer.analysis.ranges import DUST, PATIENCE, Range, Told, ranges
 from optimizer.analysis.record import Timer
 from optimizer.analysis.solve import concluded, solve
 from optimizer.expression import Expression
@@ -43,7 +43,7 @@ SAME = 0.05
 # A plan is moved so often at most.
 MOVES = 5
 
-Status = Literal["proven", "stopped", "none"]
+Status = Literal["proven", "bounded", "stopped", "none"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Alternatives:
     """The plans within a tolerance of the cheapest.
 
     Attributes:
-        status: ``proven`` where every range is, ``stopped`` where the time ran out, ``none`` where there is no plan.
+        status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
+            time ran out, ``none`` where there is no plan.
         within: the tolerance, a share of the cheapest plan's cost.
         most: the cost that it allows, present value. gap: to which costs and sizes are proven.
         cheapest: the plan that all are measured against, audited.
@@ -118,6 +119,7 @@ def alternatives(
     plans: int = 3,
     budget: float | None = None,
     settings: Settings | None = None,
+    patience: float = PATIENCE,
     listener: Listener = lambda step: None,
     told: Told = lambda what, done, size: None,
 ) -> Alternatives:
@@ -131,6 +133,7 @@ def alternatives(
         plans: how many alternatives are wanted.
         budget: undiscounted outlay in currency units; None keeps the instance's own.
         settings: how near costs and sizes are proven (0.5 % where left out), and a limit in seconds for all of it.
+        patience: seconds for one end of one option's range; where they do not do, it is shown with its bound.
         listener: hears every step of the search for the cheapest.
         told: hears what is asked next, its number and how many there are.
 
@@ -153,7 +156,7 @@ def alternatives(
             status: Status = "none" if cheapest.status == "none" else "stopped"
             return Alternatives(status, within, most, settings.gap, cheapest, seconds=_spent(clock))
         with interruptible(clock, lambda: told("stopping", 0, 0)):
-            return _around(instance, cheapest, within, plans, settings, clock, responder, told)
+            return _around(instance, cheapest, within, plans, settings, patience, clock, responder, told)
     finally:
         responder.close()
 
@@ -168,6 +171,7 @@ def _around(
     within: float,
     plans: int,
     settings: Settings,
+    patience: float,
     clock: Clock,
     responder: Responder,
     told: Told,
@@ -178,7 +182,7 @@ def _around(
         instance, settings, clock, lambda step: None, responder, _loosened(most), gap * (1.0 + HELD), biting(cheapest)
     )
     near.taken(cheapest.plan, cheapest.total_cost)
-    found = ranges(near, settings.gap, told)
+    found = ranges(near, settings.gap, patience, told)
     greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
     chosen = [] if clock.is_over else _Apart(near, greatest).chosen(plans, told)
     calm = (cheapest.calm_cost, cheapest.calm_builds)
@@ -190,9 +194,9 @@ def _around(
                 instance, settings, clock, Timer(began=time.perf_counter()), solved, responder, calm=calm
             )
             results.append(Alternative(replace(result, status=cheapest.status), distance))
-    is_proven = all(each.proven for each in found) and not clock.is_over
+    status: Status = "proven" if all(each.proven for each in found) else "bounded"
     return Alternatives(
-        "proven" if is_proven else "stopped",
+        "stopped" if clock.is_over else status,
         within,
         most,
         settings.gap,

@@ -23,6 +23,8 @@ from optimizer.strategies.near import Among, Known, Near
 
 Told = Callable[[str, int, int], None]
 Verdict = Literal["must-have", "real choice", "never worth it", "not settled"]
+# Seconds for one end of a range.
+PATIENCE = 15.0
 # Less than this share of the largest size is nothing.
 DUST = 1e-6
 
@@ -64,12 +66,15 @@ class Range:
         return self.least.proven and self.greatest.proven
 
 
-def ranges(near: Near, gap: float, told: Told = lambda what, done, size: None) -> tuple[Range, ...]:
+def ranges(
+    near: Near, gap: float, patience: float = PATIENCE, told: Told = lambda what, done, size: None
+) -> tuple[Range, ...]:
     """The range of every option, in the order of the instance.
 
     Args:
         near: the plans within the tolerance, of which at least the cheapest is known; more will be.
         gap: how near an end and its bound have to be, a share of the option's largest size.
+        patience: seconds for one end; where they do not do, its bound stays what it is by then.
         told: hears what is asked next, its number and how many there are.
     """
     instance, cheapest = near.instance, near.found[0]
@@ -79,7 +84,8 @@ def ranges(near: Near, gap: float, told: Told = lambda what, done, size: None) -
     for what in ("least", "greatest"):
         for o, search in searches.items():
             told(f"{what} size of {instance.options[o].name or o}", done, size)
-            search.settle_least() if what == "least" else search.settle_greatest()
+            with near.hurried(patience):
+                search.settle_least() if what == "least" else search.settle_greatest()
             near.narrow(o, search.low, search.high)
             done += 1
     told("", size, size)

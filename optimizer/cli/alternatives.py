@@ -28,6 +28,9 @@ def alternatives(
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds after which it ends with what is known.")
     ] = None,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds for one end of a range; where they do not do, its bound is shown.")
+    ] = 15.0,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
     ] = None,
@@ -54,7 +57,7 @@ def alternatives(
         common.say(note)
     instance, settings = reduced.instance, Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     with common.bar(instance.money) as (listener, told):
-        found = find(instance, tolerance, plans, limit, settings, listener, told)
+        found = find(instance, tolerance, plans, limit, settings, patience, listener, told)
     if json:
         import json as text
 

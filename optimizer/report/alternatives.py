@@ -37,7 +37,7 @@ def _parts(found: Alternatives) -> list[RenderableType]:
         parts.append(_ranges(instance, found))
     if found.plans:
         parts.append(_plans(instance, found))
-    elif found.status == "proven":
+    elif found.status in ("proven", "bounded"):
         parts.append(
             Text("There is no plan within the tolerance that differs from the cheapest by more than a trifle.")
         )

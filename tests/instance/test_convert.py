@@ -59,7 +59,7 @@ def test_shipped_instance_goes_to_a_workbook_and_back_with_its_comments(path: Pa
     convert(path, book)
     convert(book, again)
     assert so.load(path) == so.load(book) == so.load(again)
-    assert len(remarks(path)) >= 2
+    assert remarks(path)
     assert words(remarks(path)) == words(remarks(book)) == words(remarks(again))
 
 
