@@ -350,3 +350,9 @@ def test_ranges_beside_their_numbers_are_read_from_a_cell() -> None:
     (said,) = found(edited(change))
     assert said.startswith("book.xlsx:options!")
     assert "low (150000) is above high (100000)" in said
+
+
+def test_what_is_wrong_at_the_end_of_a_range_names_its_cell() -> None:
+    (said,) = found(edited(put("options", "unit_size", 2, "{value: 20, low: 20, high: 90}")))
+    assert said.startswith("book.xlsx:options!")
+    assert "at the high end of its range" in said
