@@ -160,7 +160,7 @@ def test_every_table_is_kept() -> None:
     assert book.sheetnames == [
         "comments", "instance", "commodities", "processes", "demands", "options", "shocks", "cuts", "ensembles",
         "ensemble_cuts", "events", "event_cuts", "targets", "target_cuts", "max_share", "min_time_to_survive", "force",
-        "ranges", "scenarios",
+        "scenarios", "ranges",
     ]  # fmt: skip
     # 0.1k is a number in the cell; years have columns of their own; heads are frozen and explained.
     processes = book["processes"]
@@ -350,3 +350,9 @@ def test_ranges_beside_their_numbers_are_read_from_a_cell() -> None:
     (said,) = found(edited(change))
     assert said.startswith("book.xlsx:options!")
     assert "low (150000) is above high (100000)" in said
+
+
+def test_what_is_wrong_at_the_end_of_a_range_names_its_cell() -> None:
+    (said,) = found(edited(put("options", "unit_size", 2, "{value: 20, low: 20, high: 90}")))
+    assert said.startswith("book.xlsx:options!")
+    assert "at the high end of its range" in said
