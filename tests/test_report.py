@@ -207,3 +207,20 @@ def test_a_plan_that_does_not_exist_has_a_page_too(cell: Any) -> None:
     data = book(instance, alone(instance, found), is_quick=True).to_dict()
     assert data["points"][0]["sentence"].startswith("No plan exists")
     assert data["points"][0]["sentence"] in page(data)
+
+
+def test_a_report_too_large_leaves_out_what_other_budgets_hold_of_shocks(
+    tiny: so.Instance, result: so.Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(result, seconds={"total": 1.0})
+    found = Frontier((Point(1e6, other), Point(20e6, result)), 1)
+    monkeypatch.setattr("optimizer.report.figures.book.ROOM", 1)
+    data = book(tiny, found).to_dict()
+    poor, own = data["points"]
+    assert data["frontier"]["trimmed"]
+    assert list(poor["chains"]) == ["baseline"]
+    assert not any(passing["kept"] for passing in poor["passings"])
+    assert len(own["chains"]) == 3
+    assert all(passing["kept"] for passing in own["passings"])
+    # What the heat map shows stays.
+    assert poor["passings"][1]["segments"] == own["passings"][1]["segments"]

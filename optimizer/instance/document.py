@@ -30,9 +30,9 @@ class Document:
     file: str
     data: dict[str, Any]
     lines: dict[Place, int] = field(default_factory=dict)
-    cells: dict[Place, str] = field(default_factory=dict)
     overrides: dict[Place, Finding] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    cells: dict[Place, str] = field(default_factory=dict)
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line or cell of the value there or of the nearest thing around it."""

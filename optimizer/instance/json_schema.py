@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from optimizer import shapes
 from optimizer.instance.glossary import words
+from optimizer.instance.ranging import RangeSpec
 from optimizer.instance.schema import Commodity, Instance
 from optimizer.levers import KINDS
 
@@ -24,6 +25,22 @@ _SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensemb
 
 
 _SEVERE = {"type": "array", "contains": {"type": "object", "required": ["severity"]}}
+
+
+_RANGED = {
+    "type": "object",
+    "description": "An uncertain number, with the ends of its range.",
+    "properties": {
+        "value": shapes.AMOUNT,
+        "low": {**shapes.AMOUNT, "description": words(RangeSpec, "low")},
+        "high": {**shapes.AMOUNT, "description": words(RangeSpec, "high")},
+        "of": {"const": "value", "description": words(RangeSpec, "of")},
+        "draw": {**shapes.NAME, "description": words(RangeSpec, "draw")},
+        **{key: {**shapes.NAME, "description": words(RangeSpec, key)} for key in ("name", "source", "note")},
+    },
+    "required": ["value", "low", "high"],
+    "additionalProperties": False,
+}
 
 
 class _Generator(GenerateJsonSchema):
@@ -64,6 +81,8 @@ def json_schema() -> dict[str, Any]:
         )
         parts["ShockSpec"].setdefault("allOf", []).append({"not": {"allOf": [never, beside]}})
     parts["Option"] = _option({kind: names[lever] for kind, lever in KINDS.items()})
+    parts = {name: part if name == "RangeSpec" else _ranged(part) for name, part in parts.items()}
+    parts["Ranged"] = _RANGED
     whole = parts.pop(names[Instance])
     commodity = {"anyOf": [{"$ref": f"#/$defs/{names[Commodity]}"}, {"type": "null"}]}
     whole["properties"]["commodities"]["additionalProperties"] = commodity
@@ -77,6 +96,19 @@ def json_schema() -> dict[str, Any]:
 def text() -> str:
     """The schema as the text of a file."""
     return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _ranged(shape: Any) -> Any:
+    """A shape in which every number may have a range beside it."""
+    if isinstance(shape, list):
+        return [_ranged(each) for each in shape]
+    if not isinstance(shape, dict):
+        return shape
+    if "pattern" not in shape:
+        return {key: _ranged(part) for key, part in shape.items()}
+    about = {key: part for key, part in shape.items() if key in ("description", "default")}
+    number = {key: part for key, part in shape.items() if key not in about}
+    return {"anyOf": [number, {"$ref": "#/$defs/Ranged"}], **about}
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

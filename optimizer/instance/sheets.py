@@ -75,6 +75,7 @@ LAYOUTS = (
     Layout("min_share", ("policy", "min_share", ITEM), (), "ShareRule"),
     Layout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), "SurvivalRule"),
     Layout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
+    Layout("ranges", ("ranges", KEY), ("path",), "RangeSpec"),
     Layout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
     Layout("ranges", ("ranges", KEY), ("id",), "RangeSpec"),
 )
@@ -197,9 +198,12 @@ def _amounts(model: str) -> frozenset[str]:
     number: dict[str, bool] = {"discount_rate": True}
     for part in (parts[name] for name in (*named, "EndOfLife") if name in parts):
         for name, shape in part["properties"].items():
-            either = [shape, *shape.get("anyOf", ())]
-            number[name] = number.get(name, True) and any("pattern" in each for each in either)
+            number[name] = number.get(name, True) and _is_number(shape)
     return frozenset(name for name, is_number in number.items() if is_number)
+
+
+def _is_number(shape: Mapping[str, Any]) -> bool:
+    return "pattern" in shape or any(_is_number(each) for each in shape.get("anyOf", ()))
 
 
 def _field(column: str) -> str:

@@ -138,9 +138,15 @@ def test_theme_goes_round_and_is_painted(opened: Open, file: Path) -> None:
 
 def test_paper_is_light_and_whole(opened: Open, file: Path) -> None:
     made = opened(file, 1280, "dark")
+    drawn(made.page)
     made.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert made.page.evaluate("document.documentElement.dataset.theme") == "light"
     assert made.page.evaluate("due.size") == 0
+    # At once, without waiting: all that is drawn lies on the paper, places at the ends of their bands.
+    for figure in FIGURES:
+        assert float(made.page.locator(f"#{figure} svg.main-svg").first.get_attribute("width") or 0) == 680, figure
+    ends = made.page.evaluate(BAND_ENDS)
+    assert ends["places"] == pytest.approx(ends["bands"], abs=16)
     made.page.emulate_media(media="print")
     assert not made.page.locator("#slider").is_visible()
     assert made.page.pdf(format="A4").startswith(b"%PDF")
@@ -182,6 +188,12 @@ def test_readers_of_all_kinds_find_their_way(opened: Open, file: Path) -> None:
     assert page.evaluate("document.activeElement.className") == "skip"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
+
+BAND_ENDS = """() => {
+    const right = kind => Math.max(...[...document.querySelectorAll('#sankey ' + kind)]
+        .map(each => each.getBoundingClientRect().right));
+    return {places: right('.node-rect'), bands: right('.sankey-link')};
+}"""
 
 CONTRAST = """() => {
     const parse = colour => colour.match(/[\\d.]+/g).map(Number);

@@ -135,9 +135,9 @@ function drawNow(id) {
     box.replaceChildren(); box.hidden = true; return;
   }
   box.hidden = false;
+  // Drawn again, bands would fade in and places wander: a printer does not wait for that.
+  if (id === "sankey" && box.classList.contains("js-plotly-plot")) Plotly.purge(box);
   Plotly.react(box, drawn.data, layout(drawn.layout), {displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false});
-  // Bands fade in when they are drawn again: a printer would not wait for that.
-  for (const band of box.querySelectorAll(".sankey-link")) band.style.opacity = 1;
   if (drawn.ready && !box.dataset.ready) { box.dataset.ready = "1"; drawn.ready(box); }
 }
 function stale(...ids) {

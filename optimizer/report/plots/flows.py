@@ -1,6 +1,6 @@
 """Plots of where things come from: the supply chain as bands, and dependence by region."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -33,7 +33,8 @@ def sankey(book: Book, key: str, *, end: bool) -> Sheeted:
     drawn = both[-1 if end else 0]
     title = "in peace" if key == BASELINE else f"in {_shock(book, key)}"
     span = drawn.first if drawn.first == drawn.last else f"{drawn.first} to {drawn.last}"
-    sheet = paper(f"{book.instance.title}: the supply chain {title}, {span}", 4.6)
+    crowded = max(Counter(place.column for place in drawn.places).values(), default=0)
+    sheet = paper(f"{book.instance.title}: the supply chain {title}, {span}", max(4.6, 0.19 * crowded))
     (panel,) = sheet.panels
     colours = regions(book.instance, [each.shares for each in book.sheets])
     _Bands(book, drawn, colours, panel).draw()
