@@ -132,9 +132,12 @@ class _Search:
         near, size = self.near, self.near.size(self.option)
         if self.least <= self.dust or near.clock.is_over:
             return
-        if self._cheapest_within(0.0, 0.0) != "none":
+        without = self._cheapest_within(0.0, 0.0)
+        if without == "found":
             return
-        self.low = max(self.piece, min(self.least, near.limit(size)))
+        self.low = max(self.piece if without == "none" else 0.0, min(self.least, near.limit(size)))
+        if near.clock.is_over:
+            return
         near.moved(min(near.found, key=self._size), size)
         while self.least - self.low > self.grain * (1 + DUST) and not near.clock.is_over:
             limit = self.least - self.grain
@@ -155,6 +158,8 @@ class _Search:
         self.high = max(self.greatest, min(self.high, -near.limit(size)))
         if self.greatest <= self.dust and self.high < self.piece * (1 - DUST):
             self.high = self.greatest
+        if near.clock.is_over:
+            return
         near.moved(max(near.found, key=self._size), size)
         while self.high - self.greatest > self.grain * (1 + DUST) and not near.clock.is_over:
             limit = self.greatest + self.grain if self.greatest > self.dust else min(self.piece, self.high)

@@ -153,10 +153,17 @@ class Near(Rounds):
         model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
 
     def limit(self, objective: Expression) -> float:
-        """A bound below which the objective of no plan lies, by the relaxation; infinite where there is no plan."""
+        """A bound below which the objective of no plan lies, by the relaxation; infinite where there is no plan.
+
+        It is worked out even in a hurry.
+        """
         self.run.unfix()
         self.run.model.minimise(objective)
-        answer = self.run.model.solve(relaxed=True)
+        hurry, self.clock.limit = self.clock.limit, self.settings.time_limit
+        try:
+            answer = self.run.model.solve(relaxed=True)
+        finally:
+            self.clock.limit = hurry
         if answer.status == "infeasible":
             return math.inf
         return answer.objective if answer.status == "optimal" else -math.inf
