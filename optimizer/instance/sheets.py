@@ -75,8 +75,8 @@ LAYOUTS = (
     Layout("min_share", ("policy", "min_share", ITEM), (), "ShareRule"),
     Layout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), "SurvivalRule"),
     Layout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
-    Layout("ranges", ("ranges", KEY), ("path",), "RangeSpec"),
     Layout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
+    Layout("ranges", ("ranges", KEY), ("id",), "RangeSpec"),
 )
 SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
 
