@@ -122,26 +122,47 @@ function layout(extra = {}) {
   return merged;
 }
 
-/* Figures are drawn when they come near the screen, and again when what they show has changed. */
+/* What a figure says in words follows at once; it is drawn when it comes near the screen, and all others when nothing else is to be done. */
 const figures = new Map();
 const due = new Set(), near = new Set();
 function figure(id, draw) { figures.set(id, draw); due.add(id); }
+function prepare(id) {
+  const drawn = figures.get(id)(), box = $(id);
+  box.hidden = drawn === null;
+  // Its room is kept: what stands below does not jump when it comes.
+  box.style.minHeight = drawn === null ? "" : `${drawn.layout.height}px`;
+  return drawn;
+}
 function drawNow(id) {
+  const drawn = prepare(id), box = $(id);
   due.delete(id);
-  const drawn = figures.get(id)();
-  const box = $(id);
   if (drawn === null) {
     if (box.classList.contains("js-plotly-plot")) Plotly.purge(box);
-    box.replaceChildren(); box.hidden = true; return;
+    box.replaceChildren(); return;
   }
-  box.hidden = false;
+  loadPlotly();
   // Drawn again, bands would fade in and places wander: a printer does not wait for that.
   if (id === "sankey" && box.classList.contains("js-plotly-plot")) Plotly.purge(box);
   Plotly.react(box, drawn.data, layout(drawn.layout), {displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false});
   if (drawn.ready && !box.dataset.ready) { box.dataset.ready = "1"; drawn.ready(box); }
 }
+/* The library is 90 % of this file: it is read after the answer stands on the screen. */
+function loadPlotly() {
+  const code = $("plotly");
+  if (!code) return;
+  code.remove();
+  document.body.append(make("script", {}, code.textContent));
+}
 function stale(...ids) {
-  for (const id of ids) { due.add(id); if (near.has(id)) drawNow(id); }
+  for (const id of ids) { due.add(id); if (near.has(id)) drawNow(id); else prepare(id); }
+  drawRest();
+}
+let isWaiting = false, isWatched = false;
+const idle = window.requestIdleCallback ? task => window.requestIdleCallback(task, {timeout: 1000}) : task => setTimeout(task, 50);
+function drawRest() {
+  if (!isWatched || isWaiting || !due.size) return;
+  isWaiting = true;
+  idle(() => { isWaiting = false; const [id] = due; if (id) drawNow(id); drawRest(); });
 }
 const watcher = new IntersectionObserver(entries => {
   for (const entry of entries) {
@@ -155,6 +176,8 @@ function watch() {
     frame.dataset.of = id;
     watcher.observe(frame);
   }
+  isWatched = true;
+  drawRest();
 }
 const drawAll = () => { for (const id of [...due]) drawNow(id); };
 const told = (id, alt, behind) => { fill(`${id}-alt`, alt); fill(`${id}-table`, behind); };
