@@ -85,7 +85,8 @@ class Cut(Target):
     def __str__(self) -> str:
         named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}
         aim = ", ".join(f"{part} {' or '.join(names)}" for part, names in named.items() if names)
-        return aim if max(self.severity) >= 1 else f"{aim} at {100 * max(self.severity):g} %"
+        steps = dict.fromkeys(self.severity)
+        return aim if set(steps) == {1.0} else f"{aim} by {' → '.join(f'{100 * step:g}' for step in steps)} %"
 
     def at(self, offset: int) -> float:
         """Severity in the window's period `offset`; the last one given stays."""

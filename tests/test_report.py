@@ -15,6 +15,7 @@ from optimizer.instance.opening import of_file
 from optimizer.report.figures.book import book, tidy
 from optimizer.report.figures.record import fingerprint
 from optimizer.report.page import embedded, page
+from optimizer.shocks import Cut
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -39,8 +40,32 @@ def test_answer_comes_in_one_sentence(data: dict[str, Any]) -> None:
     (point,) = data["points"]
     # 20 t/yr of plant: 20 · 200k + 1M = 5M; 100 t of reserve at 65k: 6.5M.
     assert point["sentence"].startswith("With 1 project and 1 stockpile for 11.5M USD of outlay, every survival floor")
-    assert point["kept"] == "embargo (2027, 2029)"
-    assert point["failed"] == ""
+    assert point["kept"] == ["embargo (2027, 2029)"]
+    assert point["failed"] == []
+    assert point["dependent"] == "1 of 1 commodity (magnets)"
+
+
+def test_answer_calls_shocks_what_the_file_calls_them(tiny: so.Instance) -> None:
+    named = tiny.model_copy(
+        update={"shocks": {"embargo": tiny.shocks["embargo"].model_copy(update={"name": "Cut-off"})}}
+    )
+    poor = named.with_budget(0)
+    point = book(poor, alone(poor, so.solve(poor)), is_quick=True).to_dict()["points"][0]
+    facts = dict(point["facts"])
+    assert point["headline"] == "FAILS in 2 of 2 shocks"
+    assert point["failed"] == ["Cut-off (2029, 2027)"]
+    assert facts["Worst window"].startswith("Cut-off · 2029 (2029 to 2030): ")
+    assert facts["Doing nothing"].endswith("worst in Cut-off · 2029")
+    assert "Total cost, with all supply" in facts
+
+
+def test_a_cut_says_by_how_much_not_to_how_much() -> None:
+    def said(severity: Any) -> str:
+        return str(Cut.model_validate({"region": "rival", "severity": severity}))
+
+    assert said(1) == "region rival"
+    assert said(0.3) == "region rival by 30 %"
+    assert said([1, 0.5]) == "region rival by 100 → 50 %"
 
 
 def test_moves_know_their_lead_time_and_their_money(data: dict[str, Any]) -> None:
@@ -105,6 +130,7 @@ def test_chains_start_at_the_maker_and_end_at_the_segment(data: dict[str, Any]) 
 
 
 def test_time_to_survive_stands_before_and_after(data: dict[str, Any]) -> None:
+    assert "magnet, rival" in [line["name"] for line in data["chokepoints"]]
     before = {line["key"]: line["months"] for line in data["chokepoints"]}
     after = {line["key"]: line["months"] for line in data["points"][0]["after"]}
     # In 2030: 70 t asked, 20 made, 50 short a year; 100 t in store last for two years.
@@ -191,7 +217,7 @@ def test_page_is_whole_and_small(data: dict[str, Any]) -> None:
     assert data["points"][0]["sentence"] in text
     assert "USD of 2025" in text
     # Nothing is fetched: no element has an address, and the page forbids itself all others.
-    body = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    body = re.sub(r"<script[^>]*>.*?</script>", "", text, flags=re.DOTALL)
     assert not re.search(r"""(src|href)=["'](?!#)""", body)
     assert "default-src 'none'" in text
 

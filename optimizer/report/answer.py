@@ -93,7 +93,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         tail = f"{what} {si(result.calm_cost or 0.0, money, 4)}" if result.survives else (
             f"{what} {si(result.calm_cost or 0.0, money, 4)} that the same instance costs without shocks"
         )  # fmt: skip
-        yield "Price of survival" if result.survives else "Price of the plan", f"{si(price, money)} {tail}"
+        yield "Price of survival" if result.survives else "Price of the plan", f"{si(price, money, 4)} {tail}"
     if result.adversary is not None:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:

@@ -17,7 +17,14 @@ from tests.browser import browser
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
-KEPT = os.environ.get("SCREENSHOTS")
+FIGURES = ("frontier", "path", "sankey", "stocks", "shares", "waterfall")
+WIDTHS = (1280, 390)
+THEMES = ("light", "dark")
+
+
+def drawn(page: Page) -> None:
+    """Draw what is below the screen as well."""
+    page.evaluate("drawAll()")
 
 
 @dataclass

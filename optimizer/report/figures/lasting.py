@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from optimizer.analysis.endurance import Chokepoint, Endurance, Exposure, Lasting
 from optimizer.instance.schema import Instance
-from optimizer.report.words import named
+from optimizer.report.words import named, spaced
 
 # Of more chokepoints than this the most exposed are shown.
 MOST = 40
@@ -51,6 +51,9 @@ def _is_endless(exposure: Exposure) -> bool:
 def _named(instance: Instance, exposure: Exposure) -> str:
     if exposure.kind == "process":
         return named(instance, exposure.name)
+    if exposure.kind == "stage":
+        region, _, stage = exposure.name.partition(" / ")
+        return f"{stage}, {spaced(region)}"
     entry, at, severity = exposure.name.partition("@")
     if exposure.kind == "shock" and entry in instance.shocks:
         return (instance.shocks[entry].name or entry) + (f" · {severity}" if at else "")

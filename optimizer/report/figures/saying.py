@@ -1,8 +1,10 @@
 """The answer in one sentence, and what stands beside each figure in words."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from optimizer.instance.schema import Instance
+from optimizer.report.answer import facts, headline
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.moves import Move
 from optimizer.report.figures.survival import in_full, titled
@@ -12,6 +14,8 @@ from optimizer.units import si
 
 # So many kinds of shocks are named.
 MOST = 16
+# The facts that name shocks.
+NAMING = ("Worst window", "Doing nothing", "Adversary")
 
 
 def sentence(instance: Instance, result: Result) -> str:
@@ -25,10 +29,10 @@ def sentence(instance: Instance, result: Result) -> str:
     is_bought = bool(result.plan.builds) or any(any(row) for row in result.plan.fills.values())
     if price is not None and result.shocks and is_bought:
         if price <= 1e-9 * abs(result.total_cost):
-            beyond = "; it costs no more than the same supply would if nothing ever happened"
+            beyond = "; it costs no more than the same supply would if no shock ever came"
         else:
-            beyond = f"; all told it costs {si(price, result.money)} more than the same supply would if nothing "
-            beyond += f"ever happened (present value, {result.currency})"
+            beyond = f"; all told it costs {si(price, result.money, 4)} more than the same supply would if no shock "
+            beyond += f"ever came (present value, {result.currency})"
     text = f"{_bought(result)}, {_verdict(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
@@ -40,7 +44,7 @@ def _bought(result: Result) -> str:
     things += [plural(stores, "stockpile")] if stores else []
     if not things:
         return "With nothing bought"
-    return f"With {' and '.join(things)} for {si(result.outlay, result.money)} of outlay"
+    return f"With {' and '.join(things)} for {si(result.outlay, result.money, 4)} of outlay"
 
 
 def _verdict(instance: Instance, result: Result) -> str:
@@ -76,25 +80,44 @@ def _when(move: Move) -> str:
     return f"decided {move.decided}, on line {move.on_line}"
 
 
-def survived(instance: Instance, result: Result) -> tuple[str, str]:
-    """Which shocks are survived and which are not, in words."""
+def verdict(result: Result) -> str:
+    """The headline without the names of shocks: they stand beside it, in words."""
+    return headline(result).partition(":")[0]
+
+
+def told(instance: Instance, result: Result) -> list[list[str]]:
+    """What the answer rests on, with what the file calls its shocks in place of their names for the command line."""
+    words = {event.name: in_full(event) for event in instance.events}
+    said = [[label, _spelled(text, words) if label in NAMING else text] for label, text in facts(instance, result)]
+    # Most of it is paid in peace as well.
+    return [[f"{label}, with all supply" if label == "Total cost" else label, text] for label, text in said]
+
+
+def _spelled(text: str, words: Mapping[str, str]) -> str:
+    """A text with names replaced; where one name begins another the longer one counts."""
+    names = sorted(words, key=len, reverse=True)
+    return re.sub("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names) or "$^", lambda m: words[m[0]], text)
+
+
+def survived(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which shocks are survived and which are not, in words: one text for each entry of the file."""
     kept = [outcome.name for outcome in result.shocks if outcome.survives]
     failed = [outcome.name for outcome in sorted(result.shocks, key=lambda each: -each.gap) if not outcome.survives]
-    return _grouped(instance, kept) or "none", _grouped(instance, failed)
+    return _grouped(instance, kept), _grouped(instance, failed)
 
 
 def _title(instance: Instance, name: str) -> str:
     return next(in_full(event) for event in instance.events if event.name == name)
 
 
-def _grouped(instance: Instance, names: Sequence[str]) -> str:
+def _grouped(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     """Shocks by entry, with what tells them apart in brackets."""
     events, groups = {event.name: event for event in instance.events}, dict[str, list[str]]()
     for name in names:
         title, which = titled(events[name])
         groups.setdefault(title, []).append(which)
     said = [title + (f" ({listed(which, 6)})" if any(which) else "") for title, which in groups.items()]
-    return "; ".join(said[:MOST]) + (f"; and {len(said) - MOST} more" if len(said) > MOST else "")
+    return (*said[:MOST], *([f"and {len(said) - MOST} more"] if len(said) > MOST else []))
 
 
 def shortest(lines: Sequence[Line], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
@@ -110,10 +133,11 @@ def shortest(lines: Sequence[Line], years: Sequence[int], most: int = 4) -> tupl
 
 
 def dependence(instance: Instance, result: Result, line: float) -> str:
-    """How many commodities come from one region abroad to more than `line` in the last year, in words."""
+    """How many commodities come from one region abroad to more than `line` in the last year, and which."""
     last = {commodity: shares[-1] for commodity, shares in result.shares.items() if shares and shares[-1].regions}
     abroad = {
         c: [part for region, part in share.regions.items() if region != instance.home] for c, share in last.items()
     }
     over = [commodity for commodity, parts in abroad.items() if max(parts, default=0.0) > line]
-    return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}"
+    which = f" ({listed([named(instance, commodity) for commodity in over], 8)})" if over else ""
+    return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}{which}"

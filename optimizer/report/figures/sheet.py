@@ -9,7 +9,6 @@ from optimizer.analysis.dependence import yearly_shares
 from optimizer.analysis.endurance import every_chokepoint, time_to_survive
 from optimizer.instance.schema import Instance
 from optimizer.plan import Row, Share
-from optimizer.report.answer import facts, headline
 from optimizer.report.figures import costs, saying
 from optimizer.report.figures.chains import Atlas, chains
 from optimizer.report.figures.lasting import Line, key_of, lines
@@ -57,11 +56,11 @@ class Sheet:
             "status": result.status,
             "survives": result.survives,
             "sentence": saying.sentence(instance, result),
-            "headline": headline(result),
-            "facts": [list(fact) for fact in facts(instance, result)],
+            "headline": saying.verdict(result),
+            "facts": saying.told(instance, result),
             "build": [list(item) for item in saying.to_build(self.moves, money)],
-            "kept": kept,
-            "failed": failed,
+            "kept": list(kept),
+            "failed": list(failed),
             "shortest": list(saying.shortest(self.after, list(instance.horizon.years))),
             "dependent": saying.dependence(instance, result, LINE),
             **{key: getattr(result, key) for key in FIGURES},

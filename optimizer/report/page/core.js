@@ -38,15 +38,20 @@ function si(value, unit = "", digits = 3) {
 function significant(value, digits) {
   if (value === 0) return "0";
   const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value)) + 1e-12));
-  const [whole, rest] = Math.abs(value).toFixed(Math.min(places, 6)).split(".");
+  const [whole, rest] = fixed(Math.abs(value), Math.min(places, 6)).split(".");
   const tail = rest ? rest.replace(/0+$/, "") : "";
   const body = whole.replace(/\B(?=(\d{3})+$)/g, ",") + (tail ? `.${tail}` : "");
   return (value < 0 && body !== "0" ? "-" : "") + body;
 }
+/* Rounded as the command does it: what lies just between two goes to the even one. */
+function fixed(value, places) {
+  const isBetween = Math.abs(value * 2 ** (places + 1) % 2) === 1, below = Math.floor(value * 10 ** places);
+  return (isBetween && below % 2 === 0 ? below / 10 ** places : value).toFixed(places);
+}
 function percent(share, digits = 0) {
   if (digits === 0 && share < 1 - 1e-6 && Math.round(100 * share) >= 100) return ">99 %";
   if (digits === 0 && share > 0 && share < 0.01) return "<1 %";
-  return `${(100 * share).toFixed(digits)} %`;
+  return `${fixed(100 * share, digits)} %`;
 }
 /* Amounts for an axis of money, in the words of the rest of the page. */
 function moneyAxis(low, high, count = 5) {
@@ -136,6 +141,7 @@ function prepare(id) {
 function drawNow(id) {
   const drawn = prepare(id), box = $(id);
   due.delete(id);
+  document.documentElement.toggleAttribute("data-drawn", !due.size);
   if (drawn === null) {
     if (box.classList.contains("js-plotly-plot")) Plotly.purge(box);
     box.replaceChildren(); return;
@@ -155,6 +161,7 @@ function loadPlotly() {
 }
 function stale(...ids) {
   for (const id of ids) { due.add(id); if (near.has(id)) drawNow(id); else prepare(id); }
+  document.documentElement.toggleAttribute("data-drawn", !due.size);
   drawRest();
 }
 let isWaiting = false, isWatched = false;

@@ -22,7 +22,9 @@ figure("sankey", () => {
   const total = each.passages.reduce((sum, passage) => sum + passage[unit], 0);
   const regions = Object.entries(each.by_region).map(([region, tonnes]) => `${spaced(region)} ${percent(tonnes / each.demanded)}`).slice(0, 5).join(", ");
   fill("chain-note", `Of ${si(each.demanded, "t")} a year asked by the segments ${percent(each.served / each.demanded)} are served${regions ? `; makers at the last stage: ${regions} of demand` : ""}. All makers of a commodity deliver to one pool, and every taker draws on it in proportion.${each.left_out.length ? ` Not drawn, for they stay within a stage: ${each.left_out.map(c => named(atlas.commodities[c])).join(", ")}.` : ""}`);
-  told("sankey", `In ${pathTitle(state.path)}, ${each.first} to ${each.last}: ${plural(each.passages.length, "band")} between ${plural(used.length, "place")}, from ${atlas.columns.filter(Boolean).join(" to ")}.`,
+  const span = each.first === each.last ? each.first : `${each.first} to ${each.last}`, heads = headed(places);
+  fill("sankey-shown", ` in ${pathTitle(state.path)}, ${span}; bands as wide as ${unit === 3 ? "tonnes a year" : "the share of what is asked of each commodity"}`);
+  told("sankey", `In ${pathTitle(state.path)}, ${span}: ${plural(each.passages.length, "band")} between ${plural(used.length, "place")}; from left to right ${heads.map(([, text]) => text).join(" → ")}.`,
     table("Flows, t a year", ["From", "To", "Commodity", ">t a year", ">Share of what is asked"],
       each.passages.map(([source, target, c, tonnes, share]) => [atlas.places[source].title, atlas.places[target].title, named(atlas.commodities[c]), si(tonnes), percent(share, 1)])));
   const value = passage => Math.max(passage[unit], 1e-4 * total / each.passages.length);
@@ -43,9 +45,19 @@ figure("sankey", () => {
         hovertemplate: "%{source.label} → %{target.label}<br>%{customdata}<extra></extra>",
       },
     }],
-    layout: {height: Math.max(480, 26 * Math.max(...columnsOf(places))), showlegend: false, margin: {l: 4, r: 4, t: 8, b: 8}},
+    layout: {
+      height: Math.max(Math.min(paper === null ? 480 : 400, 140 + 60 * each.passages.length), (paper === null ? 26 : 22) * Math.max(...columnsOf(places))), showlegend: false, margin: {l: 4, r: 4, t: 30, b: 8},
+      annotations: heads.map(([column, text]) => ({x: column / last, y: 1, yshift: 8, yanchor: "bottom", xanchor: column === 0 ? "left" : column === last ? "right" : "center", text: `<b>${text}</b>`, showarrow: false, font: {size: paper === null ? 12 : 10, color: shade("quiet")}})),
+    },
   };
 });
+/* The columns in which something stands, with the stages that do. */
+function headed(places) {
+  return atlas.columns.map((all, i) => {
+    const here = places.filter(place => place.column === i), stages = [...new Set(here.map(place => place.stage).filter(Boolean))];
+    return here.length ? [i, stages.join(", ") || all] : null;
+  }).filter(each => each && each[1]);
+}
 const columnsOf = places => { const counts = {}; for (const place of places) counts[place.column] = (counts[place.column] || 0) + 1; return Object.values(counts); };
 
 /* Heights of places in their column, largest regions first and those of one region near each other. */
@@ -71,7 +83,7 @@ figure("stocks", () => {
   if (!held.length) { told("stocks", "No stock is held.", ""); return null; }
   const at = periods.map((_, i) => book.horizon.start + (i + 1) / perYear);
   const ends = years.map((_, i) => (i + 1) * perYear - 1);
-  told("stocks", `${held.map(([o, row]) => `${named(o)}: at most ${si(Math.max(...row), "t")}`).join("; ")}. Below, the window of every shock.`,
+  told("stocks", `${held.map(([o, row]) => `${named(o)}: at most ${si(Math.max(...row), "t")}`).join("; ")}.`,
     table("Stock at the end of the year, t", ["Stockpile", ...years.map(year => `>${year}`)], held.map(([o, row]) => [named(o), ...ends.map(i => si(row[i]))])));
   const lanes = book.strikes.length, middle = (book.horizon.start + book.horizon.end + 1) / 2, low = Math.min(.55, .1 + .03 * lanes);
   const windows = book.strikes.map((strike, i) => {
@@ -85,17 +97,20 @@ figure("stocks", () => {
         hovertemplate: "%{customdata}<extra></extra>", customdata: windows.map(w => `${strikeTitle(w.strike)}, ${w.strike.first} to ${w.strike.last}: ${w.fails ? "not survived" : "survived"}`)},
     ],
     layout: {
-      height: 330 + 15 * lanes, legend: {orientation: "h", y: -0.1, x: 0}, bargap: .2,
+      height: (paper === null ? 330 : 260) + 15 * lanes, legend: {orientation: "h", y: -0.1, x: 0}, bargap: .2,
       xaxis: {range: [book.horizon.start, book.horizon.end + 1], dtick: isNarrow() ? 2 : 1, tickformat: "d", anchor: "y2"},
       yaxis: {title: "stock, t", domain: [low + .04, 1], rangemode: "tozero"},
       yaxis2: {domain: [0, low], range: [lanes - .4, -.6], visible: false},
-      annotations: windows.map(w => ({x: (w.from + w.to) / 2 > middle ? w.from : w.to, y: w.i, yref: "y2", text: (w.fails ? "✗ " : "") + (isNarrow() ? brief(w.strike.name) : strikeTitle(w.strike)), showarrow: false, xanchor: (w.from + w.to) / 2 > middle ? "right" : "left", xshift: (w.from + w.to) / 2 > middle ? -4 : 4, font: {size: 10, color: shade("ink")}})),
+      annotations: windows.map(w => ({x: (w.from + w.to) / 2 > middle ? w.from : w.to, y: w.i, yref: "y2", text: (w.fails ? "✗ " : "") + (isNarrow() ? brief(w.strike) : strikeTitle(w.strike)), showarrow: false, xanchor: (w.from + w.to) / 2 > middle ? "right" : "left", xshift: (w.from + w.to) / 2 > middle ? -4 : 4, font: {size: paper === null ? 10 : 9, color: shade("ink")}})),
     },
   };
 });
 
-/* The end of a name tells events of one shock apart. */
-const brief = name => name.length <= 20 ? name : `${name.slice(0, 11)}…${name.slice(-8)}`;
+/* What tells events of one shock apart stays whole. */
+function brief(strike) {
+  const most = paper === null ? 14 : 34, title = strike.title.length > most + 1 ? `${strike.title.slice(0, most).trim()}…` : strike.title;
+  return [title, strike.which].filter(Boolean).join(" ");
+}
 const abroad = share => Object.entries(share.regions).reduce((most, [region, part]) => region !== book.home && part > most ? part : most, 0);
 const largest = share => Object.entries(share.regions).reduce((best, item) => item[1] > best[1] ? item : best, ["none", 0]);
 
@@ -117,6 +132,7 @@ figure("shares", () => {
   if (!shares) { fill("dependence-note", "There is no plan."); told("shares", "", ""); return null; }
   const first = shares[0], end = shares[shares.length - 1];
   fill("dependence-note", `▲ more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in peace; HHI is the sum of squared shares, 0 to 10,000.`);
+  fill("shares-shown", `: ${named(state.commodity)}`);
   const says = share => share.tonnes > 0 ? `${spaced(largest(share)[0])} ${percent(largest(share)[1])}, HHI ${Math.round(1e4 * share.hhi).toLocaleString("en")}` : "none made";
   told("shares", `${named(state.commodity)}: ${first.year} ${says(first)}; ${end.year} ${says(end)}.`, [
     table(`${named(state.commodity)}, share of production by region`, ["Year", ">Production, t", ">HHI", "Regions"], shares.map(share => [String(share.year), si(share.tonnes), Math.round(1e4 * share.hhi).toLocaleString("en"), Object.entries(share.regions).map(([region, part]) => `${spaced(region)} ${percent(part)}`).join(", ")])),
@@ -131,7 +147,7 @@ figure("shares", () => {
       {type: "scatter", mode: "lines+markers", name: "HHI", x: years, y: shares.map(share => share.tonnes > 0 ? Math.round(1e4 * share.hhi) : null), yaxis: "y2", line: {color: shade("ink"), width: 2}, marker: {size: 6}, hovertemplate: "%{x}: %{y:,}<extra>HHI</extra>"},
     ],
     layout: {
-      barmode: "stack", height: 430, bargap: .2, xaxis: {anchor: "y2", dtick: isNarrow() ? 2 : 1, tickformat: "d"},
+      barmode: "stack", height: paper === null ? 430 : 300, bargap: .2, xaxis: {anchor: "y2", dtick: isNarrow() ? 2 : 1, tickformat: "d"},
       yaxis: {title: "share of production", tickformat: ".0%", range: [0, 1], domain: [.36, 1]},
       yaxis2: {title: "HHI", domain: [0, .27], range: [0, 10500]}, legend: {orientation: "h", y: -0.12, x: 0},
       shapes: [{type: "line", xref: "paper", x0: 0, x1: 1, y0: book.line, y1: book.line, line: {color: shade("ink"), width: 2, dash: "dash"}}],

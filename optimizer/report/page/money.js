@@ -3,7 +3,8 @@ figure("waterfall", () => {
   const point = now(), steps = point[state.mode].length ? point[state.mode] : point.parts;
   if (!steps.length) { told("waterfall", "There is no plan.", ""); return null; }
   const sum = steps[steps.length - 1];
-  told("waterfall", `${sum.part}: ${money(sum.amount, 4)}, of which ${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount)}`).join(", ")}.`,
+  fill("waterfall-shown", steps === point.parts ? ": all costs" : ": beyond what the same instance costs without shocks");
+  told("waterfall", `${sum.part}: ${money(sum.amount, 4)}${steps.length > 1 ? ", of which " : ""}${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount)}`).join(", ")}.`,
     table(`Present value, ${book.currency}`, ["Part", ">Amount", ">Share"], [...steps.map(step => [step.part, si(step.amount, "", 4), sum.amount ? percent(step.amount / sum.amount, 1) : "–"]), ...(steps === point.parts ? [] : [["total cost, with what peace costs", si(point.total_cost, "", 4), "–"]])]));
   const wrap = words => words.replace(/(.{12,24}?) /g, "$1<br>"), sorts = [["adds", "#E69F00", ""], ["comes back", "#009E73", "/"], ["sum", "#0072B2", ""]];
   const sortOf = (step, i) => i === steps.length - 1 ? "sum" : step.amount < 0 ? "comes back" : "adds";
@@ -19,7 +20,7 @@ figure("waterfall", () => {
     data: sorts.map(sort => bars(...sort)),
     layout: {
       annotations: steps.map(step => ({x: Math.max(step.start, step.start + step.amount), y: wrap(step.part), text: money(step.amount), showarrow: false, xanchor: "left", xshift: 3, font: {size: 12, color: shade("ink")}})),
-      height: 90 + 44 * steps.length, barmode: "overlay", bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category", categoryorder: "array", categoryarray: steps.map(step => wrap(step.part))}, margin: {l: 10, r: 10, t: 6, b: 10},
+      height: 90 + (paper === null ? 44 : 34) * steps.length, barmode: "overlay", bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category", categoryorder: "array", categoryarray: steps.map(step => wrap(step.part))}, margin: {l: 10, r: 10, t: 6, b: 10},
     },
   };
 });
@@ -33,7 +34,7 @@ function reach(steps) {
 function drawBinding() {
   const rows = now().binding;
   const saved = now().survival_gap === 0 ? "cost" : "gap";
-  fill("binding", rows.length ? [make("details", {class: "behind"}, make("summary", {}, "What binds, and what one step of it is worth"), make("div", {class: "scroll", role: "region", tabindex: "0", "aria-label": "What binds"},
+  fill("binding", rows.length ? [make("details", {class: "behind"}, make("summary", {}, "What binds, and what one step of it is worth"), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": "What binds"},
     table(`From the prices of the plan with its integers fixed: they hold for small steps. ${book.currency}`, ["Limit", "Step", `>Saves ${saved}`], rows.map(row => [row.what, row.step, money(row.worth)]))))] : []);
 }
 
@@ -65,10 +66,10 @@ function drawLasting() {
     make("div", {class: "legend"}, make("span", {}, "○ nothing built"), make("span", {}, "● with the plan"), make("span", {}, "┊ a year"), make("span", {}, "! deliberate: leverage restrains it"), make("span", {}, "∞ for ever")),
     make("div", {class: "row head", "aria-hidden": "true"}, make("span", {}, "Chokepoint"), scale, make("span", {class: "far"}, "Before → after, months")),
     shown.map(row => make("div", {class: "row"},
-      make("div", {}, make("strong", {}, row.line.name + (row.line.deliberate ? " !" : "")), make("small", {}, `${row.line.kind} · ${years[row.i]}${row.segment ? ` · ${named(row.segment)} gives out first` : ""}`)),
+      make("div", {}, make("strong", {}, row.line.name + (row.line.deliberate ? " !" : "")), make("small", {}, `${row.line.kind}, cut in ${years[row.i]}${row.segment ? ` · ${row.planned && row.after === null ? "nothing built, " : ""}first to give out: ${named(row.segment)}` : ""}`)),
       dumbbell(row),
       make("div", {class: "far"}, `${months(row.before)} → `, make("strong", {class: row.planned && span(row.after) < 12 ? "no" : ""}, row.planned ? months(row.after) : "–")))),
-    make("details", {class: "behind"}, make("summary", {}, "Every year as a table"), make("div", {class: "scroll", role: "region", tabindex: "0", "aria-labelledby": "lasting-h"},
+    make("details", {class: "behind"}, make("summary", {}, "Every year as a table", make("span", {class: "quiet"}, ": time to survive")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-labelledby": "lasting-h"},
       table("Months for which every floor holds: nothing built → with the plan", ["Chokepoint", "Kind", ...years.map(year => `>${year}`)],
         rows.map(({line}) => [line.name, line.kind, ...years.map((_, i) => `${months(line.months[i])} → ${after.has(line.key) ? months(after.get(line.key).months[i]) : "–"}`)])))));
 }

@@ -16,7 +16,7 @@ function drawSources() {
     const details = make("details", {class: "group", open: is && (words.length > 0) && some.length <= 60});
     const body = make("div", {});
     const show = () => { if (details.open && !body.childElementCount) body.append(said(section, some)); };
-    details.append(make("summary", {}, `${section} (${some.length})`), body);
+    details.append(make("summary", {}, `${spaced(section)} (${some.length})`), body);
     details.addEventListener("toggle", show);
     show();
     return details;

@@ -12,17 +12,17 @@ function drawAnswer() {
     : make("li", {class: "rest"}, "Nothing."));
   fill("facts", point.facts.map(([what, text]) => [make("dt", {}, what), make("dd", {}, text)]).flat());
   const ending = point.shortest;
+  const list = (sort, head, items) => items.length ? [make("p", {}, make("strong", {class: sort}, head)), make("ul", {}, items.map(each => make("li", {}, each)))] : [];
   fill("lives", [
-    make("p", {}, make("strong", {class: "ok"}, "✓ Survived: "), point.kept),
-    point.failed ? make("p", {}, make("strong", {class: "no"}, "✗ Not survived: "), point.failed) : null,
-    ending.length ? make("p", {}, make("strong", {class: "no"}, `✗ Cut for good in ${book.horizon.end}, not survived for a year: `), ending.join("; ")) : null,
-    make("p", {}, make("strong", {}, "Still dependent: "), `${point.dependent} with more than ${percent(book.line)} from one region abroad in ${book.horizon.end}.`),
-  ].filter(Boolean));
+    list("no", "✗ Not survived:", point.failed), list("ok", "✓ Survived:", point.kept),
+    list("no", `✗ If cut for good in ${book.horizon.end}, survived for less than a year:`, ending),
+    point.status === "none" ? null : make("p", {}, make("strong", {}, "Still dependent: "), `${point.dependent} with more than ${percent(book.line)} from one region abroad in ${book.horizon.end}.`),
+  ].flat());
 }
 
 /* Which plan a figure shows, with the currency label and its year. */
 function drawCaptions() {
-  const said = now().status === "none" ? "" : `Plan of ${si(now().outlay, "", 4)} ${book.currency} of outlay.`;
+  const said = now().status === "none" ? "" : `Plan with ${si(now().outlay, "", 4)} of outlay (${book.currency}).`;
   for (const place of document.querySelectorAll(".of-plan")) place.textContent = said;
 }
 
@@ -32,8 +32,10 @@ function drawSlider() {
   fill("slider-text", words);
   slider.value = state.point;
   slider.setAttribute("aria-valuetext", `${words}: ${point.headline}`);
+  fill("slider-says", point.status === "none" ? point.headline : `${point.headline}; outlay ${money(point.outlay, 4)}${point.price_of_survival === null ? "" : `, ${money(point.price_of_survival, 4)} beyond peace`}`);
+  $("slider-says").className = point.survives ? "ok" : "no";
   $("own").hidden = state.point === book.frontier.own || stops < 2;
-  $("slider-box").hidden = $("frontier-figure").hidden = stops < 2;
+  for (const id of ["slider-box", "frontier-figure", "follow"]) $(id).hidden = stops < 2;
   fill("ticks", book.points.map(each => make("span", {}, isNarrow() ? label(each).replace(` ${book.money}`, "") : label(each))));
   const frontier = book.frontier, notes = [];
   if (frontier.least_outlay !== null) {
@@ -66,10 +68,10 @@ figure("frontier", () => {
       mark(here.survival_gap, "y"), mark(here.price_of_survival, "y2"),
     ],
     layout: {
-      height: 380, margin: {l: 10, r: 16, t: 14, b: 10}, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
+      height: paper === null ? 380 : 270, margin: {l: 10, r: 16, t: 14, b: 10}, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
       xaxis: {title: `outlay, ${book.currency}`, anchor: "y2", range: [0, right], ...moneyAxis(0, right, isNarrow() ? 4 : 8)},
-      yaxis: {title: `gap, ${book.money}`, domain: [.58, 1], range: [0, 1.1 * most("survival_gap")], ...moneyAxis(0, most("survival_gap"), 3)},
-      yaxis2: {title: `cost, ${book.money}`, domain: [0, .42], range: [0, 1.15 * most("price_of_survival")], ...moneyAxis(0, most("price_of_survival"), 3)},
+      yaxis: {title: {text: `gap, ${book.money}`, standoff: 6}, domain: [.58, 1], range: [0, 1.1 * most("survival_gap")], ...moneyAxis(0, most("survival_gap"), 3)},
+      yaxis2: {title: {text: `cost, ${book.money}`, standoff: 6}, domain: [0, .42], range: [0, 1.15 * most("price_of_survival")], ...moneyAxis(0, most("price_of_survival"), 3)},
     },
     ready: box => box.on("plotly_click", event => {
       const index = book.points.findIndex(point => point.outlay === event.points[0].x && label(point) === event.points[0].customdata);
@@ -106,7 +108,7 @@ function axis() {
   const step = isNarrow() ? Math.ceil(years.length / 5) : Math.ceil(years.length / 12);
   const row = make("div", {style: "position:relative;height:16px"});
   years.forEach((year, i) => { if (i % step === 0) row.append(make("span", {style: `position:absolute;left:${100 * i / years.length}%`}, String(year))); });
-  return make("div", {class: "row head", "aria-hidden": "true"}, make("span", {}, "Move, lever"), row, make("span", {class: "far"}, "Size · money"));
+  return make("div", {class: "row head", "aria-hidden": "true"}, make("span", {}, "Project or stockpile"), row, make("span", {class: "far"}, "Size · money"));
 }
 
 function drawTimeline() {
@@ -122,7 +124,7 @@ function drawTimeline() {
   if (moves.some(move => move.in_peace)) notes.push("* would be bought without any shock as well.");
   if (moves.some(move => move.forced)) notes.push("† has to be bought (policy.force).");
   fill("timeline", axis(), rows, notes.length ? make("p", {class: "hint"}, notes.join(" ")) : null,
-    make("details", {class: "behind"}, make("summary", {}, "The numbers as a table"), make("div", {class: "scroll", role: "region", tabindex: "0", "aria-labelledby": "plan-h"},
-      table(`What is bought; money in ${book.currency}, undiscounted`, ["Option", "Lever", "Region", "Decided", "On line", ">Size", ">Paid", ">Counts to budget", "Ramp"],
-        moves.map(move => [move.name + marks(move), move.kind, spaced(move.region) || "–", move.decided, move.on_line, move.size_words, money(move.paid), money(move.counted), ramp(move) || "–"])))));
+    make("details", {class: "behind"}, make("summary", {}, "The numbers as a table", make("span", {class: "quiet"}, ": what is bought")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-labelledby": "plan-h"},
+      table(`What is bought; money in ${book.currency}, undiscounted`, ["Project or stockpile", "Lever", "Region", "Decided", ">Lead time, months", "On line", ">Size", ">Paid", ">Counts to budget", "Ramp"],
+        moves.map(move => [move.name + marks(move), move.kind, spaced(move.region) || "–", move.decided, move.kind === "stockpile" ? "–" : si((move.first - move.t) * 12 / perYear), move.on_line, move.size_words, money(move.paid), money(move.counted), ramp(move) || "–"])))));
 }

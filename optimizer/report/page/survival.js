@@ -9,7 +9,7 @@ function sort(service) {
   if (service.floor === 0) return "none";
   return margin(service) < 0.0005 ? "tight" : margin(service) < 0.2 ? "some" : "ample";
 }
-const SORTS = [["fail", "✗ below the floor"], ["tight", "just at the floor"], ["some", "less than 20 points above"], ["ample", "20 points or more above"], ["none", "no floor, or not kept"]];
+const SORTS = [["fail", "✗ below the floor"], ["tight", "just at the floor"], ["some", "less than 20 points above"], ["ample", "20 points or more above"], ["none", "no floor, or not in the plan file"]];
 
 function cellText(service) {
   if (!service) return "–";
@@ -17,16 +17,18 @@ function cellText(service) {
   return `${service.first_failure === null ? "" : "✗ "}${served}/${points(service.floor)}`;
 }
 function cellSaid(strike, segment, service) {
-  if (!service) return `${named(segment)} in ${strikeTitle(strike)}: not kept; it does not fail, and another segment has less margin`;
+  if (!service) return `${named(segment)} in ${strikeTitle(strike)}: not in the plan file; it does not fail, and another segment has less margin`;
   const verdict = service.first_failure === null ? "holds" : `fails first in ${service.first_failure}`;
   return `${named(segment)} in ${strikeTitle(strike)}: ${percent(service.worst_service)} served in ${service.worst_period}, floor ${percent(service.floor)}, ${verdict}`;
 }
 
+/* The shock of the largest gap, as the answer says; where all are survived, that of the least margin. */
 function worstCell() {
   let worst = null;
   for (const passing of now().passings) {
     for (const [segment, service] of Object.entries(passing.segments)) {
-      if (service.floor > 0 && (!worst || margin(service) < worst.margin - 1e-9)) worst = {shock: passing.name, segment, margin: margin(service)};
+      const order = worst ? worst.gap - passing.gap || margin(service) - worst.margin + 1e-9 : -1;
+      if (service.floor > 0 && order < 0) worst = {shock: passing.name, segment, margin: margin(service), gap: passing.gap};
     }
   }
   return worst;
@@ -109,7 +111,7 @@ figure("path", () => {
       {type: "scatter", mode: "lines", name: "survival floor", xaxis: "x2", x: edges, y: least.flatMap(t => [t, t]), line: {color: "#D55E00", width: 3}, hovertemplate: "%{y:,.4~g} t<extra>floor</extra>"},
     ],
     layout: {
-      barmode: "stack", height: 320, bargap: 0.15, xaxis: {type: "category", anchor: "y"},
+      barmode: "stack", height: paper === null ? 320 : 230, bargap: 0.15, xaxis: {type: "category", anchor: "y"},
       xaxis2: {overlaying: "x", range: [-0.5, labels.length - 0.5], visible: false},
       yaxis: {title: `t a ${book.horizon.step}`, rangemode: "tozero"}, margin: {l: 10, r: 10, t: 14, b: 10},
     },
