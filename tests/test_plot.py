@@ -54,7 +54,7 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
         ("stock", Choice(), ["magnet reserve", "embargo · 2027"]),
         ("dependence", Choice(), ["magnets", "10,000", "rival"]),
         ("waterfall", Choice(), ["capex", "stock purchases", "price of survival", "13.6M USD"]),
-        ("endurance", Choice(year=2028), ["rival / magnet", "0 → 24.0", "cut for good at the start of 2028"]),
+        ("endurance", Choice(year=2028), ["magnet, rival", "0 → 24.0", "cut for good at the start of 2028"]),
     ],
 )  # fmt: skip
 def test_figures_say_what_they_show(tiny: Book, kind: str, choice: Choice, said: list[str]) -> None:

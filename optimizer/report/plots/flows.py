@@ -138,7 +138,7 @@ def dependence(book: Book, commodities: Sequence[str]) -> Sheeted:
     colours = regions(book.instance, [each.shares for each in book.sheets])
     across = min(3, len(commodities))
     down = -(-len(commodities) // across)
-    sheet = paper(f"{book.instance.title}: who is depended on", 0.4 + 1.75 * down)
+    sheet = paper(f"{book.instance.title}: on whom supply depends", 0.4 + 1.75 * down)
     sheet.figure.delaxes(sheet.panels[0])
     grid = sheet.figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     panels = [panel for row in grid for panel in row]

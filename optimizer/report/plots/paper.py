@@ -102,7 +102,7 @@ def _columns(labels: Sequence[str], width: float) -> int:
 
 def of_plan(result: Result) -> str:
     """Which plan a figure shows."""
-    return f"Plan of {si(result.outlay, digits=4)} {result.currency} of outlay."
+    return f"Plan with {si(result.outlay, digits=4)} of outlay ({result.currency})."
 
 
 def in_money(axis: Any) -> None:
