@@ -17,13 +17,13 @@ Each plan that is handed back is made as cheap as its sizes allow, put to every 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.analysis.asking import WHAT_IF
 from optimizer.analysis.frontier import biting
-from optimizer.analysis.ranges import DUST, PATIENCE, Range, Told, ranges
+from optimizer.analysis.ranges import DUST, PATIENCE, Range, Ranges, Told
 from optimizer.analysis.record import Timer
 from optimizer.analysis.solve import concluded, solve
 from optimizer.expression import Expression
@@ -182,17 +182,21 @@ def _around(
         instance, settings, clock, lambda step: None, responder, _loosened(most), gap * (1.0 + HELD), biting(cheapest)
     )
     near.taken(cheapest.plan, cheapest.total_cost)
-    found = ranges(near, settings.gap, patience, told)
-    greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
-    chosen = [] if clock.is_over else _Apart(near, greatest).chosen(plans, told)
+    of_all = Ranges(near, settings.gap)
+    of_all.settle(patience, told)
+    chosen = [] if clock.is_over else _Apart(near, of_all.known()).chosen(plans, told)
+    # What the search for plans that differ met on its way counts too.
+    found = of_all.known()
+    apart, before = _Apart(near, found), [near.found[0], *chosen]
     calm = (cheapest.calm_cost, cheapest.calm_builds)
     results = []
-    for known, distance in chosen:
+    for k, known in enumerate(chosen, start=1):
         solved = near.solved(known)
         if solved is not None:
             result = concluded(
                 instance, settings, clock, Timer(began=time.perf_counter()), solved, responder, calm=calm
             )
+            distance = apart.nearest(known, before[:k])[0]
             results.append(Alternative(replace(result, status=cheapest.status), distance))
     status: Status = "proven" if all(each.proven for each in found) else "bounded"
     return Alternatives(
@@ -216,8 +220,9 @@ def _loosened(most: float) -> float:
 class _Apart:
     """Plans that are far from each other."""
 
-    def __init__(self, near: Near, greatest: Mapping[str, float]) -> None:
-        self.near, self.greatest = near, greatest
+    def __init__(self, near: Near, found: Sequence[Range]) -> None:
+        self.near = near
+        self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
 
     def distance(self, one: Known, other: Known) -> float:
         """See the module."""
@@ -227,9 +232,9 @@ class _Apart:
         """The distance to the nearest of some plans, and which it is."""
         return min(((self.distance(known, other), other) for other in taken), key=lambda pair: pair[0])
 
-    def chosen(self, count: int, told: Told) -> list[tuple[Known, float]]:
-        """Some plans beside the cheapest, each with its distance to the nearest before it."""
-        taken, result = [self.near.found[0]], list[tuple[Known, float]]()
+    def chosen(self, count: int, told: Told) -> list[Known]:
+        """Some plans beside the cheapest, each as far from those before it as it was found."""
+        taken = [self.near.found[0]]
         for k in range(count):
             told("plans that differ", k, count)
             if self.near.clock.is_over:
@@ -237,13 +242,11 @@ class _Apart:
             self._unlike(taken)
             known = max(self.near.found, key=lambda each: self.nearest(each, taken)[0])
             known = self._moved(known, taken)
-            distance = self.nearest(known, taken)[0]
-            if distance < SAME:
+            if self.nearest(known, taken)[0] < SAME:
                 break
             taken.append(known)
-            result.append((known, distance))
         told("", count, count)
-        return result
+        return taken[1:]
 
     def _unlike(self, taken: Sequence[Known]) -> None:
         """Look for a plan that does with options that none of those taken has, and without those that they have."""

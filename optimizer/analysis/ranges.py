@@ -66,30 +66,40 @@ class Range:
         return self.least.proven and self.greatest.proven
 
 
-def ranges(
-    near: Near, gap: float, patience: float = PATIENCE, told: Told = lambda what, done, size: None
-) -> tuple[Range, ...]:
-    """The range of every option, in the order of the instance.
+class Ranges:
+    """The ranges of all options, in the order of the instance.
 
     Args:
         near: the plans within the tolerance, of which at least the cheapest is known; more will be.
         gap: how near an end and its bound have to be, a share of the option's largest size.
-        patience: seconds for one end; where they do not do, its bound stays what it is by then.
-        told: hears what is asked next, its number and how many there are.
     """
-    instance, cheapest = near.instance, near.found[0]
-    size, done = 2 * len(instance.options), 0
-    searches = {o: _Search(near, o, gap) for o in instance.options}
-    # Without an option first: what replaces it answers other questions, and all of them are easy.
-    for what in ("least", "greatest"):
-        for o, search in searches.items():
-            told(f"{what} size of {instance.options[o].name or o}", done, size)
-            with near.hurried(patience):
-                search.settle_least() if what == "least" else search.settle_greatest()
-            near.narrow(o, search.low, search.high)
-            done += 1
-    told("", size, size)
-    return tuple(search.range(cheapest.sizes[o]) for o, search in searches.items())
+
+    def __init__(self, near: Near, gap: float) -> None:
+        self.near = near
+        self.searches = {o: _Search(near, o, gap) for o in near.instance.options}
+
+    def settle(self, patience: float = PATIENCE, told: Told = lambda what, done, size: None) -> None:
+        """Bring the ends and their bounds together.
+
+        Args:
+            patience: seconds for one end; where they do not do, its bound stays what it is by then.
+            told: hears what is asked next, its number and how many there are.
+        """
+        near, size, done = self.near, 2 * len(self.searches), 0
+        # Without an option first: what replaces it answers other questions, and all of them are easy.
+        for what in ("least", "greatest"):
+            for o, search in self.searches.items():
+                told(f"{what} size of {near.instance.options[o].name or o}", done, size)
+                with near.hurried(patience):
+                    search.settle_least() if what == "least" else search.settle_greatest()
+                near.narrow(o, search.low, search.high)
+                done += 1
+        told("", size, size)
+
+    def known(self) -> tuple[Range, ...]:
+        """What is known by now, from all plans that were met."""
+        cheapest = self.near.found[0]
+        return tuple(search.range(cheapest.sizes[o]) for o, search in self.searches.items())
 
 
 def _largest(instance: Instance, option: str) -> float:
