@@ -92,6 +92,14 @@ def test_a_shortfall_below_a_millionth_of_demand_is_none() -> None:
     assert solved(options=tiny).status == "gap"
 
 
+def test_a_shortfall_that_is_none_is_in_no_bound_either() -> None:
+    # Nothing can be bought: 10 t below the floor of 2026 at 1000; in 2027 just 0.9 millionths of 100 t are below it.
+    first = {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 1}], "survival": {"all": 0.1}}
+    result = solved(options={}, shocks={"first": first, "second": first | {"start": 2027, "survival": {"all": 9e-7}}})
+    assert (result.status, result.shocks[1].survives) == ("gap", True)
+    assert (result.survival_gap, result.gap_bound) == (pytest.approx(10_000, abs=1e-3), result.survival_gap)
+
+
 def test_integrality_dust_is_swept_away() -> None:
     # Both plants may be opened for nothing, and only one of them is of use; a solver may open the other at size 0.
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 1, "min_size": 1e-9, "max_size": 100}

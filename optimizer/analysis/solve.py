@@ -152,7 +152,8 @@ def _with_plan(
     if faced is not None:
         faced = _hurt(faced, gaps)
         gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
-    bound, gap_bound = _known(solved.bound), _known(solved.gap_bound)
+    # Shortfalls that are too small to be told are in the bound, and not in the gap.
+    bound, gap_bound = _known(solved.bound), _known(min(solved.gap_bound, gap))
     calm_cost, calm_builds = calm or _calm(instance, settings, clock, solved, plan)
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
