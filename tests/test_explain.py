@@ -282,6 +282,20 @@ policy: {budget: 600}
     assert (deadline.option, deadline.as_planned, deadline.can_be_left_out) == ("friend", "2028", True)
 
 
+def test_a_lever_that_is_bought_only_because_it_is_forced_saves_money_when_it_goes(cell: Cell) -> None:
+    # The friend's plant is enough for the floor (50 t/yr at 10); the rule to store 20 t at 20 costs 400, and goes too.
+    options = """
+options:
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 40, max_size: 300, capex: 10}
+  reserve: {kind: stockpile, commodity: magnet, price: 20, max_size: 20}
+policy: {force: {reserve: {2029: 20}}}
+"""
+    explanation = so.explain(cell(HEAD, options), settings=EXACT)
+    one = worth(explanation, "lever", "reserve")
+    assert one.survives
+    assert (one.change, one.low, one.high) == (pytest.approx(-400), pytest.approx(-400), pytest.approx(-400))
+
+
 def test_deadlines_of_tiny_by_hand(survived: so.Explanation) -> None:
     of = {each.option: each for each in survived.deadlines}
     # Ordered in 2027 it stands in 2029, and 60 t are too few for 2027 and 2028. Whatever else is done: ordered in 2028,
