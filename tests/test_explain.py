@@ -297,8 +297,8 @@ policy: {force: {reserve: {2029: 20}}}
 
 
 def test_what_a_shock_is_worth_counts_the_others_though_none_of_them_binds(cell: Cell) -> None:
-    # Imports of 50 t cost 500 a year. In the strike they are saved, for the 60 t in store are released: 0.5 · 500 in the
-    # mean. Nothing binds there, not even demand. The ban has no probability: it is worth nothing.
+    # Imports of 50 t cost 500 a year. In the strike they are saved, for the 60 t in store are released: 0.5 · 500 in
+    # the mean. Nothing binds there, not even demand. The ban has no probability: it is worth nothing.
     text = """
 horizon: {start: 2026, end: 2027, step: year}
 commodities: {magnet: {}}
