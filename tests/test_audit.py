@@ -373,6 +373,30 @@ def test_grams_are_judged_as_grams(tmp_path: Path) -> None:
     assert any("baseline/tb.balance.2026" in row for row in said)
 
 
+def test_the_last_digit_of_a_store_is_no_disagreement_where_nothing_is_asked_for(tmp_path: Path) -> None:
+    # All of 20 t goes in 2026. What subtracting leaves may be some 1e-15 t, and stays in 2027; 1e-9 t is too much.
+    instance, result = solved(
+        tmp_path,
+        """
+        horizon: {start: 2026, end: 2027, step: year}
+        commodities: {magnet: {}}
+        processes: {imports: {region: rival, output: {magnet: 1}, capacity: 1}}
+        demands: {all: {commodity: magnet, quantity: 0, shortage_cost: 100}}
+        options: {reserve: {kind: stockpile, commodity: magnet, initial: 20}}
+        shocks: {embargo: {start: 2026, months: 24, cuts: [{region: rival, severity: 1}]}}
+        """,
+    )
+
+    def left_in_2027(amount: float) -> so.Result:
+        flows = result.shocks[0].flows
+        assert flows is not None
+        flows = replace(flows, released={"reserve": (20.0, 0.0)}, left={"reserve": (0.0, amount)})
+        return outcome("embargo", lambda o: replace(o, flows=flows))(result)
+
+    assert so.verify(instance, left_in_2027(2.7e-15)).ok
+    assert not so.verify(instance, left_in_2027(1e-9)).ok
+
+
 def test_nothing_is_said_of_a_result_without_a_plan(tmp_path: Path) -> None:
     # The mine must run at half and has nothing to eat.
     instance, result = solved(

@@ -282,6 +282,40 @@ policy: {budget: 600}
     assert (deadline.option, deadline.as_planned, deadline.can_be_left_out) == ("friend", "2028", True)
 
 
+def test_a_lever_that_is_bought_only_because_it_is_forced_saves_money_when_it_goes(cell: Cell) -> None:
+    # The friend's plant is enough for the floor (50 t/yr at 10); the rule to store 20 t at 20 costs 400, and goes too.
+    options = """
+options:
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 40, max_size: 300, capex: 10}
+  reserve: {kind: stockpile, commodity: magnet, price: 20, max_size: 20}
+policy: {force: {reserve: {2029: 20}}}
+"""
+    explanation = so.explain(cell(HEAD, options), settings=EXACT)
+    one = worth(explanation, "lever", "reserve")
+    assert one.survives
+    assert (one.change, one.low, one.high) == (pytest.approx(-400), pytest.approx(-400), pytest.approx(-400))
+
+
+def test_what_a_shock_is_worth_counts_the_others_though_none_of_them_binds(cell: Cell) -> None:
+    # Imports of 50 t cost 500 a year. In the strike they are saved, for the 60 t in store are released: 0.5 · 500 in
+    # the mean. Nothing binds there, not even demand. The ban has no probability: it is worth nothing.
+    text = """
+horizon: {start: 2026, end: 2027, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 100, cost: 10}}
+demands: {all: {commodity: magnet, quantity: 50, survival: 0.5, shortage_cost: 1000}}
+options: {reserve: {kind: stockpile, commodity: magnet, initial: 60, max_size: 60, price: 20}}
+shocks:
+  strike: {start: 2027, months: 12, probability: 0.5, cuts: [{region: rival, severity: 0.3}]}
+  ban: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}
+"""
+    explanation = so.explain(cell(text), settings=EXACT)
+    assert explanation.result.total_cost == pytest.approx(750)
+    assert worth(explanation, "shock", "strike").change == pytest.approx(250)
+    assert worth(explanation, "shock", "ban").change == pytest.approx(0, abs=1e-6)
+    assert worth(explanation, "dearer floor", "all").change == pytest.approx(0, abs=1e-6)
+
+
 def test_deadlines_of_tiny_by_hand(survived: so.Explanation) -> None:
     of = {each.option: each for each in survived.deadlines}
     # Ordered in 2027 it stands in 2029, and 60 t are too few for 2027 and 2028. Whatever else is done: ordered in 2028,

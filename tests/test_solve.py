@@ -1,11 +1,14 @@
 """The main job as a whole: what stands beside a plan is right, and what cannot be had is said."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import optimizer as so
+from optimizer.analysis.record import Timer
+from optimizer.analysis.solve import answering, concluded
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.whole import Whole
 
@@ -90,6 +93,38 @@ def test_a_shortfall_below_a_millionth_of_demand_is_none() -> None:
     # 2 millionths are one.
     tiny["reserve"]["max_size"] = 80 - 2e-4
     assert solved(options=tiny).status == "gap"
+
+
+def test_a_shortfall_that_is_none_is_in_no_bound_either() -> None:
+    # Nothing can be bought: 10 t below the floor of 2026 at 1000; in 2027 just 0.9 millionths of 100 t are below it.
+    first = {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 1}], "survival": {"all": 0.1}}
+    result = solved(options={}, shocks={"first": first, "second": first | {"start": 2027, "survival": {"all": 9e-7}}})
+    assert (result.status, result.shocks[1].survives) == ("gap", True)
+    assert (result.survival_gap, result.gap_bound) == (pytest.approx(10_000, abs=1e-3), result.survival_gap)
+
+
+@pytest.mark.parametrize("quantity", [0.1, 0.3, 3, 7, 100])
+def test_a_shortfall_of_just_a_millionth_of_demand_is_one_or_none_as_a_whole(quantity: float) -> None:
+    # Nothing is there in the embargo: all of the floor of 1e-6 is missing, or nothing is said of it.
+    all_ = {"commodity": "magnet", "quantity": quantity, "survival": 1e-6, "shortage_cost": 1000}
+    result = solved(options={}, demands={"all": all_})
+    gap = 1e-3 * quantity if result.status == "gap" else 0.0
+    assert (result.survival_gap, result.worst_gap) == (pytest.approx(gap), pytest.approx(gap))
+
+
+def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:
+    # No budget at all, and a size of 1e-12 t/yr that the solver's tolerance left: far below a billionth of 1000 t/yr.
+    plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50, "max_size": 1000}
+    instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
+    clock = Clock()
+    found = Whole().run(instance, EXACT, clock, lambda step: None)
+    assert found.values is not None
+    values = found.values.copy()
+    for column in found.stage.found()["", "plant", "size"].values():
+        values[column] = 1e-12
+    with answering(instance, EXACT, None) as responder:
+        result = concluded(instance, EXACT, clock, Timer(), replace(found, values=values), responder)
+    assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
 
 
 def test_integrality_dust_is_swept_away() -> None:

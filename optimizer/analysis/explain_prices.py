@@ -112,7 +112,7 @@ class Prices:
     def _without(self, kind: Kind, of: str, names: list[str]) -> Worth:
         instance, rows = left_out(self.what.instance, names)
         tried = self._survived(f"without {of}", instance, rows)
-        worth = self._worth(kind, of, tried)
+        worth = self._worth(kind, of, tried, is_freed=not rows)
         if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
             return worth
         free = instance.with_budget(None)
@@ -159,7 +159,8 @@ class Prices:
         self.what.asker.learn(self.result.plan, frozenset())
         return self.what.survived(words, variant, rows)
 
-    def _worth(self, kind: Kind, of: str, tried: Tried) -> Worth:
+    def _worth(self, kind: Kind, of: str, tried: Tried, *, is_freed: bool = False) -> Worth:
+        """The difference that a variant makes; `is_freed` where a rule that forces something went as well."""
         if not tried.holds:
             return Worth(kind, of, tried.holds)
         cost, found = self.result.total_cost, tried.found
@@ -171,7 +172,7 @@ class Prices:
             # The plan itself can still be carried out.
             change = min(change, 0.0)
             high = 0.0 if high is None else min(high, 0.0)
-        elif kind in TIGHTENED:
+        elif kind in TIGHTENED and not is_freed:
             change, low = max(change, 0.0), max(low, 0.0)
         low_ = None if low == float("-inf") else min(low, change)
         return Worth(kind, of, True, change, low_, None if high is None else max(high, change), found.outlay)

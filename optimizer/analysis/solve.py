@@ -28,7 +28,7 @@ from optimizer.strategies.auto import chosen
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
 from optimizer.strategies.crew import hired
-from optimizer.strategies.reading import plan_values, read_flows, read_plan
+from optimizer.strategies.reading import plan_values, read_flows, read_plan, swept
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 
@@ -139,7 +139,8 @@ def _with_plan(
 ) -> tuple[Result, list[ManyFlows]]:
     """The result, and the flows of all shocks."""
     assert solved.values is not None
-    values = solved.values.tolist()
+    # What is bought and what is spent have to agree, down to the dust.
+    values = swept(instance, solved.stage, solved.values.tolist())
     plan = read_plan(instance, solved.stage, values)
     columns = plan_values(instance, plan, responder.desk.plan)
     faced = frame["adversary"]
@@ -152,7 +153,8 @@ def _with_plan(
     if faced is not None:
         faced = _hurt(faced, gaps)
         gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
-    bound, gap_bound = _known(solved.bound), _known(solved.gap_bound)
+    # Shortfalls that are too small to be told are in the bound, and not in the gap.
+    bound, gap_bound = _known(solved.bound), _known(min(solved.gap_bound, gap))
     calm_cost, calm_builds = calm or _calm(instance, settings, clock, solved, plan)
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
@@ -193,9 +195,12 @@ def _hurt(faced: Faced, gaps: Mapping[str, float]) -> Faced:
 
 
 def _gap(solved: Solved, left: float) -> float:
-    """The first stage's gap; or what the plan really leaves, where it was stopped or does better than was proven."""
+    """The first stage's gap; or what the plan really leaves, where it was stopped or does better than was proven.
+
+    Where a shortfall is a millionth of demand, the last digit decides in each of the two whether it is one.
+    """
     does_better = left < solved.gap * (1.0 - 1e-6)
-    return left if solved.status == "stopped" or does_better else solved.gap
+    return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
 
 
 def _known(number: float) -> float | None:

@@ -22,15 +22,10 @@ class PlanRows:
         self.periods = list(instance.horizon.periods)
         self.builds: dict[str, list[Build]] = {o: [] for o in instance.options}
         # A row whose terms are all smaller than this many tonnes is judged as if it had one: the solver's own tolerance
-        # is some 1e-12 of the largest demand.
-        self.grain = 1e-6 * max(
-            (
-                demand.quantity.at(year) * self.delta
-                for demand in instance.demands.values()
-                for year in self.horizon.years
-            ),
-            default=0.0,
-        )
+        # is some 1e-12 of the largest demand, or of the largest stock where that is more.
+        demands, stocks = instance.demands.values(), result.plan.stocks.values()
+        most = (demand.quantity.at(year) * self.delta for demand in demands for year in self.horizon.years)
+        self.grain = 1e-6 * max((*most, *(max(stock, default=0.0) for stock in stocks)), default=0.0)
         self.labels = [self.horizon.label(t) for t in self.periods]
         # By option and period.
         self.working: dict[str, Array] = {}

@@ -16,15 +16,15 @@ DUST = 1e-9
 
 
 def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan:
-    """The plan in a solver's values; sizes below a billionth of the option's maximum are dust."""
-    found, builds = stage.found(), []
+    """The plan in a solver's values, without dust."""
+    found, builds, values = stage.found(), [], swept(instance, stage, values)
     fills: dict[str, Row] = {}
     stocks: dict[str, Row] = {}
     for o, option in instance.options.items():
         if isinstance(option, Sized):
             opened = found.get(("", o, "open"), {})
             for a, column in found.get(("", o, "size"), {}).items():
-                size = values[column] if values[column] > DUST * option.max_size else 0.0
+                size = values[column]
                 is_open = a in opened and values[opened[a]] > 0.5
                 if size > 0 or is_open:
                     builds.append(_build(instance, o, option, a, size, is_open))
@@ -33,6 +33,16 @@ def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan
             fills[o] = tuple(max(0.0, values[columns[t]]) if t in columns else 0.0 for t in instance.horizon.periods)
             stocks[o] = stock_path(instance, option, fills[o])
     return Plan(tuple(builds), fills, stocks)
+
+
+def swept(instance: Instance, stage: Stage, values: Sequence[float]) -> list[float]:
+    """A solver's values without dust: sizes below a billionth of the option's maximum are 0."""
+    found, clean = stage.found(), list(values)
+    for o, option in instance.options.items():
+        if isinstance(option, Sized):
+            for column in found.get(("", o, "size"), {}).values():
+                clean[column] = clean[column] if clean[column] > DUST * option.max_size else 0.0
+    return clean
 
 
 def _build(instance: Instance, o: str, option: Sized, a: int, size: float, is_open: bool) -> Build:

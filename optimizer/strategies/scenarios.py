@@ -134,12 +134,16 @@ class _Search(Rounds):
         return run
 
     def _drop_the_idle(self, answer: Answer) -> None:
-        """Forget the shocks whose rows have no price, if they are many: integers are easier to prove without them."""
+        """Forget the shocks whose rows have no price, if they are many: integers are easier to prove without them.
+
+        One that has a probability counts even so, for what it costs.
+        """
         if answer.prices is None:
             return
         rows = zip(self.run.stage.rows, answer.prices, strict=True)
         busy = {row.mark.path for row, price in rows if abs(price) > IDLE}
-        needed = [number for number in self.written if self.instance.events[number].name in busy]
+        likely = {event.name for event in self.instance.events if event.probability > 0}
+        needed = [number for number in self.written if self.instance.events[number].name in busy | likely]
         if len(needed) < MOSTLY * len(self.written):
             self.written = needed
             self.run = self._run()
