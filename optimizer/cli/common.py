@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from optimizer.errors import Finding
@@ -232,21 +230,6 @@ def commented(result: "Result", file: str) -> "Result":
     from optimizer.instance.opening import of_file
 
     return replace(result, comments=of_file(file))
-
-
-def written(path: "Path", content: str | bytes) -> None:
-    """Write a file whole, or complain; stderr says that it is there."""
-    from optimizer.files import write_whole, write_whole_bytes
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            write_whole(path, content)
-        else:
-            write_whole_bytes(path, content)
-    except OSError as error:
-        complain(f"{path}: {error.strerror}", USAGE)
-    say(f"wrote {path}")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.comparison import Comparison
@@ -139,8 +139,7 @@ def _check(plot: Path | None) -> None:
         return
     if plot.suffix.lower().removeprefix(".") not in FORMATS:
         raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
-    if plot.is_dir() or not plot.parent.is_dir():
-        raise typer.BadParameter(f"{plot} is no file that can be written.", param_hint="--plot")
+    targets.check_file(plot, "--plot")
 
 
 def _cases(
@@ -228,8 +227,6 @@ def _progress() -> Iterator[Telling]:
 def _draw(found: "Comparison", path: Path) -> None:
     from optimizer.report.compare_plot import save_plot
 
-    try:
+    with targets.writing(path):
         save_plot(found, path)
-    except OSError as error:
-        common.complain(f"{path}: {error.strerror}", common.USAGE)
     common.say(f"wrote {path}")
