@@ -149,15 +149,23 @@ def _cases(
     scenarios: Sequence[str],
     force: Sequence[str],
 ) -> dict[str, "Instance"]:
-    """What is compared, by name: each file as it is, then each of its variants."""
+    """What is compared, by name: each file as it is, then its variants; what is wrong anywhere comes at once."""
+    from optimizer.errors import Finding, InstanceError
+
     forced = [(text, common.forces(text.split(","))) for text in force]
     cases: dict[str, Instance] = {}
+    named, wrong = set[str](), list[Finding]()
 
     def add(file: str, variant: str, **how: Any) -> None:
         name = _named(files, file, variant)
-        if name in cases:
+        if name in named:
             raise typer.BadParameter(f"{name} stands twice.")
-        prepared = common.prepared(file, overrides, **how)
+        named.add(name)
+        try:
+            prepared = common.prepared(file, overrides, **how)
+        except InstanceError as error:
+            wrong.extend(error.findings)
+            return
         for note in prepared.notes:
             common.say(f"{name}: {note}")
         cases[name] = prepared.instance
@@ -171,6 +179,9 @@ def _cases(
             add(file, name, scenario=name)
         for text, sizes in forced:
             add(file, text.replace(",", ", "), force=sizes)
+    if wrong:
+        # A fault of a file is one of each of its variants.
+        raise InstanceError(list(dict.fromkeys(wrong)))
     return cases
 
 

@@ -56,16 +56,18 @@ def report(
     limit = common.amount(budget, "--budget")
     amounts = None if budgets is None else [common.amount(each, "--budgets") or 0.0 for each in budgets.split(",")]
 
+    from dataclasses import replace
+
     from optimizer.analysis.frontier import alone
     from optimizer.solver import Settings
 
-    instance, result = common.planned(source, limit, set_ or (), scenario, time_limit)
+    instance, result, is_stopped = common.planned(source, limit, set_ or (), scenario, time_limit)
     if instance_ is not None:
         result = common.commented(result, str(instance_))
     if is_book:
         _book(instance, result, output)
-    found = alone(instance, result)
-    if not quick and result.baseline is not None:
+    found = replace(alone(instance, result), stopped=is_stopped)
+    if not quick and not is_stopped and result.baseline is not None:
         found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
 
     from optimizer.report.figures.book import book

@@ -30,7 +30,8 @@ def survive(
     """Tell how long every floor holds once a chokepoint is cut, in every year, before and after the plan.
 
     Chokepoints are each region and stage, each process, and what each shock cuts. Exit codes: 0; 1 internal error; 2
-    usage; 3 bad instance or plan; 4 no plan exists (what holds without one is printed).
+    usage; 3 bad instance or plan; 4 no plan exists (what holds without one is printed); 5 the search for the plan was
+    stopped (how long its best holds is printed).
     """
     limit = common.amount(budget, "--budget")
     if plan is not None and (limit is not None or time_limit is not None):
@@ -52,6 +53,8 @@ def survive(
         show_endurance(instance, endurance)
     if csv is not None:
         targets.written(csv, endurance_csv(endurance))
+    if plan is None and result.status == "stopped":
+        raise typer.Exit(common.STOPPED)
     raise typer.Exit(common.SURVIVES if result.baseline is not None else common.NO_PLAN_SURVIVES)
 
 
