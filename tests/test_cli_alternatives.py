@@ -81,3 +81,9 @@ def test_ctrl_c_ends_it_with_what_is_known() -> None:
     assert said["status"] == "stopped"
     for each in said["options"]:
         assert each["least"]["bound"] <= each["least"]["size"] + 1e-6 or each["least"]["size"] == 0
+
+
+def test_without_any_option_nothing_was_stopped() -> None:
+    done = diversify("alternatives", TINY, "--without", "plant", "--without", "reserve")
+    assert done.returncode == 4, done.stderr
+    assert done.stdout.startswith("tiny: there is no option to choose from, so no other plan.")

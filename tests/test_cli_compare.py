@@ -51,7 +51,7 @@ def test_variants_are_columns_beside_the_plain_one() -> None:
     assert [column["case"] for column in said["columns"]] == names
     assert [column["budget"] for column in said["columns"]] == [20e6] * 5
     assert said["columns"][4]["sizes"]["plant"] == pytest.approx(40)
-    assert [each["status"] for each in said["least_outlay"]][:3] == ["optimal", "infeasible", "infeasible"]
+    assert [each["status"] for each in said["least_outlay"]][:3] == ["optimal", "none", "none"]
     assert "high: Scenario high: demands.motors.survival." in done.stderr
 
 
@@ -110,7 +110,7 @@ def test_variants_are_drawn_as_bars(tmp_path: Path, suffix: str) -> None:
         (("--budgets", "0,,5M"), 2, "write budgets with commas"),
         (("--budgets", "lots"), 2, '"lots" is not a number'),
         (("--plot", "frontier.gif"), 2, "is no .svg, .png or .pdf"),
-        (("--plot", "nowhere/frontier.svg"), 2, "is no file that can be written"),
+        (("--plot", "/dev/null/frontier.svg"), 2, "/dev/null is not a folder"),
         (("--step", "0"), 2, "write more than 0"),
         (("--without", "plant", "--without", "plant"), 2, "without plant stands twice"),
         (("--without", "plnt"), 3, 'Did you mean "plant"?'),
@@ -150,3 +150,18 @@ def test_ctrl_c_prints_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.stdout.startswith("STOPPED: this is what was known. ")
     assert "2 of 2" in done.stdout
     assert "0 of 2" not in done.stdout
+
+
+def test_what_was_stopped_is_not_told_as_a_fact() -> None:
+    # No time at all: nothing is bought, and that survives nothing. It is not the least outlay that survives, nor the
+    # best that can be had.
+    done = diversify("compare", TINY, "--budgets", "0,5M", "--time-limit", "0")
+    assert done.returncode == 5, done.stderr
+    said = " ".join(done.stdout.split())
+    assert said.startswith("tiny: survives 0 of 2 shocks so far, a gap of")
+    assert "at best" not in said
+    assert "The least outlay that survives everything is not known" in said
+    assert "not known: the search was stopped" in said.partition("buys")[2]
+    told = json.loads(diversify("compare", TINY, "--budgets", "0,5M", "--time-limit", "0", "--json").stdout)
+    (least,) = told["least_outlay"]
+    assert (least["status"], least["outlay"]) == ("stopped", None)

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+import optimizer as so
 from optimizer.cli.app import app
+from optimizer.solver import Clock
 
 TINY = str(Path(__file__).parent.parent / "instances" / "tiny.yaml")
 
@@ -81,4 +84,42 @@ def test_ctrl_c_during_the_frontier_gives_the_page_with_what_is_known(
     done = CliRunner().invoke(app, ["report", plan, "-o", str(tmp_path / "page.html"), "--json"])
     assert done.exit_code == 5
     assert json.loads(done.stdout)["frontier"]["stopped"] is True
+    assert (tmp_path / "page.html").exists()
+
+
+def test_answer_is_the_sentence_whatever_budgets_stand_beside_it_and_it_fits(plan: str, tmp_path: Path) -> None:
+    # The budget of the file buys what any budget does: one plan, shown once, said all the same.
+    line = ["report", plan, "-o", str(tmp_path / "page.html"), "--budgets", "5M"]
+    done = CliRunner().invoke(app, line, env={"COLUMNS": "80"})
+    assert done.stdout.startswith("With 1 project and 1 stockpile for 11.5M USD of outlay")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_doubts_of_the_audit_are_the_exit_code(plan: str, tmp_path: Path) -> None:
+    data = json.loads(Path(plan).read_text())
+    data["total_cost"] *= 2
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(data))
+    for line in (["report", "--quick", "-o", "page.html"], ["report", "-o", "book.xlsx"], ["plot", "-o", "plot.svg"]):
+        name, *more = line
+        kind = ["timeline"] if name == "plot" else []
+        done = CliRunner().invoke(app, [name, str(changed), *kind, *more[:-1], str(tmp_path / more[-1])])
+        assert done.exit_code == 1, done.output
+        assert "THE AUDIT DISAGREES" in done.stderr
+        assert (tmp_path / more[-1]).exists()
+
+
+def test_ctrl_c_while_the_plan_is_searched_for_asks_for_no_other_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    so_far = so.solve(so.load(TINY), settings=so.Settings(time_limit=0.0))
+
+    def stopped(*args: Any, clock: Clock, **kwargs: Any) -> so.Result:
+        clock.interrupted = True
+        return so_far
+
+    monkeypatch.setattr("optimizer.analysis.solve.solve", stopped)
+    done = CliRunner().invoke(app, ["report", TINY, "-o", str(tmp_path / "page.html")])
+    assert done.exit_code == 5, done.output
+    assert "Frontier" not in done.stderr
     assert (tmp_path / "page.html").exists()

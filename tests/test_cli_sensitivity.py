@@ -67,3 +67,28 @@ def test_without_any_plan_the_exit_code_is_4() -> None:
     done = diversify("sensitivity", TINY, *RANGES, "--set", rule, "--json")
     assert done.returncode == 4
     assert json.loads(done.stdout)["numbers"] == []
+
+
+def test_ends_that_were_stopped_break_nothing() -> None:
+    done = diversify("sensitivity", TINY, *RANGES, "--time-limit", "0")
+    assert done.returncode == 5, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "none alone changes that the plan survives; of 2 it is not known, for the search was stopped." in said
+    assert "✗ floors fail" in said
+    assert "M ✗" not in said
+    assert "Where the plan changes" not in said
+
+
+def test_a_number_that_moves_nothing_is_not_said_to_move_most() -> None:
+    done = diversify("sensitivity", TINY, *RANGES[:2], "--budget", "0")
+    assert " ".join(done.stdout.split()).startswith(
+        "tiny: of 1 uncertain number none alone changes that no plan survives. Each"
+    )
+
+
+def test_no_plan_to_begin_with_is_none_in_json() -> None:
+    done = diversify(
+        "sensitivity", TINY, *RANGES[:2], "--set", "policy.force.plant.2026=80", "--budget", "1M", "--json"
+    )
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["base"]["status"] == "none"

@@ -104,3 +104,10 @@ def test_contradicting_rules_are_named_by_solve() -> None:
     assert done.returncode == 4
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "policy.min_time_to_survive[0]: every floor for 12 months without region rival" in words
+
+
+def test_a_plan_whose_search_was_stopped_exits_with_5() -> None:
+    done = diversify("survive", TINY, "--time-limit", "0")
+    assert done.returncode == 5, done.stderr
+    assert "The plan's status is stopped" in done.stderr
+    assert "Time to survive" in done.stdout

@@ -21,6 +21,7 @@ from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.base import Listener, Step
 from optimizer.strategies.question import Question, outlay
+from optimizer.strategies.reading import plan_values
 from optimizer.strategies.run import Run
 from optimizer.strategies.team import Desk
 
@@ -58,13 +59,21 @@ def best(
 def least(
     desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
 ) -> Found:
-    """The least outlay at which every floor is kept, whatever the budget."""
+    """The least outlay at which every floor is kept, whatever the budget.
+
+    Where it was stopped, its plan may not keep them: then the gap that it leaves is that of the answer.
+    """
     free, exact = instance.with_budget(None), replace(settings, gap=min(settings.gap, EXACT))
     with _clock(desk, settings) as clock:
         asker = _asker(desk, instance, settings)
         asker.clock, asker.listener = clock, _listener(desk)
         asker.learn(plan or Plan(), first)
-        return asker.ask(free, LEAST, exact)
+        found = asker.ask(free, LEAST, exact)
+        if found.status != "stopped" or not np.isfinite(found.value):
+            return found
+        responder = asker.responder(free)
+        left = responder.gaps(plan_values(free, found.plan, responder.desk.plan), clock)
+        return replace(found, gap=max(found.gap, float(left.gap.sum())))
 
 
 def hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from optimizer.analysis.comparison import Column, Comparison, Least, Step
 from optimizer.analysis.frontier import biting, chosen
 from optimizer.analysis.searching import Search
 from optimizer.instance.schema import Instance
+from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies import base
 from optimizer.strategies.team import Call
@@ -169,12 +170,13 @@ class _Comparing:
         search = self.search
         if self.found.least:
             return
-        calls, cases = [], list(search.cases)
+        calls, cases, kept = [], list(search.cases), list[Result | None]()
         for case in cases:
             plans = [point.result for point in search.known[case].points if point.result.survives]
             best = min(plans, key=lambda result: result.outlay, default=None)
             first = frozenset(biting(best)) if best else frozenset[str]()
             plan = best.plan if best else None
+            kept.append(best)
             calls.append(Call(columns.least, (search.cases[case], search.working, first, plan)))
         least = []
         for number, found in search.answers(calls, ["the least outlay that survives everything"] * len(calls)):
@@ -184,6 +186,10 @@ class _Comparing:
                 values = (max(0.0, found.value), max(0.0, found.bound))
                 search.plans[cases[number]] = found.plan
                 least.append((number, Least(cases[number], found.status, *values)))
+            else:
+                best = kept[number]
+                outlay, bound = None if best is None else best.outlay, max(0.0, found.bound)
+                least.append((number, Least(cases[number], "stopped", outlay, bound)))
         self.found = replace(self.found, least=tuple(each for _, each in sorted(least, key=lambda pair: pair[0])))
 
     def _cheapest_and_alone(self) -> None:

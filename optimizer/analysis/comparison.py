@@ -75,7 +75,7 @@ class Least:
 
     Attributes:
         status: ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough.
-        outlay, bound: money, as found and its proven lower bound; None where there is none.
+        outlay, bound: money, as found and its proven lower bound; None where there is none, or none was found in time.
         result: the cheapest plan with this outlay; None where it was not asked.
     """
 
@@ -95,6 +95,11 @@ class Step:
     more: float
     before: Result
     after: Result
+
+    @property
+    def is_known(self) -> bool:
+        """Whether both plans are as good as they can be, and not what was left when a search was stopped."""
+        return "stopped" not in (self.before.status, self.after.status)
 
     @property
     def gap_closed(self) -> float:
@@ -187,7 +192,8 @@ class Comparison:
             "columns": [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns],
             "least_outlay": [_of_least(each) for each in self.least],
             "alone": [
-                {"case": case, "shock": each.shock, "status": each.status, "outlay": each.outlay, "bound": each.bound}
+                {"case": case, "shock": each.shock, "status": _said(each.status), "outlay": each.outlay}
+                | {"bound": each.bound}
                 for case, some in self.alone.items()
                 for each in some
             ],
@@ -205,9 +211,20 @@ class Comparison:
         }
 
 
+def _said(status: Status) -> str:
+    """A status in the words of `solve`: that no outlay is enough is ``none``."""
+    return "none" if status == "infeasible" else status
+
+
 def _of_least(least: Least) -> dict[str, Any]:
     plan = None if least.result is None else _figures(least.result)
-    return {"case": least.case, "status": least.status, "outlay": least.outlay, "bound": least.bound, "plan": plan}
+    return {
+        "case": least.case,
+        "status": _said(least.status),
+        "outlay": least.outlay,
+        "bound": least.bound,
+        "plan": plan,
+    }
 
 
 def _of_step(step: Step) -> dict[str, Any]:

@@ -167,7 +167,7 @@ class _Search:
         """The same bars, with where the plan changes."""
         ways: list[tuple[int, float, float, Outcome]] = []
         for i, bar in enumerate(bars):
-            ways += [(i, 0.0, end, at) for end, at in ((-1.0, bar.low), (1.0, bar.high)) if at.state != self.base.state]
+            ways += [(i, 0.0, end, at) for end, at in ((-1.0, bar.low), (1.0, bar.high)) if self._differs(at)]
         rounds = max(0, math.ceil(math.log2(1.0 / resolution)))
         for k in range(rounds if ways else 0):
             middles = [(same + other) / 2 for _, same, other, _ in ways]
@@ -177,14 +177,18 @@ class _Search:
                 return list(bars)
             for j, middle in enumerate(middles):
                 i, same, other, at = ways[j]
-                stays = found[j].state == self.base.state
-                ways[j] = (i, middle, other, at) if stays else (i, same, middle, found[j])
+                # What was stopped on the way is taken for the same: the plan changes further out at the latest.
+                ways[j] = (i, same, middle, found[j]) if self._differs(found[j]) else (i, middle, other, at)
         result = list(bars)
         for i, same, other, at in ways:
             first = bars[i].number.first
             flip = Flip("low" if other < 0 else "high", first.at(same), first.at(other), at)
             result[i] = replace(result[i], flips=(*result[i].flips, flip))
         return result
+
+    def _differs(self, at: Outcome) -> bool:
+        """Whether it is known that the plan is another one there."""
+        return at.status != "stopped" and at.state != self.base.state
 
     def sampled(self, samples: int, seed: int) -> Importance | None:
         """All numbers together."""
@@ -200,7 +204,7 @@ class _Search:
             for row in drawn.tolist()
         ]
         found = self.answers(wanted, "all numbers together")
-        usable = [i for i, each in sorted(found.items()) if each.has_plan]
+        usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
         if len(usable) < FEWEST:
             return None
         names, outcomes = [number.name for number in self.numbers], [found[i] for i in usable]

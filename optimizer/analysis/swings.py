@@ -44,6 +44,11 @@ class Outcome:
         return math.isfinite(self.cost)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether it is known if floors can be kept: a search that was stopped may have missed the plan that does."""
+        return self.status != "stopped" or (self.has_plan and self.gap <= 0)
+
+    @property
     def state(self) -> tuple[bool, bool, frozenset[str]]:
         """What has to be the same for the plan to be the same."""
         return self.has_plan, self.gap > 0, self.bought
@@ -51,6 +56,7 @@ class Outcome:
     def to_dict(self) -> dict[str, Any]:
         """For JSON; what is not known is null."""
         data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
+        data["status"] = "none" if self.status == "infeasible" else self.status
         return {
             key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in data.items()
         }
@@ -96,10 +102,13 @@ class Bar:
     flips: tuple[Flip, ...] = ()
 
     def swing(self, base: Outcome) -> tuple[bool, float, float]:
-        """What bars are sorted by: whether a verdict changes, the change of the gap, the change of the cost."""
-        ends = (self.low, self.high)
+        """What bars are sorted by: whether a verdict changes, the change of the gap, the change of the cost.
+
+        Ends that are not settled have no part in it.
+        """
+        ends = tuple(each for each in (self.low, self.high) if each.is_settled)
         verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
-        gaps = max(abs(each.gap - base.gap) for each in ends)
+        gaps = max((abs(each.gap - base.gap) for each in ends), default=0.0)
         costs = max((abs(each.cost - base.cost) for each in ends if each.has_plan), default=0.0)
         return verdict, gaps, costs
 

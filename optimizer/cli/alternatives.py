@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.alternatives import Alternatives
@@ -46,8 +46,7 @@ def alternatives(
     at) or none exists; 5 stopped before everything was asked.
     """
     tolerance, limit = _share(within), common.amount(budget, "--budget")
-    if output is not None and output.exists() and not output.is_dir():
-        raise typer.BadParameter(f"{output} is not a folder.", param_hint="--output")
+    targets.check_folder(output, "--output")
     reduced = common.prepared(file, set_ or (), scenario, common.forces(force or ()), without or ())
 
     from optimizer.analysis.alternatives import alternatives as find
@@ -94,13 +93,8 @@ def _show(found: "Alternatives") -> None:
 
 def _write(found: "Alternatives", folder: Path) -> None:
     names = ["cheapest", *(f"alternative_{chr(ord('a') + i)}" for i in range(len(found.plans)))]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, result in zip(names, [found.cheapest, *(each.result for each in found.plans)], strict=True):
-            result.save(folder / f"{name}.json")
-            common.say(f"wrote {folder / f'{name}.json'}")
-    except OSError as error:
-        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
+    for name, result in zip(names, [found.cheapest, *(each.result for each in found.plans)], strict=True):
+        targets.written(folder / f"{name}.json", result.to_json() + "\n")
 
 
 def _code(found: "Alternatives") -> int:

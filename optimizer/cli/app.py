@@ -65,8 +65,3 @@ def options(
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""
-
-
-def main() -> None:
-    """Run the command line."""
-    app()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.attack import Onslaught
@@ -48,8 +48,7 @@ def attack(
     means = common.amount(attack_budget, "--attack-budget")
     if plan is not None and (limit is not None or output is not None):
         raise typer.BadParameter("a saved plan is not solved for: leave out --budget and --output.")
-    if output is not None and output.is_dir():
-        raise typer.BadParameter(f"{output} is a folder; name a file.", param_hint="--output")
+    targets.check_file(output, "--output", file)
     overrides = [*(set_ or ()), *([] if means is None else [f"adversary.attack_budget={means!r}"])]
     reduced = common.prepared(file, overrides, scenario, common.forces(force or ()), without or ())
 
@@ -71,7 +70,7 @@ def attack(
 
         show_attack(found)
     if output is not None:
-        _write(found, output)
+        targets.written(output, found.result.to_json() + "\n")
     raise typer.Exit(_code(found))
 
 
@@ -98,12 +97,3 @@ def _progress(money: str) -> "Iterator[tuple[Callable[[Step], None], Callable[[s
             yield hear, lambda what: hear(Step(what, 0.0))
         else:
             yield hear, lambda what: None
-
-
-def _write(found: "Onslaught", output: Path) -> None:
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        found.result.save(output)
-    except OSError as error:
-        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
-    common.say(f"wrote {output}")

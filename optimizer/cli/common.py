@@ -2,15 +2,12 @@
 
 import contextlib
 import functools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from optimizer.errors import Finding
@@ -82,11 +79,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except KeyboardInterrupt:
-            complain("stopped before there was any plan.", STOPPED)
-        except BrokenPipeError:
-            # Whoever reads us has had enough; keep Python from complaining about it at exit.
-            sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115
-            raise typer.Exit(SURVIVES) from None
+            complain("stopped before there was an answer.", STOPPED)
+        except OSError as error:
+            complain(f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}.", USAGE)
         except Exception as error:
             complain(f"internal error: {type(error).__name__}: {error}", INTERNAL)
 
@@ -163,23 +158,34 @@ def prepared(
     """The instance of a file as the command line wants it, and what went in words.
 
     The file's own values are overridden first, then a scenario's; then what has to be bought is added and options are
-    left out. Warnings go to stderr.
+    left out. What is wrong with any of these comes at once. Warnings go to stderr.
     """
     from dataclasses import replace
 
-    from optimizer.instance.variants import forcing, under
+    from optimizer.errors import InstanceError
+    from optimizer.instance.variants import Without, forcing, under
     from optimizer.instance.variants import without as leave_out
 
-    instance, notes = loaded(file, overrides), list[str]()
+    reduced = Without(loaded(file, overrides), ())
+    wrong: list[Finding] = []
+    changes: list[Callable[[Instance], Without]] = []
     if scenario is not None:
-        notes.append(f"Scenario {scenario}: {', '.join(instance.scenarios.get(scenario, ()))}.")
-        instance = under(instance, scenario)
-    instance = forcing(instance, force)
-    reduced = leave_out(instance, without)
+        listed = ", ".join(reduced.instance.scenarios.get(scenario, ()))
+        changes.append(lambda given: Without(under(given, scenario), (f"Scenario {scenario}: {listed}.",)))
+    changes.append(lambda given: Without(forcing(given, force), ()))
+    changes.append(lambda given: leave_out(given, without))
+    for change in changes:
+        try:
+            changed = change(reduced.instance)
+            reduced = replace(changed, notes=(*reduced.notes, *changed.notes))
+        except InstanceError as error:
+            wrong += error.findings
+    if wrong:
+        raise InstanceError(wrong)
     gone = [option for option, *_ in force if option not in reduced.instance.options]
     if gone:
         raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
-    return replace(reduced, notes=(*notes, *reduced.notes))
+    return reduced
 
 
 def is_plan(path: str) -> bool:
@@ -196,8 +202,8 @@ def is_plan(path: str) -> bool:
 
 def planned(
     source: str, budget: float | None, overrides: Sequence[str], scenario: str | None, time_limit: float | None
-) -> "tuple[Instance, Result]":
-    """A saved plan and its instance; or an instance file, solved."""
+) -> "tuple[Instance, Result, bool]":
+    """A saved plan and its instance; or an instance file, solved. And whether Ctrl-C ended that."""
     from optimizer.instance.load import read
     from optimizer.result import Result
 
@@ -205,15 +211,16 @@ def planned(
         if budget is not None or overrides or scenario is not None:
             raise typer.BadParameter("a saved plan is not solved for: leave out --budget, --set and --scenario.")
         result = Result.load(source)
-        return read(result.data), result
+        return read(result.data), result, False
     from optimizer.analysis.solve import solve
-    from optimizer.solver import Settings
+    from optimizer.solver import Clock, Settings
 
     prepared_ = prepared(source, overrides, scenario)
     instance = prepared_.instance if budget is None else prepared_.instance.with_budget(budget)
+    clock = Clock(time_limit)
     with progress(instance.money) as listener:
-        result = solve(instance, None, Settings(time_limit=time_limit), listener, prepared_.notes)
-    return instance, commented(result, source)
+        result = solve(instance, None, Settings(time_limit=time_limit), listener, prepared_.notes, clock=clock)
+    return instance, commented(result, source), clock.interrupted
 
 
 def doubts(instance: "Instance", result: "Result") -> tuple[str, ...]:
@@ -232,21 +239,6 @@ def commented(result: "Result", file: str) -> "Result":
     from optimizer.instance.opening import of_file
 
     return replace(result, comments=of_file(file))
-
-
-def written(path: "Path", content: str | bytes) -> None:
-    """Write a file whole, or complain; stderr says that it is there."""
-    from optimizer.files import write_whole, write_whole_bytes
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            write_whole(path, content)
-        else:
-            write_whole_bytes(path, content)
-    except OSError as error:
-        complain(f"{path}: {error.strerror}", USAGE)
-    say(f"wrote {path}")
 
 
 @contextlib.contextmanager

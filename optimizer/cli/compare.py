@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.comparison import Comparison
@@ -139,8 +139,7 @@ def _check(plot: Path | None) -> None:
         return
     if plot.suffix.lower().removeprefix(".") not in FORMATS:
         raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
-    if plot.is_dir() or not plot.parent.is_dir():
-        raise typer.BadParameter(f"{plot} is no file that can be written.", param_hint="--plot")
+    targets.check_file(plot, "--plot")
 
 
 def _cases(
@@ -150,15 +149,23 @@ def _cases(
     scenarios: Sequence[str],
     force: Sequence[str],
 ) -> dict[str, "Instance"]:
-    """What is compared, by name: each file as it is, then each of its variants."""
+    """What is compared, by name: each file as it is, then its variants; what is wrong anywhere comes at once."""
+    from optimizer.errors import Finding, InstanceError
+
     forced = [(text, common.forces(text.split(","))) for text in force]
     cases: dict[str, Instance] = {}
+    named, wrong = set[str](), list[Finding]()
 
     def add(file: str, variant: str, **how: Any) -> None:
         name = _named(files, file, variant)
-        if name in cases:
+        if name in named:
             raise typer.BadParameter(f"{name} stands twice.")
-        prepared = common.prepared(file, overrides, **how)
+        named.add(name)
+        try:
+            prepared = common.prepared(file, overrides, **how)
+        except InstanceError as error:
+            wrong.extend(error.findings)
+            return
         for note in prepared.notes:
             common.say(f"{name}: {note}")
         cases[name] = prepared.instance
@@ -172,6 +179,9 @@ def _cases(
             add(file, name, scenario=name)
         for text, sizes in forced:
             add(file, text.replace(",", ", "), force=sizes)
+    if wrong:
+        # A fault of a file is one of each of its variants.
+        raise InstanceError(list(dict.fromkeys(wrong)))
     return cases
 
 
@@ -228,8 +238,6 @@ def _progress() -> Iterator[Telling]:
 def _draw(found: "Comparison", path: Path) -> None:
     from optimizer.report.compare_plot import save_plot
 
-    try:
+    with targets.writing(path):
         save_plot(found, path)
-    except OSError as error:
-        common.complain(f"{path}: {error.strerror}", common.USAGE)
     common.say(f"wrote {path}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 
 @common.guarded
@@ -25,10 +25,9 @@ def convert(
     if target.exists() and (not overwrite or target.resolve() == source.resolve()):
         cure = "it is the source." if target.resolve() == source.resolve() else "say --overwrite to replace it."
         raise typer.BadParameter(f"{target} is there: {cure}", param_hint="TARGET")
-    try:
+    targets.check_file(target, "TARGET")
+    with targets.writing(target):
         left_out = convert(source, target)
-    except OSError as error:
-        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
     if left_out:
         common.say(f"JSON has no comments: {left_out} were left out.")
     common.say(f"wrote {target}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 
 @common.guarded
@@ -23,6 +23,7 @@ def export(
     """Write the whole model for another solver. Floors are kept unless the least gap is asked for."""
     if output.suffix not in (".mps", ".lp"):
         raise typer.BadParameter("write a name that ends in .mps or .lp.", param_hint="--output")
+    targets.check_file(output, "--output", file)
     instance = common.loaded(file, set_ or ())
     from optimizer.formulation import cost, gap, whole_stage
     from optimizer.solver import write_model
@@ -33,8 +34,6 @@ def export(
         if floors_kept and column.mark.what == "below":
             column.upper = 0.0
     objective = gap(stage, instance) if least_gap else cost(stage, instance, instance.events)
-    try:
+    with targets.writing(output):
         write_model(stage, objective, output)
-    except OSError as error:
-        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
     common.say(f"wrote {output}: {len(stage.columns):,} columns, {len(stage.rows):,} rows")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 
 @common.guarded
@@ -20,19 +20,14 @@ def init(
     """
     from optimizer.instance.starter import files
 
+    targets.check_folder(folder, "DIR")
+
     made = {folder / name: text for name, text in files().items()}
     there = [str(path) for path in made if path.exists()]
     if there:
         common.complain(
             f"{' and '.join(there)}: already there; nothing was written. Choose another folder.", common.USAGE
         )
-    from optimizer.files import write_whole
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in made.items():
-            write_whole(path, text)
-            common.say(f"wrote {path}")
-    except OSError as error:
-        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
+    for path, text in made.items():
+        targets.written(path, text)
     typer.echo(f"Read {folder / 'instance.yaml'} from its top; then: diversify solve {folder / 'instance.yaml'}")

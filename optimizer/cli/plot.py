@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 from optimizer.cli.report import searched
 
 KINDS = ("timeline", "survival", "path", "sankey", "stock", "dependence", "waterfall", "endurance", "frontier")
@@ -33,6 +33,7 @@ def plot(
         raise typer.BadParameter(f"write one of {', '.join(KINDS)}.", param_hint="KIND")
     if output.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"write a name that ends in {', '.join(FORMATS)}.", param_hint="--output")
+    targets.check_file(output, "--output", plan)
 
     from optimizer.analysis.frontier import alone
     from optimizer.errors import PlanFileError
@@ -47,7 +48,8 @@ def plot(
     if result.baseline is None:
         raise PlanFileError(f"{plan} holds no plan: its status is {result.status}")
     instance = read(result.data)
-    for doubt in common.doubts(instance, result):
+    doubts = common.doubts(instance, result)
+    for doubt in doubts:
         common.say(doubt)
     found = alone(instance, result)
     if kind == "frontier":
@@ -57,5 +59,5 @@ def plot(
         picture = drawn(book(instance, alone(instance, result)), kind, choice, output.suffix.lower()[1:], found)
     except ValueError as error:
         raise typer.BadParameter(f"{error}.") from None
-    common.written(output, picture)
-    raise typer.Exit(common.STOPPED if found.stopped else common.SURVIVES)
+    targets.written(output, picture)
+    raise typer.Exit(common.INTERNAL if doubts else common.STOPPED if found.stopped else common.SURVIVES)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.frontier import Frontier
@@ -50,29 +50,31 @@ def report(
         raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
     if is_book and (json or budgets is not None):
         raise typer.BadParameter("a workbook holds one plan: leave out --json and --budgets.", param_hint="--output")
-    if output.is_dir() or (output.parent.exists() and not output.parent.is_dir()):
-        raise typer.BadParameter(f"{output} is no file that can be written.", param_hint="--output")
+    targets.check_file(output, "--output", source, instance_)
     if instance_ is not None and not instance_.is_file():
         raise typer.BadParameter(f"{instance_} is no file.", param_hint="--instance")
     limit = common.amount(budget, "--budget")
     amounts = None if budgets is None else [common.amount(each, "--budgets") or 0.0 for each in budgets.split(",")]
 
+    from dataclasses import replace
+
     from optimizer.analysis.frontier import alone
     from optimizer.solver import Settings
 
-    instance, result = common.planned(source, limit, set_ or (), scenario, time_limit)
+    instance, result, is_stopped = common.planned(source, limit, set_ or (), scenario, time_limit)
     if instance_ is not None:
         result = common.commented(result, str(instance_))
     if is_book:
         _book(instance, result, output)
-    found = alone(instance, result)
-    if not quick and result.baseline is not None:
+    found = replace(alone(instance, result), stopped=is_stopped)
+    if not quick and not is_stopped and result.baseline is not None:
         found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
 
     from optimizer.report.figures.book import book
 
-    made = book(instance, found, is_quick=quick, warnings=common.doubts(instance, result))
-    data = made.to_dict()
+    doubts = common.doubts(instance, result)
+    data = book(instance, found, is_quick=quick, warnings=doubts).to_dict()
+    from optimizer.report.figures.saying import sentence
     from optimizer.report.page import page
 
     if json:
@@ -80,9 +82,8 @@ def report(
 
         typer.echo(text.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        typer.echo(str(data["points"][found.own].get("sentence") or made.own.result.instance))
-    common.written(output, page(data))
-    raise typer.Exit(common.STOPPED if found.stopped else common.exit_code(result))
+        _tell(sentence(instance, result))
+    _end(result, output, page(data), doubts, stopped=found.stopped)
 
 
 def _book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
@@ -90,9 +91,25 @@ def _book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
     from optimizer.report.answer import headline
     from optimizer.report.workbook import workbook
 
-    typer.echo(f"{result.instance}: {headline(result)}")
-    common.written(output, workbook(instance, result, common.doubts(instance, result)))
-    raise typer.Exit(common.exit_code(result))
+    doubts = common.doubts(instance, result)
+    _tell(f"{result.instance}: {headline(result)}")
+    _end(result, output, workbook(instance, result, doubts), doubts, stopped=False)
+
+
+def _tell(answer: str) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, markup=False, emoji=False).print(answer)
+
+
+def _end(result: "Result", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool) -> NoReturn:
+    """Write what was made, whatever is to be said against the plan; that is said last, and is the exit code."""
+    targets.written(output, content)
+    for doubt in doubts:
+        common.say(doubt)
+    if doubts:
+        raise typer.Exit(common.INTERNAL)
+    raise typer.Exit(common.STOPPED if stopped else common.exit_code(result))
 
 
 def searched(instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings") -> "Frontier":

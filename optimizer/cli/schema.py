@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 
 @common.guarded
@@ -20,10 +20,5 @@ def schema(
     if output is None:
         typer.echo(text(), nl=False)
         return
-    from optimizer.files import write_whole
-
-    try:
-        write_whole(output, text())
-    except OSError as error:
-        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
-    common.say(f"wrote {output}")
+    targets.check_file(output, "--output")
+    targets.written(output, text())

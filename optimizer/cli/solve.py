@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 if TYPE_CHECKING:
     from optimizer.result import Result
@@ -65,9 +65,9 @@ def solve(
     if adversary and (strategy != "auto" or checkpoint is not None):
         raise typer.BadParameter("leave out --strategy and --checkpoint: attacks are found in their own way.")
     limit = common.amount(budget, "--budget")
-    for target in (csv, output.parent if output else None):
-        if target is not None and target.exists() and not target.is_dir():
-            raise typer.BadParameter(f"{target} is not a folder.")
+    targets.check_file(output, "--output", file)
+    targets.check_folder(csv, "--csv")
+    targets.check_folder(checkpoint, "--checkpoint")
 
     import time
 
@@ -109,15 +109,12 @@ def solve(
 
 
 def _write(result: "Result", csv: Path | None, output: Path | None) -> None:
-    try:
-        if output is not None:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            result.save(output)
-            common.say(f"wrote {output}")
-        if csv is not None:
-            from optimizer.report.tables import write_csv
+    if output is not None:
+        targets.written(output, result.to_json() + "\n")
+    if csv is not None:
+        from optimizer.report.tables import write_csv
 
-            for path in write_csv(result, csv):
-                common.say(f"wrote {path}")
-    except OSError as error:
-        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
+        with targets.writing(csv):
+            paths = write_csv(result, csv)
+        for path in paths:
+            common.say(f"wrote {path}")

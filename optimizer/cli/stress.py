@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.stress import Stress
@@ -36,7 +36,9 @@ def stress(
     Exit codes: 0 every sample is survived; 1 internal error; 2 usage; 3 bad instance or plan; 4 some samples are not
     survived; 5 stopped by Ctrl-C.
     """
-    _check(csv, parquet)
+    targets.check_file(csv, "--csv", plan, instance)
+    targets.check_file(parquet, "--parquet", plan, instance)
+    _check(parquet)
 
     from optimizer.analysis.stress import stress as put_to
     from optimizer.result import Result
@@ -69,10 +71,7 @@ def stress(
     raise typer.Exit(common.SURVIVES if found.survives else common.NO_PLAN_SURVIVES)
 
 
-def _check(csv: Path | None, parquet: Path | None) -> None:
-    for target, option in ((csv, "--csv"), (parquet, "--parquet")):
-        if target is not None and target.is_dir():
-            raise typer.BadParameter(f"{target} is a folder; name a file.", param_hint=option)
+def _check(parquet: Path | None) -> None:
     if parquet is None:
         return
 
@@ -101,12 +100,8 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:
     from optimizer.report.stress import write_stress_csv, write_stress_parquet
 
-    try:
-        if csv is not None:
-            write_stress_csv(found, csv)
-            common.say(f"wrote {csv}")
-        if parquet is not None:
-            write_stress_parquet(found, parquet)
-            common.say(f"wrote {parquet}")
-    except OSError as error:
-        common.complain(f"{error.filename}: {error.strerror}", common.USAGE)
+    for path, write in ((csv, write_stress_csv), (parquet, write_stress_parquet)):
+        if path is not None:
+            with targets.writing(path):
+                write(found, path)
+            common.say(f"wrote {path}")

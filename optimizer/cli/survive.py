@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, targets
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -30,13 +30,13 @@ def survive(
     """Tell how long every floor holds once a chokepoint is cut, in every year, before and after the plan.
 
     Chokepoints are each region and stage, each process, and what each shock cuts. Exit codes: 0; 1 internal error; 2
-    usage; 3 bad instance or plan; 4 no plan exists (what holds without one is printed).
+    usage; 3 bad instance or plan; 4 no plan exists (what holds without one is printed); 5 the search for the plan was
+    stopped (how long its best holds is printed).
     """
     limit = common.amount(budget, "--budget")
     if plan is not None and (limit is not None or time_limit is not None):
         raise typer.BadParameter("a saved plan is not solved for: leave out --budget and --time-limit.")
-    if csv is not None and (csv.is_dir() or not csv.parent.is_dir()):
-        raise typer.BadParameter(f"{csv} is no file that can be written.", param_hint="--csv")
+    targets.check_file(csv, "--csv", file, plan)
     instance = common.loaded(file, set_ or ())
     result = _solved(instance, limit, time_limit) if plan is None else _saved(plan)
 
@@ -52,7 +52,9 @@ def survive(
     else:
         show_endurance(instance, endurance)
     if csv is not None:
-        _write(csv, endurance_csv(endurance))
+        targets.written(csv, endurance_csv(endurance))
+    if plan is None and result.status == "stopped":
+        raise typer.Exit(common.STOPPED)
     raise typer.Exit(common.SURVIVES if result.baseline is not None else common.NO_PLAN_SURVIVES)
 
 
@@ -78,13 +80,3 @@ def _saved(plan: Path) -> "Result":
     if result.baseline is None:
         raise PlanFileError(f"{plan} holds no plan: its status is {result.status}")
     return result
-
-
-def _write(path: Path, text: str) -> None:
-    from optimizer.files import write_whole
-
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        common.complain(f"{path}: {error.strerror}", common.USAGE)
-    common.say(f"wrote {path}")

@@ -14,6 +14,7 @@ import yaml
 from optimizer.errors import Finding, InstanceError, Severity
 
 Place = tuple[str | int, ...]
+DIGITS = 400
 _INTEGER = re.compile(r"^[-+]?\d[\d_]*$")
 _FLOAT = re.compile(r"^[-+]?(\d[\d_]*)?\.?\d*([eE][-+]?\d+)?$")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
@@ -58,6 +59,9 @@ def parse(text: str, file: str) -> Document:
         root = yaml.compose(text.replace("\t", " ") if file.endswith(".json") else text, Loader=loader)
     except yaml.YAMLError as error:
         raise InstanceError([_syntax(error, file)]) from None
+    except RecursionError:
+        what = "nests too deeply to be read"
+        raise InstanceError([Finding(file, None, "", what, "Close brackets that were left open.")]) from None
     if not isinstance(root, yaml.MappingNode):
         cure = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
         raise InstanceError([Finding(file, 1, "", "holds no mapping", cure)])
@@ -138,7 +142,8 @@ def scalar(text: str) -> Any:
     if text.lower() in _SPECIAL:
         return _SPECIAL[text.lower()]
     if _INTEGER.match(text):
-        return int(text.replace("_", ""))
+        # Longer ones overflow all the same, and Python would take its time over them.
+        return int(text.replace("_", "")) if len(text) < DIGITS else float(text.replace("_", ""))
     if any(sign.isdigit() for sign in text) and _FLOAT.match(text):
         return float(text.replace("_", ""))
     return text

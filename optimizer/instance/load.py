@@ -64,10 +64,19 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
 
 def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instance, tuple[Finding, ...]]:
     """Like `load`, with the warnings: what is allowed, but looks like a slip."""
-    document = opened(path)
+    document, wrong = opened(path), list[Finding]()
     for assignment in overrides:
-        override(document, assignment)
-    return checked(document)
+        try:
+            override(document, assignment)
+        except InstanceError as error:
+            wrong += error.findings
+    try:
+        instance, findings = checked(document)
+    except InstanceError as error:
+        raise InstanceError([*wrong, *error.findings]) from None
+    if wrong:
+        raise InstanceError([*wrong, *findings])
+    return instance, findings
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:

@@ -9,6 +9,8 @@ from optimizer.instance.comments import Comment, comments
 from optimizer.instance.document import Document, parse
 
 WORKBOOK = ".xlsx"
+# What a saved plan holds, and no instance does.
+PLAN = {"builds", "data", "status"}
 
 
 def opened(path: str | FilePath) -> Document:
@@ -21,7 +23,11 @@ def opened(path: str | FilePath) -> Document:
         from optimizer.instance.from_workbook import from_workbook
 
         return from_workbook(_content(path), str(path))[0]
-    return parse(_text(path), str(path))
+    document = parse(_text(path), str(path))
+    if document.data.keys() >= PLAN:
+        cure = "Name the instance that it is the plan of; `diversify show` prints a plan."
+        raise InstanceError([Finding(str(path), None, "", "is a saved plan, not an instance", cure)])
+    return document
 
 
 def remarks(path: str | FilePath) -> tuple[Comment, ...]:

@@ -24,13 +24,14 @@ def without(instance: Instance, words: Sequence[str]) -> Without:
     """Leave out options, or all of a kind; options that require one of them go too.
 
     Raises:
-        InstanceError: a word that is neither an option nor a kind.
+        InstanceError: every word that is neither an option nor a kind.
     """
+    unknown = [word for word in dict.fromkeys(words) if word not in instance.options and word not in KINDS]
+    if unknown:
+        raise InstanceError([_unknown(instance, word) for word in unknown])
     gone: dict[str, str] = {}
     for word in words:
         named = [o for o, option in instance.options.items() if word in (o, option.kind)]
-        if not named and word not in KINDS:
-            raise InstanceError([_unknown(instance, word)])
         gone |= dict.fromkeys(named, word)
     notes = [f"Without {word}: {_listed([o for o in gone if gone[o] == word])}." for word in dict.fromkeys(words)]
     while True:

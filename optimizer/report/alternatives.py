@@ -50,6 +50,8 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     result = found.cheapest
     if result.baseline is None:
         return f"{instance.title}: there is no plan to be near to."
+    if not found.ranges and found.status != "stopped":
+        return f"{instance.title}: there is no option to choose from, so no other plan."
     if not found.ranges:
         return f"{instance.title}: stopped before the cheapest plan was proven; nothing can be said of others."
     counts = {verdict: sum(each.verdict == verdict for each in found.ranges) for verdict in ORDER}

@@ -82,8 +82,11 @@ def _of_case(comparison: Comparison, case: str) -> str:
     count, money = len(columns[-1].result.shocks), comparison.cases[case].money
     best = columns[-1].result
     if not kept:
-        where = f"survives {len(survived(best))} of {plural(count, 'shock')} at best"
-        return f"{title}: {where}, a gap of {si(best.survival_gap, money)}."
+        where = f"survives {len(survived(best))} of {plural(count, 'shock')}"
+        is_stopped = any(column.result.status == "stopped" for column in columns)
+        proof = " so far" if is_stopped else " at best"
+        tail = "; the search was stopped before more was known" if is_stopped else ""
+        return f"{title}: {where}{proof}, a gap of {si(best.survival_gap, money)}{tail}."
     if len(columns) == 1:
         return f"{title}: survives every shock, total cost {si(best.total_cost, money, 4)}."
     first = kept[0]

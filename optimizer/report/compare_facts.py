@@ -28,7 +28,8 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
     shown.add_column(f"Total cost of its\ncheapest plan, {money}", justify="right", no_wrap=True)
     for each in comparison.least:
         if each.outlay is None:
-            shown.add_row(each.case, Text("none is enough", style="bold red"), "–", "–")
+            word = Text("not known", style="yellow") if each.status == "stopped" else Text("none is enough", "bold red")
+            shown.add_row(each.case, word, _amount(each.bound), "–")
             continue
         cost = si(each.result.total_cost, digits=4) if each.result else "–"
         shown.add_row(each.case, _amount(each.outlay), _amount(each.bound), cost)
@@ -37,6 +38,9 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
 
 def _in_words(comparison: Comparison, found: Least) -> str:
     money = comparison.cases[found.case].money
+    if found.outlay is None and found.status == "stopped":
+        least = f"{_amount(found.bound)} {money}"
+        return f"The least outlay that survives everything is not known: the search was stopped; it is {least} or more."
     if found.outlay is None:
         return "No outlay is enough: whatever is spent, some floor fails in some shock."
     bound = found.bound or 0.0
@@ -56,7 +60,7 @@ def _amount(value: float | None) -> str:
 
 def alone(comparison: Comparison, width: int) -> Table | None:
     """What each shock takes alone, a column a case, the dearest first."""
-    if not comparison.alone:
+    if not any(comparison.alone.values()):
         return None
     cases = list(comparison.alone)
     money = comparison.cases[cases[0]].money
@@ -126,6 +130,9 @@ def steps(comparison: Comparison, width: int) -> Table | None:
     for step in comparison.steps:
         cells: list[str | Text] = [step.case] if several else []
         cells.append(si(step.budget, digits=4))
+        if not step.is_known:
+            shown.add_row(*cells, "?", "?", "?", Text("not known: the search was stopped", style="yellow"))
+            continue
         if is_nothing(step, comparison.gap):
             shown.add_row(*cells, "–", _survives(step), "–", Text("nothing", style="dim"))
             continue

@@ -45,6 +45,8 @@ def _headline(found: Sensitivity) -> str:
     instance, base = found.instance, found.base
     if not base.has_plan:
         return f"{instance.title}: there is no plan to begin with."
+    if not found.bars and instance.ranges:
+        return f"{instance.title}: stopped before any number was looked at."
     if not found.bars:
         return (
             f"{instance.title}: no number has a range; write one, such as capex: {{value: 120k, low: 90k, high: 180k}}."
@@ -53,12 +55,15 @@ def _headline(found: Sensitivity) -> str:
     verdicts = [bar for bar in found.bars if bar.swing(base)[0]]
     first = found.bars[0]
     lead = f"{instance.title}: of {plural(len(found.bars), 'uncertain number')} "
+    unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
+    tail = f"; of {unsettled} it is not known, for the search was stopped" if unsettled else ""
     if verdicts:
         word = "break survival" if is_kept else "make it survive"
         names = listed([_name(instance, bar.number) for bar in verdicts], 3)
-        return f"{lead}{len(verdicts)} alone can {word}: {names}."
+        return f"{lead}{len(verdicts)} alone can {word}: {names}{tail}."
     what = "the plan survives" if is_kept else "no plan survives"
-    return f"{lead}none alone changes that {what}; {_name(instance, first.number)} moves most."
+    moves = f"; {_name(instance, first.number)} moves most" if max(first.swing(base)[1:]) > 0 else ""
+    return f"{lead}none alone changes that {what}{moves}{tail}."
 
 
 def _name(instance: Instance, number: Number) -> str:
@@ -89,13 +94,15 @@ def _alike(number: Number) -> bool:
 
 def _tornado(found: Sensitivity, width: int) -> Table:
     instance, base = found.instance, found.base
-    gaps = any(end.gap > 0 for bar in found.bars for end in (bar.low, bar.high)) or base.gap > 0
+    gaps = any(end.gap > 0 and end.is_settled for bar in found.bars for end in (bar.low, bar.high)) or base.gap > 0
     caption = "Each number alone at its low and its high end, all others at their values. "
     caption += f"As it is: total cost {si(base.cost, instance.money, digits=4)}"
     caption += f", survival gap {si(base.gap, instance.money)}. " if base.gap > 0 else ". "
     caption += f"Plans are proven to {given(found.gap)}: smaller changes of the cost are those of the plan at hand. "
     caption += "Bars: change of the cost, █ at the low end, ▒ at the high end. " if width >= 100 else ""
     caption += "✗ floors fail there; ~ another set of options is bought."
+    if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
+        caption += " ? not known: stopped."
     shown = table("Each number alone", caption=caption, expand=True)
     shown.add_column("Uncertain number", ratio=3, overflow="fold")
     shown.add_column("Low … high", justify="right", no_wrap=True)
@@ -107,7 +114,13 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     if width >= 100:
         shown.add_column("low │ high" if not gaps else "", no_wrap=True)
     most = max(
-        (abs(end.cost - base.cost) for bar in found.bars for end in (bar.low, bar.high) if end.has_plan), default=0
+        (
+            abs(end.cost - base.cost)
+            for bar in found.bars
+            for end in (bar.low, bar.high)
+            if end.has_plan and end.is_settled
+        ),
+        default=0,
     )
     for bar in found.bars:
         first = bar.number.first
@@ -122,6 +135,8 @@ def _tornado(found: Sensitivity, width: int) -> Table:
 def _change(end: Outcome, base: Outcome) -> str:
     if not end.has_plan:
         return {"unusable": "unusable", "stopped": "?"}.get(end.status, "no plan")
+    if not end.is_settled:
+        return "?"
     change = end.cost - base.cost
     mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.state != base.state else ""
     sign = "+" if change > 0 else "−" if change < 0 else ""
@@ -129,6 +144,8 @@ def _change(end: Outcome, base: Outcome) -> str:
 
 
 def _gap(end: Outcome) -> str:
+    if not end.is_settled:
+        return "?"
     return si(end.gap) if end.has_plan and end.gap > 0 else NOTHING
 
 
@@ -136,7 +153,7 @@ def _drawn(bar: Bar, base: Outcome, most: float) -> str:
     """Two bars around a line: what the low end does to the cost, and what the high end does."""
     sides = {-1: " " * HALF, 1: " " * HALF}
     for end, sign in ((bar.low, "█"), (bar.high, "▒")):
-        change = end.cost - base.cost if end.has_plan else 0.0
+        change = end.cost - base.cost if end.has_plan and end.is_settled else 0.0
         size = round(HALF * abs(change) / most) if most > 0 else 0
         side = -1 if change < 0 else 1
         if size > len(sides[side].strip()):

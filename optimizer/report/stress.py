@@ -253,13 +253,11 @@ def frame(stress: Stress) -> pd.DataFrame:
 
 def write_stress_csv(stress: Stress, path: Path) -> None:
     """Every sample as a CSV file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, frame(stress).to_csv(index=False))
 
 
 def write_stress_parquet(stress: Stress, path: Path) -> None:
     """The same as Parquet; needs pyarrow."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     frame(stress).to_parquet(content, engine="pyarrow", index=False)
     write_whole_bytes(path, content.getvalue())

@@ -82,7 +82,6 @@ def write_csv(result: Result, folder: Path) -> Sequence[Path]:
     """Every frame of a result as a CSV file, each whole or not at all."""
     import pandas as pd
 
-    folder.mkdir(parents=True, exist_ok=True)
     money = f"present value [{result.money}]"
     frames = {
         "builds": result.builds,

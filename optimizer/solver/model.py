@@ -160,6 +160,7 @@ def write_model(stage: Stage, objective: Expression, path: FilePath) -> None:
     cost = pulp.lpSum_vars_coefs([(variables[j], value) for j, value in objective.terms.items()])
     cost.constant = objective.constant
     problem.setObjective(cost)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
         beside = FilePath(folder) / f"model{path.suffix}"
         if path.suffix == ".lp":
