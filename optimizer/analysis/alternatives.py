@@ -133,7 +133,8 @@ def alternatives(
         plans: how many alternatives are wanted.
         budget: undiscounted outlay in currency units; None keeps the instance's own.
         settings: how near costs and sizes are proven (0.5 % where left out), and a limit in seconds for all of it.
-        patience: seconds for one end of one option's range; where they do not do, it is shown with its bound.
+        patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
+            the end is shown with its bound, and the plan is the best by then.
         listener: hears every step of the search for the cheapest.
         told: hears what is asked next, its number and how many there are.
 
@@ -184,7 +185,7 @@ def _around(
     near.taken(cheapest.plan, cheapest.total_cost)
     of_all = Ranges(near, settings.gap)
     of_all.settle(patience, told)
-    chosen = [] if clock.is_over else _Apart(near, of_all.known()).chosen(plans, told)
+    chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).chosen(plans, told)
     # What the search for plans that differ met on its way counts too.
     found = of_all.known()
     apart, before = _Apart(near, found), [near.found[0], *chosen]
@@ -220,8 +221,8 @@ def _loosened(most: float) -> float:
 class _Apart:
     """Plans that are far from each other."""
 
-    def __init__(self, near: Near, found: Sequence[Range]) -> None:
-        self.near = near
+    def __init__(self, near: Near, found: Sequence[Range], patience: float = PATIENCE) -> None:
+        self.near, self.patience = near, patience
         self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
 
     def distance(self, one: Known, other: Known) -> float:
@@ -239,7 +240,8 @@ class _Apart:
             told("plans that differ", k, count)
             if self.near.clock.is_over:
                 break
-            self._unlike(taken)
+            with self.near.hurried(self.patience):
+                self._unlike(taken)
             known = max(self.near.found, key=lambda each: self.nearest(each, taken)[0])
             known = self._moved(known, taken)
             if self.nearest(known, taken)[0] < SAME:
