@@ -397,6 +397,23 @@ def test_the_last_digit_of_a_store_is_no_disagreement_where_nothing_is_asked_for
     assert not so.verify(instance, left_in_2027(1e-9)).ok
 
 
+def test_a_shock_that_costs_nothing_may_be_a_cent_off_where_billions_are_at_stake(tmp_path: Path) -> None:
+    # 200,000 t at 44M USD are 8.8e12 USD: 1e-15 of that may be the solver's, 100 USD may not.
+    instance, result = solved(
+        tmp_path,
+        """
+        horizon: {start: 2026, end: 2026, step: year}
+        commodities: {magnet: {}}
+        processes: {imports: {region: rival, output: {magnet: 1}, capacity: 1M}}
+        demands: {all: {commodity: magnet, quantity: 200k, survival: 0.5, shortage_cost: 44M}}
+        shocks: {embargo: {start: 2026, months: 12, cuts: [{region: rival, severity: 0.5}]}}
+        """,
+    )
+    assert result.shocks[0].cost == 0
+    assert so.verify(instance, outcome("embargo", lambda o: replace(o, cost=8.8e-3))(result)).ok
+    assert not so.verify(instance, outcome("embargo", lambda o: replace(o, cost=100.0))(result)).ok
+
+
 def test_nothing_is_said_of_a_result_without_a_plan(tmp_path: Path) -> None:
     # The mine must run at half and has nothing to eat.
     instance, result = solved(
