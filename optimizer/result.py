@@ -216,8 +216,12 @@ class Result:
         try:
             text = FilePath(path).read_text(encoding="utf-8")
             data = json.loads(text, parse_float=_finite, parse_constant=_finite)
-        except (OSError, UnicodeDecodeError) as error:
-            raise PlanFileError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        except UnicodeDecodeError:
+            raise PlanFileError(f"{path} cannot be read: it is not UTF-8 text") from None
+        except OSError as error:
+            raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
+        except RecursionError:
+            raise PlanFileError(f"{path} is not a plan file: it nests too deeply") from None
         except json.JSONDecodeError as error:
             raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
         except ValueError as error:
@@ -256,6 +260,8 @@ def _restore(data: Mapping[str, Any]) -> Result:
     made: dict[str, Any] = {part.name: data[part.name] for part in fields(Result) if part.name in data}
     made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
     made["shares"] = data["dependence"]
+    if not all({"place", "value", "text"} <= comment.keys() for comment in data.get("comments", ())):
+        raise ValueError("a comment lacks its place, value or text")
     # Where there is no plan there are no figures: JSON says null.
     made |= {figure: 0.0 for figure in FIGURES if data[figure] is None and data["baseline"] is None}
     return _adapter().validate_python(made)

@@ -9,6 +9,7 @@ ByYear      {year: number}: each for that year alone
 
 import math
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,15 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from optimizer import shapes
@@ -199,6 +208,14 @@ class Described(BaseModel):
     name: str | None = None
     source: str | None = None
     note: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _of_one_line(cls, name: str | None) -> str | None:
+        name = None if name is None else name.strip()
+        if name and any(unicodedata.category(sign) == "Cc" for sign in name):
+            raise finding("holds a line break or another control character", "Write the name on one line.")
+        return name
 
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:

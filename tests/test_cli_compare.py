@@ -165,3 +165,9 @@ def test_what_was_stopped_is_not_told_as_a_fact() -> None:
     told = json.loads(diversify("compare", TINY, "--budgets", "0,5M", "--time-limit", "0", "--json").stdout)
     (least,) = told["least_outlay"]
     assert (least["status"], least["outlay"]) == ("stopped", None)
+
+
+def test_without_shocks_nothing_is_survived() -> None:
+    done = diversify("compare", TINY, "--set", "shocks={}", "--budgets", "0,any", "--quick")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("tiny: the instance has no shocks; the cheapest plan costs 30M USD in all.")

@@ -1,10 +1,15 @@
 """What is wrong with what was given comes at once, and every reader says so in words."""
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+import optimizer as so
+from optimizer.cli.app import app
 from tests.test_cli import TINY, diversify
 
 
@@ -45,3 +50,79 @@ def test_text_that_no_reader_can_take_is_a_finding(tmp_path: Path, text: str) ->
     assert done.returncode == 3
     assert findings(done)
     assert "internal" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return so.solve(so.load(TINY)).to_dict()
+
+
+def changed(plan: dict[str, Any], tmp_path: Path, **parts: Any) -> str:
+    file = tmp_path / "changed.json"
+    file.write_text(json.dumps(plan | parts, default=list))
+    return str(file)
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "300"})
+
+
+def test_a_plan_changed_beyond_recognition_is_no_internal_error(plan: dict[str, Any], tmp_path: Path) -> None:
+    builds = [dict(plan["builds"][0], option="nope"), *plan["builds"][1:]]
+    shocks = [dict(plan["shocks"][0], name="nope"), *plan["shocks"][1:]]
+    page, book, picture = (str(tmp_path / name) for name in ("page.html", "book.xlsx", "picture.svg"))
+    wrong = changed(plan, tmp_path, builds=builds)
+    assert run("report", wrong, "-o", book).exit_code == 3
+    wrong = changed(plan, tmp_path, shocks=shocks)
+    assert run("report", wrong, "--quick", "-o", page).exit_code == 3
+    assert run("plot", wrong, "survival", "-o", picture).exit_code == 3
+    wrong = changed(plan, tmp_path, comments=[{"x": 1}])
+    for words in (("report", wrong, "--quick", "-o", page), ("plot", wrong, "survival", "-o", picture)):
+        done = run(*words)
+        assert done.exit_code == 3
+        assert "a comment lacks its place, value or text" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["changed.json"]
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"[" * 100_000, "nests too deeply"), (b"\xff{}", "is not UTF-8 text")])
+def test_a_plan_that_cannot_be_read_is_told_in_words(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "plan.json").write_bytes(content)
+    for command in ("show", "verify", "stress"):
+        done = run(command, str(tmp_path / "plan.json"))
+        assert (done.exit_code, done.stdout) == (3, "")
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--threads", "100000"), "256"),
+        (("--cluster", "foo"), "write it like tcp://host:8786"),
+    ],
+)
+def test_what_would_hang_is_refused(words: tuple[str, ...], said: str) -> None:
+    done = run("solve", TINY, *words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_source_of_comments_that_cannot_be_read_is_a_finding(plan: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("name: [")
+    page = str(tmp_path / "page.html")
+    done = run("report", changed(plan, tmp_path), "--quick", "-o", page, "--instance", str(tmp_path / "bad.yaml"))
+    assert done.exit_code == 3
+    assert "bad.yaml" in done.stderr
+
+
+def test_names_stand_on_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "names.yaml"
+    file.write_text(Path(TINY).read_text().replace("name: magnet reserve", 'name: "magnet\\nreserve \\x1b[31m"'))
+    done = run("check", str(file))
+    assert done.exit_code == 3
+    assert "options.reserve.name: holds a line break or another control character" in done.stderr
+
+
+def test_an_instance_that_asks_for_nothing_is_solved() -> None:
+    done = run("solve", TINY, "--set", "demands={}", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["total_cost"] == 0

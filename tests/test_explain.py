@@ -296,6 +296,19 @@ policy: {force: {reserve: {2029: 20}}}
     assert (one.change, one.low, one.high) == (pytest.approx(-400), pytest.approx(-400), pytest.approx(-400))
 
 
+def test_a_store_goes_with_what_is_in_it(cell: Cell) -> None:
+    # 50 t are needed in the embargo: 20 are there, 30 more cost 150. Without the reserve it takes 50 t/yr at 10.
+    options = """
+options:
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 40, max_size: 300, capex: 10}
+  reserve: {kind: stockpile, commodity: magnet, price: 5, initial: 20, max_size: 50}
+"""
+    instance = cell(HEAD, options)
+    assert worth(so.explain(instance, settings=EXACT), "lever", "reserve").change == pytest.approx(350)
+    alone = so.solve(so.without(instance, ["reserve"]).instance, settings=EXACT)
+    assert alone.total_cost - so.solve(instance, settings=EXACT).total_cost == pytest.approx(350)
+
+
 def test_what_a_shock_is_worth_counts_the_others_though_none_of_them_binds(cell: Cell) -> None:
     # Imports of 50 t cost 500 a year. In the strike they are saved, for the 60 t in store are released: 0.5 · 500 in
     # the mean. Nothing binds there, not even demand. The ban has no probability: it is worth nothing.

@@ -108,3 +108,28 @@ def test_fonts_of_a_pdf_are_embedded_whole(tiny: Book) -> None:
     picture = plot(tiny, "survival", Choice(), "pdf")
     assert b"/FontFile2" in picture
     assert b"/Type3" not in picture
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "said"),
+    [
+        ("timeline", ("--shock", "embargo@2027"), "a timeline has none; it is for path and sankey."),
+        ("path", ("--year", "2028"), "a path has none; it is for endurance."),
+        ("survival", ("--end",), "a survival has none; it is for sankey."),
+    ],
+)
+def test_an_option_of_another_kind_is_not_dropped(
+    result: so.Result, tmp_path: Path, kind: str, words: tuple[str, ...], said: str
+) -> None:
+    result.save(tmp_path / "plan.json")
+    line = ["plot", str(tmp_path / "plan.json"), kind, "-o", str(tmp_path / "x.svg"), *words]
+    done = CliRunner().invoke(app, line, env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (tmp_path / "x.svg").exists()
+
+
+def test_a_path_without_shocks_says_so() -> None:
+    calm = so.load(TINY, ["shocks={}"])
+    with pytest.raises(ValueError, match="there are no shocks"):
+        plot(book(calm, alone(calm, so.solve(calm))), "path", Choice(), "svg")

@@ -196,6 +196,7 @@ def left_out(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows
         if not more:
             break
         gone += more
-    if any(o in instance.policy.force for o in gone):
+    # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
+    if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
         return without(instance, gone).instance, ()
     return instance, (leaving_out(gone),)

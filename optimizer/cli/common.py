@@ -122,6 +122,15 @@ def amount(text: str | None, option: str) -> float | None:
     return number
 
 
+def address(text: str | None) -> str | None:
+    """Where a Dask scheduler is; refused as usage where it is no place at all."""
+    import re
+
+    if text is not None and not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", text):
+        raise typer.BadParameter("write it like tcp://host:8786.", param_hint="--cluster")
+    return text
+
+
 def loaded(file: str, overrides: Sequence[str]) -> "Instance":
     """The instance of a file; warnings go to stderr."""
     from optimizer.instance.load import inspect
@@ -195,7 +204,7 @@ def is_plan(path: str) -> bool:
 
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8")) if path.lower().endswith(".json") else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(data, dict) and "builds" in data
 
@@ -221,6 +230,18 @@ def planned(
     with progress(instance.money) as listener:
         result = solve(instance, None, Settings(time_limit=time_limit), listener, prepared_.notes, clock=clock)
     return instance, commented(result, source), clock.interrupted
+
+
+@contextlib.contextmanager
+def fitting(plan: str) -> "Iterator[None]":
+    """What is done with a saved plan, which somebody may have changed so that it no longer fits its instance."""
+    from optimizer.errors import PlanFileError
+
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None
 
 
 def doubts(instance: "Instance", result: "Result") -> tuple[str, ...]:

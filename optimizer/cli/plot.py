@@ -9,6 +9,14 @@ from optimizer.cli import common, targets
 from optimizer.cli.report import searched
 
 KINDS = ("timeline", "survival", "path", "sankey", "stock", "dependence", "waterfall", "endurance", "frontier")
+# The kinds that an option is for.
+OF = {
+    "shock": ("path", "sankey"),
+    "segment": ("path",),
+    "commodity": ("dependence",),
+    "year": ("endurance",),
+    "end": ("sankey",),
+}
 FORMATS = (".svg", ".png", ".pdf")
 
 
@@ -34,6 +42,12 @@ def plot(
     if output.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"write a name that ends in {', '.join(FORMATS)}.", param_hint="--output")
     targets.check_file(output, "--output", plan)
+    given = {"shock": shock, "segment": segment, "commodity": commodity, "year": year, "end": end or None}
+    for option, value in given.items():
+        if value is not None and kind not in OF[option]:
+            raise typer.BadParameter(
+                f"a {kind} has none; it is for {' and '.join(OF[option])}.", param_hint=f"--{option}"
+            )
 
     from optimizer.analysis.frontier import alone
     from optimizer.errors import PlanFileError
@@ -55,8 +69,10 @@ def plot(
     if kind == "frontier":
         found = searched(instance, result, None, Settings(gap=gap))
     choice = Choice(shock, segment, commodity, year, end)
+    with common.fitting(plan):
+        shown = book(instance, alone(instance, result))
     try:
-        picture = drawn(book(instance, alone(instance, result)), kind, choice, output.suffix.lower()[1:], found)
+        picture = drawn(shown, kind, choice, output.suffix.lower()[1:], found)
     except ValueError as error:
         raise typer.BadParameter(f"{error}.") from None
     targets.written(output, picture)

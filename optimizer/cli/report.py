@@ -1,5 +1,6 @@
 """diversify report: one page that can be put in front of a minister, or a workbook for whoever checks it."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -62,10 +63,15 @@ def report(
     from optimizer.solver import Settings
 
     instance, result, is_stopped = common.planned(source, limit, set_ or (), scenario, time_limit)
+    held = common.fitting(source) if common.is_plan(source) else contextlib.nullcontext()
     if instance_ is not None:
+        from optimizer.instance.opening import opened
+
+        opened(instance_)
         result = common.commented(result, str(instance_))
     if is_book:
-        _book(instance, result, output)
+        with held:
+            _book(instance, result, output)
     found = replace(alone(instance, result), stopped=is_stopped)
     if not quick and not is_stopped and result.baseline is not None:
         found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
@@ -73,7 +79,8 @@ def report(
     from optimizer.report.figures.book import book
 
     doubts = common.doubts(instance, result)
-    data = book(instance, found, is_quick=quick, warnings=doubts).to_dict()
+    with held:
+        data = book(instance, found, is_quick=quick, warnings=doubts).to_dict()
     from optimizer.report.figures.saying import sentence
     from optimizer.report.page import page
 

@@ -13,7 +13,6 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Print the JSON object of `solve --json`.")] = False,
 ) -> None:
     """Print a saved plan as `solve` printed it."""
-    from optimizer.errors import PlanFileError
     from optimizer.result import Result
 
     result = Result.load(plan)
@@ -22,9 +21,6 @@ def show(
     else:
         from optimizer.report.whole import show as print_result
 
-        try:
+        with common.fitting(plan):
             print_result(result)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            what = f"{type(error).__name__}: {error}"
-            raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None
     raise typer.Exit(common.exit_code(result))

@@ -35,7 +35,7 @@ def solve(
             help="whole (every shock written out), scenarios (those that bite), cuts (sums over all), or auto."
         ),
     ] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the solver.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads of the solver.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the solver's own choices.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
@@ -65,6 +65,7 @@ def solve(
     if adversary and (strategy != "auto" or checkpoint is not None):
         raise typer.BadParameter("leave out --strategy and --checkpoint: attacks are found in their own way.")
     limit = common.amount(budget, "--budget")
+    common.address(cluster)
     targets.check_file(output, "--output", file)
     targets.check_folder(csv, "--csv")
     targets.check_folder(checkpoint, "--checkpoint")

@@ -39,6 +39,7 @@ def stress(
     targets.check_file(csv, "--csv", plan, instance)
     targets.check_file(parquet, "--parquet", plan, instance)
     _check(parquet)
+    common.address(cluster)
 
     from optimizer.analysis.stress import stress as put_to
     from optimizer.result import Result

@@ -185,6 +185,7 @@ class Instance(Described):
         """The instance as `optimizer.read` takes it back, defaults left out."""
         data = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         data.setdefault("shocks", {})
+        data.setdefault("demands", {})
         return self._with_ranged(data) if self.ranges else data
 
     def _with_ranged(self, data: dict[str, Any]) -> dict[str, Any]:

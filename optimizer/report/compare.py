@@ -81,6 +81,8 @@ def _of_case(comparison: Comparison, case: str) -> str:
     kept = [column for column in columns if column.result.survives]
     count, money = len(columns[-1].result.shocks), comparison.cases[case].money
     best = columns[-1].result
+    if not count:
+        return f"{title}: the instance has no shocks; the cheapest plan costs {si(best.total_cost, money, 4)} in all."
     if not kept:
         where = f"survives {len(survived(best))} of {plural(count, 'shock')}"
         is_stopped = any(column.result.status == "stopped" for column in columns)

@@ -21,6 +21,8 @@ NOTHING = (
     HighsModelStatus.kUnboundedOrInfeasible,
     HighsModelStatus.kObjectiveBound,
 )
+# HiGHS's numbers for the simplex method: the dual one, which it takes if left to itself, and the primal one.
+DUAL, PRIMAL = 1, 4
 LOST = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
@@ -135,13 +137,19 @@ class Highs:
         """Ask again where HiGHS ended without a verdict."""
         highs = self._highs
         if self._is_lost() or highs.getModelStatus() == HighsModelStatus.kUnboundedOrInfeasible:
-            # Tight tolerances can be out of reach, and presolve cannot always tell the two apart: once more, from
-            # nothing, without presolve.
-            highs.clearSolver()
+            # Presolve cannot always tell the two apart: once more, from nothing, without it. And where numbers lie very
+            # far apart, the primal simplex method gets through where the dual one does not.
             _, presolve = highs.getOptionValue("presolve")
             highs.setOptionValue("presolve", "off")
+            highs.clearSolver()
             self._attempt(clock)
+            if self._is_lost():
+                highs.clearSolver()
+                highs.setOptionValue("simplex_strategy", PRIMAL)
+                self._attempt(clock)
+                highs.setOptionValue("simplex_strategy", DUAL)
             highs.setOptionValue("presolve", presolve)
+        # Tight tolerances can be out of reach.
         for tolerance in (1e-7, 1e-6):
             if self._is_lost():
                 highs.clearSolver()

@@ -69,7 +69,8 @@ def _survival(book: Book, choice: Choice) -> Sheeted:
 def _path(book: Book, choice: Choice) -> Sheeted:
     tight = survival.tightest(book)
     passings = {each.name: each for each in book.own.passings}
-    shock = choice.shock or (tight.shock if tight else "")
+    _require(bool(passings), "there are no shocks")
+    shock = choice.shock or (tight.shock if tight else next(iter(passings)))
     _require(shock in passings, f"there is no shock {shock!r} in the report; one of: {', '.join(passings)}")
     segments = list(book.instance.demands)
     segment = choice.segment or min(passings[shock].segments.items(), key=lambda item: item[1].margin)[0]
