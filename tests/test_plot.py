@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 import optimizer as so
@@ -133,3 +134,15 @@ def test_a_path_without_shocks_says_so() -> None:
     calm = so.load(TINY, ["shocks={}"])
     with pytest.raises(ValueError, match="there are no shocks"):
         plot(book(calm, alone(calm, so.solve(calm))), "path", Choice(), "svg")
+
+
+def test_letters_that_no_font_has_are_named_once(tmp_path: Path) -> None:
+    # A letter of the private use area, that nobody draws.
+    instance = so.read(yaml.safe_load(TINY.read_text()) | {"name": "plant \ue123"})
+    so.solve(instance).save(tmp_path / "plan.json")
+    words = ["plot", str(tmp_path / "plan.json"), "timeline", "-o", str(tmp_path / "x.png")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0
+    assert done.stderr.count("Warning: No font here has \ue123: boxes stand in their place.") == 1
+    assert "Glyph" not in done.stderr
+    assert (tmp_path / "x.png").stat().st_size > 10_000

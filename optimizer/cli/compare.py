@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from optimizer.cli import common, targets
+from optimizer.cli.warned import warned
 
 if TYPE_CHECKING:
     from optimizer.analysis.comparison import Comparison
@@ -238,6 +239,6 @@ def _progress() -> Iterator[Telling]:
 def _draw(found: "Comparison", path: Path) -> None:
     from optimizer.report.compare_plot import save_plot
 
-    with targets.writing(path):
+    with targets.writing(path), warned():
         save_plot(found, path)
     common.say(f"wrote {path}")

@@ -7,6 +7,7 @@ import typer
 
 from optimizer.cli import common, targets
 from optimizer.cli.report import searched
+from optimizer.cli.warned import warned
 
 KINDS = ("timeline", "survival", "path", "sankey", "stock", "dependence", "waterfall", "endurance", "frontier")
 # The kinds that an option is for.
@@ -72,7 +73,8 @@ def plot(
     with common.fitting(plan):
         shown = book(instance, alone(instance, result))
     try:
-        picture = drawn(shown, kind, choice, output.suffix.lower()[1:], found)
+        with warned():
+            picture = drawn(shown, kind, choice, output.suffix.lower()[1:], found)
     except ValueError as error:
         raise typer.BadParameter(f"{error}.") from None
     targets.written(output, picture)

@@ -56,7 +56,10 @@ def save_plot(comparison: Comparison, path: Path) -> None:
     """Write the frontier, or where there are fewer than two budgets bars of every column; by the path's suffix."""
     import matplotlib
 
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "diversify", "font.size": 12}):
+    from optimizer.report.letters import lettered
+
+    style = {"svg.fonttype": "none", "svg.hashsalt": "diversify", "font.size": 12}
+    with matplotlib.rc_context(style), lettered():
         figure = _figure(comparison)
         content = io.BytesIO()
         kind = path.suffix.lower().removeprefix(".")

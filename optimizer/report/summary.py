@@ -17,7 +17,8 @@ def show_summary(file: str, instance: Instance, summary: Summary, console: Conso
     console = console or Console(highlight=False, markup=False, emoji=False)
     horizon, counts = instance.horizon, summary.counts
     console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
-    axis = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])} by {horizon.step}, {counts['periods']} periods"
+    first, last = horizon.label(0), horizon.label(horizon.periods[-1])
+    axis = f"{first} to {last} by {horizon.step}, {plural(counts['periods'], 'period')}"
     kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)
     size = f"{counts['columns']:,} columns, {counts['rows']:,} rows with {plural(counts['shocks'], 'shock')}"
     lines = {

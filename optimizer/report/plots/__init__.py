@@ -10,6 +10,7 @@ from matplotlib import rc_context
 
 from optimizer.analysis.frontier import Frontier
 from optimizer.report.figures.book import Book
+from optimizer.report.letters import lettered
 from optimizer.report.plots import flows, plan, survival
 from optimizer.report.plots.paper import STYLE, Sheeted, stored
 from optimizer.shocks import BASELINE
@@ -47,7 +48,7 @@ def plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontier | N
     Raises:
         ValueError: the plan has nothing of that kind, or no such shock, segment, commodity or year. Its text says so.
     """
-    with rc_context(dict(STYLE)):
+    with rc_context(dict(STYLE)), lettered():
         return stored(frontier(book, found) if kind == "frontier" else DRAWN[kind](book, choice), suffix)
 
 
