@@ -15,8 +15,9 @@ WHOLE ?= 300
 solve: .venv/.ready
 	$(RUN)/diversify solve instances/us-magnets.yaml
 
+# A file's tests stay together on one core; some go on from each other.
 test: .venv/.ready-dev browser
-	$(RUN)/pytest
+	$(RUN)/pytest --numprocesses auto --dist loadfile
 
 lint: .venv/.ready-dev
 	$(RUN)/ruff check .
