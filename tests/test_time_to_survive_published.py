@@ -45,7 +45,7 @@ def drawn(seed: int) -> Network:
         "stock": {n: dice.choice([0, 0, dice.randint(5, 300)]) for n in nodes},
         "capacity": {n: dice.randint(40, 200) for n in nodes},
         "demand": {a: dice.randint(20, 60) for a in ("a0", "a1")},
-        "per": {(k, j): dice.choice([1, 2]) for k in set(kinds.values()) for j in nodes},
+        "per": {(k, j): dice.choice([1, 2]) for k in sorted(set(kinds.values())) for j in nodes},
     }
 
 
