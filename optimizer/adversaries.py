@@ -13,13 +13,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from pydantic import field_validator
 
 from optimizer.families import Axis, ShockStarts, Starts, title
 from optimizer.horizon import Horizon
-from optimizer.shocks import Cut, Shock, ShockSpec, expand
+from optimizer.shocks import Cuts, Shock, ShockSpec, expand
 from optimizer.units import Described, Positive, Quantity, finding
 
 # A sum of prices may pass the budget by this share of it: 0.1 + 0.2 is 0.3.
@@ -31,15 +30,8 @@ class AttackTarget(Described):
     """Something that can be struck: all its cuts at once, for a price. It is meant, unless told otherwise."""
 
     price: Quantity
-    cuts: tuple[Cut, ...]
+    cuts: Cuts
     deliberate: bool = True
-
-    @field_validator("cuts", mode="before")
-    @classmethod
-    def _some(cls, cuts: Any) -> Any:
-        if isinstance(cuts, (list, tuple)) and not cuts:
-            raise finding("is an empty list", "Name at least one cut.")
-        return cuts
 
 
 class AdversarySpec(Described):

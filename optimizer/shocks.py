@@ -93,6 +93,16 @@ class Cut(Target):
         return self.severity[min(offset, len(self.severity) - 1)]
 
 
+def _some(cuts: Any) -> Any:
+    if isinstance(cuts, (list, tuple)) and not cuts:
+        raise finding("is an empty list", "Name at least one cut.")
+    return cuts
+
+
+# Cuts of which there has to be one.
+Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_some)]
+
+
 class Parted(NamedTuple):
     """Cuts by whether leverage restrains them.
 

@@ -13,17 +13,13 @@ if TYPE_CHECKING:
 
 @common.guarded
 def alternatives(
-    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON.")],
+    file: common.InstanceFile,
     within: Annotated[str, typer.Option(help="How much dearer than the cheapest plan: 2% or 0.02.")] = "2%",
     plans: Annotated[int, typer.Option(min=0, max=12, help="How many plans beside the cheapest are printed.")] = 3,
-    budget: Annotated[
-        str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
-    ] = None,
+    budget: common.Budget = None,
     without: common.LeftOut = None,
     force: common.Forced = None,
-    scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
-    ] = None,
+    scenario: common.Scenario = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="How near cost and sizes are proven.")] = 5e-3,
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds after which it ends with what is known.")
@@ -35,7 +31,7 @@ def alternatives(
         int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
     ] = None,
     set_: common.Overrides = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    json: common.Json = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Also write every plan into this folder.")
     ] = None,

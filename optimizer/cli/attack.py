@@ -17,25 +17,23 @@ if TYPE_CHECKING:
 
 @common.guarded
 def attack(
-    file: Annotated[str, typer.Argument(help="Instance file with an adversary, YAML or JSON.")],
+    file: Annotated[str, typer.Argument(help="Instance file with an adversary: YAML, JSON or an Excel workbook.")],
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="PLAN", help="A saved plan; solved for where it is left out.")
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Outlay of the plan that is solved for, such as 2B.")] = None,
+    budget: common.SolvedBudget = None,
     attack_budget: Annotated[
         str | None, typer.Option(metavar="AMOUNT", help="What the adversary has, such as 500M; replaces the file's.")
     ] = None,
     without: common.LeftOut = None,
     force: common.Forced = None,
-    scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
-    ] = None,
+    scenario: common.Scenario = None,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best is taken.")] = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
     threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads of the solver.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the solver's own choices.")] = None,
     set_: common.Overrides = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    json: common.Json = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the plan to this file.")] = None,
 ) -> None:
     """Find the cheapest plan that survives the worst attack an adversary can buy, and what it would take to break it.

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5
 
+InstanceFile = Annotated[str, typer.Argument(help="Instance file: YAML, JSON or an Excel workbook.")]
+Budget = Annotated[str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")]
+SolvedBudget = Annotated[str | None, typer.Option(help="Outlay of the plan that is solved for, such as 2B.")]
+Scenario = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),

@@ -21,7 +21,7 @@ Shown = Callable[[str, "Comparison"], None]
 
 @common.guarded
 def compare(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Instance files, YAML or JSON.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Instance files: YAML, JSON or Excel workbooks.")],
     budgets: Annotated[
         str | None,
         typer.Option(
@@ -59,7 +59,7 @@ def compare(
         int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")
     ] = None,
     set_: common.Overrides = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    json: common.Json = False,
 ) -> None:
     """Show budgets, variants or files side by side, and what the next money buys.
 

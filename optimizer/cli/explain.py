@@ -15,15 +15,11 @@ if TYPE_CHECKING:
 
 @common.guarded
 def explain(
-    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON.")],
-    budget: Annotated[
-        str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
-    ] = None,
+    file: common.InstanceFile,
+    budget: common.Budget = None,
     without: common.LeftOut = None,
     force: common.Forced = None,
-    scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
-    ] = None,
+    scenario: common.Scenario = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which what-ifs are proven.")] = 0.005,
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds for everything; then what is known is printed.")
@@ -32,7 +28,7 @@ def explain(
         int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
     ] = None,
     set_: common.Overrides = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    json: common.Json = False,
 ) -> None:
     """Tell why the plan is as it is; where nothing survives, why, and what would mend it.
 

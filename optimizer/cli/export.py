@@ -10,7 +10,7 @@ from optimizer.cli import common, targets
 
 @common.guarded
 def export(
-    file: Annotated[str, typer.Argument(help="Instance file: YAML, JSON or an Excel workbook.")],
+    file: common.InstanceFile,
     output: Annotated[Path, typer.Option("--output", "-o", help="model.mps or model.lp.")],
     least_gap: Annotated[
         bool, typer.Option("--least-gap", help="Write the first stage: floors may fail, the gap is minimised.")

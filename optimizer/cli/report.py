@@ -36,8 +36,8 @@ def report(
         Path | None,
         typer.Option("--instance", metavar="FILE", help="Take comments, the sources, from this file, not the plan's."),
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Outlay of the plan that is solved for, such as 2B.")] = None,
-    scenario: Annotated[str | None, typer.Option(metavar="NAME", help="Apply a scenario of the instance file.")] = None,
+    budget: common.SolvedBudget = None,
+    scenario: common.Scenario = None,
     set_: common.Overrides = None,
     json: Annotated[bool, typer.Option("--json", help="Print the numbers of the page as one JSON object.")] = False,
 ) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @common.guarded
 def sensitivity(
-    file: Annotated[str, typer.Argument(help="Instance file, YAML or JSON, with ranges.")],
+    file: Annotated[str, typer.Argument(help="Instance file with ranges: YAML, JSON or an Excel workbook.")],
     samples: Annotated[
         int, typer.Option(min=0, max=100_000, help="Samples of all numbers together, at least 60; 0 for none.")
     ] = 0,
@@ -21,20 +21,16 @@ def sensitivity(
     resolution: Annotated[
         float, typer.Option(min=1e-6, max=0.5, help="How near a change is found, a share of the way to the end.")
     ] = 0.01,
-    budget: Annotated[
-        str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
-    ] = None,
+    budget: common.Budget = None,
     without: common.LeftOut = None,
-    scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
-    ] = None,
+    scenario: common.Scenario = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which plans are proven.")] = 5e-3,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which a search ends.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")
     ] = None,
     set_: common.Overrides = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    json: common.Json = False,
 ) -> None:
     """Tell which of the numbers that have a range decide: cost, survival, and what is bought.
 

@@ -13,15 +13,11 @@ if TYPE_CHECKING:
 
 @common.guarded
 def solve(
-    file: Annotated[str, typer.Argument(help="Instance file: YAML, JSON or an Excel workbook.")],
-    budget: Annotated[
-        str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")
-    ] = None,
+    file: common.InstanceFile,
+    budget: common.Budget = None,
     without: common.LeftOut = None,
     force: common.Forced = None,
-    scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
-    ] = None,
+    scenario: common.Scenario = None,
     adversary: Annotated[
         bool,
         typer.Option("--adversary", help="Survive the worst attack of the file's adversary as well."),
@@ -47,7 +43,7 @@ def solve(
         Path | None, typer.Option(metavar="DIR", help="Keep the search here, to go on after an interruption.")
     ] = None,
     set_: common.Overrides = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    json: common.Json = False,
     csv: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write CSV tables into this folder.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the plan to this file.")] = None,
 ) -> None:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @common.guarded
 def survive(
-    file: Annotated[str, typer.Argument(help="Instance file: YAML, JSON or an Excel workbook.")],
+    file: common.InstanceFile,
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="PLAN", help="A saved plan; solved for where it is left out.")
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Outlay of the plan that is solved for, such as 2B.")] = None,
+    budget: common.SolvedBudget = None,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which its best is taken.")] = None,
     set_: Annotated[
         list[str] | None,

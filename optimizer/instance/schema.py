@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field
 
 from optimizer.activity import Activity
 from optimizer.adversaries import AdversarySpec, Attack, entry_name
@@ -17,8 +17,8 @@ from optimizer.instance.uncertain import Uncertain, found, moved, there
 from optimizer.levers import Lever, Option, Producing
 from optimizer.network import Demand, Process
 from optimizer.sampling import samples
-from optimizer.shocks import Cut, Path, Shock, ShockSpec, Siege, expand
-from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share, finding
+from optimizer.shocks import Cut, Cuts, Path, Shock, ShockSpec, Siege, expand
+from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
 
 RULE = "min_time_to_survive"
 
@@ -54,17 +54,10 @@ class SurvivalRule(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
 
-    cuts: tuple[Cut, ...]
+    cuts: Cuts
     months: Positive
     from_: int | None = Field(default=None, alias="from")
     deliberate: bool = False
-
-    @field_validator("cuts", mode="before")
-    @classmethod
-    def _some(cls, cuts: Any) -> Any:
-        if isinstance(cuts, (list, tuple)) and not cuts:
-            raise finding("is an empty list", "Name at least one cut.")
-        return cuts
 
     @property
     def siege(self) -> Siege:
