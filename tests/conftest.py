@@ -4,9 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import optimizer as so
 from optimizer import formulation
+
+# The same instances are drawn in every run, so that a change is judged by what it changes; for new ones
+# `pytest --hypothesis-profile default`.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 Cell = Callable[..., so.Instance]
 Solve = Callable[[so.Instance], so.Result]

@@ -127,6 +127,22 @@ def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:
     assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
 
 
+def test_nothing_runs_on_the_dust_of_a_size() -> None:
+    # Of 1000 t/yr 5e-7 are dust; run all year, they would be 5e-7 t more than the capacity of nothing.
+    plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50, "max_size": 1000}
+    instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
+    clock = Clock()
+    solved_ = Whole().run(instance, EXACT, clock, lambda step: None)
+    assert solved_.values is not None
+    values, found = solved_.values.copy(), solved_.stage.found()
+    values[list(found["", "plant", "size"].values())] = 5e-7
+    values[list(found["baseline", "plant", "activity"].values())] = 5e-7
+    with answering(instance, EXACT, None) as responder:
+        result = concluded(instance, EXACT, clock, Timer(), replace(solved_, values=values), responder)
+    assert result.baseline is not None
+    assert set(result.baseline.activity["plant"]) == {0.0}
+
+
 def test_integrality_dust_is_swept_away() -> None:
     # Both plants may be opened for nothing, and only one of them is of use; a solver may open the other at size 0.
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 1, "min_size": 1e-9, "max_size": 100}

@@ -36,12 +36,19 @@ def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan
 
 
 def swept(instance: Instance, stage: Stage, values: Sequence[float]) -> list[float]:
-    """A solver's values without dust: sizes below a billionth of the option's maximum are 0."""
+    """A solver's values without dust: sizes below a billionth of the option's maximum are 0, and run nothing."""
     found, clean = stage.found(), list(values)
     for o, option in instance.options.items():
         if isinstance(option, Sized):
-            for column in found.get(("", o, "size"), {}).values():
-                clean[column] = clean[column] if clean[column] > DUST * option.max_size else 0.0
+            dust = [j for j in found.get(("", o, "size"), {}).values() if 0.0 != clean[j] <= DUST * option.max_size]
+            for column in dust:
+                clean[column] = 0.0
+            # What dust could run is nothing to the solver; to an audit, 1e-10 t on no capacity are too much.
+            capacity = stage.offers.get((o, "capacity"), {}) if dust else {}
+            for path in (instance.baseline, *instance.rules.values()) if capacity else ():
+                for what in ("activity", "substituted"):
+                    for t, column in found.get((path.key, o, what), {}).items():
+                        clean[column] = min(clean[column], path.delta * capacity[t].value(clean))
     return clean
 
 
