@@ -13,7 +13,7 @@ Faced          the adversary that a plan was made against
 Nothing        what a world without investments leaves unserved
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -100,6 +100,16 @@ class ManyFlows:
     unserved: Mapping[str, Array]
     released: Mapping[str, Array]
     left: Mapping[str, Array]
+
+    @classmethod
+    def joined(cls, parts: Sequence["ManyFlows"]) -> "ManyFlows":
+        """The shocks of several, one after the other; their windows are equally long."""
+        rows = {
+            kind: {o: np.concatenate([getattr(part, kind)[o] for part in parts]) for o in getattr(parts[0], kind)}
+            for kind in KINDS
+        }
+        names, first = (tuple(x for part in parts for x in getattr(part, what)) for what in ("names", "first"))
+        return cls(names, first, **rows)
 
     def of(self, i: int) -> Flows:
         """The flows of one of the shocks, by its place in `names`."""

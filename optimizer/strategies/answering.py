@@ -15,7 +15,9 @@ import numpy.typing as npt
 from optimizer.errors import SolverError
 from optimizer.formulation import plan_stage
 from optimizer.instance.schema import Instance
+from optimizer.plan import ManyFlows
 from optimizer.solver import Basis, Batch, Found, Vector, Warm
+from optimizer.strategies.reading import read_many
 from optimizer.strategies.window import Integers, Offers, Window
 
 Task = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
@@ -50,7 +52,7 @@ class Job:
         basis: where to start.
         groups: by shock, the group whose slopes are summed.
         weights: by shock, of its value and slopes.
-        flows: whether every column is wanted of ``best``, not the unserved demand alone; and that of ``gaps``.
+        flows: whether all operation is wanted of ``best``, not the unserved demand alone; and that of ``gaps``.
     """
 
     batch: int
@@ -71,9 +73,10 @@ class Reply:
     Attributes:
         gap: in money.
         fails: whether some segment falls noticeably below its floor.
-        cost: discounted operating and shortage cost of the window; empty where it was not asked.
+        cost: discounted operating and shortage cost of the window, in ``served`` that of going short alone; empty where
+            it was not asked.
         unserved: t, by shock, segment and period of the window; empty where it was not asked.
-        values: every column; empty where it was not asked.
+        flows: all operation; None where it was not asked.
         cuts: by group, its value and its slope in each offer.
         by_gap: by shock, the slope of its cost in the gap it is granted; empty where none is.
         basis: for the next time.
@@ -87,7 +90,7 @@ class Reply:
     seconds: float
     cost: Vector = field(default_factory=lambda: np.zeros(0))
     unserved: Vector = field(default_factory=lambda: np.zeros((0, 0, 0)))
-    values: Vector = field(default_factory=lambda: np.zeros((0, 0)))
+    flows: ManyFlows | None = None
     cuts: dict[int, tuple[float, Vector]] = field(default_factory=dict)
     by_gap: Vector = field(default_factory=lambda: np.zeros(0))
 
@@ -207,8 +210,14 @@ class _Question:
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]))
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
-        gap = values @ self.window.shortage
-        return self._reply(np.maximum(gap, 0.0), values, costs)
+        reply = self._reply(np.maximum(values @ self.window.shortage, 0.0), values)
+        costs = np.sum(values * self._prices(self.which), axis=1)
+        reply = replace(reply, cost=costs, unserved=values[:, self.window.unserved])
+        return replace(reply, flows=self._read(values)) if self.job.flows else reply
+
+    def _read(self, values: Vector) -> ManyFlows:
+        shocks = [self.window.shocks[place] for place in self.which]
+        return read_many(self.window.instance, self.window.columns, values, shocks)
 
     def _least_cost(self, some: Integers, most: Vector, wanted: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
         """Values and costs of some shocks that may leave a gap of `most`; nan where it cannot be, or is not wanted."""
@@ -283,11 +292,7 @@ class _Question:
         self.basis = found.basis
         return found
 
-    def _reply(self, gap: Vector, values: Vector, cost: Vector | None = None) -> Reply:
+    def _reply(self, gap: Vector, values: Vector) -> Reply:
         assert self.basis is not None
         short = values[:, self.window.below] > VIOLATION * self.window.asked(self.which)
-        reply = Reply(self.job.events, gap, short.any(axis=1), self.basis, self.seconds)
-        if cost is None:
-            return reply
-        unserved = values[:, self.window.unserved]
-        return replace(reply, cost=cost, unserved=unserved, values=values if self.job.flows else reply.values)
+        return Reply(self.job.events, gap, short.any(axis=1), self.basis, self.seconds)

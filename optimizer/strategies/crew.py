@@ -61,7 +61,7 @@ def _sit(key: str, packed: bytes) -> None:
         _DESKS[key] = Desk(pickle.loads(packed))
 
 
-def _start(key: str, packed: bytes) -> None:
+def _start() -> None:
     """The first thing a process of ours does: Ctrl-C is the main process's to hear."""
     from loky import process_executor
 
@@ -69,7 +69,6 @@ def _start(key: str, packed: bytes) -> None:
     # A desk grows with every window length that it meets. Loky would take that for a leak and hire another worker,
     # which would write everything again.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
-    _sit(key, packed)
 
 
 def _answer(key: str, packed: bytes | None, jobs: Sequence[Job]) -> list[Reply] | None:
@@ -93,11 +92,14 @@ class Processes:
         self._pools: list[Any] = [self._hired() for _ in range(size)]
 
     def _hired(self) -> Any:
-        """A pool of one: its worker keeps its batches, and if it dies the others live on."""
+        """A pool of one: its worker keeps its batches, and if it dies the others live on.
+
+        It comes to its desk while we go on; what an initializer is given, and an instance is large, we would wait for.
+        """
         from loky import ProcessPoolExecutor
 
-        pool = ProcessPoolExecutor(max_workers=1, initializer=_start, initargs=(self._key, self._packed))
-        pool.submit(os.getpid)
+        pool = ProcessPoolExecutor(max_workers=1, initializer=_start)
+        pool.submit(_sit, self._key, self._packed)
         return pool
 
     @property

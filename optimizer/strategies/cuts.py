@@ -227,7 +227,7 @@ class _Search(Rounds):
     def _look_at_costs(self, master: Master, point: Vector, values: Vector) -> Look:
         """Expected cost, and the shocks that fail; costs are learned, and shocks without probability only checked."""
         value, learned, bites = master.cost.value(point.tolist()), 0, dict[int, float]()
-        needless = set(self.spared().union(self.written))
+        needless = set(self.needless.union(self.written))
         for kind, groups in master.groups.items():
             found = self._slopes(groups, point)
             value += float(found.value.sum() - master.estimated(kind, point).sum())

@@ -90,7 +90,7 @@ class Near(Rounds):
         first: Iterable[str] = (),
     ) -> None:
         super().__init__(instance, replace(settings, checkpoint=None), clock, listener, responder, 4, FEW)
-        self.most, self.needless = most, self.spared()
+        self.most = most
         first, events = frozenset(first), enumerate(instance.events)
         self.write(n for n, shock in events if shock.name in first or shock.probability > 0)
         if allowed > 0:

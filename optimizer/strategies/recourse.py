@@ -19,7 +19,7 @@ from optimizer.solver import Basis, Clock, Vector
 from optimizer.strategies.answering import Desk, Job, Reply, Task, batches
 from optimizer.strategies.crew import Crew, Serial
 from optimizer.strategies.domination import dominators
-from optimizer.strategies.reading import nothing, plan_values, read_many
+from optimizer.strategies.reading import nothing, plan_values
 from optimizer.strategies.window import Integers
 
 
@@ -171,26 +171,18 @@ class Responder:
 
     def flows(self, replies: Iterable[Reply]) -> list[ManyFlows]:
         """The operation in the replies of `best` with `flows`, one value for each window length."""
-        by_length: dict[int, list[Reply]] = {}
+        by_length: dict[int, list[ManyFlows]] = {}
         for reply in replies:
-            by_length.setdefault(self._length(reply), []).append(reply)
-        events, result = self.instance.events, []
-        for length, some in by_length.items():
-            shocks = [events[number] for reply in some for number in reply.events]
-            values = np.concatenate([reply.values for reply in some])
-            result.append(read_many(self.instance, self.desk.window(length).columns, values, shocks))
-        return result
+            assert reply.flows is not None
+            by_length.setdefault(len(self.instance.events[reply.events[0]].periods), []).append(reply.flows)
+        return [ManyFlows.joined(parts) for parts in by_length.values()]
 
     def costs(self, replies: Iterable[Reply]) -> Vector:
         """Discounted operating and shortage cost in the same replies, by shock; 0 where none was asked for."""
         result = np.zeros(len(self.instance.events))
         for reply in replies:
-            costs = self.desk.window(self._length(reply)).costs(self.places[reply.events])
-            result[reply.events] = np.einsum("sc,sc->s", reply.values, costs)
+            result[reply.events] = reply.cost
         return result
-
-    def _length(self, reply: Reply) -> int:
-        return len(self.instance.events[reply.events[0]].periods)
 
     def slopes(
         self,

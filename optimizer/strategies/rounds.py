@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,8 @@ class Rounds:
         """The shocks that are written out."""
         return [self.instance.events[number] for number in self.written]
 
-    def spared(self) -> frozenset[int]:
+    @cached_property
+    def needless(self) -> frozenset[int]:
         """The shocks that need no check: they survive though nothing is built, or if one does that dominates them."""
         dominated = np.flatnonzero(self.responder.dominators >= 0).tolist()
         return frozenset(np.flatnonzero(self.responder.idle(self.clock).gap <= 0.0).tolist()) | frozenset(dominated)

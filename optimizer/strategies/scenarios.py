@@ -77,7 +77,6 @@ class _Search(Rounds):
         """Relaxation first, then integers; the least gap where floors fail."""
         self.best: Solved | None = None
         try:
-            self.needless = self.spared()
             return self._solved()
         except CrewError as error:
             self.responder.alone()

@@ -107,7 +107,7 @@ class Window:
     """
 
     def __init__(self, instance: Instance, shocks: Sequence[Shock], plan: Stage, offers: Offers) -> None:
-        self.shocks, self.offers = tuple(shocks), offers
+        self.instance, self.shocks, self.offers = instance, tuple(shocks), offers
         self.starts = np.array([shock.periods.start for shock in shocks])
         self.path = together(instance, shocks)
         stage = recourse_stage(instance, self.path, plan)
