@@ -57,11 +57,14 @@ class Highs:
         self._highs.HandleUserInterrupt = True
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
         self._listener: Listener | None = None
+        # That of the linear programme before the integers.
+        self._basis: Any = None
         self._highs.cbMipLogging += self._heard
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
         none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
+        self._basis = None
         zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
         self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
@@ -75,6 +78,7 @@ class Highs:
 
     def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
         """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
+        self._basis = None
         rows, places = np.nonzero(coefficients)
         starts = np.searchsorted(rows, np.arange(len(right))).astype(np.int32)
         lower = np.full(len(right), -kHighsInf)
@@ -100,7 +104,12 @@ class Highs:
         if len(integers):
             # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
             # in the presolved space, and call it optimal: it has to begin from nothing.
+            self._basis = highs.getBasis()
             highs.clearSolver()
+        elif self._basis is not None:
+            # With the integers fixed, the linear programme before them is nearer than none.
+            highs.setBasis(self._basis)
+            self._basis = None
         self._listener = listener if len(integers) else None
         try:
             self._run(clock)

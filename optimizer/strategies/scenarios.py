@@ -72,6 +72,8 @@ class _Search(Rounds):
 
     question = LEAST_COST
     plan: Plan | None = None
+    # The shocks that were violated when they were last asked: the next to be asked.
+    suspects = frozenset[int]()
 
     def solved(self) -> Solved:
         """Relaxation first, then integers; the least gap where floors fail."""
@@ -84,6 +86,7 @@ class _Search(Rounds):
 
     def _solved(self) -> Solved:
         self.written = self.rewritten() or self.written
+        self.suspects = frozenset(self.resumed.facts.get("suspects", ())) if self.resumed else self.suspects
         self.run = self._run()
         if self.phase not in ("", "relaxation", "integers"):
             return self._least_gap()
@@ -103,7 +106,7 @@ class _Search(Rounds):
                 return replace(solved, history=tuple(self.history))
             self.plan, self.run.start = plan, solved.values[self.run.model.integers]
             self._write_out(worst(self.instance.events, violated, 2 * self.add))
-            self.save("integers", {}, {})
+            self._save("integers")
 
     def _relaxation(self) -> bool:
         """Whether the relaxation keeps all floors; then the shocks that it needed stay written out."""
@@ -111,15 +114,18 @@ class _Search(Rounds):
             answer = self.run.relaxed()
             if answer.values is None:
                 return False
-            violated = self._violated(answer.values)
+            violated = self._violated(answer.values, self.add)
             self.note("relaxation", answer.objective, answer.bound, violated)
             if not violated:
                 self._drop_the_idle(answer)
-                self.save("integers", {}, {})
+                self._save("integers")
                 return True
             self._write_out(worst(self.instance.events, violated, self.add))
-            self.save("relaxation", {}, {})
+            self._save("relaxation")
         return False
+
+    def _save(self, phase: str) -> None:
+        self.save(phase, {"suspects": sorted(self.suspects)}, {})
 
     def _write_out(self, numbers: Sequence[int]) -> None:
         had = len(self.written)
@@ -159,10 +165,17 @@ class _Search(Rounds):
         note = f"Stopped while {left} shocks were not yet part of the search; the table shows how they fare."
         return replace(solved, history=tuple(self.history), notes=(*solved.notes, note))
 
-    def _violated(self, plan: Sequence[float] | Vector) -> dict[int, float]:
+    def _violated(self, plan: Sequence[float] | Vector, enough: int = 0) -> dict[int, float]:
         """By number, the gap in money of the shocks that are not written out and that the plan does not survive.
 
-        Those that survive anyway, or if another one does, are not asked.
+        Those that survive anyway, or if another one does, are not asked; nor are those that were survived the last
+        time, where the others leave `enough` to write out.
         """
-        checked = self.responder.gaps(plan, self.clock, self.needless.union(self.written))
-        return {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}
+        everyone, violated = frozenset(range(len(self.instance.events))), dict[int, float]()
+        others = everyone.difference(self.needless, self.written)
+        for some in (others & self.suspects, others - self.suspects):
+            if not enough or len(worst(self.instance.events, violated, enough)) < enough:
+                checked = self.responder.gaps(plan, self.clock, everyone - some)
+                violated |= {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}
+        self.suspects = frozenset(violated)
+        return violated
