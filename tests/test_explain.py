@@ -1,6 +1,7 @@
 """Why nothing survives, and what would mend it: each number by hand, and each repair put to the test."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
+from optimizer.analysis import explain_aside
+from optimizer.analysis.explain_aside import Terms
 from optimizer.analysis.explain_ask import least
-from optimizer.analysis.explain_prices import Worth
+from optimizer.analysis.explain_prices import Ground, Thing, Worth
 from optimizer.analysis.explain_repairs import Repair, rounded_up
 from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
 from optimizer.solver import Settings
@@ -219,11 +222,11 @@ def worth(explanation: so.Explanation, kind: str, of: str) -> Worth:
     return one
 
 
-@pytest.fixture(scope="module")
-def survived() -> so.Explanation:
+@pytest.fixture(scope="module", params=[1, 2], ids=["one by one", "side by side"])
+def survived(request: pytest.FixtureRequest) -> so.Explanation:
     # One line of 20 t/yr from 2028 on (5M), 60 t in store in 2026 and 2027 and 100 t from 2028 on: 6.5M, and 5k a year
     # for each of (60 + 60 + 100 + 100 + 100) t, 2.1M; 13.6M beside the 30M that imports cost. In peace it is idle.
-    explanation = so.explain(so.load(TINY), settings=EXACT)
+    explanation = so.explain(so.load(TINY), settings=Settings(gap=0.0, jobs=request.param))
     assert explanation.is_complete
     assert explanation.result.total_cost == pytest.approx(43.6e6)
     return explanation
@@ -369,6 +372,30 @@ def otherwise(instance: so.Instance, each: Worth) -> so.Instance:
     if each.kind in ("later", "sooner"):
         return arriving_later(instance, 3 if each.kind == "later" else -3, [each.of])
     return with_floors(instance, points=0.01 if each.kind == "dearer floor" else -0.01, segments=[each.of])
+
+
+def test_side_by_side_the_order_is_the_same_and_progress_counts() -> None:
+    said: dict[int, list[str]] = {}
+    order = []
+    for jobs in (1, 2):
+        words: list[str] = []
+        found = so.explain(so.load(TINY), settings=Settings(gap=0.0, jobs=jobs), progress=words.append)
+        said[jobs] = [each for each in words if each.startswith("without ")]
+        order.append(([(each.kind, each.of) for each in found.worths], [each.option for each in found.deadlines]))
+    assert order[0] == order[1]
+    count = len(order[0][0])
+    # One question tells what it is; of several, the first that is not answered is told.
+    assert "without plant" in said[1]
+    assert f"without embargo (1 of {count}, 2 at a time)" in said[2]
+
+
+def test_a_question_that_comes_too_late_has_no_answer(survived: so.Explanation) -> None:
+    result = survived.result
+    ground = Ground(result.plan, result.total_cost, result.bound, frozenset())
+    for until, is_answered in ((time.time() - 1, False), (time.time() + 60, True), (None, True)):
+        terms = Terms(so.load(TINY), EXACT, 60.0, until, ground)
+        assert (explain_aside._worth({}, terms, Thing("lever", "plant", ("plant",))) is not None) is is_answered
+        assert (explain_aside._deadline({}, terms, "plant", is_spared=False) is not None) is is_answered
 
 
 def test_what_was_found_survives_a_second_look(survived: so.Explanation) -> None:

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer.analysis.asking import WHAT_IF, Asker
+from optimizer.analysis.explain_aside import Aside
 from optimizer.analysis.explain_ask import EACH, WhatIfs
-from optimizer.analysis.explain_dates import Deadline, deadlines
-from optimizer.analysis.explain_prices import Prices, Worth
+from optimizer.analysis.explain_dates import Deadline
+from optimizer.analysis.explain_prices import Ground, Worth, bought_options, things
 from optimizer.analysis.explain_reason import Reason, reason
 from optimizer.analysis.explain_repairs import Repair, least_budget, less_demand, scaled_floors, shorter, sooner
 from optimizer.analysis.solve import solve
@@ -141,9 +142,14 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[Part]:
     what.asker.learn(result.plan, frozenset())
     found = what.ask("which shocks bite")
     everyone = frozenset(event.name for event in what.instance.events)
-    prices = Prices(what, result, found.active if found.status == "optimal" else everyone)
-    yield from prices.all()
-    yield from deadlines(what, result.plan, prices.lost)
+    active = found.active if found.status == "optimal" else everyone
+    ground, lost = Ground(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
+    with Aside(what, ground, found.seconds) as aside:
+        for worth in aside.worths(things(what.instance, ground)):
+            lost |= {worth.of: worth.survives} if worth.kind == "lever" else {}
+            yield worth
+        # Those of what nothing survives without come first.
+        yield from aside.deadlines(sorted(bought_options(result.plan), key=lambda o: lost.get(o) is not False), lost)
 
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:

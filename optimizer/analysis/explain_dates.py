@@ -4,13 +4,12 @@ as planned   the latest point to which its purchases can be put off while everyt
 anyhow       the latest point before which nothing of it is bought, and some plan under the budget survives all the same
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from optimizer.analysis.explain_ask import LOOSE, WhatIfs, least
-from optimizer.analysis.explain_prices import bought_options
 from optimizer.expression import Expression, total
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
@@ -42,18 +41,8 @@ class Deadline:
     can_be_left_out: bool | None = None
 
 
-def deadlines(what: WhatIfs, plan: Plan, lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
-    """The deadlines of everything that is bought, those of what nothing survives without first.
-
-    `lost` says by option whether something survives without it.
-    """
-    for o in sorted(bought_options(plan), key=lambda o: lost.get(o) is not False):
-        if what.is_over:
-            return
-        yield _deadline(what, plan, o, lost.get(o))
-
-
-def _deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
+def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
+    """The deadline of something that is bought; `is_spared` where something survives without it."""
     instance, horizon = what.instance, what.instance.horizon
     points = _points(instance, plan, o)
     found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)

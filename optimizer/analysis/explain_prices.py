@@ -9,7 +9,7 @@ A price is the difference of two optima, each known within bounds; `low` and `hi
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from optimizer.analysis.explain_ask import Tried, WhatIfs
@@ -18,7 +18,6 @@ from optimizer.instance.variants import without
 from optimizer.instance.whatif import arriving_later, keeping_shocks, with_floors
 from optimizer.levers import Sized
 from optimizer.plan import Plan
-from optimizer.result import Result
 from optimizer.strategies.question import Question, Rows, leaving_out, outlay
 
 Kind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
@@ -52,119 +51,137 @@ class Worth:
     months: float | None = None
 
 
-@dataclass
-class Prices:
-    """Asks for the worth of everything in a plan.
+@dataclass(frozen=True)
+class Ground:
+    """What every question about a plan's worth starts from.
 
     Attributes:
-        what: asks.
-        result: the plan.
+        plan: the plan. cost, bound: its total cost and what is proven of that; None where nothing is.
         active: the shocks that bite; others are worth nothing.
-        lost: levers that were asked about, and whether something survives without them.
     """
 
-    what: WhatIfs
-    result: Result
+    plan: Plan
+    cost: float
+    bound: float | None
     active: frozenset[str]
-    lost: dict[str, bool | None] = field(default_factory=dict)
 
-    def all(self) -> Iterator[Worth]:
-        """Shocks, levers, floors, delays."""
-        for part in (self.shocks, self.levers, self.floors, self.delays):
-            yield from part()
 
-    def shocks(self) -> Iterator[Worth]:
-        """Each shock that bites, and each family of which several do."""
-        instance, names = self.what.apart, [event.name for event in self.what.instance.events]
-        entries: dict[str, list[str]] = {}
-        for event in self.what.instance.events:
-            if event.name in self.active:
-                entries.setdefault(event.entry, []).append(event.name)
-        families = [(entry, some) for entry, some in entries.items() if len(some) > 1]
-        each = [(name, [name]) for some in entries.values() for name in some]
-        for kind, groups in (("family", families), ("shock", each)):
-            for name, gone in groups:
-                if self.what.is_over:
-                    return
-                if kind == "family":
-                    gone = [event.name for event in self.what.instance.events if event.entry == name]
-                variant = keeping_shocks(instance, set(names) - set(gone))
-                tried = self._survived(f"without {name}", variant)
-                yield self._worth("family" if kind == "family" else "shock", name, tried)
+@dataclass(frozen=True)
+class Thing:
+    """A thing in a plan whose worth is asked.
 
-    def levers(self) -> Iterator[Worth]:
-        """Each option that is bought, and each kind of which one is, if it has several options."""
-        bought, options = bought_options(self.result.plan), self.what.instance.options
-        for o in bought:
-            if self.what.is_over:
-                return
-            worth = self._without("lever", o, [o])
-            self.lost[o] = worth.survives
-            yield worth
-        kinds = dict.fromkeys(options[o].kind for o in bought)
-        for kind in kinds:
-            some = [o for o, option in options.items() if option.kind == kind]
-            if self.what.is_over:
-                return
-            if len(some) > 1:
-                yield self._without("kind", kind, some)
+    Attributes:
+        kind, of: as in `Worth`.
+        gone: the shocks or options that are left out.
+        change: of a floor, as a share, or of a date, in months.
+    """
 
-    def _without(self, kind: Kind, of: str, names: list[str]) -> Worth:
-        instance, rows = left_out(self.what.instance, names)
-        tried = self._survived(f"without {of}", instance, rows)
-        worth = self._worth(kind, of, tried, is_freed=not rows)
+    kind: Kind
+    of: str
+    gone: tuple[str, ...] = ()
+    change: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """What is asked, for progress."""
+        if self.gone:
+            return f"without {self.of}"
+        if self.kind in ("later", "sooner"):
+            return f"{self.of} {abs(self.change):g} months {self.kind}"
+        return f"a point {'more' if self.change > 0 else 'less'} of the floor of {self.of}"
+
+
+def things(instance: Instance, ground: Ground) -> list[Thing]:
+    """Everything whose worth is asked: shocks, levers, floors, delays."""
+    return [*_shocks(instance, ground), *_levers(instance, ground), *_floors(instance), *_delays(instance, ground)]
+
+
+def _shocks(instance: Instance, ground: Ground) -> Iterator[Thing]:
+    """Each family of which several shocks bite, then each shock that does."""
+    entries: dict[str, list[str]] = {}
+    for event in instance.events:
+        if event.name in ground.active:
+            entries.setdefault(event.entry, []).append(event.name)
+    for entry, some in entries.items():
+        if len(some) > 1:
+            yield Thing("family", entry, tuple(event.name for event in instance.events if event.entry == entry))
+    for some in entries.values():
+        yield from (Thing("shock", name, (name,)) for name in some)
+
+
+def _levers(instance: Instance, ground: Ground) -> Iterator[Thing]:
+    """Each option that is bought, and each kind of which one is, if it has several options."""
+    bought, options = bought_options(ground.plan), instance.options
+    yield from (Thing("lever", o, (o,)) for o in bought)
+    for kind in dict.fromkeys(options[o].kind for o in bought):
+        some = [o for o, option in options.items() if option.kind == kind]
+        if len(some) > 1:
+            yield Thing("kind", kind, tuple(some))
+
+
+def _floors(instance: Instance) -> Iterator[Thing]:
+    """One point more and one point less of each segment's floor."""
+    for d, demand in instance.demands.items():
+        own = [event.spec.survival.get(d, 0.0) for event in instance.events]
+        if max([*demand.survival.values, *own]) > 0:
+            yield Thing("dearer floor", d, change=POINT)
+            yield Thing("cheaper floor", d, change=-POINT)
+
+
+def _delays(instance: Instance, ground: Ground) -> Iterator[Thing]:
+    """Each build three months later, and sooner where it has a lead time."""
+    horizon, options = instance.horizon, instance.options
+    months = float(horizon.whole(MONTHS) * horizon.months)
+    lead = {o: option.lead_time for o in bought_options(ground.plan) if isinstance(option := options[o], Sized)}
+    yield from (Thing("later", o, change=months) for o in lead)
+    yield from (Thing("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Asks for the worth of things in a plan."""
+
+    what: WhatIfs
+    ground: Ground
+
+    def worth(self, thing: Thing) -> Worth:
+        """What one thing is worth."""
+        instance = self.what.instance
+        if thing.kind in ("lever", "kind"):
+            return self._without(thing)
+        if thing.kind in ("family", "shock"):
+            names = {event.name for event in instance.events}
+            variant = keeping_shocks(self.what.apart, names - set(thing.gone))
+        elif thing.kind in ("later", "sooner"):
+            variant = arriving_later(instance, thing.change, [thing.of])
+        else:
+            variant = with_floors(instance, points=thing.change, segments=[thing.of])
+        found = self._worth(thing, self._survived(thing, variant))
+        return replace(found, months=abs(thing.change)) if thing.kind in ("later", "sooner") else found
+
+    def _without(self, thing: Thing) -> Worth:
+        instance, rows = left_out(self.what.instance, list(thing.gone))
+        tried = self._survived(thing, instance, rows)
+        worth = self._worth(thing, tried, is_freed=not rows)
         if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
             return worth
         free = instance.with_budget(None)
         found = self.what.ask(
-            f"the least budget without {of}", free, Question(outlay, rows, f"least outlay without {of}")
+            f"the least budget {thing.words}", free, Question(outlay, rows, f"least outlay {thing.words}")
         )
         return replace(worth, needed=found.value if self.what.judged(free, found).holds else None)
 
-    def floors(self) -> Iterator[Worth]:
-        """One point more and one point less of each segment's floor."""
-        instance = self.what.instance
-        for d, demand in instance.demands.items():
-            own = [event.spec.survival.get(d, 0.0) for event in instance.events]
-            if max([*demand.survival.values, *own]) <= 0:
-                continue
-            steps: tuple[tuple[Kind, float, str], ...] = (
-                ("dearer floor", POINT, "a point more"),
-                ("cheaper floor", -POINT, "a point less"),
-            )
-            for kind, points, words in steps:
-                if self.what.is_over:
-                    return
-                variant = with_floors(instance, points=points, segments=[d])
-                yield self._worth(kind, d, self._survived(f"{words} of the floor of {d}", variant))
-
-    def delays(self) -> Iterator[Worth]:
-        """Each build three months later, and sooner where it has a lead time."""
-        instance, horizon = self.what.instance, self.what.instance.horizon
-        months = float(horizon.whole(MONTHS) * horizon.months)
-        built = [o for o in bought_options(self.result.plan) if isinstance(instance.options[o], Sized)]
-        for kind, sign in (("later", 1.0), ("sooner", -1.0)):
-            for o in built:
-                option = instance.options[o]
-                if self.what.is_over:
-                    return
-                if not isinstance(option, Sized) or (sign < 0 and horizon.whole(option.lead_time) == 0):
-                    continue
-                variant = arriving_later(instance, sign * months, [o])
-                tried = self._survived(f"{o} {months:g} months {kind}", variant)
-                yield replace(self._worth("later" if sign > 0 else "sooner", o, tried), months=months)
-
-    def _survived(self, words: str, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+    def _survived(self, thing: Thing, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant, looked for from the plan itself: prices are differences from that."""
-        self.what.asker.learn(self.result.plan, frozenset())
-        return self.what.survived(words, variant, rows)
+        self.what.asker.learn(self.ground.plan, self.ground.active)
+        return self.what.survived(thing.words, variant, rows)
 
-    def _worth(self, kind: Kind, of: str, tried: Tried, *, is_freed: bool = False) -> Worth:
+    def _worth(self, thing: Thing, tried: Tried, *, is_freed: bool = False) -> Worth:
         """The difference that a variant makes; `is_freed` where a rule that forces something went as well."""
+        kind, of = thing.kind, thing.of
         if not tried.holds:
             return Worth(kind, of, tried.holds)
-        cost, found = self.result.total_cost, tried.found
-        bound = self.result.bound
+        cost, bound, found = self.ground.cost, self.ground.bound, tried.found
         is_likely = any(event.probability > 0 for event in self.what.instance.events)
         change, low = found.cost - cost, found.bound - cost
         high = None if bound is None else found.cost - bound

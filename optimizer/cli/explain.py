@@ -25,7 +25,7 @@ def explain(
         float | None, typer.Option(min=0, help="Seconds for everything; then what is known is printed.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
+        int | None, typer.Option(min=1, help="What-ifs side by side; all cores where one takes its time.")
     ] = None,
     set_: common.Overrides = None,
     json: common.Json = False,
