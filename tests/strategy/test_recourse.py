@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
+from optimizer.plan import Build, Plan
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.reading import nothing, plan_values, read_plan
 from optimizer.strategies.recourse import Responder
@@ -40,6 +42,42 @@ def test_a_shock_by_hand() -> None:
     assert answer.flows.unserved["all"] == (pytest.approx(69.2),)
     assert answer.flows.released["reserve"] == (pytest.approx(10.8),)
     assert answer.flows.activity["friend"] == (pytest.approx(20),)
+
+
+@pytest.mark.parametrize(("size", "granted"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
+def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float) -> None:
+    # Half of 100 t has to be served; going short costs 10, a tonne from the plant 40. Of 50 t a
+    # hundred-millionth is missing: it still is 50 · 40 + 50 · 10, not the 100 · 10 of leaving the floor alone.
+    # So with the 10 t that a granted gap of 100 lets go: 40 · 40 + 60 · 10.
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2026, "step": "year"},
+            "discount_rate": 0,
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 10}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 10}},
+            "options": {
+                "plant": {"kind": "refining", "output": {"magnet": 1}, "cost": 40, "capex": 1, "max_size": 100}
+            },
+            "shocks": {
+                "embargo": {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 1}], "probability": 1}
+            },
+        }
+    )
+    responder, (horizon,) = Responder(instance), [instance.horizon]
+    plan = Plan((Build("plant", "refining", 0, 2026, horizon.label(0), size, opened=False),))
+    found = responder.slopes(
+        np.array(plan_values(instance, plan)), Clock(), "slopes of costs", np.zeros(1, dtype=np.intp), np.ones(1),
+        granted=np.array([granted]),
+    )  # fmt: skip
+    served = round(size)
+    assert found.cost[0] == pytest.approx(served * 40 + (100 - served) * 10)
+    assert not found.fails[0]
+    assert responder.costs(responder.best(plan_values(instance, plan), Clock(), {"embargo": granted}))[0] == (
+        pytest.approx(found.cost[0])
+    )
+    # A cut is never above the truth: a larger plant serves no more than it has to, at the same cost.
+    assert found.slope[0][responder.desk.plan.found()["", "plant", "size"][0]] <= 1e-6
 
 
 @FEW
