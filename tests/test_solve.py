@@ -10,6 +10,7 @@ import optimizer as so
 from optimizer.analysis.record import Timer
 from optimizer.analysis.solve import answering, concluded
 from optimizer.solver import Clock, Settings
+from optimizer.strategies.reading import swept
 from optimizer.strategies.whole import Whole
 
 CASES = Path(__file__).parent / "cases"
@@ -141,6 +142,17 @@ def test_nothing_runs_on_the_dust_of_a_size() -> None:
         result = concluded(instance, EXACT, clock, Timer(), replace(solved_, values=values), responder)
     assert result.baseline is not None
     assert set(result.baseline.activity["plant"]) == {0.0}
+
+
+def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> None:
+    # A price floor of 2 on −1e-10 t would be an outlay of −2e-10 in a plan that buys nothing.
+    plant = {"kind": "ally", "output": {"magnet": 1}, "cost": 90, "support": 2, "capex": 50, "max_size": 1000}
+    instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
+    found = Whole().run(instance, EXACT, Clock(), lambda step: None)
+    assert found.values is not None
+    columns, values = list(found.stage.found()["baseline", "plant", "activity"].values()), found.values.copy()
+    values[columns] = -1e-10
+    assert {swept(instance, found.stage, values.tolist())[j] for j in columns} == {0.0}
 
 
 def test_integrality_dust_is_swept_away() -> None:

@@ -36,8 +36,11 @@ def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan
 
 
 def swept(instance: Instance, stage: Stage, values: Sequence[float]) -> list[float]:
-    """A solver's values without dust: sizes below a billionth of the option's maximum are 0, and run nothing."""
-    found, clean = stage.found(), list(values)
+    """A solver's values without dust: what is below its bound by a tolerance is at it; sizes below a billionth of the
+    option's maximum are 0, and run nothing.
+    """
+    found = stage.found()
+    clean = [max(value, column.lower) for value, column in zip(values, stage.columns, strict=True)]
     for o, option in instance.options.items():
         if isinstance(option, Sized):
             dust = [j for j in found.get(("", o, "size"), {}).values() if 0.0 != clean[j] <= DUST * option.max_size]
