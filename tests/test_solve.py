@@ -113,33 +113,28 @@ def test_a_shortfall_of_just_a_millionth_of_demand_is_one_or_none_as_a_whole(qua
     assert (result.survival_gap, result.worst_gap) == (pytest.approx(gap), pytest.approx(gap))
 
 
-def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:
-    # No budget at all, and a size of 1e-12 t/yr that the solver's tolerance left: far below a billionth of 1000 t/yr.
+def with_dust(size: float, activity: float) -> so.Result:
+    """No budget at all, and what a solver's tolerance left of a plant of 1000 t/yr at most."""
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50, "max_size": 1000}
-    instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
-    clock = Clock()
-    found = Whole().run(instance, EXACT, clock, lambda step: None)
-    assert found.values is not None
-    values = found.values.copy()
-    for column in found.stage.found()["", "plant", "size"].values():
-        values[column] = 1e-12
+    instance, clock = so.read(market(options={"plant": plant}, policy={"budget": 0})), Clock()
+    left = Whole().run(instance, EXACT, clock, lambda step: None)
+    assert left.values is not None
+    values, found = left.values.copy(), left.stage.found()
+    values[list(found["", "plant", "size"].values())] = size
+    values[list(found["baseline", "plant", "activity"].values())] = activity
     with answering(instance, EXACT, None) as responder:
-        result = concluded(instance, EXACT, clock, Timer(), replace(found, values=values), responder)
+        return concluded(instance, EXACT, clock, Timer(), replace(left, values=values), responder)
+
+
+def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:
+    # 1e-12 t/yr are far below a billionth of 1000.
+    result = with_dust(size=1e-12, activity=0.0)
     assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
 
 
 def test_nothing_runs_on_the_dust_of_a_size() -> None:
     # Of 1000 t/yr 5e-7 are dust; run all year, they would be 5e-7 t more than the capacity of nothing.
-    plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50, "max_size": 1000}
-    instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
-    clock = Clock()
-    solved_ = Whole().run(instance, EXACT, clock, lambda step: None)
-    assert solved_.values is not None
-    values, found = solved_.values.copy(), solved_.stage.found()
-    values[list(found["", "plant", "size"].values())] = 5e-7
-    values[list(found["baseline", "plant", "activity"].values())] = 5e-7
-    with answering(instance, EXACT, None) as responder:
-        result = concluded(instance, EXACT, clock, Timer(), replace(solved_, values=values), responder)
+    result = with_dust(size=5e-7, activity=5e-7)
     assert result.baseline is not None
     assert set(result.baseline.activity["plant"]) == {0.0}
 

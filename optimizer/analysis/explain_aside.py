@@ -16,11 +16,7 @@ from optimizer.analysis.explain_dates import Deadline, deadline
 from optimizer.analysis.explain_prices import Ground, Prices, Thing, Worth
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.strategies.crew import cores
-from optimizer.strategies.team import Call, Desk, Team
-
-# Seconds above which a what-if is taken to be worth other processes.
-LONG = 2.0
+from optimizer.strategies.team import Call, Desk, Team, seats
 
 
 @dataclass(frozen=True)
@@ -51,9 +47,9 @@ class Aside:
 
     def __init__(self, what: WhatIfs, ground: Ground, seconds: float) -> None:
         self.what, settings, left = what, what.asker.settings, what.asker.clock.left
-        many = settings.jobs or (cores() if seconds > LONG else 1)
         # A cluster answers for the shocks of one question after the other.
-        self._team = Team(1 if settings.cluster else many, what.asker.clock)
+        size = 1 if settings.cluster else seats(settings.jobs, seconds)
+        self._team = Team(size, what.asker.clock)
         if self._team.size == 1:
             self._team.desk["what"] = what
         else:

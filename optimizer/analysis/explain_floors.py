@@ -85,7 +85,7 @@ def _violated(scaled: Instance, plan: Plan, asker: Asker, written: Sequence[int]
     responder = Responder(scaled, Serial(scaled))
     checked = responder.gaps(plan_values(scaled, plan, responder.desk.plan), asker.clock, written)
     responder.close()
-    return {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}
+    return checked.violated
 
 
 def _loss(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:

@@ -13,12 +13,9 @@ from optimizer.plan import Plan
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.base import Listener
-from optimizer.strategies.crew import cores
-from optimizer.strategies.team import Call, Team
+from optimizer.strategies.team import Call, Team, seats
 from optimizer.units import si
 
-# Seconds above which the first search is taken to be worth other processes for those that follow.
-LONG = 2.0
 Key = tuple[str, float | None]
 
 
@@ -122,9 +119,10 @@ class Search:
 
     def _hire_for(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""
-        if self._team.size == 1 and self.settings.jobs is None and count and seconds > LONG * count and cores() > 1:
+        size = seats(self.settings.jobs, seconds / max(1, count))
+        if size > self._team.size == 1:
             self.__exit__()
-            self._team = self._hired(cores())
+            self._team = self._hired(size)
 
     def _label(self, case: str, budget: float | None) -> str:
         money = "any budget" if budget is None else si(budget, self.cases[case].money, 4)

@@ -23,13 +23,11 @@ from optimizer.analysis.swings import Bar, Flip, Number, Outcome, asked, numbers
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.base import Listener, Step
-from optimizer.strategies.crew import cores
-from optimizer.strategies.team import Call, Team
+from optimizer.strategies.team import Call, Team, seats
 
 Told = Callable[[str, int, int], None]
 Status = Literal["proven", "stopped", "none"]
 # Seconds of the first search above which the others run side by side.
-LONG = 2.0
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,7 @@ def sensitivity(
         base = search.begin(listener)
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
-        size = settings.jobs or (cores() if search.found.seconds > LONG else 1)
-        with Team(size, clock) as team:
+        with Team(seats(settings.jobs, search.found.seconds), clock) as team:
             search.team = team
             team.desk["clock"] = clock
             bars = search.tornado()

@@ -25,7 +25,8 @@ def explain(
         float | None, typer.Option(min=0, help="Seconds for everything; then what is known is printed.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="What-ifs side by side; all cores where one takes its time.")
+        int | None,
+        typer.Option(min=1, help="Processes for what-ifs, or to check shocks; all cores where one takes its time."),
     ] = None,
     set_: common.Overrides = None,
     json: common.Json = False,

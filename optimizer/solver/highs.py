@@ -49,7 +49,7 @@ class Highs:
         )
         # Any objective will do here, so long as no column is left out for want of a use.
         problem.setObjective(pulp.lpSum_vars(problem.variables()))
-        with _quiet():
+        with quiet():
             solver.createAndConfigureSolver(problem)
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
@@ -102,12 +102,13 @@ class Highs:
         highs.setOptionValue("objective_bound", asked.cutoff if len(integers) else math.inf)
         highs.setOptionValue("objective_target", asked.enough if len(integers) else -math.inf)
         if len(integers):
+            basis = highs.getBasis()
+            self._basis = basis if basis.valid else self._basis
             # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
             # in the presolved space, and call it optimal: it has to begin from nothing.
-            self._basis = highs.getBasis()
             highs.clearSolver()
         elif self._basis is not None:
-            # With the integers fixed, the linear programme before them is nearer than none.
+            # With the integers fixed, what was optimal before them is nearer than nothing at all.
             highs.setBasis(self._basis)
             self._basis = None
         self._listener = listener if len(integers) else None
@@ -217,7 +218,7 @@ class Highs:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence what a C library writes to file descriptor 1: HiGHS prints a banner there when it is first made."""
     try:
         saved = os.dup(1)

@@ -164,8 +164,7 @@ class _Search:
 
     def _hurting(self, plan: Vector) -> tuple[dict[int, float], list[Struck]]:
         """Own shocks that are not survived, with their gaps; and the worst attack at each start where one hurts."""
-        checked = self.responder.gaps(plan, self.clock, self.spared.union(self.own))
-        own = {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}
+        own = self.responder.gaps(plan, self.clock, self.spared.union(self.own)).violated
         return own, self.attacker.breaking(plan, self.attacks)
 
     def _drop_the_idle(self, answer: Answer) -> None:

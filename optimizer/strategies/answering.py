@@ -268,33 +268,38 @@ class _Question:
         batch.upper[np.ix_(strict, self.window.below)] = 0.0
         batch.upper[:, self.window.allowed] = (np.where(strict, 0.0, granted) / self.window.unit)[:, None]
         found = self._ask(batch, values=True, prices=True)
+        self._pardon(found, batch.costs, granted)
         kept = found.feasible.copy()
-        left = np.flatnonzero(~kept)
-        if len(left):
-            # What is missed by a solver's tolerance is kept: it is granted what is missing. Left to itself it would be
-            # far too cheap, for where the floors do not hold all that is dear to serve goes unserved.
-            least = self._ask(self._some(left), values=True)
-            most = np.fmax(least.objective, granted[left])
-            short = least.values[:, self.window.below] > VIOLATION * self.window.asked(self.which[left])
-            is_near = np.where(strict[left], ~short.any(axis=1), most <= granted[left] * (1.0 + VIOLATION))
-            for slack in (SLACK, 100 * SLACK):
-                near = left[is_near & ~kept[left]]
-                if len(near):
-                    again = self._some(near, batch.costs[near])
-                    again.upper[:, self.window.allowed] = (most[is_near & ~kept[left]] * (1.0 + slack))[:, None]
-                    again.upper[:, self.window.allowed] /= self.window.unit
-                    self._put(found, near, self._ask(again, values=True, prices=True))
-                    kept[near] = found.feasible[near]
-            free = left[~kept[left]]
-            if len(free):
-                self._put(found, free, self._ask(self._some(free, batch.costs[free]), values=True, prices=True))
+        free = np.flatnonzero(~kept)
+        if len(free):
+            self._put(found, free, self._some(free, batch.costs[free]))
         return found, kept
 
-    @staticmethod
-    def _put(found: Found, places: Integers, others: Found) -> None:
-        """Answers in the places of others."""
+    def _pardon(self, found: Found, costs: Vector, granted: Vector) -> None:
+        """What is missed by a solver's tolerance is kept: it is granted what is missing.
+
+        Left to itself it would be far too cheap: where the floors do not hold, all that is dear to serve goes unserved.
+        """
+        left = np.flatnonzero(~found.feasible)
+        if not len(left):
+            return
+        least = self._ask(self._some(left), values=True)
+        short = least.values[:, self.window.below] > VIOLATION * self.window.asked(self.which[left])
+        is_strict, most = np.isnan(granted[left]), np.fmax(least.objective, granted[left])
+        is_near = np.where(is_strict, ~short.any(axis=1), most <= granted[left] * (1.0 + VIOLATION))
+        near, most = left[is_near], most[is_near]
+        for slack in (SLACK, 100 * SLACK):
+            again = ~found.feasible[near]
+            if again.any():
+                batch = self._some(near[again], costs[near[again]])
+                batch.upper[:, self.window.allowed] = (most[again] * (1.0 + slack) / self.window.unit)[:, None]
+                self._put(found, near[again], batch)
+
+    def _put(self, found: Found, places: Integers, batch: Batch) -> None:
+        """The answers to a batch in the places of others."""
+        answers = self._ask(batch, values=True, prices=True)
         for name in ("objective", "values", "prices", "reduced", "feasible"):
-            getattr(found, name)[places] = getattr(others, name)
+            getattr(found, name)[places] = getattr(answers, name)
 
     def _some(self, chosen: Integers, costs: Vector | None = None) -> Batch:
         batch = self.batch

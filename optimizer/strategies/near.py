@@ -237,8 +237,7 @@ class Near(Rounds):
         """By number, the gap in money of the shocks that are not written out and that the plan does not survive."""
         plan = read_plan(self.instance, self.run.stage, self._values(answer))
         values = plan_values(self.instance, plan, self.responder.desk.plan)
-        checked = self.responder.gaps(values, self.clock, self.needless.union(self.written))
-        return {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}
+        return self.responder.gaps(values, self.clock, self.needless.union(self.written)).violated
 
     def _values(self, answer: Answer) -> Sequence[float]:
         assert answer.values is not None

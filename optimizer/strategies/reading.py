@@ -46,13 +46,19 @@ def swept(instance: Instance, stage: Stage, values: Sequence[float]) -> list[flo
             dust = [j for j in found.get(("", o, "size"), {}).values() if 0.0 != clean[j] <= DUST * option.max_size]
             for column in dust:
                 clean[column] = 0.0
-            # What dust could run is nothing to the solver; to an audit, 1e-10 t on no capacity are too much.
-            capacity = stage.offers.get((o, "capacity"), {}) if dust else {}
-            for path in (instance.baseline, *instance.rules.values()) if capacity else ():
-                for what in ("activity", "substituted"):
-                    for t, column in found.get((path.key, o, what), {}).items():
-                        clean[column] = min(clean[column], path.delta * capacity[t].value(clean))
+            if dust:
+                _stop(instance, stage, o, clean)
     return clean
+
+
+def _stop(instance: Instance, stage: Stage, o: str, values: list[float]) -> None:
+    """Let an option run no more than its capacity: to an audit 1e-10 t on none are too much."""
+    found, capacity = stage.found(), stage.offers.get((o, "capacity"), {})
+    for path in (instance.baseline, *instance.rules.values()):
+        for t, column in (
+            found.get((path.key, o, "activity")) or found.get((path.key, o, "substituted")) or {}
+        ).items():
+            values[column] = min(values[column], path.delta * capacity[t].value(values))
 
 
 def _build(instance: Instance, o: str, option: Sized, a: int, size: float, is_open: bool) -> Build:

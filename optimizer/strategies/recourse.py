@@ -43,6 +43,11 @@ class Gaps:
     fails: npt.NDArray[np.bool_]
     asked: int
 
+    @property
+    def violated(self) -> dict[int, float]:
+        """By number, the gap of each shock that fails; above 0 even where a shortfall costs nothing."""
+        return {int(n): max(float(self.gap[n]), 1e-300) for n in np.flatnonzero(self.fails)}
+
 
 @dataclass(frozen=True)
 class Slopes:

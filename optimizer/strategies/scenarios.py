@@ -175,7 +175,6 @@ class _Search(Rounds):
         others = everyone.difference(self.needless, self.written)
         for some in (others & self.suspects, others - self.suspects):
             if not enough or len(worst(self.instance.events, violated, enough)) < enough:
-                checked = self.responder.gaps(plan, self.clock, everyone - some)
-                violated |= {int(n): max(float(checked.gap[n]), 1e-300) for n in np.flatnonzero(checked.fails)}
+                violated |= self.responder.gaps(plan, self.clock, everyone - some).violated
         self.suspects = frozenset(violated)
         return violated

@@ -14,7 +14,10 @@ from typing import Any
 
 from optimizer.errors import CrewError
 from optimizer.solver import Clock
+from optimizer.strategies.crew import cores
 
+# Seconds above which a question is taken to be worth other processes for those like it.
+LONG = 2.0
 # After Ctrl-C, seconds in which processes may hand over the best that they have.
 GRACE = 30.0
 Desk = dict[str, Any]
@@ -27,6 +30,11 @@ class Call:
 
     work: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
+
+
+def seats(jobs: int | None, seconds: float) -> int:
+    """How many processes: what is asked for, or where that is left open all cores once a question took `seconds`."""
+    return jobs or (cores() if seconds > LONG else 1)
 
 
 class Team:

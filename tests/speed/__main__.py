@@ -40,7 +40,7 @@ from optimizer import formulation
 from optimizer.formulation import whole_stage
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Model, Settings
-from optimizer.solver.highs import _quiet
+from optimizer.solver.highs import quiet
 from optimizer.strategies.base import Step
 from optimizer.strategies.crew import Processes, hired
 from optimizer.strategies.reading import nothing, plan_values
@@ -148,7 +148,7 @@ def _plain(instance: so.Instance, chosen: Sequence[Shock]) -> Timed:
     cost = formulation.cost(stage, instance, chosen)
     problem.setObjective(pulp.lpSum_vars_coefs([(columns[j], value) for j, value in cost.terms.items()]))
     written = time.perf_counter()
-    with _quiet():
+    with quiet():
         problem.solve(pulp.HiGHS(msg=False, gapRel=SETTINGS.gap))
     now = time.perf_counter()
     return Timed(now - began, now - written, now - written, pulp.value(problem.objective) + cost.constant)

@@ -46,9 +46,9 @@ def test_a_shock_by_hand() -> None:
 
 @pytest.mark.parametrize(("size", "granted"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
 def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float) -> None:
-    # Half of 100 t has to be served; going short costs 10, a tonne from the plant 40. Of 50 t a
-    # hundred-millionth is missing: it still is 50 · 40 + 50 · 10, not the 100 · 10 of leaving the floor alone.
-    # So with the 10 t that a granted gap of 100 lets go: 40 · 40 + 60 · 10.
+    # Half of 100 t has to be served; going short costs 10, a tonne from the plant 40. Of 50 t a hundred-millionth is
+    # missing: it still is 50 · 40 + 50 · 10, not the 100 · 10 of leaving the floor alone. So with the 10 t that a
+    # granted gap of 100 lets go: 40 · 40 + 60 · 10.
     instance = so.read(
         {
             "horizon": {"start": 2026, "end": 2026, "step": "year"},
@@ -64,18 +64,13 @@ def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float)
             },
         }
     )
-    responder, (horizon,) = Responder(instance), [instance.horizon]
-    plan = Plan((Build("plant", "refining", 0, 2026, horizon.label(0), size, opened=False),))
-    found = responder.slopes(
-        np.array(plan_values(instance, plan)), Clock(), "slopes of costs", np.zeros(1, dtype=np.intp), np.ones(1),
-        granted=np.array([granted]),
-    )  # fmt: skip
-    served = round(size)
-    assert found.cost[0] == pytest.approx(served * 40 + (100 - served) * 10)
-    assert not found.fails[0]
-    assert responder.costs(responder.best(plan_values(instance, plan), Clock(), {"embargo": granted}))[0] == (
-        pytest.approx(found.cost[0])
-    )
+    plan = Plan((Build("plant", "refining", 0, 2026, instance.horizon.label(0), size, opened=False),))
+    responder, values = Responder(instance), np.array(plan_values(instance, plan))
+    one = np.zeros(1, dtype=np.intp), np.ones(1)
+    found = responder.slopes(values, Clock(), "slopes of costs", *one, granted=np.array([granted]))
+    kept = round(size) * 40 + (100 - round(size)) * 10
+    assert (found.cost[0], found.fails[0]) == (pytest.approx(kept), False)
+    assert responder.costs(responder.best(values, Clock(), {"embargo": granted})) == pytest.approx([kept])
     # A cut is never above the truth: a larger plant serves no more than it has to, at the same cost.
     assert found.slope[0][responder.desk.plan.found()["", "plant", "size"][0]] <= 1e-6
 
