@@ -55,10 +55,9 @@ def _stop(instance: Instance, stage: Stage, o: str, values: list[float]) -> None
     """Let an option run no more than its capacity: to an audit 1e-10 t on none are too much."""
     found, capacity = stage.found(), stage.offers.get((o, "capacity"), {})
     for path in (instance.baseline, *instance.rules.values()):
-        for t, column in (
-            found.get((path.key, o, "activity")) or found.get((path.key, o, "substituted")) or {}
-        ).items():
-            values[column] = min(values[column], path.delta * capacity[t].value(values))
+        for what in ("activity", "substituted"):
+            for t, column in found.get((path.key, o, what), {}).items():
+                values[column] = min(values[column], path.delta * capacity[t].value(values))
 
 
 def _build(instance: Instance, o: str, option: Sized, a: int, size: float, is_open: bool) -> Build:
