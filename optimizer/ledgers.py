@@ -13,7 +13,7 @@ production  path, commodity, region, kind, period   t                   activiti
 below       path, segment, period                   t, below its floor  network
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from optimizer.errors import StageError
@@ -63,6 +63,17 @@ class Ledgers:
         self.horizon = horizon
         self.names = names
         self._books: dict[str, dict[Key, Expression]] = {ledger: {} for ledger in LEDGERS}
+        self._parts: dict[str, Container[str | int]] = {
+            "commodity": names.commodity,
+            "process": names.process,
+            "segment": names.segment,
+            "path": names.path,
+            "period": horizon.periods,
+            "year": horizon.years,
+            "moment": range(len(horizon.periods) + 1),
+            "region": _TEXTS,
+            "kind": _TEXTS,
+        }
 
     def book(self, ledger: str, *key: str | int, amount: Expression | Number, times: Number = 1.0) -> None:
         """Add `times · amount` to an account of a ledger; nothing where `times` is 0.
@@ -70,34 +81,45 @@ class Ledgers:
         Raises:
             StageError: no such ledger, or a key that does not belong there.
         """
+        accounts = self._books.get(ledger, {})
+        if key not in accounts:
+            self._check(ledger, key)
         if is_nothing(times):
-            self._checked(ledger, key)
             return
-        account = self._books[ledger].get(key) if ledger in self._books else None
+        account = accounts.get(key)
         if account is None:
-            account = self._books[self._checked(ledger, key)].setdefault(key, Expression())
+            account = accounts[key] = Expression()
         account.add(amount, times)
 
     def booked(self, ledger: str, *key: str | int) -> Expression:
         """What stands in an account so far; 0 where nothing was booked."""
-        return self._books[self._checked(ledger, key)].get(key, Expression())
+        account = self._books.get(ledger, {}).get(key)
+        if account is None:
+            self._check(ledger, key)
+            return Expression()
+        return account
 
     def accounts(self, ledger: str) -> Mapping[Key, Expression]:
         """All accounts of a ledger, by key."""
-        return self._books[self._checked(ledger, None)]
+        self._check(ledger)
+        return self._books[ledger]
 
-    def _checked(self, ledger: str, key: Key | None) -> str:
+    def _check(self, ledger: str, key: Key | None = None) -> None:
         shape = LEDGERS.get(ledger)
         if shape is None:
             raise StageError(f'there is no ledger "{ledger}"')
         if key is not None and (len(key) != len(shape) or not all(map(self._belongs, shape, key))):
             raise StageError(f"{key} is no key of {ledger}, which wants ({', '.join(shape)})")
-        return ledger
 
     def _belongs(self, part: str, value: str | int) -> bool:
-        if part in ("commodity", "process", "segment", "path"):
-            return value in getattr(self.names, part)
-        if part in ("period", "moment", "year"):
-            axis = {"period": self.horizon.periods, "year": self.horizon.years}
-            return value in axis.get(part, range(len(self.horizon.periods) + 1))
+        return value in self._parts[part]
+
+
+class _Texts:
+    """Any text at all."""
+
+    def __contains__(self, value: object) -> bool:
         return isinstance(value, str)
+
+
+_TEXTS = _Texts()

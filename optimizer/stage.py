@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pulp
@@ -31,21 +31,20 @@ LONGEST = 240
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
 
 
-@dataclass(frozen=True)
-class Mark:
-    """Whose row or column it is: the path (empty for the plan), owner, what, and period or index."""
+class Mark(NamedTuple):
+    """Whose row or column it is: the path (empty for the plan), owner, what, and which of them, by period or number."""
 
     path: str
     owner: str
     what: str
-    index: str
+    which: str
 
     def __str__(self) -> str:
         head = f"{self.path}/" if self.path else ""
-        return f"{head}{self.owner}.{self.what}.{self.index}" if self.index else f"{head}{self.owner}.{self.what}"
+        return f"{head}{self.owner}.{self.what}.{self.which}" if self.which else f"{head}{self.owner}.{self.what}"
 
 
-@dataclass
+@dataclass(slots=True)
 class Column:
     """A decision of period `t`: its bounds in its own unit, and whether it is integer.
 
@@ -61,7 +60,7 @@ class Column:
     given: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class Row:
     """A restriction ``terms sense right``, in its own unit; `t` is its period where it has one."""
 
@@ -150,8 +149,8 @@ class Stage(Ledgers):
         self.columns.append(Column(Mark(self._path, "never", str(len(self.columns)), ""), "1", 0.0, 0.0, False, 0))
         return len(self.columns) - 1
 
-    def _mark(self, sort: str, owner: str, what: str, index: str) -> Mark:
-        mark = Mark(self._path, owner, what, index)
+    def _mark(self, sort: str, owner: str, what: str, which: str) -> Mark:
+        mark = Mark(self._path, owner, what, which)
         if (sort, mark) in self._used:
             raise StageError(f"the {sort} {mark} is written twice")
         self._used.add((sort, mark))

@@ -55,8 +55,7 @@ def _row(instance: Instance, row: Row, price: float) -> Iterator[Found]:
     owner, what = row.mark.owner, row.mark.what
     name = _name(instance, owner)
     if what == "floor" and row.t is not None:
-        shock = next(event for event in instance.events if event.name == row.mark.path)
-        asked = instance.path(shock).demanded(owner, row.t)
+        asked = instance.path(instance.event(row.mark.path)).demanded(owner, row.t)
         yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * asked
     elif what == "budget":
         yield "the budget", "1 % more", POINT * row.right

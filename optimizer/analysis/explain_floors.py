@@ -22,7 +22,6 @@ from optimizer.plan import Plan
 from optimizer.shocks import Shock
 from optimizer.stage import Stage
 from optimizer.strategies.choice import worst
-from optimizer.strategies.crew import Serial
 from optimizer.strategies.question import Question
 from optimizer.strategies.reading import plan_values, read_plan
 from optimizer.strategies.recourse import Responder
@@ -82,7 +81,7 @@ def highest_scaling(instance: Instance, asker: Asker, first: Sequence[str]) -> S
 
 def _violated(scaled: Instance, plan: Plan, asker: Asker, written: Sequence[int]) -> dict[int, float]:
     """By number, the gaps of the shocks that a plan does not survive and that are not written out."""
-    responder = Responder(scaled, Serial(scaled))
+    responder = Responder(scaled)
     checked = responder.gaps(plan_values(scaled, plan, responder.desk.plan), asker.clock, written)
     responder.close()
     return checked.violated

@@ -241,6 +241,9 @@ def _calm(instance: Instance, settings: Settings, clock: Clock, solved: Solved, 
     """Total cost without shocks and rules about surviving, and the options that are bought even so."""
     if not instance.events and not instance.rules:
         return solved.cost, _bought(plan)
+    if solved.calm is not None:
+        cost, plan = solved.calm
+        return cost, _bought(plan)
     if clock.is_over:
         return None, ()
     calm = instance.at_peace()

@@ -54,14 +54,17 @@ def survey(instance: Instance, responder: Responder, replies: Iterable[Reply]) -
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
     made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
+    by_length: dict[int, list[Reply]] = {}
     for reply in replies:
-        path = responder.path(len(instance.events[reply.events[0]].periods))
-        which = responder.places[reply.events]
+        by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
+    for length, some in by_length.items():
+        path, events = instance.shared(length), np.concatenate([reply.events for reply in some])
+        which, unserved = responder.places[events], np.concatenate([reply.unserved for reply in some])
         for i, d in enumerate(instance.demands):
             asked, floors = _table(path.demand[d], which), _table(path.floor[d], which)
-            part = _weighed(np.maximum(reply.unserved[:, i], 0.0), asked, floors)
+            part = _weighed(np.maximum(unserved[:, i], 0.0), asked, floors)
             for name, array in made.items():
-                array[reply.events, i] = part[name]
+                array[events, i] = part[name]
     costs = np.array([demand.shortage_cost for demand in instance.demands.values()])
     return Survey(**made, gap=made["below"] * costs)
 

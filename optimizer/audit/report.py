@@ -14,7 +14,7 @@ from optimizer.plan import Array
 TOLERANCE = 1e-6
 # Of one kind of row, so many disagreements are named; the others are counted.
 MOST = 100
-# A row has a name; an array of rows has one for each index.
+# A row has a name, or some other words; an array of rows has them for each index.
 Name = str | Callable[..., str]
 Number = float | Array | Sequence[float]
 PARTS = (
@@ -75,23 +75,24 @@ class Report:
             off = np.abs(np.subtract(left, right))
         self._note(row, "is not", off, (left, right, *terms), grain)
 
-    def holds(self, row: Name, what: str, holds: bool | npt.NDArray[np.bool_]) -> None:
-        """Check something that is true or false."""
+    def holds(self, row: Name, what: Name, holds: bool | npt.NDArray[np.bool_]) -> None:
+        """Check something that is true or false; `what` says what it is where it is not true."""
         held = np.asarray(holds)
         self.rows += held.size
         if not held.all():
-            self._say(~held, lambda index: f"{_name(row, index)}: {what}")
+            self._say(~held, lambda index: f"{_name(row, index)}: {_name(what, index)}")
 
     def _note(self, row: Name, words: str, off: Array, terms: Sequence[Number], grain: Number) -> None:
         with np.errstate(all="ignore"):
-            largest = reduce(np.maximum, (np.abs(term) for term in terms), np.asarray(grain))
-            off, largest, left, right = np.broadcast_arrays(off, largest, terms[0], terms[1])
-            # What is no number is never right.
+            largest = reduce(np.maximum, map(np.abs, terms), np.asarray(grain))
             relative = np.where(largest == 0, 0.0, off / largest)
-            relative = np.where(np.isfinite(relative), relative, np.inf)
+        # What is no number is never right.
+        relative[~np.isfinite(relative)] = np.inf
         self.rows += relative.size
-        self.worst = max(self.worst, float(relative.max(initial=0.0)))
-        if (relative > TOLERANCE).any():
+        worst = float(relative.max(initial=0.0))
+        self.worst = max(self.worst, worst)
+        if worst > TOLERANCE:
+            off, left, right, _ = np.broadcast_arrays(off, terms[0], terms[1], relative)
             self._say(
                 relative > TOLERANCE,
                 lambda at: (

@@ -142,17 +142,23 @@ class Verdicts(PathRows):
         dearest = max((demand.shortage_cost for demand in self.instance.demands.values()), default=0.0)
         grain = max(1e-6, self.grain * dearest)
         self.report.equal(lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, grain=grain)
-        for outcome, is_failed in zip(outcomes, fails.tolist(), strict=True):
-            self._labels(outcome, is_failed)
+        self._labels(outcomes, fails)
         self._expected([self.events[name] for name in names], cost)
 
-    def _labels(self, outcome: Outcome, is_failed: bool) -> None:
-        """One shock's verdict, window and probability."""
-        shock = self.events[outcome.name]
-        self.report.holds(outcome.name, f"it is said to survive: {outcome.survives}", outcome.survives != is_failed)
-        window = (self.labels[shock.periods[0]], self.labels[shock.periods[-1]])
-        self.report.holds(outcome.name, "its window is another", (outcome.first, outcome.last) == window)
-        self.report.equal(f"{outcome.name}.probability", outcome.probability, shock.probability, grain=1e-12)
+    def _labels(self, outcomes: Sequence[Outcome], fails: npt.NDArray[np.bool_]) -> None:
+        """What is said of some shocks' verdicts, windows and probabilities."""
+
+        def name(s: int) -> str:
+            return outcomes[s].name
+
+        shocks = [self.events[outcome.name] for outcome in outcomes]
+        windows = [(self.labels[shock.periods[0]], self.labels[shock.periods[-1]]) for shock in shocks]
+        survives = np.array([outcome.survives for outcome in outcomes], dtype=bool)
+        fits = np.array([(o.first, o.last) == window for o, window in zip(outcomes, windows, strict=True)], dtype=bool)
+        said, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
+        self.report.holds(name, lambda s: f"it is said to survive: {outcomes[s].survives}", survives != fails)
+        self.report.holds(name, "its window is another", fits)
+        self.report.equal(lambda s: f"{name(s)}.probability", said, likely, grain=1e-12)
 
     def _expected(self, shocks: Sequence[Shock], cost: Array) -> None:
         """What shocks cost above the baseline, by their probability."""
@@ -238,7 +244,8 @@ class Verdicts(PathRows):
         for outcome in self.lines:
             gaps = [service.gap for service in outcome.segments.values()]
             self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, grain=1e-6)
-            self._labels(outcome, any(service.below_floor > 0 for service in outcome.segments.values()))
+        fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in self.lines]
+        self._labels(self.lines, np.array(fails, dtype=bool))
         self._expected([self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines]))
         for d in self.instance.demands:
             said = [(self.events[each.name], each.segments[d]) for each in self.lines if d in each.segments]

@@ -11,7 +11,7 @@ from optimizer.activity import Activity
 from optimizer.adversaries import AdversarySpec, Attack, entry_name
 from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
-from optimizer.instance.paths import alone, calm, steady
+from optimizer.instance.paths import alone, calm, steady, together
 from optimizer.instance.ranging import RangeSpec, still, uncertain
 from optimizer.instance.uncertain import Uncertain, found, moved, there
 from optimizer.levers import Lever, Option, Producing
@@ -136,6 +136,14 @@ class Instance(Described):
         drawn = (event for name, spec in self.ensembles.items() for event in samples(name, spec, self.horizon))
         return (*listed, *drawn)
 
+    def event(self, name: str) -> Shock:
+        """The shock of a name."""
+        return self._named[name]
+
+    @cached_property
+    def _named(self) -> Mapping[str, Shock]:
+        return {event.name: event for event in self.events}
+
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
         """Existing processes and producing options, by name: what a cut can strike."""
@@ -157,6 +165,12 @@ class Instance(Described):
             self._paths[shock.name] = alone(self, shock)
         return self._paths[shock.name]
 
+    def shared(self, length: int) -> Path:
+        """The path that all shocks share whose windows are so long, in their order."""
+        if length not in self._shared:
+            self._shared[length] = together(self, [shock for shock in self.events if len(shock.periods) == length])
+        return self._shared[length]
+
     @cached_property
     def rules(self) -> Mapping[str, Path]:
         """A path for each rule about time to survive and each year that it holds in, named ``<rule>@<year>``."""
@@ -172,6 +186,10 @@ class Instance(Described):
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
+        return {}
+
+    @cached_property
+    def _shared(self) -> dict[int, Path]:
         return {}
 
     def to_dict(self) -> dict[str, Any]:
@@ -283,8 +301,8 @@ class Instance(Described):
         if copy.ranges:
             left = still(copy.model_dump(mode="json", by_alias=True), copy.ranges)
             copy = copy.model_copy(update={"ranges": left})
-        for cached in ("events", "activities", "baseline", "rules", "_paths"):
-            copy.__dict__.pop(cached, None)
+        for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
+            copy.__dict__.pop(name, None)
         return copy
 
 

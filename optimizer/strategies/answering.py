@@ -7,6 +7,7 @@ order, finds the same numbers.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -133,6 +134,11 @@ class Desk:
         self._kept: dict[int, tuple[Window, Warm]] = {}
         self._started: tuple[tuple[int, str, bytes] | None, Basis | None] = (None, None)
 
+    @cached_property
+    def slices(self) -> list[Slice]:
+        """The instance's shocks in batches."""
+        return batches(self.instance)
+
     def window(self, length: int) -> Window:
         """The window of a length, written at its first use."""
         return self._pair(length)[0]
@@ -140,7 +146,7 @@ class Desk:
     def _pair(self, length: int) -> tuple[Window, Warm]:
         if length not in self._kept:
             shocks = [self.instance.events[n] for n in self._numbers[length]]
-            window = Window(self.instance, shocks, self.plan, self.offers)
+            window = Window(self.instance, shocks, self.plan, self.offers, self.instance.shared(length))
             self._kept[length] = window, Warm(window.skeleton)
         return self._kept[length]
 

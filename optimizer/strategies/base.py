@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from optimizer.instance.schema import Instance
+from optimizer.plan import Plan
 from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.stage import Stage
 
@@ -68,6 +69,8 @@ class Solved:
         priced: prices of cost, or of gap where floors fail; None where the time ran out.
         history: every step.
         notes: what the user should know.
+        calm: what the cheapest plan costs without shocks and rules about surviving, and that plan; None where the
+            search did not come by it.
     """
 
     status: Literal["optimal", "stopped", "infeasible"]
@@ -80,6 +83,7 @@ class Solved:
     priced: Priced | None = None
     history: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    calm: tuple[float, Plan] | None = None
 
 
 class Strategy(Protocol):

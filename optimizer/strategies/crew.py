@@ -1,7 +1,7 @@
-"""Who answers for the shocks: this process, other processes, or a Dask cluster. The answers are the same.
+"""Who answers for the shocks: this process, others beside it, or a Dask cluster. The answers are the same.
 
-A worker keeps a desk (`answering.Desk`) for the instance and gets jobs only. Batches go to the same worker every time,
-so that it writes each programme once. A worker that dies is replaced, and asked again.
+Everybody keeps a desk (`answering.Desk`) for the instance and gets jobs only. A batch goes to the same desk every time,
+so that each programme is written once. A worker that dies is replaced, and asked again.
 """
 
 import hashlib
@@ -10,12 +10,15 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
-from optimizer.strategies.answering import Desk, Job, Reply
+from optimizer.strategies.answering import Desk, Job, Reply, Slice
 
 ATTEMPTS = 3
 # Below so many shocks one process is done before others have started.
@@ -23,7 +26,13 @@ FEW = 400
 
 
 class Crew(Protocol):
-    """Answers jobs, in their order."""
+    """Answers jobs, in their order.
+
+    Attributes:
+        desk: that of this process.
+    """
+
+    desk: Desk
 
     def ask(self, jobs: Sequence[Job]) -> list[Reply]:
         """The replies.
@@ -41,8 +50,8 @@ class Crew(Protocol):
 class Serial:
     """This process."""
 
-    def __init__(self, instance: Instance, desk: Desk | None = None) -> None:
-        self.desk = desk or Desk(instance)
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
 
     def ask(self, jobs: Sequence[Job]) -> list[Reply]:
         """The replies."""
@@ -56,9 +65,12 @@ class Serial:
 _DESKS: dict[str, Desk] = {}
 
 
-def _sit(key: str, packed: bytes) -> None:
+def _sit(key: str, packed: bytes, lengths: Iterable[int] = ()) -> None:
+    """Make room for an instance, and write what shocks of some lengths will be asked for."""
     if key not in _DESKS:
         _DESKS[key] = Desk(pickle.loads(packed))
+    for length in lengths:
+        _DESKS[key].window(length)
 
 
 def _start() -> None:
@@ -84,70 +96,109 @@ def _packed(instance: Instance) -> tuple[str, bytes]:
 
 
 class Processes:
-    """Processes on this machine, one for each core unless told otherwise."""
+    """This process and others beside it, as many together as there are cores unless told otherwise.
+
+    Who has answered all that is on its own desk takes what others have not begun: a process needs a second to start.
+    """
 
     def __init__(self, instance: Instance, size: int) -> None:
-        self.size = size
+        self.desk = Desk(instance)
         self._key, self._packed = _packed(instance)
-        self._pools: list[Any] = [self._hired() for _ in range(size)]
+        self._seats = _shared_out(self.desk.slices, size)
+        self._pools: dict[int, Any] = {seat: self._hired(seat) for seat in range(1, size)}
 
-    def _hired(self) -> Any:
+    def _hired(self, seat: int) -> Any:
         """A pool of one: its worker keeps its batches, and if it dies the others live on.
 
         It comes to its desk while we go on; what an initializer is given, and an instance is large, we would wait for.
         """
         from loky import ProcessPoolExecutor
 
+        slices = zip(self.desk.slices, self._seats, strict=True)
+        lengths = tuple(dict.fromkeys(part.length for part, own in slices if own == seat))
         pool = ProcessPoolExecutor(max_workers=1, initializer=_start)
-        pool.submit(_sit, self._key, self._packed)
+        pool.submit(_sit, self._key, self._packed, lengths)
         return pool
 
     @property
     def pids(self) -> list[int]:
-        """The workers' process numbers."""
-        return [pool.submit(os.getpid).result() for pool in self._pools]
+        """The numbers of the other processes."""
+        return [pool.submit(os.getpid).result() for pool in self._pools.values()]
 
     def ask(self, jobs: Sequence[Job]) -> list[Reply]:
         """The replies."""
-        from loky import BrokenProcessPool
-
-        shares = [[job for job in jobs if job.batch % self.size == i] for i in range(self.size)]
         replies: dict[int, Reply] = {}
         for attempt in range(1, ATTEMPTS + 1):
-            waiting = [(i, share, self._given(i, share)) for i, share in enumerate(shares) if share]
-            for i, share, future in waiting:
-                try:
-                    replies |= {job.batch: reply for job, reply in zip(share, future.result(), strict=True)}
-                    shares[i] = []
-                except BrokenProcessPool as error:
-                    if attempt == ATTEMPTS:
-                        raise CrewError(f"a worker process died {ATTEMPTS} times ({error})") from error
-                    self._pools[i].shutdown(wait=False, kill_workers=True)
-                    self._pools[i] = self._hired()
-            if not any(shares):
+            left = [job for job in jobs if job.batch not in replies]
+            given = deque(_Given(job, *self._handed(job)) for job in left if self._seats[job.batch] > 0)
+            for job in left:
+                if self._seats[job.batch] == 0:
+                    replies[job.batch] = self.desk.answer(job)
+            # Whoever was replaced has to show that it answers: a machine that kills its workers is no place to go on.
+            broken = self._gather(given, replies, is_shared=attempt == 1)
+            if not broken:
                 break
+            if attempt == ATTEMPTS:
+                raise CrewError(f"a worker process died {ATTEMPTS} times")
+            for seat in broken:
+                self._pools[seat].shutdown(wait=False, kill_workers=True)
+                self._pools[seat] = self._hired(seat)
         return [replies[job.batch] for job in jobs]
 
-    def _given(self, i: int, share: Sequence[Job]) -> Any:
-        """A share in the hands of a worker; of a new one, where the old one died since it was last asked."""
+    def _gather(self, given: "deque[_Given]", replies: dict[int, Reply], *, is_shared: bool) -> set[int]:
+        """Wait for what is in other hands, or take what nobody has begun; the seats whose workers died."""
         from loky import BrokenProcessPool
 
+        broken = set[int]()
+        while given:
+            if is_shared and given[-1].future.cancel():
+                job = given.pop().job
+                replies[job.batch] = self.desk.answer(job)
+                continue
+            first = given.popleft()
+            try:
+                (replies[first.job.batch],) = first.future.result()
+            except BrokenProcessPool:
+                broken.add(first.seat)
+        return broken
+
+    def _handed(self, job: Job) -> tuple[int, Any]:
+        """The seat and the future of a job in a worker's hands; a new one's, where the old died since it was asked."""
+        from loky import BrokenProcessPool
+
+        seat = self._seats[job.batch]
         try:
-            return self._pools[i].submit(_answer, self._key, None, share)
+            return seat, self._pools[seat].submit(_answer, self._key, None, [job])
         except BrokenProcessPool:
-            self._pools[i] = self._hired()
-            return self._pools[i].submit(_answer, self._key, None, share)
+            self._pools[seat] = self._hired(seat)
+            return seat, self._pools[seat].submit(_answer, self._key, None, [job])
 
     def close(self) -> None:
-        """Let the workers go."""
-        for pool in self._pools:
+        """Let the others go."""
+        for pool in self._pools.values():
             pool.shutdown(wait=False, kill_workers=True)
+
+
+class _Given(NamedTuple):
+    """A job that another process is to answer."""
+
+    job: Job
+    seat: int
+    future: Any
+
+
+def _shared_out(slices: Sequence[Slice], size: int) -> list[int]:
+    """By batch the seat that it belongs to, 0 … size − 1: equal work, and few window lengths to a seat."""
+    work = np.array([float(part.length * len(part.events)) for part in slices])
+    middles = np.cumsum(work) - 0.5 * work
+    return [int(middle) for middle in size * middles / max(1.0, work.sum())]
 
 
 class Cluster:
     """The workers of a Dask cluster that is already running."""
 
     def __init__(self, instance: Instance, address: str) -> None:
+        self.desk = Desk(instance)
         try:
             from distributed import Client
         except ImportError:

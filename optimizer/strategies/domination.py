@@ -7,7 +7,9 @@ scaling it with the demand) is an answer to this one. Leverage and partnerships 
 give back of a cut never exceeds the capacity that was there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +29,7 @@ def dominators(instance: Instance) -> npt.NDArray[np.intp]:
     by_start: dict[int, list[int]] = {}
     for number, shock in enumerate(instance.events):
         by_start.setdefault(shock.periods.start, []).append(number)
-    rows = badness(instance, instance.events)
+    rows = badness(instance, instance.events, instance.shared)
     for some in by_start.values():
         numbers, worse = np.array(some, dtype=np.intp), compared(rows[some])
         result[numbers] = np.where(worse < 0, -1, numbers[worse])
@@ -49,34 +51,51 @@ def compared(rows: Vector) -> npt.NDArray[np.intp]:
     return result
 
 
-def badness(instance: Instance, shocks: Sequence[Shock]) -> Vector:
+def badness(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int], Path] | None = None) -> Vector:
     """One row a shock, comparable where the start is the same: more is worse in every column, 0 after the window.
 
-    Of shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs.
+    Of shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`
+    gives the path of those that last so long, where it is at hand.
     """
-    longest = max((len(shock.periods) for shock in shocks), default=0)
-    names = sorted(instance.activities)
-    width = longest * (2 * len(names) + 2 * len(instance.demands)) + len(instance.options) + 1
-    result = np.zeros((len(shocks), width))
-    for length in {len(shock.periods) for shock in shocks}:
+    said, parts = _Said.by(shocks), []
+    for length in sorted({len(shock.periods) for shock in shocks}):
         numbers = [n for n, shock in enumerate(shocks) if len(shock.periods) == length]
-        path = together(instance, [shocks[n] for n in numbers])
-        result[numbers] = _rows(instance, path, names, len(numbers), longest)
-    return result[:, np.ptp(result, axis=0) > 0] if len(result) else result
+        path = shared(length) if shared else together(instance, [shocks[n] for n in numbers])
+        parts.append((numbers, _columns(instance, path, said)))
+    names = sorted({name for _, columns in parts for name in columns})
+    result = np.zeros((len(shocks), len(names)))
+    for numbers, columns in parts:
+        for at, name in enumerate(names):
+            if name in columns:
+                result[numbers, at] = columns[name]
+    return result
 
 
-def _rows(instance: Instance, path: Path, names: Sequence[str], size: int, longest: int) -> Vector:
-    columns = [np.full(size, float(len(path.periods)))]
-    after = [np.zeros(size)] * (longest - len(path.periods))
-    for name in names:
-        lost = [path.lost(name, t) for t in path.periods]
-        unrestrained = [np.where(path.deliberate, path.mishap(name, t), path.cut(name, t)) for t in path.periods]
-        for profile in (lost, unrestrained):
-            columns += [np.broadcast_to(number, size) for number in profile] + after
-    for d in instance.demands:
-        for numbers in (path.demand[d], path.floor[d]):
-            columns += [np.broadcast_to(number, size) for number in numbers] + after
-    for o, option in instance.options.items():
-        reliability = path.reliability.get(o, getattr(option, "reliability", 0.0))
-        columns.append(np.broadcast_to(-np.asarray(reliability), size))
-    return np.array(columns).T
+@dataclass(frozen=True)
+class _Said:
+    """What any of the shocks speaks of; in all else those of one start are alike."""
+
+    demand: frozenset[str]
+    survival: frozenset[str]
+    reliability: frozenset[str]
+
+    @classmethod
+    def by(cls, shocks: Iterable[Shock]) -> "_Said":
+        specs = list({id(shock.spec): shock.spec for shock in shocks}.values())
+        return cls(*(frozenset(name for spec in specs for name in getattr(spec, part.name)) for part in fields(cls)))
+
+
+def _columns(instance: Instance, path: Path, said: _Said) -> dict[tuple[str, str, int], Any]:
+    """By what it is about, of whom, and period of the window: a number, or one for each shock."""
+    result: dict[tuple[str, str, int], Any] = {("length", "", 0): float(len(path.periods))}
+    for name in {*path.severity, *path.accident}:
+        for t in path.periods:
+            result["lost", name, t] = path.lost(name, t)
+            result["unrestrained", name, t] = np.where(path.deliberate, path.mishap(name, t), path.cut(name, t))
+    for t in path.periods:
+        result |= {("demand", d, t): path.demanded(d, t) for d in said.demand}
+        result |= {("floor", d, t): path.floor_at(d, t) for d in said.survival}
+    for o in said.reliability:
+        usual = getattr(instance.options[o], "reliability", 0.0)
+        result["reliability", o, 0] = -np.asarray(path.reliability.get(o, usual))
+    return result

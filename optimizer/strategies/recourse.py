@@ -11,12 +11,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.instance.paths import together
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows, ManyFlows
-from optimizer.shocks import Path
 from optimizer.solver import Basis, Clock, Vector
-from optimizer.strategies.answering import Desk, Job, Reply, Task, batches
+from optimizer.strategies.answering import Desk, Job, Reply, Task
 from optimizer.strategies.crew import Crew, Serial
 from optimizer.strategies.domination import dominators
 from optimizer.strategies.reading import nothing, plan_values
@@ -78,18 +76,17 @@ class Responder:
         crew: who does the work; this process where it is left out.
 
     Attributes:
-        places: by shock, its place among all shocks with windows as long, the order of `path`'s numbers.
+        places: by shock, its place among all shocks with windows as long: where its numbers stand in `Instance.shared`.
     """
 
     def __init__(self, instance: Instance, crew: Crew | None = None) -> None:
         self.instance = instance
-        self.desk = Desk(instance)
-        self.crew: Crew = crew or Serial(instance, self.desk)
-        self.slices = batches(instance)
+        self.crew: Crew = crew or Serial(Desk(instance))
+        self.desk = self.crew.desk
+        self.slices = self.desk.slices
         self._bases: dict[tuple[int, Task], Basis] = {}
         self._dominators: Integers | None = None
         self._idle: tuple[Reply, ...] | None = None
-        self._paths: dict[int, Path] = {}
         self.places = _places(instance)
 
     @property
@@ -255,18 +252,11 @@ class Responder:
     def alone(self) -> None:
         """Go on in this process, after the crew failed."""
         self.crew.close()
-        self.crew = Serial(self.instance, self.desk)
+        self.crew = Serial(self.desk)
 
     def close(self) -> None:
         """Let the crew go."""
         self.crew.close()
-
-    def path(self, length: int) -> Path:
-        """The path shared by the shocks of a window length."""
-        if length not in self._paths:
-            shocks = [shock for shock in self.instance.events if len(shock.periods) == length]
-            self._paths[length] = together(self.instance, shocks)
-        return self._paths[length]
 
     def _wanted(self, needless: Iterable[int]) -> npt.NDArray[np.bool_]:
         wanted = np.ones(len(self.instance.events), dtype=bool)

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -111,6 +112,7 @@ class Run:
 
     def relaxed(self) -> Answer:
         """The least cost with all floors kept, without integers."""
+        self.unfix()
         self.keep_floors()
         self.minimise("cost")
         return self.model.solve(relaxed=True)
@@ -132,16 +134,21 @@ class Run:
     def ask(self, phase: str, cutoff: float = math.inf) -> Answer:
         """Solve with integers, telling every step; what is not cheaper than a cutoff is not looked for."""
 
-        def hear(best: float, bound: float) -> None:
-            step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
-            self.history.append(step)
-            self.listener(step)
-
-        hear(math.inf, -math.inf)
-        answer = self.model.solve(listener=hear, cutoff=cutoff)
+        self.tell(phase, math.inf, -math.inf)
+        answer = self.model.solve(listener=partial(self.tell, phase), cutoff=cutoff)
         if answer.values is not None:
-            hear(answer.objective, answer.bound)
+            self.tell(phase, answer.objective, answer.bound)
         return answer
+
+    def tell(self, phase: str, best: float, bound: float) -> None:
+        """Keep a step of the search with integers, and pass it on."""
+        step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
+        self.history.append(step)
+        self.listener(step)
+
+    def proven(self, best: Answer, bound: float) -> Solved:
+        """A plan that keeps all floors, with whole numbers, and a bound that is near enough."""
+        return self._finish(replace(best, status="optimal", bound=bound), 0.0, 0.0, None)
 
     def least_gap(self) -> Solved:
         """Floors cannot all be kept: least gap first, then least cost with that gap held."""

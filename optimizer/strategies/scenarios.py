@@ -1,13 +1,16 @@
 """Few shocks bind: solve with those only, check all the others against the plan, add the worst, repeat.
 
-    relaxation   integers dropped, from no shock at all until no shock is violated
-    integers     the same with integers, from the shocks that the relaxation needed
+    relaxation   integers dropped, from no shock at all until no shock is violated; the first shocks to be written out
+                 are those that are worst where nothing is built
+    integers     the same with integers, from the shocks that the relaxation needed: by a few branches (`branching`)
+                 where these suffice
 
 The optimum is that of the whole model: with fewer shocks the model is a relaxation, so its bound is a bound, and a plan
 that every other shock survives is feasible for all. Where the floors cannot all be kept, or shocks have probabilities,
 every shock counts, and cuts take over.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +21,7 @@ from optimizer.instance.schema import Instance
 from optimizer.plan import Plan
 from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.base import Listener, Solved
+from optimizer.strategies.branching import Branching
 from optimizer.strategies.choice import worst
 from optimizer.strategies.cuts import FEW, Cuts
 from optimizer.strategies.question import LEAST_COST, Question
@@ -72,6 +76,7 @@ class _Search(Rounds):
 
     question = LEAST_COST
     plan: Plan | None = None
+    calm: tuple[float, Plan] | None = None
     # The shocks that were violated when they were last asked: the next to be asked.
     suspects = frozenset[int]()
 
@@ -90,10 +95,13 @@ class _Search(Rounds):
         self.run = self._run()
         if self.phase not in ("", "relaxation", "integers"):
             return self._least_gap()
-        if self.phase != "integers" and not self._relaxation():
+        if not self.phase and not self.written:
+            self._begin()
+        loose = self.run.relaxed() if self.phase == "integers" else self._relaxation()
+        if loose is None or loose.status == "infeasible":
             return self.run.fall_back() if self.clock.is_over else self._least_gap()
+        solved = self._by_branches(loose, self.question.name) or self._without_the_idle(loose)
         while True:
-            solved = self.run.kept()
             if solved is None or solved.status == "infeasible":
                 return self._least_gap()
             if solved.values is None or (solved.status == "stopped" and self.clock.is_over):
@@ -103,26 +111,52 @@ class _Search(Rounds):
             self.note("integers", solved.cost, solved.bound, violated)
             self.best = solved
             if not violated:
-                return replace(solved, history=tuple(self.history))
+                return replace(solved, calm=self.calm, history=tuple(self.history))
             self.plan, self.run.start = plan, solved.values[self.run.model.integers]
             self._write_out(worst(self.instance.events, violated, 2 * self.add))
             self._save("integers")
+            solved = self._by_branches(self.run.relaxed(), self.question.name) or self.run.kept()
 
-    def _relaxation(self) -> bool:
-        """Whether the relaxation keeps all floors; then the shocks that it needed stay written out."""
+    def _begin(self) -> None:
+        """Without any shock; then with those that are worst where nothing is built, as little is at first."""
+        answer = self.run.relaxed()
+        if self.question.is_usual and not self.instance.rules:
+            calm = self._by_branches(answer, None)
+            if calm is not None and calm.values is not None:
+                self.calm = calm.cost, read_plan(self.instance, calm.stage, calm.values.tolist())
+        self.run.start = None
+        violated = self.responder.idle(self.clock).violated
+        self.note("relaxation", answer.objective, answer.bound, violated)
+        if violated:
+            self._write_out(worst(self.instance.events, violated, self.add))
+            self._save("relaxation")
+
+    def _relaxation(self) -> Answer | None:
+        """The relaxation with the shocks that it needs; None where it cannot keep all floors, or the time is over."""
         while not self.clock.is_over:
             answer = self.run.relaxed()
             if answer.values is None:
-                return False
+                return None
             violated = self._violated(answer.values, self.add)
             self.note("relaxation", answer.objective, answer.bound, violated)
             if not violated:
-                self._drop_the_idle(answer)
                 self._save("integers")
-                return True
+                return answer
             self._write_out(worst(self.instance.events, violated, self.add))
             self._save("relaxation")
-        return False
+        return None
+
+    def _by_branches(self, loose: Answer, phase: str | None) -> Solved | None:
+        """The plan that the relaxation leads to, if a few branches prove it; else the search begins with it."""
+        if loose.values is None:
+            return None
+        branching = Branching(self.run, loose, phase)
+        if branching.best is None:
+            return None
+        if branching.bound > -math.inf:
+            return self.run.proven(branching.best, branching.bound)
+        self.run.start = branching.integers
+        return None
 
     def _save(self, phase: str) -> None:
         self.save(phase, {"suspects": sorted(self.suspects)}, {})
@@ -138,20 +172,21 @@ class _Search(Rounds):
             run.start = np.array(integers_of(self.instance, self.plan, run.stage.columns))
         return run
 
-    def _drop_the_idle(self, answer: Answer) -> None:
-        """Forget the shocks whose rows have no price, if they are many: integers are easier to prove without them.
+    def _without_the_idle(self, loose: Answer) -> Solved | None:
+        """The integers without the shocks whose rows have no price, if they are many: that is easier to prove.
 
         One that has a probability counts even so, for what it costs.
         """
-        if answer.prices is None:
-            return
-        rows = zip(self.run.stage.rows, answer.prices, strict=True)
-        busy = {row.mark.path for row, price in rows if abs(price) > IDLE}
-        likely = {event.name for event in self.instance.events if event.probability > 0}
-        needed = [number for number in self.written if self.instance.events[number].name in busy | likely]
-        if len(needed) < MOSTLY * len(self.written):
-            self.written = needed
-            self.run = self._run()
+        if loose.prices is not None:
+            rows = zip(self.run.stage.rows, loose.prices, strict=True)
+            busy = {row.mark.path for row, price in rows if abs(price) > IDLE}
+            likely = {event.name for event in self.instance.events if event.probability > 0}
+            needed = [number for number in self.written if self.instance.events[number].name in busy | likely]
+            if len(needed) < MOSTLY * len(self.written):
+                start, self.written = self.run.start, needed
+                self.run = self._run()
+                self.run.start = start
+        return self.run.kept()
 
     def _least_gap(self) -> Solved:
         if not self.question.is_usual:

@@ -21,7 +21,7 @@ from optimizer.expression import Expression, total
 from optimizer.formulation import gaps, hold, recourse_stage
 from optimizer.instance.paths import MANY, together
 from optimizer.instance.schema import Instance
-from optimizer.shocks import Shock
+from optimizer.shocks import Path, Shock
 from optimizer.solver import Batch, Vector
 from optimizer.stage import Column, Row, Stage
 
@@ -99,17 +99,23 @@ def _layout(stage: Stage) -> Layout:
 class Window:
     """The shocks of one window length.
 
-    Attributes:
+    Args:
+        instance, plan, offers: the instance, its `plan_stage`, and what that offers.
         shocks: in the order of the instance.
+        path: what they share, where it is at hand.
+
+    Attributes:
         columns: of the programme, by (path, owner, what); then by offset in the window.
         skeleton: the programme for a solver, with the largest right-hand sides.
         going_short: what each column costs where only what is unserved does, at its shortage cost.
     """
 
-    def __init__(self, instance: Instance, shocks: Sequence[Shock], plan: Stage, offers: Offers) -> None:
+    def __init__(
+        self, instance: Instance, shocks: Sequence[Shock], plan: Stage, offers: Offers, path: Path | None = None
+    ) -> None:
         self.instance, self.shocks, self.offers = instance, tuple(shocks), offers
         self.starts = np.array([shock.periods.start for shock in shocks])
-        self.path = together(instance, shocks)
+        self.path = path or together(instance, shocks)
         stage = recourse_stage(instance, self.path, plan)
         shortfall = total(gaps(stage, instance).values())
         self.unit = hold(stage, MANY, shortfall).unit

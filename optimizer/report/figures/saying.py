@@ -107,7 +107,7 @@ def survived(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple
 
 
 def _title(instance: Instance, name: str) -> str:
-    return next(in_full(event) for event in instance.events if event.name == name)
+    return in_full(instance.event(name))
 
 
 def _grouped(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:

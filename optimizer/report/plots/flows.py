@@ -55,7 +55,7 @@ def sankey(book: Book, key: str, *, end: bool) -> Sheeted:
 
 
 def _shock(book: Book, key: str) -> str:
-    return next(in_full(event) for event in book.instance.events if event.name == key)
+    return in_full(book.instance.event(key))
 
 
 class _Bands:

@@ -1,0 +1,124 @@
+"""Rounding and branches: by hand, and against the solver's own integer programme."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.solver import Clock, Settings
+from optimizer.strategies import branching
+from optimizer.strategies.base import Step
+from optimizer.strategies.branching import Branching
+from optimizer.strategies.run import Run
+from optimizer.strategies.scenarios import Scenarios
+from optimizer.strategies.whole import Whole
+from tests.strategies import instances
+
+
+def country(fixed_cost: float) -> so.Instance:
+    """60 t are to be had in 2027 without imports: in store at 3 USD/t, or from a plant at 1 USD/t and a fixed cost."""
+    return so.read(
+        {
+            "horizon": {"start": 2026, "end": 2027, "step": "year"},
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.6, "shortage_cost": 1000}},
+            "options": {
+                "plant": {
+                    "kind": "ally",
+                    "region": "friend",
+                    "output": {"magnet": 1},
+                    "capex": 1,
+                    "fixed_cost": fixed_cost,
+                    "max_size": 100,
+                },
+                "reserve": {"kind": "stockpile", "commodity": "magnet", "price": 3},
+            },
+            "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+        }
+    )
+
+
+def branched(instance: so.Instance, gap: float, steps: list[Step] | None = None) -> Branching:
+    run = Run(instance, instance.events, Settings(gap=gap), Clock(), (steps if steps is not None else []).append)
+    loose = run.relaxed()
+    assert loose.status == "optimal"
+    return Branching(run, loose, "cost")
+
+
+def test_what_the_relaxation_rounds_to_is_proven_by_its_branches() -> None:
+    # Relaxed, 0.6 of the plant: 60 + 0.6 · 100 = 120. Whole, 160; without it 3 · 60 = 180.
+    steps: list[Step] = []
+    found = branched(country(100), 1e-7, steps)
+    assert found.best is not None
+    assert found.best.objective == pytest.approx(160)
+    assert found.bound == pytest.approx(160)
+    assert found.integers.tolist() == [1, 1]
+    assert [(step.best, step.bound) for step in steps] == [
+        (math.inf, pytest.approx(120)),
+        (pytest.approx(160), pytest.approx(120)),
+        (pytest.approx(160), pytest.approx(160)),
+    ]
+
+
+def test_a_branch_may_lead_to_a_cheaper_plan() -> None:
+    # Relaxed 60 + 0.6 · 150 = 150, which rounds to 210; the store alone costs 180.
+    found = branched(country(150), 1e-7)
+    assert found.best is not None
+    assert (found.best.objective, found.bound) == (pytest.approx(180), pytest.approx(180))
+    assert found.integers.tolist() == [0, 0]
+
+
+def test_no_branch_is_asked_where_the_gap_is_wide_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branching, "MOST", 0)
+    found = branched(country(150), 0.5)
+    assert found.best is not None
+    # Another plan would have to cost less than half of 210, and none costs less than 150.
+    assert (found.best.objective, found.bound) == (pytest.approx(210), pytest.approx(150))
+
+
+@pytest.mark.parametrize(("fixed_cost", "cost"), [(100, 160), (150, 180)])
+def test_where_branches_do_not_suffice_the_solver_is_asked(
+    fixed_cost: float, cost: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(branching, "MOST", 0)
+    instance, steps = country(fixed_cost), list[Step]()
+    assert branched(instance, 1e-7).bound == -math.inf
+    found = Scenarios().run(instance, Settings(gap=1e-7), Clock(), steps.append)
+    assert found.cost == pytest.approx(cost)
+    assert found.status == "optimal"
+    # The solver begins anew, and knows nothing at first.
+    assert any(step.phase == "cost" and step.bound == -math.inf for step in steps)
+
+
+def test_without_shocks_the_search_comes_by_the_price_of_peace() -> None:
+    found = Scenarios().run(country(100), Settings(), Clock(), lambda step: None)
+    assert found.calm is not None
+    cost, plan = found.calm
+    assert cost == pytest.approx(0)
+    assert not plan.builds
+    assert so.solve(country(100), settings=Settings(strategy="scenarios")).price_of_survival == pytest.approx(160)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(instances(), st.sampled_from([0.0, 0.02]))
+def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: float) -> None:
+    instance = so.read(data)
+    run = Run(instance, instance.events, Settings(gap=gap), Clock(), lambda step: None)
+    loose = run.relaxed()
+    assume(loose.values is not None)
+    found = Branching(run, loose)
+    least = Whole().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    if found.best is not None:
+        assert least.gap == 0
+        assert found.best.objective >= least.cost * (1 - 1e-6) - 1e-6
+    if found.bound > -math.inf:
+        assert found.best is not None
+        assert found.bound <= least.cost * (1 + 1e-6) + 1e-6
+        assert found.best.objective <= least.cost * (1 + gap + 1e-6) + 1e-6
+    # Its integers are free again.
+    again = run.relaxed()
+    assert again.objective == pytest.approx(loose.objective, rel=1e-6, abs=1e-6)
