@@ -120,6 +120,8 @@ class _Search(Rounds):
     def _begin(self) -> None:
         """Without any shock; then with those that are worst where nothing is built, as little is at first."""
         answer = self.run.relaxed()
+        if answer.values is None:
+            return
         if self.question.is_usual and not self.instance.rules:
             calm = self._by_branches(answer, None)
             if calm is not None and calm.values is not None:

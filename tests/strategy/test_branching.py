@@ -106,6 +106,9 @@ def test_without_shocks_the_search_comes_by_the_price_of_peace() -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(instances(), st.sampled_from([0.0, 0.02]))
 def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: float) -> None:
+    for option in data["options"].values():
+        if "output" in option:
+            option.setdefault("fixed_cost", 50.0)
     instance = so.read(data)
     run = Run(instance, instance.events, Settings(gap=gap), Clock(), lambda step: None)
     loose = run.relaxed()
