@@ -13,6 +13,8 @@ from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
 from optimizer.units import si
 
+# Further from the least than this share, a proof says nothing.
+FAR = 0.5
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 
 
@@ -106,6 +108,8 @@ def proof(result: Result) -> str:
         return "(not proven: no bound is known)"
     if result.mip_gap <= 1e-9:
         return "(proven least)"
+    if result.mip_gap > FAR:
+        return "(not proven to be near the least)"
     return f"(proven within {100 * max(result.mip_gap, 1e-8):.2g} % of the least)"
 
 

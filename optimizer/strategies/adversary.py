@@ -114,6 +114,7 @@ class _Search:
         sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
         self.grain = 1e-9 * max(1.0, *sizes)
         self.run = self._defender()
+        self.loose: Answer | None = None
 
     def solved(self) -> Solved:
         """Floors kept at least cost; the least gap where that cannot be."""
@@ -133,7 +134,7 @@ class _Search:
     def _kept(self) -> Solved | None:
         """None where no plan keeps them all."""
         if not self._relaxed():
-            return self.run.fall_back() if self.clock.is_over else None
+            return self._stopped(self.run.given_up(self.loose)) if self.clock.is_over else None
         while True:
             solved = self.run.kept()
             if solved is None or solved.status == "infeasible":
@@ -154,6 +155,7 @@ class _Search:
             answer = self.run.relaxed()
             if answer.values is None:
                 return False
+            self.loose = answer
             own, struck = self._hurting(answer.values)
             self._note("relaxation", answer.objective, answer.bound, own, struck)
             if not own and not struck:

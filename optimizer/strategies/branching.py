@@ -14,12 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optimizer.solver import Answer, Vector
-from optimizer.strategies.run import Run
+from optimizer.strategies.run import WHOLE, Run
 
 # So many branches are asked, and no more.
 MOST = 12
-# An integer nearer to a whole number than this is whole.
-WHOLE = 1e-6
 # Two costs nearer to each other than this share of them are one.
 SAME = 1e-9
 
@@ -116,12 +114,7 @@ class Branching:
         return int(np.argmax(open_)) if open_.max(initial=0.0) > WHOLE else None
 
     def _round(self, values: Vector) -> None:
-        """Take the plan with the nearest whole numbers, or where that leaves too little the next larger ones."""
-        integers = self.model.integers
-        for whole in (np.round(values[integers]), np.ceil(values[integers] - WHOLE)):
-            self.model.bound(integers, whole, whole)
-            answer = self.run.untimed()
-            if answer.values is not None:
-                if self.best is None or answer.objective < self.best.objective:
-                    self.best = answer
-                return
+        """Take the plan that this is rounded to, where it is cheaper than the best."""
+        answer = self.run.rounded(values)
+        if answer is not None and (self.best is None or answer.objective < self.best.objective):
+            self.best = answer

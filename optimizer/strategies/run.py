@@ -29,6 +29,8 @@ from optimizer.strategies.question import LEAST_COST, Question
 from optimizer.strategies.reading import DUST
 
 HELD = 1e-7
+# An integer nearer to a whole number than this is whole.
+WHOLE = 1e-6
 Aim = Literal["cost", "gap"]
 
 
@@ -146,9 +148,30 @@ class Run:
         self.history.append(step)
         self.listener(step)
 
-    def proven(self, best: Answer, bound: float) -> Solved:
-        """A plan that keeps all floors, with whole numbers, and a bound that is near enough."""
-        return self._finish(replace(best, status="optimal", bound=bound), 0.0, 0.0, None)
+    def rounded(self, values: Vector) -> Answer | None:
+        """The best with the nearest whole numbers, or where they leave too little with the next larger ones.
+
+        The integers stay fixed. They are the first columns' alone: a stage that has grown since will do.
+        """
+        integers = self.model.integers
+        for whole in (np.round(values[integers]), np.ceil(values[integers] - WHOLE)):
+            self.model.bound(integers, whole, whole)
+            answer = self.untimed()
+            if answer.values is not None:
+                return answer
+        return None
+
+    def given_up(self, loose: Answer | None) -> Solved:
+        """The time ran out before the integers: the plan that a relaxation rounds to, or nothing at all."""
+        best = None if loose is None or loose.values is None else self.rounded(loose.values)
+        if best is not None and loose is not None:
+            return self.made(best, "stopped", loose.objective)
+        self.unfix()
+        return self.fall_back()
+
+    def made(self, best: Answer, status: Literal["optimal", "stopped"], bound: float) -> Solved:
+        """A plan that keeps all floors, with whole numbers, as what was found."""
+        return self._finish(replace(best, status=status, bound=bound), 0.0, 0.0, None)
 
     def least_gap(self) -> Solved:
         """Floors cannot all be kept: least gap first, then least cost with that gap held."""

@@ -77,6 +77,8 @@ class _Search(Rounds):
     question = LEAST_COST
     plan: Plan | None = None
     calm: tuple[float, Plan] | None = None
+    # The last relaxation.
+    loose: Answer | None = None
     # The shocks that were violated when they were last asked: the next to be asked.
     suspects = frozenset[int]()
 
@@ -99,7 +101,7 @@ class _Search(Rounds):
             self._begin()
         loose = self.run.relaxed() if self.phase == "integers" else self._relaxation()
         if loose is None or loose.status == "infeasible":
-            return self.run.fall_back() if self.clock.is_over else self._least_gap()
+            return self._stopped(self.run.given_up(self.loose)) if self.clock.is_over else self._least_gap()
         solved = self._by_branches(loose, self.question.name) or self._without_the_idle(loose)
         while True:
             if solved is None or solved.status == "infeasible":
@@ -122,6 +124,7 @@ class _Search(Rounds):
         answer = self.run.relaxed()
         if answer.values is None:
             return
+        self.loose = answer
         if self.question.is_usual and not self.instance.rules:
             calm = self._by_branches(answer, None)
             if calm is not None and calm.values is not None:
@@ -139,6 +142,7 @@ class _Search(Rounds):
             answer = self.run.relaxed()
             if answer.values is None:
                 return None
+            self.loose = answer
             violated = self._violated(answer.values, self.add)
             self.note("relaxation", answer.objective, answer.bound, violated)
             if not violated:
@@ -156,7 +160,7 @@ class _Search(Rounds):
         if branching.best is None:
             return None
         if branching.bound > -math.inf:
-            return self.run.proven(branching.best, branching.bound)
+            return self.run.made(branching.best, "optimal", branching.bound)
         self.run.start = branching.integers
         return None
 
@@ -200,7 +204,7 @@ class _Search(Rounds):
         """The time ran out: the plan is only known to survive the shocks that are written out."""
         left = len(self.instance.events) - len(self.written)
         note = f"Stopped while {left} shocks were not yet part of the search; the table shows how they fare."
-        return replace(solved, history=tuple(self.history), notes=(*solved.notes, note))
+        return replace(solved, calm=self.calm, history=tuple(self.history), notes=(*solved.notes, note))
 
     def _violated(self, plan: Sequence[float] | Vector, enough: int = 0) -> dict[int, float]:
         """By number, the gap in money of the shocks that are not written out and that the plan does not survive.

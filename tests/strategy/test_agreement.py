@@ -46,9 +46,9 @@ def test_the_answers_of_the_cases_are_reached(name: str, strategy: Strategy) -> 
     assert found.gap == pytest.approx(answer["survival_gap"], rel=1e-6)
 
 
-def test_rounds_hold_few_shocks_and_are_told() -> None:
-    # Forty starts of one embargo. The floor is the same in all of them, so a reserve for one serves them all.
-    instance = so.read(
+def forty_starts() -> so.Instance:
+    """Forty starts of one embargo. The floor is the same in all of them, so a reserve for one serves them all."""
+    return so.read(
         {
             "horizon": {"start": 2026, "end": 2036, "step": "quarter"},
             "commodities": {"magnet": {}},
@@ -64,8 +64,11 @@ def test_rounds_hold_few_shocks_and_are_told() -> None:
             },
         }
     )
+
+
+def test_rounds_hold_few_shocks_and_are_told() -> None:
     steps: list[Step] = []
-    found = Scenarios().run(instance, EXACT, Clock(), steps.append)
+    found = Scenarios().run(forty_starts(), EXACT, Clock(), steps.append)
     # 80 t a year, in store by the end of 2026: 4000; baseline 11 * 1000.
     assert found.cost == pytest.approx(15000)
     rounds = [step for step in steps if step.round]
@@ -92,6 +95,18 @@ def test_time_that_runs_out_between_rounds_is_said() -> None:
 
     found = Scenarios().run(instance, EXACT, clock, stop)
     assert found.status == "stopped"
+
+
+def test_time_that_runs_out_leaves_the_plan_that_the_last_relaxation_leads_to() -> None:
+    clock = Clock()
+
+    def stop(step: Step) -> None:
+        clock.interrupted = clock.interrupted or step.round == 1
+
+    found = Scenarios().run(forty_starts(), EXACT, clock, stop)
+    # Four starts are written out by then, and a reserve for one serves them all; nothing costs less than the baseline.
+    assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(15000), pytest.approx(11000))
+    assert any("36 shocks were not yet part" in note for note in found.notes)
 
 
 def test_a_plan_that_was_stopped_tells_the_gap_of_every_shock() -> None:

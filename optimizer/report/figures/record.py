@@ -46,7 +46,7 @@ def _proof(result: Result) -> str:
     bound = "" if result.bound is None else f"; no plan costs less than {si(result.bound, result.money, 5)}"
     if result.survival_gap > 0 and result.gap_bound is not None:
         bound += f"; none leaves a gap smaller than {si(result.gap_bound, result.money, 5)}"
-    return f"within {100 * result.mip_gap:.2g} % of the least{bound}"
+    return f"within {100 * result.mip_gap:.3g} % of the least{bound}"
 
 
 def _audited(audit: Mapping[str, Any]) -> str:
