@@ -3,11 +3,12 @@
     plain / scenarios    time to write the whole model and to solve it with HiGHS as PuLP passes it, nothing but the gap
                          set, against that of scenario generation in all; the same shocks, the same optimum
     whole / scenarios    the same of `--strategy whole`, which has our scales, tolerances and settings
-    rest / integers      all but the last integer programme (relaxations, checks, reading back, audit) against it
-    rest / plain         the same against that programme, its shocks alone, solved as in the first line
+    integers / last      the last integers, by rounding and branches where they suffice, against the integer programme of
+                         the shocks that bind, solved as in the first line
+    rest / last          all else (loading, building, relaxations, checks, reading back, audit) against that programme
     peak memory          of this process and those that it hired, without the whole model
     growth               time against that of the line before, divided by the growth in shocks; 1 is linear
-    outside / solver     all that is not the solver's own time against the solver's
+    outside / solver     all that is not the solver's own time against the solver's, where one process does all
     passes               where every shock counts: how often all were asked until the relaxation was known to 1e-4
     all / relaxation     time to the plan with integers, proven to the gap, against that of the relaxation
     stress               wall seconds of 10,000 sampled shocks against a plan, on all cores
@@ -42,7 +43,7 @@ from optimizer.shocks import Shock
 from optimizer.solver import Clock, Model, Settings
 from optimizer.solver.highs import quiet
 from optimizer.strategies.base import Step
-from optimizer.strategies.crew import Processes, hired
+from optimizer.strategies.crew import FEW, Processes, hired
 from optimizer.strategies.reading import nothing, plan_values
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.scenarios import Scenarios
@@ -82,8 +83,8 @@ def main() -> None:
 
 
 def _scenarios(most: int, most_whole: int) -> Iterator[str]:
-    yield "         plain /     whole /     rest /     rest /   outside /"
-    yield "shocks   scenarios   scenarios   integers   plain      solver      growth   peak memory"
+    yield "         plain /     whole /     integers /   rest /   outside /"
+    yield "shocks   scenarios   scenarios   last         last     solver      growth   peak memory"
     before: tuple[int, float] | None = None
     for shocks in (50, 100, 300, 1000, 3000, 10_000):
         if shocks > most:
@@ -99,9 +100,10 @@ def _scenarios(most: int, most_whole: int) -> Iterator[str]:
         last = _apart(_plain, instance, _binding(instance)).integers
         growth = "–" if before is None else f"{few.total / before[1] / (shocks / before[0]):.2f}"
         before = (shocks, few.total)
+        outside = "–" if shocks >= FEW else f"{(few.total - few.solver) / few.solver:.2f}"
         yield (
-            f"{shocks:6,d} {plain:>11s} {whole:>11s} {rest / few.integers:10.2f} {rest / last:10.2f} "
-            f"{(few.total - few.solver) / few.solver:11.2f} {growth:>11s} {peak:10.2f} GB"
+            f"{shocks:6,d} {plain:>11s} {whole:>11s} {few.integers / last:12.2f} {rest / last:8.2f} "
+            f"{outside:>11s} {growth:>11s} {peak:10.2f} GB"
         )
 
 
@@ -113,7 +115,7 @@ def _apart(work: Callable[..., Timed], *arguments: Any) -> Timed:
 
 
 def _solved(shocks: int, strategy: Any) -> Timed:
-    """One solve with its parts; the last integer programme is what lies between its first and its last step."""
+    """One solve with its parts; the last integers are what lies between their first and their last step."""
     instance = so.read(national(SEED, shocks=shocks))
     began, times = time.perf_counter(), list[float]()
 
