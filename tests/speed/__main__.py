@@ -3,8 +3,8 @@
     plain / scenarios    time to write the whole model and to solve it with HiGHS as PuLP passes it, nothing but the gap
                          set, against that of scenario generation in all; the same shocks, the same optimum
     whole / scenarios    the same of `--strategy whole`, which has our scales, tolerances and settings
-    integers / last      the last integers, by rounding and branches where they suffice, against the integer programme of
-                         the shocks that bind, solved as in the first line
+    integers / last      the last integers, by rounding and branches where these suffice, against the integer programme
+                         of the shocks that bind, solved as in the first line
     rest / last          all else (loading, building, relaxations, checks, reading back, audit) against that programme
     peak memory          of this process and those that it hired, without the whole model
     growth               time against that of the line before, divided by the growth in shocks; 1 is linear
