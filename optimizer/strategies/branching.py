@@ -34,7 +34,7 @@ class Branching:
     """The plan that a relaxation leads to.
 
     Args:
-        run: whose model is asked; its integers are free before and after.
+        run: whose model is asked; its integers are free before and after. What it starts from, if anything, counts too.
         loose: the relaxation's answer.
         phase: what the steps are called in the history; None where they are nobody's concern.
 
@@ -50,7 +50,8 @@ class Branching:
         self._by = [list(columns.values()) for (path, _, what), columns in found.items() if what == "by" and not path]
         assert loose.values is not None
         self._tell(loose.objective)
-        self._round(loose.values)
+        self._take(run.started())
+        self._take(run.rounded(loose.values))
         self._tell(loose.objective)
         self.bound = self._branched(Branch(answer=loose)) if self.best is not None else -math.inf
         self._tell(max(self.bound, loose.objective))
@@ -84,11 +85,11 @@ class Branching:
             asked += branch.answer is None
             if answer.status == "infeasible":
                 continue
-            if answer.values is None or asked > MOST:
+            if answer.status != "optimal" or answer.values is None or asked > MOST:
                 return -math.inf
             undecided = self._undecided(answer.values, branch.decided)
             if answer.objective < self._cutoff and undecided is None:
-                self._round(answer.values)
+                self._take(self.run.rounded(answer.values))
             if answer.objective >= self._cutoff:
                 bound = min(bound, answer.objective)
             elif undecided is None:
@@ -113,8 +114,7 @@ class Branching:
         open_[list(decided)] = 0.0
         return int(np.argmax(open_)) if open_.max(initial=0.0) > WHOLE else None
 
-    def _round(self, values: Vector) -> None:
-        """Take the plan that this is rounded to, where it is cheaper than the best."""
-        answer = self.run.rounded(values)
+    def _take(self, answer: Answer | None) -> None:
+        """A plan with whole numbers, where it is cheaper than the best."""
         if answer is not None and (self.best is None or answer.objective < self.best.objective):
             self.best = answer

@@ -12,7 +12,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from optimizer.instance.schema import Instance
 from optimizer.strategies.answering import Desk, Job, Reply, Slice
 
 ATTEMPTS = 3
+# Jobs in a worker's hands: the one that it answers, and the next.
+AHEAD = 2
 # Below so many shocks one process is done before others have started.
 FEW = 400
 
@@ -130,12 +132,14 @@ class Processes:
         replies: dict[int, Reply] = {}
         for attempt in range(1, ATTEMPTS + 1):
             left = [job for job in jobs if job.batch not in replies]
-            given = deque(_Given(job, *self._handed(job)) for job in left if self._seats[job.batch] > 0)
-            for job in left:
-                if self._seats[job.batch] == 0:
-                    replies[job.batch] = self.desk.answer(job)
+            own = deque(job for job in left if self._seats[job.batch] == 0)
+            lines = [_Line(self, seat, [job for job in left if self._seats[job.batch] == seat]) for seat in self._pools]
             # Whoever was replaced has to show that it answers: a machine that kills its workers is no place to go on.
-            broken = self._gather(given, replies, is_shared=attempt == 1)
+            while job := own.popleft() if own else _left_over(lines) if attempt == 1 else None:
+                for line in lines:
+                    line.hand_out(replies)
+                replies[job.batch] = self.desk.answer(job)
+            broken = [line.seat for line in lines if not line.gather(replies)]
             if not broken:
                 break
             if attempt == ATTEMPTS:
@@ -145,33 +149,15 @@ class Processes:
                 self._pools[seat] = self._hired(seat)
         return [replies[job.batch] for job in jobs]
 
-    def _gather(self, given: "deque[_Given]", replies: dict[int, Reply], *, is_shared: bool) -> set[int]:
-        """Wait for what is in other hands, or take what nobody has begun; the seats whose workers died."""
+    def given(self, seat: int, job: Job) -> Any:
+        """A job in a worker's hands; of a new one, where the old one died since it was last asked."""
         from loky import BrokenProcessPool
 
-        broken = set[int]()
-        while given:
-            if is_shared and given[-1].future.cancel():
-                job = given.pop().job
-                replies[job.batch] = self.desk.answer(job)
-                continue
-            first = given.popleft()
-            try:
-                (replies[first.job.batch],) = first.future.result()
-            except BrokenProcessPool:
-                broken.add(first.seat)
-        return broken
-
-    def _handed(self, job: Job) -> tuple[int, Any]:
-        """The seat and the future of a job in a worker's hands; a new one's, where the old died since it was asked."""
-        from loky import BrokenProcessPool
-
-        seat = self._seats[job.batch]
         try:
-            return seat, self._pools[seat].submit(_answer, self._key, None, [job])
+            return self._pools[seat].submit(_answer, self._key, None, [job])
         except BrokenProcessPool:
             self._pools[seat] = self._hired(seat)
-            return seat, self._pools[seat].submit(_answer, self._key, None, [job])
+            return self._pools[seat].submit(_answer, self._key, None, [job])
 
     def close(self) -> None:
         """Let the others go."""
@@ -179,12 +165,44 @@ class Processes:
             pool.shutdown(wait=False, kill_workers=True)
 
 
-class _Given(NamedTuple):
-    """A job that another process is to answer."""
+class _Line:
+    """What a worker is to answer. It is handed a job or two at a time: what waits may be taken by somebody else."""
 
-    job: Job
-    seat: int
-    future: Any
+    def __init__(self, crew: Processes, seat: int, jobs: Iterable[Job]) -> None:
+        self.crew, self.seat, self.waiting = crew, seat, deque(jobs)
+        self._given: deque[tuple[Job, Any]] = deque()
+        self._is_broken = False
+        self.hand_out({})
+
+    def hand_out(self, replies: dict[int, Reply]) -> None:
+        """Take what has come back, and hand out as much."""
+        while self._given and self._given[0][1].done():
+            self._take(replies)
+        while self.waiting and len(self._given) < AHEAD and not self._is_broken:
+            job = self.waiting.popleft()
+            self._given.append((job, self.crew.given(self.seat, job)))
+
+    def gather(self, replies: dict[int, Reply]) -> bool:
+        """Wait for all of it; False where the worker died over it."""
+        while self._given:
+            self._take(replies)
+            self.hand_out(replies)
+        return not self._is_broken
+
+    def _take(self, replies: dict[int, Reply]) -> None:
+        from loky import BrokenProcessPool
+
+        job, future = self._given.popleft()
+        try:
+            (replies[job.batch],) = future.result()
+        except BrokenProcessPool:
+            self._is_broken = True
+
+
+def _left_over(lines: Iterable[_Line]) -> Job | None:
+    """The last job of the longest line that nobody has begun."""
+    longest = max(lines, key=lambda line: len(line.waiting), default=None)
+    return longest.waiting.pop() if longest is not None and longest.waiting else None
 
 
 def _shared_out(slices: Sequence[Slice], size: int) -> list[int]:

@@ -123,7 +123,7 @@ class Run:
         """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
         self.keep_floors()
         self.minimise("cost")
-        at_hand = self._started()
+        at_hand = self.started()
         answer = self._better_than(at_hand, self.question.name)
         if answer.status == "infeasible" and not self.below:
             return Solved("infeasible", self.stage, history=tuple(self.history))
@@ -163,6 +163,8 @@ class Run:
 
     def given_up(self, loose: Answer | None) -> Solved:
         """The time ran out before the integers: the plan that a relaxation rounds to, or nothing at all."""
+        self.keep_floors()
+        self.minimise("cost")
         best = None if loose is None or loose.values is None else self.rounded(loose.values)
         if best is not None and loose is not None:
             return self.made(best, "stopped", loose.objective)
@@ -204,7 +206,7 @@ class Run:
                 return replace(answer, bound=-math.inf)
         return None
 
-    def _started(self) -> Answer | None:
+    def started(self) -> Answer | None:
         """The best with the integers to start from, if there are any and they fit."""
         if self.start is None or not len(self.model.integers):
             return None

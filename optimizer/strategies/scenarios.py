@@ -89,7 +89,7 @@ class _Search(Rounds):
             return self._solved()
         except CrewError as error:
             self.responder.alone()
-            return self.ended_by(error, self.best or self.run.kept() or self.run.fall_back())
+            return self.ended_by(error, self._checked(self.best or self.run.kept() or self.run.fall_back()))
 
     def _solved(self) -> Solved:
         self.written = self.rewritten() or self.written
@@ -126,10 +126,11 @@ class _Search(Rounds):
             return
         self.loose = answer
         if self.question.is_usual and not self.instance.rules:
+            start, self.run.start = self.run.start, None
             calm = self._by_branches(answer, None)
-            if calm is not None and calm.values is not None:
+            if calm is not None and calm.values is not None and calm.status == "optimal":
                 self.calm = calm.cost, read_plan(self.instance, calm.stage, calm.values.tolist())
-        self.run.start = None
+            self.run.start = start
         violated = self.responder.idle(self.clock).violated
         self.note("relaxation", answer.objective, answer.bound, violated)
         if violated:
@@ -154,13 +155,15 @@ class _Search(Rounds):
 
     def _by_branches(self, loose: Answer, phase: str | None) -> Solved | None:
         """The plan that the relaxation leads to, if a few branches prove it; else the search begins with it."""
-        if loose.values is None:
+        if loose.status != "optimal" or loose.values is None:
             return None
         branching = Branching(self.run, loose, phase)
         if branching.best is None:
             return None
         if branching.bound > -math.inf:
             return self.run.made(branching.best, "optimal", branching.bound)
+        if self.clock.is_over:
+            return self.run.made(branching.best, "stopped", loose.objective)
         self.run.start = branching.integers
         return None
 
@@ -204,7 +207,19 @@ class _Search(Rounds):
         """The time ran out: the plan is only known to survive the shocks that are written out."""
         left = len(self.instance.events) - len(self.written)
         note = f"Stopped while {left} shocks were not yet part of the search; the table shows how they fare."
+        note = note if left else "Stopped before the proof."
+        solved = self._checked(solved)
         return replace(solved, calm=self.calm, history=tuple(self.history), notes=(*solved.notes, note))
+
+    def _checked(self, solved: Solved) -> Solved:
+        """With the gap that it leaves in all shocks, not only in those that the model holds."""
+        if solved.values is None:
+            return solved
+        plan = read_plan(self.instance, solved.stage, solved.values.tolist())
+        survived = np.flatnonzero(self.responder.idle(self.clock).gap <= 0.0).tolist()
+        gaps = self.responder.gaps(plan_values(self.instance, plan, self.responder.desk.plan), self.clock, survived)
+        left = math.fsum(gaps.violated.values())
+        return replace(solved, gap=max(solved.gap, left), gap_bound=min(solved.gap_bound, left)) if left > 0 else solved
 
     def _violated(self, plan: Sequence[float] | Vector, enough: int = 0) -> dict[int, float]:
         """By number, the gap in money of the shocks that are not written out and that the plan does not survive.

@@ -109,6 +109,43 @@ def test_time_that_runs_out_leaves_the_plan_that_the_last_relaxation_leads_to() 
     assert any("36 shocks were not yet part" in note for note in found.notes)
 
 
+def test_a_search_that_was_stopped_tells_the_gap_in_the_shocks_that_it_never_held() -> None:
+    # Stopped with the four worst of ten shocks, all of magnets: 60 t in store at 3 USD. 60 t of oxide at 900 USD are
+    # missing in each of the five others of another kind.
+    everywhere = range(2027, 2032)
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2031, "step": "year"},
+            "commodities": {"magnet": {}, "oxide": {}},
+            "processes": {
+                "magnets": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000},
+                "oxides": {"region": "far", "output": {"oxide": 1}, "capacity": 1000},
+            },
+            "demands": {
+                "cars": {"commodity": "magnet", "quantity": 100, "survival": 0.6, "shortage_cost": 1000},
+                "glass": {"commodity": "oxide", "quantity": 100, "survival": 0.6, "shortage_cost": 900},
+            },
+            "options": {
+                "store": {"kind": "stockpile", "commodity": "magnet", "price": 3},
+                "shelf": {"kind": "stockpile", "commodity": "oxide", "price": 3},
+            },
+            "shocks": {
+                f"{region}{year}": {"start": year, "months": 12, "cuts": [{"region": region, "severity": 1}]}
+                for region in ("rival", "far")
+                for year in everywhere
+            },
+        }
+    )
+    clock = Clock()
+
+    def stop(step: Step) -> None:
+        clock.interrupted = clock.interrupted or step.round == 1
+
+    found = Scenarios().run(instance, EXACT, clock, stop)
+    assert (found.status, found.cost) == ("stopped", pytest.approx(180))
+    assert (found.gap, found.gap_bound) == (pytest.approx(5 * 60 * 900), 0)
+
+
 def test_a_plan_that_was_stopped_tells_the_gap_of_every_shock() -> None:
     # Stopped at once, four of the shocks at most are written out; the gap is that of all of them all the same.
     instance = so.load(CASES / "generated" / "106.yaml")

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -70,6 +71,24 @@ def test_a_branch_may_lead_to_a_cheaper_plan() -> None:
     assert found.best is not None
     assert (found.best.objective, found.bound) == (pytest.approx(180), pytest.approx(180))
     assert found.integers.tolist() == [0, 0]
+
+
+def test_the_plan_to_start_from_counts_where_it_is_cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The relaxation rounds to 210, and no branch is asked; that the store costs 180 is known.
+    monkeypatch.setattr(branching, "MOST", 0)
+    instance = country(150)
+    run = Run(instance, instance.events, Settings(gap=1e-7), Clock(), lambda step: None)
+    run.start = np.zeros(2)
+    found = Branching(run, run.relaxed())
+    assert found.best is not None
+    assert (found.best.objective, found.bound) == (pytest.approx(180), -math.inf)
+
+
+def test_what_is_given_up_keeps_the_floors_also_in_a_model_that_was_never_asked() -> None:
+    instance = country(100)
+    first, second = (Run(instance, instance.events, Settings(), Clock(), lambda step: None) for _ in range(2))
+    found = second.given_up(first.relaxed())
+    assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(160), pytest.approx(120))
 
 
 def test_no_branch_is_asked_where_the_gap_is_wide_enough(monkeypatch: pytest.MonkeyPatch) -> None:
