@@ -86,13 +86,12 @@ def hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ..
 def alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[Alone]:
     """The least outlay for each of some shocks alone; of no name at all, for none to come."""
     free, exact = instance.with_budget(None), replace(settings, gap=min(settings.gap, EXACT))
-    writer, events = formulation.Writer(free), {event.name: event for event in free.events}
-    found: list[Alone] = []
+    writer, found = formulation.Writer(free), list[Alone]()
     with _clock(desk, settings) as clock:
         for name in names:
             if clock.is_over:
                 break
-            shocks = [events[name]] if name else []
+            shocks = [free.event(name)] if name else []
             solved = Run(free, shocks, exact, clock, _listener(desk), writer, LEAST).kept()
             if solved is None or solved.status == "infeasible":
                 found.append(Alone(name, "infeasible", None, None))

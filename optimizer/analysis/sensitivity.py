@@ -27,7 +27,6 @@ from optimizer.strategies.team import Call, Team, seats
 
 Told = Callable[[str, int, int], None]
 Status = Literal["proven", "stopped", "none"]
-# Seconds of the first search above which the others run side by side.
 
 
 @dataclass(frozen=True)

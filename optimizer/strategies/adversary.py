@@ -44,7 +44,7 @@ from optimizer.strategies.defender import Defender
 from optimizer.strategies.reading import plan_values, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.run import HELD
-from optimizer.strategies.scenarios import IDLE, MOSTLY
+from optimizer.strategies.scenarios import MOSTLY
 
 # Own shocks, and attacks, that are written out in a round of the relaxation.
 ADD = 4
@@ -171,10 +171,7 @@ class _Search:
 
     def _drop_the_idle(self, answer: Answer) -> None:
         """Forget what has no price, if it is much: integers are easier to prove without it."""
-        if answer.prices is None:
-            return
-        rows = zip(self.run.stage.rows, answer.prices, strict=True)
-        busy = {row.mark.path for row, price in rows if abs(price) > IDLE}
+        busy = self.run.busy(answer)
         own = [n for n in self.own if self.instance.events[n].name in busy or self.instance.events[n].probability > 0]
         attacks = [attack for attack in self.attacks if attack.name(self.instance.horizon) in busy]
         if len(own) + len(attacks) < MOSTLY * (len(self.own) + len(self.attacks)):

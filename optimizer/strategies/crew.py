@@ -135,7 +135,7 @@ class Processes:
             own = deque(job for job in left if self._seats[job.batch] == 0)
             lines = [_Line(self, seat, [job for job in left if self._seats[job.batch] == seat]) for seat in self._pools]
             # Whoever was replaced has to show that it answers: a machine that kills its workers is no place to go on.
-            while job := own.popleft() if own else _left_over(lines) if attempt == 1 else None:
+            while job := _next(own, lines if attempt == 1 else ()):
                 for line in lines:
                     line.hand_out(replies)
                 replies[job.batch] = self.desk.answer(job)
@@ -199,8 +199,10 @@ class _Line:
             self._is_broken = True
 
 
-def _left_over(lines: Iterable[_Line]) -> Job | None:
-    """The last job of the longest line that nobody has begun."""
+def _next(own: deque[Job], lines: Iterable[_Line]) -> Job | None:
+    """The first job of our own; with none left, the last of the longest line that nobody has begun."""
+    if own:
+        return own.popleft()
     longest = max(lines, key=lambda line: len(line.waiting), default=None)
     return longest.waiting.pop() if longest is not None and longest.waiting else None
 

@@ -29,6 +29,8 @@ from optimizer.strategies.question import LEAST_COST, Question
 from optimizer.strategies.reading import DUST
 
 HELD = 1e-7
+# A price below this, in money per t, is none.
+IDLE = 1e-6
 # An integer nearer to a whole number than this is whole.
 WHOLE = 1e-6
 Aim = Literal["cost", "gap"]
@@ -148,6 +150,12 @@ class Run:
         self.history.append(step)
         self.listener(step)
 
+    def busy(self, answer: Answer) -> frozenset[str]:
+        """The paths whose rows have a price in an answer; all of them where it has none to tell."""
+        prices = np.full(len(self.stage.rows), math.inf) if answer.prices is None else answer.prices
+        rows = zip(self.stage.rows, prices, strict=True)
+        return frozenset(row.mark.path for row, price in rows if abs(price) > IDLE)
+
     def rounded(self, values: Vector) -> Answer | None:
         """The best with the nearest whole numbers, or where they leave too little with the next larger ones.
 
@@ -165,9 +173,10 @@ class Run:
         """The time ran out before the integers: the plan that a relaxation rounds to, or nothing at all."""
         self.keep_floors()
         self.minimise("cost")
-        best = None if loose is None or loose.values is None else self.rounded(loose.values)
-        if best is not None and loose is not None:
-            return self.made(best, "stopped", loose.objective)
+        if loose is not None and loose.values is not None:
+            best = self.rounded(loose.values)
+            if best is not None:
+                return self.made(best, "stopped", loose.objective)
         self.unfix()
         return self.fall_back()
 

@@ -30,8 +30,6 @@ from optimizer.strategies.recourse import Responder
 from optimizer.strategies.rounds import Rounds
 from optimizer.strategies.run import Run
 
-# A price below this, in money per t, is none.
-IDLE = 1e-6
 # Where more of the written shocks than this are needed, a new model would cost more than it saves.
 MOSTLY = 0.8
 
@@ -186,15 +184,12 @@ class _Search(Rounds):
 
         One that has a probability counts even so, for what it costs.
         """
-        if loose.prices is not None:
-            rows = zip(self.run.stage.rows, loose.prices, strict=True)
-            busy = {row.mark.path for row, price in rows if abs(price) > IDLE}
-            likely = {event.name for event in self.instance.events if event.probability > 0}
-            needed = [number for number in self.written if self.instance.events[number].name in busy | likely]
-            if len(needed) < MOSTLY * len(self.written):
-                start, self.written = self.run.start, needed
-                self.run = self._run()
-                self.run.start = start
+        busy, events = self.run.busy(loose), self.instance.events
+        needed = [number for number in self.written if events[number].name in busy or events[number].probability > 0]
+        if len(needed) < MOSTLY * len(self.written):
+            start, self.written = self.run.start, needed
+            self.run = self._run()
+            self.run.start = start
         return self.run.kept()
 
     def _least_gap(self) -> Solved:
@@ -205,10 +200,9 @@ class _Search(Rounds):
 
     def _stopped(self, solved: Solved) -> Solved:
         """The time ran out: the plan is only known to survive the shocks that are written out."""
-        left = len(self.instance.events) - len(self.written)
-        note = f"Stopped while {left} shocks were not yet part of the search; the table shows how they fare."
-        note = note if left else "Stopped before the proof."
-        solved = self._checked(solved)
+        left, solved = len(self.instance.events) - len(self.written), self._checked(solved)
+        still = f"while {left} shocks were not yet part of the search; the table shows how they fare"
+        note = f"Stopped {still if left else 'before the proof'}."
         return replace(solved, calm=self.calm, history=tuple(self.history), notes=(*solved.notes, note))
 
     def _checked(self, solved: Solved) -> Solved:

@@ -19,10 +19,9 @@ def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[
     if result.baseline is None:
         return {}
     found = {BASELINE: _both(instance, result.baseline, instance.baseline)}
-    events = {event.name: event for event in instance.events}
     for outcome in result.shocks:
         if outcome.flows is not None and outcome.name in names:
-            found[outcome.name] = _both(instance, outcome.flows, instance.path(events[outcome.name]))
+            found[outcome.name] = _both(instance, outcome.flows, instance.path(instance.event(outcome.name)))
     return found
 
 

@@ -112,9 +112,9 @@ def _title(instance: Instance, name: str) -> str:
 
 def _grouped(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     """Shocks by entry, with what tells them apart in brackets."""
-    events, groups = {event.name: event for event in instance.events}, dict[str, list[str]]()
+    groups: dict[str, list[str]] = {}
     for name in names:
-        title, which = titled(events[name])
+        title, which = titled(instance.event(name))
         groups.setdefault(title, []).append(which)
     said = [title + (f" ({listed(which, 6)})" if any(which) else "") for title, which in groups.items()]
     return (*said[:MOST], *([f"and {len(said) - MOST} more"] if len(said) > MOST else []))

@@ -111,8 +111,7 @@ def _urgency(outcomes: Sequence[Outcome]) -> tuple[float, float]:
 
 def strikes(instance: Instance, names: Sequence[str]) -> tuple[Strike, ...]:
     """Shocks by name, with what they ask of each segment."""
-    events = {event.name: event for event in instance.events}
-    return tuple(_strike(instance, events[name]) for name in names)
+    return tuple(_strike(instance, instance.event(name)) for name in names)
 
 
 def _strike(instance: Instance, event: Shock) -> Strike:
