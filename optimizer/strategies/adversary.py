@@ -39,7 +39,7 @@ from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.attacker import Attacker, Struck
 from optimizer.strategies.base import Listener, Solved, Step
-from optimizer.strategies.choice import worst
+from optimizer.strategies.choice import busy, worst
 from optimizer.strategies.defender import Defender
 from optimizer.strategies.reading import plan_values, read_plan
 from optimizer.strategies.recourse import Responder
@@ -171,9 +171,9 @@ class _Search:
 
     def _drop_the_idle(self, answer: Answer) -> None:
         """Forget what has no price, if it is much: integers are easier to prove without it."""
-        busy = self.run.busy(answer)
-        own = [n for n in self.own if self.instance.events[n].name in busy or self.instance.events[n].probability > 0]
-        attacks = [attack for attack in self.attacks if attack.name(self.instance.horizon) in busy]
+        priced = busy(self.run.stage, answer)
+        own = [n for n in self.own if self.instance.events[n].name in priced or self.instance.events[n].probability > 0]
+        attacks = [attack for attack in self.attacks if attack.name(self.instance.horizon) in priced]
         if len(own) + len(attacks) < MOSTLY * (len(self.own) + len(self.attacks)):
             self.own, self.attacks = own, attacks
             self.run = self._defender()

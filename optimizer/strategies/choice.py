@@ -1,8 +1,22 @@
-"""Which violated shocks to write out."""
+"""Which violated shocks to write out, and which of those that are to keep."""
 
+import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from optimizer.shocks import Shock
+from optimizer.solver import Answer
+from optimizer.stage import Stage
+
+# A price below this, in money per t, is none.
+IDLE = 1e-6
+
+
+def busy(stage: Stage, answer: Answer) -> frozenset[str]:
+    """The paths whose rows have a price in an answer; all of them where it has none to tell."""
+    prices = np.full(len(stage.rows), math.inf) if answer.prices is None else answer.prices
+    return frozenset(row.mark.path for row, price in zip(stage.rows, prices, strict=True) if abs(price) > IDLE)
 
 
 def worst(events: Sequence[Shock], violated: Mapping[int, float], at_most: int) -> list[int]:

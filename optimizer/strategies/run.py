@@ -29,8 +29,6 @@ from optimizer.strategies.question import LEAST_COST, Question
 from optimizer.strategies.reading import DUST
 
 HELD = 1e-7
-# A price below this, in money per t, is none.
-IDLE = 1e-6
 # An integer nearer to a whole number than this is whole.
 WHOLE = 1e-6
 Aim = Literal["cost", "gap"]
@@ -149,12 +147,6 @@ class Run:
         step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
         self.history.append(step)
         self.listener(step)
-
-    def busy(self, answer: Answer) -> frozenset[str]:
-        """The paths whose rows have a price in an answer; all of them where it has none to tell."""
-        prices = np.full(len(self.stage.rows), math.inf) if answer.prices is None else answer.prices
-        rows = zip(self.stage.rows, prices, strict=True)
-        return frozenset(row.mark.path for row, price in rows if abs(price) > IDLE)
 
     def rounded(self, values: Vector) -> Answer | None:
         """The best with the nearest whole numbers, or where they leave too little with the next larger ones.

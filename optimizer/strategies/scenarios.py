@@ -22,7 +22,7 @@ from optimizer.plan import Plan
 from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.base import Listener, Solved
 from optimizer.strategies.branching import Branching
-from optimizer.strategies.choice import worst
+from optimizer.strategies.choice import busy, worst
 from optimizer.strategies.cuts import FEW, Cuts
 from optimizer.strategies.question import LEAST_COST, Question
 from optimizer.strategies.reading import integers_of, plan_values, read_plan
@@ -184,8 +184,8 @@ class _Search(Rounds):
 
         One that has a probability counts even so, for what it costs.
         """
-        busy, events = self.run.busy(loose), self.instance.events
-        needed = [number for number in self.written if events[number].name in busy or events[number].probability > 0]
+        priced, events = busy(self.run.stage, loose), self.instance.events
+        needed = [number for number in self.written if events[number].name in priced or events[number].probability > 0]
         if len(needed) < MOSTLY * len(self.written):
             start, self.written = self.run.start, needed
             self.run = self._run()
