@@ -15,6 +15,7 @@ from optimizer.expression import Expression
 from optimizer.solver.base import Answer, Asked, BackEnd, Clock, Indices, Listener, Raw, Settings, Vector
 from optimizer.solver.cold import Cold
 from optimizer.solver.highs import Highs
+from optimizer.solver.implied import Implied
 from optimizer.stage import Row, Sense, Stage
 
 # A coefficient of an added row that is smaller than this share of its largest one is none.
@@ -38,6 +39,7 @@ class Model:
         self.lower = np.array([column.lower for column in stage.columns])
         self.upper = np.array([column.upper for column in stage.columns])
         self.integers = np.array([j for j, column in enumerate(stage.columns) if column.integer], dtype=np.int32)
+        self._implied = Implied(stage.rows)
         self._problem = stage.problem("diversify", columns, rows)
         back_ends: dict[str, Callable[[], BackEnd]] = {
             "highs": lambda: Highs(self._problem, settings),
@@ -84,6 +86,7 @@ class Model:
             self.upper[had:] / self._column_scale[had:],
             [self._scaled(row, scale) for row, scale in zip(stage.rows[rows_had:], rows[rows_had:], strict=True)],
         )
+        self._implied = self._implied.grown(stage.rows[rows_had:], rows_had)
         more = len(rows) - rows_had
         self._places = np.concatenate([self._places, self._height + np.arange(more)])
         self._height += more
@@ -126,7 +129,8 @@ class Model:
         """
         began = time.perf_counter()
         with np.errstate(invalid="ignore"):
-            lower, upper = self.lower / self._column_scale, self.upper / self._column_scale
+            lower = self.lower / self._column_scale
+            upper = self._implied.upper(self.lower, self.upper) / self._column_scale
         offset = self._objective.constant
 
         def hear(incumbent: float, bound: float) -> None:
@@ -150,6 +154,8 @@ class Model:
             bound = min(bound + self._objective.constant, objective)
         prices = None if has_integers or raw.duals is None else raw.duals[self._places] * self._money / self._row_scale
         reduced = None if prices is None or raw.reduced is None else raw.reduced * self._money / self._column_scale
+        if prices is not None and reduced is not None:
+            self._implied.give_back(self.lower, self.upper, prices, reduced)
         return Answer(raw.status, values, objective, bound, prices, reduced)
 
 

@@ -76,25 +76,28 @@ class Warm:
 
     def ask(self, batch: Batch, basis: Basis | None, *, values: bool = False, prices: bool = False) -> Found:
         """Answer every programme of a batch, one after another."""
-        size, count = len(batch.right), len(self._all)
+        size, count, width = len(batch.right), len(self._all), len(self._each)
         costs = np.atleast_2d(batch.costs) * self._columns
         money = _middle(costs)
         upper, right = batch.upper / self._columns, batch.right / self._rows
         lower_rows = np.where(self._has_lower, right, -kHighsInf)
         upper_rows = np.where(self._has_upper, right, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
+        columns, rows = _moved(upper), _moved(right)
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size if values else 0, count))
-        duals = np.zeros((size if prices else 0, len(self._each)))
+        duals = np.zeros((size if prices else 0, width))
         reduced = np.zeros((size if prices else 0, count))
         iterations = 0
         highs = self._highs
         for s in range(size):
             if s == 0 or len(costs) > 1:
                 highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
-            highs.changeColsBounds(count, self._all, self._zeros, upper[s])
-            highs.changeRowsBounds(len(self._each), self._each, lower_rows[s], upper_rows[s])
+            some = self._all[columns[s]]
+            highs.changeColsBounds(len(some), some, self._zeros[: len(some)], upper[s, columns[s]])
+            some = self._each[rows[s]]
+            highs.changeRowsBounds(len(some), some, lower_rows[s, rows[s]], upper_rows[s, rows[s]])
             if not self._is_solved():
                 continue
             info = highs.getInfo()
@@ -136,6 +139,13 @@ class Warm:
     def _end(self) -> Basis:
         basis = self._highs.getBasis()
         return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
+
+
+def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
+    """By programme, which numbers are others than in the one before; of the first, all."""
+    result = np.ones(numbers.shape, dtype=bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
+    return result
 
 
 def _unpacked(basis: Basis, columns: int) -> HighsBasis:

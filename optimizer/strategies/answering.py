@@ -198,7 +198,7 @@ class _Question:
                 "without floors every shock can be answered, but the solver finds nothing; check the units"
             )
         reply = self._reply(np.maximum(found.objective, 0.0), found.values)
-        return replace(reply, unserved=found.values[:, self.window.unserved]) if self.job.flows else reply
+        return replace(reply, unserved=self._unserved(found.values)) if self.job.flows else reply
 
     def best(self) -> Reply:
         """Least gap, then least cost: at once where the floors are known to hold.
@@ -218,12 +218,15 @@ class _Question:
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
         reply = self._reply(np.maximum(values @ self.window.shortage, 0.0), values)
         costs = np.sum(values * self._prices(self.which), axis=1)
-        reply = replace(reply, cost=costs, unserved=values[:, self.window.unserved])
+        reply = replace(reply, cost=costs, unserved=self._unserved(values))
         return replace(reply, flows=self._read(values)) if self.job.flows else reply
 
     def _read(self, values: Vector) -> ManyFlows:
         shocks = [self.window.shocks[place] for place in self.which]
-        return read_many(self.window.instance, self.window.columns, values, shocks)
+        return read_many(self.window.instance, self.window.columns, self.window.whole(values), shocks)
+
+    def _unserved(self, values: Vector) -> Vector:
+        return self.window.whole(values)[:, self.window.unserved]
 
     def _least_cost(self, some: Integers, most: Vector, wanted: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
         """Values and costs of some shocks that may leave a gap of `most`; nan where it cannot be, or is not wanted."""

@@ -3,12 +3,13 @@
     x      plan, by column of `plan_stage`          o = F·x + f   offers, by owner, what and period (`Offers`)
     row    Σ a·y  ⋚  right − Σ c·o                  a is the same in all shocks, right and c are not
     limit  y ≤ min(upper, right − Σ c·o)            a row with one column is the bound of that column
+    floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as everywhere (`recourse_stage`); here they only become arrays. The
 price of a right-hand side or bound, times −c and F, is the slope of the answer in the plan.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +107,7 @@ class Window:
 
     Attributes:
         columns: of the programme, by (path, owner, what); then by offset in the window.
+        unserved: by segment and offset, the column of what is unserved: all of it in what `whole` returns.
         skeleton: the programme for a solver, with the largest right-hand sides.
         going_short: what each column costs where only what is unserved does, at its shortage cost.
     """
@@ -119,6 +121,7 @@ class Window:
         stage = recourse_stage(instance, self.path, plan)
         shortfall = total(gaps(stage, instance).values())
         self.unit = hold(stage, MANY, shortfall).unit
+        beyond = _split(stage)
         layout = _layout(stage)
         position = {j: i for i, j in enumerate(layout.own)}
         columns = [stage.columns[j] for j in layout.own]
@@ -130,6 +133,8 @@ class Window:
         self.unserved = np.array(
             [[self.columns[MANY, d, "unserved"][k] for k in self.path.periods] for d in instance.demands], dtype=np.intp
         )
+        self._beyond = np.array([position[v] for v in beyond.values()], dtype=np.intp)
+        self._within = np.array([position[u] for u in beyond], dtype=np.intp)
         size = len(shocks)
         below = [(columns[i].mark.owner, columns[i].t) for i in self.below]
         self._asked = Table([self.path.demanded(d, k) for d, k in below], size)
@@ -142,7 +147,9 @@ class Window:
         self._terms(stage, rows, size)
         self.shortage = _dense(shortfall, position, len(columns))
         self.going_short = _going_short(instance, self.unserved, len(columns))
+        self.going_short[self._beyond] = self.going_short[self._within]
         operating = _operating(stage, instance, self.starts)
+        _also(operating.terms, beyond)
         _decided(stage, operating)
         self._costs = _table(operating, position, len(columns), size)
         self.skeleton = _skeleton(stage, columns, layout.rows, position, self._right.largest(), self._upper.largest())
@@ -183,6 +190,12 @@ class Window:
         """Demand beside each column of `below`, t, one row for each of some shocks."""
         return self._asked.of(which)
 
+    def whole(self, values: Vector) -> Vector:
+        """Values of the columns with all that is unserved in `unserved`, what is below the floor as well."""
+        result = values.copy()
+        result[:, self._within] += values[:, self._beyond]
+        return result
+
     def costs(self, which: Integers) -> Vector:
         """Discounted operating and shortage cost by column, one row for each of some shocks."""
         return self._costs.of(which)
@@ -202,6 +215,31 @@ class Window:
         places = self._term_place[None, :] + self.starts[which][:, None]
         np.add.at(slopes, (np.arange(len(which))[:, None], places), worth)
         return slopes
+
+
+def _split(stage: Stage) -> dict[int, int]:
+    """Take the floors out of the rows; by column of what is unserved, the one of what is below the floor.
+
+    What was all that is unserved is then the part that a floor lets go. Nothing is gained by more below a floor than
+    is unserved beyond it, so that both parts have a bound and no row is needed.
+    """
+    beyond: dict[int, int] = {}
+    for row in stage.rows:
+        if row.mark.what == "floor":
+            (u, v), columns = row.terms, stage.columns
+            beyond[u], asked = v, columns[u].upper
+            columns[u].upper = np.minimum(asked, row.right)
+            columns[v].upper = asked - columns[u].upper
+    stage.rows = [row for row in stage.rows if row.mark.what != "floor"]
+    for row in stage.rows:
+        _also(row.terms, beyond)
+    return beyond
+
+
+def _also(terms: dict[int, Any], beyond: Mapping[int, int]) -> None:
+    """What is said of all that is unserved, of both of its parts."""
+    for u in [j for j in terms if j in beyond]:
+        terms[beyond[u]] = terms.get(beyond[u], 0.0) + terms[u]
 
 
 def _called(columns: Sequence[Column], what: str) -> Integers:
