@@ -414,6 +414,39 @@ def test_bounds_and_objectives_change_between_solves(stage: Stage) -> None:
     assert model.solve().status == "infeasible"
 
 
+def test_a_row_with_one_column_left_to_move_keeps_its_price(stage: Stage) -> None:
+    # 100 t are made at 2 or go unserved; 30 t may, and v t more at 1, of which there are 50.
+    made, u = stage.variable("a", "made", 0), stage.variable("all", "unserved", 0, upper=100.0)
+    v, w = stage.variable("all", "below", 0, upper=50.0), stage.variable("all", "other", 0, upper=9.0)
+    stage.require("magnet", "balance", 0, made + u, ">=", 100.0)
+    stage.require("all", "floor", 0, u - v, "<=", 30.0)
+    stage.require("all", "tighter", 0, u - 2.0 * w, "<=", 20.0)
+    stage.require("all", "scaled", 0, 4.0 * u - v, "<=", 1000.0)
+    model = Model(stage, 2.0 * made + v + 0.5 * w, Settings())
+
+    def asked(below: float, other: float) -> tuple[float, list[float], list[float]]:
+        model.bound([2, 3], [below, other], [below, other])
+        answer = model.solve()
+        assert answer.prices is not None
+        assert answer.reduced is not None
+        return answer.objective, answer.prices.tolist(), answer.reduced.tolist()
+
+    # u is 30, or 35, where w is 9 and its row is slack; the price is the floor's.
+    assert asked(0.0, 9.0) == (pytest.approx(140 + 4.5), pytest.approx([2, -2, 0, 0]), pytest.approx([0, 0, -1, 0.5]))
+    assert asked(5.0, 9.0) == (pytest.approx(130 + 9.5), pytest.approx([2, -2, 0, 0]), pytest.approx([0, 0, -1, 0.5]))
+    # With w at 1 the other row is the tighter one: u is 22, and a unit of w is worth 4.
+    assert asked(5.0, 1.0) == (pytest.approx(156 + 5.5), pytest.approx([2, 0, -2, 0]), pytest.approx([0, 0, 1, -3.5]))
+    model.bound([2, 3], 0.0, [50.0, 9.0])  # w = 9 lets 38 t go: 8 t below the floor at 1 save 16
+    answer = model.solve()
+    assert answer.values is not None
+    assert answer.values.tolist() == pytest.approx([62, 38, 8, 9])
+    # Nothing is left of a row that cannot hold.
+    stage.require("all", "never", 0, 2.0 * u - v, "<=", -60.0)
+    never = Model(stage, 2.0 * made + v, Settings())
+    never.bound([2], 50.0, 50.0)
+    assert never.solve().status == "infeasible"
+
+
 @pytest.mark.parametrize("seed", range(395, 400))
 @pytest.mark.parametrize("part", [0.999, 0.99, 0.97])
 def test_below_a_cutoff_there_is_nothing_and_the_bound_claims_no_more(stage: Stage, seed: int, part: float) -> None:

@@ -53,7 +53,9 @@ class Implied:
         u, limits = self._free[leaders], limits[leaders]
         is_bound = (limits >= lower[u]) & (limits < upper[u]) & (reduced[u] < 0)
         rows, u = leaders[is_bound], u[is_bound]
-        prices[self._row[rows]] += reduced[u] / self._per[rows]
+        more = reduced[u] / self._per[rows]
+        prices[self._row[rows]] += more
+        np.subtract.at(reduced, self._fixed[rows], more * self._less[rows])
         reduced[u] = 0.0
 
     def _limits(self, lower: Vector, upper: Vector) -> Vector:
