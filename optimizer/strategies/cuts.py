@@ -37,6 +37,8 @@ WRITTEN = 48
 FEW = 32
 # What is misjudged by less than this share of the total is left to cuts.
 MISJUDGED = 1e-6
+# The share of the gap asked for by which the cheapest plan may leave more than the least gap.
+ROOM = 0.1
 TASKS: dict[Kind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
@@ -117,7 +119,8 @@ class _Search(Rounds):
             return self._written_out(counted.tolist())
         left = {int(n): float(idle[n]) for n in np.flatnonzero(idle) if int(n) not in self.written}
         self.write(worst(self.instance.events, left, max(0, 2 * self.add - len(self.written))))
-        phase = self._phase("gap", self._gaps_free, self._look_at_gaps, most=WRITTEN)
+        near = (1.0 - ROOM) * self.settings.gap
+        phase = self._phase("gap", self._gaps_free, self._look_at_gaps, most=WRITTEN, tolerance=near)
         if not phase.run():
             return self._stopped() if self.clock.is_over else Solved("infeasible", phase.master.stage)
         assert phase.best is not None
@@ -137,7 +140,7 @@ class _Search(Rounds):
 
     def _cheapest(self, gap: float, bound: float, least: Best | None) -> Solved:
         """The least cost with a gap held."""
-        limit = gap * (1.0 + max(HELD, self.settings.gap / 10)) + self.grain
+        limit = gap * (1.0 + max(HELD, ROOM * self.settings.gap)) + self.grain
         facts = {"gap": gap, "gap_bound": bound}
 
         def look(master: Master, point: Vector, values: Vector) -> Look:

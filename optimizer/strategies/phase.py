@@ -68,6 +68,7 @@ class Phase:
         look: asks all shocks about a plan and lets the master learn, given what the master proposes.
         most: how many shocks may be written out.
         needs_all: whether those that are have to be there when integers are asked for.
+        tolerance: how near bound and value have to come, relative; left out, the gap that is asked for.
         grain: money that is nothing.
         facts: what a resumed search has to know beside the cuts.
     """
@@ -80,12 +81,14 @@ class Phase:
         look: Callable[[Master, Vector, Vector], Look],
         *,
         grain: float,
+        tolerance: float | None = None,
         facts: Mapping[str, float] | None = None,
         most: float = float("inf"),
         needs_all: bool = False,
     ) -> None:
         self.search, self.name, self.build, self.look, self.facts = search, name, build, look, facts or {}
         self.grain = grain
+        self.tolerance = search.settings.gap if tolerance is None else tolerance
         self.most, self.needs_all, self.value = most, needs_all, float("inf")
         is_resumed = search.resumed is not None and search.phase == name
         if is_resumed:
@@ -174,14 +177,14 @@ class Phase:
 
     def _is_enough(self, least: float = 0.0) -> bool:
         """Whether the best plan is proven to the gap that is asked for, or to `least` where that is more."""
-        tolerance = max(self.search.settings.gap, least)
+        tolerance = max(self.tolerance, least)
         return self.best is not None and self._is_near(self.best.look.value, self.bound, tolerance)
 
     def _cutoff(self) -> float:
         """What a plan has to be cheaper than to be noticeably better than the best so far."""
         if self.best is None:
             return float("inf")
-        return self.best.look.value - self.search.settings.gap * abs(self.best.look.value)
+        return self.best.look.value - self.tolerance * abs(self.best.look.value)
 
     def _slimmed(self) -> Master:
         """The master that is asked for integers: where cuts say enough, without the shocks that are written out."""
@@ -212,7 +215,7 @@ class Phase:
             if look.is_sound and is_better:
                 self.best = Best(replace(answer, values=point), look, master.stage)
                 centre = None if centre is None else point
-            is_near = self._is_near(look.value, answer.objective, self.search.settings.gap / 4)
+            is_near = self._is_near(look.value, answer.objective, self.tolerance / 4)
             has_grown = self._grow(look)
             self._save()
             has_learned |= has_grown
