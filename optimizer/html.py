@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from optimizer.plan import weakest
 from optimizer.units import si
 
 MOST = 12
@@ -62,10 +63,10 @@ def _bought(result: Any) -> str:
 def _shocks(result: Any) -> str:
     """Those that fail, and then those with the least margin."""
     facing = [outcome for outcome in result.shocks if outcome.segments]
-    ordered = sorted(facing, key=lambda outcome: min(s.margin for s in outcome.segments.values()))
+    ordered = sorted(facing, key=lambda outcome: round(min(s.margin for s in outcome.segments.values()), 6))
     rows = []
     for outcome in ordered:
-        segment, worst = min(outcome.segments.items(), key=lambda item: item[1].margin)
+        segment, worst = list(outcome.segments.items())[weakest(list(outcome.segments.values()))]
         sign = "✓" if outcome.survives else "✗"
         served = f"{segment} {100 * worst.worst_service:.0f} % / {100 * worst.floor:.0f} %"
         rows.append((f"{sign} {outcome.name}", f"{outcome.first} to {outcome.last}", served, worst.worst_period))

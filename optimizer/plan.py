@@ -25,6 +25,8 @@ Row = tuple[float, ...]
 Array = npt.NDArray[np.float64]
 # A shortfall below this share of a segment's demand is none.
 NEGLIGIBLE = 1e-6
+# Margins over a floor that are nearer than this share of demand are the same. Half of the above, for two are compared.
+HAIR = NEGLIGIBLE / 2
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ class Service:
 
     Attributes:
         floor: the survival floor of the worst period, a share.
-        worst_service: the share served or substituted in the worst period, the one with the least margin.
+        worst_service: the share served or substituted in the worst period: the one with the least margin, and of
+            margins within a `HAIR` of each other the one in which least is served.
         worst_period: its label.
         shortage: t unserved over the window.
         below_floor: t of that below the floor.
@@ -181,7 +184,8 @@ class Weakest:
     """One segment over all shocks.
 
     Attributes:
-        worst_shock: the shock in which its margin is least, the first where several are.
+        worst_shock: the shock in which its margin is least; of margins within a `HAIR` of each other, the one in which
+            least is served, and of those the first.
         worst_period: the label of that period.
         worst_service: the share served or substituted in it.
         floor: the survival floor in it, a share.
@@ -198,6 +202,13 @@ class Weakest:
     def margin(self) -> float:
         """Service less floor, a share; negative where the floor fails."""
         return self.worst_service - self.floor
+
+
+def weakest(services: Sequence[Service]) -> int:
+    """The place of the one with the least margin; of margins within a `HAIR` of it, where least is served."""
+    least = min(service.margin for service in services)
+    near = [i for i, service in enumerate(services) if service.margin <= least + HAIR]
+    return min(near, key=lambda i: services[i].worst_service)
 
 
 @dataclass(frozen=True)

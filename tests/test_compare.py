@@ -141,7 +141,7 @@ def test_a_frame_has_a_row_a_column() -> None:
     assert list(frame["budget [USD]"]) == [0, 20e6]
     assert list(frame["survived"]) == [0, 2]
     assert list(frame["plant size [t/yr, t or level]"]) == [0, pytest.approx(20)]
-    assert list(frame["motors worst_service [share]"]) == [0, pytest.approx(0.5)]
+    assert list(frame["motors worst_service [share]"]) == [0, pytest.approx(0.3)]
 
 
 def test_the_next_money_fits_the_budgets() -> None:

@@ -59,7 +59,7 @@ def test_result_shows_verdict_figures_builds_and_shocks(result: so.Result) -> No
     assert "plant refining 2026 20 t/yr" in said
     assert "reserve stockpile" in said
     assert "at most 100 t" in said
-    assert "motors 50 % / 50 %" in said
+    assert "motors 30 % / 30 %" in said
 
 
 def test_result_that_fails_says_so_with_its_gap() -> None:

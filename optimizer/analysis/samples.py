@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.analysis.survival import Survey
+from optimizer.analysis.survival import Survey, weakest
 from optimizer.instance.schema import Instance
 from optimizer.plan import Array
 from optimizer.shocks import Shock
@@ -109,7 +109,9 @@ def sampled(instance: Instance, surveyed: Survey) -> Samples:
     events = instance.events
     starts = np.array([event.periods.start for event in events], dtype=np.intp)
     count = np.arange(len(events))
-    worst = np.argmin(surveyed.margin, axis=1) if len(instance.demands) else np.full(len(events), -1, dtype=np.intp)
+    worst = np.full(len(events), -1, dtype=np.intp)
+    if len(instance.demands):
+        worst = weakest(surveyed.margin, surveyed.served, axis=1)
     never = len(instance.horizon.periods)
     first = np.where(surveyed.failure < 0, never, surveyed.failure).min(axis=1, initial=never)
     nothing = np.ones(len(events))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
+from optimizer.plan import HAIR, NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
 from optimizer.shocks import Numbers
 from optimizer.strategies.answering import Reply
 from optimizer.strategies.recourse import Responder
@@ -23,7 +23,7 @@ class Survey:
     """Every shock under a plan: arrays (shocks, segments), in the order of the events and of the demands.
 
     Attributes:
-        served, floor: shares in the worst period, the one with the least margin.
+        served, floor: shares in the worst period, the `weakest`.
         worst: that period's offset in the window.
         shortage, below: t unserved over the window, and t of that below the floor.
         gap: below, valued at the shortage cost.
@@ -80,7 +80,7 @@ def _weighed(unserved: Array, asked: Array, floors: Array) -> Mapping[str, Array
     served = 1.0 - np.divide(unserved, asked, out=np.zeros_like(asked), where=asked > 0)
     short = unserved - (1.0 - floors) * asked
     fails = short > NEGLIGIBLE * asked
-    worst = np.argmin(served - floors, axis=1)
+    worst = weakest(served - floors, served, axis=1)
     shocks = np.arange(len(asked))
     return {
         "served": served[shocks, worst],
@@ -90,6 +90,15 @@ def _weighed(unserved: Array, asked: Array, floors: Array) -> Mapping[str, Array
         "below": np.where(fails, short, 0.0).sum(axis=1),
         "failure": np.where(fails.any(axis=1), np.argmax(fails, axis=1), -1),
     }
+
+
+def weakest(margins: Array, served: Array, axis: int) -> npt.NDArray[np.intp]:
+    """Along an axis, the place of the least margin; of margins within a hair of it the one where least is served.
+
+    Where floors bind, many margins are 0 but for rounding: which of them is least says nothing, what is served does.
+    """
+    near = np.where(margins <= margins.min(axis=axis, keepdims=True) + HAIR, served, np.inf)
+    return np.argmax(near <= near.min(axis=axis, keepdims=True) + HAIR, axis=axis)
 
 
 def outcomes(
@@ -125,7 +134,7 @@ def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: F
     fails = surveyed.fails[s]
     shown = np.ones_like(fails) if flows else fails.copy()
     if len(shown):
-        shown[np.argmin(surveyed.margin[s])] = True
+        shown[weakest(surveyed.margin[s], surveyed.served[s], axis=0)] = True
     return Outcome(
         name=event.name,
         survives=not fails.any(),
@@ -157,7 +166,7 @@ def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
     """By segment, its worst over all shocks; empty where there are none."""
     if not instance.events:
         return {}
-    worst = np.argmin(surveyed.margin, axis=0)
+    worst = weakest(surveyed.margin, surveyed.served, axis=0)
     failed = surveyed.fails.sum(axis=0)
     found = {}
     for i, d in enumerate(instance.demands):

@@ -18,6 +18,8 @@ from optimizer.shocks import Shock
 
 # Shocks that are audited at once: what bounds the memory.
 MOST = 1000
+# Margins so near to each other count as equal, and the least served of them is told; this near in any arithmetic.
+EQUAL = TOLERANCE / 4
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,9 @@ class Verdicts(PathRows):
         self.report.equal(_rows(names, "margin"), [each.margin for each in said], least, 1.0)
         self.report.equal(_rows(names, "worst_period"), at, least, 1.0)
         self.report.equal(_rows(names, "floor"), [each.floor for each in said], floor, 1.0)
+        served, told = [each.worst_service for each in said], np.array([[each.margin] for each in said]).reshape(-1, 1)
+        lowest = np.where(found.margins[who] <= told + EQUAL, found.margins[who] + found.floors[who], math.inf)
+        self.report.at_most(_rows(names, "worst_service"), served, lowest.min(axis=1), 1.0)
         cost = demand.shortage_cost
         self.report.equal(_rows(names, "gap"), [each.gap for each in said], cost * below, cost * grain)
         for row, s, each in zip(names, who, said, strict=True):
@@ -219,6 +224,9 @@ class Verdicts(PathRows):
         said, names = self.result.services[d], paths.flows.names
         self.least[d] = min(self.least[d], float(found.margins.min()))
         self.failed[d] += int((found.below > 0).sum())
+        equal = found.margins <= said.margin + EQUAL
+        lowest = float(np.min(found.margins + found.floors, where=equal, initial=math.inf))
+        self.report.at_most(f"services/{d}.worst_service", said.worst_service, lowest, 1.0)
         if said.worst_shock in names:
             who = [names.index(said.worst_shock)]
             floor = float(self._at(paths, who, [said.worst_period], found.floors)[0])

@@ -152,9 +152,12 @@ class _Rows:
     def caption(self, comparison: Comparison) -> str:
         """What the marks mean, and how sure the figures are."""
         against = "the first column" if self.by_case else "the column to its left"
-        text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: share of demand in the "
-        text += "worst period of all shocks; ✗ below the floor. Largest share: of what is made in peace, from one "
-        text += f"region; ! more than {percent(LINE)}. Proven to {percent(comparison.gap, 1)}"
+        text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: share of demand served in "
+        text += (
+            "the period of all shocks with the least margin over its floor, of equal margins the least share; ✗ below "
+        )
+        text += "the floor. Largest share: of what is made in peace, from one region; ! more than "
+        text += f"{percent(LINE)}. Proven to {percent(comparison.gap, 1)}"
         stopped = any(column.result.status == "stopped" for column in self.columns)
         text += ", but for columns that were stopped (?)." if stopped else "."
         return text

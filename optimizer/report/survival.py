@@ -43,7 +43,7 @@ def _tightest(outcome: Outcome) -> float:
 def _matrix(
     instance: Instance, outcomes: Sequence[Outcome], segments: Sequence[str], total: int, *, is_last: bool
 ) -> Table:
-    caption = "Worst period of each: % of demand served / floor, margin in points; first period that fails."
+    caption = "Least margin of each: % of demand served / floor, margin in points; first period that fails."
     if any(len(outcome.segments) < len(instance.demands) for outcome in outcomes):
         caption += "\n–: not kept; the segment does not fail, and another has less margin."
     if total > len(outcomes):
@@ -60,7 +60,8 @@ def _matrix(
 
 def _weakest(instance: Instance, result: Result) -> Table:
     """Each segment over all shocks, those that are not shown included."""
-    caption = f"Over all {len(result.shocks):,} shocks: the worst period of each segment, margin in points."
+    caption = f"Over all {len(result.shocks):,} shocks: the least margin of each segment, in points; of equal margins "
+    caption += "the least served."
     shown = table("Each segment's worst", caption=caption)
     shown.add_column("Segment", overflow="fold")
     shown.add_column("Worst shock", overflow="fold", max_width=34)

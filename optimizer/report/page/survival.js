@@ -22,13 +22,14 @@ function cellSaid(strike, segment, service) {
   return `${named(segment)} in ${strikeTitle(strike)}: ${percent(service.worst_service)} served in ${service.worst_period}, floor ${percent(service.floor)}, ${verdict}`;
 }
 
-/* The shock of the largest gap, as the answer says; where all are survived, that of the least margin. */
+/* The shock of the largest gap, as the answer says; where all are survived, that of the least margin, and of equal margins where least is served. */
 function worstCell() {
   let worst = null;
   for (const passing of now().passings) {
     for (const [segment, service] of Object.entries(passing.segments)) {
-      const order = worst ? worst.gap - passing.gap || margin(service) - worst.margin + 1e-9 : -1;
-      if (service.floor > 0 && order < 0) worst = {shock: passing.name, segment, margin: margin(service), gap: passing.gap};
+      const nearer = worst ? margin(service) - worst.margin : 0, least = worst ? service.worst_service - worst.served + 1e-9 : 0;
+      const order = worst ? worst.gap - passing.gap || (Math.abs(nearer) > 1e-6 ? nearer : least) : -1;
+      if (service.floor > 0 && order < 0) worst = {shock: passing.name, segment, margin: margin(service), gap: passing.gap, served: service.worst_service};
     }
   }
   return worst;
@@ -45,7 +46,7 @@ function drawHeat() {
   fill("heat-legend", SORTS.map(([kind, words]) => make("span", {}, make("i", {class: kind}), words)));
   if (!now().passings.length) { fill("heat", make("caption", {}, "There are no shocks, or there is no plan.")); return; }
   fill("heat",
-    make("caption", {class: "quiet"}, "Worst period of each segment in each shock: per cent served / floor"),
+    make("caption", {class: "quiet"}, "Least margin of each segment in each shock: per cent served / floor"),
     make("thead", {}, make("tr", {}, make("th", {scope: "col"}, "Shock"), segments.map(d => make("th", {scope: "col"}, named(d))))),
     make("tbody", {}, book.strikes.map(strike => {
       const passing = passingOf(strike.name);

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from matplotlib import rc_context
 
 from optimizer.analysis.frontier import Frontier
+from optimizer.plan import weakest
 from optimizer.report.figures.book import Book
+from optimizer.report.figures.survival import Passing
 from optimizer.report.letters import lettered
 from optimizer.report.plots import flows, plan, survival
 from optimizer.report.plots.paper import STYLE, Sheeted, stored
@@ -74,11 +76,15 @@ def _path(book: Book, choice: Choice) -> Sheeted:
     shock = choice.shock or (tight.shock if tight else next(iter(passings)))
     _require(shock in passings, f"there is no shock {shock!r} in the report; one of: {', '.join(passings)}")
     segments = list(book.instance.demands)
-    segment = choice.segment or min(passings[shock].segments.items(), key=lambda item: item[1].margin)[0]
+    segment = choice.segment or _tight(passings[shock])
     _require(segment in segments, f"there is no segment {segment!r}; one of: {', '.join(segments)}")
     kept = [name for name, each in passings.items() if each.short]
     _require(shock in kept, f"the flows of {shock} are not kept; those of: {', '.join(kept)}")
     return survival.path(book, survival.Chosen(shock, segment))
+
+
+def _tight(passing: Passing) -> str:
+    return list(passing.segments)[weakest(list(passing.segments.values()))]
 
 
 def _sankey(book: Book, choice: Choice) -> Sheeted:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from optimizer.plan import Service
+from optimizer.plan import Service, weakest
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from optimizer.report.figures.lasting import Line
@@ -49,12 +49,12 @@ def classed(service: Service | None) -> str:
 def tightest(book: Book) -> Chosen | None:
     """The cell with the least margin; None where there are no shocks."""
     cells = [
-        (service.margin, passing.name, d)
+        (Chosen(passing.name, d), service)
         for passing in book.own.passings
         for d, service in passing.segments.items()
         if service.floor > 0
     ]
-    return Chosen(*min(cells, key=lambda cell: cell[0])[1:]) if cells else None
+    return cells[weakest([service for _, service in cells])][0] if cells else None
 
 
 def heatmap(book: Book) -> Sheeted:
@@ -86,7 +86,7 @@ def heatmap(book: Book) -> Sheeted:
         Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, (ground, _) in CLASSES.items()
     ]
     hidden = f" {book.hidden} more shocks are not shown: smaller gaps or larger margins." if book.hidden else ""
-    said = f"Worst period of each: % of demand served / survival floor; ✗ below it.{hidden}"
+    said = f"Least margin of each: % of demand served / survival floor; ✗ below it.{hidden}"
     foot(sheet, f"{said} {of_plan(book.own.result)}", handles)
     return sheet
 
