@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -33,6 +33,8 @@ from optimizer import shapes
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]
 LARGEST, SMALLEST = shapes.LARGEST, 1e-15
+# Of a last digit: what comes of arithmetic does not count when numbers are rounded one way.
+NOISE = 1e-4
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _AMOUNT = re.compile(r"^([-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)$")
 
@@ -227,12 +229,40 @@ def si(value: float, unit: str = "", digits: int = 3) -> str:
     return f"{_significant(value, digits)} {unit}".rstrip()
 
 
+def si_up(value: float, unit: str = "", digits: int = 3) -> str:
+    """What suffices, for reading: never less than it is."""
+    return si(rounded_up(value, digits), unit, digits)
+
+
+def si_down(value: float, unit: str = "", digits: int = 3) -> str:
+    """What is known not to suffice, for reading: never more than it is."""
+    return si(rounded_down(value, digits), unit, digits)
+
+
 def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))
     text = f"{value:,.{min(places, 6)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded_up(value: float, digits: int) -> float:
+    """Up to so many significant digits: what suffices, and can be typed; 0 of what is no more than that."""
+    return _to_step(value, digits, lambda steps: math.ceil(steps - NOISE))
+
+
+def rounded_down(value: float, digits: int) -> float:
+    """Down to so many significant digits; 0 of what is no more than that."""
+    return _to_step(value, digits, lambda steps: math.floor(steps + NOISE))
+
+
+def _to_step(value: float, digits: int, whole: Callable[[float], int]) -> float:
+    if value <= 0 or not math.isfinite(value):
+        return max(0.0, value)
+    step = math.floor(math.log10(value)) - digits + 1
+    # In decimals, for a digit must not come of the product.
+    return float(f"{whole(value / 10.0**step)}e{step}")
 
 
 def rounded(value: float) -> float:

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
 from optimizer.analysis.compare import compare, default_step
-from optimizer.analysis.comparison import Comparison, sizes, survived
+from optimizer.analysis.comparison import Comparison, Least, sizes, survived
 from optimizer.analysis.frontier import frontier
 from optimizer.errors import AuditError
+from optimizer.report import compare_facts as facts
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.team import Call, Team
 from optimizer.units import rounded
@@ -268,3 +269,15 @@ def test_a_team_passes_ctrl_c_on_and_begins_nothing_more() -> None:
             clock.interrupted = True
     assert told[0] == (0, "whole")
     assert (1, "stopped") in told
+
+
+def test_a_least_outlay_reads_as_no_less_than_it_is_and_its_bound_as_no_more() -> None:
+    # A euro more than what six digits can say: the figure that is shown has to suffice, whoever types it.
+    least = Least("plain", "optimal", 23_357_401.0, 23_357_399.0)
+    said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
+    assert "is 23.3575M USD" in said
+    assert "for less than 23.3573M USD" in said
+    least = Least("plain", "optimal", 11.5e6, 11.5e6 - 1e-3)
+    said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
+    assert "is 11.5M USD" in said
+    assert "for less than 11.5M USD" in said

@@ -14,7 +14,7 @@ from optimizer.analysis import explain_aside
 from optimizer.analysis.explain_aside import Terms
 from optimizer.analysis.explain_ask import least
 from optimizer.analysis.explain_prices import Ground, Thing, Worth
-from optimizer.analysis.explain_repairs import Repair, rounded_up
+from optimizer.analysis.explain_repairs import Repair
 from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
 from optimizer.solver import Settings
 from tests.conftest import Cell
@@ -209,12 +209,6 @@ def test_each_repair_suffices_and_a_smaller_one_does_not(data: dict[str, Any]) -
 def test_the_least_number_is_found(high: int, threshold: int, guess: int | None) -> None:
     threshold = min(threshold, high - 1) + 1
     assert least(lambda n: n >= threshold, 0, high, guess) == (threshold, True)
-
-
-def test_an_amount_is_rounded_up_to_what_can_be_typed() -> None:
-    assert rounded_up(11.5e6) == 11.5e6
-    assert rounded_up(919_832_469.5) == 919_840_000.0
-    assert rounded_up(0.0) == 0.0
 
 
 def worth(explanation: so.Explanation, kind: str, of: str) -> Worth:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pydantic_core import PydanticCustomError
 
-from optimizer.units import Series, parse_amount, parse_series, si
+from optimizer.units import Series, parse_amount, parse_series, rounded_down, rounded_up, si, si_down, si_up
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,30 @@ def test_series_never_leaves_the_values_given(points: dict[int, float], year: in
 )
 def test_numbers_are_read_with_three_digits(value: float, unit: str, text: str) -> None:
     assert si(value, unit) == text
+
+
+def test_an_amount_is_rounded_up_to_what_can_be_typed() -> None:
+    assert rounded_up(11.5e6, 5) == 11.5e6
+    assert rounded_up(919_832_469.5, 5) == 919_840_000.0
+    assert rounded_up(0.0, 5) == 0.0
+    assert rounded_up(math.inf, 5) == math.inf
+    # A thousandth of a euro in twenty million is arithmetic.
+    assert rounded_up(23_357_400.001, 6) == rounded_down(23_357_399.999, 6) == 23_357_400.0
+
+
+def test_what_suffices_reads_as_no_less_and_what_does_not_as_no_more() -> None:
+    assert (si(23_357_420.0, "EUR", 6), si_up(23_357_420.0, "EUR", 6)) == ("23.3574M EUR", "23.3575M EUR")
+    assert si_down(23_357_490.0, digits=6) == "23.3574M"
+    assert (si_up(9_996.0), si_down(9_999.0)) == ("10k", "9,990")
+    assert (si_up(0.0), si_down(0.0)) == ("0", "0")
+
+
+@given(some.floats(1e-3, 1e12), some.integers(3, 6))
+def test_one_way_is_never_the_other(value: float, digits: int) -> None:
+    down, up = rounded_down(value, digits), rounded_up(value, digits)
+    assert down <= value * (1 + 1e-6)
+    assert value <= up * (1 + 1e-6)
+    assert up - down <= 10.0 ** (math.floor(math.log10(value)) - digits + 1) * (1 + 1e-6)
 
 
 def test_more_digits_on_request() -> None:

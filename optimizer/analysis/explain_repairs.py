@@ -20,10 +20,13 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import arriving_later, no_longer_than, with_demand, with_floors
 from optimizer.levers import Sized
 from optimizer.strategies.question import Question, outlay
+from optimizer.units import rounded_up
 
 Kind = Literal["budget", "floors", "length", "sooner", "demand"]
 # How finely floors and demand are scaled, and how near the least budget is proven.
 TENTHS, EXACT = 1e-3, 1e-4
+# To so many digits the least budget is told.
+DIGITS = 5
 
 
 @dataclass(frozen=True)
@@ -82,22 +85,14 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - EXACT):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
-        amount = rounded_up(found.value)
+        amount = rounded_up(found.value, DIGITS)
         again = what.survived("the plan of the least budget", what.instance.with_budget(amount))
         if again.holds is False:
-            amount = rounded_up(amount * (1.0 + 1e-6))
+            amount = rounded_up(amount * (1.0 + 1e-6), DIGITS)
             again = what.survived("the plan of the least budget", what.instance.with_budget(amount))
         known = again if again.holds else tried
         below = found.bound if found.status == "optimal" else None
         yield _priced(Repair("budget", works=True, amount=amount, beyond=below), known)
-
-
-def rounded_up(value: float, digits: int = 5) -> float:
-    """Up to so many significant digits: what suffices, and can be typed."""
-    if value <= 0:
-        return 0.0
-    step = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
-    return float(f"{math.ceil(value / step - 1e-6) * step:.12g}")
 
 
 def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:

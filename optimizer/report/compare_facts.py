@@ -7,7 +7,7 @@ from optimizer.analysis.columns import Alone
 from optimizer.analysis.comparison import Comparison, Least, Step, sizes, survived
 from optimizer.instance.schema import Instance
 from optimizer.report.words import listed, named, percent, plural, sized, table
-from optimizer.units import si
+from optimizer.units import si, si_down, si_up
 
 MOST, BAR = 40, 16
 # A size that changes by less than this share of itself is the same.
@@ -29,24 +29,24 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
     for each in comparison.least:
         if each.outlay is None:
             word = Text("not known", style="yellow") if each.status == "stopped" else Text("none is enough", "bold red")
-            shown.add_row(each.case, word, _amount(each.bound), "–")
+            shown.add_row(each.case, word, _bound(each.bound), "–")
             continue
         cost = si(each.result.total_cost, digits=4) if each.result else "–"
-        shown.add_row(each.case, _amount(each.outlay), _amount(each.bound), cost)
+        shown.add_row(each.case, _amount(each.outlay), _bound(each.bound), cost)
     return shown
 
 
 def _in_words(comparison: Comparison, found: Least) -> str:
     money = comparison.cases[found.case].money
     if found.outlay is None and found.status == "stopped":
-        least = f"{_amount(found.bound)} {money}"
+        least = f"{_bound(found.bound)} {money}"
         return f"The least outlay that survives everything is not known: the search was stopped; it is {least} or more."
     if found.outlay is None:
         return "No outlay is enough: whatever is spent, some floor fails in some shock."
     bound = found.bound or 0.0
     proven = "not proven: it may be less"
     if found.status == "optimal":
-        proven = "proven: no plan keeps every floor for less than " + f"{_amount(bound)} {money}"
+        proven = "proven: no plan keeps every floor for less than " + f"{_bound(bound)} {money}"
     text = f"The least outlay that survives everything is {_amount(found.outlay)} {money} ({proven})."
     if found.result is not None:
         text += f" The cheapest plan with it costs {si(found.result.total_cost, money, 4)} in all, present value."
@@ -54,8 +54,13 @@ def _in_words(comparison: Comparison, found: Least) -> str:
 
 
 def _amount(value: float | None) -> str:
-    """An exact amount has more digits than others."""
-    return "–" if value is None else si(value, digits=6)
+    """An exact amount has more digits than others; what is shown suffices."""
+    return "–" if value is None else si_up(value, digits=6)
+
+
+def _bound(value: float | None) -> str:
+    """What is shown is proven."""
+    return "–" if value is None else si_down(value, digits=6)
 
 
 def alone(comparison: Comparison, width: int) -> Table | None:
@@ -103,7 +108,7 @@ def _cell(found: Alone | None) -> Text:
     if found.outlay is None:
         return Text("none is enough", style="bold red")
     mark = " ?" if found.status == "stopped" else ""
-    return Text(("0" if found.outlay < 0.5 else si(found.outlay, digits=4)) + mark)
+    return Text(("0" if found.outlay < 0.5 else si_up(found.outlay, digits=4)) + mark)
 
 
 def _bar(value: float, most: float) -> Text:
@@ -191,6 +196,6 @@ def breakpoints(comparison: Comparison, width: int) -> Table | Text:
         builds = [f"+ {named(instance, o)}" for o in parts["added"]]
         builds += [f"− {named(instance, o)}" for o in parts["dropped"]]
         shocks = [f"✓ {name}" for name in parts["survived"]] + [f"✗ {name}" for name in parts["lost"]]
-        between = f"{si(change.above, digits=4)} – {si(change.at, digits=4)}"
+        between = f"{si_down(change.above, digits=4)} – {si_up(change.at, digits=4)}"
         shown.add_row(*([change.case] if several else []), between, ", ".join(builds) or "–", ", ".join(shocks) or "–")
     return shown

@@ -9,7 +9,7 @@ from typing import Any
 
 from optimizer.analysis.comparison import Column, Comparison, survived
 from optimizer.files import write_whole_bytes
-from optimizer.units import si
+from optimizer.units import si, si_up
 
 FORMATS = ("svg", "png", "pdf")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -116,7 +116,7 @@ def _mark_least(comparison: Comparison, above: Any) -> None:
     for each in comparison.least if len(comparison.cases) == 1 else ():
         if each.outlay is not None:
             above.axvline(each.outlay, color="#555555", linestyle="--", linewidth=1)
-            said = f"least outlay that\nsurvives everything: {si(each.outlay, comparison.cases[each.case].money)}"
+            said = f"least outlay that\nsurvives everything: {si_up(each.outlay, comparison.cases[each.case].money, 5)}"
             place = {"textcoords": "offset points", "xytext": (6, -4), "va": "top", "fontsize": 10}
             above.annotate(said, (each.outlay, above.get_ylim()[1]), **place)
 

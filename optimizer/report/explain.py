@@ -17,7 +17,7 @@ from optimizer.report.builds import builds
 from optimizer.report.tables import binding
 from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
-from optimizer.units import si
+from optimizer.units import si, si_down, si_up
 
 LABEL, FIGURE = 16, 16
 HEADINGS = {
@@ -168,7 +168,9 @@ def _price(instance: Instance, repair: Repair) -> str:
 
 def _money(instance: Instance, repair: Repair) -> str:
     amount, budget = repair.amount or 0.0, instance.policy.budget
-    less = "" if repair.beyond is None else f" Less than {si(repair.beyond, instance.money, 5)} is proven not to do."
+    less = (
+        "" if repair.beyond is None else f" Less than {si_down(repair.beyond, instance.money, 5)} is proven not to do."
+    )
     more = (
         "" if budget is None else f", {si(amount - budget, instance.money)} more than the {si(budget, instance.money)}"
     )
@@ -228,7 +230,7 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     yield False, _irreducible(instance, why)
     if why.is_money and why.least_outlay is not None and why.budget is not None:
         money = instance.money
-        took, there_is = si(why.least_outlay, money), si(why.budget, money)
+        took, there_is = si_up(why.least_outlay, money), si(why.budget, money)
         yield False, f"To survive just this takes an outlay of {took}; the budget is {there_is}."
     elif not why.is_money:
         yield False, "No budget changes that: this is what is left with unlimited money."
@@ -257,7 +259,11 @@ def _worth(instance: Instance, worth: Worth) -> tuple[str, str, str]:
         return title, "not known", "stopped before it was known"
     if worth.change is None:
         if worth.needed is not None:
-            return title, "NOTHING SURVIVES", f"under this budget; it would take an outlay of {si(worth.needed, money)}"
+            return (
+                title,
+                "NOTHING SURVIVES",
+                f"under this budget; it would take an outlay of {si_up(worth.needed, money)}",
+            )
         none = "at any budget" if worth.kind in ("lever", "kind") else "under this budget"
         return title, "NOTHING SURVIVES", none if instance.policy.budget is not None or none == "at any budget" else ""
     outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"

@@ -39,8 +39,8 @@ function drawSlider() {
   fill("ticks", book.points.map(each => make("span", {}, isNarrow() ? label(each).replace(` ${book.money}`, "") : label(each))));
   const frontier = book.frontier, notes = [];
   if (frontier.least_outlay !== null) {
-    const exact = frontier.least_outlay_bound !== null ? ` (proven: no less than ${money(frontier.least_outlay_bound)})` : "";
-    notes.push(`The least outlay that keeps every floor is ${money(frontier.least_outlay)}${exact}.`);
+    const exact = frontier.least_outlay_bound !== null ? ` (proven: no less than ${money(oneWay(frontier.least_outlay_bound, 5, Math.floor), 5)})` : "";
+    notes.push(`The least outlay that keeps every floor is ${money(oneWay(frontier.least_outlay, 5, Math.ceil), 5)}${exact}.`);
   }
   if (stops > 1) notes.push(`Plans of other budgets are proven to ${percent(frontier.gap, 1)}.`);
   if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");

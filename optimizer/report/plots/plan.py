@@ -8,7 +8,7 @@ from optimizer.report.figures.book import Book
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, LEVERS, ORANGE, VERMILION
 from optimizer.report.figures.moves import Move
 from optimizer.report.plots.paper import INK, QUIET, Sheeted, foot, in_money, paper, plain
-from optimizer.units import si
+from optimizer.units import si, si_up
 
 
 def timeline(book: Book) -> Sheeted:
@@ -137,7 +137,7 @@ def frontier(book: Book, found: Frontier) -> Sheeted:
     cost.set_xlim(left=0)
     least = ""
     if found.least_outlay is not None:
-        least = f"The least outlay that keeps every floor is {si(found.least_outlay, money)}. "
+        least = f"The least outlay that keeps every floor is {si_up(found.least_outlay, money, 5)}. "
     stopped = " The search was stopped: more budgets were to come." if found.stopped else ""
     foot(sheet, f"{least}Circle: the plan at hand. Other plans are proven to {100 * found.gap:g} %. Gap at shortage "
          f"cost; cost present value, {own.currency}.{stopped}")  # fmt: skip
