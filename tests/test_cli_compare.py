@@ -171,3 +171,17 @@ def test_without_shocks_nothing_is_survived() -> None:
     done = diversify("compare", TINY, "--set", "shocks={}", "--budgets", "0,any", "--quick")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("tiny: the instance has no shocks; the cheapest plan costs 30M USD in all.")
+
+
+def test_files_of_different_currencies_are_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(Path(TINY).read_text().replace("USD of 2025", "EUR of 2026"))
+    done = diversify("compare", TINY, str(other), "--quick")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    said = " ".join(done.stderr.split())
+    assert f'{other}: currency: it is "EUR of 2026" here and' in said
+    assert f'of 2025" in {TINY}' in said
+    # The cure for labels that mean the same.
+    assert '--set "currency=USD of 2025"' in said
+    assert diversify("compare", TINY, str(other), "--quick", "--set", "currency=USD of 2025").returncode == 0

@@ -21,6 +21,7 @@ from optimizer.analysis.columns import Alone
 from optimizer.analysis.comparison import Column, Comparison, Least, Step
 from optimizer.analysis.frontier import biting, chosen
 from optimizer.analysis.searching import Search
+from optimizer.errors import Finding, InstanceError
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -67,10 +68,12 @@ def compare(
     Raises:
         AuditError: a plan and its figures disagree.
         CrewError: a process died.
+        InstanceError: the cases are in different currencies.
         SolverError: the solver failed.
     """
     settings = settings or Settings(gap=WHAT_IF)
     named = {"plain": cases} if isinstance(cases, Instance) else dict(cases)
+    of_one_currency(named)
     clock = Clock()
     with (
         interruptible(clock, lambda: listener(base.Step("stopping", 0.0))),
@@ -80,6 +83,25 @@ def compare(
         comparing.grid(budgets, resolution)
         comparing.exact()
         return comparing.known()
+
+
+def of_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str] | None = None) -> None:
+    """Refuse cases whose currency labels differ; `files` are where they come from, by case.
+
+    Raises:
+        InstanceError: amounts of money cannot stand side by side.
+    """
+    places = {case: case for case in cases} | dict(files or {})
+    first, wrong = next(iter(cases), ""), list[Finding]()
+    for case in cases:
+        label = cases[first].currency
+        if cases[case].currency != label:
+            what = f'it is "{cases[case].currency}" here and "{label}" in {places[first]}, and is not converted'
+            cure = "Write the amounts of all in one currency of one year, or compare each by itself. Where the labels "
+            cure += f'mean the same: --set "currency={label}".'
+            wrong.append(Finding(places[case], None, "currency", what, cure))
+    if wrong:
+        raise InstanceError(list(dict.fromkeys(wrong)))
 
 
 class _Comparing:

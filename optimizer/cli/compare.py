@@ -154,7 +154,7 @@ def _cases(
     from optimizer.errors import Finding, InstanceError
 
     forced = [(text, common.forces(text.split(","))) for text in force]
-    cases: dict[str, Instance] = {}
+    cases, origins = dict[str, "Instance"](), dict[str, str]()
     named, wrong = set[str](), list[Finding]()
 
     def add(file: str, variant: str, **how: Any) -> None:
@@ -169,7 +169,7 @@ def _cases(
             return
         for note in prepared.notes:
             common.say(f"{name}: {note}")
-        cases[name] = prepared.instance
+        cases[name], origins[name] = prepared.instance, file
 
     for file in files:
         add(file, "")
@@ -183,6 +183,9 @@ def _cases(
     if wrong:
         # A fault of a file is one of each of its variants.
         raise InstanceError(list(dict.fromkeys(wrong)))
+    from optimizer.analysis.compare import of_one_currency
+
+    of_one_currency(cases, origins)
     return cases
 
 
