@@ -6,6 +6,7 @@ fails      repairs, each alone sufficient, and the irreducible reason
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any
 
 from optimizer.analysis.asking import WHAT_IF, Asker
@@ -13,8 +14,17 @@ from optimizer.analysis.explain_aside import Aside
 from optimizer.analysis.explain_ask import EACH, WhatIfs
 from optimizer.analysis.explain_dates import Deadline
 from optimizer.analysis.explain_prices import Ground, Worth, bought_options, things
-from optimizer.analysis.explain_reason import Reason, reason
-from optimizer.analysis.explain_repairs import Repair, least_budget, less_demand, scaled_floors, shorter, sooner
+from optimizer.analysis.explain_reason import Money, Reason, reason
+from optimizer.analysis.explain_repairs import (
+    BOTH,
+    Repair,
+    least_budget,
+    less_demand,
+    more_each_year,
+    scaled_floors,
+    shorter,
+    sooner,
+)
 from optimizer.analysis.solve import solve
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
@@ -155,14 +165,16 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[Part]:
 def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:
     """Repairs and the reason."""
     hardest = [each.name for each in sorted(result.shocks, key=lambda each: -each.gap) if not each.survives]
-    is_money: bool | None = False
-    for repair in least_budget(what):
-        is_money = repair.works
+    money: Money | None = None
+    for repair in chain(least_budget(what), more_each_year(what)):
+        # What was not found in time may be money all the same.
+        if money is None and (repair.works is not False or repair.why == BOTH):
+            money = "annual" if repair.kind == "annual" else "budget"
         yield _said(repair, result)
     if not what.is_over:
         yield from (_said(repair, result) for repair in scaled_floors(what, hardest))
     if not what.is_over and result.status == "gap":
-        found = reason(what, result, is_money=is_money is not False)
+        found = reason(what, result, money=money)
         if found is not None:
             yield found
     for step in (shorter, less_demand, sooner):

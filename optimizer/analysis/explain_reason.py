@@ -6,12 +6,14 @@ Under it, the plan with the least gap shows which commodity is short, and every 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from optimizer.analysis.explain_ask import LOOSE, WhatIfs, least
 from optimizer.analysis.explain_ways import Ways
+from optimizer.analysis.explain_years import bar, least_added, of_any_year, without_budgets
 from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import keeping_shocks, no_longer_than, with_floors
 from optimizer.plan import Flows, Plan
@@ -23,6 +25,9 @@ from optimizer.strategies.reading import plan_values
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.scarcity import Scarcity, bottleneck, scarcity
 
+# Which budget is too small: that of all years together, or that of single years.
+Money = Literal["budget", "annual"]
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -31,20 +36,25 @@ class Reason:
     Attributes:
         shocks, segments: the fewest that cannot be survived, or kept, together.
         is_irreducible: whether each of them is known to be needed for that.
-        is_money: whether a larger budget would do.
+        months: of each of the shocks no more than its first so many months are needed for that; None: all of it is.
+        is_money: whether larger budgets would do.
         shock, segment: where most is missing.
+        takers: all segments that the commodity goes into there, this one first.
         first, last: labels of the periods in which it is.
         commodity: what is short. needed, had: of it in these periods, t.
         budget, least_outlay: where it is money: what there is, and what surviving just this takes.
+        least_added: where no outlay is enough by the budgets of single years: how much more each of them takes.
         because: why there is no more of it, a sentence each.
     """
 
     shocks: tuple[str, ...]
     segments: tuple[str, ...]
     is_irreducible: bool
+    months: float | None
     is_money: bool
     shock: str
     segment: str
+    takers: tuple[str, ...]
     first: str
     last: str
     commodity: str
@@ -52,18 +62,19 @@ class Reason:
     had: float
     budget: float | None
     least_outlay: float | None
+    least_added: float | None
     because: tuple[str, ...]
 
 
-def reason(what: WhatIfs, result: Result, *, is_money: bool) -> Reason | None:
+def reason(what: WhatIfs, result: Result, *, money: Money | None) -> Reason | None:
     """The irreducible reason; None where the time ran out before it was found.
 
     Args:
         what: asks.
         result: the best plan under the budget, which does not survive.
-        is_money: whether a larger budget would do; where it would not, the reason is looked for without any budget.
+        money: which budget would do if it were larger; where none would, the reason is looked for without any.
     """
-    instance = what.apart if is_money else what.apart.with_budget(None)
+    instance = what.apart if money else without_budgets(what.apart)
     failing = [each.name for each in sorted(result.shocks, key=lambda each: -each.gap) if not each.survives]
     others = [event.name for event in instance.events if event.name not in failing]
 
@@ -76,7 +87,7 @@ def reason(what: WhatIfs, result: Result, *, is_money: bool) -> Reason | None:
     shocks, is_known = _fewest([*failing, *others], lambda some: fails(keeping_shocks(instance, some)))
     if shocks is None:
         return None
-    instance = keeping_shocks(instance, shocks)
+    whole = instance = keeping_shocks(instance, shocks)
     instance, is_cut = _shortened(instance, fails)
     segments, is_all_known = _needed(
         [d for d in instance.demands if _has_floor(instance, d)],
@@ -86,7 +97,10 @@ def reason(what: WhatIfs, result: Result, *, is_money: bool) -> Reason | None:
     found = what.ask("what is short", instance)
     if found.status == "infeasible" or what.is_over:
         return None
-    return _told(what, instance, found.plan, segments, is_known and is_cut and is_all_known, is_money)
+    told = _told(what, instance, found.plan, segments, is_known and is_cut and is_all_known, money)
+    lengths = [max(len(event.periods) for event in each.events) for each in (instance, whole)]
+    months = float(lengths[0] * instance.horizon.months) if lengths[0] < lengths[1] else None
+    return None if told is None else replace(told, months=months)
 
 
 def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
@@ -126,7 +140,12 @@ def _has_floor(instance: Instance, segment: str) -> bool:
 
 
 def _told(
-    what: WhatIfs, instance: Instance, plan: Plan, segments: Sequence[str], is_irreducible: bool, is_money: bool
+    what: WhatIfs,
+    instance: Instance,
+    plan: Plan,
+    segments: Sequence[str],
+    is_irreducible: bool,
+    money: Money | None,
 ) -> Reason | None:
     responder = what.asker.responder(instance)
     columns = np.array(plan_values(instance, plan, responder.desk.plan))
@@ -147,22 +166,35 @@ def _told(
         periods = list(range(event.periods.start, periods[-1] + 1))
     had = _had(instance, event, flows, commodity, periods)
     missing = factor * sum(_below(instance, event, flows, d, t) for t in periods)
-    ways = Ways(instance, event, plan, flows, periods, is_money, frozenset(c for c, _ in scarce.commodity))
+    ways = Ways(
+        instance,
+        event,
+        plan,
+        flows,
+        periods,
+        money,
+        frozenset(c for c, _ in scarce.commodity),
+        lambda option: bar(what, instance, option),
+    )
+    least_outlay, added = _takes(what, instance) if money else (None, None)
     label, policy = instance.horizon.label, what.instance.policy
     return Reason(
         shocks=tuple(each.name for each in instance.events),
         segments=tuple(segments),
         is_irreducible=is_irreducible,
-        is_money=is_money,
+        months=None,
+        is_money=money is not None,
         shock=event.name,
         segment=d,
+        takers=_takers(instance, event, flows, d, commodity, periods),
         first=label(periods[0]),
         last=label(periods[-1]),
         commodity=commodity,
         needed=had + missing,
         had=had,
-        budget=policy.budget if is_money else None,
-        least_outlay=_least_outlay(what, instance) if is_money else None,
+        budget=policy.budget if money else None,
+        least_outlay=least_outlay,
+        least_added=added,
         because=ways.said(commodity, d),
     )
 
@@ -234,8 +266,34 @@ def _draws_on_stock(instance: Instance, flows: Flows, commodities: set[str]) -> 
     )
 
 
-def _least_outlay(what: WhatIfs, instance: Instance) -> float | None:
-    """What it takes to survive just this."""
-    free = instance.with_budget(None)
-    found = what.ask("the least budget for what cannot be survived", free, Question(outlay, name="least outlay"))
-    return found.value if what.judged(free, found).holds else None
+def _takers(
+    instance: Instance, event: Shock, flows: Flows, segment: str, commodity: str, periods: Sequence[int]
+) -> tuple[str, ...]:
+    """The segments that a commodity goes into in some periods of a shock, also through what is made of it."""
+    at, path, reached = [t - flows.first for t in periods], instance.path(event), {commodity}
+    running = [
+        each
+        for o, each in instance.activities.items()
+        if sum(flows.activity.get(o, (0.0,) * len(at))[k] for k in at) > 0
+    ]
+    for _ in running:
+        reached |= {made for each in running if reached & set(each.input) for made in each.output}
+    others = [
+        d
+        for d, demand in instance.demands.items()
+        if d != segment
+        and demand.commodity in reached
+        and sum(float(path.demanded(d, t)) - flows.unserved[d][t - flows.first] for t in periods) > 1e-9
+    ]
+    return (segment, *others)
+
+
+def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
+    """The outlay that it takes to survive just this; where none is enough, what it takes more in each year."""
+    free, words = instance.with_budget(None), "the least budget for what cannot be survived"
+    found = what.ask(words, free, Question(outlay, name="least outlay"))
+    holds = what.judged(free, found).holds
+    if holds or instance.policy.annual_budget is None:
+        return found.value if holds else None, None
+    found = least_added(what, words, instance)
+    return None, found.value if what.judged(of_any_year(instance), found).holds else None

@@ -1,6 +1,7 @@
 """What would make an instance survive that does not: repairs, each alone sufficient, with their price.
 
 budget   the least that survives everything: minimise outlay
+annual   the least on top of each year's budget (`explain_years`)
 floors   their highest common scaling (`explain_floors`)
 length   the longest window of any shock
 sooner   by how many months builds would have to stand earlier: all of them, or one alone
@@ -16,15 +17,17 @@ from typing import Literal
 
 from optimizer.analysis.explain_ask import LOOSE, Tried, WhatIfs, least
 from optimizer.analysis.explain_floors import highest_scaling
+from optimizer.analysis.explain_years import least_added, of_any_year, with_added, without_budgets
 from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import arriving_later, no_longer_than, with_demand, with_floors
 from optimizer.levers import Sized
 from optimizer.strategies.question import Question, outlay
 from optimizer.units import rounded_up
 
-Kind = Literal["budget", "floors", "length", "sooner", "demand"]
+Kind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
 # How finely floors and demand are scaled, and how near the least budget is proven.
 TENTHS, EXACT = 1e-3, 1e-4
+BOTH = "the budget in all is too small as well; with enough of both everything survives"
 # To so many digits the least budget is told.
 DIGITS = 5
 
@@ -37,7 +40,8 @@ class Repair:
         kind: what is changed.
         of: the option or the segment; None where it is all of them.
         works: whether it does at any size; None where the time ran out before that was known.
-        amount: its least size: money (budget), a factor (floors), months (length, sooner), a share that goes (demand).
+        amount: its least size: money (budget; annual: on top of each year's), a factor (floors), months (length,
+            sooner), a share that goes (demand).
         beyond: what is known not to do, on the other side of `amount`; None where the time ran out.
         cost, outlay: of a plan that survives with it; None where none was found.
         is_proven: whether that plan is the cheapest, to the gap.
@@ -80,7 +84,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     if tried.holds is None:
         yield Repair("budget", why="it was stopped before that was found")
     elif not tried.holds:
-        years = ", and the budgets of single years stay as they are" if policy.annual_budget is not None else ""
+        years = " as long as the budgets of single years stay as they are" if policy.annual_budget is not None else ""
         yield Repair("budget", works=False, why=f"no amount of money is enough{years}")
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - EXACT):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
@@ -93,6 +97,40 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
         known = again if again.holds else tried
         below = found.bound if found.status == "optimal" else None
         yield _priced(Repair("budget", works=True, amount=amount, beyond=below), known)
+
+
+def more_each_year(what: WhatIfs) -> Iterator[Repair]:
+    """The least on top of the budget of each year with which everything survives; the budget in all stays."""
+    instance = what.instance
+    if instance.policy.annual_budget is None:
+        return
+    settings = replace(what.asker.settings, gap=min(EXACT, what.asker.settings.gap))
+    found = least_added(what, "the least budget of each year", instance, settings)
+    tried = what.judged(of_any_year(instance), found)
+    if tried.holds is None:
+        yield Repair("annual", why="it was stopped before that was found")
+    elif not tried.holds:
+        yield Repair("annual", works=False, why=_of_no_year(what))
+    else:
+        amount = rounded_up(found.value, DIGITS)
+        again = what.survived("the plan of the least budget of each year", with_added(instance, amount))
+        if again.holds is False:
+            amount = rounded_up(amount * (1.0 + 1e-6), DIGITS)
+            again = what.survived("the plan of the least budget of each year", with_added(instance, amount))
+        below = max(0.0, found.bound) if found.status == "optimal" else None
+        yield _priced(Repair("annual", works=True, amount=amount, beyond=below), again if again.holds else tried)
+
+
+def _of_no_year(what: WhatIfs) -> str:
+    """Why no budget of single years is enough."""
+    instance = what.instance
+    if instance.policy.budget is not None:
+        held = what.survived("more money, in all and in each year", without_budgets(instance), gap=LOOSE).holds
+        if held is None:
+            return "not as long as the budget of all years together stays as it is"
+        if held:
+            return BOTH
+    return "no amount of money is enough, whatever the year"
 
 
 def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:

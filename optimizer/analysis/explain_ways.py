@@ -6,9 +6,11 @@ stockpile      its largest stock, how fast it fills or empties, when it may begi
 substitution   the share of demand that it can serve
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from optimizer.analysis.explain_years import Bar
 from optimizer.instance.schema import Instance
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
 from optimizer.plan import Flows, Plan
@@ -20,15 +22,20 @@ FULL = 1.0 - 1e-4
 
 @dataclass(frozen=True)
 class Ways:
-    """Goes through the ways under a plan that leaves the least gap in a shock; `scarce` are commodities."""
+    """Goes through the ways under a plan that leaves the least gap in a shock.
+
+    `scarce` are commodities; `money` is the budget that is too small, if any is; `bar` tells which one keeps all of an
+    option out.
+    """
 
     instance: Instance
     event: Shock
     plan: Plan
     flows: Flows
     periods: Sequence[int]
-    is_money: bool
+    money: Literal["budget", "annual"] | None
     scarce: frozenset[str]
+    bar: Callable[[str], Bar | None]
 
     def said(self, commodity: str, segment: str) -> tuple[str, ...]:
         """A sentence for each way, in the order of processes, options, stocks, substitutes; those too late together."""
@@ -143,14 +150,27 @@ class Ways:
         if size >= FULL * most:
             return f"{name} has its largest size in whole units, {si(most, 't/yr')}"
         held = f"stops at {si(size, 't/yr')}" if size > 0 else "is not built"
-        if self.is_money:
-            return f"{name} {held}: the budget goes further elsewhere"
-        why = (
-            f"it lacks {self._inputs(option.input)}"
-            if option.input
-            else "more of it would come too late or is tied to others"
-        )
+        if self.money is not None:
+            return f"{name} {held}: {self._dear(o, size)}"
+        short = [self._name(c) for c in option.input if c in self.scarce]
+        # The plan leaves the least gap that there is, with all the money that it wants.
+        why = f"it lacks {_listed(short)}" if short else "the rules allow no more, or more would not help"
         return f"{name} {held}: {why}"
+
+    def _dear(self, o: str, size: float) -> str:
+        """How money stands against more of an option."""
+        bar = self.bar(o) if size <= 0 else None
+        if bar == "none":
+            return "there is no budget"
+        if bar == "annual":
+            return "the budget of no year reaches for the least of it"
+        if bar == "total":
+            return "the budget does not reach for the least of it"
+        return f"the {self._budget} further elsewhere"
+
+    @property
+    def _budget(self) -> str:
+        return "budgets of the years go" if self.money == "annual" else "budget goes"
 
     def _working(self, o: str, option: Sized, t: int) -> float:
         horizon = self.instance.horizon
@@ -175,7 +195,11 @@ class Ways:
         most = None if pile.fill_rate is None else pile.fill_rate * horizon.delta
         if most is not None and all(self.plan.fills[o][t] >= FULL * most for t in open_):
             return f"{start}, filled as fast as the market allows since {horizon.label(open_[0])}"
-        return f"{start}{': the budget buys no more' if self.is_money else ', and more would not help'}"
+        if self.money is None:
+            return f"{start}, and more would not help"
+        if held <= 0 and self.bar(o) == "none":
+            return f"{start}: there is no budget"
+        return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
 
     def _substitution(self, o: str, option: Substitution) -> str:
         name = self._name(o)
@@ -192,7 +216,7 @@ class Ways:
         if served >= FULL * most:
             return f"{name} serves the {100 * option.max_share:g} % of demand that it can"
         held = f"stops at {si(size, 't/yr')}" if size > 0 else "is not bought"
-        return f"{name} {held}" + (": the budget goes further elsewhere" if self.is_money else "")
+        return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
 
 
 def _loses(cut: float) -> str:

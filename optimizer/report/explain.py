@@ -30,7 +30,7 @@ HEADINGS = {
     "later": "Each build, if it comes {months:g} months later",
     "sooner": "Each build, if it could come {months:g} months sooner",
 }
-TITLES = {"budget": "More budget", "floors": "Lower floors", "length": "Shorter shocks"}
+TITLES = {"budget": "More budget", "annual": "More each year", "floors": "Lower floors", "length": "Shorter shocks"}
 
 
 class Explaining:
@@ -151,7 +151,14 @@ def _title(instance: Instance, repair: Repair) -> str:
 def _repair(instance: Instance, repair: Repair) -> str:
     if not repair.works:
         return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
-    sizes = {"budget": _money, "floors": _floors, "length": _length, "sooner": _sooner, "demand": _demand}
+    sizes = {
+        "budget": _money,
+        "annual": _each_year,
+        "floors": _floors,
+        "length": _length,
+        "sooner": _sooner,
+        "demand": _demand,
+    }
     unsure = "" if repair.beyond is not None else " It was stopped before it was known whether less would do."
     return f"{sizes[repair.kind](instance, repair)}{unsure} {_price(instance, repair)}"
 
@@ -177,6 +184,21 @@ def _money(instance: Instance, repair: Repair) -> str:
     return (
         f"{si(amount, instance.money, 5)}{more} there are.{less}" if more else f"{si(amount, instance.money, 5)}.{less}"
     )
+
+
+def _each_year(instance: Instance, repair: Repair) -> str:
+    amount, given, horizon = repair.amount or 0.0, instance.policy.annual_budget, instance.horizon
+    assert given is not None
+    first, last = given.at(horizon.start), given.at(horizon.end)
+    there_is = f"the {si(first, instance.money)} there are"
+    if first != last:
+        there_is = (
+            f"the {si(first, instance.money)} of {horizon.start} and the {si(last, instance.money)} of {horizon.end}"
+        )
+    less = (
+        "" if repair.beyond is None else f" Less than {si_down(repair.beyond, instance.money, 5)} is proven not to do."
+    )
+    return f"{si_up(amount, instance.money, 5)} more in each year than {there_is}.{less}"
 
 
 def _floors(instance: Instance, repair: Repair) -> str:
@@ -220,18 +242,27 @@ def _demand(instance: Instance, repair: Repair) -> str:
 
 def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     """The reason in words, and whether each line is one of several."""
-    segment = named(instance, why.segment)
+    *others, last = [named(instance, d) for d in why.takers]
+    segment = f"{', '.join(others)} and {last}" if others else last
+    need = "needs" if len(why.takers) == 1 else "need"
     window = why.first if why.first == why.last else f"{why.first}–{why.last}"
     commodity = named(instance, why.commodity)
     needed, had = si(why.needed, "t"), si(why.had, "t")
-    yield False, f"In {why.shock}, {window}, {segment} needs {needed} of {commodity}; {had} can be had, because"
+    yield (
+        False,
+        f"In {why.shock}, {window}, {segment} {need} {needed} of {commodity}; a plan for this alone has {had}, because",
+    )
     for sentence in why.because:
         yield True, sentence
     yield False, _irreducible(instance, why)
     if why.is_money and why.least_outlay is not None and why.budget is not None:
         money = instance.money
         took, there_is = si_up(why.least_outlay, money), si(why.budget, money)
-        yield False, f"To survive just this takes an outlay of {took}; the budget is {there_is}."
+        years = ", and the budget of each year stays as it is" if instance.policy.annual_budget is not None else ""
+        yield False, f"To survive just this takes an outlay of {took}; the budget is {there_is}{years}."
+    elif why.is_money and why.least_added is not None:
+        more = si_up(why.least_added, instance.money)
+        yield False, f"To survive just this takes {more} more in each year than its budget."
     elif not why.is_money:
         yield False, "No budget changes that: this is what is left with unlimited money."
 
@@ -242,6 +273,8 @@ def _irreducible(instance: Instance, why: Reason) -> str:
     shocks = (
         why.shocks[0] if len(why.shocks) == 1 else f"{plural(len(why.shocks), 'shock')} ({listed(list(why.shocks))})"
     )
+    if why.months is not None:
+        shocks = f"the first {why.months:g} months of {shocks}"
     if not why.is_irreducible:
         return f"It cannot be done already with {shocks} alone and {plain} alone; perhaps with less than that."
     return f"This alone cannot be done: {shocks} with {plain}. Without any one of these the rest can."
@@ -264,8 +297,14 @@ def _worth(instance: Instance, worth: Worth) -> tuple[str, str, str]:
                 "NOTHING SURVIVES",
                 f"under this budget; it would take an outlay of {si_up(worth.needed, money)}",
             )
-        none = "at any budget" if worth.kind in ("lever", "kind") else "under this budget"
-        return title, "NOTHING SURVIVES", none if instance.policy.budget is not None or none == "at any budget" else ""
+        policy = instance.policy
+        if worth.kind in ("lever", "kind"):
+            return (
+                title,
+                "NOTHING SURVIVES",
+                "at any budget" if policy.annual_budget is None else "at any budget in all",
+            )
+        return title, "NOTHING SURVIVES", "" if policy.budget is None else "under this budget"
     outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"
     return title, _signed(worth.change, money), f"{_proven(worth)}{outlay}"
 
