@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from optimizer.analysis.asking import WHAT_IF
 from optimizer.analysis.frontier import biting
-from optimizer.analysis.ranges import DUST, PATIENCE, Range, Ranges, Told
+from optimizer.analysis.ranges import PATIENCE, Range, Ranges, Told
 from optimizer.analysis.record import Timer
 from optimizer.analysis.solve import concluded, solve
 from optimizer.expression import Expression
@@ -224,10 +224,12 @@ class _Apart:
     def __init__(self, near: Near, found: Sequence[Range], patience: float = PATIENCE) -> None:
         self.near, self.patience = near, patience
         self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
+        self.dust = {each.option: each.dust for each in found}
 
     def distance(self, one: Known, other: Known) -> float:
         """See the module."""
-        return sum(abs(one.sizes[o] - other.sizes[o]) / most for o, most in self.greatest.items())
+        apart = ((o, abs(one.sizes[o] - other.sizes[o])) for o in self.greatest)
+        return sum(far / self.greatest[o] for o, far in apart if far > self.dust[o])
 
     def nearest(self, known: Known, taken: Sequence[Known]) -> tuple[float, Known]:
         """The distance to the nearest of some plans, and which it is."""
@@ -254,7 +256,7 @@ class _Apart:
         """Look for a plan that does with options that none of those taken has, and without those that they have."""
         objective, share = Expression(), 1.0 / len(taken)
         for o, most in self.greatest.items():
-            used = sum(known.sizes[o] > DUST * most for known in taken) * share
+            used = sum(known.sizes[o] > self.dust[o] for known in taken) * share
             objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
         best = self.near.limit(objective)
         # The first that does nine tenths of what the relaxation could do over the cheapest will do.

@@ -25,8 +25,9 @@ Told = Callable[[str, int, int], None]
 Verdict = Literal["must-have", "real choice", "never worth it", "not settled"]
 # Seconds for one end of a range.
 PATIENCE = 15.0
-# Less than this share of the largest size is nothing.
-DUST = 1e-6
+# Less than this share of the largest size is nothing. So is less than this part of what sizes are proven to: the gap
+# that floors are held to leaves room for so much of anything.
+DUST, PART = 1e-6, 1 / 50
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Range:
 
     Attributes:
         option, kind: which.
+        dust: less of it than this is nothing.
         cheapest: what the cheapest plan buys.
         least, greatest: over all plans.
         verdict: ``must-have`` where no plan does without it, ``never worth it`` where no plan buys it, ``real choice``
@@ -59,6 +61,7 @@ class Range:
     least: End
     greatest: End
     verdict: Verdict
+    dust: float = 0.0
 
     @property
     def proven(self) -> bool:
@@ -120,7 +123,7 @@ class _Search:
         largest = self.high if isinstance(lever, Sized) else getattr(lever, "max_size", None)
         self.scale = largest or max(1.0, near.found[0].sizes[option])
         self.grain = max(gap, DUST) * self.scale
-        self.dust = DUST * self.scale
+        self.dust = max(DUST * self.scale, PART * self.grain)
         # A lumpy option that is bought at all has a least size.
         self.unit = getattr(lever, "unit_size", 0.0)
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
@@ -193,7 +196,8 @@ class _Search:
         least = self._end(self.least, self.low)
         greatest = self._end(self.greatest, self.high)
         lever = self.near.instance.options[self.option]
-        return Range(self.option, lever.kind, cheapest, least, greatest, self._verdict())
+        cheapest = cheapest if cheapest > self.dust else 0.0
+        return Range(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.dust)
 
     def _end(self, size: float, bound: float) -> End:
         size = 0.0 if size <= self.dust else size
@@ -205,7 +209,9 @@ class _Search:
     def _verdict(self) -> Verdict:
         if self.low > self.dust:
             return "must-have"
-        if self.high <= self.dust:
+        # Of what comes in any size, what is not found and proven to be less than is asked for is none.
+        is_trifle = self.greatest <= self.dust and self.piece <= self.dust and self.high - self.greatest <= self.grain
+        if self.high <= self.dust or is_trifle:
             return "never worth it"
         return "real choice" if self.least <= self.dust < self.greatest else "not settled"
 
