@@ -73,7 +73,9 @@ def test_ends_that_were_stopped_break_nothing() -> None:
     done = diversify("sensitivity", TINY, *RANGES, "--time-limit", "0")
     assert done.returncode == 5, done.stderr
     said = " ".join(done.stdout.split())
-    assert "none alone changes that the plan survives; of 2 it is not known, for the search was stopped." in said
+    assert said.startswith("tiny: of 2 uncertain numbers none was settled before the search was stopped.")
+    # What was not asked is not said to change nothing.
+    assert "alone changes" not in said
     assert "✗ floors fail" in said
     assert "M ✗" not in said
     assert "Where the plan changes" not in said
@@ -92,3 +94,14 @@ def test_no_plan_to_begin_with_is_none_in_json() -> None:
     )
     assert done.returncode == 4
     assert json.loads(done.stdout)["base"]["status"] == "none"
+
+
+def test_where_floors_fail_already_the_legend_says_so() -> None:
+    # 11.5M is the least that survives: with 1M floors fail at both ends of the capex, and with 25M they hold.
+    capex = ("--set", "ranges.options.plant.capex={low: 150k, high: 600k}", "--quick", "--budget", "1M")
+    words = " ".join(diversify("sensitivity", TINY, *capex).stdout.split())
+    assert "Floors fail as it is, and at every end that is known; ~" in words
+    assert "✗" not in words
+    budget = ("--set", "policy.budget=1M", "--set", "ranges.policy.budget={low: 0, high: 25M}", "--quick")
+    words = " ".join(diversify("sensitivity", TINY, *budget).stdout.split())
+    assert "Floors fail as it is, and hold where the gap is –; ~" in words

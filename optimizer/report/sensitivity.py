@@ -61,6 +61,10 @@ def _headline(found: Sensitivity) -> str:
         word = "break survival" if is_kept else "make it survive"
         names = listed([_name(instance, bar.number) for bar in verdicts], 3)
         return f"{lead}{len(verdicts)} alone can {word}: {names}{tail}."
+    if unsettled == len(found.bars):
+        return f"{lead}none was settled before the search was stopped."
+    if unsettled:
+        lead += f"{len(found.bars) - unsettled} could be asked: "
     what = "the plan survives" if is_kept else "no plan survives"
     moves = f"; {_name(instance, first.number)} moves most" if max(first.swing(base)[1:]) > 0 else ""
     return f"{lead}none alone changes that {what}{moves}{tail}."
@@ -100,7 +104,7 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     caption += f", survival gap {si(base.gap, instance.money)}. " if base.gap > 0 else ". "
     caption += f"Plans are proven to {given(found.gap)}: smaller changes of the cost are those of the plan at hand. "
     caption += "Bars: change of the cost, █ at the low end, ▒ at the high end. " if width >= 100 else ""
-    caption += "✗ floors fail there; ~ another set of options is bought."
+    caption += f"{_of_floors(found)}; ~ another set of options is bought."
     if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
         caption += " ? not known: stopped."
     shown = table("Each number alone", caption=caption, expand=True)
@@ -130,6 +134,16 @@ def _tornado(found: Sensitivity, width: int) -> Table:
         cells += [_drawn(bar, base, most)] if width >= 100 else []
         shown.add_row(_name(instance, bar.number), *cells)
     return shown
+
+
+def _of_floors(found: Sensitivity) -> str:
+    """What is to be said of floors: where they hold as it is, which ends break them is marked."""
+    if found.base.gap <= 0:
+        return "✗ floors fail there"
+    ends = [end for bar in found.bars for end in (bar.low, bar.high) if end.has_plan and end.is_settled]
+    if all(end.gap > 0 for end in ends):
+        return "Floors fail as it is, and at every end that is known" if ends else "Floors fail as it is"
+    return f"Floors fail as it is, and hold where the gap is {NOTHING}"
 
 
 def _change(end: Outcome, base: Outcome) -> str:
