@@ -373,3 +373,8 @@ def test_a_scenario_is_applied_and_named() -> None:
     result = json.loads(done.stdout)
     assert "Scenario high: demands.motors.quantity." in result["notes"]
     assert result["outlay"] > 11.5e6 + 1
+
+
+def test_a_price_is_said_to_be_the_most_that_a_step_can_save() -> None:
+    words = " ".join(diversify("solve", TINY).stdout.split())
+    assert "each is the most that a small step can save, for another shock or limit may be as hard." in words

@@ -68,7 +68,8 @@ def binding(result: Result) -> Table | None:
     if not result.binding:
         return None
     saved = "cost" if result.survival_gap == 0 else "gap"
-    caption = "From the prices of the plan with its integers fixed: they hold for small steps."
+    caption = "From the prices of the plan with its integers fixed: each is the most that a small step can save, for "
+    caption += "another shock or limit may be as hard."
     shown = table("What binds", caption=caption)
     shown.add_column("Limit", overflow="fold")
     shown.add_column("Step", no_wrap=True)

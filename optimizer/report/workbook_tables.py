@@ -224,7 +224,9 @@ def _binding(result: Result) -> Sheet:
     saved = "cost" if result.survival_gap == 0 else "gap"
     rows = [(price.what, price.step, price.worth) for price in result.binding]
     columns = (Column("Limit"), Column("Step"), Column(f"Saves {saved} [{result.money}]", result.money, 20))
-    says = f"What one step of a limit saves, in {result.currency}. From the plan with its integers fixed: small steps."
+    says = (
+        f"The most that a small step of a limit can save, in {result.currency}: another may be as hard. Integers fixed."
+    )
     return Sheet("limits", "What binds", says, columns, rows, frozen=1)
 
 
