@@ -111,3 +111,10 @@ def test_a_plan_whose_search_was_stopped_exits_with_5() -> None:
     assert done.returncode == 5, done.stderr
     assert "The plan's status is stopped" in done.stderr
     assert "Time to survive" in done.stdout
+
+
+def test_what_of_a_shock_does_not_count_is_said_where_there_is_some(plan: str) -> None:
+    own = ("--set", "shocks.embargo.demand={motors: 1.1}")
+    words = " ".join(diversify("survive", TINY, "--plan", plan, *own).stdout.split())
+    assert "Of a shock its cuts count: not its window, surge, floors or reliability of deals." in words
+    assert "Of a shock" not in diversify("survive", TINY, "--plan", plan).stdout

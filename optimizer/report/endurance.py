@@ -50,6 +50,9 @@ def _table(instance: Instance, endurance: Endurance, ending: Sequence[Exposure],
     caption = "Months for which every floor holds, cut at the start of the year"
     caption += "; nothing built → with the plan. ∞ for ever." if ending[0].after else ". ∞ for ever."
     caption += " Gives out first: in the worst year.\n! deliberate: leverage restrains it."
+    specs = instance.shocks.values()
+    if any(spec.demand or spec.survival or spec.reliability for spec in specs):
+        caption += "\nOf a shock its cuts count: not its window, surge, floors or reliability of deals."
     left, endless = len(ending) - MOST, len(endurance.exposures) - len(ending)
     caption += f"\n{plural(left, 'more chokepoint')} that end a floor later are not shown." if left > 0 else ""
     caption += f"\n{plural(endless, 'more chokepoint')}: ∞ in every year, plan or no plan." if endless else ""
