@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.analysis.explain_repairs import BOTH
+from optimizer.analysis.explain_repairs import BOTH, TOTAL
 from optimizer.report.explain import Explaining
 from tests.conftest import Cell
 from tests.test_explain import EXACT, HEAD, found
@@ -120,3 +120,17 @@ policy: {budget: 650}
     words = said(instance, explanation)
     assert "In embargo, 2028, cars and jets need 70 t of magnet; a plan for this alone has 65 t, because" in words
     assert "This alone cannot be done: the first 12 months of embargo with the floors of" in words
+
+
+def test_where_the_budget_in_all_is_short_the_years_are_said_to_stay(cell: Cell) -> None:
+    # 250 a year are 500, which 300 a year allow and 450 in all do not.
+    instance = cell(HEAD, BOUGHT, "policy: {annual_budget: 300, budget: 450}")
+    explanation = so.explain(instance, settings=EXACT)
+    budget, annual = found(explanation, "budget"), found(explanation, "annual")
+    assert (budget.works, budget.amount) == (True, pytest.approx(500))
+    assert (annual.works, annual.why) == (False, TOTAL)
+    assert explanation.reason is not None
+    assert explanation.reason.least_outlay == pytest.approx(500)
+    words = said(instance, explanation)
+    assert "Less than 500 USD is proven not to do. The budget of each year stays as it is." in words
+    assert "the budget is 450 USD, and the budget of each year stays as it is." in words

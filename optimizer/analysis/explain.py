@@ -6,7 +6,6 @@ fails      repairs, each alone sufficient, and the irreducible reason
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from typing import Any
 
 from optimizer.analysis.asking import WHAT_IF, Asker
@@ -166,10 +165,12 @@ def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:
     """Repairs and the reason."""
     hardest = [each.name for each in sorted(result.shocks, key=lambda each: -each.gap) if not each.survives]
     money: Money | None = None
-    for repair in chain(least_budget(what), more_each_year(what)):
+    for repair in least_budget(what):
         # What was not found in time may be money all the same.
-        if money is None and (repair.works is not False or repair.why == BOTH):
-            money = "annual" if repair.kind == "annual" else "budget"
+        money = None if repair.works is False else "budget"
+        yield _said(repair, result)
+    for repair in () if what.is_over else more_each_year(what, is_total_short=money is not None):
+        money = money or ("annual" if repair.works is not False or repair.why == BOTH else None)
         yield _said(repair, result)
     if not what.is_over:
         yield from (_said(repair, result) for repair in scaled_floors(what, hardest))

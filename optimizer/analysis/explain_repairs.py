@@ -28,6 +28,7 @@ Kind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
 # How finely floors and demand are scaled, and how near the least budget is proven.
 TENTHS, EXACT = 1e-3, 1e-4
 BOTH = "the budget in all is too small as well; with enough of both everything survives"
+TOTAL = "not as long as the budget in all stays as it is"
 # To so many digits the least budget is told.
 DIGITS = 5
 
@@ -99,8 +100,11 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
         yield _priced(Repair("budget", works=True, amount=amount, beyond=below), known)
 
 
-def more_each_year(what: WhatIfs) -> Iterator[Repair]:
-    """The least on top of the budget of each year with which everything survives; the budget in all stays."""
+def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
+    """The least on top of the budget of each year with which everything survives; the budget in all stays.
+
+    `is_total_short` says that more in all does, whatever the years.
+    """
     instance = what.instance
     if instance.policy.annual_budget is None:
         return
@@ -110,7 +114,7 @@ def more_each_year(what: WhatIfs) -> Iterator[Repair]:
     if tried.holds is None:
         yield Repair("annual", why="it was stopped before that was found")
     elif not tried.holds:
-        yield Repair("annual", works=False, why=_of_no_year(what))
+        yield Repair("annual", works=False, why=TOTAL if is_total_short else _of_no_year(what))
     else:
         amount = rounded_up(found.value, DIGITS)
         again = what.survived("the plan of the least budget of each year", with_added(instance, amount))
@@ -127,7 +131,7 @@ def _of_no_year(what: WhatIfs) -> str:
     if instance.policy.budget is not None:
         held = what.survived("more money, in all and in each year", without_budgets(instance), gap=LOOSE).holds
         if held is None:
-            return "not as long as the budget of all years together stays as it is"
+            return TOTAL
         if held:
             return BOTH
     return "no amount of money is enough, whatever the year"
