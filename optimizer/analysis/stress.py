@@ -25,8 +25,9 @@ from optimizer.result import Result
 from optimizer.shocks import Cut
 from optimizer.solver import Clock, Vector
 from optimizer.solver import versions as solver_versions
-from optimizer.strategies.answering import Desk, Reply
+from optimizer.strategies.answering import Desk
 from optimizer.strategies.crew import hired
+from optimizer.strategies.jobs import Reply
 from optimizer.strategies.reading import plan_values
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.scarcity import Scarcity, bottleneck, scarcity

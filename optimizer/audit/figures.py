@@ -92,7 +92,8 @@ class Figures(Endurance):
 
     def _totals(self) -> None:
         result, costs = self.result, self.report.costs
-        self.report.equal("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values())
+        # Below one unit of money all is dust: a world that costs nothing may cost 1e-15.
+        self.report.equal("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), grain=1.0)
         for part, amount in costs.items() if result.costs else ():
             self.report.equal(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
         # Of an outlay that is next to nothing, an error is judged against what everything costs.
