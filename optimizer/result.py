@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import write_whole
-from optimizer.plan import Faced, Flows, Nothing, Outcome, Plan, Price, Share, Weakest
+from optimizer.plan import Faced, Flows, Lack, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Result:
         comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
         adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where nobody was asked about.
+        lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
     """
 
     instance: str
@@ -93,6 +94,7 @@ class Result:
     endured: Mapping[str, Flows] = field(default_factory=dict, repr=False)
     comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
+    lacks: Mapping[str, Lack] = field(default_factory=dict)
 
     @property
     def money(self) -> str:

@@ -85,6 +85,8 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         return
     if not result.survives:
         yield from _failing(instance, result)
+    if result.lacks:
+        yield "In peace", _in_peace(instance, result)
     yield "Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency} {proof(result)}"
     yield "Outlay", _outlay(instance, result)
     price = result.price_of_survival
@@ -141,6 +143,17 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         f"{window}: {si(worst.gap, money)}; most of it {named(instance, d)}, served "
         f"{percent(service.worst_service)} in {service.worst_period} against a floor of {percent(service.floor)}",
     )
+
+
+def _in_peace(instance: Instance, result: Result) -> str:
+    """What goes unserved though nothing happens: a plan can survive every shock by serving nobody before."""
+    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
+    said = []
+    for d, lack in ordered:
+        share, all_of_it = percent(lack.share), si(lack.unserved, "t")
+        said.append(f"{named(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
+    why = "to go short is cheaper than to serve it, a rule forbids it, or there is no more to be had"
+    return f"{listed(said, 3)}: {why}"
 
 
 def _doing_nothing(result: Result) -> str:
