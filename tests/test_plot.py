@@ -1,6 +1,7 @@
 """Plots as files: what stands in them, for every kind, and what is refused."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def words(picture: bytes) -> str:
     """The texts of an SVG: matplotlib notes each beside the outlines of its letters."""
     said = " ".join(re.findall(r"<!-- (.*?) -->", picture.decode(), re.DOTALL)).replace("&amp;", "&")
     return re.sub(r"\s+", " ", said)
+
+
+def test_shocks_that_are_left_out_are_no_worse(tiny: Book) -> None:
+    # With equal gaps and margins some that are left out are as bad as those that are shown.
+    assert "27 more shocks are not shown: none of them is worse." in words(
+        plot(replace(tiny, hidden=27), "survival", Choice(), "svg")
+    )
+    one = words(plot(replace(tiny, hidden=1), "survival", Choice(), "svg"))
+    assert "1 more shock is not shown: it is no worse." in one
 
 
 def test_kinds_that_the_command_promises_are_those_there_are() -> None:

@@ -15,6 +15,7 @@ from optimizer.instance.opening import of_file
 from optimizer.report.figures.book import book, tidy
 from optimizer.report.figures.record import fingerprint
 from optimizer.report.page import embedded, page
+from optimizer.report.survival import survival
 from optimizer.shocks import Cut
 
 ROOT = Path(__file__).parent.parent
@@ -268,3 +269,11 @@ def _data(file: Path) -> dict[str, Any]:
     assert found
     data: dict[str, Any] = json.loads(found[1])
     return data
+
+
+def test_shocks_that_do_not_fit_on_the_screen_are_no_worse(tiny: so.Instance, result: so.Result) -> None:
+    # 84 shocks, as bad as each other in pairs: 40 are shown, and the first that is not is as bad as the last that is.
+    many = tuple(replace(each, name=f"{each.name}{i}") for i in range(42) for each in result.shocks)
+    (shown,) = survival(tiny, replace(result, shocks=many), 80)
+    assert shown.row_count == 40
+    assert "44 more shocks are not shown: none of them is worse." in str(shown.caption)

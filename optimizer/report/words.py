@@ -83,6 +83,13 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def left_out(count: int) -> str:
+    """What is said of shocks that are not shown: with equal gaps and margins, some may be as bad."""
+    return "1 more shock is not shown: it is no worse." if count == 1 else (
+        f"{count:,} more shocks are not shown: none of them is worse."
+    )  # fmt: skip
+
+
 def adversary_words(instance: Instance) -> str:
     """What an instance's adversary has, what he can choose from, and when."""
     adversary, horizon = instance.adversary, instance.horizon
