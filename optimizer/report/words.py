@@ -27,6 +27,11 @@ def named(instance: Instance, owner: str) -> str:
     return owner
 
 
+def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:
+    """Shares of the regions that are not home, as far as the file names its home."""
+    return {region: share for region, share in regions.items() if region != instance.home}
+
+
 def spaced(region: str) -> str:
     """The key of a region for reading: ``united kingdom``."""
     return region.replace("_", " ")
