@@ -249,3 +249,13 @@ def test_nothing_is_said_where_all_is_served_in_peace() -> None:
     result = solved()
     assert result.lacks == {}
     assert "In peace" not in [label for label, _ in facts(so.read(result.data), result)]
+
+
+def test_a_plan_that_fails_has_no_price_of_survival() -> None:
+    # Nothing can be bought: the plan costs what it costs in peace, and fails.
+    failing = solved(policy={"budget": 0})
+    assert not failing.survives
+    said = dict(facts(so.read(failing.data), failing))
+    assert said["Price of the plan"].startswith("nothing: ")
+    assert "Price of survival" not in said
+    assert "Price of survival" in dict(facts(so.read(market()), solved()))

@@ -90,14 +90,15 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     yield "Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency} {proof(result)}"
     yield "Outlay", _outlay(instance, result)
     price = result.price_of_survival
+    label = "Price of survival" if result.survives else "Price of the plan"
     if price is not None and result.shocks and price <= 1e-9 * abs(result.total_cost):
-        yield "Price of survival", "nothing: without shocks the same instance costs no less"
+        yield label, "nothing: without shocks the same instance costs no less"
     elif price is not None and result.shocks:
         what = "of all this; without shocks the same instance costs" if result.survives else "more than the"
         tail = f"{what} {si(result.calm_cost or 0.0, money, 4)}" if result.survives else (
             f"{what} {si(result.calm_cost or 0.0, money, 4)} that the same instance costs without shocks"
         )  # fmt: skip
-        yield "Price of survival" if result.survives else "Price of the plan", f"{si(price, money, 4)} {tail}"
+        yield label, f"{si(price, money, 4)} {tail}"
     if result.adversary is not None:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
