@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Status = Literal["survives", "gap", "stopped", "none"]
 # 2: `cost` of a shock, `services`, and shocks that are lines without flows.
 FORMAT = 2
+# How the names of instances end, and how to come to a plan.
+INSTANCES = (".yaml", ".yml", ".xlsx")
+CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
@@ -216,6 +219,8 @@ class Result:
             PlanFileError: no such file, no JSON, or no plan.
         """
         try:
+            if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
+                raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
             text = FilePath(path).read_text(encoding="utf-8")
             data = json.loads(text, parse_float=_finite, parse_constant=_finite)
         except UnicodeDecodeError:
@@ -228,6 +233,8 @@ class Result:
             raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
         except ValueError as error:
             raise PlanFileError(f"{path} is not a plan file: {error}") from None
+        if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
+            raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
         if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
             raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
         return cls.from_dict(data)

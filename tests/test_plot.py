@@ -92,7 +92,7 @@ def test_same_figure_is_the_same_file(tiny: Book) -> None:
     [
         ("path", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("path", Choice(segment="ships"), "no segment 'ships'.*motors"),
-        ("sankey", Choice(shock="flood"), "no flows of 'flood'.*baseline"),
+        ("sankey", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("dependence", Choice(commodity="ore"), "no 'ore'.*magnet"),
         ("endurance", Choice(year=2050), "from 2026 to 2030"),
     ],
@@ -100,6 +100,18 @@ def test_same_figure_is_the_same_file(tiny: Book) -> None:
 def test_what_is_not_there_is_refused_with_what_is(tiny: Book, kind: str, choice: Choice, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         plot(tiny, kind, choice, "svg")
+
+
+@pytest.mark.parametrize("kind", ["path", "sankey"])
+def test_a_shock_without_flows_is_said_to_have_none(result: so.Result, kind: str) -> None:
+    instance = so.load(TINY)
+    first, second = result.shocks
+    poor = replace(result, shocks=(replace(first, flows=None), second))
+    said = (
+        "of embargo@2027 the plan file has no flows.*those of: embargo@2029. To have them, solve an instance with fewer"
+    )
+    with pytest.raises(ValueError, match=said):
+        plot(book(instance, alone(instance, poor)), kind, Choice(shock="embargo@2027"), "svg")
 
 
 def test_command_writes_each_format(tmp_path: Path) -> None:
@@ -110,8 +122,13 @@ def test_command_writes_each_format(tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["plot", plan, "waterfall", "-o", str(file)])
         assert done.exit_code == 0, done.stderr
         assert file.read_bytes().startswith(start)
-    for line in (["bars", "-o", "x.svg"], ["stock", "-o", "x.gif"], ["path", "--shock", "flood", "-o", "x.svg"]):
+    for line in (["bars", "-o", "x.svg"], ["stock", "-o", "x.gif"]):
         assert CliRunner().invoke(app, ["plot", plan, *line]).exit_code == 2
+    # A name that the instance does not have.
+    for line in (["path", "--shock", "flood"], ["sankey", "--shock", "flood"], ["path", "--segment", "ships"]):
+        done = CliRunner().invoke(app, ["plot", plan, *line, "-o", "x.svg"])
+        assert done.exit_code == 3
+        assert f"there is no {line[1][2:]} '{line[2]}'" in done.stderr
     assert CliRunner().invoke(app, ["plot", str(TINY), "stock", "-o", str(tmp_path / "x.svg")]).exit_code == 3
 
 

@@ -326,3 +326,13 @@ def test_a_plan_that_fails_in_its_own_shocks_is_not_said_to_survive(capsys: pyte
     said = capsys.readouterr().out
     assert "SURVIVES all 20 samples " in said
     assert "Own shocks" not in said
+
+
+def test_what_is_wrong_with_several_builds_is_said_once(by_hand: so.Result) -> None:
+    # Five builds of a plant that the other instance does not have.
+    five = replace(by_hand, plan=replace(by_hand.plan, builds=(build(4),) * 5))
+    bare = data()
+    del bare["options"]["plant"]
+    with pytest.raises(InstanceError) as error:
+        so.stress(five, so.read(bare), samples=5)
+    assert [found.where for found in error.value.findings] == ["options.plant"]

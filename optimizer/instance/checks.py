@@ -111,9 +111,13 @@ def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
                 yield place, f"{o} {field} itself", "Remove it.", "error"
             for name in [o, *others] if others else []:
                 if name in options and not options[name].is_lumpy:
-                    what = f'"{name}" is not lumpy, so it is never opened'
+                    what = f'"{name}" is bought bit by bit, so it is never opened'
                     can_be = isinstance(options[name], Sized)
-                    cure = f"Give {name} a fixed_cost or a min_size." if can_be else "Name another kind of option."
+                    cure = (
+                        f"Write a fixed_cost or a min_size for {name}, a unit_size will not do: then it is opened."
+                        if can_be
+                        else "Name another kind of option."
+                    )
                     yield place, what, cure, "error"
 
 
