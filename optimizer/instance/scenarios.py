@@ -64,7 +64,7 @@ def played(document: Document, name: str) -> Document:
     """A copy of a document with the overrides of a scenario applied, and without scenarios of its own."""
     data = copy.deepcopy({key: value for key, value in document.data.items() if key != KEY})
     place: Place = (KEY, name)
-    result = Document(document.file, data, overrides={(): document.finding(place, "", "")})
+    result = Document(document.file, data, overrides={(): document.finding(place, "", "")}, made={*document.made})
     for key, value in document.data[KEY][name].items():
         source = document.finding((*place, key), "", "")
         try:

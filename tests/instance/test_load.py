@@ -403,3 +403,9 @@ def test_several_overrides_may_make_an_entry(tmp_path: Path) -> None:
     file.write_text(BASE)
     parts = ["commodity=magnet", "quantity=5", "shortage_cost=9"]
     assert so.load(file, [f"demands.al.{part}" for part in parts]).demands["al"].shortage_cost == 9
+
+
+def test_a_slip_of_an_override_is_said_once_whatever_scenarios_there_are(tmp_path: Path) -> None:
+    text = BASE + "\nscenarios: {more: {demands.all.quantity: 200}, less: {demands.all.quantity: 50}}\n"
+    (found,) = complaints(tmp_path, text, "demands.al.quantity=5")
+    assert found.what == 'there is no segment "al"'
