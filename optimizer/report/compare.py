@@ -157,7 +157,7 @@ class _Rows:
         text += f"region; ! more than {percent(LINE)}. Proven to {percent(comparison.gap, 1)}"
         stopped = any(column.result.status == "stopped" for column in self.columns)
         text += ", but for columns that were stopped (?)." if stopped else "."
-        return text
+        return f"{text} Shares are of regions abroad."
 
     def _instance(self, column: Column) -> Instance:
         return self.comparison.cases[column.case]
@@ -169,7 +169,7 @@ class _Rows:
         """Section by section."""
         yield "", list(self._figures())
         yield "Worst service", list(self._services())
-        yield f"Largest share from abroad, {self._instance(self.columns[0]).horizon.end}", list(self._dependence())
+        yield f"Largest share, {self._instance(self.columns[0]).horizon.end}", list(self._dependence())
         yield "Bought in all years", list(self._builds())
 
     def _figures(self) -> Iterator[Row]:
