@@ -259,3 +259,14 @@ def test_a_plan_that_fails_has_no_price_of_survival() -> None:
     assert said["Price of the plan"].startswith("nothing: ")
     assert "Price of survival" not in said
     assert "Price of survival" in dict(facts(so.read(market()), solved()))
+
+
+def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
+    # One shock is no sum; two starts are one.
+    shock = market()["shocks"]["embargo"]
+    one = solved(policy={"budget": 0}, currency="USD of 2020")
+    two = solved(policy={"budget": 0}, shocks={"embargo": shock | {"start": [2026, 2027]}})
+    alone, both = (dict(facts(so.read(each.data), each)) for each in (one, two))
+    assert "summed" not in alone["Survival gap"]
+    assert "160 t below the floors, at their shortage cost, summed over 2 shocks, of which" in both["Survival gap"]
+    assert "present value at the start of 2026, in USD of 2020" in alone["Total cost"]

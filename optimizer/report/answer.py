@@ -87,7 +87,8 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield from _failing(instance, result)
     if result.lacks:
         yield "In peace", _in_peace(instance, result)
-    yield "Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency} {proof(result)}"
+    when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
+    yield "Total cost", f"{si(result.total_cost, money, 4)}, {when} {proof(result)}"
     yield "Outlay", _outlay(instance, result)
     price = result.price_of_survival
     label = "Price of survival" if result.survives else "Price of the plan"
@@ -134,7 +135,9 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         each for each in result.shocks if not faced or each.name not in faced.attacks or each.name == faced.worst
     ]
     below = sum(service.below_floor for outcome in counted for service in outcome.segments.values())
-    gap = f"{si(result.survival_gap, money, 4)}: {si(below, 't')} below the floors, at their shortage cost{proven}"
+    gap = f"{si(result.survival_gap, money, 4)}: {si(below, 't')} below the floors, at their shortage cost"
+    gap += f", summed over {len(counted)} shocks, of which one strikes at a time" if len(counted) > 1 else ""
+    gap += proven
     yield "Survival gap", gap
     worst = max(result.shocks, key=lambda outcome: outcome.gap)
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
