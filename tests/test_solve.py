@@ -270,3 +270,12 @@ def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
     assert "summed" not in alone["Survival gap"]
     assert "160 t below the floors, at their shortage cost, summed over 2 shocks, of which" in both["Survival gap"]
     assert "present value at the start of 2026, in USD of 2020" in alone["Total cost"]
+
+
+def test_segments_that_go_short_in_peace_are_told_apart() -> None:
+    # 10 t are asked of each segment, and going short costs nothing: four names, the first three of which are told.
+    demand = {"commodity": "magnet", "quantity": 10, "shortage_cost": 0}
+    result = solved(demands={f"d{i}": demand | {"name": f"Segment {i}, all of it"} for i in range(4)})
+    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In peace"]
+    assert text.startswith("Segment 0, all of it goes up to 100 % unserved (2026), 20 t in all; Segment 1, ")
+    assert "; and 1 more: to go short is cheaper" in text

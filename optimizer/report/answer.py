@@ -15,6 +15,8 @@ from optimizer.units import si
 
 # Further from the least than this share, a proof says nothing.
 FAR = 0.5
+# So many segments are named that go short in peace.
+MOST = 3
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 
 
@@ -157,7 +159,9 @@ def _in_peace(instance: Instance, result: Result) -> str:
         share, all_of_it = percent(lack.share), si(lack.unserved, "t")
         said.append(f"{named(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
     why = "to go short is cheaper than to serve it, a rule forbids it, or there is no more to be had"
-    return f"{listed(said, 3)}: {why}"
+    # Names of segments may hold commas.
+    more = f"; and {len(said) - MOST} more" if len(said) > MOST else ""
+    return f"{'; '.join(said[:MOST])}{more}: {why}"
 
 
 def _doing_nothing(result: Result) -> str:
