@@ -16,6 +16,7 @@ from typing import Any
 
 from optimizer.analysis.binding import binding
 from optimizer.analysis.dependence import shares
+from optimizer.analysis.peace import lacks
 from optimizer.analysis.record import Timer, frame_of, without_plan
 from optimizer.analysis.survival import of_nothing, outcomes, services, survey
 from optimizer.audit import verify
@@ -180,6 +181,7 @@ def _with_plan(
         calm_builds=calm_builds,
         nothing=_nothing(instance, clock, responder),
         shares=shares(instance, baseline),
+        lacks=lacks(instance, baseline),
         endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
         binding=binding(instance, solved),
         clash=(),

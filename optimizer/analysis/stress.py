@@ -76,6 +76,7 @@ class Stress:
         instance, plan: names of the instance, and of the one that the plan was made for.
         currency: its label.
         samples, seed, sampler: how many, from which seed, and of what, in words.
+        own_shocks, own_failed: how many shocks the plan was made for, and in how many of those its file says it fails.
         survived, share, interval: in how many every floor holds; as a share, with Wilson's 95 % interval.
         expected_gap, worst_gap: mean and largest survival gap, money.
         services: by segment.
@@ -93,6 +94,8 @@ class Stress:
     samples: int
     seed: int
     sampler: str
+    own_shocks: int
+    own_failed: int
     survived: int
     share: float
     interval: tuple[float, float]
@@ -187,6 +190,8 @@ def stress(
         samples=len(drawn.events),
         seed=seed,
         sampler=_sampler(base),
+        own_shocks=len(result.shocks),
+        own_failed=sum(not outcome.survives for outcome in result.shocks),
         notes=notes,
         versions={"optimizer": version("optimizer"), **solver_versions()},
         seconds={"solver": clock.solving, "total": time.perf_counter() - began},
