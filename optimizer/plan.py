@@ -11,6 +11,7 @@ Price          what binds, and what one step of it is worth
 Share          where a commodity comes from in one year
 Faced          the adversary that a plan was made against
 Nothing        what a world without investments leaves unserved
+Lack           what a segment goes without though nothing happens
 """
 
 from collections.abc import Mapping, Sequence
@@ -239,6 +240,21 @@ class Nothing:
     shocks_failed: int
     worst_shock: str | None
     worst_gap: float
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What a segment goes without in the baseline.
+
+    Attributes:
+        share: the largest share of a period's demand that is left unserved.
+        period: the label of that period, the first where several are.
+        unserved: t over the horizon.
+    """
+
+    share: float
+    period: str
+    unserved: float
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import write_whole
-from optimizer.plan import Faced, Flows, Nothing, Outcome, Plan, Price, Share, Weakest
+from optimizer.plan import Faced, Flows, Lack, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Status = Literal["survives", "gap", "stopped", "none"]
 # 2: `cost` of a shock, `services`, and shocks that are lines without flows.
 FORMAT = 2
+# How the names of instances end, and how to come to a plan.
+INSTANCES = (".yaml", ".yml", ".xlsx")
+CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
@@ -57,6 +60,7 @@ class Result:
         comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
         adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where nobody was asked about.
+        lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
     """
 
     instance: str
@@ -93,6 +97,7 @@ class Result:
     endured: Mapping[str, Flows] = field(default_factory=dict, repr=False)
     comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
+    lacks: Mapping[str, Lack] = field(default_factory=dict)
 
     @property
     def money(self) -> str:
@@ -214,6 +219,8 @@ class Result:
             PlanFileError: no such file, no JSON, or no plan.
         """
         try:
+            if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
+                raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
             text = FilePath(path).read_text(encoding="utf-8")
             data = json.loads(text, parse_float=_finite, parse_constant=_finite)
         except UnicodeDecodeError:
@@ -226,6 +233,8 @@ class Result:
             raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
         except ValueError as error:
             raise PlanFileError(f"{path} is not a plan file: {error}") from None
+        if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
+            raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
         if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
             raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
         return cls.from_dict(data)

@@ -38,7 +38,8 @@ def refused(cell: Cell) -> Callable[..., list[str]]:
     def make(*parts: str) -> list[str]:
         with pytest.raises(so.InstanceError) as error:
             cell(*parts)
-        return [f"{found.where}: {found.what}. {found.cure}" for found in error.value.findings]
+        errors = [found for found in error.value.findings if found.severity == "error"]
+        return [f"{found.where}: {found.what}. {found.cure}" for found in errors]
 
     return make
 

@@ -119,7 +119,8 @@ def instances(draw: st.DrawFn) -> dict[str, Any]:
                 "end_of_life": {"commodity": "scrap", "after_years": 1, "collection_rate": 0.3, "past_quantity": 50},
             },
             "defence": {
-                "commodity": "magnet", "quantity": {2026: 20, 2028: 30}, "survival": draw(SHARE), "shortage_cost": 900
+                "commodity": "magnet", "quantity": {2026: 20, 2028: 30}, "survival": draw(SHARE),
+                "shortage_cost": draw(st.sampled_from([900, 900, 0])),
             },
         },
         "options": {f"option{i}": option for i, option in enumerate(options)},

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.cli.app import app
+from optimizer.instance.convert import convert
 from tests.test_cli import TINY, diversify
 
 
@@ -41,6 +42,29 @@ def test_a_saved_plan_is_no_instance_and_that_is_one_finding(tmp_path: Path) -> 
         f"error: {plan}: is a saved plan, not an instance. Name the instance that it is the plan of; `diversify show` "
         "prints a plan."
     ]
+
+
+@pytest.mark.parametrize("command", [("show",), ("stress",), ("verify",), ("plot", "stock", "-o", "x.svg")])
+@pytest.mark.parametrize("name", ["tiny.yaml", "tiny.json", "tiny.xlsx"])
+def test_an_instance_is_no_saved_plan(name: str, command: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / name
+    convert(TINY, file)
+    done = run(command[0], str(file), *command[1:])
+    assert done.exit_code == 3
+    assert f"{name} is an instance, not a plan: make one with `diversify solve FILE --output plan.json`" in done.stderr
+
+
+def test_options_are_left_out_by_commas_as_well() -> None:
+    done = run("solve", TINY, "--without", "plant, reserve", "--json")
+    assert done.exit_code == 4, done.stderr
+    assert json.loads(done.stdout)["builds"] == []
+    assert "Without plant: plant." in done.stderr
+    assert "Without reserve: reserve." in done.stderr
+
+
+def test_a_file_that_is_not_there_is_no_usage(tmp_path: Path) -> None:
+    for words in (("solve", str(tmp_path / "no.yaml")), ("show", str(tmp_path / "no.json"))):
+        assert run(*words).exit_code == 3
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{" + '"a": ' * 5, "name: " + "9" * 5000])

@@ -1,11 +1,13 @@
 """Where a command may write: refused before anything is searched for, whole or not at all, never what it reads."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+import optimizer as so
 from optimizer.cli.app import app
 from optimizer.files import write_whole
 
@@ -81,6 +83,25 @@ def test_a_command_never_writes_over_what_it_reads(plan: str, tmp_path: Path) ->
     refused(run("stress", saved, "--instance", mine, "--parquet", mine), said)
     assert mine.read_text() == TINY.read_text()
     assert saved.read_text() == Path(plan).read_text()
+
+
+@pytest.mark.parametrize("name", ["other.yaml", "other.YML", "other.xlsx"])
+def test_an_answer_never_takes_the_place_of_an_instance(name: str, plan: str, tmp_path: Path) -> None:
+    # One that is there, or one that would be taken for it later.
+    other = tmp_path / name
+    for words in (("solve", TINY, "-o"), ("attack", TINY, "-o"), ("schema", "-o")):
+        refused(run(*words, other), f"{name} would be taken for an instance; write a name that ends in .json")
+    for words in (("survive", TINY, "--plan", plan, "--csv"), ("stress", plan, "--csv"), ("stress", plan, "--parquet")):
+        refused(run(*words, other), "would be taken for an instance; write a name that ends in .csv")
+    assert not other.exists()
+
+
+def test_plans_beside_the_cheapest_are_not_written_over_the_instance(tmp_path: Path) -> None:
+    mine = tmp_path / "alternative_a.json"
+    mine.write_text(json.dumps(so.load(TINY).to_dict()))
+    before = mine.read_text()
+    refused(run("alternatives", mine, "-o", tmp_path), "is read by this command; name another file")
+    assert mine.read_text() == before
 
 
 def test_folders_that_are_missing_are_made(plan: str, tmp_path: Path) -> None:

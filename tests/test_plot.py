@@ -1,6 +1,7 @@
 """Plots as files: what stands in them, for every kind, and what is refused."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def words(picture: bytes) -> str:
     """The texts of an SVG: matplotlib notes each beside the outlines of its letters."""
     said = " ".join(re.findall(r"<!-- (.*?) -->", picture.decode(), re.DOTALL)).replace("&amp;", "&")
     return re.sub(r"\s+", " ", said)
+
+
+def test_shocks_that_are_left_out_are_no_worse(tiny: Book) -> None:
+    # With equal gaps and margins some that are left out are as bad as those that are shown.
+    assert "27 more shocks are not shown: none of them is worse." in words(
+        plot(replace(tiny, hidden=27), "survival", Choice(), "svg")
+    )
+    one = words(plot(replace(tiny, hidden=1), "survival", Choice(), "svg"))
+    assert "1 more shock is not shown: it is no worse." in one
 
 
 def test_kinds_that_the_command_promises_are_those_there_are() -> None:
@@ -82,7 +92,7 @@ def test_same_figure_is_the_same_file(tiny: Book) -> None:
     [
         ("path", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("path", Choice(segment="ships"), "no segment 'ships'.*motors"),
-        ("sankey", Choice(shock="flood"), "no flows of 'flood'.*baseline"),
+        ("sankey", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("dependence", Choice(commodity="ore"), "no 'ore'.*magnet"),
         ("endurance", Choice(year=2050), "from 2026 to 2030"),
     ],
@@ -90,6 +100,18 @@ def test_same_figure_is_the_same_file(tiny: Book) -> None:
 def test_what_is_not_there_is_refused_with_what_is(tiny: Book, kind: str, choice: Choice, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         plot(tiny, kind, choice, "svg")
+
+
+@pytest.mark.parametrize("kind", ["path", "sankey"])
+def test_a_shock_without_flows_is_said_to_have_none(result: so.Result, kind: str) -> None:
+    instance = so.load(TINY)
+    first, second = result.shocks
+    poor = replace(result, shocks=(replace(first, flows=None), second))
+    said = (
+        "of embargo@2027 the plan file has no flows.*those of: embargo@2029. To have them, solve an instance with fewer"
+    )
+    with pytest.raises(ValueError, match=said):
+        plot(book(instance, alone(instance, poor)), kind, Choice(shock="embargo@2027"), "svg")
 
 
 def test_command_writes_each_format(tmp_path: Path) -> None:
@@ -100,8 +122,13 @@ def test_command_writes_each_format(tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["plot", plan, "waterfall", "-o", str(file)])
         assert done.exit_code == 0, done.stderr
         assert file.read_bytes().startswith(start)
-    for line in (["bars", "-o", "x.svg"], ["stock", "-o", "x.gif"], ["path", "--shock", "flood", "-o", "x.svg"]):
+    for line in (["bars", "-o", "x.svg"], ["stock", "-o", "x.gif"]):
         assert CliRunner().invoke(app, ["plot", plan, *line]).exit_code == 2
+    # A name that the instance does not have.
+    for line in (["path", "--shock", "flood"], ["sankey", "--shock", "flood"], ["path", "--segment", "ships"]):
+        done = CliRunner().invoke(app, ["plot", plan, *line, "-o", "x.svg"])
+        assert done.exit_code == 3
+        assert f"there is no {line[1][2:]} '{line[2]}'" in done.stderr
     assert CliRunner().invoke(app, ["plot", str(TINY), "stock", "-o", str(tmp_path / "x.svg")]).exit_code == 3
 
 

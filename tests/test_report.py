@@ -1,5 +1,6 @@
 """The numbers of a report, worked by hand on the smallest instance, and the page that holds them."""
 
+import io
 import itertools
 import json
 import re
@@ -8,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import optimizer as so
+from optimizer.analysis.comparison import Column, Comparison
 from optimizer.analysis.frontier import Frontier, Point, alone, frontier
 from optimizer.instance.opening import of_file
+from optimizer.report.compare import show_grid
 from optimizer.report.figures.book import book, tidy
 from optimizer.report.figures.record import fingerprint
 from optimizer.report.page import embedded, page
+from optimizer.report.survival import survival
+from optimizer.report.tables import dependence
 from optimizer.shocks import Cut
 
 ROOT = Path(__file__).parent.parent
@@ -268,3 +274,26 @@ def _data(file: Path) -> dict[str, Any]:
     assert found
     data: dict[str, Any] = json.loads(found[1])
     return data
+
+
+def test_shocks_that_do_not_fit_on_the_screen_are_no_worse(tiny: so.Instance, result: so.Result) -> None:
+    # 84 shocks, as bad as each other in pairs: 40 are shown, and the first that is not is as bad as the last that is.
+    many = tuple(replace(each, name=f"{each.name}{i}") for i in range(42) for each in result.shocks)
+    (shown,) = survival(tiny, replace(result, shocks=many), 80)
+    assert shown.row_count == 40
+    assert "44 more shocks are not shown: none of them is worse." in str(shown.caption)
+
+
+def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Result) -> None:
+    # All magnets are the rival's. Were he at home, nothing would come from abroad.
+    def shown(instance: so.Instance) -> list[str]:
+        screen = Console(width=80, record=True, file=io.StringIO())
+        screen.print(dependence(instance, result, 80))
+        compared = Comparison({"tiny": instance}, (Column("tiny", 1.0, result),), gap=0.0)
+        show_grid(compared, screen)
+        return [line for line in screen.export_text().splitlines() if "100 %" in line]
+
+    there, at_home = shown(tiny), shown(tiny.model_copy(update={"home": "rival"}))
+    assert ["▲ rival 100 %" in there[0], "100 % !" in there[1]] == [True, True]
+    assert len(at_home) == 1
+    assert "▲" not in at_home[0]

@@ -9,6 +9,7 @@ import pytest
 import optimizer as so
 from optimizer.analysis.record import Timer
 from optimizer.analysis.solve import answering, concluded
+from optimizer.report.answer import facts
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.reading import swept
 from optimizer.strategies.whole import Whole
@@ -224,3 +225,57 @@ def test_repr_and_frames_carry_units() -> None:
     assert result.flows["quantity [t]"].sum() > 0
     assert result.builds.empty
     assert repr(so.read(market())).startswith("<Instance 'market': 2026…2027 by year; 1 processes")
+
+
+def test_what_goes_unserved_in_peace_is_told() -> None:
+    # Half of what is made has to be made at home, where nobody makes any: nothing is made, 100 t a year go short.
+    rule = {"commodity": "magnet", "region": "home", "share": 0.5, "from": 2027}
+    result = solved(policy={"min_share": [rule]})
+    assert result.survives
+    lack = result.lacks["all"]
+    assert (lack.share, lack.period, lack.unserved) == (pytest.approx(1), "2027", pytest.approx(100))
+    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In peace"]
+    assert text.startswith("all goes up to 100 % unserved (2027), 100 t in all: to go short is cheaper")
+    assert result.to_dict()["lacks"] == {"all": {"share": lack.share, "period": "2027", "unserved": lack.unserved}}
+    again = so.Result.from_dict(result.to_dict())
+    assert again.lacks == result.lacks
+    wrong = replace(result, lacks={"all": replace(lack, unserved=50.0)})
+    assert any("all.lacks.unserved" in row for row in so.verify(so.read(result.data), wrong).disagreements)
+    silent = replace(result, lacks={})
+    assert any("all.lacks" in row for row in so.verify(so.read(result.data), silent).disagreements)
+
+
+def test_nothing_is_said_where_all_is_served_in_peace() -> None:
+    result = solved()
+    assert result.lacks == {}
+    assert "In peace" not in [label for label, _ in facts(so.read(result.data), result)]
+
+
+def test_a_plan_that_fails_has_no_price_of_survival() -> None:
+    # Nothing can be bought: the plan costs what it costs in peace, and fails.
+    failing = solved(policy={"budget": 0})
+    assert not failing.survives
+    said = dict(facts(so.read(failing.data), failing))
+    assert said["Price of the plan"].startswith("nothing: ")
+    assert "Price of survival" not in said
+    assert "Price of survival" in dict(facts(so.read(market()), solved()))
+
+
+def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
+    # One shock is no sum; two starts are one.
+    shock = market()["shocks"]["embargo"]
+    one = solved(policy={"budget": 0}, currency="USD of 2020")
+    two = solved(policy={"budget": 0}, shocks={"embargo": shock | {"start": [2026, 2027]}})
+    alone, both = (dict(facts(so.read(each.data), each)) for each in (one, two))
+    assert "summed" not in alone["Survival gap"]
+    assert "160 t below the floors, at their shortage cost, summed over 2 shocks, of which" in both["Survival gap"]
+    assert "present value at the start of 2026, in USD of 2020" in alone["Total cost"]
+
+
+def test_segments_that_go_short_in_peace_are_told_apart() -> None:
+    # 10 t are asked of each segment, and going short costs nothing: four names, the first three of which are told.
+    demand = {"commodity": "magnet", "quantity": 10, "shortage_cost": 0}
+    result = solved(demands={f"d{i}": demand | {"name": f"Segment {i}, all of it"} for i in range(4)})
+    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In peace"]
+    assert text.startswith("Segment 0, all of it goes up to 100 % unserved (2026), 20 t in all; Segment 1, ")
+    assert "; and 1 more: to go short is cheaper" in text

@@ -18,6 +18,7 @@ from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
 from optimizer.levers import Stockpile
 from optimizer.plan import Build, Plan
+from optimizer.report.stress import show_stress
 from optimizer.solver import Clock
 from optimizer.strategies.reading import nothing, plan_values
 from optimizer.strategies.recourse import Responder
@@ -306,3 +307,32 @@ def test_parquet_without_pyarrow_is_said_before_any_work(plan_file: str, monkeyp
     done = stressed(plan_file, "--parquet", "rows.parquet")
     assert done.exit_code == 2
     assert "optimizer[parquet]" in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_plan_that_fails_in_its_own_shocks_is_not_said_to_survive(capsys: pytest.CaptureFixture[str]) -> None:
+    # Dips alone: 72 t of imports are left, 50 are needed. The plan's own shock is one that its file says it fails in.
+    mild = data()["ensembles"]["trouble"] | {"events": {"dip": {"cuts": [{"region": "rival", "severity": 0.4}]}}}
+    result = planned(so.read(data(ensembles={"trouble": mild})), Plan())
+    own = [event.name for event in so.read(dict(result.data)).events]
+    failing = replace(result, shocks=tuple(replace(each, survives=False) for each in result.shocks))
+    found = so.stress(failing, samples=20, seed=1)
+    assert found.survives
+    assert (found.own_failed, found.own_shocks) == (len(own), len(own))
+    assert found.to_dict()["own_failed"] == len(own)
+    show_stress(found)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"SURVIVES all 20 samples, BUT FAILS in {len(own)} of its own {len(own)} shocks" in said
+    show_stress(so.stress(result, samples=20, seed=1))
+    said = capsys.readouterr().out
+    assert "SURVIVES all 20 samples " in said
+    assert "Own shocks" not in said
+
+
+def test_what_is_wrong_with_several_builds_is_said_once(by_hand: so.Result) -> None:
+    # Five builds of a plant that the other instance does not have.
+    five = replace(by_hand, plan=replace(by_hand.plan, builds=(build(4),) * 5))
+    bare = data()
+    del bare["options"]["plant"]
+    with pytest.raises(InstanceError) as error:
+        so.stress(five, so.read(bare), samples=5)
+    assert [found.where for found in error.value.findings] == ["options.plant"]

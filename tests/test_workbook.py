@@ -50,7 +50,7 @@ def test_sheets_state_the_currency_and_its_year_and_keep_their_heads(book: Any) 
 def test_answer_comes_first(book: Any) -> None:
     said = {row[0].value: row[1].value for row in book["answer"].iter_rows(min_row=HEAD + 1)}
     assert said["Answer"] == "SURVIVES all 2 shocks"
-    assert said["Total cost"].startswith("43.6M USD, present value in USD of 2025")
+    assert said["Total cost"].startswith("43.6M USD, present value at the start of 2026, in USD of 2025")
 
 
 def test_builds_are_those_worked_by_hand(book: Any) -> None:

@@ -46,7 +46,7 @@ def fitted(instance: Instance, result: Result, file: str) -> Fitted:
         raise InstanceError([Finding(file, None, "horizon", what, "Give it the plan's horizon, or solve it anew.")])
     wrong = [*_sizes(instance, result.plan), *_piles(instance, result.plan)]
     if wrong:
-        raise InstanceError([Finding(file, None, *words) for words in wrong])
+        raise InstanceError([Finding(file, None, *words) for words in dict.fromkeys(wrong)])
     plan, notes = _anew(instance, result.plan), tuple(_rules(instance, result.plan))
     moved = [o for o, row in plan.stocks.items() if not _is_same(row, result.plan.stocks.get(o, row))]
     if moved:

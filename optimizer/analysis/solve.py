@@ -16,10 +16,12 @@ from typing import Any
 
 from optimizer.analysis.binding import binding
 from optimizer.analysis.dependence import shares
+from optimizer.analysis.peace import lacks
 from optimizer.analysis.record import Timer, frame_of, without_plan
 from optimizer.analysis.survival import of_nothing, outcomes, services, survey
 from optimizer.audit import verify
 from optimizer.errors import AuditError
+from optimizer.formulation import has_free_floors
 from optimizer.instance.schema import Instance
 from optimizer.plan import Faced, ManyFlows, Nothing, Plan
 from optimizer.result import Result, Status
@@ -28,6 +30,7 @@ from optimizer.strategies.auto import chosen
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
 from optimizer.strategies.crew import hired
+from optimizer.strategies.jobs import LOOSE
 from optimizer.strategies.reading import plan_values, read_flows, read_plan, swept
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
@@ -178,6 +181,7 @@ def _with_plan(
         calm_builds=calm_builds,
         nothing=_nothing(instance, clock, responder),
         shares=shares(instance, baseline),
+        lacks=lacks(instance, baseline),
         endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
         binding=binding(instance, solved),
         clash=(),
@@ -221,7 +225,7 @@ def _granted(instance: Instance, solved: Solved, values: list[float], faced: Fac
 
     In the model an attack may do as much damage as the worst of them; nothing is said of it.
     """
-    if not solved.gap > 0:
+    if not solved.is_loose and not solved.gap > 0:
         return dict.fromkeys((event.name for event in instance.events), 0.0)
     attacks = () if faced is None else faced.attacks
     granted = {name: 0.0 for name in _written(solved) if name not in attacks}
@@ -229,6 +233,8 @@ def _granted(instance: Instance, solved: Solved, values: list[float], faced: Fac
         if str(path) in granted:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             granted[str(path)] += shortage_cost * max(0.0, below.value(values))
+    if solved.is_loose and has_free_floors(instance):
+        return {event.name: max(LOOSE, granted.get(event.name, 0.0)) for event in instance.events}
     return granted
 
 

@@ -25,8 +25,9 @@ from optimizer.result import Result
 from optimizer.shocks import Cut
 from optimizer.solver import Clock, Vector
 from optimizer.solver import versions as solver_versions
-from optimizer.strategies.answering import Desk, Reply
+from optimizer.strategies.answering import Desk
 from optimizer.strategies.crew import hired
+from optimizer.strategies.jobs import Reply
 from optimizer.strategies.reading import plan_values
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.scarcity import Scarcity, bottleneck, scarcity
@@ -75,6 +76,7 @@ class Stress:
         instance, plan: names of the instance, and of the one that the plan was made for.
         currency: its label.
         samples, seed, sampler: how many, from which seed, and of what, in words.
+        own_shocks, own_failed: how many shocks the plan was made for, and in how many of those its file says it fails.
         survived, share, interval: in how many every floor holds; as a share, with Wilson's 95 % interval.
         expected_gap, worst_gap: mean and largest survival gap, money.
         services: by segment.
@@ -92,6 +94,8 @@ class Stress:
     samples: int
     seed: int
     sampler: str
+    own_shocks: int
+    own_failed: int
     survived: int
     share: float
     interval: tuple[float, float]
@@ -186,6 +190,8 @@ def stress(
         samples=len(drawn.events),
         seed=seed,
         sampler=_sampler(base),
+        own_shocks=len(result.shocks),
+        own_failed=sum(not outcome.survives for outcome in result.shocks),
         notes=notes,
         versions={"optimizer": version("optimizer"), **solver_versions()},
         seconds={"solver": clock.solving, "total": time.perf_counter() - began},

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from optimizer.instance.schema import Instance
 from optimizer.plan import HAIR, NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
 from optimizer.shocks import Numbers
-from optimizer.strategies.answering import Reply
+from optimizer.strategies.jobs import Reply
 from optimizer.strategies.recourse import Responder
 
 # Of so many shocks all flows are kept; of more, those of the shocks that matter most.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from optimizer.audit.endurance import Endurance
-from optimizer.plan import Flows, ManyFlows
+from optimizer.plan import NEGLIGIBLE, Flows, ManyFlows
 
 
 class Figures(Endurance):
@@ -27,6 +27,7 @@ class Figures(Endurance):
         self._shocks(many)
         self._services()
         self._shares(baseline)
+        self._lacks(baseline)
         self._totals()
         self._nothing()
 
@@ -90,9 +91,24 @@ class Figures(Endurance):
                 hhi = math.fsum((part / total) ** 2 for part in made.values()) if total > 0 else 0.0
                 self.report.equal(f"{row}.hhi", share.hhi, hhi, 1.0)
 
+    def _lacks(self, baseline: Flows) -> None:
+        """What goes unserved in peace."""
+        for d, demand in self.instance.demands.items():
+            row, short, lack = f"{d}.lacks", baseline.unserved[d], self.result.lacks.get(d)
+            asked = [demand.quantity.at(self.year(t)) * self.delta for t in self.periods]
+            parts = [part / whole if whole > 0 else 0.0 for part, whole in zip(short, asked, strict=True)]
+            # Where a shortfall is next to nothing, the last digit decides whether it is one.
+            self.report.at_most(row, max(parts) if lack is None else 0.0, 2 * NEGLIGIBLE, 1.0)
+            if lack is not None:
+                self.report.equal(f"{row}.share", lack.share, max(parts), 1.0)
+                self.report.equal(f"{row}.unserved", lack.unserved, math.fsum(short), grain=self.grain)
+                of_it = parts[self.labels.index(lack.period)] if lack.period in self.labels else 0.0
+                self.report.equal(f"{row}.period", of_it, lack.share, 1.0)
+
     def _totals(self) -> None:
         result, costs = self.result, self.report.costs
-        self.report.equal("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values())
+        # Below one unit of money all is dust: a world that costs nothing may cost 1e-15.
+        self.report.equal("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), grain=1.0)
         for part, amount in costs.items() if result.costs else ():
             self.report.equal(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
         # Of an outlay that is next to nothing, an error is judged against what everything costs.

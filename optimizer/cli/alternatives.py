@@ -43,6 +43,10 @@ def alternatives(
     """
     tolerance, limit = _share(within), common.amount(budget, "--budget")
     targets.check_folder(output, "--output")
+    for name in _names(plans):
+        if output is None:
+            break
+        targets.check_file(output / f"{name}.json", "--output", file)
     reduced = common.prepared(file, set_ or (), scenario, common.forces(force or ()), without or ())
 
     from optimizer.analysis.alternatives import alternatives as find
@@ -88,9 +92,15 @@ def _show(found: "Alternatives") -> None:
 
 
 def _write(found: "Alternatives", folder: Path) -> None:
-    names = ["cheapest", *(f"alternative_{chr(ord('a') + i)}" for i in range(len(found.plans)))]
-    for name, result in zip(names, [found.cheapest, *(each.result for each in found.plans)], strict=True):
+    for name, result in zip(
+        _names(len(found.plans)), [found.cheapest, *(each.result for each in found.plans)], strict=True
+    ):
         targets.written(folder / f"{name}.json", result.to_json() + "\n")
+
+
+def _names(plans: int) -> list[str]:
+    """What the files are called, without their ending."""
+    return ["cheapest", *(f"alternative_{chr(ord('a') + i)}" for i in range(plans))]
 
 
 def _code(found: "Alternatives") -> int:

@@ -46,7 +46,7 @@ def attack(
     means = common.amount(attack_budget, "--attack-budget")
     if plan is not None and (limit is not None or output is not None):
         raise typer.BadParameter("a saved plan is not solved for: leave out --budget and --output.")
-    targets.check_file(output, "--output", file)
+    targets.check_answer(output, "--output", file)
     overrides = [*(set_ or ()), *([] if means is None else [f"adversary.attack_budget={means!r}"])]
     reduced = common.prepared(file, overrides, scenario, common.forces(force or ()), without or ())
 

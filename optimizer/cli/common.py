@@ -29,7 +29,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
 ]
-LeftOut = Annotated[list[str] | None, typer.Option(help="Leave out an option, or all of a kind. May be repeated.")]
+LeftOut = Annotated[list[str] | None, typer.Option(help="Leave out an option, or all of a kind; several with commas.")]
 Forced = Annotated[
     list[str] | None,
     typer.Option("--force", metavar="OPTION=SIZE@YEAR", help="What has to be bought, such as plant=40@2027. Repeat."),
@@ -189,7 +189,8 @@ def prepared(
         listed = ", ".join(reduced.instance.scenarios.get(scenario, ()))
         changes.append(lambda given: Without(under(given, scenario), (f"Scenario {scenario}: {listed}.",)))
     changes.append(lambda given: Without(forcing(given, force), ()))
-    changes.append(lambda given: leave_out(given, without))
+    words = [word.strip() for text in without for word in text.split(",")]
+    changes.append(lambda given: leave_out(given, words))
     for change in changes:
         try:
             changed = change(reduced.instance)

@@ -76,6 +76,6 @@ def plot(
         with warned():
             picture = drawn(shown, kind, choice, output.suffix.lower()[1:], found)
     except ValueError as error:
-        raise typer.BadParameter(f"{error}.") from None
+        common.complain(f"{error}.", common.BAD_INSTANCE)
     targets.written(output, picture)
     raise typer.Exit(common.INTERNAL if doubts else common.STOPPED if found.stopped else common.SURVIVES)

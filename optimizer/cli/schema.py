@@ -20,5 +20,5 @@ def schema(
     if output is None:
         typer.echo(text(), nl=False)
         return
-    targets.check_file(output, "--output")
+    targets.check_answer(output, "--output")
     targets.written(output, text())

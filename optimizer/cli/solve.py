@@ -62,7 +62,7 @@ def solve(
         raise typer.BadParameter("leave out --strategy and --checkpoint: attacks are found in their own way.")
     limit = common.amount(budget, "--budget")
     common.address(cluster)
-    targets.check_file(output, "--output", file)
+    targets.check_answer(output, "--output", file)
     targets.check_folder(csv, "--csv")
     targets.check_folder(checkpoint, "--checkpoint")
 

@@ -36,8 +36,8 @@ def stress(
     Exit codes: 0 every sample is survived; 1 internal error; 2 usage; 3 bad instance or plan; 4 some samples are not
     survived; 5 stopped by Ctrl-C.
     """
-    targets.check_file(csv, "--csv", plan, instance)
-    targets.check_file(parquet, "--parquet", plan, instance)
+    targets.check_answer(csv, "--csv", plan, instance)
+    targets.check_answer(parquet, "--parquet", plan, instance)
     _check(parquet)
     common.address(cluster)
 

@@ -36,7 +36,7 @@ def survive(
     limit = common.amount(budget, "--budget")
     if plan is not None and (limit is not None or time_limit is not None):
         raise typer.BadParameter("a saved plan is not solved for: leave out --budget and --time-limit.")
-    targets.check_file(csv, "--csv", file, plan)
+    targets.check_answer(csv, "--csv", file, plan)
     instance = common.loaded(file, set_ or ())
     result = _solved(instance, limit, time_limit) if plan is None else _saved(plan)
 

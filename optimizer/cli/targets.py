@@ -10,6 +10,9 @@ import typer
 from optimizer.cli.common import USAGE, complain, say
 from optimizer.files import write_whole, write_whole_bytes
 
+# How the names of instances end, of those that no answer has.
+INSTANCES = (".yaml", ".yml", ".xlsx")
+
 
 def check_file(path: Path | None, option: str, *sources: str | Path | None) -> None:
     """Refuse, as usage, what is no file that can be written, and a file that this command reads."""
@@ -22,6 +25,15 @@ def check_file(path: Path | None, option: str, *sources: str | Path | None) -> N
     if any(path.resolve() == Path(source).resolve() for source in sources if source is not None):
         raise typer.BadParameter(f"{path} is read by this command; name another file.", param_hint=option)
     _check_room(path.parent, option)
+
+
+def check_answer(path: Path | None, option: str, *sources: str | Path | None) -> None:
+    """The same, and what looks like an instance: an answer never takes the place of one, read or not."""
+    check_file(path, option, *sources)
+    if path is not None and path.suffix.lower() in INSTANCES:
+        form = ".csv or .parquet" if option in ("--csv", "--parquet") else ".json"
+        what = f"{path} would be taken for an instance; write a name that ends in {form}."
+        raise typer.BadParameter(what, param_hint=option)
 
 
 def check_folder(path: Path | None, option: str) -> None:

@@ -8,14 +8,22 @@ import math
 import statistics
 from collections.abc import Callable, Iterator
 
+from optimizer.instance.doubts import (
+    buying_costs_something,
+    display_names_are_distinct,
+    options_do_something,
+    running_costs_something,
+    stock_that_is_paid_back_is_there,
+)
 from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.instance.forcing import forced_purchases_are_possible
 from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
 from optimizer.instance.rules import rules_ask_something
 from optimizer.instance.schema import Instance
+from optimizer.instance.supply import commodities_are_of_use, floors_have_a_source, inputs_can_be_had
 from optimizer.instance.threats import adversary_can_act
 from optimizer.instance.windows import probabilities_add_up, shock_names_are_distinct, shocks_are_inside_the_horizon
-from optimizer.levers import Producing, Sized, Stockpile, Substitution
+from optimizer.levers import Producing, Sized, Stockpile
 
 
 def cuts_match(draft: Draft) -> Iterator[Problem]:
@@ -103,53 +111,14 @@ def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
                 yield place, f"{o} {field} itself", "Remove it.", "error"
             for name in [o, *others] if others else []:
                 if name in options and not options[name].is_lumpy:
-                    what = f'"{name}" is not lumpy, so it is never opened'
+                    what = f'"{name}" is bought bit by bit, so it is never opened'
                     can_be = isinstance(options[name], Sized)
-                    cure = f"Give {name} a fixed_cost or a min_size." if can_be else "Name another kind of option."
+                    cure = (
+                        f"Write a fixed_cost or a min_size for {name}, a unit_size will not do: then it is opened."
+                        if can_be
+                        else "Name another kind of option."
+                    )
                     yield place, what, cure, "error"
-
-
-def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
-    """Every commodity with a floor can be made, stored, recycled or done without."""
-    if draft.instance is None or not draft.resolved:
-        return
-    instance = draft.instance
-    had, missing = _obtainable(instance)
-    for d, demand in instance.demands.items():
-        if demand.commodity in had or any(
-            isinstance(option, Substitution) and option.demand == d for option in instance.options.values()
-        ):
-            continue
-        floors = [*demand.survival.values, *((spec.survival or {}).get(d, 0.0) for _, spec in struck(instance))]
-        reason = missing.get(demand.commodity, f"no process makes {demand.commodity}")
-        tail = "" if reason == f"no process makes {demand.commodity}" else f", so {demand.commodity} can never be made"
-        cure = "Add a process, option or stockpile that supplies it, or correct an input."
-        yield ("demands", d, "commodity"), reason + tail, cure, "error" if max(floors) > 0 else "warning"
-
-
-def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
-    """Commodities that can be had at all; and for the others that something makes, the input that stops it."""
-    had = {option.commodity for option in instance.options.values() if isinstance(option, Stockpile)}
-    had |= {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
-    waiting = list(instance.activities.values())
-    while True:
-        ready = [activity for activity in waiting if all(commodity in had for commodity in activity.input)]
-        if not ready:
-            break
-        had |= {commodity for activity in ready for commodity in activity.output}
-        waiting = [activity for activity in waiting if activity not in ready]
-    missing: dict[str, str] = {}
-    for activity in waiting:
-        lacking = next(commodity for commodity in activity.input if commodity not in had)
-        for commodity in activity.output:
-            missing.setdefault(commodity, f"no process makes {lacking}")
-    for commodity, reason in list(missing.items()):
-        seen = {commodity}
-        while reason.rsplit(" ", 1)[-1] in missing and reason.rsplit(" ", 1)[-1] not in seen:
-            seen.add(reason.rsplit(" ", 1)[-1])
-            reason = missing[reason.rsplit(" ", 1)[-1]]
-        missing[commodity] = reason
-    return had, missing
 
 
 def floors_have_a_price(draft: Draft) -> Iterator[Problem]:
@@ -216,6 +185,13 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     adversary_can_act,
     forced_purchases_are_possible,
     floors_have_a_source,
+    inputs_can_be_had,
+    commodities_are_of_use,
     floors_have_a_price,
+    options_do_something,
+    display_names_are_distinct,
+    running_costs_something,
+    buying_costs_something,
+    stock_that_is_paid_back_is_there,
     magnitudes_are_plausible,
 )

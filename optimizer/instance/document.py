@@ -25,7 +25,8 @@ _SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 class Document:
     """Plain data, the line of every value (in a workbook its sheet and cell), and what was wrong with the text itself.
 
-    Where a value was overridden, file, line and cell are those of the finding in `overrides`.
+    Where a value was overridden, file, line and cell are those of the finding in `overrides`. `made` are the mappings
+    that were not there, and that a path of an override led through.
     """
 
     file: str
@@ -34,6 +35,7 @@ class Document:
     overrides: dict[Place, Finding] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     cells: dict[Place, str] = field(default_factory=dict)
+    made: set[Place] = field(default_factory=set)
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line or cell of the value there or of the nearest thing around it."""
@@ -58,7 +60,7 @@ def parse(text: str, file: str) -> Document:
     try:
         root = yaml.compose(text.replace("\t", " ") if file.endswith(".json") else text, Loader=loader)
     except yaml.YAMLError as error:
-        raise InstanceError([_syntax(error, file)]) from None
+        raise InstanceError([_syntax(error, file, text)]) from None
     except RecursionError:
         what = "nests too deeply to be read"
         raise InstanceError([Finding(file, None, "", what, "Close brackets that were left open.")]) from None
@@ -69,11 +71,15 @@ def parse(text: str, file: str) -> Document:
     return document
 
 
-def _syntax(error: yaml.YAMLError, file: str) -> Finding:
+def _syntax(error: yaml.YAMLError, file: str, text: str) -> Finding:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     line = mark.line + 1 if mark else None
     cure = "Check indentation, brackets and quotes there; a text that contains ': ' or ' #' needs quotes."
+    rows = text.splitlines()
+    row = rows[line - 1] if line is not None and line <= len(rows) else ""
+    if "\t" in row[: len(row) - len(row.lstrip())]:
+        problem, cure = "a tab at the beginning of the line", "Indent with spaces: YAML takes no tabs there."
     return Finding(file, line, "", f"cannot be read as YAML: {problem}", cure)
 
 
@@ -186,6 +192,7 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
         elif isinstance(holder, dict) and (key not in holder or holder[key] is None):
             holder[key] = {}
             document.overrides[place] = source
+            document.made.add(place)
         holder = holder[key]
     document.overrides[place] = source
     return place

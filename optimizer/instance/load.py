@@ -25,7 +25,7 @@ from optimizer.instance.home import at_home, complete, cuts_at_home
 from optimizer.instance.opening import opened
 from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
 from optimizer.instance.scenarios import KEY as SCENARIOS
-from optimizer.instance.scenarios import malformed, of_scenario, played, usable
+from optimizer.instance.scenarios import malformed, no_entry, of_scenario, played, usable
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy
 from optimizer.instance.uncertain import KEY as RANGES
 from optimizer.instance.uncertain import lifted, shifted
@@ -194,6 +194,11 @@ class _Reader:
             return None
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
+        needed = [field for field, info in SECTIONS[section].model_fields.items() if info.is_required()]
+        nobody = no_entry(self.document, section, name, ["kind"] if section == "options" else needed)
+        if nobody is not None:
+            self.findings.append(nobody)
+            return None
         model = SECTIONS[section] if section != "options" else self._kind(place, entry)
         return None if model is None else self._one(model, place, complete(section, name, entry, home))
 
@@ -260,7 +265,9 @@ def _in_words(model: type[BaseModel], error: dict[str, Any], place: Sequence[Any
     if kind == "finding":
         return error["ctx"]["what"], error["ctx"]["cure"]
     if kind == "extra_forbidden":
-        return f'"{last}" is an unknown key', _unknown(model, str(last), place)
+        # In braces a comma ends a text without quotes, and what follows is a key without a value.
+        tail = "" if value is not None else ' A text with a comma needs quotes: "one, two".'
+        return f'"{last}" is an unknown key', _unknown(model, str(last), place) + tail
     if kind == "missing":
         return f"{last} is missing", f"Add `{last}:`."
     if value is None:

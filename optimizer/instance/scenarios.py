@@ -16,6 +16,14 @@ from optimizer.instance.document import Document, Place, assign, walk
 KEY = "scenarios"
 # What the rest of the file rests on, and is resolved before a scenario can speak.
 FIXED = (KEY, "home")
+NOUNS = {
+    "commodities": "commodity",
+    "processes": "process",
+    "demands": "segment",
+    "options": "option",
+    "shocks": "shock",
+    "ensembles": "ensemble",
+}
 
 
 def malformed(document: Document) -> Iterator[Finding]:
@@ -56,7 +64,7 @@ def played(document: Document, name: str) -> Document:
     """A copy of a document with the overrides of a scenario applied, and without scenarios of its own."""
     data = copy.deepcopy({key: value for key, value in document.data.items() if key != KEY})
     place: Place = (KEY, name)
-    result = Document(document.file, data, overrides={(): document.finding(place, "", "")})
+    result = Document(document.file, data, overrides={(): document.finding(place, "", "")}, made={*document.made})
     for key, value in document.data[KEY][name].items():
         source = document.finding((*place, key), "", "")
         try:
@@ -87,3 +95,21 @@ def no_such(name: str, known: Sequence[str]) -> Finding:
     return Finding(
         f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near[0]}"?' if near else cure
     )
+
+
+def no_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:
+    """That an override means to change an entry that there is not; None where it makes a whole one.
+
+    Args:
+        document: with the overrides applied.
+        section, name: of the entry.
+        required: the fields without which there is no such entry.
+    """
+    entries = document.data[section]
+    if (section, name) not in document.made or all(field in entries[name] for field in required if field != "id"):
+        return None
+    others = [key for key in entries if (section, key) not in document.made]
+    near = difflib.get_close_matches(name, others, n=1)
+    known = f"Known: {', '.join(others)}." if others else f"Write it whole: `{section}.{name}={{…}}`."
+    cure = f'Did you mean "{near[0]}"?' if near else known
+    return document.finding((section, name), f'there is no {NOUNS[section]} "{name}"', cure)

@@ -60,12 +60,18 @@ def probabilities_add_up(draft: Draft) -> Iterator[Problem]:
         if event.probability > 0:
             begun[event.periods.start].append(event.probability)
             begun[event.periods.stop].append(-event.probability)
+    section = "shocks" if draft.instance.shocks else "ensembles"
     sums = list(accumulate(map(math.fsum, begun)))
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
     if sums[worst] > 1 + 1e-9:
         what = f"the probabilities of the shocks that hold {horizon.label(worst)} add to {sums[worst]:.4g}"
-        section = "shocks" if draft.instance.shocks else "ensembles"
         yield (section,), what, "Lower them so that no period has more than 1.", "error"
+        return
+    full = next((t for t in horizon.periods if sums[t] >= 1 - 1e-9), None)
+    if full is not None:
+        what = f"the probabilities of the shocks that hold {horizon.label(full)} add to 1: there is no peace then"
+        cure = "Lower them, or remember that the parts of the cost hold what never happens: peace there, less itself."
+        yield (section,), what, cure, "warning"
 
 
 def shock_names_are_distinct(draft: Draft) -> Iterator[Problem]:

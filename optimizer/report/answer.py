@@ -15,6 +15,8 @@ from optimizer.units import si
 
 # Further from the least than this share, a proof says nothing.
 FAR = 0.5
+# So many segments are named that go short in peace.
+MOST = 3
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 
 
@@ -85,17 +87,21 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         return
     if not result.survives:
         yield from _failing(instance, result)
-    yield "Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency} {proof(result)}"
+    if result.lacks:
+        yield "In peace", _in_peace(instance, result)
+    when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
+    yield "Total cost", f"{si(result.total_cost, money, 4)}, {when} {proof(result)}"
     yield "Outlay", _outlay(instance, result)
     price = result.price_of_survival
+    label = "Price of survival" if result.survives else "Price of the plan"
     if price is not None and result.shocks and price <= 1e-9 * abs(result.total_cost):
-        yield "Price of survival", "nothing: without shocks the same instance costs no less"
+        yield label, "nothing: without shocks the same instance costs no less"
     elif price is not None and result.shocks:
         what = "of all this; without shocks the same instance costs" if result.survives else "more than the"
         tail = f"{what} {si(result.calm_cost or 0.0, money, 4)}" if result.survives else (
             f"{what} {si(result.calm_cost or 0.0, money, 4)} that the same instance costs without shocks"
         )  # fmt: skip
-        yield "Price of survival" if result.survives else "Price of the plan", f"{si(price, money, 4)} {tail}"
+        yield label, f"{si(price, money, 4)} {tail}"
     if result.adversary is not None:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
@@ -131,7 +137,9 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         each for each in result.shocks if not faced or each.name not in faced.attacks or each.name == faced.worst
     ]
     below = sum(service.below_floor for outcome in counted for service in outcome.segments.values())
-    gap = f"{si(result.survival_gap, money, 4)}: {si(below, 't')} below the floors, at their shortage cost{proven}"
+    gap = f"{si(result.survival_gap, money, 4)}: {si(below, 't')} below the floors, at their shortage cost"
+    gap += f", summed over {len(counted)} shocks, of which one strikes at a time" if len(counted) > 1 else ""
+    gap += proven
     yield "Survival gap", gap
     worst = max(result.shocks, key=lambda outcome: outcome.gap)
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
@@ -141,6 +149,19 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         f"{window}: {si(worst.gap, money)}; most of it {named(instance, d)}, served "
         f"{percent(service.worst_service)} in {service.worst_period} against a floor of {percent(service.floor)}",
     )
+
+
+def _in_peace(instance: Instance, result: Result) -> str:
+    """What goes unserved though nothing happens: a plan can survive every shock by serving nobody before."""
+    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
+    said = []
+    for d, lack in ordered:
+        share, all_of_it = percent(lack.share), si(lack.unserved, "t")
+        said.append(f"{named(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
+    why = "to go short is cheaper than to serve it, a rule forbids it, or there is no more to be had"
+    # Names of segments may hold commas.
+    more = f"; and {len(said) - MOST} more" if len(said) > MOST else ""
+    return f"{'; '.join(said[:MOST])}{more}: {why}"
 
 
 def _doing_nothing(result: Result) -> str:

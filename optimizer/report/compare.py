@@ -11,7 +11,7 @@ from optimizer.analysis.comparison import Column, Comparison, sizes, survived, y
 from optimizer.instance.schema import Instance
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, least, steps
 from optimizer.report.compare_plot import drawn
-from optimizer.report.words import LINE, named, percent, plural, table
+from optimizer.report.words import LINE, abroad, named, percent, plural, table
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -160,7 +160,7 @@ class _Rows:
         text += f"{percent(LINE)}. Proven to {percent(comparison.gap, 1)}"
         stopped = any(column.result.status == "stopped" for column in self.columns)
         text += ", but for columns that were stopped (?)." if stopped else "."
-        return text
+        return f"{text} Shares are of regions abroad."
 
     def _instance(self, column: Column) -> Instance:
         return self.comparison.cases[column.case]
@@ -207,8 +207,10 @@ class _Rows:
             yield self._named(d), cells
 
     def _dependence(self) -> Iterator[Row]:
-        """Commodities of which some column takes more than the line from one region, those that move most first."""
-        tops = {c: [_top(column.result, c) for column in self.columns] for c in self._commodities()}
+        """Commodities of which some column takes more than the line from one region abroad, the most moved first."""
+        tops = {
+            c: [_top(self._instance(column), column.result, c) for column in self.columns] for c in self._commodities()
+        }
         over = {c: row for c, row in tops.items() if any(top[1] > LINE for top in row)}
         spread = {c: max(top[1] for top in row) - min(top[1] for top in row) for c, row in over.items()}
         ordered = sorted(over, key=lambda c: -round(spread[c], 3))
@@ -270,10 +272,11 @@ def _figure(result: Result, amount: float, digits: int) -> Text:
     return Text(si(amount, digits=digits))
 
 
-def _top(result: Result, commodity: str) -> tuple[str, float]:
-    """The region that most of a commodity comes from in the last year, and its share."""
+def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float]:
+    """The region abroad that most of a commodity comes from in the last year, and its share."""
     shares = result.shares.get(commodity, ())
-    return max(shares[-1].regions.items(), key=lambda item: item[1], default=("", 0.0)) if shares else ("", 0.0)
+    foreign = abroad(instance, shares[-1].regions) if shares else {}
+    return max(foreign.items(), key=lambda item: item[1], default=("", 0.0))
 
 
 def _share(top: tuple[str, float], *, is_named: bool) -> Text:

@@ -54,11 +54,13 @@ def _answer(stress: Stress) -> Panel:
     grid.add_column()
     for label, text in _lines(stress):
         grid.add_row(label, text)
-    style = "green" if stress.survives else "red"
+    style = "red" if not stress.survives else "yellow" if stress.own_failed else "green"
     verdict = f"SURVIVES all {plural(stress.samples, 'sample')}"
     if not stress.survives:
         verdict = f"SURVIVES {_share(stress.share)} of {plural(stress.samples, 'sample')}: "
         verdict += f"{stress.survived:,}; {stress.samples - stress.survived:,} break it"
+    elif stress.own_failed:
+        verdict += f", BUT FAILS in {stress.own_failed:,} of its own {plural(stress.own_shocks, 'shock')}"
     body = Group(Text(verdict, style=f"bold {style}"), "", grid)
     title = Text(f"{stress.plan} under stress", style="bold")
     return Panel(body, title=title, title_align="left", border_style=style, expand=True)
@@ -71,6 +73,9 @@ def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
     yield "Expected gap", f"{si(stress.expected_gap, money)} a sample, the mean over all, each with the same weight"
     if stress.worst:
         yield "Worst gap", f"{si(stress.worst_gap, money)}, in {stress.worst[0].name}"
+    if stress.own_failed:
+        own = f"{stress.own_failed:,} of the {plural(stress.own_shocks, 'shock')} that it was made for"
+        yield "Own shocks", f"by its file the plan fails in {own}; the samples are others"
     weak = _weak_spot(stress)
     if weak is not None:
         yield "Weak spot", f"{HEADS[weak.by].lower()} {weak.name}: {_share(weak.share)} of {weak.samples:,} survived"

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from optimizer.instance.schema import Instance
 from optimizer.plan import Outcome, Service
-from optimizer.report.words import named, table
+from optimizer.report.words import left_out, named, table
 from optimizer.result import Result
 
 MOST = 40
@@ -47,7 +47,7 @@ def _matrix(
     if any(len(outcome.segments) < len(instance.demands) for outcome in outcomes):
         caption += "\n–: not kept; the segment does not fail, and another has less margin."
     if total > len(outcomes):
-        caption += f"\n{total - len(outcomes):,} more shocks are not shown: their gaps are smaller or margins larger."
+        caption += f"\n{left_out(total - len(outcomes))}"
     shown = table("Survival", caption=caption if is_last else None)
     shown.add_column("Shock", overflow="fold", max_width=34)
     for d in segments:

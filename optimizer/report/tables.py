@@ -9,7 +9,7 @@ from rich.text import Text
 from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
 from optimizer.plan import Share
-from optimizer.report.words import LINE, named, percent, table
+from optimizer.report.words import LINE, abroad, named, percent, table
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -18,9 +18,8 @@ def dependence(instance: Instance, result: Result, width: int) -> Table | None:
     """Where each commodity that is put to use comes from, in the first and the last year."""
     if not result.shares:
         return None
-    caption = (
-        f"Shares of baseline production. HHI: concentration, 0 to 10,000. ▲ more than {percent(LINE)} from one region."
-    )
+    caption = "Shares of baseline production. HHI: concentration, 0 to 10,000. "
+    caption += f"▲ more than {percent(LINE)} from one region abroad."
     shown = table("Dependence", caption=caption, expand=True)
     years = sorted({share.year for shares in result.shares.values() for share in shares})
     shown.add_column("Commodity", overflow="fold", ratio=2)
@@ -31,18 +30,18 @@ def dependence(instance: Instance, result: Result, width: int) -> Table | None:
     for commodity, shares in result.shares.items():
         cells: list[str | Text] = [named(instance, commodity)]
         for share in shares:
-            cells += [_regions(share, most), f"{1e4 * share.hhi:,.0f}" if share.regions else "–"]
+            cells += [_regions(instance, share, most), f"{1e4 * share.hhi:,.0f}" if share.regions else "–"]
         shown.add_row(*cells)
     return shown
 
 
-def _regions(share: Share, most: int) -> Text:
+def _regions(instance: Instance, share: Share, most: int) -> Text:
     if not share.regions:
         return Text("none made", style="dim")
     parts = [f"{region} {percent(part)}" for region, part in list(share.regions.items())[:most]]
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
-    over = max(share.regions.values()) > LINE
+    over = max(abroad(instance, share.regions).values(), default=0.0) > LINE
     return Text(("▲ " if over else "") + words, style="red" if over else "")
 
 

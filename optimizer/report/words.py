@@ -27,6 +27,11 @@ def named(instance: Instance, owner: str) -> str:
     return owner
 
 
+def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:
+    """Shares of the regions that are not home, as far as the file names its home."""
+    return {region: share for region, share in regions.items() if region != instance.home}
+
+
 def spaced(region: str) -> str:
     """The key of a region for reading: ``united kingdom``."""
     return region.replace("_", " ")
@@ -81,6 +86,13 @@ def listed(names: Sequence[str], most: int = 4) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 shock``, ``2 shocks``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def left_out(count: int) -> str:
+    """What is said of shocks that are not shown: with equal gaps and margins, some may be as bad."""
+    return "1 more shock is not shown: it is no worse." if count == 1 else (
+        f"{count:,} more shocks are not shown: none of them is worse."
+    )  # fmt: skip
 
 
 def adversary_words(instance: Instance) -> str:

@@ -81,5 +81,6 @@ class Cold:
             return float(stats.best_bound)
         if not solved:
             return -math.inf
-        objective = float(pulp.value(self._problem.objective))
+        # An objective without columns has no value.
+        objective = float(pulp.value(self._problem.objective) or 0.0)
         return objective - self._settings.gap * abs(objective)

@@ -83,7 +83,7 @@ class Warm:
         lower_rows = np.where(self._has_lower, right, -kHighsInf)
         upper_rows = np.where(self._has_upper, right, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
-        columns, rows = _moved(upper), _moved(right)
+        is_new, is_new_row = _moved(upper), _moved(right)
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size if values else 0, count))
@@ -94,10 +94,9 @@ class Warm:
         for s in range(size):
             if s == 0 or len(costs) > 1:
                 highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
-            some = self._all[columns[s]]
-            highs.changeColsBounds(len(some), some, self._zeros[: len(some)], upper[s, columns[s]])
-            some = self._each[rows[s]]
-            highs.changeRowsBounds(len(some), some, lower_rows[s, rows[s]], upper_rows[s, rows[s]])
+            columns, rows = self._all[is_new[s]], self._each[is_new_row[s]]
+            highs.changeColsBounds(len(columns), columns, self._zeros[: len(columns)], upper[s, columns])
+            highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
             if not self._is_solved():
                 continue
             info = highs.getInfo()

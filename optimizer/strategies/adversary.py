@@ -40,6 +40,7 @@ from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.attacker import Attacker, Struck
 from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.choice import busy, worst
+from optimizer.strategies.cuts import ROOM
 from optimizer.strategies.defender import Defender
 from optimizer.strategies.reading import plan_values, read_plan
 from optimizer.strategies.recourse import Responder
@@ -183,7 +184,8 @@ class _Search:
     def _least_gap(self) -> Solved:
         """The least sum of own gaps and the worst attack's, then the least cost with that sum held."""
         self.own += [n for n in np.flatnonzero(self.idle > 0.0).tolist() if n not in self.own]
-        self.run, best = self._defender(), None
+        # What attacks may do beyond the proven sum is part of the gap that is asked for.
+        self.run, best = self._defender((1.0 - ROOM) * self.settings.gap), None
         self._relaxed_gap()
         while True:
             solved = self.run.least_gap()
@@ -217,17 +219,18 @@ class _Search:
 
     def _exceeding(self, values: Vector) -> tuple[list[Struck], float]:
         """The worst attacks that do more damage than is granted; and the gap that is left, as this module counts it."""
-        limit = self.run.granted(values) * (1.0 + max(10 * HELD, self.settings.gap / 10)) + self.grain
+        limit = self.run.granted(values) * (1.0 + max(10 * HELD, ROOM * self.settings.gap)) + self.grain
         found = self.attacker.damaging(values, 0.0)
         struck = [each for each in found if each.gap > limit and each.attack not in self.attacks]
         return struck, self.run.own_gap(values) + max((each.gap for each in found), default=0.0)
 
     # What both share.
 
-    def _defender(self) -> Defender:
+    def _defender(self, gap: float | None = None) -> Defender:
         attacks = {attack.name(self.instance.horizon) for attack in self.attacks}
         shocks, writer = self._shocks(), self.writer
-        return Defender(self.instance, shocks, self.settings, self.clock, self._hear, writer, attacks=attacks)
+        settings = self.settings if gap is None else replace(self.settings, gap=gap)
+        return Defender(self.instance, shocks, settings, self.clock, self._hear, writer, attacks=attacks)
 
     def _shocks(self) -> list[Shock]:
         return [*(self.instance.events[n] for n in self.own), *map(self._shock, self.attacks)]

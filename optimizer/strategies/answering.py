@@ -1,14 +1,8 @@
-"""One desk that answers for shocks: it keeps a programme for each window length and works through batches of shocks.
-
-A batch is fixed by the instance and starts from a basis that comes with the question: whoever answers, in whatever
-order, finds the same numbers.
-"""
+"""One desk that answers for shocks (`jobs`): it keeps a programme for each window length, and works through batches."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,106 +12,13 @@ from optimizer.formulation import plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.plan import ManyFlows
 from optimizer.solver import Basis, Batch, Found, Vector, Warm
+from optimizer.strategies.jobs import Job, Reply, Slice, batches
 from optimizer.strategies.reading import read_many
 from optimizer.strategies.window import Integers, Offers, Window
 
-Task = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
-# Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
-MOST = 64
 SLACK = 1e-9
 # A shock counts as violated above this share of a segment's demand: ten times finer than what a result calls a failure.
 VIOLATION = 1e-7
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A batch: some of the shocks of one window length, by their numbers among all events of the instance."""
-
-    length: int
-    events: Integers
-
-
-@dataclass(frozen=True)
-class Job:
-    """A question about a batch.
-
-    Attributes:
-        batch: its number.
-        task: least gaps; the best operation, the one that serves most, or gaps or costs with their slopes in what the
-            plan offers.
-        events: which of its shocks, by number among all events.
-        offered: what the plan offers, as `Offers.of` gives it.
-        granted: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; nan to have it
-            found. For ``slopes of costs``, the gap that the shock may leave; nan, and where it is left out, to keep its
-            floors.
-        basis: where to start.
-        groups: by shock, the group whose slopes are summed.
-        weights: by shock, of its value and slopes.
-        flows: whether all operation is wanted of ``best``, not the unserved demand alone; and that of ``gaps``.
-    """
-
-    batch: int
-    task: Task
-    events: Integers
-    offered: Vector
-    basis: Basis | None = None
-    granted: Vector = field(default_factory=lambda: np.zeros(0))
-    groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
-    weights: Vector = field(default_factory=lambda: np.zeros(0))
-    flows: bool = False
-
-
-@dataclass(frozen=True)
-class Reply:
-    """The answers to a job, in the order of its shocks.
-
-    Attributes:
-        gap: in money.
-        fails: whether some segment falls noticeably below its floor.
-        cost: discounted operating and shortage cost of the window, in ``served`` that of going short alone; empty where
-            it was not asked.
-        unserved: t, by shock, segment and period of the window; empty where it was not asked.
-        flows: all operation; None where it was not asked.
-        cuts: by group, its value and its slope in each offer.
-        by_gap: by shock, the slope of its cost in the gap it is granted; empty where none is.
-        basis: for the next time.
-        seconds: in the solver.
-    """
-
-    events: Integers
-    gap: Vector
-    fails: npt.NDArray[np.bool_]
-    basis: Basis
-    seconds: float
-    cost: Vector = field(default_factory=lambda: np.zeros(0))
-    unserved: Vector = field(default_factory=lambda: np.zeros((0, 0, 0)))
-    flows: ManyFlows | None = None
-    cuts: dict[int, tuple[float, Vector]] = field(default_factory=dict)
-    by_gap: Vector = field(default_factory=lambda: np.zeros(0))
-
-
-def batches(instance: Instance) -> list[Slice]:
-    """The shocks in batches of one window length; like beside like, so that a basis serves the next.
-
-    Alike are shocks that strike the same, then those that begin at the same time.
-    """
-    by_length: dict[int, list[int]] = {}
-    for number, shock in enumerate(instance.events):
-        by_length.setdefault(len(shock.periods), []).append(number)
-    return [Slice(length, part) for length, events in sorted(by_length.items()) for part in _parts(instance, events)]
-
-
-def _parts(instance: Instance, events: list[int]) -> Iterator[Integers]:
-    def like(number: int) -> tuple[Any, ...]:
-        event = instance.events[number]
-        aims = [
-            (each.region or (), each.stage or (), each.process or (), each.commodity or ()) for each in event.spec.cuts
-        ]
-        return aims, event.periods.start, [max(cut.severity) for cut in event.spec.cuts], number
-
-    ordered = sorted(events, key=like)
-    for first in range(0, len(ordered), MOST):
-        yield np.array(ordered[first : first + MOST], dtype=np.intp)
 
 
 class Desk:
@@ -197,6 +98,7 @@ class _Question:
             raise SolverError(
                 "without floors every shock can be answered, but the solver finds nothing; check the units"
             )
+        self._spare(found, np.arange(len(self.which)))
         reply = self._reply(np.maximum(found.objective, 0.0), found.values)
         return replace(reply, unserved=self._unserved(found.values)) if self.job.flows else reply
 
@@ -212,8 +114,9 @@ class _Question:
             least = self._ask(self._some(left), values=True)
             values[left] = least.values
             most = np.fmax(least.objective, granted[left])
-            for slack in (SLACK, 100 * SLACK):
-                again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]))
+            # What costs nothing to miss is kept where it can be, if all the rest is.
+            for slack, is_strict in ((SLACK, True), (SLACK, False), (100 * SLACK, False)):
+                again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
         reply = self._reply(np.maximum(values @ self.window.shortage, 0.0), values)
@@ -228,14 +131,19 @@ class _Question:
     def _unserved(self, values: Vector) -> Vector:
         return self.window.whole(values)[:, self.window.unserved]
 
-    def _least_cost(self, some: Integers, most: Vector, wanted: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
-        """Values and costs of some shocks that may leave a gap of `most`; nan where it cannot be, or is not wanted."""
+    def _least_cost(
+        self, some: Integers, most: Vector, wanted: npt.NDArray[np.bool_], *, is_strict: bool = True
+    ) -> tuple[Vector, Vector]:
+        """Values and costs of some shocks that may leave a gap of `most`; nan where it cannot be, or is not wanted.
+
+        Where that is 0, what costs nothing to miss is kept as well, if `is_strict`.
+        """
         values, costs = np.zeros((len(some), self.batch.upper.shape[1])), np.full(len(some), np.nan)
         chosen = np.flatnonzero(wanted)
         if len(chosen):
             batch = self._some(some[chosen], self._prices(self.which[some[chosen]]))
-            none = most[chosen] == 0.0
-            batch.upper[np.ix_(none, self.window.below)] = 0.0
+            kept = self.window.below if is_strict else self.window.below[self.window.free[self.window.below] == 0.0]
+            batch.upper[np.ix_(most[chosen] == 0.0, kept)] = 0.0
             batch.upper[:, self.window.allowed] = (most[chosen] / self.window.unit)[:, None]
             found = self._ask(batch, values=True)
             values[chosen] = found.values
@@ -258,6 +166,8 @@ class _Question:
         is_gap = self.job.task == "slopes of gaps"
         found, kept = (self._ask(self.batch, values=True, prices=True), None) if is_gap else self._costs()
         slopes = self.window.slopes(self.which, self.is_tight, found.prices, found.reduced)
+        if is_gap:
+            self._spare(found, np.arange(len(self.which)))
         cuts = {}
         for group in np.unique(self.job.groups).tolist():
             weight = np.where(self.job.groups == group, self.job.weights, 0.0)
@@ -293,6 +203,7 @@ class _Question:
         if not len(left):
             return
         least = self._ask(self._some(left), values=True)
+        self._spare(least, left)
         short = least.values[:, self.window.below] > VIOLATION * self.window.asked(self.which[left])
         is_strict, most = np.isnan(granted[left]), np.fmax(least.objective, granted[left])
         is_near = np.where(is_strict, ~short.any(axis=1), most <= granted[left] * (1.0 + VIOLATION))
@@ -317,9 +228,22 @@ class _Question:
     def _ask(self, batch: Batch, *, values: bool = False, prices: bool = False) -> Found:
         began = time.perf_counter()
         found = self.warm.ask(batch, self.basis, values=values, prices=prices)
+        if values:
+            self.window.part(found.values, batch.upper)
         self.seconds += time.perf_counter() - began
         self.basis = found.basis
         return found
+
+    def _spare(self, least: Found, some: Integers) -> None:
+        """Under the least gaps, miss as little as can be of the floors that are free to miss."""
+        if not self.window.free.any():
+            return
+        batch = self._some(some, self.window.free)
+        batch.upper[:, self.window.allowed] = (np.maximum(least.objective, 0.0) * (1.0 + SLACK) / self.window.unit)[
+            :, None
+        ]
+        again = self._ask(batch, values=True)
+        least.values[again.feasible] = again.values[again.feasible]
 
     def _reply(self, gap: Vector, values: Vector) -> Reply:
         assert self.basis is not None

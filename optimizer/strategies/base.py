@@ -69,6 +69,7 @@ class Solved:
         priced: prices of cost, or of gap where floors fail; None where the time ran out.
         history: every step.
         notes: what the user should know.
+        is_loose: whether floors may be missed; then also one that costs nothing to miss, though it could be kept.
         calm: what the cheapest plan costs without shocks and rules about surviving, and that plan; None where the
             search did not come by it.
     """
@@ -84,6 +85,7 @@ class Solved:
     history: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     calm: tuple[float, Plan] | None = None
+    is_loose: bool = False
 
 
 class Strategy(Protocol):

@@ -9,7 +9,7 @@ the one to ask where a few branches do not suffice.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,14 +37,15 @@ class Branching:
         run: whose model is asked; its integers are free before and after. What it starts from, if anything, counts too.
         loose: the relaxation's answer.
         phase: what the steps are called in the history; None where they are nobody's concern.
+        limit: what a plan has to be cheaper than to be of use.
 
     Attributes:
         best: the cheapest with whole numbers so far; None before there is one.
         bound: what no plan costs less than, near enough to the best; −∞ where a few branches did not show that.
     """
 
-    def __init__(self, run: Run, loose: Answer, phase: str | None = None) -> None:
-        self.run, self.model, self.phase = run, run.model, phase
+    def __init__(self, run: Run, loose: Answer, phase: str | None = None, limit: float = math.inf) -> None:
+        self.run, self.model, self.phase, self.limit = run, run.model, phase, limit
         self.best: Answer | None = None
         found = run.stage.found()
         self._by = [list(columns.values()) for (path, _, what), columns in found.items() if what == "by" and not path]
@@ -53,7 +54,7 @@ class Branching:
         self._take(run.started())
         self._take(run.rounded(loose.values))
         self._tell(loose.objective)
-        self.bound = self._branched(Branch(answer=loose)) if self.best is not None else -math.inf
+        self.bound = self._branched(Branch(answer=loose)) if math.isfinite(self._cutoff) else -math.inf
         self._tell(max(self.bound, loose.objective))
         run.unfix()
 
@@ -61,6 +62,15 @@ class Branching:
         best = math.inf if self.best is None else self.best.objective
         if self.phase is not None:
             self.run.tell(self.phase, best, min(best, bound))
+
+    @property
+    def answer(self) -> Answer | None:
+        """The best, as a solver of integer programmes would tell it; None where a few branches did not show that."""
+        if self.bound == -math.inf:
+            return None
+        if self.best is None or self.best.objective >= self.limit:
+            return Answer("infeasible", None, math.inf, self.limit, None)
+        return replace(self.best, status="optimal", bound=min(self.bound, self.best.objective))
 
     @property
     def integers(self) -> Vector:
@@ -71,10 +81,11 @@ class Branching:
 
     @property
     def _cutoff(self) -> float:
-        """What a plan has to be cheaper than to be noticeably better than the best."""
+        """What a plan has to be cheaper than to be of use, and noticeably better than the best."""
         if self.best is None:
-            return math.inf
-        return self.best.objective - max(self.run.settings.gap, SAME) * abs(self.best.objective)
+            return self.limit
+        noticeably = max(self.run.settings.gap, SAME) * abs(self.best.objective)
+        return min(self.limit, self.best.objective - noticeably)
 
     def _branched(self, root: Branch) -> float:
         """The least that a closed branch costs."""

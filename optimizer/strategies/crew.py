@@ -18,7 +18,8 @@ import numpy as np
 
 from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
-from optimizer.strategies.answering import Desk, Job, Reply, Slice
+from optimizer.strategies.answering import Desk
+from optimizer.strategies.jobs import Job, Reply, Slice
 
 ATTEMPTS = 3
 # Jobs in a worker's hands: the one that it answers, and the next.

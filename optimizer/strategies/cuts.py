@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from optimizer.errors import CrewError
 from optimizer.expression import Expression
-from optimizer.formulation import gaps
+from optimizer.formulation import gaps, has_free_floors
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, Vector
-from optimizer.strategies.answering import SLACK, Task
+from optimizer.strategies.answering import SLACK
 from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.choice import worst
+from optimizer.strategies.jobs import Task
 from optimizer.strategies.master import Groups, Kind, Master
 from optimizer.strategies.phase import EXACT, Best, Look, Phase
 from optimizer.strategies.recourse import Responder, Slopes
@@ -190,8 +191,8 @@ class _Search(Rounds):
 
     @cached_property
     def _fragile(self) -> npt.NDArray[np.bool_]:
-        """By shock, whether it is not survived where nothing is built."""
-        return self.responder.idle(self.clock).gap > 0.0
+        """By shock, whether a floor may be missed in it: in any, where that is free; else as where nothing is built."""
+        return np.asarray(has_free_floors(self.instance) | (self.responder.idle(self.clock).gap > 0.0))
 
     @cached_property
     def _least_costs(self) -> Vector:
@@ -306,6 +307,7 @@ class _Search(Rounds):
             priced=Priced.of(priced.stage, priced.answer) if priced else None,
             history=tuple(self.history),
             notes=tuple(phase.master.notes),
+            is_loose=phase.name != "cost",
         )
 
     def _stopped(self) -> Solved:

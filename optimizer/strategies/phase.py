@@ -2,9 +2,9 @@
 
 Each round: the master proposes a plan; every shock answers it with value and slope (`recourse`); the master learns.
 First without integers; then with them. Integers are asked of a **slim** master that has the cuts, but not the shocks
-that are written out. Once they are proposed they are fixed in the other one, and what is left is a linear programme
-that learns as before: few integer programmes are needed. The bound is always a master's, the value is always that of a
-plan that every shock was asked about.
+that are written out, by a few branches where these suffice. Once they are proposed they are fixed in the other one,
+and what is left is a linear programme that learns as before: few integer programmes are needed. The bound is always a
+master's, the value is always that of a plan that every shock was asked about.
 """
 
 import math
@@ -15,6 +15,7 @@ import numpy as np
 
 from optimizer.solver import Answer, Vector
 from optimizer.stage import Stage
+from optimizer.strategies.branching import Branching
 from optimizer.strategies.choice import worst
 from optimizer.strategies.master import Master, packed, unpacked
 from optimizer.strategies.rounds import Rounds
@@ -26,6 +27,8 @@ EXACT = 1e-9
 STALLED = 1e-6
 # How far from the best plan so far towards the one that is proposed the shocks are asked.
 STEP = 0.95
+# So many rounds in which neither bound nor value gets better: what is still learned is a solver's last digit.
+IDLE = 30
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ class Phase:
     def relax(self) -> bool:
         """Whether the relaxation has an answer; then bound and value are near each other."""
         centre: Vector | None = None
+        progress = _Progress()
         while not self.search.clock.is_over:
             answer = self.master.model.solve(relaxed=True)
             if answer.values is None:
@@ -134,7 +138,7 @@ class Phase:
             if self._grow(look):
                 centre = None
             else:
-                stuck = not look.is_sound and not look.learned
+                stuck = (not look.is_sound and not look.learned) or progress.is_over(answer.objective, self.value)
                 self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXED)
             self._save()
             if self.is_relaxed or self._is_enough():
@@ -157,9 +161,9 @@ class Phase:
             self.slim = self.master
             self._settle(self.known)
             self.is_proven = self._is_enough()
-        self.slim = self._slimmed()
+        self.slim, progress = self._slimmed(), _Progress()
         while not self.is_proven and not self.search.clock.is_over:
-            answer = self.slim.ask(self.name, self._cutoff())
+            answer = self._proposed()
             if answer.status == "infeasible" and self.best is not None:
                 # Nothing is better than the best by more than the gap.
                 self.bound = max(self.bound, self._cutoff())
@@ -169,11 +173,21 @@ class Phase:
                 break
             self.bound = max(self.bound, answer.bound)
             has_learned = self._settle(answer)
+            has_learned &= not progress.is_over(self.bound, math.inf if self.best is None else self.best.look.value)
             # With nothing new to learn the next proposal would be the same: what is left is the solver's tolerance.
             self.is_proven = self._is_enough(0.0 if has_learned else STALLED)
             if not has_learned:
                 break
         return self.best is not None
+
+    def _proposed(self) -> Answer:
+        """The slim master's own best plan with whole numbers, if that is noticeably better than the best so far."""
+        self.slim.unfix()
+        loose = self.slim.model.solve(relaxed=True)
+        by_branches = (
+            Branching(self.slim, loose, self.name, self._cutoff()).answer if loose.status == "optimal" else None
+        )
+        return by_branches or self.slim.ask(self.name, self._cutoff())
 
     def _is_enough(self, least: float = 0.0) -> bool:
         """Whether the best plan is proven to the gap that is asked for, or to `least` where that is more."""
@@ -206,7 +220,7 @@ class Phase:
             return has_learned
         self.settled.add(key)
         answer = master.fixed(master.proposed(proposed))
-        centre = self._centre(key)
+        centre, progress = self._centre(key), _Progress()
         while answer is not None and answer.values is not None:
             point, look = self._look(answer.values, centre)
             has_learned |= look.learned > 0
@@ -219,7 +233,8 @@ class Phase:
             has_grown = self._grow(look)
             self._save()
             has_learned |= has_grown
-            is_done = (is_near and look.is_sound) or not look.learned
+            is_idle = progress.is_over(answer.objective, math.inf if self.best is None else self.best.look.value)
+            is_done = (is_near and look.is_sound) or not look.learned or is_idle
             if (is_done and not has_grown) or self.search.clock.is_over:
                 break
             answer = master.untimed()
@@ -260,3 +275,17 @@ class Phase:
 
     def _is_near(self, value: float, bound: float, tolerance: float) -> bool:
         return math.isfinite(value) and value - bound <= max(tolerance, EXACT) * abs(value) + self.grain
+
+
+class _Progress:
+    """Counts the rounds in which nothing gets better."""
+
+    def __init__(self) -> None:
+        self._bound, self._value, self._idle = -math.inf, math.inf, 0
+
+    def is_over(self, bound: float, value: float) -> bool:
+        """Whether neither a bound nor a value has got better for long."""
+        is_better = bound > self._bound + EXACT * abs(self._bound) or value < self._value - EXACT * abs(self._value)
+        self._idle = 0 if is_better or not math.isfinite(self._bound) else self._idle + 1
+        self._bound, self._value = max(self._bound, bound), min(self._value, value)
+        return self._idle >= IDLE

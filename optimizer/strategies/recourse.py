@@ -14,9 +14,10 @@ import numpy.typing as npt
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows, ManyFlows
 from optimizer.solver import Basis, Clock, Vector
-from optimizer.strategies.answering import Desk, Job, Reply, Task
+from optimizer.strategies.answering import Desk
 from optimizer.strategies.crew import Crew, Serial
 from optimizer.strategies.domination import dominators
+from optimizer.strategies.jobs import Job, Reply, Task
 from optimizer.strategies.reading import nothing, plan_values
 from optimizer.strategies.window import Integers
 

@@ -71,8 +71,8 @@ class Rounds:
     @cached_property
     def needless(self) -> frozenset[int]:
         """The shocks that need no check: they survive though nothing is built, or if one does that dominates them."""
-        dominated = np.flatnonzero(self.responder.dominators >= 0).tolist()
-        return frozenset(np.flatnonzero(self.responder.idle(self.clock).gap <= 0.0).tolist()) | frozenset(dominated)
+        idle, dominated = self.responder.idle(self.clock), self.responder.dominators >= 0
+        return frozenset(np.flatnonzero(((idle.gap <= 0.0) & ~idle.fails) | dominated).tolist())
 
     def hear(self, step: Step) -> None:
         """Pass a step on, with the seconds of the whole search."""

@@ -135,7 +135,6 @@ class Run:
 
     def ask(self, phase: str, cutoff: float = math.inf) -> Answer:
         """Solve with integers, telling every step; what is not cheaper than a cutoff is not looked for."""
-
         self.tell(phase, math.inf, -math.inf)
         answer = self.model.solve(listener=partial(self.tell, phase), cutoff=cutoff)
         if answer.values is not None:
@@ -251,7 +250,7 @@ class Run:
         cheapest = self.model.solve(relaxed=True)
         answer = answer if cheapest.values is None else cheapest
         stopped = replace(answer, status="stopped", bound=-math.inf)
-        return self._solved(stopped, gap, 0.0, None)
+        return self._solved(stopped, gap, 0.0, None, is_loose=True)
 
     def proposed(self, answer: Answer) -> Answer:
         """Another model's answer with its integers where they stand here; both begin with the plan's columns."""
@@ -316,18 +315,20 @@ class Run:
         """Fix the integers of an answer; `least` are the prices of the gap, where floors fail."""
         bound = answer.bound if least is None or answer.status == "optimal" else -math.inf
         polished = replace(self.polished(answer), status=answer.status, bound=bound)
-        return self._solved(polished, gap, gap_bound, least or Priced.of(self.stage, polished))
+        return self._solved(
+            polished, gap, gap_bound, least or Priced.of(self.stage, polished), is_loose=least is not None
+        )
 
-    def _solved(self, answer: Answer, gap: float, gap_bound: float, priced: Priced | None) -> Solved:
+    def _solved(self, answer: Answer, gap: float, gap_bound: float, priced: Priced | None, *, is_loose: bool) -> Solved:
         assert answer.values is not None
         values = answer.values.tolist()
         cost = self.cost.value(values)
         status: Literal["optimal", "stopped"] = "optimal" if answer.status == "optimal" else "stopped"
         if self._negligible(values):
-            gap = gap_bound = 0.0
+            gap, gap_bound, is_loose = 0.0, 0.0, False
         return Solved(
             status, self.stage, answer.values, cost, min(answer.bound, cost), gap, gap_bound,
-            priced, tuple(self.history), tuple(self.notes),
+            priced, tuple(self.history), tuple(self.notes), is_loose=is_loose,
         )  # fmt: skip
 
     def _negligible(self, values: Sequence[float]) -> bool:

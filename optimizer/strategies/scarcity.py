@@ -11,7 +11,8 @@ import numpy as np
 
 from optimizer.instance.schema import Instance
 from optimizer.solver import Vector
-from optimizer.strategies.answering import Desk, Job
+from optimizer.strategies.answering import Desk
+from optimizer.strategies.jobs import Job
 
 LIMITS = ("limit", "capacity")
 # A price below this share of the dearest one is the solver's dust.

@@ -56,6 +56,7 @@ class Programme:
         """Answer a batch, from where the last one ended."""
         began = time.perf_counter()
         found = self.warm.ask(batch, self.basis, values=True)
+        self.window.part(found.values, batch.upper)
         self.basis = found.basis
         clock.solving += time.perf_counter() - began
         return found
@@ -98,7 +99,8 @@ class Front:
         """The least gap at some prices in each of some sets."""
         right = np.repeat(self.right[None, :], len(sets), axis=0)
         found = self._programme.ask(Batch(prices, self.left(sets), right), clock)
-        below = found.values[:, self.window.below]
+        # What costs nothing to miss may be missed without need.
+        below = np.where(prices[self.window.below] > 0, found.values[:, self.window.below], 0.0)
         shares = np.divide(below, self.asked, out=np.zeros_like(below), where=self.asked > 0)
         return Hurt(np.maximum(found.objective, 0.0), shares.max(axis=1, initial=0.0))
 

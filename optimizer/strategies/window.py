@@ -110,6 +110,7 @@ class Window:
         unserved: by segment and offset, the column of what is unserved: all of it in what `whole` returns.
         skeleton: the programme for a solver, with the largest right-hand sides.
         going_short: what each column costs where only what is unserved does, at its shortage cost.
+        free: by column, 1 where a floor may be missed for nothing: what a gap in money does not tell; 0 otherwise.
     """
 
     def __init__(
@@ -146,6 +147,8 @@ class Window:
         self._per = np.array([value for _, _, value in layout.limits])
         self._terms(stage, rows, size)
         self.shortage = _dense(shortfall, position, len(columns))
+        self.free = np.zeros(len(columns))
+        self.free[self.below] = self.shortage[self.below] <= 0.0
         self.going_short = _going_short(instance, self.unserved, len(columns))
         self.going_short[self._beyond] = self.going_short[self._within]
         operating = _operating(stage, instance, self.starts)
@@ -190,6 +193,12 @@ class Window:
         """Demand beside each column of `below`, t, one row for each of some shocks."""
         return self._asked.of(which)
 
+    def part(self, values: Vector, upper: Vector) -> None:
+        """Call as little of what is unserved below a floor as can be: a solver may call more so where that is free."""
+        unserved = values[:, self._within] + values[:, self._beyond]
+        values[:, self._within] = np.minimum(unserved, upper[:, self._within])
+        values[:, self._beyond] = unserved - values[:, self._within]
+
     def whole(self, values: Vector) -> Vector:
         """Values of the columns with all that is unserved in `unserved`, what is below the floor as well."""
         result = values.copy()
@@ -226,10 +235,12 @@ def _split(stage: Stage) -> dict[int, int]:
     beyond: dict[int, int] = {}
     for row in stage.rows:
         if row.mark.what == "floor":
-            (u, v), columns = row.terms, stage.columns
-            beyond[u], asked = v, columns[u].upper
-            columns[u].upper = np.minimum(asked, row.right)
-            columns[v].upper = asked - columns[u].upper
+            (u, _), (v, _) = sorted(row.terms.items(), key=lambda term: -term[1])
+            within, below = stage.columns[u], stage.columns[v]
+            asked = within.upper
+            within.upper = np.minimum(asked, row.right)
+            below.upper = asked - within.upper
+            beyond[u] = v
     stage.rows = [row for row in stage.rows if row.mark.what != "floor"]
     for row in stage.rows:
         _also(row.terms, beyond)

@@ -312,7 +312,9 @@ def test_an_override_does_not_reach_through_an_alias(tmp_path: Path) -> None:
         ("demands.all.survival=60", "60 is not a share between 0 and 1", "Write 0.6 for 60 %."),
         ("demands.all.survivl=0.6", '"survivl" is an unknown key', 'Did you mean "survival"?'),
         ("demand.all.survival=0.6", '"demand" is no key of an instance', 'Did you mean "demands"?'),
-        ("demands.al.survival=0.6", "quantity is missing", "Add `quantity:`."),
+        ("demands.al.survival=0.6", 'there is no segment "al"', 'Did you mean "all"?'),
+        ("processes.mill.cost=5", 'there is no process "mill"', "Known: imports"),
+        ("options.plnt.capex=5", 'there is no option "plnt"', 'Did you mean "plant"?'),
         ("demands.all.commodity=magnte", '"magnte" is no commodity', 'Did you mean "magnet"?'),
         ("demands.all.survival=[0.6", "cannot be read as YAML", "Check indentation, brackets and quotes"),
     ],
@@ -389,7 +391,21 @@ def test_every_field_survives_the_way_there_and_back(tmp_path: Path) -> None:
 def test_cure_does_not_ask_a_stockpile_for_what_it_cannot_have(tmp_path: Path) -> None:
     # A stockpile is never lumpy; "give it a fixed_cost" would only lead to the next refusal.
     text = BASE.replace("max_size: 100}", "max_size: 100, fixed_cost: 5, requires: reserve}")
-    (found,) = complaints(tmp_path, text)
+    (found,) = [each for each in complaints(tmp_path, text) if each.severity == "error"]
     assert found.where == "options.plant.requires"
-    assert '"reserve" is not lumpy' in found.what
+    assert '"reserve" is bought bit by bit' in found.what
     assert "fixed_cost" not in found.cure
+
+
+def test_several_overrides_may_make_an_entry(tmp_path: Path) -> None:
+    # What is whole in the end is no slip, however much its name is like another's.
+    file = tmp_path / "instance.yaml"
+    file.write_text(BASE)
+    parts = ["commodity=magnet", "quantity=5", "shortage_cost=9"]
+    assert so.load(file, [f"demands.al.{part}" for part in parts]).demands["al"].shortage_cost == 9
+
+
+def test_a_slip_of_an_override_is_said_once_whatever_scenarios_there_are(tmp_path: Path) -> None:
+    text = BASE + "\nscenarios: {more: {demands.all.quantity: 200}, less: {demands.all.quantity: 50}}\n"
+    (found,) = complaints(tmp_path, text, "demands.al.quantity=5")
+    assert found.what == 'there is no segment "al"'

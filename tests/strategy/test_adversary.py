@@ -194,7 +194,8 @@ def test_a_richer_adversary_is_never_cheaper_to_face(data: dict[str, Any]) -> No
     one, other = fought(poorer).solved, fought(richer).solved
     if one.status == other.status == "optimal":
         assert other.gap >= one.gap * (1 - 1e-6) - 1e-3
-        if one.gap == other.gap == 0:
+        # Once a floor is missed that is free to miss, the others that are free need not be kept either.
+        if one.gap == other.gap == 0 and not other.is_loose:
             assert other.cost >= one.cost - 1e-6 * abs(one.cost) - 1e-5
 
 

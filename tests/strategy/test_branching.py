@@ -43,11 +43,11 @@ def country(fixed_cost: float) -> so.Instance:
     )
 
 
-def branched(instance: so.Instance, gap: float, steps: list[Step] | None = None) -> Branching:
+def branched(instance: so.Instance, gap: float, steps: list[Step] | None = None, limit: float = math.inf) -> Branching:
     run = Run(instance, instance.events, Settings(gap=gap), Clock(), (steps if steps is not None else []).append)
     loose = run.relaxed()
     assert loose.status == "optimal"
-    return Branching(run, loose, "cost")
+    return Branching(run, loose, "cost", limit)
 
 
 def test_what_the_relaxation_rounds_to_is_proven_by_its_branches() -> None:
@@ -82,6 +82,17 @@ def test_the_plan_to_start_from_counts_where_it_is_cheaper(monkeypatch: pytest.M
     found = Branching(run, run.relaxed())
     assert found.best is not None
     assert (found.best.objective, found.bound) == (pytest.approx(180), -math.inf)
+
+
+def test_what_is_no_cheaper_than_the_limit_is_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The least is 180.
+    below, above = (branched(country(150), 1e-7, limit=limit).answer for limit in (170, 200))
+    assert below is not None
+    assert (below.status, below.values, below.bound) == ("infeasible", None, 170)
+    assert above is not None
+    assert (above.status, above.objective, above.bound) == ("optimal", pytest.approx(180), pytest.approx(180))
+    monkeypatch.setattr(branching, "MOST", 0)
+    assert branched(country(150), 1e-7, limit=170).answer is None
 
 
 def test_what_is_given_up_keeps_the_floors_also_in_a_model_that_was_never_asked() -> None:

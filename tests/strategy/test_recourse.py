@@ -75,6 +75,54 @@ def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float)
     assert found.slope[0][responder.desk.plan.found()["", "plant", "size"][0]] <= 1e-6
 
 
+def free_to_miss(friend: float) -> dict[str, Any]:
+    """Half of 100 t of cars and of toys each has to be served; going short of toys costs nothing."""
+    return {
+        "horizon": {"start": 2026, "end": 2026, "step": "year"},
+        "discount_rate": 0,
+        "commodities": {"magnet": {}},
+        "processes": {
+            "imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 10},
+            "friend": {"region": "friend", "output": {"magnet": 1}, "capacity": friend, "cost": 40},
+        },
+        "demands": {
+            "cars": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 1000},
+            "toys": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 0},
+        },
+        "shocks": {
+            "embargo": {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 1}], "probability": 0.5}
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("friend", "fails", "cost"),
+    [
+        # Nobody serves what is free to miss once it is missed: 60 t go to the cars, which still lack 40.
+        (60, True, 60 * 40 + 40 * 1000),
+        # Both floors can be kept, so they are: the toys take 50 t that the cars would have paid 1000 for.
+        (100, False, 100 * 40 + 50 * 1000),
+    ],
+)
+def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cost: float) -> None:
+    instance = so.read(free_to_miss(friend))
+    responder, values = Responder(instance), plan_values(instance, nothing(instance))
+    idle = responder.idle(Clock())
+    assert (idle.gap.tolist(), idle.fails.tolist()) == ([0], [fails])
+    (reply,) = responder.idle_replies(Clock())
+    cars, toys = reply.unserved[0, :, 0]
+    assert cars <= 50 + 1e-9
+    assert max(0.0, toys - 50) == pytest.approx(40 if fails else 0)
+    assert responder.costs(responder.best(values, Clock(), {"embargo": 0.0})) == pytest.approx([cost])
+    for strategy in ("whole", "scenarios", "cuts"):
+        result = so.solve(instance, settings=Settings(gap=0.0, strategy=strategy))  # type: ignore[arg-type]
+        assert (result.status, result.survival_gap) == ("gap" if fails else "survives", 0)
+        # In peace nobody serves the toys either: 100 t at 10.
+        assert result.total_cost == pytest.approx(0.5 * 1000 + 0.5 * cost)
+        assert result.nothing is not None
+        assert result.nothing.shocks_failed == int(fails)
+
+
 @FEW
 @given(instances())
 def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from optimizer.report.answer import facts, headline
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.moves import Move
 from optimizer.report.figures.survival import in_full, titled
-from optimizer.report.words import listed, named, percent, plural
+from optimizer.report.words import abroad, listed, named, percent, plural
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -135,9 +135,7 @@ def shortest(lines: Sequence[Line], years: Sequence[int], most: int = 4) -> tupl
 def dependence(instance: Instance, result: Result, line: float) -> str:
     """How many commodities come from one region abroad to more than `line` in the last year, and which."""
     last = {commodity: shares[-1] for commodity, shares in result.shares.items() if shares and shares[-1].regions}
-    abroad = {
-        c: [part for region, part in share.regions.items() if region != instance.home] for c, share in last.items()
-    }
-    over = [commodity for commodity, parts in abroad.items() if max(parts, default=0.0) > line]
+    foreign = {c: abroad(instance, share.regions) for c, share in last.items()}
+    over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > line]
     which = f" ({listed([named(instance, commodity) for commodity in over], 8)})" if over else ""
     return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}{which}"

@@ -62,7 +62,7 @@ function drawHeat() {
         }));
     })));
   if (keep) { const again = [...$("heat").querySelectorAll("button")].find(each => each.dataset.cell === keep); if (again) again.focus({preventScroll: true}); }
-  fill("heat-more", book.hidden ? `${plural(book.hidden, "more shock")} ${book.hidden === 1 ? "is" : "are"} not shown: their gaps are smaller or their margins larger.` : "");
+  fill("heat-more", book.hidden ? `${plural(book.hidden, "more shock")} ${book.hidden === 1 ? "is not shown: it is no worse" : "are not shown: none of them is worse"}${book.points.length > 1 ? " over all budgets" : ""}.` : "");
 }
 
 function choose(shock, segment) {

@@ -3,12 +3,13 @@
 Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a word says as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib import rc_context
 
 from optimizer.analysis.frontier import Frontier
+from optimizer.analysis.survival import FULL
 from optimizer.plan import weakest
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.survival import Passing
@@ -79,7 +80,7 @@ def _path(book: Book, choice: Choice) -> Sheeted:
     segment = choice.segment or _tight(passings[shock])
     _require(segment in segments, f"there is no segment {segment!r}; one of: {', '.join(segments)}")
     kept = [name for name, each in passings.items() if each.short]
-    _require(shock in kept, f"the flows of {shock} are not kept; those of: {', '.join(kept)}")
+    _require(shock in kept, _not_kept(shock, kept))
     return survival.path(book, survival.Chosen(shock, segment))
 
 
@@ -87,9 +88,18 @@ def _tight(passing: Passing) -> str:
     return list(passing.segments)[weakest(list(passing.segments.values()))]
 
 
+def _not_kept(shock: str, kept: Sequence[str]) -> str:
+    return (
+        f"of {shock} the plan file has no flows, only its worst period, for they are kept of {FULL} shocks at most; "
+        f"those of: {', '.join(kept)}. To have them, solve an instance with fewer shocks"
+    )
+
+
 def _sankey(book: Book, choice: Choice) -> Sheeted:
     key, known = choice.shock or BASELINE, book.own.chains
-    _require(key in known, f"there are no flows of {key!r}; of: {', '.join(known)}")
+    names = [each.name for each in book.own.result.shocks]
+    _require(key in names or key == BASELINE, f"there is no shock {key!r} in the plan; one of: {', '.join(names)}")
+    _require(key in known, _not_kept(key, [name for name in known if name != BASELINE]))
     return flows.sankey(book, key, end=choice.end)
 
 

@@ -13,7 +13,7 @@ from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, 
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.survival import Strike
 from optimizer.report.plots.paper import INK, QUIET, WIDTH, Sheeted, foot, of_plan, paper, plain
-from optimizer.report.words import named
+from optimizer.report.words import left_out, named
 
 # A margin, a share, below which a floor is just kept, and one from which there is ample room.
 TIGHT, AMPLE = 0.0005, 0.2
@@ -85,7 +85,7 @@ def heatmap(book: Book) -> Sheeted:
     handles = [
         Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, (ground, _) in CLASSES.items()
     ]
-    hidden = f" {book.hidden} more shocks are not shown: smaller gaps or larger margins." if book.hidden else ""
+    hidden = f" {left_out(book.hidden)}" if book.hidden else ""
     said = f"Least margin of each: % of demand served / survival floor; ✗ below it.{hidden}"
     foot(sheet, f"{said} {of_plan(book.own.result)}", handles)
     return sheet
