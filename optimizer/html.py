@@ -40,12 +40,15 @@ def _verdict(failed: int, count: int) -> str:
 
 def _figures(result: Any) -> str:
     money = result.money
-    rows = [("Total cost", f"{si(result.total_cost, money, 4)}, present value in {result.currency}")]
+    when = f"present value at the start of {result.periods[0]}, in {result.currency}"
+    rows = [("Total cost", f"{si(result.total_cost, money, 4)}, {when}")]
     rows.append(("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"))
     if result.price_of_survival is not None and result.shocks:
         rows.append(("More than without shocks", si(result.price_of_survival, money, 4)))
     if result.survival_gap > 0:
-        rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)}, at shortage cost"))
+        over = f", summed over {len(result.shocks)} shocks, of which one strikes at a time"
+        many = over if len(result.shocks) > 1 and not result.adversary else ""
+        rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)}, at shortage cost{many}"))
     return _table((), rows)
 
 

@@ -55,7 +55,7 @@ def result() -> so.Result:
 def test_result_shows_verdict_figures_builds_and_shocks(result: so.Result) -> None:
     said = text(result._repr_html_())
     assert "✓ Survives all 2 shocks" in said
-    assert "43.6M USD, present value in USD of 2025" in said
+    assert "43.6M USD, present value at the start of 2026, in USD of 2025" in said
     assert "plant refining 2026 20 t/yr" in said
     assert "reserve stockpile" in said
     assert "at most 100 t" in said
