@@ -4,6 +4,9 @@ import os
 import tempfile
 from pathlib import Path as FilePath
 
+# How the names of instances end, of those that no answer has.
+INSTANCES = (".yaml", ".yml", ".xlsx")
+
 
 def write_whole(path: str | FilePath, text: str) -> None:
     """Write text beside the file, then rename: nobody ever sees half of it. Folders that are missing are made."""

@@ -193,14 +193,6 @@ def gap(stage: Stage, instance: Instance) -> Expression:
     return total(gaps(stage, instance).values())
 
 
-def has_free_floors(instance: Instance) -> bool:
-    """Whether some floor costs nothing to miss: a gap in money does not tell of it."""
-    free = [d for d, demand in instance.demands.items() if demand.shortage_cost == 0]
-    return any(max(instance.demands[d].survival.values) > 0 for d in free) or any(
-        d in event.spec.survival for d in free for event in instance.events
-    )
-
-
 @dataclass(frozen=True)
 class Ration:
     """The column whose bound holds a gap, and the money that one unit of it stands for."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from optimizer.plan import weakest
+from optimizer.plan import weakest_of
 from optimizer.units import si
 
 MOST = 12
@@ -69,7 +69,7 @@ def _shocks(result: Any) -> str:
     ordered = sorted(facing, key=lambda outcome: round(min(s.margin for s in outcome.segments.values()), 6))
     rows = []
     for outcome in ordered:
-        segment, worst = list(outcome.segments.items())[weakest(list(outcome.segments.values()))]
+        segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]
         sign = "✓" if outcome.survives else "✗"
         served = f"{segment} {100 * worst.worst_service:.0f} % / {100 * worst.floor:.0f} %"
         rows.append((f"{sign} {outcome.name}", f"{outcome.first} to {outcome.last}", served, worst.worst_period))

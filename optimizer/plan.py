@@ -205,11 +205,19 @@ class Weakest:
         return self.worst_service - self.floor
 
 
-def weakest(services: Sequence[Service]) -> int:
-    """The place of the one with the least margin; of margins within a `HAIR` of it, where least is served."""
-    least = min(service.margin for service in services)
-    near = [i for i, service in enumerate(services) if service.margin <= least + HAIR]
-    return min(near, key=lambda i: services[i].worst_service)
+def weakest(margins: Array, served: Array, axis: int) -> npt.NDArray[np.intp]:
+    """Along an axis, the place of the least margin; of margins within a `HAIR` of it the one where least is served.
+
+    Where floors bind, many margins are 0 but for rounding: which of them is least says nothing, what is served does.
+    """
+    near = np.where(margins <= margins.min(axis=axis, keepdims=True) + HAIR, served, np.inf)
+    return np.argmax(near <= near.min(axis=axis, keepdims=True) + HAIR, axis=axis)
+
+
+def weakest_of(services: Sequence[Service]) -> int:
+    """The place of the weakest of some services."""
+    margins, served = (np.array([getattr(each, name) for each in services]) for name in ("margin", "worst_service"))
+    return int(weakest(margins, served, axis=0))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
-from optimizer.files import write_whole
+from optimizer.files import INSTANCES, write_whole
 from optimizer.plan import Faced, Flows, Lack, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Status = Literal["survives", "gap", "stopped", "none"]
 # 2: `cost` of a shock, `services`, and shocks that are lines without flows.
 FORMAT = 2
-# How the names of instances end, and how to come to a plan.
-INSTANCES = (".yaml", ".yml", ".xlsx")
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 

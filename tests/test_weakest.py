@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer import plan
-from optimizer.analysis.survival import weakest
+from optimizer.plan import weakest, weakest_of
 
 # A ban cuts everything; what is in store is given out so that each floor just holds: 0.7 in 2027, 0.4 in 2028.
 TIED = """
@@ -57,7 +56,7 @@ def test_of_equal_margins_the_least_served_is_told(tied: tuple[so.Instance, so.R
     assert (worst.worst_shock, worst.worst_period) == ("long", "2028")
     assert worst.worst_service == pytest.approx(0.4)
     # The 110 t serve all of a year, had it to be only one: those shocks have a margin.
-    assert plan.weakest([services["early"], services["late"], services["long"]]) == 2
+    assert weakest_of([services["early"], services["late"], services["long"]]) == 2
 
 
 def test_the_audit_wants_the_least_served(tied: tuple[so.Instance, so.Result]) -> None:

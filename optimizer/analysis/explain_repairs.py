@@ -13,8 +13,10 @@ Each is the least of its kind: it is found together with a proof, or a test, tha
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
+from optimizer.analysis.asking import Found
 from optimizer.analysis.explain_ask import LOOSE, Tried, WhatIfs, least
 from optimizer.analysis.explain_floors import highest_scaling
 from optimizer.analysis.explain_years import least_added, of_any_year, with_added, without_budgets
@@ -90,14 +92,20 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - EXACT):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
-        amount = rounded_up(found.value, DIGITS)
-        again = what.survived("the plan of the least budget", what.instance.with_budget(amount))
-        if again.holds is False:
-            amount = rounded_up(amount * (1.0 + 1e-6), DIGITS)
-            again = what.survived("the plan of the least budget", what.instance.with_budget(amount))
-        known = again if again.holds else tried
-        below = found.bound if found.status == "optimal" else None
-        yield _priced(Repair("budget", works=True, amount=amount, beyond=below), known)
+        yield _enough(what, "budget", found, tried, "the plan of the least budget", what.instance.with_budget)
+
+
+def _enough(
+    what: WhatIfs, kind: Kind, found: Found, tried: Tried, words: str, with_amount: Callable[[float], Instance]
+) -> Repair:
+    """A least amount of money as it can be typed, with what the cheapest plan costs that survives with it."""
+    amount = rounded_up(found.value, DIGITS)
+    again = what.survived(words, with_amount(amount))
+    if again.holds is False:
+        amount = rounded_up(amount * (1.0 + 1e-6), DIGITS)
+        again = what.survived(words, with_amount(amount))
+    below = max(0.0, found.bound) if found.status == "optimal" else None
+    return _priced(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)
 
 
 def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
@@ -116,13 +124,8 @@ def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     elif not tried.holds:
         yield Repair("annual", works=False, why=TOTAL if is_total_short else _of_no_year(what))
     else:
-        amount = rounded_up(found.value, DIGITS)
-        again = what.survived("the plan of the least budget of each year", with_added(instance, amount))
-        if again.holds is False:
-            amount = rounded_up(amount * (1.0 + 1e-6), DIGITS)
-            again = what.survived("the plan of the least budget of each year", with_added(instance, amount))
-        below = max(0.0, found.bound) if found.status == "optimal" else None
-        yield _priced(Repair("annual", works=True, amount=amount, beyond=below), again if again.holds else tried)
+        words = "the plan of the least budget of each year"
+        yield _enough(what, "annual", found, tried, words, partial(with_added, instance))
 
 
 def _of_no_year(what: WhatIfs) -> str:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.analysis.survival import Survey, weakest
+from optimizer.analysis.survival import Survey
 from optimizer.instance.schema import Instance
-from optimizer.plan import Array
+from optimizer.plan import Array, weakest
 from optimizer.shocks import Shock
 
 # The normal quantile of a two-sided 95 % interval.

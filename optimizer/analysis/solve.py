@@ -21,7 +21,7 @@ from optimizer.analysis.record import Timer, frame_of, without_plan
 from optimizer.analysis.survival import of_nothing, outcomes, services, survey
 from optimizer.audit import verify
 from optimizer.errors import AuditError
-from optimizer.formulation import has_free_floors
+from optimizer.instance.floors import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.plan import Faced, ManyFlows, Nothing, Plan
 from optimizer.result import Result, Status
@@ -233,7 +233,7 @@ def _granted(instance: Instance, solved: Solved, values: list[float], faced: Fac
         if str(path) in granted:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             granted[str(path)] += shortage_cost * max(0.0, below.value(values))
-    if solved.is_loose and has_free_floors(instance):
+    if solved.is_loose and free_floors(instance):
         return {event.name: max(LOOSE, granted.get(event.name, 0.0)) for event in instance.events}
     return granted
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import HAIR, NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
+from optimizer.plan import NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest, weakest
 from optimizer.shocks import Numbers
 from optimizer.strategies.jobs import Reply
 from optimizer.strategies.recourse import Responder
@@ -90,15 +90,6 @@ def _weighed(unserved: Array, asked: Array, floors: Array) -> Mapping[str, Array
         "below": np.where(fails, short, 0.0).sum(axis=1),
         "failure": np.where(fails.any(axis=1), np.argmax(fails, axis=1), -1),
     }
-
-
-def weakest(margins: Array, served: Array, axis: int) -> npt.NDArray[np.intp]:
-    """Along an axis, the place of the least margin; of margins within a hair of it the one where least is served.
-
-    Where floors bind, many margins are 0 but for rounding: which of them is least says nothing, what is served does.
-    """
-    near = np.where(margins <= margins.min(axis=axis, keepdims=True) + HAIR, served, np.inf)
-    return np.argmax(near <= near.min(axis=axis, keepdims=True) + HAIR, axis=axis)
 
 
 def outcomes(

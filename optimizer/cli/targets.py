@@ -8,10 +8,7 @@ from pathlib import Path
 import typer
 
 from optimizer.cli.common import USAGE, complain, say
-from optimizer.files import write_whole, write_whole_bytes
-
-# How the names of instances end, of those that no answer has.
-INSTANCES = (".yaml", ".yml", ".xlsx")
+from optimizer.files import INSTANCES, write_whole, write_whole_bytes
 
 
 def check_file(path: Path | None, option: str, *sources: str | Path | None) -> None:

@@ -16,6 +16,7 @@ from optimizer.instance.doubts import (
     stock_that_is_paid_back_is_there,
 )
 from optimizer.instance.draft import Draft, Place, Problem
+from optimizer.instance.floors import floors_have_a_price
 from optimizer.instance.forcing import forced_purchases_are_possible
 from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
 from optimizer.instance.rules import rules_ask_something
@@ -119,14 +120,6 @@ def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
                         else "Name another kind of option."
                     )
                     yield place, what, cure, "error"
-
-
-def floors_have_a_price(draft: Draft) -> Iterator[Problem]:
-    """A floor whose shortage costs nothing is kept where it can be, but its shortfall cannot be weighed."""
-    for d, demand in (draft.instance.demands if draft.instance else {}).items():
-        if max(demand.survival.values) > 0 and demand.shortage_cost == 0:
-            what = "has a floor, but going short costs nothing: a gap cannot see it"
-            yield ("demands", d, "shortage_cost"), what, "Give shortage_cost what a tonne missing costs.", "warning"
 
 
 def magnitudes_are_plausible(draft: Draft) -> Iterator[Problem]:

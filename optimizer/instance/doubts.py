@@ -5,18 +5,7 @@ from collections.abc import Iterator
 from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.levers import Lever, Leverage, Producing, Sized, Stockpile, Substitution
 
-
-def options_do_something(draft: Draft) -> Iterator[Problem]:
-    """Every option can be bought, and is of some use then."""
-    for o, option in (draft.instance.options if draft.instance else {}).items():
-        for field in _idle(option):
-            cure = (
-                f"Raise {field}, or remove the option." if field != "ramp" else "Write a share above 0, or remove it."
-            )
-            yield ("options", o, field), f"{field} is 0: {_FATE[field]}", cure, "warning"
-
-
-_FATE = {
+FATE = {
     "max_size": "it can never be bought",
     "fill_rate": "nothing can ever be bought for it",
     "release_rate": "nothing ever comes out of it",
@@ -24,6 +13,16 @@ _FATE = {
     "restraint": "it holds nothing back",
     "ramp": "none of it ever works",
 }
+
+
+def options_do_something(draft: Draft) -> Iterator[Problem]:
+    """Every option can be bought, and is of some use then."""
+    for o, option in (draft.instance.options if draft.instance else {}).items():
+        for field in _idle(option):
+            cure = f"Raise {field}, or remove the option."
+            if field == "ramp":
+                cure = "Write a share above 0, or remove it."
+            yield ("options", o, field), f"{field} is 0: {FATE[field]}", cure, "warning"
 
 
 def _idle(option: Lever) -> Iterator[str]:
@@ -86,10 +85,8 @@ def buying_costs_something(draft: Draft) -> Iterator[Problem]:
             if paid == 0 and not isinstance(option, Producing):
                 cure = "Add its capex, fixed_cost or fixed_opex."
         elif isinstance(option, Stockpile) and not any(_idle(option)) and option.fill_rate != 0:
-            paid, cure = (
-                max(option.price.values) + option.holding_cost,
-                "Add its price; what is there already is `initial`.",
-            )
+            paid = max(option.price.values) + option.holding_cost
+            cure = "Add its price; what is there already is `initial`."
         else:
             continue
         if paid == 0:

@@ -153,14 +153,12 @@ class _Rows:
         """What the marks mean, and how sure the figures are."""
         against = "the first column" if self.by_case else "the column to its left"
         text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: share of demand served in "
-        text += (
-            "the period of all shocks with the least margin over its floor, of equal margins the least share; ✗ below "
-        )
-        text += "the floor. Largest share: of what is made in peace, from one region; ! more than "
+        text += "the period of all shocks with the least margin over its floor, of equal margins the least share; ✗ "
+        text += "below the floor. Largest share: of what is made in peace, from one region abroad; ! more than "
         text += f"{percent(LINE)}. Proven to {percent(comparison.gap, 1)}"
         stopped = any(column.result.status == "stopped" for column in self.columns)
         text += ", but for columns that were stopped (?)." if stopped else "."
-        return f"{text} Shares are of regions abroad."
+        return text
 
     def _instance(self, column: Column) -> Instance:
         return self.comparison.cases[column.case]

@@ -76,7 +76,7 @@ class Warm:
 
     def ask(self, batch: Batch, basis: Basis | None, *, values: bool = False, prices: bool = False) -> Found:
         """Answer every programme of a batch, one after another."""
-        size, count, width = len(batch.right), len(self._all), len(self._each)
+        size, count = len(batch.right), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns
         money = _middle(costs)
         upper, right = batch.upper / self._columns, batch.right / self._rows
@@ -87,7 +87,7 @@ class Warm:
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size if values else 0, count))
-        duals = np.zeros((size if prices else 0, width))
+        duals = np.zeros((size if prices else 0, len(self._each)))
         reduced = np.zeros((size if prices else 0, count))
         iterations = 0
         highs = self._highs

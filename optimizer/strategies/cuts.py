@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from optimizer.errors import CrewError
 from optimizer.expression import Expression
-from optimizer.formulation import gaps, has_free_floors
+from optimizer.formulation import gaps
+from optimizer.instance.floors import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, Vector
 from optimizer.strategies.answering import SLACK
@@ -192,7 +193,7 @@ class _Search(Rounds):
     @cached_property
     def _fragile(self) -> npt.NDArray[np.bool_]:
         """By shock, whether a floor may be missed in it: in any, where that is free; else as where nothing is built."""
-        return np.asarray(has_free_floors(self.instance) | (self.responder.idle(self.clock).gap > 0.0))
+        return np.asarray(bool(free_floors(self.instance)) | (self.responder.idle(self.clock).gap > 0.0))
 
     @cached_property
     def _least_costs(self) -> Vector:

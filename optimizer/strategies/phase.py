@@ -173,7 +173,7 @@ class Phase:
                 break
             self.bound = max(self.bound, answer.bound)
             has_learned = self._settle(answer)
-            has_learned &= not progress.is_over(self.bound, math.inf if self.best is None else self.best.look.value)
+            has_learned &= not progress.is_over(self.bound, self._reached)
             # With nothing new to learn the next proposal would be the same: what is left is the solver's tolerance.
             self.is_proven = self._is_enough(0.0 if has_learned else STALLED)
             if not has_learned:
@@ -184,10 +184,15 @@ class Phase:
         """The slim master's own best plan with whole numbers, if that is noticeably better than the best so far."""
         self.slim.unfix()
         loose = self.slim.model.solve(relaxed=True)
-        by_branches = (
-            Branching(self.slim, loose, self.name, self._cutoff()).answer if loose.status == "optimal" else None
-        )
-        return by_branches or self.slim.ask(self.name, self._cutoff())
+        found = None
+        if loose.status == "optimal":
+            found = Branching(self.slim, loose, self.name, self._cutoff()).answer
+        return found or self.slim.ask(self.name, self._cutoff())
+
+    @property
+    def _reached(self) -> float:
+        """The value of the best plan so far."""
+        return math.inf if self.best is None else self.best.look.value
 
     def _is_enough(self, least: float = 0.0) -> bool:
         """Whether the best plan is proven to the gap that is asked for, or to `least` where that is more."""
@@ -233,7 +238,7 @@ class Phase:
             has_grown = self._grow(look)
             self._save()
             has_learned |= has_grown
-            is_idle = progress.is_over(answer.objective, math.inf if self.best is None else self.best.look.value)
+            is_idle = progress.is_over(answer.objective, self._reached)
             is_done = (is_near and look.is_sound) or not look.learned or is_idle
             if (is_done and not has_grown) or self.search.clock.is_over:
                 break

@@ -230,7 +230,8 @@ def _split(stage: Stage) -> dict[int, int]:
     """Take the floors out of the rows; by column of what is unserved, the one of what is below the floor.
 
     What was all that is unserved is then the part that a floor lets go. Nothing is gained by more below a floor than
-    is unserved beyond it, so that both parts have a bound and no row is needed.
+    is unserved beyond it, so that both parts have a bound and no row is needed; where nothing is lost by it either,
+    `part` puts the answer right.
     """
     beyond: dict[int, int] = {}
     for row in stage.rows:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
+from optimizer.instance.floors import free_floors
 from optimizer.plan import Build, Plan
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.reading import nothing, plan_values, read_plan
@@ -121,6 +122,16 @@ def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cos
         assert result.total_cost == pytest.approx(0.5 * 1000 + 0.5 * cost)
         assert result.nothing is not None
         assert result.nothing.shocks_failed == int(fails)
+
+
+def test_a_shock_may_bring_the_floor_that_is_free_to_miss() -> None:
+    data = free_to_miss(60)
+    assert free_floors(so.read(data)) == ["toys"]
+    toys, (shock,) = data["demands"]["toys"], data["shocks"].values()
+    del toys["survival"]
+    assert free_floors(so.read(data)) == []
+    shock["survival"] = {"toys": 0.5}
+    assert free_floors(so.read(data)) == ["toys"]
 
 
 @FEW

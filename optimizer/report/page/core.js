@@ -43,11 +43,11 @@ function significant(value, digits) {
   const body = whole.replace(/\B(?=(\d{3})+$)/g, ",") + (tail ? `.${tail}` : "");
   return (value < 0 && body !== "0" ? "-" : "") + body;
 }
-/* Rounded one way, up for what suffices and down for what does not; a thousandth of the last digit is none. */
+/* Rounded one way, up for what suffices and down for what does not; a ten-thousandth of the last digit is none. */
 function oneWay(value, digits, whole) {
   if (!(value > 0)) return value;
   const step = Math.floor(Math.log10(value)) - digits + 1, near = Math.round(value / 10 ** step);
-  return Number(`${Math.abs(value / 10 ** step - near) < 1e-3 ? near : whole(value / 10 ** step)}e${step}`);
+  return Number(`${Math.abs(value / 10 ** step - near) < 1e-4 ? near : whole(value / 10 ** step)}e${step}`);
 }
 /* Rounded as the command does it: what lies just between two goes to the even one. */
 function fixed(value, places) {

@@ -28,7 +28,7 @@ function worstCell() {
   for (const passing of now().passings) {
     for (const [segment, service] of Object.entries(passing.segments)) {
       const nearer = worst ? margin(service) - worst.margin : 0, least = worst ? service.worst_service - worst.served + 1e-9 : 0;
-      const order = worst ? worst.gap - passing.gap || (Math.abs(nearer) > 1e-6 ? nearer : least) : -1;
+      const order = worst ? worst.gap - passing.gap || (Math.abs(nearer) > 5e-7 ? nearer : least) : -1;
       if (service.floor > 0 && order < 0) worst = {shock: passing.name, segment, margin: margin(service), gap: passing.gap, served: service.worst_service};
     }
   }

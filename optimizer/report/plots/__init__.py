@@ -10,7 +10,7 @@ from matplotlib import rc_context
 
 from optimizer.analysis.frontier import Frontier
 from optimizer.analysis.survival import FULL
-from optimizer.plan import weakest
+from optimizer.plan import weakest_of
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.survival import Passing
 from optimizer.report.letters import lettered
@@ -85,7 +85,7 @@ def _path(book: Book, choice: Choice) -> Sheeted:
 
 
 def _tight(passing: Passing) -> str:
-    return list(passing.segments)[weakest(list(passing.segments.values()))]
+    return list(passing.segments)[weakest_of(list(passing.segments.values()))]
 
 
 def _not_kept(shock: str, kept: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from optimizer.plan import Service, weakest
+from optimizer.plan import Service, weakest_of
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from optimizer.report.figures.lasting import Line
@@ -54,7 +54,7 @@ def tightest(book: Book) -> Chosen | None:
         for d, service in passing.segments.items()
         if service.floor > 0
     ]
-    return cells[weakest([service for _, service in cells])][0] if cells else None
+    return cells[weakest_of([service for _, service in cells])][0] if cells else None
 
 
 def heatmap(book: Book) -> Sheeted:

@@ -1,0 +1,24 @@
+"""Floors that cost nothing to miss: a gap in money does not tell of them, so they need to be known."""
+
+from collections.abc import Iterator
+
+from optimizer.instance.draft import Draft, Problem
+from optimizer.instance.references import struck
+from optimizer.instance.schema import Instance
+
+
+def free_floors(instance: Instance) -> list[str]:
+    """The segments that have a floor, in all shocks or in one, and whose shortage costs nothing."""
+    of_shocks = {d for _, spec in struck(instance) for d, floor in (spec.survival or {}).items() if floor > 0}
+    return [
+        d
+        for d, demand in instance.demands.items()
+        if demand.shortage_cost == 0 and (d in of_shocks or max(demand.survival.values) > 0)
+    ]
+
+
+def floors_have_a_price(draft: Draft) -> Iterator[Problem]:
+    """A floor whose shortage costs nothing is kept where it can be, but its shortfall cannot be weighed."""
+    for d in free_floors(draft.instance) if draft.instance else ():
+        what = "has a floor, but going short costs nothing: a gap cannot see it"
+        yield ("demands", d, "shortage_cost"), what, "Give shortage_cost what a tonne missing costs.", "warning"
