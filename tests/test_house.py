@@ -11,7 +11,7 @@ import optimizer
 
 ROOT = Path(optimizer.__file__).parent
 FLOORS = [
-    {"shapes", "errors", "files"},
+    {"shapes", "errors", "files", "tolerances"},
     {"units"},
     {"horizon", "expression", "distributions"},
     {"families"},
@@ -109,7 +109,7 @@ def test_libraries_stay_in_their_rooms(library: str, rooms: set[str]) -> None:
 def test_audit_knows_neither_levers_nor_solver() -> None:
     for path in (ROOT / "audit").glob("*.py"):
         rooms = {room(name) for name in own(path)} - {"audit"}
-        assert rooms <= {"errors", "instance", "plan", "result", "shocks"}, path
+        assert rooms <= {"errors", "instance", "plan", "result", "shocks", "tolerances"}, path
 
 
 @pytest.mark.parametrize("path", FILES, ids=module)

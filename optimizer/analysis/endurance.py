@@ -32,8 +32,9 @@ from optimizer.levers import Sized, Stockpile
 from optimizer.plan import Plan
 from optimizer.shocks import Cut, Siege
 from optimizer.solver import Batch, Vector, Warm
-from optimizer.strategies.reading import DUST, nothing, plan_values, stock_path
+from optimizer.strategies.reading import nothing, plan_values, stock_path
 from optimizer.strategies.window import Offers, Table
+from optimizer.tolerances import ROUNDING_SIZE
 
 Kind = Literal["stage", "process", "shock", "rule"]
 # What a solver's plan may lack of a floor, a share of demand: a tenth of what an audit would let pass.
@@ -233,7 +234,7 @@ class _Sheet:
             of_period = offered[first : first + offers.periods]
             if what == "stock":
                 stock = float(of_period[t])
-                stage.offer(owner, what, {t - 1: (stock if stock > DUST * most else 0.0) * inverse})
+                stage.offer(owner, what, {t - 1: (stock if stock > ROUNDING_SIZE * most else 0.0) * inverse})
             else:
                 stage.offer(owner, what, {t: Expression(constant=float(of_period[t + 1]))})
         write_path(stage, instance, path)

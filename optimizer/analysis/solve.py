@@ -19,9 +19,10 @@ from optimizer.analysis.dependence import shares
 from optimizer.analysis.peace import lacks
 from optimizer.analysis.record import Timer, frame_of, without_plan
 from optimizer.analysis.survival import of_nothing, outcomes, services, survey
-from optimizer.audit import verify
+from optimizer.audit import Report, verify
 from optimizer.errors import AuditError
 from optimizer.instance.floors import free_floors
+from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.plan import Faced, ManyFlows, Nothing, Plan
 from optimizer.result import Result, Status
@@ -34,6 +35,7 @@ from optimizer.strategies.jobs import LOOSE
 from optimizer.strategies.reading import plan_values, read_flows, read_plan, swept
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
+from optimizer.tolerances import AUDIT_RELATIVE
 
 # Total cost without shocks, and what is bought even so.
 Calm = tuple[float | None, tuple[str, ...]]
@@ -109,8 +111,7 @@ def concluded(
     if solved.values is None:
         rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
         return without_plan(timer.seconds(clock), solved, rules, frame)
-    result, many = _with_plan(instance, settings, clock, solved, responder, frame, calm)
-    report = verify(instance, result, many)
+    result, report = _audited(instance, settings, clock, solved, responder, frame, calm)
     result = replace(
         result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
     )
@@ -118,6 +119,34 @@ def concluded(
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
         raise AuditError(report.disagreements, disagrees)
     return result
+
+
+def _audited(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    solved: Solved,
+    responder: Responder,
+    frame: dict[str, Any],
+    calm: Calm | None,
+) -> tuple[Result, Report]:
+    """The result and its audit, without the sizes that the audit cannot tell from zero.
+
+    Whether a size can be told is what the audit says without it: the largest thresholds that it accepts are kept, and
+    under the last, the solver's rounding errors, whatever it says is reported.
+    """
+    assert solved.values is not None
+    values = solved.values.tolist()
+    candidates = [swept(instance, solved.stage, values, sizes) for sizes in size_thresholds(instance)]
+    calm = calm or _calm(instance, settings, clock, solved, read_plan(instance, solved.stage, candidates[-1]))
+    for clean in candidates[:-1]:
+        if clean != candidates[-1]:
+            result, many = _with_plan(instance, clock, solved, clean, responder, frame, calm)
+            report = verify(instance, result, many)
+            if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
+                return result, report
+    result, many = _with_plan(instance, clock, solved, candidates[-1], responder, frame, calm)
+    return result, verify(instance, result, many)
 
 
 @contextlib.contextmanager
@@ -133,17 +162,14 @@ def answering(instance: Instance, settings: Settings, warm: Responder | None) ->
 
 def _with_plan(
     instance: Instance,
-    settings: Settings,
     clock: Clock,
     solved: Solved,
+    values: list[float],
     responder: Responder,
     frame: dict[str, Any],
-    calm: Calm | None = None,
+    calm: Calm,
 ) -> tuple[Result, list[ManyFlows]]:
-    """The result, and the flows of all shocks."""
-    assert solved.values is not None
-    # What is bought and what is spent have to agree, down to the dust.
-    values = swept(instance, solved.stage, solved.values.tolist())
+    """The result of a plan, by the values of its columns, and the flows of all shocks."""
     plan = read_plan(instance, solved.stage, values)
     columns = plan_values(instance, plan, responder.desk.plan)
     faced = frame["adversary"]
@@ -158,7 +184,7 @@ def _with_plan(
         gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
     # Shortfalls that are too small to be told are in the bound, and not in the gap.
     bound, gap_bound = _known(solved.bound), _known(min(solved.gap_bound, gap))
-    calm_cost, calm_builds = calm or _calm(instance, settings, clock, solved, plan)
+    calm_cost, calm_builds = calm
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())

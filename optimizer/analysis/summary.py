@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from optimizer.analysis.preview import Preview, previews
 from optimizer.analysis.survival import survey
 from optimizer.formulation import cost, whole_stage
+from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Settings
@@ -141,7 +142,8 @@ def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...]]:
     bought: dict[str, float] = {}
     for build in plan.builds:
         bought[build.option] = bought.get(build.option, 0.0) + build.size
-    bought |= {o: sum(row) for o, row in plan.fills.items() if any(row)}
+    bought |= {o: sum(row) for o, row in plan.fills.items()}
+    bought = {o: size for o, size in bought.items() if is_bought(calm, o, size)}
     # What has to be bought says nothing about what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
     return bought, clash(instance, Settings(), Clock()) if instance.rules else ()

@@ -8,14 +8,12 @@ from typing import Any, Literal
 from optimizer.analysis.asking import Asker, Found
 from optimizer.errors import InstanceError
 from optimizer.instance.load import read
+from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
 from optimizer.instance.uncertain import Uncertain
 from optimizer.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.reading import plan_values
-
-# A purchase below this, t, is none.
-DUST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -169,6 +167,7 @@ def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
         left = responder.gaps(plan_values(instance, found.plan, responder.desk.plan), Clock())
         failed = int(left.fails.sum())
     sizes = {o: sum(fills) for o, fills in found.plan.fills.items()}
-    sizes |= {build.option: build.size for build in found.plan.builds}
-    bought = frozenset(o for o, size in sizes.items() if size > DUST)
+    for build in found.plan.builds:
+        sizes[build.option] = sizes.get(build.option, 0.0) + build.size
+    bought = frozenset(o for o, size in sizes.items() if is_bought(instance, o, size))
     return Outcome(found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought)

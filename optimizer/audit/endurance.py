@@ -41,4 +41,4 @@ class Endurance(Verdicts):
             asked, unserved = self._demanded(paths, d), paths.flows.unserved[d]
             floor = self.by_period(self.instance.demands[d].survival)[paths.times]
             row = paths.row(f"{d}.floor")
-            self.report.at_most(row, unserved, (1.0 - floor) * asked, asked, grain=self.grain)
+            self.report.at_most(row, unserved, (1.0 - floor) * asked, asked, grain=self.scales.segments[d])

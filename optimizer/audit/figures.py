@@ -72,7 +72,7 @@ class Figures(Endurance):
                 counted += made if of_region and of_kind else 0.0
             label = f"{row}.{self.horizon.label(t)}"
             off = sign * (counted - rule.share * everything)
-            self.report.at_most(label, off, 0.0, everything, grain=self.grain)
+            self.report.at_most(label, off, 0.0, everything, grain=self.scales.commodities[rule.commodity])
 
     def _shares(self, baseline: Flows) -> None:
         """Where each commodity comes from."""
@@ -85,7 +85,7 @@ class Figures(Endurance):
                     ran = math.fsum(baseline.activity[name][t] for t in self.periods if self.year(t) == share.year)
                     made[region] = made.get(region, 0.0) + rate * ran
                 total = math.fsum(made.values())
-                self.report.equal(row, share.tonnes, total, grain=self.grain)
+                self.report.equal(row, share.tonnes, total, grain=self.scales.commodities[commodity])
                 for region, part in made.items() if total > 0 else ():
                     self.report.equal(f"{row}.{region}", share.regions.get(region, 0.0), part / total, 1.0)
                 hhi = math.fsum((part / total) ** 2 for part in made.values()) if total > 0 else 0.0
@@ -101,7 +101,7 @@ class Figures(Endurance):
             self.report.at_most(row, max(parts) if lack is None else 0.0, 2 * NEGLIGIBLE, 1.0)
             if lack is not None:
                 self.report.equal(f"{row}.share", lack.share, max(parts), 1.0)
-                self.report.equal(f"{row}.unserved", lack.unserved, math.fsum(short), grain=self.grain)
+                self.report.equal(f"{row}.unserved", lack.unserved, math.fsum(short), grain=self.scales.segments[d])
                 of_it = parts[self.labels.index(lack.period)] if lack.period in self.labels else 0.0
                 self.report.equal(f"{row}.period", of_it, lack.share, 1.0)
 

@@ -164,10 +164,11 @@ class PathRows(PlanRows):
         left = np.minimum(restrained, left)
         for auditor, seen in self._outside(paths):
             left = left + auditor.lends(seen, p)
-        self.report.at_most(row, activity, np.minimum(left, whole), whole, grain=self.grain)
-        self.report.at_most(row, 0.0, activity, grain=self.grain)
+        grain = self.scales.activities[p]
+        self.report.at_most(row, activity, np.minimum(left, whole), whole, grain=grain)
+        self.report.at_most(row, 0.0, activity, grain=grain)
         if not paths.specs:
-            self._running(f"{p}.run", process.min_utilisation * whole, activity, whole)
+            self._running(p, process.min_utilisation * whole, activity, whole)
 
     def _seen(self, paths: Paths, o: str) -> Seen:
         """One option, for whoever knows its arithmetic."""
@@ -195,26 +196,29 @@ class PathRows(PlanRows):
         kinds = {o: option.kind for o, option in self.instance.options.items() if option.kind in AUDITORS}
         return [(AUDITORS[kind], self._seen(paths, o)) for o, kind in kinds.items()]
 
-    def _running(self, row: str, least: Array, activity: Array, whole: Array) -> None:
+    def _running(self, name: str, least: Array, activity: Array, whole: Array) -> None:
         """Baseline: what exists runs at its least utilisation or more."""
-        self.report.at_most(lambda _, t: f"{row}.{self.labels[t]}", least, activity, whole, grain=self.grain)
+        grain = self.scales.activities[name]
+        self.report.at_most(lambda _, t: f"{name}.run.{self.labels[t]}", least, activity, whole, grain=grain)
 
     def _bought(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
         row, activity = paths.row(f"{o}.capacity"), paths.flows.activity[o]
         working = self.working[o][paths.times] * paths.delta
-        self.report.at_most(row, activity, self._most(paths, o), working, grain=self.grain)
-        self.report.at_most(row, 0.0, activity, grain=self.grain)
+        grain = self.scales.activities[o]
+        self.report.at_most(row, activity, self._most(paths, o), working, grain=grain)
+        self.report.at_most(row, 0.0, activity, grain=grain)
         if not paths.specs:
-            self._running(f"{o}.run", option.min_utilisation * working, activity, working)
+            self._running(o, option.min_utilisation * working, activity, working)
 
     def _substituted(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
         amount, asked, capacity = paths.flows.substituted[o], self._demanded(paths, option.demand), f"{o}.capacity"
         working = self.working[o][paths.times] * paths.delta
-        self.report.at_most(paths.row(capacity), amount, self._most(paths, o), working, grain=self.grain)
-        self.report.at_most(paths.row(f"{o}.share"), amount, option.max_share * asked, asked, grain=self.grain)
-        self.report.at_most(paths.row(capacity), 0.0, amount, grain=self.grain)
+        grain = self.scales.segments[option.demand]
+        self.report.at_most(paths.row(capacity), amount, self._most(paths, o), working, grain=grain)
+        self.report.at_most(paths.row(f"{o}.share"), amount, option.max_share * asked, asked, grain=grain)
+        self.report.at_most(paths.row(capacity), 0.0, amount, grain=grain)
 
     def _balances(self, paths: Paths) -> None:
         """supply ≥ use of every commodity."""
@@ -240,7 +244,7 @@ class PathRows(PlanRows):
         for commodity, terms in supply.items():
             terms += [auditor.supplies(seen, commodity) * np.ones(paths.times.shape) for auditor, seen in outside]
             row = paths.row(f"{commodity}.balance")
-            self.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, grain=self.grain)
+            self.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, grain=self.scales.commodities[commodity])
 
     def _scrap(self, demand: Any) -> Array:
         """t/yr that come back, in every period of the horizon."""
@@ -262,8 +266,8 @@ class PathRows(PlanRows):
     def _served(self, paths: Paths, d: str) -> None:
         row, unserved = paths.row(f"{d}.demand"), paths.flows.unserved[d]
         without = unserved + self._by_substitutes(paths, d)
-        self.report.at_most(row, without, self._demanded(paths, d), grain=self.grain)
-        self.report.at_most(row, 0.0, unserved, grain=self.grain)
+        self.report.at_most(row, without, self._demanded(paths, d), grain=self.scales.segments[d])
+        self.report.at_most(row, 0.0, unserved, grain=self.scales.segments[d])
 
     def _released(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
@@ -275,7 +279,8 @@ class PathRows(PlanRows):
         for i in range(released.shape[1]):
             before[:, i] = keep * stock
             held[:, i] = stock = before[:, i] - released[:, i]
-        self.report.at_most(paths.row(f"{o}.release"), released, rate, grain=self.grain)
-        self.report.at_most(paths.row(f"{o}.release"), 0.0, released, grain=self.grain)
-        self.report.at_most(left, 0.0, held, before, grain=self.grain)
-        self.report.equal(left, paths.flows.left[o], held, before, grain=self.grain)
+        grain = self.scales.commodities[option.commodity]
+        self.report.at_most(paths.row(f"{o}.release"), released, rate, grain=grain)
+        self.report.at_most(paths.row(f"{o}.release"), 0.0, released, grain=grain)
+        self.report.at_most(left, 0.0, held, before, grain=grain)
+        self.report.equal(left, paths.flows.left[o], held, before, grain=grain)

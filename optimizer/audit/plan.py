@@ -7,6 +7,7 @@ import numpy as np
 
 from optimizer.audit.own import AUDITORS, auditor_of
 from optimizer.audit.report import Report
+from optimizer.audit.scales import Scales
 from optimizer.instance.schema import Instance
 from optimizer.plan import Array, Build
 from optimizer.result import Result
@@ -21,11 +22,8 @@ class PlanRows:
         self.delta = instance.horizon.delta
         self.periods = list(instance.horizon.periods)
         self.builds: dict[str, list[Build]] = {o: [] for o in instance.options}
-        # A row whose terms are all smaller than this many tonnes is judged as if it had one: the solver's own tolerance
-        # is some 1e-12 of the largest demand, or of the largest stock where that is more.
-        demands, stocks = instance.demands.values(), result.plan.stocks.values()
-        most = (demand.quantity.at(year) * self.delta for demand in demands for year in self.horizon.years)
-        self.grain = 1e-6 * max((*most, *(max(stock, default=0.0) for stock in stocks)), default=0.0)
+        self.scales = Scales(instance)
+        self.grain = self.scales.least
         self.labels = [self.horizon.label(t) for t in self.periods]
         # By option and period.
         self.working: dict[str, Array] = {}
@@ -127,17 +125,18 @@ class PlanRows:
         claimed, fills = self.result.plan.stocks[o], self.result.plan.fills[o]
         keep, held = (1.0 - option.loss) ** self.delta, option.initial
         path, most = np.zeros(len(self.periods)), np.zeros(len(self.periods))
+        grain = self.scales.commodities[option.commodity]
         for t in self.periods:
             path[t] = held = keep * held + fills[t]
             early = option.earliest is not None and self.year(t) < option.earliest
             late = option.latest is not None and self.year(t) > option.latest
             rate = 1e300 if option.fill_rate is None else option.fill_rate * self.delta
             most[t] = 0.0 if early or late else rate
-        self.report.at_most(lambda t: f"{o}.fill.{self.labels[t]}", fills, most, grain=self.grain)
-        self.report.at_most(lambda t: f"{o}.fill.{self.labels[t]}", 0.0, fills, grain=self.grain)
+        self.report.at_most(lambda t: f"{o}.fill.{self.labels[t]}", fills, most, grain=grain)
+        self.report.at_most(lambda t: f"{o}.fill.{self.labels[t]}", 0.0, fills, grain=grain)
         if option.max_size is not None:
-            self.report.at_most(lambda t: f"{o}.stock.{self.labels[t]}", path, option.max_size, grain=self.grain)
-        self.report.equal(lambda t: f"{o}.stock.{self.labels[t]}", claimed, path, grain=self.grain)
+            self.report.at_most(lambda t: f"{o}.stock.{self.labels[t]}", path, option.max_size, grain=grain)
+        self.report.equal(lambda t: f"{o}.stock.{self.labels[t]}", claimed, path, grain=grain)
         return path
 
     def _investment(self) -> None:

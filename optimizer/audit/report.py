@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from optimizer.errors import AuditError
 from optimizer.plan import Array
+from optimizer.tolerances import AUDIT_RELATIVE
 
-TOLERANCE = 1e-6
+TOLERANCE = AUDIT_RELATIVE
 # Of one kind of row, so many disagreements are named; the others are counted.
 MOST = 100
 # A row has a name, or some other words; an array of rows has them for each index.

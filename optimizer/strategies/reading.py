@@ -6,17 +6,16 @@ import numpy as np
 
 from optimizer.formulation import plan_stage
 from optimizer.instance.paths import MANY
+from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile, Substitution
 from optimizer.plan import Array, Build, Flows, ManyFlows, Plan, Row
 from optimizer.shocks import Path, Shock
 from optimizer.stage import Column, Stage
 
-DUST = 1e-9
-
 
 def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan:
-    """The plan in a solver's values, without dust."""
+    """The plan in a solver's values, without its rounding errors."""
     found, builds, values = stage.found(), [], swept(instance, stage, values)
     fills: dict[str, Row] = {}
     stocks: dict[str, Row] = {}
@@ -35,19 +34,23 @@ def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan
     return Plan(tuple(builds), fills, stocks)
 
 
-def swept(instance: Instance, stage: Stage, values: Sequence[float]) -> list[float]:
-    """A solver's values without dust: what is below its bound by a tolerance is at it; sizes below a billionth of the
-    option's maximum are 0, and run nothing.
+def swept(
+    instance: Instance, stage: Stage, values: Sequence[float], negligible: Mapping[str, float] | None = None
+) -> list[float]:
+    """A solver's values without rounding errors.
+
+    What is below its bound by a tolerance is at it. Sizes and purchases up to `negligible` are 0 and run nothing; left
+    out, these are the solver's rounding errors of each option.
     """
-    found = stage.found()
+    found, least = stage.found(), size_thresholds(instance)[-1] if negligible is None else negligible
     clean = [max(value, column.lower) for value, column in zip(values, stage.columns, strict=True)]
     for o, option in instance.options.items():
-        if isinstance(option, Sized):
-            dust = [j for j in found.get(("", o, "size"), {}).values() if 0.0 != clean[j] <= DUST * option.max_size]
-            for column in dust:
-                clean[column] = 0.0
-            if dust:
-                _stop(instance, stage, o, clean)
+        columns = found.get(("", o, "size" if isinstance(option, Sized) else "fill"), {})
+        small = [column for column in columns.values() if 0.0 != clean[column] <= least[o]]
+        for column in small:
+            clean[column] = 0.0
+        if small and isinstance(option, Sized):
+            _stop(instance, stage, o, clean)
     return clean
 
 

@@ -26,7 +26,7 @@ from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
 from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.question import LEAST_COST, Question
-from optimizer.strategies.reading import DUST
+from optimizer.tolerances import ROUNDING_SIZE
 
 HELD = 1e-7
 # An integer nearer to a whole number than this is whole.
@@ -302,7 +302,7 @@ class Run:
         opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
         needed = {required for o in opened for required in lumpy[o].requires}
         sizes = {o: max(values[column] for column in found["", o, "size"].values()) for o in opened}
-        empty = [o for o in opened - needed if sizes[o] <= DUST * lumpy[o].max_size]
+        empty = [o for o in opened - needed if sizes[o] <= ROUNDING_SIZE * lumpy[o].max_size]
         return [column for o in empty for column in by[o]]
 
     def unfix(self) -> None:
