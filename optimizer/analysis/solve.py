@@ -2,7 +2,7 @@
 
 strategy     the plan, its cost and bound            (strategies)
 recourse     every shock under the plan
-calm         the same instance without shocks: the price of survival, and what pays for itself in peace
+no-shock     the same instance without shocks: the price of survival, and what pays for itself in the baseline
 nothing      the same shocks with nothing built
 audit        all of it again, without the solver
 """
@@ -23,7 +23,7 @@ from optimizer.audit import verify
 from optimizer.errors import AuditError
 from optimizer.instance.floors import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.plan import Faced, ManyFlows, Nothing, Plan
+from optimizer.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.auto import chosen
@@ -31,12 +31,9 @@ from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
 from optimizer.strategies.crew import hired
 from optimizer.strategies.jobs import LOOSE
-from optimizer.strategies.reading import plan_values, read_flows, read_plan, swept
+from optimizer.strategies.reading import plan_values, read_flows, read_no_shock, read_plan, swept
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
-
-# Total cost without shocks, and what is bought even so.
-Calm = tuple[float | None, tuple[str, ...]]
 
 
 def solve(
@@ -96,11 +93,11 @@ def concluded(
     responder: Responder,
     notes: tuple[str, ...] = (),
     faced: Faced | None = None,
-    calm: Calm | None = None,
+    known: Result | None = None,
 ) -> Result:
     """What a strategy found as a result, audited; `faced` where some shocks are attacks.
 
-    `calm` is what is known of the same instance without shocks; it is worked out where it is left out.
+    `known` is another result of this instance: its no-shock plan is taken over, and solved for where it is left out.
 
     Raises:
         AuditError: the plan and its figures disagree.
@@ -109,10 +106,15 @@ def concluded(
     if solved.values is None:
         rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
         return without_plan(timer.seconds(clock), solved, rules, frame)
-    result, many = _with_plan(instance, settings, clock, solved, responder, frame, calm)
+    result, many = _with_plan(instance, settings, clock, solved, responder, frame, known)
     report = verify(instance, result, many)
     result = replace(
-        result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
+        result,
+        costs=report.costs,
+        outlays=report.outlays,
+        no_shock=None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs),
+        audit=report.to_dict(),
+        seconds=timer.seconds(clock),
     )
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
@@ -138,7 +140,7 @@ def _with_plan(
     solved: Solved,
     responder: Responder,
     frame: dict[str, Any],
-    calm: Calm | None = None,
+    known: Result | None = None,
 ) -> tuple[Result, list[ManyFlows]]:
     """The result, and the flows of all shocks."""
     assert solved.values is not None
@@ -158,9 +160,11 @@ def _with_plan(
         gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
     # Shortfalls that are too small to be told are in the bound, and not in the gap.
     bound, gap_bound = _known(solved.bound), _known(min(solved.gap_bound, gap))
-    calm_cost, calm_builds = calm or _calm(instance, settings, clock, solved, plan)
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
+    at_hand = NoShockPlan(solved.cost, plan, baseline)
+    no_shock = _no_shock(instance, settings, clock, solved, at_hand) if known is None else known.no_shock
+    calm_cost, calm_builds = _known_of(no_shock) if known is None else (known.calm_cost, known.calm_builds)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
     status: Status = "stopped" if solved.status == "stopped" else "gap" if surveyed.fails.any() else "survives"
     result = Result(
@@ -179,6 +183,7 @@ def _with_plan(
         price_of_survival=None if calm_cost is None else solved.cost - calm_cost,
         calm_cost=calm_cost,
         calm_builds=calm_builds,
+        no_shock=no_shock,
         nothing=_nothing(instance, clock, responder),
         shares=shares(instance, baseline),
         lacks=lacks(instance, baseline),
@@ -243,25 +248,27 @@ def _written(solved: Solved) -> frozenset[str]:
     return frozenset(row.mark.path for row in solved.stage.rows)
 
 
-def _calm(instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan) -> Calm:
-    """Total cost without shocks and rules about surviving, and the options that are bought even so."""
+def _no_shock(
+    instance: Instance, settings: Settings, clock: Clock, solved: Solved, at_hand: NoShockPlan
+) -> NoShockPlan | None:
+    """The cheapest plan without shocks and without rules about surviving; None where the time ran out.
+
+    `at_hand` is the plan that was found: without such shocks and rules there is no other.
+    """
     if not instance.events and not instance.rules:
-        return solved.cost, _bought(plan)
-    if solved.calm is not None:
-        cost, plan = solved.calm
-        return cost, _bought(plan)
-    if clock.is_over:
-        return None, ()
-    calm = instance.at_peace()
-    found = Whole().run(calm, settings, clock, lambda step: None)
+        return at_hand
+    if solved.no_shock is not None or clock.is_over:
+        return solved.no_shock
+    variant = instance.at_peace()
+    found = Whole().run(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
-        return None, ()
-    return found.cost, _bought(read_plan(calm, found.stage, found.values.tolist()))
+        return None
+    return read_no_shock(variant, found.stage, found.values.tolist(), found.cost)
 
 
-def _bought(plan: Plan) -> tuple[str, ...]:
-    piles = (o for o, row in plan.fills.items() if any(fill > 0 for fill in row))
-    return tuple(dict.fromkeys([*(build.option for build in plan.builds), *piles]))
+def _known_of(no_shock: NoShockPlan | None) -> tuple[float | None, tuple[str, ...]]:
+    """What it costs, and what it buys."""
+    return (None, ()) if no_shock is None else (no_shock.total_cost, no_shock.bought)
 
 
 def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing | None:

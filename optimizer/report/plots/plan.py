@@ -67,10 +67,11 @@ def _bar(panel: Axes, row: int, move: Move, count: int, stock: tuple[float, ...]
 
 
 def waterfall(book: Book) -> Sheeted:
-    """What the plan costs beyond peace, or where that is not known, all of its cost."""
+    """What the plan costs beyond the no-shock plan, or where that is not known, all of its cost."""
     own = book.own
     steps = own.beyond or own.parts
-    sheet = paper(f"{book.instance.title}: what the money goes into", 0.9 + 0.36 * max(3, len(steps)))
+    shown = "what the plan costs beyond the no-shock plan" if own.beyond else "what the money goes into"
+    sheet = paper(f"{book.instance.title}: {shown}", 0.9 + 0.36 * max(3, len(steps)))
     (panel,) = sheet.panels
     for row, step in enumerate(steps):
         last = row == len(steps) - 1
@@ -79,7 +80,7 @@ def waterfall(book: Book) -> Sheeted:
             row, step.amount, left=step.start, color=colour, height=0.62, hatch="////" if step.amount < 0 else ""
         )
         right = max(step.start, step.start + step.amount)
-        words = f" {si(step.amount, own.result.money)}"
+        words = f" {si(step.amount, own.result.money, 4)}"
         panel.text(right, row, words, va="center", fontweight="bold" if last else "normal")
         if not last:
             level = step.start + step.amount
@@ -90,10 +91,10 @@ def waterfall(book: Book) -> Sheeted:
     panel.axvline(0, color=QUIET, linewidth=0.8)
     in_money(panel.xaxis)
     panel.grid(axis="x")
-    what = (
-        "What comes on top of the cost of the same instance without shocks" if own.beyond else "Every part of the cost"
-    )
-    foot(sheet, f"{what}; present value, {own.result.currency}. Hatched: comes back.")
+    what = "Cost by part, less that of the same instance without shocks" if own.beyond else "Every part of the cost"
+    less = " Hatched: less than that." if own.beyond else " Hatched: comes back."
+    hatched = less if any(step.amount < 0 for step in steps) else ""
+    foot(sheet, f"{what}; present value, {own.result.currency}.{hatched} {own.note}".rstrip())
     return sheet
 
 
