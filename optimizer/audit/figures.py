@@ -185,7 +185,7 @@ class Figures(Endurance):
         self.report.holds("nothing.worst_shock", f"it is {nothing.worst_shock}", nothing.worst_shock in names)
 
     def _no_shock(self) -> None:
-        """The no-shock plan again, in the same instance without shocks: its rows, its cost by part, and what it buys."""
+        """The no-shock plan again, in the same instance without shocks: rows, cost by part, and what it buys."""
         kept, result = self.result.no_shock, self.result
         if kept is None:
             return

@@ -97,7 +97,7 @@ def read_flows(
 
 
 def read_no_shock(instance: Instance, stage: Stage, values: Sequence[float], cost: float) -> NoShockPlan:
-    """The no-shock plan in the values of a model that holds no shock; `cost` is its total cost, its parts stay empty."""
+    """The no-shock plan in the values of a model without shocks; `cost` is its total cost, its parts stay empty."""
     clean = swept(instance, stage, values)
     plan = read_plan(instance, stage, clean)
     return NoShockPlan(cost, plan, read_flows(instance, stage.found(), clean, instance.baseline))

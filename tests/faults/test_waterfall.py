@@ -1,7 +1,7 @@
-"""The waterfall: every bar is the difference of two plans' costs, and the no-shock plan is audited like the plan itself.
+"""The waterfall: every bar is the difference of two plans' costs, and the no-shock plan is audited like the plan.
 
-Worked by hand, USD. Imports cost 60, `cheap` 10 (capex 10), `dear` 55 (capex 500); 100 t/yr in two years; the embargo of
-2027 has a probability of 0.1 and a floor of 70 t.
+Worked by hand, USD. Imports cost 60, `cheap` 10 (capex 10), `dear` 55 (capex 500); 100 t/yr in two years; the embargo
+of 2027 has a probability of 0.1 and a floor of 70 t.
 
                    no-shock plan                      the plan
     capex          40 · 10 = 400                      400 + 30 · 500 = 15,400
