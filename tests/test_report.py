@@ -201,7 +201,10 @@ def test_data_cannot_end_their_element() -> None:
 def test_plans_of_other_budgets_are_embedded_once(tiny: so.Instance, result: so.Result) -> None:
     found = Frontier((Point(20e6, result), Point(None, result)), 0)
     first, second = book(tiny, found).to_dict()["points"]
-    assert second == {"budget": None, "same": 0}
+    assert (second["budget"], second["same"]) == (None, 0)
+    # Only what it says of its budget is its own.
+    assert set(second) == {"budget", "same", "facts"}
+    assert "no budget is set" in dict(second["facts"])["Outlay"]
     assert first["budget"] == 20e6
 
 

@@ -34,7 +34,7 @@ def parts(result: Result) -> tuple[Step, ...]:
 def beyond(result: Result) -> tuple[Step, ...]:
     """What the plan costs beyond the no-shock plan, by part; the last step is the sum.
 
-    Empty where the no-shock plan's cost by part is not known, or differs in no part: see `note`.
+    Empty where the no-shock plan's cost by part is not known, see `note`; the sum alone where no part differs.
     """
     without = {} if result.no_shock is None else result.no_shock.costs
     if not without or not result.costs:
@@ -42,12 +42,12 @@ def beyond(result: Result) -> tuple[Step, ...]:
     known = dict.fromkeys([*result.costs, *without])
     more = [(part, result.costs.get(part, 0.0) - without.get(part, 0.0)) for part in known]
     steps = _stacked(more, result.total_cost, "price of survival" if result.survives else "price of the plan")
-    return steps if len(steps) > 1 else ()
+    return steps if len(steps) > 1 or result.shocks else ()
 
 
 def note(result: Result) -> str:
-    """Why there is no waterfall beyond the no-shock plan; empty where there is one, or where nobody expects one."""
-    if result.baseline is None or beyond(result) or not result.shocks:
+    """Why there are no bars beyond the no-shock plan; empty where there are, or where there can be none."""
+    if result.baseline is None or not result.shocks or len(beyond(result)) > 1:
         return ""
     if result.calm_cost is None:
         return "The cost without shocks is not known: the search ended before it was found."

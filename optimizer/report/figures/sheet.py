@@ -47,7 +47,16 @@ class Sheet:
     before: tuple[Line, ...]
     after: tuple[Line, ...]
 
-    def to_dict(self, instance: Instance, atlas: Atlas) -> dict[str, Any]:
+    def facts(self, instance: Instance, counted_from: float | None) -> list[list[str]]:
+        """What the answer rests on under this budget: a label and a text each.
+
+        Args:
+            instance: the instance, of whatever budget.
+            counted_from: the budget of the no-shock plan from which the price counts, money; None for any.
+        """
+        return saying.told(instance.with_budget(self.budget), self.result, counted_from)
+
+    def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
         """For JSON; what all plans of an instance share is left out."""
         result = self.result
         money = result.money
@@ -58,7 +67,7 @@ class Sheet:
             "survives": result.survives,
             "sentence": saying.sentence(instance, result),
             "headline": saying.verdict(result),
-            "facts": saying.told(instance, result),
+            "facts": self.facts(instance, counted_from),
             "build": [list(item) for item in saying.to_build(self.moves, money)],
             "kept": list(kept),
             "failed": list(failed),
