@@ -112,7 +112,7 @@ class Result:
     def __repr__(self) -> str:
         survived = sum(outcome.survives for outcome in self.shocks)
         money = self.money
-        figures = {"total cost": self.total_cost, "outlay": self.outlay, "survival gap": self.survival_gap}
+        figures = {"total cost": self.total_cost, "outlay": self.outlay, "worst gap": self.worst_gap}
         amounts = ", ".join(f"{name} {si(value, money)}" for name, value in figures.items())
         return f"<Result {self.instance!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
 

@@ -60,8 +60,8 @@ def test_answer_calls_shocks_what_the_file_calls_them(tiny: so.Instance) -> None
     facts = dict(point["facts"])
     assert point["headline"] == "FAILS in 2 of 2 shocks"
     assert point["failed"] == ["Cut-off (2029, 2027)"]
-    assert facts["Worst window"].startswith("Cut-off · 2029 (2029 to 2030): ")
-    assert facts["Doing nothing"].endswith("worst in Cut-off · 2029")
+    assert facts["Worst shock"].startswith("Cut-off · 2029 (2029 to 2030): ")
+    assert "worst in Cut-off · 2029: a gap of 70M USD" in facts["Doing nothing"]
     assert "Total cost, with all supply" in facts
 
 

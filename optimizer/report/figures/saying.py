@@ -15,7 +15,7 @@ from optimizer.units import si
 # So many kinds of shocks are named.
 MOST = 16
 # The facts that name shocks.
-NAMING = ("Worst window", "Doing nothing", "Adversary")
+NAMING = ("Worst shock", "Doing nothing", "Adversary")
 # The facts that count from the no-shock plan.
 PRICES = ("Price of survival", "Price of the plan")
 
@@ -60,9 +60,10 @@ def _verdict(instance: Instance, result: Result) -> str:
     worst = max(failed, key=lambda outcome: outcome.gap)
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     where = f"{named(instance, d)} gets {percent(service.worst_service)} in {service.worst_period}"
+    gap = f" with a gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
-        f"{_title(instance, worst.name)}, where {where} against a floor of {percent(service.floor)}"
+        f"{_title(instance, worst.name)}{gap}, where {where} against a floor of {percent(service.floor)}"
     )
 
 

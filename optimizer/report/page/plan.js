@@ -57,9 +57,9 @@ figure("frontier", () => {
   const baseline = book.frontier.baseline, costOf = point => baseline.words ? point.price_of_survival : point.total_cost;
   const gapName = `survival gap, ${book.strikes.length + book.hidden > 1 ? "sum over all shocks, " : ""}at shortage cost`;
   const costName = baseline.words ? "cost beyond the no-shock plan" : "total cost";
-  const rows = book.points.map(point => [label(point), money(point.outlay), money(point.total_cost, 4), money(point.price_of_survival), plural(point.shocks_failed, "shock"), money(point.survival_gap)]);
+  const rows = book.points.map(point => [label(point), money(point.outlay), money(point.total_cost, 4), money(point.price_of_survival), plural(point.shocks_failed, "shock"), money(point.worst_gap), money(point.survival_gap)]);
   told("frontier", stops < 2 ? "One plan only: no frontier to be drawn." : `Shocks that are not survived, by budget: ${book.points.map(point => `${label(point)}: ${point.shocks_failed || "none"}`).join("; ")}.`,
-    table(`Money in ${book.currency}; outlay and budget undiscounted, cost present value, gap at shortage cost. ${baseline.words}`, ["Budget", ">Outlay", ">Total cost", ">Beyond the no-shock plan", "Fails in", ">Survival gap"], rows));
+    table(`Money in ${book.currency}; outlay and budget undiscounted, cost present value, gap at shortage cost. ${baseline.words}`, ["Budget", ">Outlay", ">Total cost", ">Beyond the no-shock plan", "Fails in", ">Gap of the worst shock", ">Gaps of all shocks"], rows));
   if (stops < 2) return null;
   const x = shown.map(point => point.outlay), here = now();
   const line = (name, y, axis, color, symbol) => ({type: "scatter", mode: "lines+markers", cliponaxis: false, name, x, y, yaxis: axis, customdata: shown.map(label), text: x.map((outlay, i) => `${money(outlay)}<br>${money(y[i], 4)}`), line: {color, width: 2}, marker: {color, size: 9, symbol}, hovertemplate: `budget %{customdata}, outlay %{text}<extra>${name}</extra>`});
