@@ -45,10 +45,12 @@ def _figures(result: Any) -> str:
     rows.append(("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"))
     if result.price_of_survival is not None and result.shocks:
         rows.append(("More than without shocks", si(result.price_of_survival, money, 4)))
-    if result.survival_gap > 0:
-        over = f", summed over {len(result.shocks)} shocks, of which one strikes at a time"
-        many = over if len(result.shocks) > 1 and not result.adversary else ""
-        rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)}, at shortage cost{many}"))
+    if result.worst_gap > 0:
+        worst = max(result.shocks, key=lambda outcome: outcome.gap)
+        rows.append(("Worst shock", f"{worst.name}, a gap of {si(worst.gap, money, 4)} at shortage cost"))
+    if result.survival_gap > result.worst_gap:
+        over = f"summed over {len(result.shocks):,} shocks, of which one strikes at a time"
+        rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)} {over}"))
     return _table((), rows)
 
 

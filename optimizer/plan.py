@@ -12,6 +12,7 @@ Share          where a commodity comes from in one year
 Faced          the adversary that a plan was made against
 Nothing        what a world without investments leaves unserved
 Lack           what a segment goes without though nothing happens
+NoShockPlan    the cheapest plan of the same instance without shocks
 """
 
 from collections.abc import Mapping, Sequence
@@ -286,3 +287,26 @@ class Faced:
     attacks: tuple[str, ...]
     worst: str | None = None
     gap: float = 0.0
+
+
+@dataclass(frozen=True)
+class NoShockPlan:
+    """The cheapest plan of the same instance without shocks and without rules about surviving: the no-shock plan.
+
+    Attributes:
+        total_cost: present value, money.
+        plan: what it buys.
+        baseline: how it runs, t per period.
+        costs: present value by part, money; they add to `total_cost`. The parts are those of `Result.costs`.
+    """
+
+    total_cost: float
+    plan: Plan
+    baseline: Flows
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def bought(self) -> tuple[str, ...]:
+        """The options that are bought, stockpiles included, each once."""
+        stockpiles = (o for o, row in self.plan.fills.items() if any(fill > 0 for fill in row))
+        return tuple(dict.fromkeys([*(build.option for build in self.plan.builds), *stockpiles]))

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, write_whole
-from optimizer.plan import Faced, Flows, Lack, Nothing, Outcome, Plan, Price, Share, Weakest
+from optimizer.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Result:
         price_of_survival: total cost less that of the same instance without shocks.
         calm_cost: total cost of the same instance without shocks; None where it was not asked.
         calm_builds: options that are bought without any shock.
+        no_shock: the plan that costs `calm_cost`, its cost by part and how it runs; None where it is not known.
         nothing: what doing nothing would leave unserved.
         costs: present value by part; they add to `total_cost`.
         outlays: by calendar year.
@@ -96,6 +97,7 @@ class Result:
     comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
     lacks: Mapping[str, Lack] = field(default_factory=dict)
+    no_shock: NoShockPlan | None = field(default=None, repr=False)
 
     @property
     def money(self) -> str:
@@ -110,7 +112,7 @@ class Result:
     def __repr__(self) -> str:
         survived = sum(outcome.survives for outcome in self.shocks)
         money = self.money
-        figures = {"total cost": self.total_cost, "outlay": self.outlay, "survival gap": self.survival_gap}
+        figures = {"total cost": self.total_cost, "outlay": self.outlay, "worst gap": self.worst_gap}
         amounts = ", ".join(f"{name} {si(value, money)}" for name, value in figures.items())
         return f"<Result {self.instance!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
 
@@ -180,6 +182,8 @@ class Result:
                 outcome.pop("flows")
             for part in ("baseline", "data", "endured", "comments"):
                 data.pop(part)
+            if data["no_shock"] is not None:
+                data["no_shock"].pop("baseline")
         return data
 
     def to_json(self, *, whole: bool = True) -> str:

@@ -40,7 +40,7 @@ def test_a_budget_too_small_exits_with_4_and_prints_the_best_plan() -> None:
     done = diversify("solve", TINY, "--budget", "5M")
     assert done.returncode == 4
     assert "FAILS in 2 of 2 shocks" in done.stdout
-    assert "Worst window" in done.stdout
+    assert "Worst shock" in done.stdout
     assert "magnet reserve" in done.stdout
     assert "infeasible" not in done.stdout.lower()
 

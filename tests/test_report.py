@@ -60,8 +60,8 @@ def test_answer_calls_shocks_what_the_file_calls_them(tiny: so.Instance) -> None
     facts = dict(point["facts"])
     assert point["headline"] == "FAILS in 2 of 2 shocks"
     assert point["failed"] == ["Cut-off (2029, 2027)"]
-    assert facts["Worst window"].startswith("Cut-off · 2029 (2029 to 2030): ")
-    assert facts["Doing nothing"].endswith("worst in Cut-off · 2029")
+    assert facts["Worst shock"].startswith("Cut-off · 2029 (2029 to 2030): ")
+    assert "worst in Cut-off · 2029: a gap of 70M USD" in facts["Doing nothing"]
     assert "Total cost, with all supply" in facts
 
 
@@ -201,7 +201,10 @@ def test_data_cannot_end_their_element() -> None:
 def test_plans_of_other_budgets_are_embedded_once(tiny: so.Instance, result: so.Result) -> None:
     found = Frontier((Point(20e6, result), Point(None, result)), 0)
     first, second = book(tiny, found).to_dict()["points"]
-    assert second == {"budget": None, "same": 0}
+    assert (second["budget"], second["same"]) == (None, 0)
+    # Only what it says of its budget is its own.
+    assert set(second) == {"budget", "same", "facts"}
+    assert "no budget is set" in dict(second["facts"])["Outlay"]
     assert first["budget"] == 20e6
 
 

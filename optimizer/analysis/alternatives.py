@@ -189,14 +189,12 @@ def _around(
     # What the search for plans that differ met on its way counts too.
     found = of_all.known()
     apart, before = _Apart(near, found), [near.found[0], *chosen]
-    calm = (cheapest.calm_cost, cheapest.calm_builds)
     results = []
     for k, known in enumerate(chosen, start=1):
         solved = near.solved(known)
         if solved is not None:
-            result = concluded(
-                instance, settings, clock, Timer(began=time.perf_counter()), solved, responder, calm=calm
-            )
+            timer = Timer(began=time.perf_counter())
+            result = concluded(instance, settings, clock, timer, solved, responder, no_shock=cheapest.no_shock)
             distance = apart.nearest(known, before[:k])[0]
             results.append(Alternative(replace(result, status=cheapest.status), distance))
     status: Status = "proven" if all(each.proven for each in found) else "bounded"

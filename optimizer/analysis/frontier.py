@@ -5,12 +5,13 @@ budgets               money   0, a quarter, half, three quarters, all of U; that
 
 Each is solved from what the ones before it taught, proven to the gap of the settings, and audited. A plan that a
 smaller budget can pay a larger one can pay as well: so along the frontier neither the gap nor, where nothing fails, the
-cost rises.
+cost rises. The price of every plan counts from one baseline, the no-shock plan of the plan at hand: under another
+budget the no-shock plan may cost something else.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optimizer.analysis.asking import WHAT_IF, Asker
@@ -45,7 +46,8 @@ class Frontier:
     """The best plans by budget.
 
     Attributes:
-        points: by budget, the smallest first, any budget last.
+        points: by budget, the smallest first, any budget last. The `no_shock` plan of each, and all that counts from it
+            (`price_of_survival, calm_cost, calm_builds`), is that of the plan at hand.
         own: the place of the plan at hand.
         least_outlay, least_bound: the least outlay that keeps every floor, as found, and its proven lower bound; None
             where no plan keeps them or it was not asked.
@@ -60,10 +62,16 @@ class Frontier:
     gap: float = WHAT_IF
     stopped: bool = False
 
+    @property
+    def baseline(self) -> dict[str, float | None]:
+        """From what every price counts: the no-shock plan of the plan at hand, by its budget and its cost."""
+        own = self.points[self.own]
+        return {"budget": own.budget, "total_cost": own.result.calm_cost}
+
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: every point is its budget, and its result as `solve --json` prints it."""
+        """For JSON: every point is its budget, and its result as `solve --json` prints it but for the baseline."""
         points = [{"budget": point.budget, **point.result.to_dict(whole=False)} for point in self.points]
-        least = {"least_outlay": self.least_outlay, "least_outlay_bound": self.least_bound}
+        least = {"least_outlay": self.least_outlay, "least_outlay_bound": self.least_bound, "baseline": self.baseline}
         return {"own": self.own, **least, "gap": self.gap, "stopped": self.stopped, "points": points}
 
 
@@ -191,10 +199,31 @@ def frontier(
             least = _least_outlay(search, asker)
             budgets = chosen(least[0], instance.policy.budget) if least else None
         found = _points(search, asker, budgets)
-    stopped, points = search.clock.interrupted, [Point(at, search.known.best(at, each)) for at, each in found]
+    stopped = search.clock.interrupted
+    points = _on_one_baseline([Point(at, search.known.best(at, each)) for at, each in found], result)
     own = next(i for i, (budget, _) in enumerate(found) if budget == instance.policy.budget)
     first, bound = least or (None, None)
     return Frontier(tuple(points), own, first, bound, settings.gap, stopped)
+
+
+def _on_one_baseline(points: Sequence[Point], own: Result) -> list[Point]:
+    """The same points, whose costs count from the no-shock plan of the plan at hand; equal results stay one object."""
+    rebased = {id(own): own}
+    for point in points:
+        if id(point.result) not in rebased:
+            rebased[id(point.result)] = _counted_from(own, point.result)
+    return [Point(point.budget, rebased[id(point.result)]) for point in points]
+
+
+def _counted_from(own: Result, result: Result) -> Result:
+    price = None if own.calm_cost is None or result.baseline is None else result.total_cost - own.calm_cost
+    return replace(
+        result,
+        price_of_survival=price,
+        calm_cost=own.calm_cost,
+        calm_builds=own.calm_builds,
+        no_shock=own.no_shock,
+    )
 
 
 def chosen(least: float, own: float | None) -> list[float]:

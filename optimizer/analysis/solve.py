@@ -2,7 +2,7 @@
 
 strategy     the plan, its cost and bound            (strategies)
 recourse     every shock under the plan
-calm         the same instance without shocks: the price of survival, and what pays for itself in peace
+no-shock     the same instance without shocks: the price of survival, and what pays for itself in the baseline
 nothing      the same shocks with nothing built
 audit        all of it again, without the solver
 """
@@ -24,7 +24,7 @@ from optimizer.errors import AuditError
 from optimizer.instance.floors import free_floors
 from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
-from optimizer.plan import Faced, ManyFlows, Nothing, Plan
+from optimizer.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.auto import chosen
@@ -32,13 +32,10 @@ from optimizer.strategies.base import Listener, Solved, Step
 from optimizer.strategies.clash import clash
 from optimizer.strategies.crew import hired
 from optimizer.strategies.jobs import LOOSE
-from optimizer.strategies.reading import plan_values, read_flows, read_plan, swept
+from optimizer.strategies.reading import plan_values, read_flows, read_no_shock, read_plan, swept
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 from optimizer.tolerances import AUDIT_RELATIVE
-
-# Total cost without shocks, and what is bought even so.
-Calm = tuple[float | None, tuple[str, ...]]
 
 
 def solve(
@@ -98,11 +95,11 @@ def concluded(
     responder: Responder,
     notes: tuple[str, ...] = (),
     faced: Faced | None = None,
-    calm: Calm | None = None,
+    no_shock: NoShockPlan | None = None,
 ) -> Result:
     """What a strategy found as a result, audited; `faced` where some shocks are attacks.
 
-    `calm` is what is known of the same instance without shocks; it is worked out where it is left out.
+    `no_shock` is the no-shock plan of this instance; it is solved for where it is left out.
 
     Raises:
         AuditError: the plan and its figures disagree.
@@ -111,9 +108,14 @@ def concluded(
     if solved.values is None:
         rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
         return without_plan(timer.seconds(clock), solved, rules, frame)
-    result, report = _audited(instance, settings, clock, solved, responder, frame, calm)
+    result, report = _audited(instance, settings, clock, solved, responder, frame, no_shock)
     result = replace(
-        result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
+        result,
+        costs=report.costs,
+        outlays=report.outlays,
+        no_shock=None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs),
+        audit=report.to_dict(),
+        seconds=timer.seconds(clock),
     )
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
@@ -128,7 +130,7 @@ def _audited(
     solved: Solved,
     responder: Responder,
     frame: dict[str, Any],
-    calm: Calm | None,
+    no_shock: NoShockPlan | None,
 ) -> tuple[Result, Report]:
     """The result and its audit, without the sizes that the audit cannot tell from zero.
 
@@ -138,14 +140,14 @@ def _audited(
     assert solved.values is not None
     values = solved.values.tolist()
     candidates = [swept(instance, solved.stage, values, sizes) for sizes in size_thresholds(instance)]
-    calm = calm or _calm(instance, settings, clock, solved, read_plan(instance, solved.stage, candidates[-1]))
+    no_shock = no_shock or _no_shock(instance, settings, clock, solved)
     for clean in candidates[:-1]:
         if clean != candidates[-1]:
-            result, many = _with_plan(instance, clock, solved, clean, responder, frame, calm)
+            result, many = _with_plan(instance, clock, solved, clean, responder, frame, no_shock)
             report = verify(instance, result, many)
             if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
                 return result, report
-    result, many = _with_plan(instance, clock, solved, candidates[-1], responder, frame, calm)
+    result, many = _with_plan(instance, clock, solved, candidates[-1], responder, frame, no_shock)
     return result, verify(instance, result, many)
 
 
@@ -167,7 +169,7 @@ def _with_plan(
     values: list[float],
     responder: Responder,
     frame: dict[str, Any],
-    calm: Calm,
+    no_shock: NoShockPlan | None,
 ) -> tuple[Result, list[ManyFlows]]:
     """The result of a plan, by the values of its columns, and the flows of all shocks."""
     plan = read_plan(instance, solved.stage, values)
@@ -184,9 +186,11 @@ def _with_plan(
         gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
     # Shortfalls that are too small to be told are in the bound, and not in the gap.
     bound, gap_bound = _known(solved.bound), _known(min(solved.gap_bound, gap))
-    calm_cost, calm_builds = calm
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
+    if not _has_shocks(instance):
+        no_shock = NoShockPlan(solved.cost, plan, baseline)
+    calm_cost, calm_builds = _known_of(no_shock)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
     status: Status = "stopped" if solved.status == "stopped" else "gap" if surveyed.fails.any() else "survives"
     result = Result(
@@ -205,6 +209,7 @@ def _with_plan(
         price_of_survival=None if calm_cost is None else solved.cost - calm_cost,
         calm_cost=calm_cost,
         calm_builds=calm_builds,
+        no_shock=no_shock,
         nothing=_nothing(instance, clock, responder),
         shares=shares(instance, baseline),
         lacks=lacks(instance, baseline),
@@ -269,25 +274,25 @@ def _written(solved: Solved) -> frozenset[str]:
     return frozenset(row.mark.path for row in solved.stage.rows)
 
 
-def _calm(instance: Instance, settings: Settings, clock: Clock, solved: Solved, plan: Plan) -> Calm:
-    """Total cost without shocks and rules about surviving, and the options that are bought even so."""
-    if not instance.events and not instance.rules:
-        return solved.cost, _bought(plan)
-    if solved.calm is not None:
-        cost, plan = solved.calm
-        return cost, _bought(plan)
-    if clock.is_over:
-        return None, ()
-    calm = instance.at_peace()
-    found = Whole().run(calm, settings, clock, lambda step: None)
+def _has_shocks(instance: Instance) -> bool:
+    """Whether anything but the baseline shapes a plan; where nothing does, it is its own no-shock plan."""
+    return bool(instance.events or instance.rules)
+
+
+def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Solved) -> NoShockPlan | None:
+    """The cheapest plan without shocks and without rules about surviving; None without any, or where time ran out."""
+    if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
+        return solved.no_shock
+    variant = instance.at_peace()
+    found = Whole().run(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
-        return None, ()
-    return found.cost, _bought(read_plan(calm, found.stage, found.values.tolist()))
+        return None
+    return read_no_shock(variant, found.stage, found.values.tolist(), found.cost)
 
 
-def _bought(plan: Plan) -> tuple[str, ...]:
-    piles = (o for o, row in plan.fills.items() if any(fill > 0 for fill in row))
-    return tuple(dict.fromkeys([*(build.option for build in plan.builds), *piles]))
+def _known_of(no_shock: NoShockPlan | None) -> tuple[float | None, tuple[str, ...]]:
+    """What it costs, and what it buys."""
+    return (None, ()) if no_shock is None else (no_shock.total_cost, no_shock.bought)
 
 
 def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing | None:

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from optimizer.audit.endurance import Endurance
+from optimizer.audit.report import Report
 from optimizer.plan import NEGLIGIBLE, Flows, ManyFlows
 
 
@@ -17,12 +19,10 @@ class Figures(Endurance):
         Args:
             many: flows of shocks of which the result keeps only a line.
         """
-        self.check_plan()
         baseline = self.result.baseline
         if baseline is None:
             raise ValueError("the baseline is missing")
-        self._calm(baseline)
-        self._policy(baseline)
+        self._plan(baseline)
         self._endured()
         self._shocks(many)
         self._services()
@@ -30,6 +30,13 @@ class Figures(Endurance):
         self._lacks(baseline)
         self._totals()
         self._nothing()
+        self._no_shock()
+
+    def _plan(self, baseline: Flows) -> None:
+        """What is bought, how it runs in the baseline, and the policy: all that the no-shock plan has as well."""
+        self.check_plan()
+        self._calm(baseline)
+        self._policy(baseline)
 
     def _policy(self, baseline: Flows) -> None:
         for o, activity in self.instance.activities.items():
@@ -176,3 +183,20 @@ class Figures(Endurance):
         self.report.holds("nothing.shocks_failed", f"it is {failed}", (failed > 0) == (below > 0))
         names = {event.name for event in self.instance.events} if failed else {None}
         self.report.holds("nothing.worst_shock", f"it is {nothing.worst_shock}", nothing.worst_shock in names)
+
+    def _no_shock(self) -> None:
+        """The no-shock plan again, in the same instance without shocks: rows, cost by part, and what it buys."""
+        kept, result = self.result.no_shock, self.result
+        if kept is None:
+            return
+        again = Report()
+        variant = replace(result, plan=kept.plan, baseline=kept.baseline)
+        Figures(self.instance.at_peace(), variant, again)._plan(kept.baseline)
+        costs = again.costs
+        again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), grain=1.0)
+        for part, amount in costs.items() if kept.costs else ():
+            again.equal(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
+        again.holds("calm_cost", f"it is {result.calm_cost}", result.calm_cost == kept.total_cost)
+        again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.bought))
+        self.report.no_shock_costs = costs
+        self.report.add("no-shock plan", again)

@@ -34,6 +34,7 @@ class Report:
         disagreements: every row that is off by more than the tolerance, in words.
         costs: present value by part.
         outlays: by calendar year, undiscounted, the budget's share.
+        no_shock_costs: `costs` of the no-shock plan; empty where the result holds none.
     """
 
     rows: int = 0
@@ -41,6 +42,7 @@ class Report:
     disagreements: list[str] = field(default_factory=list)
     costs: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
     outlays: dict[str, float] = field(default_factory=dict)
+    no_shock_costs: dict[str, float] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -60,6 +62,12 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """For JSON: whether it is well, rows checked, worst disagreement."""
         return {"ok": self.ok, "rows": self.rows, "worst": self.worst, "disagreements": list(self.disagreements)}
+
+    def add(self, of: str, other: "Report") -> None:
+        """Count what another report checked; `of` says in its disagreements what that was."""
+        self.rows += other.rows
+        self.worst = max(self.worst, other.worst)
+        self.disagreements += [f"{of}: {each}" for each in other.disagreements]
 
     def at_most(self, row: Name, left: Number, right: Number, *terms: Number, grain: Number = 0.0) -> None:
         """Check ``left ≤ right`` within a millionth of the largest term, or of `grain` where all are smaller.

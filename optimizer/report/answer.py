@@ -1,6 +1,6 @@
 """The answer first: one panel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group
 from rich.panel import Panel
@@ -17,6 +17,8 @@ from optimizer.units import si
 FAR = 0.5
 # So many segments are named that go short in peace.
 MOST = 3
+# So many shocks are named behind the worst.
+OTHERS = 3
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 
 
@@ -47,8 +49,16 @@ def headline(result: Result) -> str:
     elif not failed:
         verdict = "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
     else:
-        verdict = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {listed(failed)}"
+        verdict = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed)}"
     return f"STOPPED before the proof. So far it {verdict}" if result.status == "stopped" else verdict
+
+
+def worst_first(result: Result, failed: Sequence[str]) -> str:
+    """Shocks that fail: the worst with its gap, for one shock strikes at a time; then the others by their gaps."""
+    gaps = {outcome.name: outcome.gap for outcome in result.shocks}
+    worst, *others = sorted(failed, key=lambda name: -gaps[name])
+    text = f"{worst}, a gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else worst
+    return f"{text}; then {listed(others, OTHERS)}" if others else text
 
 
 def _against(result: Result, faced: Faced) -> str:
@@ -63,7 +73,7 @@ def _against(result: Result, faced: Faced) -> str:
     listed_ones = f"{len(failed)} of {plural(len(own), 'shock')}" if failed else ""
     attack = f"the worst attack that {means} can buy" if faced.worst is not None else ""
     named_ones = [*failed, *([faced.worst] if faced.worst is not None else [])]
-    return f"FAILS in {' and '.join(part for part in (listed_ones, attack) if part)}: {listed(named_ones)}"
+    return f"FAILS in {' and '.join(part for part in (listed_ones, attack) if part)}: {worst_first(result, named_ones)}"
 
 
 def _adversary(result: Result, faced: Faced) -> str:
@@ -129,26 +139,30 @@ def _outlay(instance: Instance, result: Result) -> str:
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
-    money = result.money
-    known = result.gap_bound is not None and result.gap_bound > 0
-    proven = f"; proven: no plan leaves less than {si(result.gap_bound or 0.0, money, 4)}" if known else ""
-    faced = result.adversary
+    """The worst shock first: the sum over all of them is one of alternatives."""
+    money, faced = result.money, result.adversary
+    worst = max(result.shocks, key=lambda outcome: outcome.gap)
+    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    tonnes = sum(each.below_floor for each in worst.segments.values())
+    gap = f"a gap of {si(worst.gap, money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
+    others = sum(each.gap > 0 for each in worst.segments.values()) > 1
+    most = f"most of it {named(instance, d)}," if others else named(instance, d)
+    yield (
+        "Worst shock",
+        f"{worst.name} ({worst.first} to {worst.last}): {gap}; {most} served "
+        f"{percent(service.worst_service)} in {service.worst_period} against a floor of {percent(service.floor)}",
+    )
     counted = [
         each for each in result.shocks if not faced or each.name not in faced.attacks or each.name == faced.worst
     ]
-    below = sum(service.below_floor for outcome in counted for service in outcome.segments.values())
-    gap = f"{si(result.survival_gap, money, 4)}: {si(below, 't')} below the floors, at their shortage cost"
-    gap += f", summed over {len(counted)} shocks, of which one strikes at a time" if len(counted) > 1 else ""
-    gap += proven
-    yield "Survival gap", gap
-    worst = max(result.shocks, key=lambda outcome: outcome.gap)
-    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
-    window = f"{worst.name} ({worst.first} to {worst.last})"
-    yield (
-        "Worst window",
-        f"{window}: {si(worst.gap, money)}; most of it {named(instance, d)}, served "
-        f"{percent(service.worst_service)} in {service.worst_period} against a floor of {percent(service.floor)}",
-    )
+    known = result.gap_bound is not None and result.gap_bound > 0
+    proven = f"proven: no plan leaves less than {si(result.gap_bound or 0.0, money, 4)}" if known else ""
+    if sum(each.gap > 0 for each in counted) > 1:
+        below = sum(each.below_floor for outcome in counted for each in outcome.segments.values())
+        over = f"summed over {len(counted):,} shocks, of which one strikes at a time: {si(below, 't')} below the floors"
+        yield "Survival gap", f"{si(result.survival_gap, money, 4)} {over}{f'; {proven}' if proven else ''}"
+    elif proven:
+        yield "Survival gap", f"{si(result.survival_gap, money, 4)}; {proven}"
 
 
 def _in_peace(instance: Instance, result: Result) -> str:
@@ -169,8 +183,10 @@ def _doing_nothing(result: Result) -> str:
     assert nothing is not None
     if not nothing.shocks_failed:
         return "survives as well: nothing would have to be bought"
-    where = "" if nothing.worst_shock is None else f"; worst in {nothing.worst_shock}"
-    return (
-        f"leaves {si(nothing.below_floor, 't')} below the floors in {nothing.shocks_failed} of "
-        f"{plural(len(result.shocks), 'shock')}, a gap of {si(nothing.gap, result.money)}{where}"
-    )
+    text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
+    below = f"{si(nothing.below_floor, 't')} below the floors"
+    if nothing.worst_shock is None or nothing.shocks_failed == 1:
+        where = "" if nothing.worst_shock is None else f", {nothing.worst_shock}"
+        return f"{text}{where}: a gap of {si(nothing.gap, result.money)}, {below}"
+    worst = f"worst in {nothing.worst_shock}: a gap of {si(nothing.worst_gap, result.money)}"
+    return f"{text}, {worst}; summed over all {si(nothing.gap, result.money)}, {below}"

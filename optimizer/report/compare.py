@@ -88,7 +88,8 @@ def _of_case(comparison: Comparison, case: str) -> str:
         is_stopped = any(column.result.status == "stopped" for column in columns)
         proof = " so far" if is_stopped else " at best"
         tail = "; the search was stopped before more was known" if is_stopped else ""
-        return f"{title}: {where}{proof}, a gap of {si(best.survival_gap, money)}{tail}."
+        worst = f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
+        return f"{title}: {where}{proof}{worst}{tail}."
     if len(columns) == 1:
         return f"{title}: survives every shock, total cost {si(best.total_cost, money, 4)}."
     first = kept[0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import Plan
+from optimizer.plan import NoShockPlan
 from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.stage import Stage
 
@@ -70,8 +70,7 @@ class Solved:
         history: every step.
         notes: what the user should know.
         is_loose: whether floors may be missed; then also one that costs nothing to miss, though it could be kept.
-        calm: what the cheapest plan costs without shocks and rules about surviving, and that plan; None where the
-            search did not come by it.
+        no_shock: the cheapest plan without shocks and rules about surviving; None where the search did not find it.
     """
 
     status: Literal["optimal", "stopped", "infeasible"]
@@ -84,7 +83,7 @@ class Solved:
     priced: Priced | None = None
     history: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
-    calm: tuple[float, Plan] | None = None
+    no_shock: NoShockPlan | None = None
     is_loose: bool = False
 
 

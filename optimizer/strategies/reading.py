@@ -9,7 +9,7 @@ from optimizer.instance.paths import MANY
 from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile, Substitution
-from optimizer.plan import Array, Build, Flows, ManyFlows, Plan, Row
+from optimizer.plan import Array, Build, Flows, ManyFlows, NoShockPlan, Plan, Row
 from optimizer.shocks import Path, Shock
 from optimizer.stage import Column, Stage
 
@@ -97,6 +97,13 @@ def read_flows(
 
     parts = {kind: rows(*asked) for kind, asked in _owners(instance).items()}
     return Flows(path.periods.start, **parts)
+
+
+def read_no_shock(instance: Instance, stage: Stage, values: Sequence[float], cost: float) -> NoShockPlan:
+    """The no-shock plan in the values of a model without shocks; `cost` is its total cost, its parts stay empty."""
+    clean = swept(instance, stage, values)
+    plan = read_plan(instance, stage, clean)
+    return NoShockPlan(cost, plan, read_flows(instance, stage.found(), clean, instance.baseline))
 
 
 def read_many(

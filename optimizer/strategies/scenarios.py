@@ -18,14 +18,14 @@ import numpy as np
 
 from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
-from optimizer.plan import Plan
+from optimizer.plan import NoShockPlan, Plan
 from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.base import Listener, Solved
 from optimizer.strategies.branching import Branching
 from optimizer.strategies.choice import busy, worst
 from optimizer.strategies.cuts import FEW, Cuts
 from optimizer.strategies.question import LEAST_COST, Question
-from optimizer.strategies.reading import integers_of, plan_values, read_plan
+from optimizer.strategies.reading import integers_of, plan_values, read_no_shock, read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.rounds import Rounds
 from optimizer.strategies.run import Run
@@ -74,7 +74,7 @@ class _Search(Rounds):
 
     question = LEAST_COST
     plan: Plan | None = None
-    calm: tuple[float, Plan] | None = None
+    no_shock: NoShockPlan | None = None
     # The last relaxation.
     loose: Answer | None = None
     # The shocks that were violated when they were last asked: the next to be asked.
@@ -111,7 +111,7 @@ class _Search(Rounds):
             self.note("integers", solved.cost, solved.bound, violated)
             self.best = solved
             if not violated:
-                return replace(solved, calm=self.calm, history=tuple(self.history))
+                return replace(solved, no_shock=self.no_shock, history=tuple(self.history))
             self.plan, self.run.start = plan, solved.values[self.run.model.integers]
             self._write_out(worst(self.instance.events, violated, 2 * self.add))
             self._save("integers")
@@ -127,7 +127,7 @@ class _Search(Rounds):
             start, self.run.start = self.run.start, None
             calm = self._by_branches(answer, None)
             if calm is not None and calm.values is not None and calm.status == "optimal":
-                self.calm = calm.cost, read_plan(self.instance, calm.stage, calm.values.tolist())
+                self.no_shock = read_no_shock(self.instance, calm.stage, calm.values.tolist(), calm.cost)
             self.run.start = start
         violated = self.responder.idle(self.clock).violated
         self.note("relaxation", answer.objective, answer.bound, violated)
@@ -203,7 +203,7 @@ class _Search(Rounds):
         left, solved = len(self.instance.events) - len(self.written), self._checked(solved)
         still = f"while {left} shocks were not yet part of the search; the table shows how they fare"
         note = f"Stopped {still if left else 'before the proof'}."
-        return replace(solved, calm=self.calm, history=tuple(self.history), notes=(*solved.notes, note))
+        return replace(solved, no_shock=self.no_shock, history=tuple(self.history), notes=(*solved.notes, note))
 
     def _checked(self, solved: Solved) -> Solved:
         """With the gap that it leaves in all shocks, not only in those that the model holds."""

@@ -92,10 +92,16 @@ def test_slider_moves_plan_survival_and_cost_together(opened: Open, file: Path, 
     assert si(poor.total_cost, "USD", 4) in page.inner_text("#facts")
     assert page.locator("#heat .fail").count() == 2
     assert page.locator("#timeline .row:not(.head)").count() == len(report.sheets[1].moves)
+    assert "under a budget of 5M USD, " in page.inner_text("#facts")
     slider.press("Home")
+    assert "under a budget of 0 USD" in page.inner_text("#facts")
     assert "With nothing bought" in page.inner_text("#sentence")
     assert page.inner_text("#timeline") == "Nothing is bought."
+    # The plan at hand is the best of any budget too; of its 20M it spends 11.5M.
+    slider.press("End")
+    assert "11.5M USD, undiscounted; no budget is set" in page.inner_text("#facts")
     page.click("#own")
+    assert "under a budget of 20M USD, 57 % of it" in page.inner_text("#facts")
     assert page.inner_text("#sentence") == sentence
     assert page.locator("#heat .fail").count() == 0
 

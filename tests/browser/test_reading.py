@@ -17,7 +17,9 @@ def test_slider_stays_in_sight_and_moves_the_figure_that_is_read(opened: Open, f
     top, bottom = page.evaluate("(box => [box.top, box.bottom])($('slider-box').getBoundingClientRect())")
     assert top == 0
     assert page.evaluate("$('cost-h').getBoundingClientRect().top") >= bottom
-    assert "SURVIVES all 2 shocks; outlay 11.5M USD, 13.6M USD beyond peace" in page.inner_text("#slider-says")
+    assert "SURVIVES all 2 shocks; outlay 11.5M USD, 13.6M USD beyond the no-shock plan" in page.inner_text(
+        "#slider-says"
+    )
     page.locator("#slider").press("Home")
     assert "FAILS in 2 of 2 shocks; outlay 0 USD" in page.inner_text("#slider-says")
     assert page.evaluate("$('slider-box').getBoundingClientRect().top") == 0

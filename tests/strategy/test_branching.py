@@ -124,12 +124,11 @@ def test_where_branches_do_not_suffice_the_solver_is_asked(
     assert any(step.phase == "cost" and step.bound == -math.inf for step in steps)
 
 
-def test_without_shocks_the_search_comes_by_the_price_of_peace() -> None:
+def test_without_shocks_the_search_finds_the_no_shock_plan() -> None:
     found = Scenarios().run(country(100), Settings(), Clock(), lambda step: None)
-    assert found.calm is not None
-    cost, plan = found.calm
-    assert cost == pytest.approx(0)
-    assert not plan.builds
+    assert found.no_shock is not None
+    assert found.no_shock.total_cost == pytest.approx(0)
+    assert not found.no_shock.plan.builds
     assert so.solve(country(100), settings=Settings(strategy="scenarios")).price_of_survival == pytest.approx(160)
 
 

@@ -11,11 +11,13 @@ from optimizer.instance.schema import Instance
 from optimizer.report.figures import colours
 from optimizer.report.figures.chains import Atlas
 from optimizer.report.figures.record import record
+from optimizer.report.figures.saying import under
 from optimizer.report.figures.sheet import Sheet, sheet
 from optimizer.report.figures.sources import Source, head, sources
 from optimizer.report.figures.survival import Strike, critical, strikes
 from optimizer.report.words import LINE
 from optimizer.shocks import BASELINE
+from optimizer.units import si
 
 # Significant digits of numbers in the report.
 DIGITS = 7
@@ -56,9 +58,13 @@ class Book:
         """The JSON object that `report --json` prints and that the page holds."""
         instance, horizon, own = self.instance, self.instance.horizon, self.own
         atlas, points = Atlas(instance), list[dict[str, Any]]()
+        counted_from = self.frontier.baseline["budget"]
         for i, each in enumerate(self.sheets):
             twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
-            points.append(each.to_dict(instance, atlas) if twin is None else {"budget": each.budget, "same": twin})
+            if twin is None:
+                points.append(each.to_dict(instance, atlas, counted_from))
+            else:
+                points.append({"budget": each.budget, "same": twin, "facts": each.facts(instance, counted_from)})
         data = {
             "instance": own.result.instance,
             "description": instance.description or "",
@@ -84,6 +90,7 @@ class Book:
                 "own": self.frontier.own,
                 "least_outlay": self.frontier.least_outlay,
                 "least_outlay_bound": self.frontier.least_bound,
+                "baseline": {**self.frontier.baseline, "words": baseline_words(self.frontier, own.result.money)},
                 "gap": self.frontier.gap,
                 "stopped": self.frontier.stopped,
                 "quick": self.is_quick,
@@ -127,6 +134,15 @@ def book(instance: Instance, found: Frontier, *, is_quick: bool = False, warning
         sources=sources(instance, own),
         warnings=warnings,
     )
+
+
+def baseline_words(found: Frontier, money: str) -> str:
+    """From what the costs of all points count, in one sentence; empty where that is not known."""
+    budget, cost = found.baseline["budget"], found.baseline["total_cost"]
+    if cost is None:
+        return ""
+    plan = f"the no-shock plan {under(budget, money)}, which costs {si(cost, money, 4)}"
+    return f"Costs count from one baseline for all budgets: {plan}."
 
 
 def _fitted(data: dict[str, Any]) -> dict[str, Any]:

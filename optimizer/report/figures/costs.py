@@ -1,10 +1,10 @@
-"""The cost waterfall: from what peace costs to what the plan costs, or every part of the cost from nothing.
+"""The cost waterfall: from the no-shock plan's cost to the plan's, or every part of the cost from nothing.
 
-parts      present value, money; they add to the total cost
-beyond     what is bought, and operation less all that the same instance costs without shocks;
-           the steps add to the price of survival
+parts      present value, money, by part; they add to the total cost
+beyond     present value, money: by part, the plan's cost less the no-shock plan's; they add to the price of survival
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from optimizer.result import Result
@@ -26,26 +26,41 @@ class Step:
 
 def parts(result: Result) -> tuple[Step, ...]:
     """Every part of the cost; the last step is the total."""
-    shown = [(part, cost) for part, cost in result.costs.items() if abs(cost) > DUST * abs(result.total_cost)]
-    # The largest first: what follows is seen beside it.
-    ordered = sorted(shown, key=lambda item: item[0] in BOUGHT)
-    return _stacked(ordered, "total cost")
+    # Operation first, for it is the largest: what is bought is seen beside it.
+    ordered = sorted(result.costs.items(), key=lambda item: item[0] in BOUGHT)
+    return _stacked(ordered, result.total_cost, "total cost")
 
 
 def beyond(result: Result) -> tuple[Step, ...]:
-    """What the plan costs beyond peace; empty where that is not known. The last step is the sum."""
-    if result.calm_cost is None:
+    """What the plan costs beyond the no-shock plan, by part; the last step is the sum.
+
+    Empty where the no-shock plan's cost by part is not known, see `note`; the sum alone where no part differs.
+    """
+    without = {} if result.no_shock is None else result.no_shock.costs
+    if not without or not result.costs:
         return ()
-    bought = [(part, result.costs[part]) for part in BOUGHT if part in result.costs]
-    operation = sum(cost for part, cost in result.costs.items() if part not in BOUGHT) - result.calm_cost
-    steps = [*bought, ("operation, beyond the cost without shocks", operation)]
-    shown = [(part, cost) for part, cost in steps if abs(cost) > DUST * abs(result.total_cost)]
-    return _stacked(shown, "price of survival" if result.survives else "price of the plan")
+    known = dict.fromkeys([*result.costs, *without])
+    more = [(part, result.costs.get(part, 0.0) - without.get(part, 0.0)) for part in known]
+    steps = _stacked(more, result.total_cost, "price of survival" if result.survives else "price of the plan")
+    return steps if len(steps) > 1 or result.shocks else ()
 
 
-def _stacked(steps: list[tuple[str, float]], last: str) -> tuple[Step, ...]:
+def note(result: Result) -> str:
+    """Why there are no bars beyond the no-shock plan; empty where there are, or where there can be none."""
+    if result.baseline is None or not result.shocks or len(beyond(result)) > 1:
+        return ""
+    if result.calm_cost is None:
+        return "The cost without shocks is not known: the search ended before it was found."
+    if result.no_shock is None or not result.no_shock.costs:
+        return "The plan file does not hold the no-shock plan's cost by part: solve the instance again to compare them."
+    return "Without shocks the same instance costs the same in every part."
+
+
+def _stacked(costs: Iterable[tuple[str, float]], total: float, last: str) -> tuple[Step, ...]:
+    """One step for each part that is not negligible beside the total cost, then their sum."""
     made, level = list[Step](), 0.0
-    for part, amount in steps:
-        made.append(Step(part, level, amount))
-        level += amount
+    for part, amount in costs:
+        if abs(amount) > DUST * abs(total):
+            made.append(Step(part, level, amount))
+            level += amount
     return (*made, Step(last, 0.0, level))

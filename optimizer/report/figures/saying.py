@@ -15,7 +15,9 @@ from optimizer.units import si
 # So many kinds of shocks are named.
 MOST = 16
 # The facts that name shocks.
-NAMING = ("Worst window", "Doing nothing", "Adversary")
+NAMING = ("Worst shock", "Doing nothing", "Adversary")
+# The facts that count from the no-shock plan.
+PRICES = ("Price of survival", "Price of the plan")
 
 
 def sentence(instance: Instance, result: Result) -> str:
@@ -58,9 +60,10 @@ def _verdict(instance: Instance, result: Result) -> str:
     worst = max(failed, key=lambda outcome: outcome.gap)
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     where = f"{named(instance, d)} gets {percent(service.worst_service)} in {service.worst_period}"
+    gap = f" with a gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
-        f"{_title(instance, worst.name)}, where {where} against a floor of {percent(service.floor)}"
+        f"{_title(instance, worst.name)}{gap}, where {where} against a floor of {percent(service.floor)}"
     )
 
 
@@ -85,12 +88,23 @@ def verdict(result: Result) -> str:
     return headline(result).partition(":")[0]
 
 
-def told(instance: Instance, result: Result) -> list[list[str]]:
-    """What the answer rests on, with what the file calls its shocks in place of their names for the command line."""
+def under(budget: float | None, money: str) -> str:
+    """A budget in a sentence."""
+    return "without a budget" if budget is None else f"under a budget of {si(budget, money, 4)}"
+
+
+def told(instance: Instance, result: Result, counted_from: float | None) -> list[list[str]]:
+    """What the answer rests on, with what the file calls its shocks in place of their names for the command line.
+
+    `counted_from` is the budget of the no-shock plan from which the price counts: it is named where it is another.
+    """
     words = {event.name: in_full(event) for event in instance.events}
     said = [[label, _spelled(text, words) if label in NAMING else text] for label, text in facts(instance, result)]
+    of_another = "" if instance.policy.budget == counted_from else f" {under(counted_from, result.money)}"
+    tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
     # Most of it is paid in peace as well.
-    return [[f"{label}, with all supply" if label == "Total cost" else label, text] for label, text in said]
+    heads = {"Total cost": "Total cost, with all supply"}
+    return [[heads.get(label, label), text + tails.get(label, "")] for label, text in said]
 
 
 def _spelled(text: str, words: Mapping[str, str]) -> str:

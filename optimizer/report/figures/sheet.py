@@ -29,7 +29,7 @@ class Sheet:
         stocks: by stockpile that holds something, t at the end of each period.
         passings: the shocks that are shown.
         shares: by commodity, where it comes from in every year.
-        parts, beyond: the cost waterfall, whole, and beyond what peace costs.
+        parts, beyond: the cost waterfall, whole, and beyond the no-shock plan. note: why there is no second one.
         chains: by path, its first and its last year.
         before, after: its chokepoints that can end a floor.
     """
@@ -42,11 +42,21 @@ class Sheet:
     shares: Mapping[str, tuple[Share, ...]]
     parts: tuple[costs.Step, ...]
     beyond: tuple[costs.Step, ...]
+    note: str
     chains: Mapping[str, tuple[Chain, ...]]
     before: tuple[Line, ...]
     after: tuple[Line, ...]
 
-    def to_dict(self, instance: Instance, atlas: Atlas) -> dict[str, Any]:
+    def facts(self, instance: Instance, counted_from: float | None) -> list[list[str]]:
+        """What the answer rests on under this budget: a label and a text each.
+
+        Args:
+            instance: the instance, of whatever budget.
+            counted_from: the budget of the no-shock plan from which the price counts, money; None for any.
+        """
+        return saying.told(instance.with_budget(self.budget), self.result, counted_from)
+
+    def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
         """For JSON; what all plans of an instance share is left out."""
         result = self.result
         money = result.money
@@ -57,7 +67,7 @@ class Sheet:
             "survives": result.survives,
             "sentence": saying.sentence(instance, result),
             "headline": saying.verdict(result),
-            "facts": saying.told(instance, result),
+            "facts": self.facts(instance, counted_from),
             "build": [list(item) for item in saying.to_build(self.moves, money)],
             "kept": list(kept),
             "failed": list(failed),
@@ -71,6 +81,7 @@ class Sheet:
             "shares": {c: [asdict(share) for share in shares] for c, shares in self.shares.items()},
             "parts": [asdict(step) for step in self.parts],
             "beyond": [asdict(step) for step in self.beyond],
+            "beyond_note": self.note,
             "outlays": dict(result.outlays),
             "binding": [asdict(price) for price in result.binding],
             "chains": {path: [atlas.compact(each) for each in both] for path, both in self.chains.items()},
@@ -115,6 +126,7 @@ def sheet(
         shares=yearly_shares(instance, result.baseline) if result.baseline is not None else {},
         parts=costs.parts(result) if planned else (),
         beyond=costs.beyond(result) if planned else (),
+        note=costs.note(result),
         chains=chains(instance, result, names),
         before=before,
         after=after,

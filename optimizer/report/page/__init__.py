@@ -18,7 +18,7 @@ def page(data: dict[str, Any]) -> str:
     own = data["points"][data["frontier"]["own"]]
     return environment.get_template("report.html.j2").render(
         book=data,
-        own=data["points"][own["same"]] if "same" in own else own,
+        own={**data["points"][own["same"]], **own} if "same" in own else own,
         version=version("optimizer"),
         css=Markup(_part("page.css")),
         data=Markup(embedded(data)),

@@ -12,7 +12,7 @@ for (const point of book.points) {
     for (const d of passing.kept ? Object.keys(book.segments) : []) passing.short[d] = passing.short[d] || strike.demand[d].map(() => 0);
   }
 }
-for (const point of book.points) if (point.same !== undefined) Object.assign(point, {...book.points[point.same], budget: point.budget});
+for (const point of book.points) if (point.same !== undefined) Object.assign(point, {...book.points[point.same], ...point});
 
 const state = {
   point: book.frontier.own, shock: null, segment: null, picked: false, path: "baseline", when: 0, unit: 4,

@@ -3,9 +3,13 @@ figure("waterfall", () => {
   const point = now(), steps = point[state.mode].length ? point[state.mode] : point.parts;
   if (!steps.length) { told("waterfall", "There is no plan.", ""); return null; }
   const sum = steps[steps.length - 1];
-  fill("waterfall-shown", steps === point.parts ? ": all costs" : ": beyond what the same instance costs without shocks");
+  const isWhole = steps === point.parts;
+  fill("waterfall-shown", isWhole ? ": all costs" : ": the plan's cost by part, less that of the same instance without shocks");
+  fill("cost-note", point.beyond_note);
   told("waterfall", `${sum.part}: ${money(sum.amount, 4)}${steps.length > 1 ? ", of which " : ""}${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount)}`).join(", ")}.`,
-    table(`Present value, ${book.currency}`, ["Part", ">Amount", ">Share"], [...steps.map(step => [step.part, si(step.amount, "", 4), sum.amount ? percent(step.amount / sum.amount, 1) : "–"]), ...(steps === point.parts ? [] : [["total cost, with what peace costs", si(point.total_cost, "", 4), "–"]])]));
+    isWhole
+      ? table(`Present value, ${book.currency}`, ["Part", ">Amount", ">Share"], steps.map(step => [step.part, si(step.amount, "", 4), sum.amount ? percent(step.amount / sum.amount, 1) : "–"]))
+      : table(`Present value, ${book.currency}`, ["Part", ">Plan", ">No-shock plan", ">Difference"], steps.map((step, i) => compared(point, step, i === steps.length - 1))));
   const wrap = words => words.replace(/(.{12,24}?) /g, "$1<br>"), sorts = [["adds", "#E69F00", ""], ["comes back", "#009E73", "/"], ["sum", "#0072B2", ""]];
   const sortOf = (step, i) => i === steps.length - 1 ? "sum" : step.amount < 0 ? "comes back" : "adds";
   const bars = (name, color, shape) => {
@@ -24,6 +28,11 @@ figure("waterfall", () => {
     },
   };
 });
+/* A part of the cost in both plans, and how they differ; the last is the total. */
+function compared(point, step, isSum) {
+  const own = isSum ? point.total_cost : (point.parts.find(each => each.part === step.part) || {amount: 0}).amount;
+  return [isSum ? `total cost: ${step.part}` : step.part, si(own, "", 4), si(own - step.amount, "", 4), si(step.amount, "", 4)];
+}
 /* Room for the figures that stand beside the bars. */
 function reach(steps) {
   const ends = steps.flatMap(step => [step.start, step.start + step.amount]);

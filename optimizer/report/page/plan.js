@@ -32,7 +32,7 @@ function drawSlider() {
   fill("slider-text", words);
   slider.value = state.point;
   slider.setAttribute("aria-valuetext", `${words}: ${point.headline}`);
-  fill("slider-says", point.status === "none" ? point.headline : `${point.headline}; outlay ${money(point.outlay, 4)}${point.price_of_survival === null ? "" : `, ${money(point.price_of_survival, 4)} beyond peace`}`);
+  fill("slider-says", point.status === "none" ? point.headline : `${point.headline}; outlay ${money(point.outlay, 4)}${point.price_of_survival === null ? "" : `, ${money(point.price_of_survival, 4)} beyond the no-shock plan`}`);
   $("slider-says").className = point.survives ? "ok" : "no";
   $("own").hidden = state.point === book.frontier.own || stops < 2;
   for (const id of ["slider-box", "frontier-figure", "follow"]) $(id).hidden = stops < 2;
@@ -43,6 +43,7 @@ function drawSlider() {
     notes.push(`The least outlay that keeps every floor is ${money(oneWay(frontier.least_outlay, 5, Math.ceil), 5)}${exact}.`);
   }
   if (stops > 1) notes.push(`Plans of other budgets are proven to ${percent(frontier.gap, 1)}.`);
+  if (stops > 1 && frontier.baseline.words) notes.push(frontier.baseline.words);
   if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");
   if (frontier.attacks && stops > 1) notes.push("The adversary's attacks that shaped the plan at hand are ordinary shocks for the plans of other budgets.");
   if (frontier.stopped) notes.push("The search for other budgets was stopped: only those found so far are shown.");
@@ -53,25 +54,29 @@ function drawSlider() {
 
 figure("frontier", () => {
   const shown = book.points.filter(point => point.status !== "none");
-  const rows = book.points.map(point => [label(point), money(point.outlay), money(point.total_cost, 4), money(point.price_of_survival), plural(point.shocks_failed, "shock"), money(point.survival_gap)]);
+  const baseline = book.frontier.baseline, costOf = point => baseline.words ? point.price_of_survival : point.total_cost;
+  const gapName = `survival gap, ${book.strikes.length + book.hidden > 1 ? "sum over all shocks, " : ""}at shortage cost`;
+  const costName = baseline.words ? "cost beyond the no-shock plan" : "total cost";
+  const rows = book.points.map(point => [label(point), money(point.outlay), money(point.total_cost, 4), money(point.price_of_survival), plural(point.shocks_failed, "shock"), money(point.worst_gap), money(point.survival_gap)]);
   told("frontier", stops < 2 ? "One plan only: no frontier to be drawn." : `Shocks that are not survived, by budget: ${book.points.map(point => `${label(point)}: ${point.shocks_failed || "none"}`).join("; ")}.`,
-    table(`Money in ${book.currency}; outlay and budget undiscounted, cost and price present value, gap at shortage cost`, ["Budget", ">Outlay", ">Total cost", ">Beyond peace", "Fails in", ">Survival gap"], rows));
+    table(`Money in ${book.currency}; outlay and budget undiscounted, cost present value, gap at shortage cost. ${baseline.words}`, ["Budget", ">Outlay", ">Total cost", ">Beyond the no-shock plan", "Fails in", ">Gap of the worst shock", ">Gaps of all shocks"], rows));
   if (stops < 2) return null;
   const x = shown.map(point => point.outlay), here = now();
   const line = (name, y, axis, color, symbol) => ({type: "scatter", mode: "lines+markers", cliponaxis: false, name, x, y, yaxis: axis, customdata: shown.map(label), text: x.map((outlay, i) => `${money(outlay)}<br>${money(y[i], 4)}`), line: {color, width: 2}, marker: {color, size: 9, symbol}, hovertemplate: `budget %{customdata}, outlay %{text}<extra>${name}</extra>`});
-  const most = key => Math.max(...shown.map(point => point[key] || 0), 1e-9), right = most("outlay") * 1.06;
+  const most = figure => Math.max(...shown.map(point => figure(point) || 0), 1e-9), right = most(point => point.outlay) * 1.06;
+  const gapOf = point => point.survival_gap, low = Math.min(0, ...shown.map(point => costOf(point) || 0));
   const mark = (y, axis) => ({type: "scatter", mode: "markers", cliponaxis: false, x: [here.outlay], y: [y], yaxis: axis, showlegend: false, hoverinfo: "skip", marker: {size: 20, symbol: "circle-open", color: shade("ink"), line: {width: 3, color: shade("ink")}}});
   return {
     data: [
-      line("survival gap, at shortage cost", shown.map(point => point.survival_gap), "y", "#D55E00", "square"),
-      line("cost beyond peace, present value", shown.map(point => point.price_of_survival), "y2", "#0072B2", "circle"),
-      mark(here.survival_gap, "y"), mark(here.price_of_survival, "y2"),
+      line(gapName, shown.map(point => point.survival_gap), "y", "#D55E00", "square"),
+      line(`${costName}, present value`, shown.map(costOf), "y2", "#0072B2", "circle"),
+      mark(here.survival_gap, "y"), mark(costOf(here), "y2"),
     ],
     layout: {
       height: paper === null ? 380 : 270, margin: {l: 10, r: 16, t: 14, b: 10}, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
       xaxis: {title: `outlay, ${book.currency}`, anchor: "y2", range: [0, right], ...moneyAxis(0, right, isNarrow() ? 4 : 8)},
-      yaxis: {title: {text: `gap, ${book.money}`, standoff: 6}, domain: [.58, 1], range: [0, 1.1 * most("survival_gap")], ...moneyAxis(0, most("survival_gap"), 3)},
-      yaxis2: {title: {text: `cost, ${book.money}`, standoff: 6}, domain: [0, .42], range: [0, 1.15 * most("price_of_survival")], ...moneyAxis(0, most("price_of_survival"), 3)},
+      yaxis: {title: {text: `gap, ${book.money}`, standoff: 6}, domain: [.58, 1], range: [0, 1.1 * most(gapOf)], ...moneyAxis(0, most(gapOf), 3)},
+      yaxis2: {title: {text: `cost, ${book.money}`, standoff: 6}, domain: [0, .42], range: [1.15 * low, 1.15 * most(costOf)], ...moneyAxis(low, most(costOf), 3)},
     },
     ready: box => box.on("plotly_click", event => {
       const index = book.points.findIndex(point => point.outlay === event.points[0].x && label(point) === event.points[0].customdata);

@@ -1,13 +1,16 @@
 """Plots of what is bought and what it costs: the timeline, the waterfall, the frontier."""
 
+from collections.abc import Callable, Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from optimizer.analysis.frontier import Frontier
-from optimizer.report.figures.book import Book
+from optimizer.report.figures.book import Book, baseline_words
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, LEVERS, ORANGE, VERMILION
 from optimizer.report.figures.moves import Move
 from optimizer.report.plots.paper import INK, QUIET, Sheeted, foot, in_money, paper, plain
+from optimizer.result import Result
 from optimizer.units import si, si_up
 
 
@@ -67,10 +70,12 @@ def _bar(panel: Axes, row: int, move: Move, count: int, stock: tuple[float, ...]
 
 
 def waterfall(book: Book) -> Sheeted:
-    """What the plan costs beyond peace, or where that is not known, all of its cost."""
+    """What the plan costs beyond the no-shock plan, or where that is not known, all of its cost."""
     own = book.own
-    steps = own.beyond or own.parts
-    sheet = paper(f"{book.instance.title}: what the money goes into", 0.9 + 0.36 * max(3, len(steps)))
+    is_beyond = len(own.beyond) > 1
+    steps = own.beyond if is_beyond else own.parts
+    shown = "what the plan costs beyond the no-shock plan" if is_beyond else "what the money goes into"
+    sheet = paper(f"{book.instance.title}: {shown}", 0.9 + 0.36 * max(3, len(steps)))
     (panel,) = sheet.panels
     for row, step in enumerate(steps):
         last = row == len(steps) - 1
@@ -79,7 +84,7 @@ def waterfall(book: Book) -> Sheeted:
             row, step.amount, left=step.start, color=colour, height=0.62, hatch="////" if step.amount < 0 else ""
         )
         right = max(step.start, step.start + step.amount)
-        words = f" {si(step.amount, own.result.money)}"
+        words = f" {si(step.amount, own.result.money, 4)}"
         panel.text(right, row, words, va="center", fontweight="bold" if last else "normal")
         if not last:
             level = step.start + step.amount
@@ -90,55 +95,61 @@ def waterfall(book: Book) -> Sheeted:
     panel.axvline(0, color=QUIET, linewidth=0.8)
     in_money(panel.xaxis)
     panel.grid(axis="x")
-    what = (
-        "What comes on top of the cost of the same instance without shocks" if own.beyond else "Every part of the cost"
-    )
-    foot(sheet, f"{what}; present value, {own.result.currency}. Hatched: comes back.")
+    what = "Cost by part, less that of the same instance without shocks" if is_beyond else "Every part of the cost"
+    less = " Hatched: less than that." if is_beyond else " Hatched: comes back."
+    hatched = less if any(step.amount < 0 for step in steps) else ""
+    foot(sheet, f"{what}; present value, {own.result.currency}.{hatched} {own.note}".rstrip())
     return sheet
 
 
 def frontier(book: Book, found: Frontier) -> Sheeted:
     """Gap and cost by outlay."""
     results = [point.result for point in found.points if point.result.baseline is not None]
-    money, outlays = results[0].money, [result.outlay for result in results]
+    own, money, outlays = book.own.result, results[0].money, [result.outlay for result in results]
     sheet = paper(f"{book.instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
     gap, cost = sheet.panels
-    gap.plot(
-        outlays, [result.survival_gap for result in results], color=VERMILION, marker="s", linewidth=1.6, clip_on=False
-    )
-    gap.set_ylabel(f"survival gap, {money}")
-    cost.plot(
-        outlays,
-        [result.price_of_survival or 0.0 for result in results],
-        color=BLUE,
-        marker="o",
-        linewidth=1.6,
-        clip_on=False,
-    )
-    cost.set_ylabel(f"cost beyond peace, {money}")
+    many = ",\nsum over all shocks" if len(book.instance.events) > 1 else ""
+    _line(gap, results, own, lambda result: result.survival_gap, "s", VERMILION)
+    gap.set_ylabel(f"survival gap{many}, {money}")
+    words = baseline_words(found, money)
+    _line(cost, results, own, _beyond if words else lambda result: result.total_cost, "o", BLUE)
+    cost.set_ylabel(f"cost beyond\nthe no-shock plan, {money}" if words else f"total cost, {money}")
     cost.set_xlabel(f"outlay, {results[0].currency}, undiscounted")
-    for result in {id(result): result for result in results}.values():
+    said = ""
+    for result in sorted({id(result): result for result in results}.values(), key=lambda result: result.outlay):
         failed = sum(not outcome.survives for outcome in result.shocks)
-        words = "survives" if not failed else f"fails in {failed}"
-        side = "left" if failed else "center"
-        gap.annotate(
-            words, (result.outlay, result.survival_gap), (0, 9), textcoords="offset points", ha=side, fontsize=7
-        )
-    own = book.own.result
-    for panel, value in ((gap, own.survival_gap), (cost, own.price_of_survival or 0.0)):
-        panel.plot(
-            [own.outlay], [value], "o", markersize=12, markerfacecolor="none", markeredgecolor=INK, clip_on=False
-        )
-        in_money(panel.yaxis)
-        panel.set_ylim(bottom=0)
-        panel.margins(y=0.18)
-        panel.grid()
+        before, said = said, f"fails in {failed}" if failed else "survives"
+        if said != before:
+            place, side = (result.outlay, result.survival_gap), "left" if failed else "center"
+            gap.annotate(said, place, (0, 9), textcoords="offset points", ha=side, fontsize=7)
     in_money(cost.xaxis)
-    cost.set_xlim(left=0)
+    cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
     least = ""
     if found.least_outlay is not None:
         least = f"The least outlay that keeps every floor is {si_up(found.least_outlay, money, 5)}. "
     stopped = " The search was stopped: more budgets were to come." if found.stopped else ""
     foot(sheet, f"{least}Circle: the plan at hand. Other plans are proven to {100 * found.gap:g} %. Gap at shortage "
-         f"cost; cost present value, {own.currency}.{stopped}")  # fmt: skip
+         f"cost; cost present value, {own.currency}. {words}{stopped}")  # fmt: skip
     return sheet
+
+
+def _beyond(result: Result) -> float:
+    return result.price_of_survival or 0.0
+
+
+def _line(
+    panel: Axes, results: Sequence[Result], own: Result, figure: Callable[[Result], float], marker: str, colour: str
+) -> None:
+    """One figure of all plans by outlay, with a circle around the plan at hand."""
+    amounts = [figure(result) for result in results]
+    panel.plot(
+        [result.outlay for result in results], amounts, color=colour, marker=marker, linewidth=1.6, clip_on=False
+    )
+    panel.plot(
+        [own.outlay], [figure(own)], "o", markersize=12, markerfacecolor="none", markeredgecolor=INK, clip_on=False
+    )
+    in_money(panel.yaxis)
+    panel.margins(y=0.18)
+    if min(amounts) >= 0:
+        panel.set_ylim(bottom=0)
+    panel.grid()
