@@ -20,6 +20,7 @@ import numpy as np
 from optimizer.analysis.asking import WHAT_IF, Asker, Found
 from optimizer.analysis.importance import FEWEST, Importance, importance, latin
 from optimizer.analysis.swings import Bar, Flip, Number, Outcome, asked, numbers_of, outcome
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.base import Listener, Step
@@ -71,7 +72,8 @@ def sensitivity(
     *,
     flips: bool = True,
     resolution: float = 0.01,
-    budget: float | None = None,
+    budget: MoneyLike | None = None,
+    scenario: ScenarioNames | None = None,
     settings: Settings | None = None,
     listener: Listener = lambda step: None,
     told: Told = lambda what, done, size: None,
@@ -84,7 +86,8 @@ def sensitivity(
         seed: of the samples.
         flips: whether it is asked where the plan changes.
         resolution: how near a flip is found, a share of the way from the value to the end.
-        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        scenario: of the instance, or several in the order given.
         settings: how near plans are proven (0.5 % where left out), seconds for one search, and `jobs` processes.
         listener: hears every step of the first search.
         told: hears what was answered, how much is done and of how much.
@@ -92,12 +95,12 @@ def sensitivity(
     Raises:
         CrewError: a process died.
         SolverError: the solver failed.
-        ValueError: fewer samples than can be judged.
+        ValueError: fewer samples than can be judged, a budget that is no amount of money, or a scenario that there
+            is not.
     """
     if 0 < samples < FEWEST:
         raise ValueError(f"write at least {FEWEST} samples, or 0 for none")
-    if budget is not None:
-        instance = instance.with_budget(budget)
+    instance = edited(instance, budget, scenario).instance
     settings = settings or Settings(gap=WHAT_IF)
     alone = replace(
         settings, jobs=1, threads=1, strategy="scenarios" if settings.strategy == "auto" else settings.strategy
