@@ -41,7 +41,7 @@ def sensitivity(
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
-    instance = sources.prepared(file, changes, lists_attacks=adversary).instance
+    instance = sources.prepared(file, changes).instance
     if not instance.ranges:
         common.complain(
             f"{file} has no ranges: write some, such as `capex: {{value: 120k, low: 90k, high: 180k}}`, or "
@@ -60,6 +60,7 @@ def sensitivity(
             seed,
             flips=not quick,
             resolution=resolution,
+            adversary=adversary,
             settings=settings,
             listener=listener,
             told=told,

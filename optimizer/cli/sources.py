@@ -107,7 +107,8 @@ def examined(file: str, changes: Changes, *, lists_attacks: bool = False) -> Pre
     if names:
         steps.append(lambda before: Without(under(before, names), scenario_notes(before, names)))
     steps.append(lambda before: Without(forcing(before, force), ()))
-    steps.append(lambda before: leave_out(before, words))
+    if words:
+        steps.append(lambda before: leave_out(before, words))
     steps += [_setting(edit) for edit in amounts]
     instance, notes, wrong = given, tuple[str, ...](), list[Finding]()
     for step in steps:
@@ -209,7 +210,8 @@ def _of_search(budget: str | None, time_limit: float | None, *, adversary: bool)
 def _refuse(plan: str, wanted: Sequence[str]) -> None:
     """Refuse, as usage, options for a search where there is a plan already."""
     if wanted:
-        what = f"the plan is given by {plan} and is not solved for: leave out {', '.join(wanted)}."
+        again = f"`diversify solve {plan} --output` makes another plan of its instance"
+        what = f"the plan is given by {plan} and is not solved for: leave out {', '.join(wanted)}; {again}."
         raise typer.BadParameter(what)
 
 

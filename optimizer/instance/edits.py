@@ -118,9 +118,10 @@ def _located(data: Any, path: str) -> Place:
 
 def _finding(earlier: Edit, later: Edit, place: Place, before: Any, after: Any) -> Finding:
     gone = "is left out" if after is _ABSENT else f"is replaced by {_shown(after)}"
-    what = f"{_shown(before)} of {earlier.source.partition('=')[0]} {gone}"
+    first, last = (each.source.partition("=")[0] for each in (earlier, later))
+    what = f"{_shown(before)} of {first if first != last else 'an earlier --set'} {gone}"
     where = ".".join(map(str, place))
-    return Finding(later.source.partition("=")[0], None, where, what, _cure(earlier, later, where), "warning")
+    return Finding(last, None, where, what, _cure(earlier, later, where), "warning")
 
 
 def _cure(earlier: Edit, later: Edit, where: str) -> str:
