@@ -33,23 +33,11 @@ def test_what_is_wrong_on_the_command_line_comes_at_once(tmp_path: Path) -> None
     assert len(findings(done)) == 2
 
 
-def test_a_saved_plan_is_no_instance_and_that_is_one_finding(tmp_path: Path) -> None:
-    plan = tmp_path / "plan.json"
-    assert diversify("solve", TINY, "--output", str(plan)).returncode == 0
-    done = diversify("check", str(plan))
-    assert done.returncode == 3
-    assert findings(done) == [
-        f"error: {plan}: is a saved plan, not an instance. Name the instance that it is the plan of; `diversify show` "
-        "prints a plan."
-    ]
-
-
-@pytest.mark.parametrize("command", [("show",), ("stress",), ("verify",), ("plot", "stock", "-o", "x.svg")])
 @pytest.mark.parametrize("name", ["tiny.yaml", "tiny.json", "tiny.xlsx"])
-def test_an_instance_is_no_saved_plan(name: str, command: tuple[str, ...], tmp_path: Path) -> None:
+def test_an_instance_is_no_plan_to_be_verified(name: str, tmp_path: Path) -> None:
     file = tmp_path / name
     convert(TINY, file)
-    done = run(command[0], str(file), *command[1:])
+    done = run("verify", str(file))
     assert done.exit_code == 3
     assert f"{name} is an instance, not a plan: make one with `diversify solve FILE --output plan.json`" in done.stderr
 

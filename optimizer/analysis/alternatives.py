@@ -27,6 +27,7 @@ from optimizer.analysis.ranges import PATIENCE, Range, Ranges, Told
 from optimizer.analysis.record import Timer
 from optimizer.analysis.solve import concluded, solve
 from optimizer.expression import Expression
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -117,11 +118,13 @@ def alternatives(
     instance: Instance,
     within: float = WITHIN,
     plans: int = 3,
-    budget: float | None = None,
+    budget: MoneyLike | None = None,
     settings: Settings | None = None,
     patience: float = PATIENCE,
     listener: Listener = lambda step: None,
     told: Told = lambda what, done, size: None,
+    *,
+    scenario: ScenarioNames | None = None,
 ) -> Alternatives:
     """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
 
@@ -131,12 +134,13 @@ def alternatives(
         instance: the instance.
         within: how much dearer than the cheapest a plan may be, a share of its total cost.
         plans: how many alternatives are wanted.
-        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: how near costs and sizes are proven (0.5 % where left out), and a limit in seconds for all of it.
         patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
             the end is shown with its bound, and the plan is the best by then.
         listener: hears every step of the search for the cheapest.
         told: hears what is asked next, its number and how many there are.
+        scenario: of the instance, or several in the order given.
 
     Returns:
         Ranges and plans; with ``stopped`` those that were known when the time ran out.
@@ -144,10 +148,10 @@ def alternatives(
     Raises:
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
     settings = settings or Settings(gap=WHAT_IF)
-    if budget is not None:
-        instance = instance.with_budget(budget)
+    instance = edited(instance, budget, scenario).instance
     clock = Clock(settings.time_limit)
     responder = Responder(instance, hired(instance, settings.jobs, settings.cluster))
     try:

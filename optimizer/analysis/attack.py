@@ -5,6 +5,7 @@ worst                     of all that he can afford at any start, the one that l
                           breaks a floor, the one that leaves most unserved above them (where each set can be tried)
 least attack budget       of all sets of targets at any start, the cheapest that breaks a floor (`strategies.breaking`)
 unaware                   the plan for the listed shocks alone: what it saves, and the worst attack on it
+least outlay              what surviving all of it takes at least, whatever the budget (`least_outlay`)
 
 Damage is what serves most: the least gap, then the least shortage cost; costs of operation are not looked at.
 """
@@ -18,8 +19,10 @@ from optimizer.adversaries import Attack
 from optimizer.analysis.asking import Asker
 from optimizer.analysis.blows import Blow, blows
 from optimizer.analysis.fitting import fitted
+from optimizer.analysis.least_outlay import LeastOutlay, least_outlay
 from optimizer.analysis.withstanding import columns, hardest, without_attacks, withstood
 from optimizer.errors import PlanFileError
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.plan import Plan, Service
 from optimizer.result import Result
@@ -80,6 +83,7 @@ class Onslaught:
         starts: every start of the adversary.
         worst: see the module; None where nothing he can afford leaves anything unserved, or it was not asked.
         unaware: None for a saved plan, without listed shocks or rules, or where it was not asked.
+        least: the least outlay that survives the listed shocks and the adversary; None where it was not asked.
         stopped: whether the time ran out before all was asked.
         notes: what the user should know.
         seconds: that it took.
@@ -93,6 +97,7 @@ class Onslaught:
     starts: tuple[Start, ...]
     worst: Blow | None
     unaware: Unaware | None = None
+    least: LeastOutlay | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -146,6 +151,7 @@ class Onslaught:
             "breaking": None if breaking is None else asdict(breaking),
             "starts": [asdict(start) for start in self.starts],
             "unaware": None if self.unaware is None else asdict(self.unaware),
+            "least_outlay": None if self.least is None else asdict(self.least),
             "total_cost": None if result.baseline is None else result.total_cost,
             "outlay": None if result.baseline is None else result.outlay,
             "survival_gap": None if result.baseline is None else result.survival_gap,
@@ -159,22 +165,26 @@ class Onslaught:
 def attack(
     instance: Instance,
     plan: Result | None = None,
-    budget: float | None = None,
+    budget: MoneyLike | None = None,
     settings: Settings | None = None,
     listener: Listener | None = None,
     told: Callable[[str], None] = lambda what: None,
     notes: tuple[str, ...] = (),
+    *,
+    scenario: ScenarioNames | None = None,
 ) -> Onslaught:
     """Let the instance's adversary attack a plan: the cheapest one that withstands him, or one that is given.
 
     Args:
         instance: one with an adversary.
         plan: a result whose plan is attacked as it is; solved for where it is left out.
-        budget: undiscounted outlay of the plan that is solved for; None keeps the instance's own.
+        budget: undiscounted outlay of the plan that is solved for, a number or text such as "250M"; None keeps the
+            instance's own.
         settings: gap, limits.
         listener: hears every step of the searches.
         told: hears what is asked next.
         notes: what the caller wants to be said beside the result.
+        scenario: of the instance, or several in the order given.
 
     Returns:
         The plan under attack. Where the time runs out, or at Ctrl-C, what is known until then.
@@ -184,9 +194,11 @@ def attack(
         PlanFileError: a result without a plan.
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
     began, settings, hear = time.perf_counter(), settings or Settings(), listener or (lambda step: None)
-    calm = without_attacks(instance if budget is None else instance.with_budget(budget))
+    changed = edited(instance, budget, scenario)
+    calm, notes = without_attacks(changed.instance), (*notes, *changed.notes)
     clock = Clock(settings.time_limit)
     if plan is not None:
         if plan.baseline is None:
@@ -202,6 +214,9 @@ def attack(
         if plan is None and not made.stopped and (calm.events or calm.rules):
             told("the plan for the listed shocks alone")
             made = _beside(made, attacker, settings, clock, hear)
+        if not made.stopped and result.status != "none":
+            told("the least outlay that survives every attack")
+            made = _at_least(made, attacker, attacks, settings, clock, hear)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
 
 
@@ -274,6 +289,17 @@ def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Cloc
     worst = None if struck is None else blows(instance, found.plan, [struck.attack])[0]
     saving = made.result.total_cost - found.cost
     return replace(made, unaware=Unaware(found.cost, found.gap, saving, worst), stopped=clock.is_over)
+
+
+def _at_least(
+    made: Onslaught, attacker: Attacker, attacks: Sequence[Attack], settings: Settings, clock: Clock, hear: Listener
+) -> Onslaught:
+    """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
+    known = made.result.plan if made.survives and not made.is_given else None
+    least = least_outlay(attacker, attacks, known, settings, clock, hear)
+    if least.status == "stopped" and known is not None:
+        least = replace(least, outlay=made.result.outlay)
+    return replace(made, least=least, stopped=clock.is_over)
 
 
 def _is_tight(services: Iterable[Service]) -> bool:

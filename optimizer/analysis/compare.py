@@ -22,6 +22,7 @@ from optimizer.analysis.comparison import Column, Comparison, Least, Step
 from optimizer.analysis.frontier import biting, chosen
 from optimizer.analysis.searching import Search
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, budget_list, money, variants
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -31,6 +32,7 @@ from optimizer.units import rounded
 
 Fact = Literal["least", "alone", "next"]
 Part = Literal["grid", "least", "alone", "next"]
+Budgets = Sequence[MoneyLike | None] | str | None
 FACTS: tuple[Fact, ...] = ("least", "alone", "next")
 # The next money is so much, where the largest budget is of the size for which that is a step.
 MORE, FROM, TO = 50e6, 5e8, 5e10
@@ -40,22 +42,24 @@ MOST, SOME = 60, 4
 
 def compare(
     cases: Instance | Mapping[str, Instance],
-    budgets: Sequence[float | None] | Literal["auto"] | None = None,
+    budgets: Budgets = None,
     *,
     facts: Sequence[Fact] = FACTS,
-    step: float | None = None,
+    step: MoneyLike | None = None,
     resolution: float = 0.01,
     settings: Settings | None = None,
     heard: Callable[[Part, Comparison], None] = lambda part, comparison: None,
     progress: Callable[[str, int, int], None] = lambda what, done, size: None,
     listener: base.Listener = lambda step: None,
+    scenario: ScenarioNames | None = None,
 ) -> Comparison:
     """Compare budgets of an instance, or instances.
 
     Args:
         cases: one instance, or some by name.
-        budgets: money, undiscounted, None for any; ``auto`` finds those at which the plan changes. Left out: of one
-            case, parts of its least outlay, its own, and any; of several, each its own.
+        budgets: money, undiscounted, as numbers or text such as "250M", None or "any" for any; also one text such as
+            "0,250M,any"; ``auto`` finds those at which the plan changes. Left out: of one case, parts of its least
+            outlay, its own, and any; of several, each its own.
         facts: what is asked beside the plans.
         step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
         resolution: how near ``auto`` finds a budget, as a share of the least outlay.
@@ -64,23 +68,25 @@ def compare(
         heard: hears every part once it is known, with all that is known.
         progress: hears what was answered, how many are, and how many were asked.
         listener: hears the steps of searches in this process.
+        scenario: each a case beside the plain one, of every instance; commas put several into one case.
 
     Raises:
         AuditError: a plan and its figures disagree.
         CrewError: a process died.
         InstanceError: the cases are in different currencies.
         SolverError: the solver failed.
+        ValueError: a budget or step that is no amount of money, or a scenario that there is not.
     """
-    settings = settings or Settings(gap=WHAT_IF)
-    named = {"plain": cases} if isinstance(cases, Instance) else dict(cases)
+    settings, asked, more = settings or Settings(gap=WHAT_IF), budget_list(budgets), money(step, "step")
+    named = variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
     of_one_currency(named)
     clock = Clock()
     with (
         interruptible(clock, lambda: listener(base.Step("stopping", 0.0))),
         Search(named, settings, clock, progress, listener) as search,
     ):
-        comparing = _Comparing(search, facts, step, heard)
-        comparing.grid(budgets, resolution)
+        comparing = _Comparing(search, facts, more, heard)
+        comparing.grid(asked, resolution)
         comparing.exact()
         return comparing.known()
 

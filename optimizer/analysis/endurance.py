@@ -26,6 +26,7 @@ from optimizer.errors import PlanFileError
 from optimizer.expression import Expression
 from optimizer.families import title
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
+from optimizer.instance.arguments import ScenarioNames, edited
 from optimizer.instance.paths import MANY, steady
 from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import Sized, Stockpile
@@ -135,7 +136,11 @@ def _by_year(lasting: Sequence[Lasting]) -> dict[str, dict[str, Any]]:
 
 
 def time_to_survive(
-    instance: Instance, plan: Plan | None = None, chokepoints: Sequence[Chokepoint] | None = None
+    instance: Instance,
+    plan: Plan | None = None,
+    chokepoints: Sequence[Chokepoint] | None = None,
+    *,
+    scenario: ScenarioNames | None = None,
 ) -> Endurance:
     """How long every floor holds once a chokepoint is cut, at the start of each year, before and after a plan.
 
@@ -143,6 +148,7 @@ def time_to_survive(
         instance: the instance.
         plan: what is built and stored, `Result.plan`; None asks of the world as it is only.
         chokepoints: what is cut; `every_chokepoint` of the instance where it is left out.
+        scenario: of the instance, or several in the order given.
 
     Returns:
         Every chokepoint with its months, the least time first.
@@ -150,7 +156,9 @@ def time_to_survive(
     Raises:
         PlanFileError: the plan is not one of this instance.
         SolverError: the solver failed.
+        ValueError: there is no such scenario.
     """
+    instance = edited(instance, scenario=scenario).instance
     points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
     before = _lasting(instance, nothing(instance), points)
     after = [()] * len(points) if plan is None else _lasting(instance, _fitting(instance, plan), points)

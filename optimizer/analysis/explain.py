@@ -25,6 +25,7 @@ from optimizer.analysis.explain_repairs import (
     sooner,
 )
 from optimizer.analysis.solve import solve
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -79,23 +80,26 @@ class Explanation:
 
 def explain(
     instance: Instance,
-    budget: float | None = None,
+    budget: MoneyLike | None = None,
     settings: Settings | None = None,
     listener: Listener | None = None,
     heard: Callable[[Part], None] = lambda part: None,
     progress: Callable[[str], None] = lambda words: None,
     notes: tuple[str, ...] = (),
+    *,
+    scenario: ScenarioNames | None = None,
 ) -> Explanation:
     """Solve, then ask why.
 
     Args:
         instance: the instance.
-        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: `gap` is that of what-ifs, 0.005 unless told; `time_limit` is for everything together.
         listener: hears every step of every search.
         heard: is given the plan's result and then every finding, as soon as it is known.
         progress: is told in words what is being asked.
         notes: what the caller wants to be said beside the plan.
+        scenario: of the instance, or several in the order given.
 
     Returns:
         All that was found; `is_complete` is false where the time ran out, or Ctrl-C was pressed.
@@ -103,10 +107,10 @@ def explain(
     Raises:
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings = settings or Settings(gap=WHAT_IF)
-    if budget is not None:
-        instance = instance.with_budget(budget)
+    settings, made = settings or Settings(gap=WHAT_IF), edited(instance, budget, scenario)
+    instance, notes = made.instance, (*notes, *made.notes)
     clock, hear = Clock(settings.time_limit), listener or (lambda step: None)
     with Asker(instance, settings, clock, hear) as asker:
         own = replace(settings, gap=min(PLAN, settings.gap))

@@ -20,6 +20,8 @@ import numpy as np
 from optimizer.analysis.asking import WHAT_IF, Asker, Found
 from optimizer.analysis.importance import FEWEST, Importance, importance, latin
 from optimizer.analysis.swings import Bar, Flip, Number, Outcome, asked, numbers_of, outcome
+from optimizer.analysis.withstanding import listing_attacks
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.base import Listener, Step
@@ -71,7 +73,9 @@ def sensitivity(
     *,
     flips: bool = True,
     resolution: float = 0.01,
-    budget: float | None = None,
+    budget: MoneyLike | None = None,
+    scenario: ScenarioNames | None = None,
+    adversary: bool = False,
     settings: Settings | None = None,
     listener: Listener = lambda step: None,
     told: Told = lambda what, done, size: None,
@@ -84,7 +88,10 @@ def sensitivity(
         seed: of the samples.
         flips: whether it is asked where the plan changes.
         resolution: how near a flip is found, a share of the way from the value to the end.
-        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        scenario: of the instance, or several in the order given.
+        adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
+            found anew wherever numbers are elsewhere.
         settings: how near plans are proven (0.5 % where left out), seconds for one search, and `jobs` processes.
         listener: hears every step of the first search.
         told: hears what was answered, how much is done and of how much.
@@ -92,12 +99,14 @@ def sensitivity(
     Raises:
         CrewError: a process died.
         SolverError: the solver failed.
-        ValueError: fewer samples than can be judged.
+        ValueError: fewer samples than can be judged, a budget that is no amount of money, or a scenario that there
+            is not.
     """
     if 0 < samples < FEWEST:
         raise ValueError(f"write at least {FEWEST} samples, or 0 for none")
-    if budget is not None:
-        instance = instance.with_budget(budget)
+    instance = edited(instance, budget, scenario).instance
+    if adversary:
+        instance, _ = listing_attacks(instance)
     settings = settings or Settings(gap=WHAT_IF)
     alone = replace(
         settings, jobs=1, threads=1, strategy="scenarios" if settings.strategy == "auto" else settings.strategy
@@ -105,6 +114,7 @@ def sensitivity(
     clock = Clock()
     with interruptible(clock, lambda: told("stopping", 0, 0)):
         search = _Search(instance, numbers_of(instance), alone, clock, told)
+        search.lists_attacks = adversary
         base = search.begin(listener)
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
@@ -125,6 +135,8 @@ def sensitivity(
 class _Search:
     """What-ifs while they are asked."""
 
+    lists_attacks = False
+
     def __init__(
         self, instance: Instance, numbers: Sequence[Number], settings: Settings, clock: Clock, told: Told
     ) -> None:
@@ -142,7 +154,7 @@ class _Search:
 
     def answers(self, wanted: Sequence[Mapping[str, float]], what: str) -> dict[int, Outcome]:
         """What comes of each set of numbers, by its place; those that were not reached are left out."""
-        fixed = (self.settings, self.found.active, self.found.plan)
+        fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
         calls = [Call(asked, (self.instance, numbers, *fixed)) for numbers in wanted]
         result: dict[int, Outcome] = {}
         self.told(what, 0, len(calls))

@@ -21,6 +21,7 @@ from optimizer.analysis.record import Timer, frame_of, without_plan
 from optimizer.analysis.survival import of_nothing, outcomes, services, survey
 from optimizer.audit import Report, verify
 from optimizer.errors import AuditError
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.floors import free_floors
 from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
@@ -40,7 +41,7 @@ from optimizer.tolerances import AUDIT_RELATIVE
 
 def solve(
     instance: Instance,
-    budget: float | None = None,
+    budget: MoneyLike | None = None,
     settings: Settings | None = None,
     listener: Listener | None = None,
     notes: tuple[str, ...] = (),
@@ -49,12 +50,14 @@ def solve(
     first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
     clock: Clock | None = None,
+    *,
+    scenario: ScenarioNames | None = None,
 ) -> Result:
     """Find the cheapest plan that survives every shock, or the best there is.
 
     Args:
         instance: the instance.
-        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: solver, gap, limits.
         listener: hears every step of the search.
         notes: what the caller wants to be said beside the result.
@@ -63,6 +66,7 @@ def solve(
         first: shocks that are known to bite: the search begins with them.
         plan: one that is known: it bounds the search where it keeps the rules.
         clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
+        scenario: of the instance, or several in the order given; a later one holds where two set the same number.
 
     Returns:
         The result, audited.
@@ -70,11 +74,12 @@ def solve(
     Raises:
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
     timer = Timer(load_seconds, time.perf_counter())
     settings = settings or Settings()
-    if budget is not None:
-        instance = instance.with_budget(budget)
+    made = edited(instance, budget, scenario)
+    instance, notes = made.instance, (*notes, *made.notes)
     clock = clock or Clock(settings.time_limit)
     hear = listener or (lambda step: None)
 

@@ -18,6 +18,7 @@ from optimizer.analysis.mending import Mending, mending
 from optimizer.analysis.samples import Group, Samples, Spread, groups, sampled, spreads, wilson
 from optimizer.analysis.survival import Survey, survey
 from optimizer.errors import CrewError, Finding, InstanceError, PlanFileError
+from optimizer.instance.arguments import ScenarioNames, edited
 from optimizer.instance.load import read
 from optimizer.instance.schema import Instance
 from optimizer.plan import Plan
@@ -145,6 +146,7 @@ def stress(
     cluster: str | None = None,
     listener: Listener | None = None,
     file: str = "instance",
+    scenario: ScenarioNames | None = None,
 ) -> Stress:
     """Put a plan to shocks that it was not built for.
 
@@ -157,17 +159,19 @@ def stress(
         cluster: address of a Dask scheduler, in their place.
         listener: hears how many samples are done, of how many.
         file: what findings name as the place of the instance.
+        scenario: of the instance in which the plan is stressed, or several in the order given.
 
     Raises:
         PlanFileError: the result holds no plan.
         InstanceError: the plan cannot stand in the instance, or there is no shock to draw from.
-        ValueError: samples or seed out of range.
+        ValueError: samples or seed out of range, or there is no such scenario.
         CrewError: the cluster cannot be reached.
     """
     began, clock = time.perf_counter(), Clock()
     if result.baseline is None:
         raise PlanFileError("there is no plan to stress: " + _why(result))
-    base = read(result.data, file) if instance is None else instance
+    changed = edited(read(result.data, file) if instance is None else instance, scenario=scenario)
+    base = changed.instance
     fit = fitted(base, result, file)
     drawn = base.resampled(samples, seed)
     if not drawn.events:
@@ -175,7 +179,7 @@ def stress(
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
     responder = Responder(drawn, hired(drawn, jobs, cluster))
     try:
-        notes = fit.notes + _currencies(base, result)
+        notes = changed.notes + fit.notes + _currencies(base, result)
         made = _stressed(drawn, responder, fit.plan, clock, listener or (lambda done, size: None))
     except CrewError as error:
         responder.alone()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from optimizer.analysis.asking import Asker, Found
+from optimizer.analysis.withstanding import listing_attacks
 from optimizer.errors import InstanceError
 from optimizer.instance.load import read
 from optimizer.instance.scale import is_bought
@@ -139,10 +140,11 @@ def asked(
     settings: Settings,
     first: frozenset[str],
     plan: Plan,
+    lists_attacks: bool = False,
 ) -> Outcome:
-    """The best plan with numbers elsewhere: a call for a team."""
+    """The best plan with numbers elsewhere: a call for a team. Attacks are listed anew where they count as shocks."""
     try:
-        variant = read(instance.moved(numbers))
+        variant = _moved(instance, numbers) if lists_attacks else read(instance.moved(numbers))
     except InstanceError:
         return Outcome("unusable")
     clock = Clock(settings.time_limit)
@@ -155,6 +157,11 @@ def asked(
     with interruptible(clock, heard), Asker(variant, settings, clock) as asker:
         asker.learn(plan, first)
         return outcome(asker, variant, asker.ask())
+
+
+def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
+    """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
+    return listing_attacks(read(instance.without_attacks().moved(numbers)))[0]
 
 
 def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:

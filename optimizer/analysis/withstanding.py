@@ -13,14 +13,16 @@ from optimizer.adversaries import Attack
 from optimizer.analysis.record import Timer
 from optimizer.analysis.solve import answering, concluded
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.plan import Faced, Plan
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.strategies.adversary import Fought, fight
-from optimizer.strategies.attacker import Attacker, Struck
+from optimizer.strategies.attacker import ENUMERATED, Attacker, Struck
 from optimizer.strategies.base import Listener, Step
 from optimizer.strategies.reading import plan_values, read_plan
+from optimizer.units import si
 
 
 @dataclass(frozen=True)
@@ -40,21 +42,26 @@ class Withstood:
 
 def withstand(
     instance: Instance,
-    budget: float | None = None,
+    budget: MoneyLike | None = None,
     settings: Settings | None = None,
     listener: Listener | None = None,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
+    *,
+    clock: Clock | None = None,
+    scenario: ScenarioNames | None = None,
 ) -> Result:
     """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
 
     Args:
         instance: one with an adversary.
-        budget: undiscounted outlay in currency units; None keeps the instance's own.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: gap, limits; `strategy` and `checkpoint` do not matter.
         listener: hears every step of the search.
         notes: what the caller wants to be said beside the result.
         load_seconds: what reading the instance took, for `Result.seconds`.
+        clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
+        scenario: of the instance, or several in the order given.
 
     Returns:
         The result, audited. Where floors cannot all be kept, its plan has the least sum of the listed shocks' gaps and
@@ -64,9 +71,12 @@ def withstand(
         InstanceError: the instance has no adversary.
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings = settings or Settings()
-    return withstood(instance, budget, settings, Clock(settings.time_limit), listener, notes, load_seconds).result
+    settings, made = settings or Settings(), edited(instance, budget, scenario)
+    clock = clock or Clock(settings.time_limit)
+    notes = (*notes, *made.notes)
+    return withstood(made.instance, None, settings, clock, listener, notes, load_seconds).result
 
 
 def withstood(
@@ -107,6 +117,29 @@ def without_attacks(instance: Instance) -> Instance:
         cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
         raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
     return instance.without_attacks()
+
+
+def listing_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
+    """The instance in which every attack that matters is a shock beside the listed ones, and that in words.
+
+    Those are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
+    of them keeps every floor in any attack. Where floors fail, the survival gap is the sum over all of them.
+
+    Raises:
+        InstanceError: the instance has no adversary, or one with too many attacks to list.
+    """
+    listed, clock = without_attacks(instance), Clock()
+    adversary, settings = listed.adversary, settings or Settings()
+    assert adversary is not None
+    attacks = Attacker(listed, settings, clock).candidates()
+    if attacks is None:
+        what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
+        cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
+        raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
+    means = si(adversary.attack_budget, listed.money)
+    count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
+    note = f"Adversary: {count} that {means} can buy stand among the shocks."
+    return listed.under_attack(attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
 def columns(attacker: Attacker, plan: Plan) -> Vector:

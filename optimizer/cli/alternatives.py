@@ -5,21 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.alternatives import Alternatives
 
 
 @common.guarded
+@options.shared
 def alternatives(
-    file: common.InstanceFile,
+    file: options.InstanceFile,
+    changes: options.Changes,
+    adversary: options.ListedAttacks = False,
     within: Annotated[str, typer.Option(help="How much dearer than the cheapest plan: 2% or 0.02.")] = "2%",
     plans: Annotated[int, typer.Option(min=0, max=12, help="How many plans beside the cheapest are printed.")] = 3,
-    budget: common.Budget = None,
-    without: common.LeftOut = None,
-    force: common.Forced = None,
-    scenario: common.Scenario = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="How near cost and sizes are proven.")] = 5e-3,
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds after which it ends with what is known.")
@@ -30,8 +29,7 @@ def alternatives(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
     ] = None,
-    set_: common.Overrides = None,
-    json: common.Json = False,
+    json: options.Json = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Also write every plan into this folder.")
     ] = None,
@@ -41,22 +39,20 @@ def alternatives(
     Exit codes: 0; 1 internal error; 2 usage; 3 bad instance; 4 no plan survives (those with the least gap are looked
     at) or none exists; 5 stopped before everything was asked.
     """
-    tolerance, limit = _share(within), common.amount(budget, "--budget")
+    tolerance = _share(within)
     targets.check_folder(output, "--output")
     for name in _names(plans):
         if output is None:
             break
         targets.check_file(output / f"{name}.json", "--output", file)
-    reduced = common.prepared(file, set_ or (), scenario, common.forces(force or ()), without or ())
+    instance = sources.prepared(file, changes, lists_attacks=adversary).instance
 
     from optimizer.analysis.alternatives import alternatives as find
     from optimizer.solver import Settings
 
-    for note in reduced.notes:
-        common.say(note)
-    instance, settings = reduced.instance, Settings(gap=gap, time_limit=time_limit, jobs=jobs)
+    settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     with common.bar(instance.money) as (listener, told):
-        found = find(instance, tolerance, plans, limit, settings, patience, listener, told)
+        found = find(instance, tolerance, plans, None, settings, patience, listener, told)
     if json:
         import json as text
 

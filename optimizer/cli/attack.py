@@ -7,33 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.attack import Onslaught
-    from optimizer.result import Result
     from optimizer.strategies.base import Step
 
 
 @common.guarded
+@options.shared
 def attack(
-    file: Annotated[str, typer.Argument(help="Instance file with an adversary: YAML, JSON or an Excel workbook.")],
-    plan: Annotated[
-        Path | None, typer.Option("--plan", metavar="PLAN", help="A saved plan; solved for where it is left out.")
-    ] = None,
-    budget: common.SolvedBudget = None,
-    attack_budget: Annotated[
-        str | None, typer.Option(metavar="AMOUNT", help="What the adversary has, such as 500M; replaces the file's.")
-    ] = None,
-    without: common.LeftOut = None,
-    force: common.Forced = None,
-    scenario: common.Scenario = None,
+    file: options.InstanceFile,
+    changes: options.AttackChanges,
+    plan: options.OtherPlan = None,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best is taken.")] = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
     threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads of the solver.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the solver's own choices.")] = None,
-    set_: common.Overrides = None,
-    json: common.Json = False,
+    json: options.Json = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the plan to this file.")] = None,
 ) -> None:
     """Find the cheapest plan that survives the worst attack an adversary can buy, and what it would take to break it.
@@ -42,23 +33,22 @@ def attack(
     survives and proven; 1 internal error; 2 usage; 3 bad instance or plan; 4 some attack or shock breaks the plan; 5
     stopped unproven.
     """
-    limit = common.amount(budget, "--budget")
-    means = common.amount(attack_budget, "--attack-budget")
-    if plan is not None and (limit is not None or output is not None):
-        raise typer.BadParameter("a saved plan is not solved for: leave out --budget and --output.")
+    is_given = plan is not None or sources.is_plan(file)
+    if is_given and output is not None:
+        raise typer.BadParameter("the plan is given and is not solved for: leave out --output.")
     targets.check_answer(output, "--output", file)
-    overrides = [*(set_ or ()), *([] if means is None else [f"adversary.attack_budget={means!r}"])]
-    reduced = common.prepared(file, overrides, scenario, common.forces(force or ()), without or ())
 
     from optimizer.analysis.attack import attack as put_under
     from optimizer.solver import Settings
 
-    saved = None if plan is None else _saved(plan)
-    for note in reduced.notes:
-        common.say(note)
+    if is_given:
+        judged = sources.judged(file, plan, changes)
+        made, saved = sources.Prepared(judged.instance), judged.result
+    else:
+        made, saved = sources.prepared(file, changes), None
     settings = Settings(gap=gap, time_limit=time_limit, threads=threads, seed=seed)
-    with _progress(reduced.instance.money) as (listener, told):
-        found = put_under(reduced.instance, saved, limit, settings, listener, told, reduced.notes)
+    with _progress(made.instance.money) as (listener, told):
+        found = put_under(made.instance, saved, None, settings, listener, told, made.remarks)
     if json:
         import json as text
 
@@ -70,12 +60,6 @@ def attack(
     if output is not None:
         targets.written(output, found.result.to_json() + "\n")
     raise typer.Exit(_code(found))
-
-
-def _saved(plan: Path) -> "Result":
-    from optimizer.result import Result
-
-    return Result.load(str(plan))
 
 
 def _code(found: "Onslaught") -> int:

@@ -4,16 +4,18 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, options, sources
 
 
 @common.guarded
+@options.shared
 def check(
-    files: Annotated[list[str], typer.Argument(help="Instance files: YAML, JSON or Excel workbooks.")],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
-    ] = None,
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|PLAN…", help="Instance files (YAML, JSON, Excel), or those inside saved plans."),
+    ],
+    changes: options.Changes,
+    adversary: options.ListedAttacks = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON list, an object a file.")] = False,
 ) -> None:
     """Check instance files; of a sound one, say what it is about. Exit code 3 where one cannot be used."""
@@ -22,7 +24,8 @@ def check(
     said, bad = [], False
     for file in files:
         try:
-            said.append(_summarised(file, set_ or [], json))
+            sources.say_source(file)
+            said.append(_summarised(file, sources.examined(file, changes, lists_attacks=adversary), json))
         except InstanceError as error:
             bad = True
             if json:
@@ -36,18 +39,15 @@ def check(
     raise typer.Exit(common.BAD_INSTANCE if bad else common.SURVIVES)
 
 
-def _summarised(file: str, overrides: list[str], json: bool) -> dict[str, object]:
+def _summarised(file: str, made: sources.Prepared, json: bool) -> dict[str, object]:
     from dataclasses import asdict
 
-    from optimizer.instance.load import inspect
-
-    instance, findings = inspect(file, overrides)
     from optimizer.analysis.summary import summarise
 
-    summary = summarise(instance)
+    summary = summarise(made.instance)
     if not json:
-        common.show_findings(findings)
+        sources.announced(made)
         from optimizer.report.summary import show_summary
 
-        show_summary(file, instance, summary)
-    return {"file": file, "ok": True, "findings": [vars(each) for each in findings], **asdict(summary)}
+        show_summary(file, made.instance, summary)
+    return {"file": file, "ok": True, "findings": [vars(each) for each in made.warnings], **asdict(summary)}

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -12,28 +12,10 @@ if TYPE_CHECKING:
 
     from optimizer.errors import Finding
     from optimizer.instance.schema import Instance
-    from optimizer.instance.variants import Without
     from optimizer.result import Result
     from optimizer.strategies.base import Listener, Step
 
 SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5
-
-InstanceFile = Annotated[str, typer.Argument(help="Instance file: YAML, JSON or an Excel workbook.")]
-Budget = Annotated[str | None, typer.Option(help="Undiscounted outlay, such as 2B, 250M or 40k; replaces the file's.")]
-SolvedBudget = Annotated[str | None, typer.Option(help="Outlay of the plan that is solved for, such as 2B.")]
-Scenario = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
-]
-LeftOut = Annotated[list[str] | None, typer.Option(help="Leave out an option, or all of a kind; several with commas.")]
-Forced = Annotated[
-    list[str] | None,
-    typer.Option("--force", metavar="OPTION=SIZE@YEAR", help="What has to be bought, such as plant=40@2027. Repeat."),
-]
 
 
 def exit_code(result: "Result") -> int:
@@ -112,21 +94,14 @@ def show_findings(findings: Sequence["Finding"]) -> None:
 
 def amount(text: str | None, option: str) -> float | None:
     """A number of the command line such as ``2B``; refused as usage."""
-    from pydantic_core import PydanticCustomError
-
-    from optimizer.units import parse_amount
+    from optimizer.instance.arguments import parse_money
 
     if text is None:
         return None
     try:
-        number = parse_amount(text)
-    except PydanticCustomError as error:
-        raise typer.BadParameter(
-            f"{error.message()}. {(error.context or {}).get('cure', '')}", param_hint=option
-        ) from None
-    if number < 0:
-        raise typer.BadParameter("write 0 or more.", param_hint=option)
-    return number
+        return parse_money(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def address(text: str | None) -> str | None:
@@ -136,108 +111,6 @@ def address(text: str | None) -> str | None:
     if text is not None and not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", text):
         raise typer.BadParameter("write it like tcp://host:8786.", param_hint="--cluster")
     return text
-
-
-def loaded(file: str, overrides: Sequence[str]) -> "Instance":
-    """The instance of a file; warnings go to stderr."""
-    from optimizer.instance.load import inspect
-
-    instance, findings = inspect(file, overrides)
-    if findings:
-        show_findings(findings)
-    return instance
-
-
-def forces(texts: Sequence[str]) -> list[tuple[str, int, float]]:
-    """Option, year and size of each ``OPTION=SIZE@YEAR``; refused as usage where it is none."""
-    found: dict[tuple[str, int], float] = {}
-    for text in texts:
-        option, equals, rest = text.partition("=")
-        size, at, year = rest.partition("@")
-        if not (option.strip() and equals and at and year.strip().isdigit()):
-            what = f'"{text}" is not OPTION=SIZE@YEAR; write it like plant=40@2027.'
-            raise typer.BadParameter(what, param_hint="--force")
-        key = (option.strip(), int(year))
-        if key in found:
-            raise typer.BadParameter(f"{key[0]} in {year} stands twice.", param_hint="--force")
-        found[key] = amount(size, "--force") or 0.0
-    return [(option, year, size) for (option, year), size in found.items()]
-
-
-def prepared(
-    file: str,
-    overrides: Sequence[str],
-    scenario: str | None = None,
-    force: Sequence[tuple[str, int, float]] = (),
-    without: Sequence[str] = (),
-) -> "Without":
-    """The instance of a file as the command line wants it, and what went in words.
-
-    The file's own values are overridden first, then a scenario's; then what has to be bought is added and options are
-    left out. What is wrong with any of these comes at once. Warnings go to stderr.
-    """
-    from dataclasses import replace
-
-    from optimizer.errors import InstanceError
-    from optimizer.instance.variants import Without, forcing, under
-    from optimizer.instance.variants import without as leave_out
-
-    reduced = Without(loaded(file, overrides), ())
-    wrong: list[Finding] = []
-    changes: list[Callable[[Instance], Without]] = []
-    if scenario is not None:
-        listed = ", ".join(reduced.instance.scenarios.get(scenario, ()))
-        changes.append(lambda given: Without(under(given, scenario), (f"Scenario {scenario}: {listed}.",)))
-    changes.append(lambda given: Without(forcing(given, force), ()))
-    words = [word.strip() for text in without for word in text.split(",")]
-    changes.append(lambda given: leave_out(given, words))
-    for change in changes:
-        try:
-            changed = change(reduced.instance)
-            reduced = replace(changed, notes=(*reduced.notes, *changed.notes))
-        except InstanceError as error:
-            wrong += error.findings
-    if wrong:
-        raise InstanceError(wrong)
-    gone = [option for option, *_ in force if option not in reduced.instance.options]
-    if gone:
-        raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
-    return reduced
-
-
-def is_plan(path: str) -> bool:
-    """Whether a file is a saved plan rather than an instance."""
-    import json
-    from pathlib import Path
-
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8")) if path.lower().endswith(".json") else None
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(data, dict) and "builds" in data
-
-
-def planned(
-    source: str, budget: float | None, overrides: Sequence[str], scenario: str | None, time_limit: float | None
-) -> "tuple[Instance, Result, bool]":
-    """A saved plan and its instance; or an instance file, solved. And whether Ctrl-C ended that."""
-    from optimizer.instance.load import read
-    from optimizer.result import Result
-
-    if is_plan(source):
-        if budget is not None or overrides or scenario is not None:
-            raise typer.BadParameter("a saved plan is not solved for: leave out --budget, --set and --scenario.")
-        result = Result.load(source)
-        return read(result.data), result, False
-    from optimizer.analysis.solve import solve
-    from optimizer.solver import Clock, Settings
-
-    prepared_ = prepared(source, overrides, scenario)
-    instance = prepared_.instance if budget is None else prepared_.instance.with_budget(budget)
-    clock = Clock(time_limit)
-    with progress(instance.money) as listener:
-        result = solve(instance, None, Settings(time_limit=time_limit), listener, prepared_.notes, clock=clock)
-    return instance, commented(result, source), clock.interrupted
 
 
 @contextlib.contextmanager

@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, options, sources, targets
 from optimizer.cli.warned import warned
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ Shown = Callable[[str, "Comparison"], None]
 
 @common.guarded
 def compare(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Instance files: YAML, JSON or Excel workbooks.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|PLAN…", help="Instance files (YAML, JSON, Excel), or those inside saved plans."),
+    ],
     budgets: Annotated[
         str | None,
         typer.Option(
@@ -35,7 +39,8 @@ def compare(
         typer.Option(help="One more column: without an option, or all of a kind; with commas without several."),
     ] = None,
     scenario: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="One more column: a scenario of the file.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="One more column: a scenario of the file; with commas, several stacked."),
     ] = None,
     force: Annotated[
         list[str] | None,
@@ -58,14 +63,15 @@ def compare(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")
     ] = None,
-    set_: common.Overrides = None,
-    json: common.Json = False,
+    adversary: options.ListedAttacks = False,
+    set_: options.Overrides = None,
+    json: options.Json = False,
 ) -> None:
     """Show budgets, variants or files side by side, and what the next money buys.
 
     Every --without, --scenario and --force adds a column beside the plain one, for each file; with several budgets as
-    well there is a table for each of these columns. --set changes all of them. The exact facts follow: the least outlay
-    that survives everything, what each shock takes alone, and what the next money buys at each budget.
+    well there is a table for each of these columns. --set and --adversary change all of them. The exact facts follow:
+    the least outlay that survives everything, what each shock takes alone, and what the next money buys at each budget.
 
     Exit codes: 0 some column survives every shock; 1 internal error; 2 usage; 3 bad instance; 4 none does; 5 something
     was stopped unproven (time limit or Ctrl-C; what is known is printed).
@@ -74,7 +80,7 @@ def compare(
     if step is not None and not more:
         raise typer.BadParameter("write more than 0.", param_hint="--step")
     _check(plot)
-    cases = _cases(files, set_ or (), without or (), scenario or (), force or ())
+    cases = _cases(files, set_ or [], without or (), scenario or (), force or (), lists_attacks=adversary)
 
     from optimizer.analysis.compare import FACTS
     from optimizer.analysis.compare import compare as find
@@ -145,41 +151,47 @@ def _check(plot: Path | None) -> None:
 
 def _cases(
     files: Sequence[str],
-    overrides: Sequence[str],
+    overrides: list[str],
     without: Sequence[str],
     scenarios: Sequence[str],
     force: Sequence[str],
+    *,
+    lists_attacks: bool,
 ) -> dict[str, "Instance"]:
     """What is compared, by name: each file as it is, then its variants; what is wrong anywhere comes at once."""
     from optimizer.errors import Finding, InstanceError
 
-    forced = [(text, common.forces(text.split(","))) for text in force]
     cases, origins = dict[str, "Instance"](), dict[str, str]()
-    named, wrong = set[str](), list[Finding]()
+    named, wrong, shown = set[str](), list[Finding](), set[Finding]()
 
-    def add(file: str, variant: str, **how: Any) -> None:
+    def add(file: str, variant: str, changes: options.Changes) -> None:
         name = _named(files, file, variant)
         if name in named:
             raise typer.BadParameter(f"{name} stands twice.")
         named.add(name)
         try:
-            prepared = common.prepared(file, overrides, **how)
+            made = sources.examined(file, changes, lists_attacks=lists_attacks)
         except InstanceError as error:
             wrong.extend(error.findings)
             return
-        for note in prepared.notes:
-            common.say(f"{name}: {note}")
-        cases[name], origins[name] = prepared.instance, file
+        new = tuple(each for each in made.warnings if each not in shown)
+        shown.update(new)
+        sources.announced(replace(made, warnings=new), name)
+        cases[name], origins[name] = made.instance, file
 
+    plain = options.Changes(set_=overrides)
+    for text in force:
+        options.forces(text.split(","))
     for file in files:
-        add(file, "")
+        sources.say_source(file)
+        add(file, "", plain)
         for words in without:
             gone = [word.strip() for word in words.split(",")]
-            add(file, f"without {', '.join(gone)}", without=gone)
-        for name in scenarios:
-            add(file, name, scenario=name)
-        for text, sizes in forced:
-            add(file, text.replace(",", ", "), force=sizes)
+            add(file, f"without {', '.join(gone)}", replace(plain, without=gone))
+        for names in scenarios:
+            add(file, ", ".join(name.strip() for name in names.split(",")), replace(plain, scenario=[names]))
+        for text in force:
+            add(file, text.replace(",", ", "), replace(plain, force=text.split(",")))
     if wrong:
         # A fault of a file is one of each of its variants.
         raise InstanceError(list(dict.fromkeys(wrong)))

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, sources, targets
 
 
 @common.guarded
 def convert(
-    source: Annotated[Path, typer.Argument(help="Instance file: YAML, JSON or Excel workbook.")],
+    source: Annotated[
+        Path, typer.Argument(help="Instance file (YAML, JSON, Excel), or a saved plan for the one inside it.")
+    ],
     target: Annotated[Path, typer.Argument(help="What to write: a name that ends in .yaml, .json or .xlsx.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the target where it is there.")] = False,
 ) -> None:
@@ -26,6 +28,7 @@ def convert(
         cure = "it is the source." if target.resolve() == source.resolve() else "say --overwrite to replace it."
         raise typer.BadParameter(f"{target} is there: {cure}", param_hint="TARGET")
     targets.check_file(target, "TARGET")
+    sources.say_source(str(source))
     with targets.writing(target):
         left_out = convert(source, target)
     if left_out:

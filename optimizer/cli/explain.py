@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, options, sources
 
 if TYPE_CHECKING:
     from optimizer.analysis.explain import Explanation
@@ -14,12 +14,11 @@ if TYPE_CHECKING:
 
 
 @common.guarded
+@options.shared
 def explain(
-    file: common.InstanceFile,
-    budget: common.Budget = None,
-    without: common.LeftOut = None,
-    force: common.Forced = None,
-    scenario: common.Scenario = None,
+    file: options.InstanceFile,
+    changes: options.Changes,
+    adversary: options.ListedAttacks = False,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which what-ifs are proven.")] = 0.005,
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds for everything; then what is known is printed.")
@@ -28,29 +27,24 @@ def explain(
         int | None,
         typer.Option(min=1, help="Processes for what-ifs, or to check shocks; all cores where one takes its time."),
     ] = None,
-    set_: common.Overrides = None,
-    json: common.Json = False,
+    json: options.Json = False,
 ) -> None:
     """Tell why the plan is as it is; where nothing survives, why, and what would mend it.
 
     The plan comes first, then one finding after the other. Exit codes: those of `solve`; 5 where the time ran out, or
     Ctrl-C was pressed, before every question was answered (what is known is printed).
     """
-    limit = common.amount(budget, "--budget")
-    reduced = common.prepared(file, set_ or (), scenario, common.forces(force or ()), without or ())
-    instance = reduced.instance if limit is None else reduced.instance.with_budget(limit)
+    made = sources.prepared(file, changes, lists_attacks=adversary)
 
     from optimizer.analysis.explain import explain as ask
     from optimizer.report.explain import Explaining
     from optimizer.solver import Settings
 
-    for note in reduced.notes:
-        common.say(note)
-    shown = Explaining(instance)
+    shown = Explaining(made.instance)
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     heard = (lambda part: None) if json else shown.show
-    with _progress(instance.money) as (listener, tell):
-        found = ask(instance, None, settings, listener, heard, tell, reduced.notes)
+    with _progress(made.instance.money) as (listener, tell):
+        found = ask(made.instance, None, settings, listener, heard, tell, made.remarks)
     if json:
         import json as text
 

@@ -5,26 +5,25 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, options, sources, targets
 
 
 @common.guarded
+@options.shared
 def export(
-    file: common.InstanceFile,
+    file: options.InstanceFile,
     output: Annotated[Path, typer.Option("--output", "-o", help="model.mps or model.lp.")],
+    changes: options.Changes,
+    adversary: options.ListedAttacks = False,
     least_gap: Annotated[
         bool, typer.Option("--least-gap", help="Write the first stage: floors may fail, the gap is minimised.")
     ] = False,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
-    ] = None,
 ) -> None:
     """Write the whole model for another solver. Floors are kept unless the least gap is asked for."""
     if output.suffix not in (".mps", ".lp"):
         raise typer.BadParameter("write a name that ends in .mps or .lp.", param_hint="--output")
     targets.check_file(output, "--output", file)
-    instance = common.loaded(file, set_ or ())
+    instance = sources.prepared(file, changes, lists_attacks=adversary).instance
     from optimizer.formulation import cost, gap, whole_stage
     from optimizer.solver import write_model
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, options, sources, targets
 from optimizer.cli.report import searched
 from optimizer.cli.warned import warned
 
@@ -22,10 +22,14 @@ FORMATS = (".svg", ".png", ".pdf")
 
 
 @common.guarded
+@options.shared
 def plot(
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A saved plan, as `solve --output` writes it.")],
+    plan: options.PlanFile,
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture: .svg, .png or .pdf.")],
+    changes: options.Changes,
+    adversary: options.Adversary = False,
+    time_limit: options.PlanTimeLimit = None,
     shock: Annotated[str | None, typer.Option(help="Of path and sankey; else the tightest, and peace.")] = None,
     segment: Annotated[str | None, typer.Option(help="Of path; the tightest where it is left out.")] = None,
     commodity: Annotated[str | None, typer.Option(help="Of dependence; all where it is left out.")] = None,
@@ -35,8 +39,8 @@ def plot(
 ) -> None:
     """Draw one figure of a plan into a file, fit for print and for colour-blind readers.
 
-    The frontier is searched for first. Exit codes: 0; 1 internal error; 2 usage; 3 bad plan; 5 the search for the
-    frontier was stopped (what was found is drawn).
+    An instance file is solved first; a frontier is searched for. Exit codes: 0; 1 internal error; 2 usage; 3 bad plan
+    or instance; 4 no plan exists; 5 a search was stopped (what was found is drawn).
     """
     if kind not in KINDS:
         raise typer.BadParameter(f"write one of {', '.join(KINDS)}.", param_hint="KIND")
@@ -51,18 +55,15 @@ def plot(
             )
 
     from optimizer.analysis.frontier import alone
-    from optimizer.errors import PlanFileError
-    from optimizer.instance.load import read
     from optimizer.report.figures.book import book
     from optimizer.report.plots import Choice
     from optimizer.report.plots import plot as drawn
-    from optimizer.result import Result
     from optimizer.solver import Settings
 
-    result = Result.load(plan)
+    planned = sources.planned(plan, changes, time_limit, adversary=adversary)
+    instance, result = planned.instance, planned.result
     if result.baseline is None:
-        raise PlanFileError(f"{plan} holds no plan: its status is {result.status}")
-    instance = read(result.data)
+        sources.no_plan(planned, plan)
     doubts = common.doubts(instance, result)
     for doubt in doubts:
         common.say(doubt)
@@ -78,4 +79,5 @@ def plot(
     except ValueError as error:
         common.complain(f"{error}.", common.BAD_INSTANCE)
     targets.written(output, picture)
-    raise typer.Exit(common.INTERNAL if doubts else common.STOPPED if found.stopped else common.SURVIVES)
+    stopped = found.stopped or (not planned.is_saved and result.status == "stopped")
+    raise typer.Exit(common.INTERNAL if doubts else common.STOPPED if stopped else common.SURVIVES)

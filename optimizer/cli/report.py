@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.frontier import Frontier
@@ -19,8 +19,11 @@ BOOK = ".xlsx"
 
 
 @common.guarded
+@options.shared
 def report(
-    source: Annotated[str, typer.Argument(metavar="PLAN|FILE", help="A saved plan, or an instance file to be solved.")],
+    source: options.PlanFile,
+    changes: options.Changes,
+    adversary: options.Adversary = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="The page (.html), or a workbook (.xlsx).")] = Path(
         "report.html"
     ),
@@ -36,9 +39,6 @@ def report(
         Path | None,
         typer.Option("--instance", metavar="FILE", help="Take comments, the sources, from this file, not the plan's."),
     ] = None,
-    budget: common.SolvedBudget = None,
-    scenario: common.Scenario = None,
-    set_: common.Overrides = None,
     json: Annotated[bool, typer.Option("--json", help="Print the numbers of the page as one JSON object.")] = False,
 ) -> None:
     """Write a report of a plan: one page that needs no network and opens from disk, or an Excel workbook.
@@ -54,7 +54,6 @@ def report(
     targets.check_file(output, "--output", source, instance_)
     if instance_ is not None and not instance_.is_file():
         raise typer.BadParameter(f"{instance_} is no file.", param_hint="--instance")
-    limit = common.amount(budget, "--budget")
     amounts = None if budgets is None else [common.amount(each, "--budgets") or 0.0 for each in budgets.split(",")]
 
     from dataclasses import replace
@@ -62,8 +61,11 @@ def report(
     from optimizer.analysis.frontier import alone
     from optimizer.solver import Settings
 
-    instance, result, is_stopped = common.planned(source, limit, set_ or (), scenario, time_limit)
-    held = common.fitting(source) if common.is_plan(source) else contextlib.nullcontext()
+    # Of a saved plan the limit is that of other budgets alone.
+    of_plan = None if sources.is_plan(source) else time_limit
+    planned = sources.planned(source, changes, of_plan, adversary=adversary)
+    instance, result, is_stopped = planned.instance, planned.result, planned.interrupted
+    held = common.fitting(source) if planned.is_saved else contextlib.nullcontext()
     if instance_ is not None:
         from optimizer.instance.opening import opened
 

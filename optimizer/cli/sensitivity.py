@@ -4,15 +4,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, options, sources
 
 if TYPE_CHECKING:
     from optimizer.analysis.sensitivity import Sensitivity
 
 
 @common.guarded
+@options.shared
 def sensitivity(
-    file: Annotated[str, typer.Argument(help="Instance file with ranges: YAML, JSON or an Excel workbook.")],
+    file: options.InstanceFile,
+    changes: options.Changes,
+    adversary: options.ListedAttacks = False,
     samples: Annotated[
         int, typer.Option(min=0, max=100_000, help="Samples of all numbers together, at least 60; 0 for none.")
     ] = 0,
@@ -21,16 +24,12 @@ def sensitivity(
     resolution: Annotated[
         float, typer.Option(min=1e-6, max=0.5, help="How near a change is found, a share of the way to the end.")
     ] = 0.01,
-    budget: common.Budget = None,
-    without: common.LeftOut = None,
-    scenario: common.Scenario = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which plans are proven.")] = 5e-3,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which a search ends.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")
     ] = None,
-    set_: common.Overrides = None,
-    json: common.Json = False,
+    json: options.Json = False,
 ) -> None:
     """Tell which of the numbers that have a range decide: cost, survival, and what is bought.
 
@@ -38,16 +37,11 @@ def sensitivity(
     them together. Exit codes: 0; 1 internal error; 2 usage; 3 bad instance, or one without ranges; 4 no plan exists; 5
     something was stopped unproven (time limit or Ctrl-C; what is known is printed).
     """
-    limit = common.amount(budget, "--budget")
-
     from optimizer.analysis.importance import FEWEST
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
-    reduced = common.prepared(file, set_ or (), scenario, (), without or ())
-    for note in reduced.notes:
-        common.say(note)
-    instance = reduced.instance
+    instance = sources.prepared(file, changes).instance
     if not instance.ranges:
         common.complain(
             f"{file} has no ranges: write some, such as `capex: {{value: 120k, low: 90k, high: 180k}}`, or "
@@ -66,7 +60,7 @@ def sensitivity(
             seed,
             flips=not quick,
             resolution=resolution,
-            budget=limit,
+            adversary=adversary,
             settings=settings,
             listener=listener,
             told=told,

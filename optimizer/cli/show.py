@@ -1,21 +1,21 @@
 """diversify show: print a saved plan again, without solving."""
 
-from typing import Annotated
-
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, options, sources
 
 
 @common.guarded
+@options.shared
 def show(
-    plan: Annotated[str, typer.Argument(help="A plan file, as `solve --output` writes it.")],
-    json: Annotated[bool, typer.Option("--json", help="Print the JSON object of `solve --json`.")] = False,
+    plan: options.PlanFile,
+    changes: options.Changes,
+    adversary: options.Adversary = False,
+    time_limit: options.PlanTimeLimit = None,
+    json: options.JsonOfSolve = False,
 ) -> None:
-    """Print a saved plan as `solve` printed it."""
-    from optimizer.result import Result
-
-    result = Result.load(plan)
+    """Print a saved plan as `solve` printed it; of an instance file, solve it and print the plan."""
+    result = sources.planned(plan, changes, time_limit, adversary=adversary).result
     if json:
         typer.echo(result.to_json(whole=False))
     else:

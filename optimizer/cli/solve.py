@@ -5,23 +5,18 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.result import Result
 
 
 @common.guarded
+@options.shared
 def solve(
-    file: common.InstanceFile,
-    budget: common.Budget = None,
-    without: common.LeftOut = None,
-    force: common.Forced = None,
-    scenario: common.Scenario = None,
-    adversary: Annotated[
-        bool,
-        typer.Option("--adversary", help="Survive the worst attack of the file's adversary as well."),
-    ] = False,
+    file: options.InstanceFile,
+    changes: options.Changes,
+    adversary: options.Adversary = False,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best plan is taken.")] = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
     solver: Annotated[str, typer.Option(help="highs, or cbc where the extra is installed.")] = "highs",
@@ -42,8 +37,7 @@ def solve(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the search here, to go on after an interruption.")
     ] = None,
-    set_: common.Overrides = None,
-    json: common.Json = False,
+    json: options.Json = False,
     csv: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write CSV tables into this folder.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the plan to this file.")] = None,
 ) -> None:
@@ -60,7 +54,6 @@ def solve(
         raise typer.BadParameter("write auto, whole, scenarios or cuts.", param_hint="--strategy")
     if adversary and (strategy != "auto" or checkpoint is not None):
         raise typer.BadParameter("leave out --strategy and --checkpoint: attacks are found in their own way.")
-    limit = common.amount(budget, "--budget")
     common.address(cluster)
     targets.check_answer(output, "--output", file)
     targets.check_folder(csv, "--csv")
@@ -71,8 +64,7 @@ def solve(
     from optimizer.solver import Settings
 
     began = time.perf_counter()
-    forces = common.forces(force or ())
-    reduced = common.prepared(file, set_ or (), scenario, forces, without or ())
+    made = sources.prepared(file, changes)
     load_seconds = time.perf_counter() - began
 
     if adversary:
@@ -80,8 +72,6 @@ def solve(
     else:
         from optimizer.analysis.solve import solve as find
 
-    for note in reduced.notes:
-        common.say(note)
     settings = Settings(
         solver="cbc" if solver == "cbc" else "highs",
         gap=gap,
@@ -93,8 +83,8 @@ def solve(
         cluster=cluster,
         checkpoint=str(checkpoint) if checkpoint else None,
     )
-    with common.progress(reduced.instance.money) as listener:
-        result = find(reduced.instance, limit, settings, listener, reduced.notes, load_seconds)
+    with common.progress(made.instance.money) as listener:
+        result = find(made.instance, None, settings, listener, made.remarks, load_seconds)
     if json:
         typer.echo(result.to_json(whole=False))
     else:

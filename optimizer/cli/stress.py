@@ -2,20 +2,25 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.analysis.stress import Stress
 
 
 @common.guarded
+@options.shared
 def stress(
-    plan: Annotated[str, typer.Argument(help="A plan file, as `solve --output` writes it.")],
+    plan: options.PlanFile,
+    changes: options.Changes,
+    adversary: options.Adversary = False,
+    time_limit: options.PlanTimeLimit = None,
     instance: Annotated[
         str | None, typer.Option(metavar="FILE", help="Stress it in this instance instead of the plan's own.")
     ] = None,
@@ -27,14 +32,14 @@ def stress(
     cluster: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="Check shocks on this Dask cluster instead.")
     ] = None,
-    json: common.Json = False,
+    json: options.Json = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a row a sample to this file.")] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet; needs pyarrow.")] = None,
 ) -> None:
     """Put a plan to fresh samples of the instance's ensembles, or of variations of its shocks.
 
     Exit codes: 0 every sample is survived; 1 internal error; 2 usage; 3 bad instance or plan; 4 some samples are not
-    survived; 5 stopped by Ctrl-C.
+    survived; 5 stopped by Ctrl-C, or the search for the plan was stopped.
     """
     targets.check_answer(csv, "--csv", plan, instance)
     targets.check_answer(parquet, "--parquet", plan, instance)
@@ -42,15 +47,13 @@ def stress(
     common.address(cluster)
 
     from optimizer.analysis.stress import stress as put_to
-    from optimizer.result import Result
 
-    result = Result.load(plan)
-    base = None if instance is None else common.loaded(instance, ())
+    found = _planned(plan, instance, changes, time_limit, adversary=adversary)
     with _progress() as listener:
         try:
-            found = put_to(
-                result,
-                base,
+            stressed = put_to(
+                found.result,
+                found.instance,
                 samples,
                 seed,
                 jobs=jobs,
@@ -63,13 +66,31 @@ def stress(
     if json:
         import json as text
 
-        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        typer.echo(text.dumps(stressed.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         from optimizer.report.stress import show_stress
 
-        show_stress(found)
-    _write(found, csv, parquet)
-    raise typer.Exit(common.SURVIVES if found.survives else common.NO_PLAN_SURVIVES)
+        show_stress(stressed)
+    _write(stressed, csv, parquet)
+    if not found.is_saved and found.result.status == "stopped":
+        raise typer.Exit(common.STOPPED)
+    raise typer.Exit(common.SURVIVES if stressed.survives else common.NO_PLAN_SURVIVES)
+
+
+def _planned(
+    plan: str, instance: str | None, changes: options.Changes, time_limit: float | None, *, adversary: bool
+) -> sources.Planned:
+    """The plan, and the instance that it is put to: its own, or another one."""
+    if sources.is_plan(plan):
+        return sources.judged(instance or plan, plan, changes, time_limit, adversary=adversary)
+    found = sources.planned(plan, changes, time_limit, adversary=adversary)
+    if found.result.baseline is None:
+        sources.no_plan(found, plan)
+    if found.result.status != "survives":
+        common.say(f"The plan's status is {found.result.status}: see `diversify solve`.")
+    if instance is None:
+        return found
+    return replace(found, instance=sources.prepared(instance, options.Changes()).instance)
 
 
 def _check(parquet: Path | None) -> None:

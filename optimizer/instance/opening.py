@@ -1,20 +1,20 @@
 """A file as plain data, whatever it is written in: YAML, JSON, or an Excel workbook."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError
+from optimizer.files import INSTANCES
 from optimizer.instance.comments import Comment, comments
-from optimizer.instance.document import Document, parse
+from optimizer.instance.document import Document, Place, parse
 
 WORKBOOK = ".xlsx"
-# What a saved plan holds, and no instance does.
-PLAN = {"builds", "data", "status"}
 
 
 def opened(path: str | FilePath) -> Document:
-    """The data of an instance file, with the line or cell of every value.
+    """The data of an instance file, with the line or cell of every value; of a saved plan the instance inside it.
 
     Raises:
         InstanceError: it cannot be read.
@@ -23,15 +23,63 @@ def opened(path: str | FilePath) -> Document:
         from optimizer.instance.from_workbook import from_workbook
 
         return from_workbook(_content(path), str(path))[0]
-    document = parse(_text(path), str(path))
-    if document.data.keys() >= PLAN:
-        cure = "Name the instance that it is the plan of; `diversify show` prints a plan."
-        raise InstanceError([Finding(str(path), None, "", "is a saved plan, not an instance", cure)])
-    return document
+    text = _text(path)
+    plan = _plan(text)
+    if plan is None:
+        return parse(text, str(path))
+    if not isinstance(plan.get("data"), Mapping):
+        cure = "Solve the instance again with --output."
+        raise InstanceError([Finding(str(path), None, "data", "this saved plan holds no instance", cure)])
+    return Document(str(path), dict(plan["data"]))
+
+
+def is_plan(path: str | FilePath) -> bool:
+    """Whether a file is a saved plan, by its content: JSON with `builds`, which no instance has."""
+    try:
+        return not is_workbook(path) and _plan(_text(path)) is not None
+    except InstanceError:
+        return False
+
+
+def is_instance(path: str | FilePath) -> bool:
+    """Whether a file is an instance and no saved plan, by its name, or as JSON by its content."""
+    if FilePath(path).suffix.lower() in INSTANCES:
+        return True
+    try:
+        return _json(_text(path)).keys() >= {"horizon", "demands"}
+    except InstanceError:
+        return False
+
+
+def _plan(text: str) -> Mapping[str, Any] | None:
+    data = _json(text)
+    return data if "builds" in data else None
+
+
+def _json(text: str) -> Mapping[str, Any]:
+    """A mapping written in JSON; empty where it is none."""
+    try:
+        data = json.loads(text) if text.lstrip().startswith("{") else None
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, Mapping) else {}
+
+
+def _placed(data: Any, keys: Sequence[str]) -> Place:
+    """The place of keys that were written as text: those into a list are numbers."""
+    place: Place = ()
+    for key in keys:
+        part: str | int = int(key) if isinstance(data, list) and key.isdigit() else key
+        place, inside = (*place, part), data
+        try:
+            data = inside[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return place
 
 
 def remarks(path: str | FilePath) -> tuple[Comment, ...]:
-    """The comments of an instance file; JSON has none.
+    """The comments of an instance file; JSON has none, but a saved plan keeps those of its instance.
 
     Raises:
         InstanceError: it cannot be read.
@@ -40,12 +88,17 @@ def remarks(path: str | FilePath) -> tuple[Comment, ...]:
         from optimizer.instance.from_workbook import from_workbook
 
         return from_workbook(_content(path), str(path))[1]
-    return () if FilePath(path).suffix.lower() == ".json" else comments(_text(path), str(path))
+    text = _text(path)
+    plan = _plan(text)
+    if plan is not None:
+        said = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
+        return tuple(Comment(_placed(plan["data"], each["place"]), each["value"], each["text"]) for each in said)
+    return () if FilePath(path).suffix.lower() == ".json" else comments(text, str(path))
 
 
 def of_file(path: str | FilePath) -> tuple[dict[str, Any], ...]:
     """The comments of an instance file, as `Result.comments` holds them; none where it has none or cannot be read."""
-    if FilePath(path).suffix.lower() not in (".yaml", ".yml", WORKBOOK):
+    if FilePath(path).suffix.lower() not in INSTANCES and not is_plan(path):
         return ()
     try:
         said = remarks(path)

@@ -60,11 +60,19 @@ def usable(document: Document) -> dict[str, Mapping[str, Any]]:
     return {name: overrides for name, overrides in walk(document.data, KEY) if is_sound(name, overrides)}
 
 
-def played(document: Document, name: str) -> Document:
-    """A copy of a document with the overrides of a scenario applied, and without scenarios of its own."""
+def played(document: Document, *names: str) -> Document:
+    """A copy of a document with the overrides of scenarios applied in their order, and without scenarios of its own."""
     data = copy.deepcopy({key: value for key, value in document.data.items() if key != KEY})
+    result = Document(document.file, data, made={*document.made})
+    for name in names:
+        result.overrides[()] = document.finding((KEY, name), "", "")
+        _play(document, name, result)
+    return result
+
+
+def _play(document: Document, name: str, result: Document) -> None:
+    """Apply the overrides of one scenario of a document to the copy."""
     place: Place = (KEY, name)
-    result = Document(document.file, data, overrides={(): document.finding(place, "", "")}, made={*document.made})
     for key, value in document.data[KEY][name].items():
         source = document.finding((*place, key), "", "")
         try:
@@ -74,7 +82,6 @@ def played(document: Document, name: str) -> Document:
             continue
         within = [where for where in document.lines if where[:3] == (*place, key)]
         result.overrides |= {(*there, *where[3:]): document.finding(where, "", "") for where in within}
-    return result
 
 
 def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:

@@ -58,15 +58,17 @@ def without(instance: Instance, words: Sequence[str]) -> Without:
     return Without(instance.keeping(kept), tuple(notes))
 
 
-def under(instance: Instance, name: str) -> Instance:
-    """The instance with the overrides of one of its scenarios applied, and without scenarios of its own.
+def under(instance: Instance, names: str | Sequence[str]) -> Instance:
+    """The instance with one of its scenarios applied, or several in the order given, and without scenarios of its own.
 
     Raises:
-        InstanceError: there is no such scenario.
+        InstanceError: there is no such scenario, or several together make no usable instance.
     """
-    if name not in instance.scenarios:
-        raise InstanceError([no_such(name, list(instance.scenarios))])
-    return checked(played(written(instance.to_dict(), instance.title), name))[0]
+    chosen = [names] if isinstance(names, str) else list(names)
+    unknown = [no_such(name, list(instance.scenarios)) for name in chosen if name not in instance.scenarios]
+    if unknown:
+        raise InstanceError(unknown)
+    return checked(played(written(instance.to_dict(), instance.title), *chosen))[0]
 
 
 def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Instance:
@@ -81,6 +83,17 @@ def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Inst
     for (o, year, size), source in zip(sizes, sources, strict=True):
         assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))
     return checked(document)[0] if sizes else instance
+
+
+def with_value(instance: Instance, path: str, value: object, source: str) -> Instance:
+    """The instance with a value at a dotted path; `source` is what findings about it name.
+
+    Raises:
+        InstanceError: it makes no usable instance.
+    """
+    document = written(instance.to_dict(), instance.title)
+    assign(document, path, value, Finding(source, None, "", "", ""))
+    return checked(document)[0]
 
 
 def _listed(names: Sequence[str]) -> str:

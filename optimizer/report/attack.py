@@ -9,11 +9,12 @@ from rich.text import Text
 
 from optimizer.analysis.attack import Onslaught
 from optimizer.analysis.blows import Blow
+from optimizer.analysis.least_outlay import LeastOutlay
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import STYLES, headline, proof
 from optimizer.report.builds import builds, stocks
 from optimizer.report.words import adversary_words, named, percent, plural, table
-from optimizer.units import si
+from optimizer.units import si, si_down, si_up
 
 MOST = 24
 
@@ -85,11 +86,24 @@ def _lines(found: Onslaught) -> Iterator[tuple[str, str]]:
     if not found.is_given:
         yield "Total cost", f"{si(result.total_cost, money, 4)}, present value {proof(result)}"
         yield "Outlay", f"{si(result.outlay, money, 4)}, undiscounted"
+    if found.least is not None:
+        yield "Least outlay", _least(found.least, found.instance)
     yield "Adversary", adversary_words(found.instance)
     yield "Worst attack", _worst(found)
     yield "Breaks at", _breaking(found)
     if found.unaware is not None:
         yield "Unaware", _unaware(found)
+
+
+def _least(least: LeastOutlay, instance: Instance) -> str:
+    """What surviving the listed shocks and the adversary takes at least."""
+    if least.status == "none":
+        return "no outlay is enough: whatever is spent, some floor fails in some shock or attack"
+    bound = f"no plan survives for less than {si_down(least.bound or 0.0, instance.money, 6)}"
+    if least.outlay is None:
+        return f"not known: the search was stopped; {bound}"
+    proven = f"proven: {bound}" if least.status == "optimal" else f"not proven; {bound}"
+    return f"{si_up(least.outlay, instance.money, 6)} survives every shock and attack ({proven})"
 
 
 def _worst(found: Onslaught) -> str:

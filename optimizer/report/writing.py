@@ -6,28 +6,32 @@ from pathlib import Path
 from optimizer.analysis.frontier import alone, frontier
 from optimizer.audit import verify
 from optimizer.files import write_whole
+from optimizer.instance.arguments import MoneyLike, money
 from optimizer.instance.load import read
 from optimizer.report.figures.book import book
 from optimizer.report.page import page
 from optimizer.result import Result
 
 
-def write_report(result: Result, path: str | Path, budgets: Sequence[float] | None = ()) -> None:
+def write_report(result: Result, path: str | Path, budgets: Sequence[MoneyLike] | None = ()) -> None:
     """Write a plan as one page (.html), whole or not at all.
 
     Args:
         result: the plan, with its instance in it.
         path: the file.
-        budgets: money, undiscounted, of the plans on the slider, each solved for; None chooses them; none by default.
+        budgets: money, undiscounted, as numbers or text such as "250M", of the plans on the slider, each solved for;
+            None chooses them; none by default.
 
     Raises:
         InstanceError: the instance in the result is no longer a sound one.
         OSError: the file cannot be written.
         SolverError: the solver failed at a plan of another budget.
+        ValueError: a budget that is no amount of money.
     """
+    amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
     instance = read(result.data)
     said = verify(instance, result).disagreements
     warnings = (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
-    is_quick = result.baseline is None or (budgets is not None and not budgets)
-    found = alone(instance, result) if is_quick else frontier(instance, result, budgets)
+    is_quick = result.baseline is None or amounts == []
+    found = alone(instance, result) if is_quick else frontier(instance, result, amounts)
     write_whole(path, page(book(instance, found, is_quick=is_quick, warnings=warnings).to_dict()))

@@ -1,0 +1,87 @@
+"""The least outlay at which every listed shock and every affordable attack is survived, whatever the budget.
+
+The attacks that are written out are a relaxation, so that its bound is a bound: minimise the outlay, find the worst
+attack on that plan at each start, write out those that break a floor, and repeat until none does (column-and-constraint
+generation, as in `strategies.adversary`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from optimizer.adversaries import Attack
+from optimizer.analysis.asking import Asker, Found
+from optimizer.analysis.columns import EXACT, LEAST
+from optimizer.analysis.withstanding import columns
+from optimizer.instance.schema import Instance
+from optimizer.plan import Plan
+from optimizer.solver import Clock, Settings
+from optimizer.strategies.attacker import Attacker
+from optimizer.strategies.base import Listener
+
+
+@dataclass(frozen=True)
+class LeastOutlay:
+    """The least outlay that survives.
+
+    Attributes:
+        status: ``optimal``, ``stopped``, or ``none``: no outlay is enough.
+        outlay: that of a plan which survives; None where none is known.
+        bound: proven: no plan survives for less; None where nothing is known. Both are undiscounted money.
+    """
+
+    status: Literal["optimal", "stopped", "none"]
+    outlay: float | None = None
+    bound: float | None = None
+
+
+def least_outlay(
+    attacker: Attacker,
+    known: Iterable[Attack],
+    plan: Plan | None,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener = lambda step: None,
+) -> LeastOutlay:
+    """Find the least outlay that survives the listed shocks and the adversary of an instance.
+
+    Args:
+        attacker: of the instance, which has none of its attacks among its shocks.
+        known: attacks that are likely to matter.
+        plan: one to start from; None where none is known.
+        settings: the outlay is proven to 1e-6, or to their gap where that is smaller.
+        clock: a deadline, and whether Ctrl-C was pressed.
+        listener: hears every step.
+
+    Raises:
+        SolverError: the solver failed.
+    """
+    free = attacker.strikes.instance.with_budget(None)
+    exact = replace(settings, gap=min(settings.gap, EXACT))
+    attacks, names, bound = list(known), frozenset[str](), 0.0
+    while True:
+        shaped = free.under_attack(attacks)
+        names |= {attack.name(free.horizon) for attack in attacks}
+        found = _asked(shaped, names, plan, exact, clock, listener)
+        if found.status == "infeasible":
+            return LeastOutlay("none")
+        bound = max(bound, found.bound)
+        if found.status == "stopped" or not np.isfinite(found.value):
+            return LeastOutlay("stopped", None, bound)
+        struck = attacker.breaking(columns(attacker, found.plan), attacks)
+        if clock.is_over:
+            return LeastOutlay("stopped", None, bound)
+        if not struck:
+            return LeastOutlay("optimal", max(0.0, found.value), bound)
+        attacks += [each.attack for each in struck]
+        plan, names = found.plan, found.active
+
+
+def _asked(
+    instance: Instance, names: frozenset[str], plan: Plan | None, settings: Settings, clock: Clock, listener: Listener
+) -> Found:
+    with Asker(instance, settings, clock, listener) as asker:
+        asker.learn(plan or Plan(), names)
+        return asker.ask(instance, LEAST, settings)
