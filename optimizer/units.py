@@ -243,7 +243,8 @@ def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))
-    text = f"{value:,.{min(places, 6)}f}"
+    # z: what rounds to zero has no sign.
+    text = f"{value:z,.{min(places, 6)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -60,12 +60,12 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
         ("timeline", Choice(), ["home magnet plant", "20 t/yr, 5M USD", "100 t, 6.5M USD", "lead time"]),
         ("survival", Choice(), ["✓ embargo · 2027", "30/30", "70/70", "motors"]),
         ("path", Choice(shock="embargo@2029"), ["motors in embargo · 2029", "survival floor", "not served"]),
-        ("sankey", Choice(shock="embargo@2029", end=True), ["magnet, home", "from stock", "NOT SERVED", "2030"]),
-        ("sankey", Choice(), ["magnet, rival", "in peace, 2026"]),
+        ("sankey", Choice(shock="embargo@2029", end=True), ["magnets, home", "from stock", "NOT SERVED", "2030"]),
+        ("sankey", Choice(), ["magnets, rival", "in peace, 2026"]),
         ("stock", Choice(), ["magnet reserve", "embargo · 2027"]),
-        ("dependence", Choice(), ["magnets", "10,000", "rival"]),
+        ("dependence", Choice(), ["magnets", "HHI 10,000", "rival"]),
         ("waterfall", Choice(), ["capex", "stock purchases", "price of survival", "13.6M USD"]),
-        ("endurance", Choice(year=2028), ["magnet, rival", "0 → 24.0", "cut for good at the start of 2028"]),
+        ("endurance", Choice(year=2028), ["magnets, rival", "0 → 24.0", "cut for good at the start of 2028"]),
     ],
 )  # fmt: skip
 def test_figures_say_what_they_show(tiny: Book, kind: str, choice: Choice, said: list[str]) -> None:

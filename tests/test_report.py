@@ -126,17 +126,17 @@ def test_chains_start_at_the_maker_and_end_at_the_segment(data: dict[str, Any]) 
     atlas, (peace, end) = data["atlas"], data["points"][0]["chains"]["baseline"]
     assert (peace["first"], end["first"]) == ("2026", "2030")
     ((source, target, commodity, tonnes, share),) = peace["passages"]
-    assert atlas["places"][source]["title"] == "magnet, rival"
+    assert atlas["places"][source]["title"] == "magnets, rival"
     assert atlas["places"][target]["title"] == "motors"
     assert (atlas["commodities"][commodity], tonnes, share) == ("magnet", 100, 1)
     struck = data["points"][0]["chains"]["embargo@2029"][0]
     served = {atlas["places"][each[0]]["title"]: each[3] for each in struck["passages"]}
     # 20 t from the plant, 50 of the 100 t in store, 30 t below demand and at the floor of 70.
-    assert served == {"magnet, home": 20, "from stock": 50, "NOT SERVED": 30}
+    assert served == {"magnets, home": 20, "from stock": 50, "NOT SERVED": 30}
 
 
 def test_time_to_survive_stands_before_and_after(data: dict[str, Any]) -> None:
-    assert "magnet, rival" in [line["name"] for line in data["chokepoints"]]
+    assert "magnets, rival" in [line["name"] for line in data["chokepoints"]]
     before = {line["key"]: line["months"] for line in data["chokepoints"]}
     after = {line["key"]: line["months"] for line in data["points"][0]["after"]}
     # In 2030: 70 t asked, 20 made, 50 short a year; 100 t in store last for two years.

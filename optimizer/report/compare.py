@@ -11,7 +11,7 @@ from optimizer.analysis.comparison import Column, Comparison, sizes, survived, y
 from optimizer.instance.schema import Instance
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, least, steps
 from optimizer.report.compare_plot import drawn
-from optimizer.report.words import LINE, abroad, named, percent, plural, table
+from optimizer.report.words import LINE, abroad, named, percent, plural, spaced, table
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -216,7 +216,8 @@ class _Rows:
         for c in ordered[:MOST]:
             regions = {region for region, _ in over[c] if region}
             name, same = self._named(c), len(regions) == 1
-            yield f"{name}: {regions.pop()}" if same else name, [_share(top, is_named=not same) for top in over[c]]
+            head = f"{name}: {spaced(regions.pop())}" if same else name
+            yield head, [_share(top, is_named=not same) for top in over[c]]
         if len(ordered) > MOST:
             yield f"{len(ordered) - MOST} more above {percent(LINE)}", [Text("") for _ in self.columns]
 
@@ -284,7 +285,7 @@ def _share(top: tuple[str, float], *, is_named: bool) -> Text:
         return Text("–", style="dim")
     over = part > LINE
     said = f"{percent(part)}{' !' if over else ''}"
-    return Text(f"{said}\n{region.replace('_', ' ')}" if is_named else said, style="red" if over else "")
+    return Text(f"{said}\n{spaced(region)}" if is_named else said, style="red" if over else "")
 
 
 def _matrix(comparison: Comparison, width: int) -> Table:

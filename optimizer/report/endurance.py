@@ -11,7 +11,7 @@ from rich.text import Text
 
 from optimizer.analysis.endurance import Endurance, Exposure, Lasting
 from optimizer.instance.schema import Instance
-from optimizer.report.words import named, plural, table
+from optimizer.report.words import named, placed, plural, table
 from optimizer.units import si
 
 MOST, WIDE = 40, 100
@@ -80,6 +80,9 @@ def _titled(instance: Instance, exposure: Exposure) -> Text:
 
 
 def _named(instance: Instance, exposure: Exposure) -> str:
+    if exposure.kind == "stage":
+        region, _, stage = exposure.name.partition(" / ")
+        return placed(instance, stage, region)
     return named(instance, exposure.name) if exposure.kind == "process" else exposure.name
 
 

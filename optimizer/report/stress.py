@@ -125,7 +125,8 @@ def _floor(spread: Spread) -> str:
 
 def _worst(stress: Stress, width: int) -> Table:
     caption = "Failed first: segment, period; served / floor; what was short then, and who makes it."
-    shown = table(f"The worst {plural(len(stress.worst), 'shock')}", caption=caption, expand=True)
+    count = len(stress.worst)
+    shown = table("The worst shock" if count == 1 else f"The worst {count:,} shocks", caption=caption, expand=True)
     shown.add_column("Shock", overflow="fold", ratio=4)
     shown.add_column("Window", overflow="fold", max_width=8)
     shown.add_column("Strikes", overflow="fold", ratio=5)
@@ -210,7 +211,8 @@ def _mends(stress: Stress) -> Table:
     shown.add_column("A shock\nmended", justify="right", no_wrap=True)
     for mend in mending.mends:
         best, per = mend.best, mend.best.per_mended
-        gap = f"−{percent(best.gap_removed / mending.gap)}" if mending.gap > 0 else "–"
+        removed = percent(best.gap_removed / mending.gap) if mending.gap > 0 else "–"
+        gap = f"−{removed}" if best.gap_removed > 0 else removed
         cells = [
             mend.period,
             _size(stress, mend),

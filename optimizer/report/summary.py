@@ -56,7 +56,7 @@ def _peace(instance: Instance, summary: Summary) -> str:
 
 def _hits(instance: Instance, summary: Summary) -> Table:
     caption = (
-        "Cut: activities that lose capacity, and the worst severity. Below floors: with nothing built, in all periods."
+        "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
     )
     left = len(instance.without_ensembles().events) - len(summary.hits)
     caption += f"\n{plural(left, 'more shock')} of the families above are not shown." if left else ""
@@ -75,7 +75,8 @@ def _hits(instance: Instance, summary: Summary) -> Table:
 
 
 def _struck(instance: Instance, hit: Hit) -> str:
-    cuts = [f"{name} {percent(severity)}" for name, severity in sorted(hit.cuts.items(), key=lambda item: -item[1])]
-    parts = [f"{len(cuts)} cut: {listed(cuts, 3)}" if cuts else "nothing is cut"]
+    ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
+    cuts = [f"{named(instance, name)} {percent(severity)}" for name, severity in ordered]
+    parts = [f"cuts {listed(cuts, 3)}" if cuts else "nothing is cut"]
     parts += [f"demand of {named(instance, d)} ×{factor:g}" for d, factor in hit.demand.items()]
     return ("deliberate; " if hit.deliberate else "") + "; ".join(parts)

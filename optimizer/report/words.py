@@ -9,6 +9,7 @@ from rich.table import Table
 
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
+from optimizer.shocks import Cut
 from optimizer.units import si
 
 LINE = 0.65
@@ -37,19 +38,36 @@ def spaced(region: str) -> str:
     return region.replace("_", " ")
 
 
+def placed(instance: Instance, stage: str | None, region: str | None) -> str:
+    """A stage in a region for reading; a stage that is called as a commodity is has the commodity's name."""
+    commodity = instance.commodities.get(stage or "")
+    name = (commodity.name if commodity is not None else None) or stage or "other"
+    return f"{name}, {spaced(region)}" if region else name
+
+
+def cut_words(instance: Instance, cut: Cut) -> str:
+    """What a cut strikes, in the names that the file gives."""
+    called = {
+        "process": tuple(named(instance, process) for process in cut.process or ()),
+        "region": tuple(map(spaced, cut.region or ())),
+        "commodity": tuple(named(instance, commodity) for commodity in cut.commodity or ()),
+    }
+    return str(cut.model_copy(update={part: names or None for part, names in called.items()}))
+
+
 def percent(share: float, digits: int = 0) -> str:
-    """A share for reading: ``83 %``; never rounded up to a whole that it is not."""
+    """A share for reading: ``83 %``; never rounded up to a whole that it is not, and no sign where it reads as 0."""
     if digits == 0 and share < 1 - 1e-6 and round(100 * share) >= 100:
         return ">99 %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:z.{digits}f} %"
 
 
 def given(share: float) -> str:
     """A share as it was given: ``0.5 %``, ``2 %``."""
     digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:z.{digits}f} %"
 
 
 def sized(instance: Instance, option: str, size: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from optimizer.analysis.chain import Chain, Place, chain
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows
-from optimizer.report.words import named, spaced
+from optimizer.report.words import named, placed
 from optimizer.result import Result
 from optimizer.shocks import BASELINE, Path
 
@@ -34,7 +34,7 @@ def _both(instance: Instance, flows: Flows, path: Path) -> tuple[Chain, ...]:
 def titled(instance: Instance, place: Place) -> str:
     """A place for reading."""
     if place.sort == "activity":
-        return f"{place.stage or 'other'}, {spaced(place.region)}"
+        return placed(instance, place.stage, place.region)
     if place.sort == "segment":
         return named(instance, place.owner)
     words = {"scrap": "scrap collected", "stock": "from stock", "substitute": "substitutes", "unserved": "NOT SERVED"}

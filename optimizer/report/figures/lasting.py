@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from optimizer.analysis.endurance import Chokepoint, Endurance, Exposure, Lasting
 from optimizer.instance.schema import Instance
-from optimizer.report.words import named, spaced
+from optimizer.report.words import named, placed
 
 # Of more chokepoints than this the most exposed are shown.
 MOST = 40
@@ -53,7 +53,7 @@ def _named(instance: Instance, exposure: Exposure) -> str:
         return named(instance, exposure.name)
     if exposure.kind == "stage":
         region, _, stage = exposure.name.partition(" / ")
-        return f"{stage}, {spaced(region)}"
+        return placed(instance, stage, region)
     entry, at, severity = exposure.name.partition("@")
     if exposure.kind == "shock" and entry in instance.shocks:
         return (instance.shocks[entry].name or entry) + (f" · {severity}" if at else "")

@@ -7,7 +7,7 @@ from typing import Any
 from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
 from optimizer.plan import Flows, Outcome, Row, Service
-from optimizer.report.words import named
+from optimizer.report.words import cut_words, named
 from optimizer.result import Result
 from optimizer.shocks import Shock
 
@@ -129,7 +129,7 @@ def _strike(instance: Instance, event: Shock) -> Strike:
         start=event.periods[0],
         deliberate=spec.deliberate,
         probability=event.probability,
-        cuts=tuple(map(str, spec.cuts)),
+        cuts=tuple(cut_words(instance, cut) for cut in spec.cuts),
         also=tuple(also),
         demand={d: tuple(map(float, path.demand[d])) for d in instance.demands},
         floor={d: tuple(map(float, path.floor[d])) for d in instance.demands},

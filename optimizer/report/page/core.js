@@ -52,7 +52,9 @@ function oneWay(value, digits, whole) {
 /* Rounded as the command does it: what lies just between two goes to the even one. */
 function fixed(value, places) {
   const isBetween = Math.abs(value * 2 ** (places + 1) % 2) === 1, below = Math.floor(value * 10 ** places);
-  return (isBetween && below % 2 === 0 ? below / 10 ** places : value).toFixed(places);
+  const text = (isBetween && below % 2 === 0 ? below / 10 ** places : value).toFixed(places);
+  // What rounds to zero has no sign.
+  return Number(text) === 0 ? text.replace("-", "") : text;
 }
 function percent(share, digits = 0) {
   if (digits === 0 && share < 1 - 1e-6 && Math.round(100 * share) >= 100) return ">99 %";

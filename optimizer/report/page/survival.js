@@ -1,6 +1,6 @@
 /* Shock by segment, and the path behind each cell. */
 const passingOf = name => now().passings.find(each => each.name === name);
-const points = share => (100 * share).toFixed(0);
+const points = share => fixed(100 * share, 0);
 
 function margin(service) { return service.worst_service - service.floor; }
 function sort(service) {

@@ -157,8 +157,8 @@ def dependence(book: Book, commodities: Sequence[str]) -> Sheeted:
         for region in colours
         if region in seen
     ]
-    foot(sheet, f"Share of production in peace; dashed: {percent(LINE)} from one region. Numbers: HHI, "
-         "0 to 10,000, in the first and last year. "
+    foot(sheet, f"Share of production in peace; dashed: {percent(LINE)} from one region. HHI: "
+         "concentration, 0 to 10,000, in the first and last year. "
          f"{of_plan(book.own.result)}", handles)  # fmt: skip
     return sheet
 
@@ -179,8 +179,9 @@ def _stack(
         panel.bar(years, parts, bottom=below, color=colour, hatch=pattern * 3, width=0.86)
         below = [low + part for low, part in zip(below, parts, strict=True)]
     panel.axhline(LINE, color=INK, linestyle="--", linewidth=1.1)
-    for share, side in ((shares[0], "left"), (shares[-1], "right")):
+    ends = ((shares[0], "left"), (shares[-1], "right"))
+    for share, side in ends if len(shares) > 1 else ends[:1]:
         if share.regions:
-            panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"{1e4 * share.hhi:,.0f}", ha=side,
+            panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {1e4 * share.hhi:,.0f}", ha=side,
                        va="bottom", fontsize=6.5)  # fmt: skip
     panel.set_title(title if len(title) <= 34 else title[:33].rstrip() + "…", fontsize=7.5, loc="left")

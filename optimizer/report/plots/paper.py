@@ -1,6 +1,7 @@
 """The paper that plots are drawn on: sizes and fonts for print, money along an axis, and the file that comes of it."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -17,6 +18,8 @@ from optimizer.units import si
 
 # Inches; the width of a page of A4 between its margins.
 WIDTH = 7.1
+# Inches between two labels of an axis, at least.
+ROOM = 0.06
 INK, QUIET, GRID = "#16191d", "#4d5560", "#dfe2e7"
 STYLE: Mapping[str, Any] = {
     "font.size": 8,
@@ -108,6 +111,17 @@ def of_plan(result: Result) -> str:
 def in_money(axis: Any) -> None:
     """Amounts along an axis in the words of the tables."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: si(value) if abs(value) > 1e-9 else "0"))
+
+
+def thin_ticks(sheet: Sheeted, panel: Axes, places: Sequence[float], labels: Sequence[str]) -> None:
+    """Labels along the bottom, so few of them that no two touch: every one, every second, … Call it last."""
+    panel.set_xticks(places, labels)
+    sheet.figure.draw_without_rendering()
+    extents = [label.get_window_extent() for label in panel.get_xticklabels()]
+    widest = max((extent.width for extent in extents), default=0.0) + ROOM * sheet.figure.dpi
+    apart = panel.get_window_extent().width / max(1, len(places))
+    stride = max(1, math.ceil(widest / apart))
+    panel.set_xticks(places[::stride], labels[::stride])
 
 
 def plain(panel: Axes) -> None:

@@ -9,7 +9,7 @@ from optimizer.analysis.frontier import Frontier
 from optimizer.report.figures.book import Book, baseline_words
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, LEVERS, ORANGE, VERMILION
 from optimizer.report.figures.moves import Move
-from optimizer.report.plots.paper import INK, QUIET, Sheeted, foot, in_money, paper, plain
+from optimizer.report.plots.paper import INK, QUIET, Sheeted, foot, in_money, paper, plain, thin_ticks
 from optimizer.result import Result
 from optimizer.units import si, si_up
 
@@ -25,9 +25,6 @@ def timeline(book: Book) -> Sheeted:
     count = len(horizon.periods)
     panel.set_xlim(0, count)
     panel.set_ylim(len(moves) - 0.4, -0.6)
-    panel.set_xticks([i * horizon.per_year for i in range(len(horizon.years))], [str(year) for year in horizon.years])
-    for label in panel.get_xticklabels():
-        label.set_horizontalalignment("left")
     panel.set_yticks(range(len(moves)), [_short(move.name, 44) for move in moves])
     panel.grid(axis="x")
     right = panel.twinx()
@@ -40,9 +37,13 @@ def timeline(book: Book) -> Sheeted:
     right.tick_params(right=False)
     kinds = dict.fromkeys(move.kind for move in moves)
     handles = [Patch(facecolor=LEVERS.get(kind, GREY), label=kind) for kind in kinds]
-    handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", label="lead time"))
+    handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     foot(sheet, "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
          f"purchase. Size; money undiscounted, {book.own.result.currency}.", handles)  # fmt: skip
+    starts = [float(i * horizon.per_year) for i in range(len(horizon.years))]
+    thin_ticks(sheet, panel, starts, [str(year) for year in horizon.years])
+    for label in panel.get_xticklabels():
+        label.set_horizontalalignment("left")
     return sheet
 
 
