@@ -372,3 +372,13 @@ def test_a_broken_plan_is_told_as_a_plan(tmp_path: Path) -> None:
     broken = tmp_path / "plan.json"
     broken.write_text('{"builds": [', encoding="utf-8")
     assert "is not JSON" in run("show", broken, code=3).stderr
+
+
+def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
+    import os
+
+    from optimizer.instance.opening import is_plan
+
+    # Nobody writes into it: to open it would last for ever.
+    os.mkfifo(tmp_path / "pipe.json")
+    assert not is_plan(tmp_path / "pipe.json")
