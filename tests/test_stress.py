@@ -295,7 +295,6 @@ def test_usage_exits_with_2(plan_file: str, words: tuple[str, ...]) -> None:
 
 def test_what_is_no_plan_or_does_not_fit_exits_with_3(plan_file: str) -> None:
     assert stressed("nowhere.json").exit_code == 3
-    assert stressed(TINY).exit_code == 3
     done = stressed(plan_file, "--instance", str(ROOT / "instances" / "us-magnets.yaml"))
     assert done.exit_code == 3
     assert "us-magnets.yaml: horizon: its 40 periods run" in done.stderr

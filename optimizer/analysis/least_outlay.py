@@ -1,8 +1,9 @@
 """The least outlay at which every listed shock and every affordable attack is survived, whatever the budget.
 
-The attacks that are written out are a relaxation, so that its bound is a bound: minimise the outlay, find the worst
-attack on that plan at each start, write out those that break a floor, and repeat until none does (column-and-constraint
-generation, as in `strategies.adversary`).
+Where the attacks that matter can be listed, they are shocks like any other. Else those that are known are a
+relaxation, so that its bound is a bound: minimise the outlay, find the worst attack on that plan at each start, write
+out those that break a floor, and repeat until none does (column-and-constraint generation, as in
+`strategies.adversary`).
 """
 
 from collections.abc import Iterable
@@ -60,10 +61,11 @@ def least_outlay(
     """
     free = attacker.strikes.instance.with_budget(None)
     exact = replace(settings, gap=min(settings.gap, EXACT))
-    attacks, names, bound = list(known), frozenset[str](), 0.0
+    attacks, bound = list(known), 0.0
+    names = frozenset(attack.name(free.horizon) for attack in attacks)
+    attacks += [attack for attack in attacker.candidates() or () if attack not in attacks]
     while True:
         shaped = free.under_attack(attacks)
-        names |= {attack.name(free.horizon) for attack in attacks}
         found = _asked(shaped, names, plan, exact, clock, listener)
         if found.status == "infeasible":
             return LeastOutlay("none")
@@ -76,7 +78,7 @@ def least_outlay(
         if not struck:
             return LeastOutlay("optimal", max(0.0, found.value), bound)
         attacks += [each.attack for each in struck]
-        plan, names = found.plan, found.active
+        plan, names = found.plan, found.active | {each.attack.name(free.horizon) for each in struck}
 
 
 def _asked(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @common.guarded
 @options.shared
 def attack(
-    file: options.InstanceFile,
+    file: options.JudgedFile,
     changes: options.AttackChanges,
     plan: options.OtherPlan = None,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best is taken.")] = None,

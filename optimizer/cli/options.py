@@ -16,13 +16,17 @@ from optimizer.cli import common
 InstanceFile = Annotated[
     str, typer.Argument(metavar="FILE|PLAN", help="Instance file (YAML, JSON, Excel), or the one inside a saved plan.")
 ]
+JudgedFile = Annotated[
+    str,
+    typer.Argument(metavar="FILE|PLAN", help="Instance file (YAML, JSON, Excel), or a saved plan, taken as it is."),
+]
 PlanFile = Annotated[
     str,
     typer.Argument(metavar="PLAN|FILE", help="Saved plan; or an instance file (YAML, JSON, Excel), solved first."),
 ]
 Budget = Annotated[
     str | None,
-    typer.Option(help="Undiscounted outlay of the plan that is solved for, such as 2B or 250M; replaces the file's."),
+    typer.Option(help="The most that a plan may spend, undiscounted, such as 2B or 250M; replaces the file's."),
 ]
 Scenarios = Annotated[
     list[str] | None,

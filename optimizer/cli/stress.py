@@ -22,7 +22,7 @@ def stress(
     adversary: options.Adversary = False,
     time_limit: options.PlanTimeLimit = None,
     instance: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Stress it in this instance instead of the plan's own.")
+        str | None, typer.Option(metavar="FILE|PLAN", help="Stress it in this instance instead of the plan's own.")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=100_000, help="How many shocks are drawn.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, max=10**15, help="Seed of the draws.")] = 7,

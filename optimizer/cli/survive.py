@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @common.guarded
 @options.shared
 def survive(
-    file: options.InstanceFile,
+    file: options.JudgedFile,
     changes: options.Changes,
     plan: options.OtherPlan = None,
     adversary: options.Adversary = False,

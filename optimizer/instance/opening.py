@@ -34,21 +34,26 @@ def opened(path: str | FilePath) -> Document:
 
 
 def is_plan(path: str | FilePath) -> bool:
-    """Whether a file is a saved plan, by its content: JSON with `builds`, which no instance has."""
-    try:
-        return not is_workbook(path) and _plan(_text(path)) is not None
-    except InstanceError:
-        return False
+    """Whether a file is a saved plan, by its content: JSON with `builds`, which no instance has.
+
+    A pipe, which can be read only once, is none.
+    """
+    return not is_workbook(path) and "builds" in _peek(path)
 
 
 def is_instance(path: str | FilePath) -> bool:
     """Whether a file is an instance and no saved plan, by its name, or as JSON by its content."""
     if FilePath(path).suffix.lower() in INSTANCES:
         return True
+    return _peek(path).keys() >= {"horizon", "demands"}
+
+
+def _peek(path: str | FilePath) -> Mapping[str, Any]:
+    """The mapping in a JSON file; empty where it is none, or cannot be read."""
     try:
-        return _json(_text(path)).keys() >= {"horizon", "demands"}
+        return _json(_text(path)) if FilePath(path).is_file() else {}
     except InstanceError:
-        return False
+        return {}
 
 
 def _plan(text: str) -> Mapping[str, Any] | None:

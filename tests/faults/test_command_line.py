@@ -5,11 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner, Result
 
 import optimizer as so
+from optimizer.analysis.least_outlay import least_outlay
 from optimizer.cli.app import app
+from optimizer.solver import Clock
+from optimizer.strategies.attacker import Attacker
+from tests.strategies import besieged
 
+FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 BESIEGED = str(Path(__file__).parent / "besieged.yaml")
 RULE = "policy.min_time_to_survive=[{cuts: [{region: rival, severity: 1}], months: 12}]"
 SAID = "is a saved plan: the instance inside it is used."
@@ -372,3 +378,30 @@ def test_a_broken_plan_is_told_as_a_plan(tmp_path: Path) -> None:
     broken = tmp_path / "plan.json"
     broken.write_text('{"builds": [', encoding="utf-8")
     assert "is not JSON" in run("show", broken, code=3).stderr
+
+
+def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
+    import os
+
+    from optimizer.instance.opening import is_plan
+
+    # Nobody writes into it: to open it would last for ever.
+    os.mkfifo(tmp_path / "pipe.json")
+    assert not is_plan(tmp_path / "pipe.json")
+
+
+@FEW
+@given(besieged())
+def test_the_least_outlay_is_the_same_whether_attacks_are_listed_or_searched_for(data: dict[str, Any]) -> None:
+    instance, exact = so.read(data), so.Settings(gap=0.0)
+    listed, searched = (
+        least_outlay(Attacker(instance, exact, Clock(), most), (), None, exact, Clock()) for most in (1000, 0)
+    )
+    assert listed.status == searched.status
+    if listed.outlay is None:
+        return
+    assert searched.outlay == pytest.approx(listed.outlay, rel=1e-5, abs=1e-5)
+    # It is enough, and nine tenths of it are not.
+    assert so.withstand(instance, listed.outlay * (1 + 1e-6) + 1e-6, exact).survives
+    if listed.outlay > 1e-3:
+        assert not so.withstand(instance, 0.9 * listed.outlay, exact).survives
