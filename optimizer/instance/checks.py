@@ -31,10 +31,9 @@ def cuts_match(draft: Draft) -> Iterator[Problem]:
     """Every cut strikes something, and every shock does something."""
     if draft.instance is None or not draft.resolved:
         return
-    activities = draft.instance.activities
     for place, spec in struck(draft.instance):
         for i, cut in enumerate(spec.cuts):
-            if not any(cut.matches(p, act.region, act.stage, act.output) for p, act in activities.items()):
+            if not draft.instance.activity_index.has_match(cut):
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
                 what = "a cut that matches nothing: no process has all it asks for"
                 yield (*place, "cuts", i), what, cure, "warning"
@@ -77,13 +76,13 @@ def _in_time(instance: Instance, place: Place, option: Sized) -> Iterator[Proble
 
 def sizes_are_possible(draft: Draft) -> Iterator[Problem]:
     """A size can be both within its limits and whole."""
-    for o, option in (draft.instance.options if draft.instance else {}).items():
+    if draft.instance is None:
+        return
+    largest = max((max(demand.quantity.values) for demand in draft.instance.demands.values()), default=0.0)
+    for o, option in draft.instance.options.items():
         if not isinstance(option, Sized):
             continue
         place: Place = ("options", o)
-        largest = (
-            max((max(d.quantity.values) for d in draft.instance.demands.values()), default=0.0) if draft.instance else 0
-        )
         if option.is_lumpy and largest > 0 and option.max_size > 1e8 * largest:
             what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
             yield (*place, "max_size"), what, "Write the largest size that could really be built.", "error"
