@@ -116,10 +116,11 @@ def commodities_are_of_use(draft: Draft) -> Iterator[Problem]:
     alongside = {
         commodity
         for activity in instance.activities.values()
-        if used & activity.output.keys()
+        if not used.isdisjoint(activity.output)
         for commodity in activity.output
     }
+    known = used | alongside
     for commodity in instance.commodities:
-        if commodity not in used | alongside:
+        if commodity not in known:
             cure = "Name it as an input or as the commodity of a segment, or remove it."
             yield ("commodities", commodity), "nothing uses it", cure, "warning"
