@@ -66,9 +66,11 @@ class Activity(Described):
 
     def _settle(self, stage: Stage, path: Path, t: int, x: Expression, kind: str, budget_share: float) -> None:
         year = stage.horizon.year(t)
-        paid = self.support.at(year) * x
-        stage.book("operating", path.key, t, amount=paid)
-        stage.book("support", t, amount=paid)
-        stage.book("outlay", year, amount=budget_share * paid)
+        rate = self.support.at(year)
+        if rate:
+            paid = rate * x
+            stage.book("operating", path.key, t, amount=paid)
+            stage.book("support", t, amount=paid)
+            stage.book("outlay", year, amount=budget_share * paid)
         for commodity, share in self.output.items():
             stage.book("production", path.key, commodity, self.region or "", kind, t, amount=x, times=share)

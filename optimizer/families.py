@@ -177,10 +177,11 @@ def parse_durations(value: Any) -> Axis:
 
 
 def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
-    shown = [figure(number) for number in numbers]
-    for i, number in enumerate(shown):
-        if number in shown[:i]:
+    seen: set[str] = set()
+    for number in map(figure, numbers):
+        if number in seen:
             raise finding(f"{number} stands twice", "Remove one of them.")
+        seen.add(number)
     return numbers
 
 

@@ -106,10 +106,11 @@ def write_policy(stage: Stage, instance: Instance) -> None:
         for year in years:
             bound = policy.annual_budget.at(year)
             stage.require("policy", f"annual_budget_{year}", None, outlay[year], "<=", bound, unit="USD")
+    made = _made(stage) if policy.max_share or policy.min_share else {}
     for i, rule in enumerate(policy.max_share):
-        _share(stage, instance, f"max_share_{i}", rule, "<=")
+        _share(stage, made, f"max_share_{i}", rule, "<=")
     for i, rule in enumerate(policy.min_share):
-        _share(stage, instance, f"min_share_{i}", rule, ">=")
+        _share(stage, made, f"min_share_{i}", rule, ">=")
     _force(stage, instance)
     # A cut is survived for τ where its linear programme with time fixed at τ has a solution: rows like any path's.
     for path in instance.rules.values():
@@ -133,16 +134,26 @@ def _force(stage: Stage, instance: Instance) -> None:
             stage.require("policy", f"force_{o}_{year}", None, bought(stage, instance, o, year), "==", size, unit=unit)
 
 
-def _share(stage: Stage, instance: Instance, what: str, rule: ShareRule, sense: Sense) -> None:
+Made = dict[str, list[tuple[str, str, int, Expression]]]
+
+
+def _made(stage: Stage) -> Made:
+    """The baseline's production by commodity: region, kind, period and amount."""
+    made: Made = {}
+    for (path, commodity, region, kind, t), produced in stage.accounts("production").items():
+        if path == BASELINE:
+            made.setdefault(str(commodity), []).append((str(region), str(kind), int(t), produced))
+    return made
+
+
+def _share(stage: Stage, made: Made, what: str, rule: ShareRule, sense: Sense) -> None:
     """Σ over what counts ≤ (≥) share · Σ over all, in every period from `from` on."""
     accounts: dict[int, Expression] = {}
-    for (path, commodity, region, kind, t), produced in stage.accounts("production").items():
-        if path == BASELINE and commodity == rule.commodity:
-            own = 1.0 if rule.counts(str(region), str(kind)) else 0.0
-            accounts.setdefault(int(t), Expression()).add(produced, own - rule.share)
-    first = rule.from_ if rule.from_ is not None else instance.horizon.start
+    for region, kind, t, produced in made.get(rule.commodity, ()):
+        own = 1.0 if rule.counts(region, kind) else 0.0
+        accounts.setdefault(t, Expression()).add(produced, own - rule.share)
     for t, account in accounts.items():
-        if instance.horizon.year(t) >= first:
+        if rule.from_ is None or stage.horizon.year(t) >= rule.from_:
             stage.require("policy", what, t, account, sense)
 
 

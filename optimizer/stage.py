@@ -90,6 +90,9 @@ class Stage(Ledgers):
         self._offers: dict[tuple[str, str], dict[int, Expression]] = {}
         self._path = ""
         self._used: set[tuple[str, Mark]] = set()
+        # The index of columns that `found` goes on with: columns are only ever added.
+        self._found: dict[tuple[str, str, str], dict[int, int]] = {}
+        self._indexed = 0
 
     def discount(self, t: int) -> float:
         """The discount factor δ(t) = (1 + r)^(−tΔ); t may be T, the end of the horizon."""
@@ -196,13 +199,14 @@ class Stage(Ledgers):
             sheet._offers[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
         return sheet
 
-    def found(self) -> dict[tuple[str, str, str], dict[int, int]]:
+    def found(self) -> Mapping[tuple[str, str, str], Mapping[int, int]]:
         """Column numbers by path (empty for the plan), owner and what; then by period."""
-        result: dict[tuple[str, str, str], dict[int, int]] = {}
-        for j, column in enumerate(self.columns):
+        for j in range(self._indexed, len(self.columns)):
+            column = self.columns[j]
             key = (column.mark.path, column.mark.owner, column.mark.what)
-            result.setdefault(key, {})[column.t] = j
-        return result
+            self._found.setdefault(key, {})[column.t] = j
+        self._indexed = len(self.columns)
+        return self._found
 
     def printed(self, owner: str, what: str) -> list[str]:
         """The rows of an owner in words, for tests and for the curious: ``name: terms sense right``."""
@@ -257,15 +261,17 @@ class _Namer:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
 
     def __call__(self, wanted: str) -> str:
         name = _UNSAFE.sub("_", wanted)
         name = name if name[:1].isalpha() else f"n{name}"
         name = name[:LONGEST]
-        unique, count = name, 2
+        unique, count = name, self._counts.get(name, 2)
         while unique in self._taken:
             unique, count = f"{name}.{count}", count + 1
         self._taken.add(unique)
+        self._counts[name] = count
         return unique
 
 

@@ -136,4 +136,4 @@ def exactly(plan: Plan) -> Rows:
 def _purchases(stage: Stage, instance: Instance, option: str) -> dict[int, int]:
     """The columns of what is bought of an option, by period."""
     what = "size" if isinstance(instance.options[option], Sized) else "fill"
-    return stage.found().get(("", option, what), {})
+    return dict(stage.found().get(("", option, what), {}))

@@ -25,16 +25,20 @@ from optimizer.instance.supply import commodities_are_of_use, floors_have_a_sour
 from optimizer.instance.threats import adversary_can_act
 from optimizer.instance.windows import probabilities_add_up, shock_names_are_distinct, shocks_are_inside_the_horizon
 from optimizer.levers import Producing, Sized, Stockpile
+from optimizer.units import rounded_up
+
+# The most whole units of one option. HiGHS accepts a number as whole within 1e-6, and drops coefficients below 1e-9:
+# far beyond 1e7 units, sizes and whole numbers no longer agree, and a wrong plan is called optimal.
+MOST_UNITS = 1e7
 
 
 def cuts_match(draft: Draft) -> Iterator[Problem]:
     """Every cut strikes something, and every shock does something."""
     if draft.instance is None or not draft.resolved:
         return
-    activities = draft.instance.activities
     for place, spec in struck(draft.instance):
         for i, cut in enumerate(spec.cuts):
-            if not any(cut.matches(p, act.region, act.stage, act.output) for p, act in activities.items()):
+            if not draft.instance.activity_index.has_match(cut):
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
                 what = "a cut that matches nothing: no process has all it asks for"
                 yield (*place, "cuts", i), what, cure, "warning"
@@ -77,13 +81,13 @@ def _in_time(instance: Instance, place: Place, option: Sized) -> Iterator[Proble
 
 def sizes_are_possible(draft: Draft) -> Iterator[Problem]:
     """A size can be both within its limits and whole."""
-    for o, option in (draft.instance.options if draft.instance else {}).items():
+    if draft.instance is None:
+        return
+    largest = max((max(demand.quantity.values) for demand in draft.instance.demands.values()), default=0.0)
+    for o, option in draft.instance.options.items():
         if not isinstance(option, Sized):
             continue
         place: Place = ("options", o)
-        largest = (
-            max((max(d.quantity.values) for d in draft.instance.demands.values()), default=0.0) if draft.instance else 0
-        )
         if option.is_lumpy and largest > 0 and option.max_size > 1e8 * largest:
             what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
             yield (*place, "max_size"), what, "Write the largest size that could really be built.", "error"
@@ -91,14 +95,21 @@ def sizes_are_possible(draft: Draft) -> Iterator[Problem]:
         for field in too_large:
             what = f"{field} ({getattr(option, field):g}) exceeds max_size ({option.max_size:g})"
             yield (*place, field), what, f"Lower {field} or raise max_size.", "error"
-        unit = option.unit_size
-        if (
-            unit > 0
-            and not too_large
-            and math.ceil(option.min_size / unit - 1e-9) * unit > option.max_size * (1 + 1e-9)
-        ):
-            what = f"can never be bought: no multiple of {unit:g} lies from {option.min_size:g} to {option.max_size:g}"
-            yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "warning"
+        if option.unit_size > 0 and not too_large:
+            yield from _whole_units(place, option)
+
+
+def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
+    """Some number of units lies within the limits, and the solver can count that far."""
+    unit, most = option.unit_size, option.max_size
+    if most / unit > MOST_UNITS:
+        what = f"max_size ({most:g}) holds {most / unit:.1e} units of unit_size ({unit:g}), more than 10 million"
+        least = rounded_up(most / MOST_UNITS, 2)
+        cure = f"Write a unit_size of {least:g} or more, or a smaller max_size; leave unit_size out if any size will do."
+        yield (*place, "unit_size"), what, cure, "error"
+    elif math.ceil(option.min_size / unit - 1e-9) * unit > most * (1 + 1e-9):
+        what = f"can never be bought: no multiple of {unit:g} lies from {option.min_size:g} to {most:g}"
+        yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "warning"
 
 
 def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:

@@ -36,6 +36,16 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
     cells: dict[Place, str] = field(default_factory=dict)
     made: set[Place] = field(default_factory=set)
+    _groups: dict[int, dict[Place, list[Place]]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def places_in(self, place: Place) -> list[Place]:
+        """The places of the text at or inside a place, from an index that is made at the first call."""
+        depth = len(place)
+        if depth not in self._groups:
+            groups = self._groups[depth] = dict[Place, list[Place]]()
+            for each in self.lines:
+                groups.setdefault(each[:depth], []).append(each)
+        return self._groups[depth].get(place, [])
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line or cell of the value there or of the nearest thing around it."""

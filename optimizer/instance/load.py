@@ -105,9 +105,10 @@ def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     Raises:
         InstanceError: with every finding.
     """
-    instance, findings = _examined(document)
+    instance, own = _examined(document)
+    findings = list(own)
     for name in usable(document):
-        findings += of_scenario(name, _examined(played(document, name))[1], findings)
+        findings += of_scenario(name, _examined(played(document, name))[1], own)
     findings += _at_the_ends(document, instance, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
@@ -120,9 +121,9 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
     """What is wrong where all uncertain numbers are low, or all are high, and is not where they are."""
     if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
         return []
-    numbers, result = uncertain(document.data, instance.ranges), list[Finding]()
+    numbers, result, known = uncertain(document.data, instance.ranges), list[Finding](), frozenset(before)
     for end, position in (("low", -1.0), ("high", 1.0)):
-        found = [finding for finding in _examined(shifted(document, numbers, position))[1] if finding not in before]
+        found = [finding for finding in _examined(shifted(document, numbers, position))[1] if finding not in known]
         result += of_end(end, numbers, found)
     return result
 

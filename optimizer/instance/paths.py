@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.activity import Activity
 from optimizer.horizon import Horizon
+from optimizer.instance.matching import ActivityIndex
 from optimizer.network import Demand, Process
 from optimizer.shocks import BASELINE, Cut, Numbers, Path, Shock, ShockSpec, Siege, parted
 from optimizer.units import Number
@@ -43,7 +43,7 @@ class Setting(Protocol):
         ...
 
     @property
-    def activities(self) -> Mapping[str, Activity]:  # noqa: D102
+    def activity_index(self) -> ActivityIndex:  # noqa: D102
         ...
 
 
@@ -170,9 +170,8 @@ def _struck(
     struck: dict[str, npt.NDArray[np.float64]] = {}
     for aim, rows in kinds.items():
         target = Cut.model_construct(**dict(zip(AIM, aim, strict=True)), severity=(0.0,))
-        for name, activity in setting.activities.items():
-            if target.matches(name, activity.region, activity.stage, activity.output):
-                struck[name] = np.maximum(struck[name], rows) if name in struck else rows
+        for name in setting.activity_index.matching(target):
+            struck[name] = np.maximum(struck[name], rows) if name in struck else rows
     return {name: np.maximum(rows, 0.0) for name, rows in struck.items()}
 
 

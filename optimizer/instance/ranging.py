@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 
 from optimizer.errors import Finding
 from optimizer.instance.document import Document, Place
-from optimizer.instance.uncertain import KEY, Uncertain, found, is_single, known, numbers, there
+from optimizer.instance.uncertain import FIXED, KEY, Uncertain, found, is_single, known, numbers, there
 from optimizer.units import Amount, Described
 
 
@@ -31,37 +31,53 @@ Said = Iterator[tuple[str, str]]
 
 def spread(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[dict[str, RangeSpec], list[Finding]]:
     """Every number's own range by its path, and what is wrong."""
-    result, findings, owners = dict[str, RangeSpec](), list[Finding](), dict[Place, str]()
+    result, findings, owners = dict[str, RangeSpec](), list[Finding](), _Owners()
     for path in sorted(specs, key=lambda path: "*" in path):
-        for what, cure in _of(document, path, specs[path]):
+        places = _matched(document, path)
+        for what, cure in _of(document, path, specs[path], places):
             findings.append(document.finding((KEY, path), what, cure))
-        for place in _matched(document, path):
-            own, same = ".".join(map(str, place)), _sharing(place, owners)
-            if same is None:
-                owners[place], result[own] = path, specs[path]
-            elif "*" in owners[same] or "*" not in path:
-                what = f"{own} has a range already, from {owners[same]}"
+        for place in places:
+            own, other = ".".join(map(str, place)), owners.of(place)
+            if other is None:
+                owners.add(place, path)
+                result[own] = specs[path]
+            elif "*" in other or "*" not in path:
+                what = f"{own} has a range already, from {other}"
                 findings.append(document.finding((KEY, path), what, "Keep one of the two."))
     return result, findings
 
 
-def _sharing(place: Place, owners: Mapping[Place, str]) -> Place | None:
-    """A place that has a range and is the same, holds it, or is held by it."""
-    return next((own for own in owners if own[: len(place)] == place[: len(own)]), None)
+class _Owners:
+    """The paths that give places their ranges."""
+
+    def __init__(self) -> None:
+        self._at: dict[Place, str] = {}
+        self._within: dict[Place, str] = {}
+
+    def add(self, place: Place, path: str) -> None:
+        self._at[place] = path
+        for depth in range(len(place)):
+            self._within.setdefault(place[:depth], path)
+
+    def of(self, place: Place) -> str | None:
+        """The path of a place that is the same, holds it, or is held by it."""
+        above = (self._at[place[:depth]] for depth in range(len(place) + 1) if place[:depth] in self._at)
+        return next(above, self._within.get(place))
 
 
 def _matched(document: Document, path: str) -> list[Place]:
-    return [place for place in found(document.data, path) if numbers(there(document.data, place))]
+    """The places of the numbers that a path leads to; a pattern passes by the sections that have no ranges."""
+    places = (place for place in found(document.data, path) if place[0] not in FIXED)
+    return [place for place in places if numbers(there(document.data, place))]
 
 
-def _of(document: Document, path: str, spec: RangeSpec) -> Said:
+def _of(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Said:
     if spec.low > spec.high:
         yield f"low ({spec.low:g}) is above high ({spec.high:g})", "Exchange the two."
         return
-    if path.split(".")[0] in (KEY, "scenarios", "horizon"):
+    if path.split(".")[0] in FIXED:
         yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
         return
-    places = _matched(document, path)
     if not places:
         yield "matches no number", "Name a number that the file writes out, with its path, such as options.plant.capex."
     for place in places:

@@ -28,7 +28,6 @@ def _of_rule(draft: Draft, instance: Instance, place: Place, rule: SurvivalRule)
         if len(cut.severity) > 1:
             what = "a severity by period, but these cuts stay as they are"
             yield (*place, "cuts", k, "severity"), what, "Write one share.", "error"
-        strikes = (cut.matches(p, act.region, act.stage, act.output) for p, act in instance.activities.items())
-        if draft.resolved and not any(strikes):
+        if draft.resolved and not instance.activity_index.has_match(cut):
             cure = "Name a region, stage, process or commodity of this file, or remove the cut."
             yield (*place, "cuts", k), "a cut that matches nothing: no process has all it asks for", cure, "warning"

@@ -12,6 +12,7 @@ from typing import Any
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import Document, Place, assign, walk
+from optimizer.instance.nearest import Vocabulary
 
 KEY = "scenarios"
 # What the rest of the file rests on, and is resolved before a scenario can speak.
@@ -80,7 +81,7 @@ def _play(document: Document, name: str, result: Document) -> None:
         except InstanceError as error:
             result.findings += error.findings
             continue
-        within = [where for where in document.lines if where[:3] == (*place, key)]
+        within = document.places_in((*place, key))
         result.overrides |= {(*there, *where[3:]): document.finding(where, "", "") for where in within}
 
 
@@ -115,8 +116,6 @@ def no_entry(document: Document, section: str, name: str, required: Sequence[str
     entries = document.data[section]
     if (section, name) not in document.made or all(field in entries[name] for field in required if field != "id"):
         return None
-    others = [key for key in entries if (section, key) not in document.made]
-    near = difflib.get_close_matches(name, others, n=1)
-    known = f"Known: {', '.join(others)}." if others else f"Write it whole: `{section}.{name}={{…}}`."
-    cure = f'Did you mean "{near[0]}"?' if near else known
+    others = Vocabulary((key for key in entries if (section, key) not in document.made), NOUNS[section])
+    cure = others.cure(name) if others.names else f"Write it whole: `{section}.{name}={{…}}`."
     return document.finding((section, name), f'there is no {NOUNS[section]} "{name}"', cure)

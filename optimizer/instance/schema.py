@@ -11,6 +11,7 @@ from optimizer.activity import Activity
 from optimizer.adversaries import AdversarySpec, Attack, entry_name
 from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
+from optimizer.instance.matching import ActivityIndex
 from optimizer.instance.paths import alone, calm, steady, together
 from optimizer.instance.ranging import RangeSpec, still, uncertain
 from optimizer.instance.uncertain import Uncertain, found, moved, there
@@ -149,6 +150,11 @@ class Instance(Described):
         """Existing processes and producing options, by name: what a cut can strike."""
         bought = {o: option for o, option in self.options.items() if isinstance(option, Producing)}
         return {**self.processes, **bought}
+
+    @cached_property
+    def activity_index(self) -> ActivityIndex:
+        """The activities by what a cut may name."""
+        return ActivityIndex(self.activities)
 
     def discount(self, t: int) -> float:
         """The discount factor δ(t) = (1 + r)^(−tΔ)."""

@@ -16,9 +16,10 @@ def adversary_can_act(draft: Draft) -> Iterator[Problem]:
     yield from whole_periods(instance.horizon, ("adversary", "months"), [adversary.months])
     for what, cure in adversary.starts.problems(instance.horizon):
         yield ("adversary", "starts"), what, cure, "error"
+    affords_any = any(adversary.affords([name]) for name in adversary.targets)
     for name in adversary.targets:
-        yield from _of_target(draft, instance, adversary, name)
-    if not any(adversary.affords([name]) for name in adversary.targets):
+        yield from _of_target(draft, instance, name, affords_any=affords_any)
+    if not affords_any:
         cure = "Raise attack_budget, or remove the adversary."
         yield ("adversary", "attack_budget"), "no target can be afforded", cure, "warning"
     if not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
@@ -27,18 +28,19 @@ def adversary_can_act(draft: Draft) -> Iterator[Problem]:
     yield from _of_shocks(instance, adversary)
 
 
-def _of_target(draft: Draft, instance: Instance, adversary: AdversarySpec, name: str) -> Iterator[Problem]:
-    target, place = adversary.targets[name], ("adversary", "targets", name)
+def _of_target(draft: Draft, instance: Instance, name: str, *, affords_any: bool) -> Iterator[Problem]:
+    assert instance.adversary is not None
+    adversary, place = instance.adversary, ("adversary", "targets", name)
+    target = adversary.targets[name]
     sign = next((sign for sign in (JOINT, HEAD[-1], TAIL) if sign in name), None)
     if sign is not None:
         what = f'"{sign}" stands in its name, and joins the targets in the names of attacks'
         yield place, what, "Give it another name.", "error"
-    if target.price > adversary.attack_budget and any(adversary.affords([other]) for other in adversary.targets):
+    if affords_any and target.price > adversary.attack_budget:
         what = f"its price ({target.price:g}) is more than attack_budget ({adversary.attack_budget:g})"
         yield (*place, "price"), what, "It is never struck; lower the price, or remove it.", "warning"
     for k, cut in enumerate(target.cuts):
-        strikes = (cut.matches(p, act.region, act.stage, act.output) for p, act in instance.activities.items())
-        if draft.resolved and not any(strikes):
+        if draft.resolved and not instance.activity_index.has_match(cut):
             cure = "Name a region, stage, process or commodity of this file, or remove the cut."
             yield (*place, "cuts", k), "a cut that matches nothing: no process has all it asks for", cure, "warning"
 
