@@ -11,7 +11,8 @@ import optimizer
 
 ROOT = Path(optimizer.__file__).parent
 FLOORS = [
-    {"shapes", "errors", "files"},
+    {"shapes", "errors", "files", "limits"},
+    {"suggestions", "untrusted"},
     {"units"},
     {"horizon", "expression", "distributions"},
     {"families"},

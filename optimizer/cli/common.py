@@ -207,12 +207,11 @@ def prepared(
 
 def is_plan(path: str) -> bool:
     """Whether a file is a saved plan rather than an instance."""
-    import json
-    from pathlib import Path
+    from optimizer.untrusted import read_json
 
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8")) if path.lower().endswith(".json") else None
-    except (OSError, ValueError, RecursionError):
+        data = read_json(path) if path.lower().endswith(".json") else None
+    except (OSError, ValueError):
         return False
     return isinstance(data, dict) and "builds" in data
 

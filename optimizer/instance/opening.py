@@ -7,6 +7,8 @@ from typing import Any
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.comments import Comment, comments
 from optimizer.instance.document import Document, parse
+from optimizer.limits import FILE_BYTES
+from optimizer.untrusted import UndecodableTextError, decode, read_bytes
 
 WORKBOOK = ".xlsx"
 # What a saved plan holds, and no instance does.
@@ -26,7 +28,7 @@ def opened(path: str | FilePath) -> Document:
     document = parse(_text(path), str(path))
     if document.data.keys() >= PLAN:
         cure = "Name the instance that it is the plan of; `diversify show` prints a plan."
-        raise InstanceError([Finding(str(path), None, "", "is a saved plan, not an instance", cure)])
+        raise InstanceError([Finding(str(path), 1, "", "is a saved plan, not an instance", cure)])
     return document
 
 
@@ -66,19 +68,16 @@ def is_workbook(path: str | FilePath) -> bool:
 
 def _content(path: str | FilePath) -> bytes:
     try:
-        return FilePath(path).read_bytes()
+        return read_bytes(path, FILE_BYTES)
     except OSError as error:
-        raise _unread(path, error.strerror or "cannot be opened") from None
+        cure = f"Check the path; instances of up to {FILE_BYTES / 2**20:g} MB are read."
+        what = f"cannot be read: {error.strerror or 'it cannot be opened'}"
+        raise InstanceError([Finding(str(path), None, "", what, cure)]) from None
 
 
 def _text(path: str | FilePath) -> str:
     try:
-        return FilePath(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise _unread(path, error.strerror or "cannot be opened") from None
-    except UnicodeDecodeError:
-        raise _unread(path, "is not UTF-8 text") from None
-
-
-def _unread(path: str | FilePath, reason: str) -> InstanceError:
-    return InstanceError([Finding(str(path), None, "", f"cannot be read: {reason}", "Check the path.")])
+        return decode(_content(path))
+    except UndecodableTextError as error:
+        what, cure = f"cannot be read: {error}", "Save the file as UTF-8."
+        raise InstanceError([Finding(str(path), error.line, "", what, cure)]) from None

@@ -8,7 +8,8 @@ from pydantic import ConfigDict
 
 from optimizer.errors import Finding
 from optimizer.instance.document import Document, Place
-from optimizer.instance.uncertain import KEY, Uncertain, found, is_single, known, numbers, there
+from optimizer.instance.uncertain import FIXED, KEY, Uncertain, found, is_single, known, numbers, there
+from optimizer.limits import RANGE_VALUES
 from optimizer.units import Amount, Described
 
 
@@ -26,39 +27,50 @@ class RangeSpec(Described):
     draw: str | None = None
 
 
+_WITHOUT = {(section,) for section in FIXED}
 Said = Iterator[tuple[str, str]]
 
 
 def spread(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[dict[str, RangeSpec], list[Finding]]:
     """Every number's own range by its path, and what is wrong."""
-    result, findings, owners = dict[str, RangeSpec](), list[Finding](), dict[Place, str]()
+    result, findings = dict[str, RangeSpec](), list[Finding]()
+    owners, inside = dict[Place, str](), dict[Place, str]()
+    patterns = sum("*" in path for path in specs)
+    if patterns * max(len(document.lines), len(document.cells)) > RANGE_VALUES:
+        what = f"{patterns:,} patterns are too many for a file of so many values"
+        return {}, [document.finding((KEY,), what, "Write paths without *, or a file of its own for the analysis.")]
     for path in sorted(specs, key=lambda path: "*" in path):
         for what, cure in _of(document, path, specs[path]):
             findings.append(document.finding((KEY, path), what, cure))
         for place in _matched(document, path):
-            own, same = ".".join(map(str, place)), _sharing(place, owners)
+            own, same = ".".join(map(str, place)), _sharing(place, owners, inside)
             if same is None:
                 owners[place], result[own] = path, specs[path]
-            elif "*" in owners[same] or "*" not in path:
-                what = f"{own} has a range already, from {owners[same]}"
+                for depth in range(1, len(place)):
+                    inside.setdefault(place[:depth], path)
+            elif "*" in same or "*" not in path:
+                what = f"{own} has a range already, from {same}"
                 findings.append(document.finding((KEY, path), what, "Keep one of the two."))
     return result, findings
 
 
-def _sharing(place: Place, owners: Mapping[Place, str]) -> Place | None:
-    """A place that has a range and is the same, holds it, or is held by it."""
-    return next((own for own in owners if own[: len(place)] == place[: len(own)]), None)
+def _sharing(place: Place, owners: Mapping[Place, str], inside: Mapping[Place, str]) -> str | None:
+    """The path of a place that has a range and is the same, holds it, or is held by it."""
+    around = (owners[place[:depth]] for depth in range(1, len(place) + 1) if place[:depth] in owners)
+    return next(around, inside.get(place))
 
 
 def _matched(document: Document, path: str) -> list[Place]:
-    return [place for place in found(document.data, path) if numbers(there(document.data, place))]
+    """The places of numbers that a path leads to; a pattern leads to none of what has no ranges."""
+    places = found(document.data, path)
+    return [place for place in places if place[:1] not in _WITHOUT and numbers(there(document.data, place))]
 
 
 def _of(document: Document, path: str, spec: RangeSpec) -> Said:
     if spec.low > spec.high:
         yield f"low ({spec.low:g}) is above high ({spec.high:g})", "Exchange the two."
         return
-    if path.split(".")[0] in (KEY, "scenarios", "horizon"):
+    if path.split(".")[0] in FIXED:
         yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
         return
     places = _matched(document, path)

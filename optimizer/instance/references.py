@@ -1,6 +1,5 @@
 """The passes about names: whatever is named exists."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from optimizer.activity import Activity
@@ -9,15 +8,16 @@ from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
 from optimizer.shocks import ShockSpec, Target
+from optimizer.suggestions import nearest
 
 
 def _resolve(place: Place, word: str, known: Iterable[str], noun: str) -> Iterator[Problem]:
     names = sorted(known)
     if word in names:
         return
-    near = difflib.get_close_matches(word, names, n=1)
+    near = nearest(word, names)
     listed = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
-    cure = f'Did you mean "{near[0]}"?' if near else f"Known: {listed}." if names else f"Declare a {noun} first."
+    cure = f'Did you mean "{near}"?' if near else f"Known: {listed}." if names else f"Declare a {noun} first."
     yield place, f'"{word}" is no {noun}', cure, "error"
 
 
@@ -159,14 +159,14 @@ def _hits_region(place: Place, word: str, known: Iterable[str], noun: str) -> It
     """A region that is nobody's is a slip where it almost names one, and worth a warning where it does not."""
     if word in known:
         return
-    near = difflib.get_close_matches(word, sorted(known), n=1)
-    cure = f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(sorted(known))}."
+    near = nearest(word, sorted(known))
+    cure = f'Did you mean "{near}"?' if near else f"Known: {', '.join(sorted(known))}."
     yield place, f'"{word}" is not the region of {noun}', cure, "error" if near else "warning"
 
 
 def _near_misses(place: Place, names: Iterable[str] | None, known: Iterable[str], noun: str) -> Iterator[Problem]:
     """A word that almost names something is a slip; one that names nothing is left to `cuts_match`."""
     for name in names or ():
-        near = difflib.get_close_matches(name, sorted(known), n=1)
+        near = nearest(name, sorted(known))
         if name not in known and near:
-            yield place, f'"{name}" is the {noun} of no process', f'Did you mean "{near[0]}"?', "error"
+            yield place, f'"{name}" is the {noun} of no process', f'Did you mean "{near}"?', "error"

@@ -5,13 +5,13 @@ the copy, but not in the document, is said of the line inside the scenario.
 """
 
 import copy
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import Document, Place, assign, walk
+from optimizer.suggestions import nearest
 
 KEY = "scenarios"
 # What the rest of the file rests on, and is resolved before a scenario can speak.
@@ -90,10 +90,10 @@ def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) 
 
 def no_such(name: str, known: Sequence[str]) -> Finding:
     """That there is no scenario of a name, with the nearest that there is."""
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
     return Finding(
-        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near[0]}"?' if near else cure
+        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near}"?' if near else cure
     )
 
 
@@ -109,7 +109,7 @@ def no_entry(document: Document, section: str, name: str, required: Sequence[str
     if (section, name) not in document.made or all(field in entries[name] for field in required if field != "id"):
         return None
     others = [key for key in entries if (section, key) not in document.made]
-    near = difflib.get_close_matches(name, others, n=1)
+    near = nearest(name, others)
     known = f"Known: {', '.join(others)}." if others else f"Write it whole: `{section}.{name}={{…}}`."
-    cure = f'Did you mean "{near[0]}"?' if near else known
+    cure = f'Did you mean "{near}"?' if near else known
     return document.finding((section, name), f'there is no {NOUNS[section]} "{name}"', cure)
