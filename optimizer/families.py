@@ -7,7 +7,7 @@ Grid     severities and durations of a family: its events are the cross product 
 `title` names an event by those of its axes that are lists: ``embargo@2028Q1,6mo,80%``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 
 from optimizer import shapes
 from optimizer.horizon import MONTHS, Horizon, Step
-from optimizer.suggestions import excerpt, suggest
+from optimizer.suggestions import suggest
 from optimizer.units import Described, Positive, Share, finding, parse_amount, positive
 
 _COARSE = {4: 12, 6: 3, 7: 1}

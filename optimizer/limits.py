@@ -19,9 +19,11 @@ WORKBOOK_TAGS       XML tags inside a workbook
 EXCERPT             characters of a value that a message repeats
 FINDINGS            errors that are reported at once; the rest is left out, and said to be
 SUGGESTIONS         names among which the nearest is looked for, and the length of a name that has one
+EVENTS              shocks, members of families and samples of ensembles counted
+COLUMNS             periods, times all processes, options and segments
 TARGETS             targets of an adversary
 RANGE_VALUES        values of a file, times the patterns under `ranges:` that are matched with them
-SCENARIO_VALUES     values that are checked for the scenarios of a file, its own once for each scenario
+SCENARIO_VALUES     values of a file, times its scenarios that are checked before one of them is used
 """
 
 FILE_BYTES = 32 * 2**20
@@ -40,6 +42,8 @@ WORKBOOK_TAGS = 3_000_000
 EXCERPT = 60
 FINDINGS = 200
 SUGGESTIONS = 2_000
+EVENTS = 120_000
+COLUMNS = 2_000_000
 TARGETS = 5_000
 RANGE_VALUES = 4_000_000
-SCENARIO_VALUES = 200_000
+SCENARIO_VALUES = 1_000_000

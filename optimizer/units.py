@@ -41,7 +41,9 @@ SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _DIGITS = r"[0-9][0-9_]*"
 _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
 # A day or a period where a year is wanted, and the year in it.
-_IN_A_YEAR = re.compile(r"\s*([0-9]{4})(?:-[0-9]{1,2}(?:-[0-9]{1,2}.{0,20})?|/[0-9]{1,2}(?:/[0-9]{1,2})?|\s?Q[1-4])\s*\Z")
+_IN_A_YEAR = re.compile(
+    r"\s*([0-9]{4})(?:-[0-9]{1,2}(?:-[0-9]{1,2}.{0,20})?|/[0-9]{1,2}(?:/[0-9]{1,2})?|\s?Q[1-4])\s*\Z"
+)
 
 
 def finding(what: str, cure: str) -> PydanticCustomError:
@@ -78,7 +80,9 @@ def _parse_text(text: str) -> float:
         raise finding(f'"{excerpt(text)}" is a percentage', f"Write it as a share: {number / 100:g}.")
     if suffix and suffix not in SUFFIXES:
         near = {"m": "M", "mn": "M", "mm": "M", "bn": "B", "b": "B"}.get(suffix.lower())
-        cure = f"Write {excerpt(digits)}{near}." if near else "The suffixes are k (thousand), M (million) and B (billion)."
+        cure = (
+            f"Write {excerpt(digits)}{near}." if near else "The suffixes are k (thousand), M (million) and B (billion)."
+        )
         raise finding(f'"{excerpt(text)}" has an unknown suffix "{excerpt(suffix)}"', cure)
     return number * SUFFIXES.get(suffix, 1.0)
 

@@ -143,7 +143,7 @@ def _whole(text: str) -> int | float:
 def _finite(text: str) -> float:
     number = float(text) if len(text) < NUMBER_LENGTH else math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{text[:NUMBER_LENGTH // 10]} is no finite number")
+        raise ValueError(f"{text[: NUMBER_LENGTH // 10]} is no finite number")
     return number
 
 

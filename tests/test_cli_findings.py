@@ -39,8 +39,8 @@ def test_a_saved_plan_is_no_instance_and_that_is_one_finding(tmp_path: Path) -> 
     done = diversify("check", str(plan))
     assert done.returncode == 3
     assert findings(done) == [
-        f"error: {plan}:1: is a saved plan, not an instance. Name the instance that it is the plan of; `diversify show` "
-        "prints a plan."
+        f"error: {plan}:1: is a saved plan, not an instance. Name the instance that it is the plan of; "
+        "`diversify show` prints a plan."
     ]
 
 

@@ -90,25 +90,34 @@ class Book:
             rows, notes = self._rows(sheet), self.package.notes(sheet)
         except PackageError as error:
             raise self._unread(error) from None
-        for row, column in notes:
-            rows.setdefault(row, {}).setdefault(column, Stored(row, column, None, "n", is_formula=False))
+        for row, at in notes:
+            rows.setdefault(row, {}).setdefault(at, Stored(row, at, None, "n", is_formula=False))
         columns = self._columns(sheet.title, rows.pop(1, {}))
         found = []
         for row in sorted(rows):
-            cells = {}
-            for stored in rows[row].values():
-                at, note = reference(sheet.title, row, stored.column), notes.get((row, stored.column), "")
-                value = self._value(stored, at)
-                column = columns.get(stored.column)
-                if value is None and not note:
-                    continue
-                if column is None:
-                    self._wrong(at, "stands in a column without a head", "Name the column.")
-                elif not column.startswith("_"):
-                    cells[column] = Cell(value, at, note)
+            cells = self._cells(sheet.title, rows[row], columns, notes)
             if cells:
                 found.append(Line(reference(sheet.title, row, 1), row, cells))
         return found
+
+    def _cells(
+        self, title: str, row: Mapping[int, Stored], columns: Mapping[int, str], notes: Mapping[tuple[int, int], str]
+    ) -> dict[str, Cell]:
+        """The cells of a row that hold something, by the heads of their columns."""
+        cells = {}
+        for stored in row.values():
+            head = columns.get(stored.column)
+            if head is not None and head.startswith("_"):
+                continue
+            at, note = reference(title, stored.row, stored.column), notes.get((stored.row, stored.column), "")
+            value = self._value(stored, at)
+            if value is None and not note:
+                continue
+            if head is None:
+                self._wrong(at, "stands in a column without a head", "Name the column.")
+            else:
+                cells[head] = Cell(value, at, note)
+        return cells
 
     def _rows(self, sheet: Any) -> dict[int, dict[int, Stored]]:
         """The cells that hold something, by row and column."""
@@ -118,7 +127,9 @@ class Book:
             self.characters -= len(stored.value) if isinstance(stored.value, str) else 0
             if self.cells < 0 or self.characters < 0:
                 most = f"{CELLS:,} cells" if self.cells < 0 else f"{WORKBOOK_BYTES:,} characters"
-                raise PackageError(f"sheet {sheet.title}: it stores more than {most}, with those that only have a format")
+                raise PackageError(
+                    f"sheet {sheet.title}: it stores more than {most}, with those that only have a format"
+                )
             if stored.value is None and not stored.is_formula:
                 continue
             row = rows.setdefault(stored.row, {})

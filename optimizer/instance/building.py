@@ -138,7 +138,10 @@ class Builder:
         name = str(key.value)
         within = (*place, name)
         if name in own:
-            what, cure = f"stands twice (first in line {lines[name]})", "Keep one of the two, or give the second another name."
+            what, cure = (
+                f"stands twice (first in line {lines[name]})",
+                "Keep one of the two, or give the second another name.",
+            )
             self.problems.append((within, line, what, cure))
             return
         found = CONTROL.search(name)

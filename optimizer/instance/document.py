@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -24,6 +25,8 @@ _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
 _SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
+# Of an override of a scenario: scenarios, its name, the path.
+_DEPTH = 3
 
 
 @dataclass
@@ -41,6 +44,15 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
     cells: dict[Place, str] = field(default_factory=dict)
     made: set[Place] = field(default_factory=set)
+
+    @cached_property
+    def beneath(self) -> dict[Place, list[Place]]:
+        """By the first three keys of places that are deeper or as deep, those places; asked once all is read."""
+        found: dict[Place, list[Place]] = {}
+        for place in self.lines:
+            if len(place) >= _DEPTH:
+                found.setdefault(place[:_DEPTH], []).append(place)
+        return found
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line or cell of the value there or of the nearest thing around it."""

@@ -5,9 +5,8 @@ sections    each object on its own, so that one fault does not hide another
 passes      the named checks, over all that is sound    (checks)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -19,20 +18,21 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
 from optimizer.instance.document import Document, Place, override, walk
-from optimizer.instance.draft import Draft
+from optimizer.instance.draft import Draft, Problem
 from optimizer.instance.home import at_home, complete, cuts_at_home
 from optimizer.instance.opening import opened
 from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
 from optimizer.instance.scenarios import KEY as SCENARIOS
 from optimizer.instance.scenarios import malformed, no_entry, of_scenario, played, usable
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy
+from optimizer.instance.sizes import sizes_can_be_handled
 from optimizer.instance.uncertain import KEY as RANGES
 from optimizer.instance.uncertain import lifted, shifted
 from optimizer.instance.wording import in_words, no_mapping, noun
 from optimizer.levers import KINDS
+from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network import Demand, Process
 from optimizer.shocks import ShockSpec
-from optimizer.limits import FINDINGS
 from optimizer.suggestions import excerpt, suggest
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -108,14 +108,26 @@ def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         InstanceError: with every finding.
     """
     instance, findings = _examined(document)
-    for name in usable(document):
-        findings += of_scenario(name, _examined(played(document, name))[1], findings)
+    names = list(usable(document))
+    some = names[: _affordable(document)]
+    for name in some:
+        if len(findings) < FINDINGS:
+            findings += of_scenario(name, _examined(played(document, name))[1], findings)
+    if len(some) < len(names):
+        what = f"only the first {len(some):,} of {len(names):,} scenarios are checked, for the file is large"
+        findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
     findings += _at_the_ends(document, instance, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
         raise InstanceError(_first(findings))
     assert instance is not None
     return instance, tuple(findings)
+
+
+def _affordable(document: Document) -> int:
+    """How many scenarios of a file can be checked, each with all the rest of the file."""
+    own = sum(place[:1] != (SCENARIOS,) for place in document.lines or document.cells)
+    return max(1, SCENARIO_VALUES // max(1, own))
 
 
 def _first(findings: Sequence[Finding]) -> list[Finding]:
@@ -132,9 +144,9 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
     """What is wrong where all uncertain numbers are low, or all are high, and is not where they are."""
     if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
         return []
-    numbers, result = uncertain(document.data, instance.ranges), list[Finding]()
+    numbers, result, known = uncertain(document.data, instance.ranges), list[Finding](), frozenset(before)
     for end, position in (("low", -1.0), ("high", 1.0)):
-        found = [finding for finding in _examined(shifted(document, numbers, position))[1] if finding not in before]
+        found = [finding for finding in _examined(shifted(document, numbers, position))[1] if finding not in known]
         result += of_end(end, numbers, found)
     return result
 
@@ -146,12 +158,31 @@ def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
     draft = reader.read()
     if draft is None:
         return None, reader.findings
+    too_large = [document.finding(*problem) for problem in sizes_can_be_handled(draft)]
+    if too_large:
+        return None, reader.findings + too_large
     for check in PASSES:
-        problems = list(islice(check(draft), FINDINGS))
+        problems = _some(check(draft))
         if check in NAMES and any(severity == "error" for *_, severity in problems):
             draft = replace(draft, resolved=False)
         reader.findings += [document.finding(*problem) for problem in problems]
     return draft.instance, reader.findings
+
+
+def _some(problems: Iterable[Problem]) -> list[Problem]:
+    """As many problems of one pass as are reported, and that there are more; no error is left out for warnings."""
+    found: list[Problem] = []
+    counts = {"error": 0, "warning": 0}
+    for problem in problems:
+        severity = problem[-1]
+        counts[severity] += 1
+        if counts[severity] <= FINDINGS:
+            found.append(problem)
+        elif counts[severity] == FINDINGS + 1:
+            found.append(((), f"more {severity}s of this sort are left out", "Mend the others first.", severity))
+            if severity == "error":
+                break
+    return found
 
 
 class _TooManyFindingsError(Exception):
@@ -241,7 +272,9 @@ class _Reader:
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
         elif kind not in KINDS:
-            self.report((*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are"))
+            self.report(
+                (*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are")
+            )
         return KINDS.get(kind) if isinstance(kind, str) else None
 
     def _ranges(self) -> dict[str, RangeSpec]:
@@ -288,4 +321,3 @@ class _Reader:
             for error in errors.errors(include_url=False)[:FINDINGS]:
                 self.report(*in_words(model, place, error))
             return None
-

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from json.decoder import scanstring
 from typing import Any, Literal
 
 import yaml
@@ -109,7 +108,7 @@ def of_yaml(text: str) -> Node | None:
     tree, anchors = Tree(), dict[str, Node]()
     documents = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        line = event.start_mark.line + 1
+        line = (event.start_mark.line if event.start_mark else 0) + 1
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
@@ -164,6 +163,7 @@ def _no_constant(text: str) -> Any:
 
 
 _WORDS = {"true": True, "false": False, "null": None}
+_TEXTS = json.JSONDecoder()
 _TOKEN = re.compile(r'[ \t\r\n]*([{}\[\],:"]|[^ \t\r\n{}\[\],:"]+)')
 
 
@@ -195,7 +195,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, bool]]:
             yield line, found[1], False
             continue
         try:
-            token, at = scanstring(text, at, True)
+            token, at = _TEXTS.raw_decode(text, begin)
         except ValueError:
             return
         yield line, token, True

@@ -116,7 +116,9 @@ def _bound(archive: zipfile.ZipFile) -> None:
                 if tags > WORKBOOK_TAGS:
                     raise PackageError(f"it holds more than {WORKBOOK_TAGS:,} XML tags")
                 if any(kind in before + chunk for kind in _TYPES):
-                    raise PackageError(f"{part.filename[:100]} has a document type, which no spreadsheet program writes")
+                    raise PackageError(
+                        f"{part.filename[:100]} has a document type, which no spreadsheet program writes"
+                    )
                 before = chunk[-32:]
 
 

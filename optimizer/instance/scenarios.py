@@ -72,7 +72,7 @@ def played(document: Document, name: str) -> Document:
         except InstanceError as error:
             result.findings += error.findings
             continue
-        within = [where for where in document.lines if where[:3] == (*place, key)]
+        within = document.beneath.get((*place, key), ())
         result.overrides |= {(*there, *where[3:]): document.finding(where, "", "") for where in within}
     return result
 

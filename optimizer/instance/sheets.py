@@ -16,8 +16,8 @@ from functools import cache
 from math import isfinite
 from typing import Any
 
-from optimizer.instance.comments import Comment
 from optimizer.instance.building import Allowance
+from optimizer.instance.comments import Comment
 from optimizer.instance.document import Place, parse_value
 from optimizer.instance.json_schema import json_schema
 from optimizer.instance.yaml_text import flow

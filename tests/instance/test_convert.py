@@ -2,9 +2,9 @@
 
 import io
 import json
-import unicodedata
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
