@@ -12,12 +12,13 @@ strike less, so that only **maximal** sets matter: those that no other affordabl
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 
 from pydantic import field_validator
 
 from optimizer.families import Axis, ShockStarts, Starts, title
 from optimizer.horizon import Horizon
+from optimizer.limits import TARGETS
 from optimizer.shocks import Cuts, Shock, ShockSpec, expand
 from optimizer.units import Described, Positive, Quantity, finding
 
@@ -47,6 +48,8 @@ class AdversarySpec(Described):
     def _some(cls, targets: Mapping[str, AttackTarget]) -> Mapping[str, AttackTarget]:
         if not targets:
             raise finding("is an empty mapping", "Name at least one target, or remove the adversary.")
+        if len(targets) > TARGETS:
+            raise finding(f"has {len(targets):,} targets", f"Write {TARGETS:,} at most; one may have several cuts.")
         return targets
 
     def price(self, names: Iterable[str]) -> float:
@@ -114,18 +117,21 @@ def _maximal(prices: Sequence[float], budget: float) -> Iterator[frozenset[int]]
     """Sets of items whose prices add to no more than the budget, and to which no other item can be added."""
     limit = budget * (1.0 + ROUNDING)
     order = sorted(range(len(prices)), key=lambda i: -prices[i])
-    rest = [math.fsum(prices[i] for i in order[place:]) for place in range(len(order) + 1)]
-
-    def search(place: int, chosen: tuple[int, ...], spent: float, left_out: float) -> Iterator[frozenset[int]]:
+    rest = [*accumulate((prices[i] for i in reversed(order)), initial=0.0)][::-1]
+    chosen: list[int] = []
+    # Without recursion, for there may be thousands: where to go on, what is spent, the cheapest item that is left out,
+    # how many of the chosen are kept, and the one that is added to them.
+    waiting: list[tuple[int, float, float, int, int | None]] = [(0, 0.0, math.inf, 0, None)]
+    while waiting:
+        place, spent, left_out, kept, added = waiting.pop()
+        chosen[kept:] = [] if added is None else [added]
         # Whatever comes, the cheapest item that is left out would still fit beside it.
         if spent + rest[place] + left_out <= limit:
-            return
+            continue
         if place == len(order):
             yield frozenset(chosen)
-            return
+            continue
         item = order[place]
+        waiting.append((place + 1, spent, min(left_out, prices[item]), len(chosen), None))
         if spent + prices[item] <= limit:
-            yield from search(place + 1, (*chosen, item), spent + prices[item], left_out)
-        yield from search(place + 1, chosen, spent, min(left_out, prices[item]))
-
-    yield from search(0, (), 0.0, math.inf)
+            waiting.append((place + 1, spent + prices[item], left_out, len(chosen), item))

@@ -11,7 +11,6 @@ Inverses are monotone in u, so that two draws with one u move together. Source o
 beta and lognormal are SciPy's `betaincinv` and `ndtri`.
 """
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
 from optimizer import shapes
+from optimizer.suggestions import excerpt, nearest
 from optimizer.units import a_share, finding, not_negative, parse_amount, positive
 
 Numbers = NDArray[np.float64]
@@ -227,13 +227,13 @@ def parse_distribution(value: Any) -> Distribution:
 
 def _unknown(key: str, named: Sequence[str]) -> Exception:
     known = ("low", "high") if named and named[0] in _BOUNDED else () if named else tuple(_KINDS)
-    near = difflib.get_close_matches(key, known, n=1)
+    near = nearest(key, known)
     if near:
-        cure = f'Did you mean "{near[0]}"?'
+        cure = f'Did you mean "{near}"?'
     else:
         cure = f"Remove it: {named[0]} says it all." if named else f"Write a number, or one of {', '.join(_KINDS)}."
     noun = f"key of {named[0]}" if named else "distribution"
-    return finding(f'"{key}" is no {noun}', cure)
+    return finding(f'"{excerpt(key)}" is no {noun}', cure)
 
 
 def _parameters(kind: str, value: Any, names: str) -> list[float]:

@@ -7,8 +7,7 @@ Grid     severities and durations of a family: its events are the cross product 
 `title` names an event by those of its axes that are lists: ``embargo@2028Q1,6mo,80%``.
 """
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 
 from optimizer import shapes
 from optimizer.horizon import MONTHS, Horizon, Step
+from optimizer.suggestions import suggest
 from optimizer.units import Described, Positive, Share, finding, parse_amount, positive
 
 _COARSE = {4: 12, 6: 3, 7: 1}
@@ -142,13 +142,6 @@ def _some(value: Sequence[Any]) -> Sequence[Any]:
     if not value:
         raise finding("is an empty list", "Name at least one, or leave the field out.")
     return value
-
-
-def suggest(word: str, known: Iterable[str], otherwise: str) -> str:
-    """A cure for a word that is not known: the nearest that is, or all of them."""
-    names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
-    return f'Did you mean "{near[0]}"?' if near else f"{otherwise} {', '.join(names)}."
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache, cached_property
-from math import isfinite
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +13,7 @@ from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, write_whole
 from optimizer.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
+from optimizer.untrusted import UndecodableTextError, read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,14 +223,11 @@ class Result:
         try:
             if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
                 raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-            text = FilePath(path).read_text(encoding="utf-8")
-            data = json.loads(text, parse_float=_finite, parse_constant=_finite)
-        except UnicodeDecodeError:
-            raise PlanFileError(f"{path} cannot be read: it is not UTF-8 text") from None
+            data = read_json(path)
+        except UndecodableTextError as error:
+            raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
         except OSError as error:
             raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
-        except RecursionError:
-            raise PlanFileError(f"{path} is not a plan file: it nests too deeply") from None
         except json.JSONDecodeError as error:
             raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
         except ValueError as error:
@@ -244,13 +241,6 @@ class Result:
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else list(value)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(f"{text} is no finite number")
-    return number
 
 
 @cache

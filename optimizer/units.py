@@ -29,6 +29,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from optimizer import shapes
+from optimizer.limits import NUMBER_LENGTH
+from optimizer.suggestions import excerpt
 
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]
@@ -36,7 +38,12 @@ LARGEST, SMALLEST = shapes.LARGEST, 1e-15
 # Of a last digit: what comes of arithmetic does not count when numbers are rounded one way.
 NOISE = 1e-4
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
-_AMOUNT = re.compile(r"^([-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)$")
+_DIGITS = r"[0-9][0-9_]*"
+_AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
+# A day or a period where a year is wanted, and the year in it.
+_IN_A_YEAR = re.compile(
+    r"\s*([0-9]{4})(?:-[0-9]{1,2}(?:-[0-9]{1,2}.{0,20})?|/[0-9]{1,2}(?:/[0-9]{1,2})?|\s?Q[1-4])\s*\Z"
+)
 
 
 def finding(what: str, cure: str) -> PydanticCustomError:
@@ -64,17 +71,19 @@ def parse_amount(value: Any) -> float:
 
 
 def _parse_text(text: str) -> float:
-    found = _AMOUNT.match(text.strip())
+    found = _AMOUNT.match(text.strip()) if len(text) <= NUMBER_LENGTH else None
     if not found:
-        raise finding(f'"{text}" is not a number', "Write a plain number, or one such as 2.5B, 250M, 40k.")
+        raise finding(f'"{excerpt(text)}" is not a number', "Write a plain number, or one such as 2.5B, 250M, 40k.")
     digits, suffix = found.groups()
     number = float(digits.replace("_", ""))
     if suffix == "%":
-        raise finding(f'"{text}" is a percentage', f"Write it as a share: {number / 100:g}.")
+        raise finding(f'"{excerpt(text)}" is a percentage', f"Write it as a share: {number / 100:g}.")
     if suffix and suffix not in SUFFIXES:
         near = {"m": "M", "mn": "M", "mm": "M", "bn": "B", "b": "B"}.get(suffix.lower())
-        cure = f"Write {digits}{near}." if near else "The suffixes are k (thousand), M (million) and B (billion)."
-        raise finding(f'"{text}" has an unknown suffix "{suffix}"', cure)
+        cure = (
+            f"Write {excerpt(digits)}{near}." if near else "The suffixes are k (thousand), M (million) and B (billion)."
+        )
+        raise finding(f'"{excerpt(text)}" has an unknown suffix "{excerpt(suffix)}"', cure)
     return number * SUFFIXES.get(suffix, 1.0)
 
 
@@ -83,7 +92,7 @@ def _shown(value: Any) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return "a list"
-    return "nothing" if value is None else f'"{value}"'
+    return "nothing" if value is None else f'"{excerpt(value)}"'
 
 
 def not_negative(value: float) -> float:
@@ -145,17 +154,44 @@ def parse_series(value: Any) -> Series:
     """
     if isinstance(value, Series):
         return value
+    if isinstance(value, (list, tuple)):
+        cure = "Write years with their values, {2027: …, 2030: …}, or one number for all years."
+        raise finding("is a list, where a series by year is wanted", cure)
     if not isinstance(value, Mapping):
         return Series.constant(parse_amount(value))
     if not value:
         raise finding("is an empty mapping", "Write a number, or years with their values: {2027: 100, 2030: 250}.")
-    return Series(tuple(sorted((_year(key), parse_amount(number)) for key, number in value.items())))
+    points: dict[int, float] = {}
+    for key, number in value.items():
+        try:
+            year = _year(key)
+            if year in points:
+                raise finding(f"{year} stands twice", "Keep one of the two.")
+            points[year] = parse_amount(number)
+        except PydanticCustomError as error:
+            raise _at(error, key) from None
+    return Series(tuple(sorted(points.items())))
+
+
+def _at(error: PydanticCustomError, key: Any) -> PydanticCustomError:
+    """An error of one value of a mapping, which knows its key."""
+    return PydanticCustomError("finding", "{what}", {**(error.context or {}), "key": str(key)})
+
+
+def in_a_year(value: Any) -> str | None:
+    """The year of a day or period that is written where a year is wanted, such as 2027 of 2027-01-31."""
+    found = _IN_A_YEAR.match(value) if isinstance(value, str) else None
+    return None if found is None else found[1]
 
 
 def _year(key: Any) -> int:
     text = str(key).strip()
-    if isinstance(key, bool) or not re.fullmatch(r"\d{4}", text):
-        raise finding(f'"{key}" is not a calendar year', "A series has whole years as keys: {2027: 100, 2030: 250}.")
+    year = in_a_year(text)
+    if year is not None:
+        raise finding(f'"{excerpt(text)}" is a date, where a year is wanted', f"Write {year}.")
+    if isinstance(key, bool) or not re.fullmatch(r"[0-9]{4}", text):
+        cure = "A series has whole years as keys: {2027: 100, 2030: 250}."
+        raise finding(f'"{excerpt(key)}" is not a calendar year', cure)
     return int(text)
 
 

@@ -11,7 +11,8 @@ import optimizer
 
 ROOT = Path(optimizer.__file__).parent
 FLOORS = [
-    {"shapes", "errors", "files", "tolerances"},
+    {"shapes", "errors", "files", "limits", "tolerances"},
+    {"suggestions", "untrusted"},
     {"units"},
     {"horizon", "expression", "distributions"},
     {"families"},

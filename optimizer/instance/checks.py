@@ -105,7 +105,9 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
     if most / unit > MOST_UNITS:
         what = f"max_size ({most:g}) holds {most / unit:.1e} units of unit_size ({unit:g}), more than 10 million"
         least = rounded_up(most / MOST_UNITS, 2)
-        cure = f"Write a unit_size of {least:g} or more, or a smaller max_size; leave unit_size out if any size will do."
+        cure = (
+            f"Write a unit_size of {least:g} or more, or a smaller max_size; leave unit_size out if any size will do."
+        )
         yield (*place, "unit_size"), what, cure, "error"
     elif math.ceil(option.min_size / unit - 1e-9) * unit > most * (1 + 1e-9):
         what = f"can never be bought: no multiple of {unit:g} lies from {option.min_size:g} to {most:g}"

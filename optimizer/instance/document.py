@@ -4,6 +4,7 @@ Plain scalars follow YAML 1.2: ``no`` is the text "no" (Norway is not false), ``
 Keys are always text. A key that stands twice in one mapping is a finding, since one of the two would be lost.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,15 @@ from typing import Any
 import yaml
 
 from optimizer.errors import Finding, InstanceError, Severity
+from optimizer.instance.building import Allowance, Builder
+from optimizer.instance.nodes import Node, TextError, of_json, of_yaml
+from optimizer.limits import FINDINGS, NESTING, NUMBER_LENGTH
+from optimizer.suggestions import excerpt
+from optimizer.untrusted import UndecodableTextError, refuse_control_characters
 
 Place = tuple[str | int, ...]
-DIGITS = 400
-_INTEGER = re.compile(r"^[-+]?\d[\d_]*$")
-_FLOAT = re.compile(r"^[-+]?(\d[\d_]*)?\.?\d*([eE][-+]?\d+)?$")
+_INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
+_FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
 _SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
@@ -49,7 +54,7 @@ class Document:
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line or cell of the value there or of the nearest thing around it."""
-        where = ".".join(str(part) for part in place)
+        where = ".".join(map(excerpt, place))
         around = [place[:depth] for depth in range(len(place), -1, -1)]
         source = next((self.overrides[each] for each in around if each in self.overrides), None)
         line = next((self.lines[each] for each in around if each in self.lines), None)
@@ -59,108 +64,79 @@ class Document:
         return Finding(self.file, line, where, what, cure, severity, cell)
 
 
-def parse(text: str, file: str) -> Document:
+def parse(text: str, file: str, allowance: Allowance | None = None) -> Document:
     """Text to data.
 
+    Args:
+        text: YAML or JSON; where the file's name ends in .json, JSON alone.
+        file: its name.
+        allowance: of values, where several texts share one.
+
     Raises:
-        InstanceError: the text is no YAML, or holds no mapping.
+        InstanceError: the text is neither, holds no mapping, or is beyond a limit.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return _parsed(text, file, allowance or Allowance(), is_json=file.lower().endswith(".json"))
+
+
+def _parsed(text: str, file: str, allowance: Allowance, *, is_json: bool) -> Document:
     document = Document(file, {})
     try:
-        root = yaml.compose(text.replace("\t", " ") if file.endswith(".json") else text, Loader=loader)
-    except yaml.YAMLError as error:
-        raise InstanceError([_syntax(error, file, text)]) from None
-    except RecursionError:
-        what = "nests too deeply to be read"
-        raise InstanceError([Finding(file, None, "", what, "Close brackets that were left open.")]) from None
-    if not isinstance(root, yaml.MappingNode):
-        cure = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
-        raise InstanceError([Finding(file, 1, "", "holds no mapping", cure)])
-    document.data = _build(document, root, (), ())
+        root = _root(text, is_json=is_json)
+        if root is None or root.kind != "mapping":
+            cure = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
+            raise TextError(1, "holds no mapping", cure)
+        builder = Builder(scalar, allowance)
+        document.data, document.lines = builder.build(root, ()), builder.lines
+    except TextError as error:
+        raise InstanceError([Finding(file, error.line, "", error.what, error.cure)]) from None
+    for place, line, what, cure in builder.problems[:FINDINGS]:
+        document.findings.append(Finding(file, line, ".".join(map(excerpt, place)), what, cure))
     return document
 
 
-def _syntax(error: yaml.YAMLError, file: str, text: str) -> Finding:
-    mark = getattr(error, "problem_mark", None)
+def _root(text: str, *, is_json: bool) -> Node | None:
+    try:
+        refuse_control_characters(text)
+    except UndecodableTextError as error:
+        cure = "Remove it; it may have come with a text that was copied."
+        raise TextError(error.line, str(error), cure) from None
+    if is_json or text.lstrip()[:1] == "{":
+        try:
+            return of_json(text, scalar)
+        except (json.JSONDecodeError, RecursionError) as error:
+            if is_json:
+                line, problem = getattr(error, "lineno", None), getattr(error, "msg", "it nests too deeply")
+                cure = "Check commas, brackets and quotes there; JSON takes no comments, and no comma before a bracket."
+                raise TextError(line, f"is not JSON: {problem[:1].lower()}{problem[1:]}", cure) from None
+    try:
+        return of_yaml(text)
+    except yaml.YAMLError as error:
+        raise _syntax(error, text) from None
+
+
+def _syntax(error: yaml.YAMLError, text: str) -> TextError:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    line = mark.line + 1 if mark else None
-    cure = "Check indentation, brackets and quotes there; a text that contains ': ' or ' #' needs quotes."
     rows = text.splitlines()
-    row = rows[line - 1] if line is not None and line <= len(rows) else ""
+    line = mark.line + 1 if mark else max(1, len(rows))
+    cure = "Check indentation, brackets and quotes there; a text that contains ': ' or ' #' needs quotes."
+    row = rows[line - 1] if line <= len(rows) else ""
     if "\t" in row[: len(row) - len(row.lstrip())]:
         problem, cure = "a tab at the beginning of the line", "Indent with spaces: YAML takes no tabs there."
-    return Finding(file, line, "", f"cannot be read as YAML: {problem}", cure)
-
-
-def _build(document: Document, node: Any, place: Place, above: tuple[Any, ...]) -> Any:
-    document.lines.setdefault(place, node.start_mark.line + 1)
-    if any(node is ancestor for ancestor in above):
-        document.findings.append(document.finding(place, "contains itself", "Remove the alias that points back."))
-        return None
-    if isinstance(node, yaml.MappingNode):
-        return _build_mapping(document, node, place, (*above, node))
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(document, item, (*place, i), (*above, node)) for i, item in enumerate(node.value)]
-    return _scalar(node)
-
-
-def _build_mapping(document: Document, node: Any, place: Place, above: tuple[Any, ...]) -> dict[str, Any]:
-    # What is merged in comes first, so that the lines of a mapping's own keys are those that are remembered.
-    merged: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        if _is_merge(key_node):
-            for source in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
-                inherited = _build(document, source, place, above)
-                merged = {**inherited, **merged} if isinstance(inherited, dict) else merged
-    own: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        if not _is_merge(key_node):
-            _add(document, own, key_node, value_node, place, above)
-    return {**merged, **own}
-
-
-def _is_merge(key_node: Any) -> bool:
-    return isinstance(key_node, yaml.ScalarNode) and key_node.value == "<<" and _is_plain(key_node)
-
-
-def _add(
-    document: Document, own: dict[str, Any], key_node: Any, value_node: Any, place: Place, above: tuple[Any, ...]
-) -> None:
-    key, line = str(getattr(key_node, "value", "")), key_node.start_mark.line + 1
-    if not isinstance(key_node, yaml.ScalarNode):
-        document.lines[(*place, "?")] = line
-        document.findings.append(document.finding((*place, "?"), "a key is not plain text", "Write a single word."))
-    elif key in own:
-        first = document.lines[(*place, key)]
-        document.lines[(*place, key)] = line
-        what, cure = f"stands twice (first in line {first})", "Keep one of the two, or give the second another name."
-        document.findings.append(document.finding((*place, key), what, cure))
-    else:
-        document.lines[(*place, key)] = line
-        own[key] = _build(document, value_node, (*place, key), above)
-
-
-def _is_plain(node: Any) -> bool:
-    """Whether a scalar stands without quotes; the C reader says "" where the Python one says None."""
-    return not node.style
-
-
-def _scalar(node: Any) -> Any:
-    text = str(node.value)
-    return scalar(text) if _is_plain(node) else text
+    return TextError(line, f"cannot be read as YAML: {problem}", cure)
 
 
 def scalar(text: str) -> Any:
     """What a word without quotes is: a number, true or false, nothing, or text."""
     if text in _WORDS:
         return _WORDS[text]
+    if len(text) > NUMBER_LENGTH:
+        return text
     if text.lower() in _SPECIAL:
         return _SPECIAL[text.lower()]
     if _INTEGER.match(text):
-        # Longer ones overflow all the same, and Python would take its time over them.
-        return int(text.replace("_", "")) if len(text) < DIGITS else float(text.replace("_", ""))
-    if any(sign.isdigit() for sign in text) and _FLOAT.match(text):
+        return int(text.replace("_", ""))
+    if _FLOAT.match(text):
         return float(text.replace("_", ""))
     return text
 
@@ -171,13 +147,38 @@ def override(document: Document, assignment: str) -> None:
     Raises:
         InstanceError: no ``=``, or a path that leads through something that is not there.
     """
-    source = f"--set {assignment}"
+    source = f"--set {excerpt(assignment)}"
     path, equals, text = assignment.partition("=")
     if not equals or not path.strip():
         cure = "Write KEY=VALUE, such as demands.ev_motors.survival=0.6."
         raise InstanceError([Finding(source, None, "", "is no assignment", cure)])
-    value = parse(f"value: {text}", source).data.get("value")
+    value, findings = parse_value(text, source)
+    document.findings += findings
     assign(document, path, value, Finding(source, None, "", "", ""))
+
+
+def parse_value(text: str, file: str, allowance: Allowance | None = None) -> tuple[Any, list[Finding]]:
+    """A single value, as a file would have it behind a key, and what is wrong with it.
+
+    Raises:
+        InstanceError: it cannot be read.
+    """
+    allowance = allowance or Allowance()
+    whole = f'{{"value": {text}}}'
+    # JSON has more in a line than YAML: long keys, and characters beyond 16 bits by their halves.
+    is_json = text.lstrip()[:1] in ("{", "[") and _is_json(whole)
+    inner = _parsed(whole if is_json else f"value: {text.strip()}", file, allowance, is_json=is_json)
+    if inner.data.keys() != {"value"}:
+        raise InstanceError([Finding(file, None, "", "holds more than one value", "Write it in one line.")])
+    return inner.data["value"], inner.findings
+
+
+def _is_json(text: str) -> bool:
+    try:
+        of_json(text, scalar)
+    except (TextError, json.JSONDecodeError, RecursionError):
+        return False
+    return True
 
 
 def assign(document: Document, path: str | Sequence[str], value: Any, source: Finding) -> Place:
@@ -217,7 +218,7 @@ def _parts(path: str) -> list[str]:
 def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
     """The next key of a path; of a dotted one the longest name that is there wins, so that names may hold dots."""
     if isinstance(holder, dict):
-        for length in range(len(parts) if is_dotted else 1, 0, -1):
+        for length in range(min(len(parts), NESTING) if is_dotted else 1, 0, -1):
             if ".".join(parts[:length]) in holder:
                 return ".".join(parts[:length]), parts[length:]
         return parts[0], parts[1:]

@@ -1,16 +1,21 @@
 """An Excel workbook as plain data in which every value still knows its cell: `sheets` says what stands where."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.book import Book, Cell, Line
+from optimizer.instance.book import Book, Cell, Line, Sheet
+from optimizer.instance.building import Allowance
 from optimizer.instance.comments import Comment, value_at
 from optimizer.instance.document import Document, Place
+from optimizer.instance.nodes import TextError
 from optimizer.instance.schema import Instance
 from optimizer.instance.sheets import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, Layout, from_cell
+from optimizer.limits import FINDINGS
+from optimizer.suggestions import excerpt, nearest
 
+# Empty lines between those of a header, at most.
+_APART = 100
 _ORDER = list(Instance.model_fields)
 
 
@@ -21,13 +26,15 @@ def from_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, .
         InstanceError: it is no workbook.
     """
     reader = _Reader(Document(file, {}))
-    for name, lines in Book(content, reader.document).lines():
-        if name == COMMENTS:
-            reader.of_file(lines)
-        elif name == INSTANCE:
-            reader.of_instance(lines)
+    for sheet in Book(content, reader.document).sheets():
+        reader.document.cells.setdefault((), sheet.at)
+        if sheet.name == COMMENTS:
+            reader.of_file(sheet.lines)
+        elif sheet.name == INSTANCE:
+            reader.document.cells[()] = sheet.at
+            reader.of_instance(sheet.lines)
         else:
-            reader.of_table(next(each for each in LAYOUTS if each.sheet == name), lines)
+            reader.of_table(next(each for each in LAYOUTS if each.sheet == sheet.name), sheet)
     reader.document.data = dict(sorted(reader.document.data.items(), key=lambda item: _rank(item[0])))
     said = (Comment(each.place, value_at(reader.document.data, each.place), each.text) for each in reader.comments)
     return reader.document, tuple(said)
@@ -37,11 +44,20 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.comments: list[Comment] = []
+        self.allowance = Allowance()
 
     def wrong(self, place: Place, at: str, what: str, cure: str) -> None:
         """A finding about a cell."""
-        where = ".".join(map(str, place))
+        where = ".".join(map(excerpt, place))
         self.document.findings.append(Finding(self.document.file, None, where, what, cure, cell=at))
+        if len(self.document.findings) > FINDINGS:
+            raise InstanceError(self.document.findings)
+
+    def stands(self, place: Place, at: str, depth: int = 1) -> None:
+        """Note the cell of a place; what is around it, from a depth on, is there as well unless it has its own."""
+        self.document.cells[place] = at
+        for length in range(depth, len(place)):
+            self.document.cells.setdefault(place[:length], at)
 
     def say(self, place: Place, text: str) -> None:
         """A comment, where there is one."""
@@ -62,10 +78,9 @@ class _Reader:
         """Lines with the empty ones between them, as their rows are numbered."""
         before = None
         for line, text in zip(lines, page, strict=True):
-            row = int(line.at.rpartition("A")[2])
-            yield from [""] * (0 if before is None else row - before - 1)
+            yield from [""] * (0 if before is None else min(line.row - before - 1, _APART))
             yield text
-            before = row
+            before = line.row
 
     def of_instance(self, lines: list[Line]) -> None:
         """The sheet of single values."""
@@ -76,7 +91,7 @@ class _Reader:
                     self.wrong((), line.at, "a value without a key", "Name it in the column key.")
                 continue
             place: Place = tuple(key.split("."))
-            self.document.cells[place] = line.at
+            self.stands(place, line.at)
             cell = line.cells.get("value")
             if cell is not None and cell.value is not None:
                 self.put((), key, cell)
@@ -85,10 +100,10 @@ class _Reader:
             for column in set(line.cells) - {"key", "value", COMMENT}:
                 self.wrong(place, line.cells[column].at, f'"{column}" is no column of this sheet', "Remove it.")
 
-    def of_table(self, layout: Layout, lines: list[Line]) -> None:
+    def of_table(self, layout: Layout, sheet: Sheet) -> None:
         """A sheet with a row an entry."""
-        self.document.cells.setdefault(layout.path[:1], layout.sheet)
-        for line in lines:
+        self.document.cells.setdefault(layout.path[:1], sheet.at)
+        for line in sheet.lines:
             keys = [line.text(key) for key in layout.keys]
             values = {column: cell for column, cell in line.cells.items() if column not in (*layout.keys, COMMENT)}
             comment = str(line.cells[COMMENT].value) if COMMENT in line.cells else ""
@@ -98,7 +113,8 @@ class _Reader:
             place = self._place(layout, line, keys)
             if place is None:
                 continue
-            self.document.cells[place] = line.at
+            named = layout.keys[-1] if layout.path[-1] == KEY else ""
+            self.stands(place, line.cells[named].at if named in line.cells else line.at, depth=2)
             for key in layout.keys:
                 if key in line.cells:
                     comment = "\n".join(text for text in (comment, line.cells[key].note) if text)
@@ -122,7 +138,7 @@ class _Reader:
             self._meant(place, layout.value, values[layout.value]) if layout.value in values else None
         )
         if layout.value in values:
-            self.document.cells[place] = values[layout.value].at
+            self.stands(place, values[layout.value].at, depth=2)
             self.say(place, values[layout.value].note)
 
     def _place(self, layout: Layout, line: Line, keys: list[str]) -> Place | None:
@@ -163,8 +179,8 @@ class _Reader:
             return True
         is_of_another = not is_last and layout.sheet not in ("force", "scenarios")
         if is_of_another and place[-1] not in known:
-            near = difflib.get_close_matches(str(place[-1]), list(known), n=1)
-            cure = f'Did you mean "{near[0]}"?' if near else f"Name one of the {place[-2]}."
+            near = nearest(str(place[-1]), known)
+            cure = f'Did you mean "{near}"?' if near else f"Name one of the {place[-2]}."
             self.wrong(place, at, f'"{place[-1]}" is no row of the sheet {column}s', cure)
             return True
         return False
@@ -184,12 +200,15 @@ class _Reader:
             what = f"{parts[0]} is given as one value, and by year or field as well"
             self.wrong((*place, *parts), cell.at, what, "Keep one of the two.")
             return
-        self.document.cells[(*place, *parts)] = cell.at
+        self.stands((*place, *parts), cell.at, depth=len(place) + 1)
         holder[parts[-1]] = self._meant((*place, *parts), column, cell)
 
     def _meant(self, place: Place, column: str, cell: Cell) -> Any:
         try:
-            value, wrong = from_cell(column, cell.value, self.document.file)
+            value, wrong = from_cell(column, cell.value, self.document.file, self.allowance)
+        except TextError as error:
+            self.wrong(place, cell.at, error.what, error.cure)
+            raise InstanceError(self.document.findings) from None
         except InstanceError as error:
             value, wrong = None, [(finding.what, finding.cure) for finding in error.findings]
         for what, cure in wrong:

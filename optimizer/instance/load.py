@@ -5,14 +5,12 @@ sections    each object on its own, so that one fault does not hide another
 passes      the named checks, over all that is sound    (checks)
 """
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 from optimizer.adversaries import AdversarySpec
 from optimizer.ensembles import EnsembleSpec
@@ -20,18 +18,22 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.checks import NAMES, PASSES
 from optimizer.instance.document import Document, Place, override, walk
-from optimizer.instance.draft import Draft
+from optimizer.instance.draft import Draft, Problem
 from optimizer.instance.home import at_home, complete, cuts_at_home
 from optimizer.instance.opening import opened
 from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
 from optimizer.instance.scenarios import KEY as SCENARIOS
 from optimizer.instance.scenarios import malformed, no_entry, of_scenario, played, usable
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy
+from optimizer.instance.sizes import sizes_can_be_handled
 from optimizer.instance.uncertain import KEY as RANGES
 from optimizer.instance.uncertain import lifted, shifted
+from optimizer.instance.wording import in_words, no_mapping, noun
 from optimizer.levers import KINDS
+from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network import Demand, Process
 from optimizer.shocks import ShockSpec
+from optimizer.suggestions import excerpt, suggest
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "commodities": Commodity,
@@ -106,15 +108,36 @@ def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         InstanceError: with every finding.
     """
     instance, own = _examined(document)
-    findings = list(own)
-    for name in usable(document):
-        findings += of_scenario(name, _examined(played(document, name))[1], own)
+    findings, names = list(own), list(usable(document))
+    some = names[: _affordable(document)]
+    for name in some:
+        if len(findings) < FINDINGS:
+            findings += of_scenario(name, _examined(played(document, name))[1], own)
+    if len(some) < len(names):
+        what = f"only the first {len(some):,} of {len(names):,} scenarios are checked, for the file is large"
+        findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
     findings += _at_the_ends(document, instance, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
-        raise InstanceError(findings)
+        raise InstanceError(_first(findings))
     assert instance is not None
     return instance, tuple(findings)
+
+
+def _affordable(document: Document) -> int:
+    """How many scenarios of a file can be checked, each with all the rest of the file."""
+    own = sum(place[:1] != (SCENARIOS,) for place in document.lines or document.cells)
+    return max(1, SCENARIO_VALUES // max(1, own))
+
+
+def _first(findings: Sequence[Finding]) -> list[Finding]:
+    """As many findings as are reported at once, errors before warnings, and that others are left out."""
+    if len(findings) < FINDINGS:
+        return list(findings)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    what, cure = f"has more than {FINDINGS} findings, of which the first are listed", "Mend these, and check it again."
+    more = Finding(findings[0].file, errors[-1].line if errors else None, "", what, cure)
+    return [*(errors or findings)[: FINDINGS - 1], more]
 
 
 def _at_the_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:
@@ -132,13 +155,38 @@ def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
     """What could be read of a document, and all that is to be said of it."""
     lifted(document)
     reader = _Reader(document)
-    draft = reader.draft()
+    draft = reader.read()
+    if draft is None:
+        return None, reader.findings
+    too_large = [document.finding(*problem) for problem in sizes_can_be_handled(draft)]
+    if too_large:
+        return None, reader.findings + too_large
     for check in PASSES:
-        problems = list(check(draft))
+        problems = _some(check(draft))
         if check in NAMES and any(severity == "error" for *_, severity in problems):
             draft = replace(draft, resolved=False)
         reader.findings += [document.finding(*problem) for problem in problems]
     return draft.instance, reader.findings
+
+
+def _some(problems: Iterable[Problem]) -> list[Problem]:
+    """As many problems of one pass as are reported, and that there are more; no error is left out for warnings."""
+    found: list[Problem] = []
+    counts = {"error": 0, "warning": 0}
+    for problem in problems:
+        severity = problem[-1]
+        counts[severity] += 1
+        if counts[severity] <= FINDINGS:
+            found.append(problem)
+        elif counts[severity] == FINDINGS + 1:
+            found.append(((), f"more {severity}s of this sort are left out", "Mend the others first.", severity))
+            if severity == "error":
+                break
+    return found
+
+
+class _TooManyFindingsError(Exception):
+    """So many findings that the rest is left out."""
 
 
 class _Reader:
@@ -149,13 +197,27 @@ class _Reader:
         self.findings = [*document.findings, *malformed(document)]
 
     def report(self, place: Place, what: str, cure: str) -> None:
+        """Note a finding.
+
+        Raises:
+            _TooManyFindingsError: there are as many as are reported at once.
+        """
         self.findings.append(self.document.finding(place, what, cure))
+        if len(self.findings) >= FINDINGS:
+            raise _TooManyFindingsError
+
+    def read(self) -> Draft | None:
+        """What could be read; None where there are too many findings to go on."""
+        try:
+            return self.draft()
+        except _TooManyFindingsError:
+            return None
 
     def draft(self) -> Draft:
         data = self.document.data
         for key in data:
             if key not in _KNOWN:
-                self.report((key,), f'"{key}" is no key of an instance', _suggest(key, _KNOWN, "The keys are"))
+                self.report((key,), f'"{excerpt(key)}" is no key of an instance', suggest(key, _KNOWN, "The keys are"))
         for required in ("horizon", "commodities", "demands"):
             if data.get(required) is None and not (required != "horizon" and required in data):
                 self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")
@@ -191,7 +253,7 @@ class _Reader:
         place: Place = (section, name)
         entry = {} if entry is None and section == "commodities" else entry
         if not isinstance(entry, Mapping):
-            self.report(place, "is not a mapping", "Write its fields in braces or on lines of their own.")
+            self.report(place, *no_mapping(entry, SECTIONS[section]))
             return None
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
@@ -208,9 +270,11 @@ class _Reader:
         if kind is None:
             self.report(place, "kind is missing", f"Add `kind:`, one of {', '.join(KINDS)}.")
         elif not isinstance(kind, str):
-            self.report((*place, "kind"), f"{_noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
+            self.report((*place, "kind"), f"{noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
         elif kind not in KINDS:
-            self.report((*place, "kind"), f'"{kind}" is no kind of option', _suggest(str(kind), KINDS, "The kinds are"))
+            self.report(
+                (*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are")
+            )
         return KINDS.get(kind) if isinstance(kind, str) else None
 
     def _ranges(self) -> dict[str, RangeSpec]:
@@ -228,7 +292,7 @@ class _Reader:
         if entry is None:
             return Policy()
         if not isinstance(entry, Mapping):
-            self.report(("policy",), "is not a mapping", "Write its fields in braces or on lines of their own.")
+            self.report(("policy",), *no_mapping(entry, Policy))
             return None
         entry = dict(entry)
         for key in ("max_share", "min_share"):
@@ -243,7 +307,7 @@ class _Reader:
         if entry is None:
             return None
         if not isinstance(entry, Mapping):
-            self.report(("adversary",), "is not a mapping", "Write its fields in braces or on lines of their own.")
+            self.report(("adversary",), *no_mapping(entry, AdversarySpec))
             return None
         entry = dict(entry)
         if isinstance(entry.get("targets"), Mapping):
@@ -254,74 +318,6 @@ class _Reader:
         try:
             return model.model_validate(entry)
         except ValidationError as errors:
-            for error in errors.errors(include_url=False):
-                inner = tuple(part for part in error["loc"])
-                self.report((*place, *inner), *_in_words(model, dict(error), inner))
+            for error in errors.errors(include_url=False)[:FINDINGS]:
+                self.report(*in_words(model, place, error))
             return None
-
-
-def _in_words(model: type[BaseModel], error: dict[str, Any], place: Sequence[Any]) -> tuple[str, str]:
-    """What is wrong, and the cure, from one error of pydantic."""
-    kind, value, last = error["type"], error.get("input"), place[-1] if place else ""
-    if kind == "finding":
-        return error["ctx"]["what"], error["ctx"]["cure"]
-    if kind == "extra_forbidden":
-        # In braces a comma ends a text without quotes, and what follows is a key without a value.
-        tail = "" if value is not None else ' A text with a comma needs quotes: "one, two".'
-        return f'"{last}" is an unknown key', _unknown(model, str(last), place) + tail
-    if kind == "missing":
-        return f"{last} is missing", f"Add `{last}:`."
-    if value is None:
-        return "is empty", "Write a value, or leave the field out."
-    if kind == "literal_error":
-        return f'"{value}" is not allowed', f"Write {error['ctx']['expected']}."
-    return f"{_noun(value)} does not fit: {error['msg'][:1].lower()}{error['msg'][1:]}", _CURES.get(kind, "Correct it.")
-
-
-_CURES = {
-    "bool_type": "Write true or false.",
-    "bool_parsing": "Write true or false.",
-    "int_type": "Write a whole number.",
-    "int_parsing": "Write a whole number.",
-    "int_from_float": "Write a whole number.",
-    "string_type": "Write text.",
-    "dict_type": "Write a mapping: {name: number}.",
-    "mapping_type": "Write a mapping: {name: number}.",
-    "model_type": "Write its fields in braces or on lines of their own.",
-    "tuple_type": "Write a list: [ … ], or lines that start with a dash.",
-    "greater_than_equal": "Write a larger number.",
-    "less_than_equal": "Write a smaller number.",
-}
-
-
-def _noun(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return "a list" if isinstance(value, (list, tuple)) else f'"{value}"'
-
-
-def _unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
-    for part in place[:-1]:
-        model = _inner(model, part) or model
-    fields = [field.alias or name for name, field in model.model_fields.items() if name != "id"]
-    if model is KINDS["stockpile"] and key in KINDS["ally"].model_fields:
-        return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
-    return _suggest(key, fields, "The keys here are")
-
-
-def _inner(model: type[BaseModel], part: Any) -> type[BaseModel] | None:
-    """The model that a field holds, alone or in a list."""
-    field: FieldInfo | None = model.model_fields.get(str(part))
-    waiting: list[Any] = [field.annotation] if field else []
-    while waiting:
-        annotation = waiting.pop()
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return annotation
-        waiting.extend(get_args(annotation))
-    return None
-
-
-def _suggest(word: str, known: Iterable[str], otherwise: str) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
-    return f'Did you mean "{near[0]}"?' if near else f"{otherwise} {', '.join(names)}."

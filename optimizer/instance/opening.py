@@ -9,6 +9,8 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.files import INSTANCES
 from optimizer.instance.comments import Comment, comments
 from optimizer.instance.document import Document, Place, parse
+from optimizer.limits import FILE_BYTES
+from optimizer.untrusted import UndecodableTextError, decode, parse_json, read_bytes
 
 WORKBOOK = ".xlsx"
 
@@ -64,8 +66,8 @@ def _plan(text: str) -> Mapping[str, Any] | None:
 def _json(text: str) -> Mapping[str, Any]:
     """A mapping written in JSON; empty where it is none."""
     try:
-        data = json.loads(text) if text.lstrip().startswith("{") else None
-    except (ValueError, RecursionError):
+        data = parse_json(text) if text.lstrip().startswith("{") else None
+    except ValueError:
         return {}
     return data if isinstance(data, Mapping) else {}
 
@@ -124,19 +126,16 @@ def is_workbook(path: str | FilePath) -> bool:
 
 def _content(path: str | FilePath) -> bytes:
     try:
-        return FilePath(path).read_bytes()
+        return read_bytes(path, FILE_BYTES)
     except OSError as error:
-        raise _unread(path, error.strerror or "cannot be opened") from None
+        cure = f"Check the path; instances of up to {FILE_BYTES / 2**20:g} MB are read."
+        what = f"cannot be read: {error.strerror or 'it cannot be opened'}"
+        raise InstanceError([Finding(str(path), None, "", what, cure)]) from None
 
 
 def _text(path: str | FilePath) -> str:
     try:
-        return FilePath(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise _unread(path, error.strerror or "cannot be opened") from None
-    except UnicodeDecodeError:
-        raise _unread(path, "is not UTF-8 text") from None
-
-
-def _unread(path: str | FilePath, reason: str) -> InstanceError:
-    return InstanceError([Finding(str(path), None, "", f"cannot be read: {reason}", "Check the path.")])
+        return decode(_content(path))
+    except UndecodableTextError as error:
+        what, cure = f"cannot be read: {error}", "Save the file as UTF-8."
+        raise InstanceError([Finding(str(path), error.line, "", what, cure)]) from None

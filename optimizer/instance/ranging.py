@@ -9,6 +9,7 @@ from pydantic import ConfigDict
 from optimizer.errors import Finding
 from optimizer.instance.document import Document, Place
 from optimizer.instance.uncertain import FIXED, KEY, Uncertain, found, is_single, known, numbers, there
+from optimizer.limits import RANGE_VALUES
 from optimizer.units import Amount, Described
 
 
@@ -32,6 +33,10 @@ Said = Iterator[tuple[str, str]]
 def spread(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[dict[str, RangeSpec], list[Finding]]:
     """Every number's own range by its path, and what is wrong."""
     result, findings, owners = dict[str, RangeSpec](), list[Finding](), _Owners()
+    patterns = sum("*" in path for path in specs)
+    if patterns * max(len(document.lines), len(document.cells)) > RANGE_VALUES:
+        what = f"{patterns:,} patterns are too many for a file of so many values"
+        return {}, [document.finding((KEY,), what, "Write paths without *, or a file of its own for the analysis.")]
     for path in sorted(specs, key=lambda path: "*" in path):
         places = _matched(document, path)
         for what, cure in _of(document, path, specs[path], places):

@@ -7,10 +7,10 @@ from optimizer.activity import Activity
 from optimizer.ensembles import EnsembleSpec, Event
 from optimizer.errors import Severity
 from optimizer.instance.draft import Draft, Place, Problem
-from optimizer.instance.nearest import Vocabulary
 from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
 from optimizer.shocks import ShockSpec, Target
+from optimizer.suggestions import Vocabulary
 
 
 class _Known:

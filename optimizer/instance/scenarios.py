@@ -5,14 +5,13 @@ the copy, but not in the document, is said of the line inside the scenario.
 """
 
 import copy
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import Document, Place, assign, walk
-from optimizer.instance.nearest import Vocabulary
+from optimizer.suggestions import Vocabulary, nearest
 
 KEY = "scenarios"
 # What the rest of the file rests on, and is resolved before a scenario can speak.
@@ -98,10 +97,10 @@ def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) 
 
 def no_such(name: str, known: Sequence[str]) -> Finding:
     """That there is no scenario of a name, with the nearest that there is."""
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
     return Finding(
-        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near[0]}"?' if near else cure
+        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near}"?' if near else cure
     )
 
 

@@ -16,8 +16,9 @@ from functools import cache
 from math import isfinite
 from typing import Any
 
+from optimizer.instance.building import Allowance
 from optimizer.instance.comments import Comment
-from optimizer.instance.document import Place, parse
+from optimizer.instance.document import Place, parse_value
 from optimizer.instance.json_schema import json_schema
 from optimizer.instance.yaml_text import flow
 from optimizer.levers import KINDS
@@ -231,15 +232,19 @@ def is_text(column: str) -> bool:
     return _field(column) in _TEXT
 
 
-def from_cell(column: str, value: Any, file: str) -> tuple[Any, list[tuple[str, str]]]:
+def from_cell(
+    column: str, value: Any, file: str, allowance: Allowance | None = None
+) -> tuple[Any, list[tuple[str, str]]]:
     """What a cell means, and what is wrong with a line of YAML in it, with the cure.
 
     Raises:
-        InstanceError: a line of YAML that is none.
+        InstanceError: a line of YAML that is none, or more values than the workbook may hold.
     """
+    allowance = allowance or Allowance()
+    allowance.take(None)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
         return int(value), []
     if not isinstance(value, str) or is_text(column) or value.lstrip()[:1] not in ("{", "[", '"'):
         return value, []
-    inner = parse(f"value: {value.strip()}", file)
-    return inner.data.get("value"), [(finding.what, finding.cure) for finding in inner.findings]
+    inner, findings = parse_value(value, file, allowance)
+    return inner, [(finding.what, finding.cure) for finding in findings]

@@ -20,6 +20,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from optimizer.instance.document import Document, Place
+from optimizer.limits import NESTING
 from optimizer.units import parse_amount
 
 KEY = "ranges"
@@ -94,7 +95,7 @@ def found(data: Any, path: str | Sequence[str], place: Place = ()) -> Iterator[P
     if not parts:
         yield place
     elif isinstance(data, Mapping):
-        for length in range(len(parts), 0, -1):
+        for length in range(min(len(parts), NESTING), 0, -1):
             key = ".".join(parts[:length])
             if key in data:
                 yield from found(data[key], parts[length:], (*place, key))

@@ -1,6 +1,5 @@
 """The same instance with something left out, forced, or overridden by one of its scenarios."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from optimizer.instance.load import checked, written
 from optimizer.instance.scenarios import no_such, played
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Sized
+from optimizer.suggestions import nearest
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,6 @@ def _listed(names: Sequence[str]) -> str:
 
 def _unknown(instance: Instance, word: str) -> Finding:
     known = [*instance.options, *KINDS]
-    near = difflib.get_close_matches(word, known, n=1)
-    cure = f'Did you mean "{near[0]}"?' if near else f"Name an option, or a kind: {', '.join(KINDS)}."
+    near = nearest(word, known)
+    cure = f'Did you mean "{near}"?' if near else f"Name an option, or a kind: {', '.join(KINDS)}."
     return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from rich import box
@@ -119,8 +120,8 @@ def adversary_words(instance: Instance) -> str:
     if adversary is None:
         return "none"
     means, targets = si(adversary.attack_budget, instance.money), plural(len(adversary.targets), "target")
-    found = adversary.maximal(SETS)
-    sets = f"more than {SETS:,} sets" if found is None else plural(len(found), "set")
+    found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
+    sets = f"more than {SETS:,} sets" if found > SETS else plural(found, "set")
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
     starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
     when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"

@@ -1,16 +1,43 @@
-"""The names of one sort that a file may use, and the nearest of them to a word that is none."""
+"""What messages repeat of a value, and the name that a misspelt one comes nearest to; both of limited length."""
 
 import difflib
+import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
 
+from optimizer.limits import EXCERPT
+
+# Of a text with these a terminal shows something else.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+LISTED = 40
 # A word is compared with all names up to twice so many; of more, with so many neighbours by the alphabet, read forwards
 # and backwards: a slip leaves either the beginning or the end of a name as it is.
 NEIGHBOURS = 100
 # Comparisons in all, some 10 to 50 µs each: a file with thousands of unknown words still ends within a second.
 MOST = 20_000
 SHOWN = 8
+
+
+def excerpt(value: object) -> str:
+    """A value as a message repeats it: of limited length, control characters escaped."""
+    if isinstance(value, int) and value.bit_length() > 4 * EXCERPT:
+        return f"about {'-' if value < 0 else ''}1e{int(value.bit_length() * 0.30103)}"
+    text = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value)[: EXCERPT + 1])
+    return text if len(text) <= EXCERPT else f"{text[: EXCERPT - 1]}…"
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name that a misspelt word comes nearest to; None where no name is near."""
+    return Vocabulary(names, "name").nearest(word)
+
+
+def suggest(word: str, names: Iterable[str], otherwise: str) -> str:
+    """A cure for a word that is not known: the nearest that is, or all of them after the words of `otherwise`."""
+    known = list(names)
+    near = nearest(word, known)
+    more = " …" if len(known) > LISTED else ""
+    return f'Did you mean "{near}"?' if near else f"{otherwise} {', '.join(map(excerpt, known[:LISTED]))}{more}."
 
 
 class Vocabulary:
@@ -40,7 +67,7 @@ class Vocabulary:
             word: what stands in the file.
             cutoff: the least similarity, 0 … 1, as `difflib` measures it.
         """
-        candidates = self._candidates(word)
+        candidates = self._candidates(word) if len(word) <= EXCERPT else []
         if len(candidates) > self._left:
             return []
         self._left -= len(candidates)
@@ -51,7 +78,7 @@ class Vocabulary:
         near = self.nearest(word)
         if near is not None:
             return f'Did you mean "{near}"?'
-        listed = ", ".join(self._forwards[:SHOWN]) + (" …" if len(self.names) > SHOWN else "")
+        listed = ", ".join(map(excerpt, self._forwards[:SHOWN])) + (" …" if len(self.names) > SHOWN else "")
         article = "an" if self.noun[0] in "aeiou" else "a"
         return f"Known: {listed}." if self.names else f"Declare {article} {self.noun} first."
 

@@ -1,0 +1,213 @@
+"""The text of a file as nodes: mappings, lists and scalars, each with its line.
+
+YAML comes as events of PyYAML, which are counted before anything is made of them; JSON is scanned by hand, for the
+reader of the standard library knows no lines. What a node holds is made into data by `document`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from optimizer.limits import KEY_LENGTH, NESTING, VALUES
+from optimizer.suggestions import excerpt
+from optimizer.untrusted import character
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A mapping (its pairs), a list (its items) or a scalar (its text, or in JSON its value).
+
+    Attributes:
+        line: from 1.
+        kind: what it is; of an alias, `value` is the node that it stands for.
+        value: see above.
+        is_plain: a scalar without quotes, whose text may be a number or a word such as true.
+        tag: the tag that is written before it; empty where there is none.
+    """
+
+    line: int
+    kind: Literal["mapping", "list", "scalar", "alias"]
+    value: Any
+    is_plain: bool = False
+    tag: str = ""
+
+
+class TextError(Exception):
+    """Text that cannot be read, or is beyond a limit; all parts are for a Finding."""
+
+    def __init__(self, line: int | None, what: str, cure: str) -> None:
+        super().__init__(what)
+        self.line, self.what, self.cure = line, what, cure
+
+
+class Tree:
+    """Nodes as they come one after another; refuses what is beyond the limits."""
+
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.count = 0
+        self.above: list[Node] = []
+        self.keys: list[Node | None] = []
+
+    def add(self, node: Node) -> None:
+        """The next node of the text: an item, a key, or the value of the key before it."""
+        self.count += 1
+        if self.count > 2 * VALUES:
+            raise too_many(node.line)
+        if not self.above:
+            self.root = node
+        elif self.above[-1].kind == "list":
+            self.above[-1].value.append(node)
+        elif self.keys[-1] is None:
+            self.keys[-1] = node
+            _refuse_key(node)
+        else:
+            self.above[-1].value.append((self.keys[-1], node))
+            self.keys[-1] = None
+
+    def begin(self, node: Node) -> None:
+        """A mapping or list, whose content follows."""
+        self.add(node)
+        self.above.append(node)
+        self.keys.append(None)
+        if len(self.above) > NESTING:
+            what = f"nests more than {NESTING} mappings or lists inside each other"
+            raise TextError(node.line, what, "Close brackets that were left open.")
+
+    def end(self) -> None:
+        """The content of a mapping or list has ended."""
+        self.above.pop()
+        self.keys.pop()
+
+
+def _refuse_key(node: Node) -> None:
+    text = node.value if node.kind == "scalar" and isinstance(node.value, str) else ""
+    if len(text) > KEY_LENGTH:
+        raise TextError(node.line, f"holds a key of {len(text):,} characters", f"Write {KEY_LENGTH:,} at most.")
+
+
+def too_many(line: int | None) -> TextError:
+    """That a file holds more values than are read."""
+    what = f"holds more than {VALUES:,} values, those of aliases and merges counted wherever they are used"
+    return TextError(line, what, "Split it, or remove aliases inside of aliases.")
+
+
+def of_yaml(text: str) -> Node | None:
+    """The root of a YAML text; None where there is nothing.
+
+    Raises:
+        TextError: beyond a limit.
+        yaml.YAMLError: the text is no YAML.
+    """
+    tree, anchors = Tree(), dict[str, Node]()
+    documents = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        line = (event.start_mark.line if event.start_mark else 0) + 1
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                cure = "Keep one; lines of three dashes part them."
+                raise TextError(line, "holds more than one YAML document", cure)
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                cure = f"Write &{excerpt(event.anchor)} before the value that it stands for."
+                raise TextError(line, f"the alias *{excerpt(event.anchor)} stands for nothing", cure)
+            tree.add(Node(line, "alias", anchors[event.anchor]))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            tree.end()
+        elif isinstance(event, yaml.NodeEvent):
+            _add(tree, anchors, event, line)
+    return tree.root
+
+
+def _add(tree: Tree, anchors: dict[str, Node], event: Any, line: int) -> None:
+    tag = event.tag or ""
+    if isinstance(event, yaml.ScalarEvent):
+        # The C reader says "" of a plain scalar where the Python one says None.
+        node = Node(line, "scalar", event.value, is_plain=not event.style, tag=tag)
+    else:
+        node = Node(line, "mapping" if isinstance(event, yaml.MappingStartEvent) else "list", [], tag=tag)
+    if event.anchor is not None:
+        if event.anchor in anchors:
+            cure = "Give one of the two another name."
+            raise TextError(line, f"the anchor &{excerpt(event.anchor)} stands twice", cure)
+        anchors[event.anchor] = node
+    (tree.add if node.kind == "scalar" else tree.begin)(node)
+
+
+def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
+    """The root of a JSON text; None where it is no JSON.
+
+    Args:
+        text: what is to be read.
+        number: makes a number of its text.
+
+    Raises:
+        TextError: beyond a limit.
+        json.JSONDecodeError: the text is no JSON.
+    """
+    root = _scanned(text, number)
+    # The scan sees where everything stands, and takes more than JSON; this takes JSON alone.
+    json.loads(text, parse_int=len, parse_float=len, parse_constant=_no_constant)
+    return root
+
+
+def _no_constant(text: str) -> Any:
+    raise TextError(None, f"{text} is no number of JSON", "Leave the field out where there is no limit.")
+
+
+_WORDS = {"true": True, "false": False, "null": None}
+_TEXTS = json.JSONDecoder()
+_TOKEN = re.compile(r'[ \t\r\n]*([{}\[\],:"]|[^ \t\r\n{}\[\],:"]+)')
+
+
+def _scanned(text: str, number: Callable[[str], Any]) -> Node | None:
+    tree = Tree()
+    for line, token, is_text in _tokens(text):
+        if is_text:
+            refuse_halves(token, line)
+            tree.add(Node(line, "scalar", token))
+        elif token in "{[":
+            tree.begin(Node(line, "mapping" if token == "{" else "list", []))
+        elif token in "}]":
+            if not tree.above:
+                return None
+            tree.end()
+        elif token not in ",:":
+            tree.add(Node(line, "scalar", _WORDS[token] if token in _WORDS else number(token)))
+    return tree.root
+
+
+def _tokens(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Lines, marks, words and texts of JSON, as far as it is JSON; whether each is a text."""
+    at, line, counted = 0, 1, 0
+    while found := _TOKEN.match(text, at):
+        begin, at = found.span(1)
+        line += text.count("\n", counted, begin)
+        counted = begin
+        if found[1] != '"':
+            yield line, found[1], False
+            continue
+        try:
+            token, at = _TEXTS.raw_decode(text, begin)
+        except ValueError:
+            return
+        yield line, token, True
+
+
+def refuse_halves(text: str, line: int | None) -> None:
+    """Refuse halves of surrogate pairs, which are no characters.
+
+    Raises:
+        TextError: there is one.
+    """
+    found = _HALF.search(text)
+    if found is not None:
+        cure = "Write both halves, such as \\ud83d\\ude00, or the character itself."
+        raise TextError(line, f"holds {character(found[0])}", cure)
