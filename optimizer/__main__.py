@@ -1,5 +1,6 @@
 """``python -m optimizer`` and the console script ``diversify``."""
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -14,6 +15,7 @@ def main() -> None:
     try:
         from optimizer.cli.stream import be_patient
 
+        _heed_signals()
         be_patient()
         from optimizer.cli.app import app
 
@@ -26,6 +28,14 @@ def main() -> None:
         except OSError as error:
             _end(f"the answer cannot be written: {error.strerror}.", USAGE)
         sys.exit(STOPPED if done.code == INTERRUPTED else done.code)
+
+
+def _heed_signals() -> None:
+    """End at SIGTERM and SIGHUP as at Ctrl-C, so that workers are let go; a signal that is ignored stays ignored."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _end(text: str, code: int) -> None:

@@ -5,10 +5,8 @@ so that each programme is written once. A worker that dies is replaced, and aske
 """
 
 import hashlib
-import math
 import os
 import pickle
-import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -20,6 +18,7 @@ from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
 from optimizer.strategies.answering import Desk
 from optimizer.strategies.jobs import Job, Reply, Slice
+from optimizer.strategies.workers import start_pool
 
 ATTEMPTS = 3
 # Jobs in a worker's hands: the one that it answers, and the next.
@@ -76,16 +75,6 @@ def _sit(key: str, packed: bytes, lengths: Iterable[int] = ()) -> None:
         _DESKS[key].window(length)
 
 
-def _start() -> None:
-    """The first thing a process of ours does: Ctrl-C is the main process's to hear."""
-    from loky import process_executor
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A desk grows with every window length that it meets. Loky would take that for a leak and hire another worker,
-    # which would write everything again.
-    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
-
-
 def _answer(key: str, packed: bytes | None, jobs: Sequence[Job]) -> list[Reply] | None:
     """What a worker runs: its desk's answers; None where it has no desk and the instance was not sent along."""
     if packed is not None:
@@ -115,11 +104,9 @@ class Processes:
 
         It comes to its desk while we go on; what an initializer is given, and an instance is large, we would wait for.
         """
-        from loky import ProcessPoolExecutor
-
         slices = zip(self.desk.slices, self._seats, strict=True)
         lengths = tuple(dict.fromkeys(part.length for part, own in slices if own == seat))
-        pool = ProcessPoolExecutor(max_workers=1, initializer=_start)
+        pool = start_pool()
         pool.submit(_sit, self._key, self._packed, lengths)
         return pool
 
