@@ -111,8 +111,14 @@ def concluded(
         return without_plan(timer.seconds(clock), solved, rules, frame)
     result, many = _with_plan(instance, settings, clock, solved, responder, frame, calm)
     report = verify(instance, result, many)
+    notes = (*result.notes, *responder.notes)
     result = replace(
-        result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
+        result,
+        notes=notes,
+        costs=report.costs,
+        outlays=report.outlays,
+        audit=report.to_dict(),
+        seconds=timer.seconds(clock),
     )
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))

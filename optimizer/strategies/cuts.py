@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import CrewError
 from optimizer.expression import Expression
 from optimizer.formulation import gaps
 from optimizer.instance.floors import free_floors
@@ -84,24 +83,20 @@ class _Search(Rounds):
 
     def solved(self) -> Solved:
         """Expected cost with all floors kept; the least gap where that cannot be."""
-        return self._guarded(self._expected)
+        return self._searched(self._expected)
 
     def least_gap(self, written: Iterable[int], history: Iterable[Step]) -> Solved:
         """The least total gap, then the least cost with that gap held."""
         self.written, self.history = list(written), self.history or list(history)
-        return self._guarded(self._least_gap)
+        return self._searched(self._least_gap)
 
-    def _guarded(self, search: Callable[[], Solved]) -> Solved:
-        """Run a search; where the crew fails, the best plan so far."""
+    def _searched(self, search: Callable[[], Solved]) -> Solved:
+        """Run a search from nothing."""
         self.probability = np.array([shock.probability for shock in self.instance.events])
         sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in self.instance.demands.values())
         self.grain = EXACT * max(1.0, *sizes)
         self.phases: list[Phase] = []
-        try:
-            return search()
-        except CrewError as error:
-            self.responder.alone()
-            return self.ended_by(error, self._stopped())
+        return search()
 
     def _expected(self) -> Solved:
         if self.phase in ("gap", "cost under the gap"):
@@ -131,7 +126,10 @@ class _Search(Rounds):
     def _written_out(self, counted: list[int]) -> Solved:
         """All others cost nothing, and are survived whatever is built."""
         self.written = counted
-        solved = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer).least_gap()
+        run = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
+        at_hand = self.phases[-1].in_hand() if self.phases else None
+        run.start = None if at_hand is None else at_hand[run.model.integers]
+        solved = run.least_gap()
         if solved.values is None:
             return solved
         left, values = gaps(solved.stage, self.instance), solved.values.tolist()
@@ -313,14 +311,15 @@ class _Search(Rounds):
 
     def _stopped(self) -> Solved:
         """The time ran out: the best plan of the last phase that has one; else to do nothing."""
-        best, note = None, "The run was stopped before any plan was found; this one does nothing."
         for phase in reversed(self.phases):
             if phase.best is not None and phase.name != "gap":
                 found = self._finished(phase, phase.best.look.gap, 0.0)
                 return replace(found, status="stopped", bound=float("-inf"), gap_bound=0.0)
-            if phase.best is not None and best is None:
-                best, note = phase.best.answer.values, "The run was stopped before the least gap was made cheaper."
-        return self._as_planned(best, note)
+        for phase in reversed(self.phases):
+            values = phase.in_hand()
+            if values is not None:
+                return self._as_planned(values, "The search was stopped before the cost of this plan was minimised.")
+        return self._as_planned(None, "The run was stopped before any plan was found; this one does nothing.")
 
     def _as_planned(self, best: Vector | None, note: str) -> Solved:
         """A plan of which only the gap was asked, or none: what it costs with the cheapest baseline."""

@@ -12,7 +12,7 @@ from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.base import Listener, Solved, Step
+from optimizer.strategies.base import Listener, Step
 from optimizer.strategies.checkpoint import Arrays, Checkpoint, State
 from optimizer.strategies.recourse import Responder
 
@@ -95,8 +95,3 @@ class Rounds:
                 "history": [asdict(step) for step in self.history],
             }
             self.checkpoint.save(State({**known, **facts}, arrays | self.responder.bases()))
-
-    def ended_by(self, error: Exception, solved: Solved) -> Solved:
-        """The best so far, after the crew failed."""
-        note = f"Stopped, since {error}. Shocks were left unchecked: this plan is the best so far, not proven."
-        return replace(solved, status="stopped", history=tuple(self.history), notes=(*solved.notes, note))
