@@ -19,7 +19,7 @@ from optimizer.expression import Expression
 from optimizer.formulation import gaps
 from optimizer.instance.floors import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.solver import Clock, Settings, Vector
+from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.answering import SLACK
 from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.choice import worst
@@ -126,10 +126,7 @@ class _Search(Rounds):
     def _written_out(self, counted: list[int]) -> Solved:
         """All others cost nothing, and are survived whatever is built."""
         self.written = counted
-        run = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
-        at_hand = self.phases[-1].in_hand() if self.phases else None
-        run.start = None if at_hand is None else at_hand[run.model.integers]
-        solved = run.least_gap()
+        solved = self._run().least_gap()
         if solved.values is None:
             return solved
         left, values = gaps(solved.stage, self.instance), solved.values.tolist()
@@ -315,11 +312,24 @@ class _Search(Rounds):
             if phase.best is not None and phase.name != "gap":
                 found = self._finished(phase, phase.best.look.gap, 0.0)
                 return replace(found, status="stopped", bound=float("-inf"), gap_bound=0.0)
-        for phase in reversed(self.phases):
-            values = phase.in_hand()
-            if values is not None:
-                return self._as_planned(values, "The search was stopped before the cost of this plan was minimised.")
-        return self._as_planned(None, "The run was stopped before any plan was found; this one does nothing.")
+        values, note = self._in_hand(), "The search was stopped before the cost of this plan was minimised."
+        if values is None:
+            solved = self._run().in_hand()
+            values = None if solved is None else solved.values
+        if values is None:
+            note = "The run was stopped before any plan was found; this one does nothing."
+        return self._as_planned(values, note)
+
+    def _in_hand(self) -> Vector | None:
+        return next((phase.in_hand for phase in reversed(self.phases) if phase.in_hand is not None), None)
+
+    def _run(self) -> Run:
+        """A model of the written shocks that knows what was found so far, should it be stopped."""
+        run = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
+        whole, loose = self._in_hand(), next((p.loose for p in reversed(self.phases) if p.loose is not None), None)
+        run.start = None if whole is None else whole[run.model.integers]
+        run.loose = None if loose is None else Answer("optimal", loose, float("-inf"), float("-inf"), None)
+        return run
 
     def _as_planned(self, best: Vector | None, note: str) -> Solved:
         """A plan of which only the gap was asked, or none: what it costs with the cheapest baseline."""

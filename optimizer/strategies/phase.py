@@ -112,15 +112,10 @@ class Phase:
         """Whether a plan with whole numbers was found; then `best` holds it."""
         return (self.is_relaxed or self.relax()) and self.integers()
 
+    @property
     def in_hand(self) -> Vector | None:
-        """The best plan with whole numbers, else the latest, else what the relaxation rounds to; None without any."""
-        if self.best is not None:
-            return self.best.answer.values
-        if self.latest is not None or self.loose is None:
-            return self.latest
-        rounded = self.master.rounded(self.loose)
-        self.master.unfix()
-        return None if rounded is None else rounded.values
+        """The best plan with whole numbers, else the latest; None where there is none."""
+        return self.latest if self.best is None else self.best.answer.values
 
     def begin(self, known: Answer) -> None:
         """Start from a plan that is known to be sound, as it is; its integers are the first to be settled."""

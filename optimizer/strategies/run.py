@@ -225,11 +225,11 @@ class Run:
 
     def fall_back(self) -> Solved:
         """The time ran out before the solver had a plan: the one in hand; where there is none, to do nothing."""
-        solved = self._in_hand() or self._nothing()
+        solved = self.in_hand() or self._nothing()
         self.unfix()
         return solved
 
-    def _in_hand(self) -> Solved | None:
+    def in_hand(self) -> Solved | None:
         """The plan of the integers to start from, or of what the last relaxation rounds to.
 
         The cheapest that keeps all floors; where none does, the one with the least gap.
