@@ -220,9 +220,13 @@ class Cluster:
         self.desk = Desk(instance)
         try:
             from distributed import Client
+            from distributed.security import Security
         except ImportError:
             raise CrewError('Dask is not installed; install the extra: pip install "optimizer[cluster]"') from None
         self.address = address
+        if address.startswith("tls://") and not Security().get_connection_args("client").get("ssl_context"):
+            cure = "set distributed.comm.tls.ca-file and the client's cert and key in Dask's configuration"
+            raise CrewError(f"{address} needs certificates that are not there; {cure}")
         try:
             self._client: Any = Client(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:

@@ -166,8 +166,6 @@ class _Search(Rounds):
         self.phases.append(phase)
         return phase
 
-    # The masters.
-
     def _groups(self, kind: Kind, alone: Collection[int] = ()) -> dict[Kind, Groups]:
         """Shocks that count, in groups of like ones; those that are to be alone first, each in a group of its own."""
         size = len(self.probability)
@@ -221,8 +219,6 @@ class _Search(Rounds):
         master = self._master(written, of_gaps | of_costs)
         master.floors(np.inf, gap * (1.0 + HELD))
         return master
-
-    # What the shocks say.
 
     def _look_at_costs(self, master: Master, point: Vector, values: Vector) -> Look:
         """Expected cost, and the shocks that fail; costs are learned, and shocks without probability only checked."""
@@ -282,8 +278,6 @@ class _Search(Rounds):
     def _slopes(self, groups: Groups, point: Vector, granted: Vector | None = None) -> Slopes:
         task = TASKS[groups.kind]
         return self.responder.slopes(point, self.clock, task, groups.of, groups.weights, groups.outside, granted)
-
-    # Ending.
 
     def _finished(self, phase: Phase, gap: float, gap_bound: float, least: Best | None = None) -> Solved:
         best = phase.best
