@@ -184,8 +184,8 @@ def test_tls_takes_its_certificates_from_the_configuration_of_dask(instance: so.
         without = subprocess.run(run, capture_output=True, text=True, check=False)
         assert without.returncode == 1
         assert without.stderr == (
-            f"Error: {address} needs certificates that are not there; set distributed.comm.tls.ca-file and the client's "
-            "cert and key in Dask's configuration\n"
+            f"Error: {address} needs certificates that are not there; set distributed.comm.tls.ca-file and "
+            "the client's cert and key in Dask's configuration\n"
         )
     finally:
         dask.close()
