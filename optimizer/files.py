@@ -9,6 +9,8 @@ from pathlib import Path as FilePath
 
 # How the names of instances end, of those that no answer has.
 INSTANCES = (".yaml", ".yml", ".xlsx")
+# What a spreadsheet takes for the beginning of a formula; the wide forms too, in some languages.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 def write_whole(path: str | FilePath, text: str) -> None:
@@ -70,3 +72,14 @@ def _sync_folder(folder: FilePath) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def starts_formula(text: str) -> bool:
+    """Whether a spreadsheet would compute a text rather than show it; a number such as -5 is none."""
+    if not text.startswith(FORMULA):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return not text.isprintable()

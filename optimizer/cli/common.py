@@ -44,9 +44,9 @@ def exit_code(result: "Result") -> int:
 
 def messages() -> "Console":
     """The console of progress and complaints: stderr."""
-    from rich.console import Console
+    from optimizer.report.screen import Screen
 
-    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return Screen(stderr=True, soft_wrap=True)
 
 
 def say(text: str) -> None:

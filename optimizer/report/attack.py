@@ -12,6 +12,7 @@ from optimizer.analysis.blows import Blow
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import STYLES, headline, proof
 from optimizer.report.builds import builds, stocks
+from optimizer.report.screen import Screen
 from optimizer.report.words import adversary_words, named, percent, plural, table
 from optimizer.units import si
 
@@ -20,7 +21,7 @@ MOST = 24
 
 def show_attack(found: Onslaught, console: Console | None = None) -> None:
     """Print a plan under attack to stdout, or to the console given."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     for i, part in enumerate(parts(found, console.width)):
         if i:
             console.print()
