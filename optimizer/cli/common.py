@@ -66,10 +66,11 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
+        from optimizer.cli.stream import warnings_to
         from optimizer.errors import AuditError, CheckpointError, InstanceError, OptimizerError, PlanFileError
 
         try:
-            with _warnings_as_messages():
+            with warnings_to(say):
                 command(*args, **kwargs)
         except InstanceError as error:
             show_findings(error.findings)
@@ -96,27 +97,6 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             complain(f"internal error: {type(error).__name__}: {error}", INTERNAL)
 
     return run
-
-
-@contextlib.contextmanager
-def _warnings_as_messages() -> Iterator[None]:
-    """Show what the package warns of as a message, each once; other warnings as Python does."""
-    import warnings
-
-    from optimizer.errors import OptimizerWarning
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("default", category=OptimizerWarning)
-        usual = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, OptimizerWarning):
-                say(f"Warning: {message}")
-            else:
-                usual(message, category, *where, **more)
-
-        warnings.showwarning = show
-        yield
 
 
 def show_findings(findings: Sequence["Finding"]) -> None:

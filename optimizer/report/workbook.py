@@ -142,4 +142,4 @@ def _number_format(value: float, unit: str) -> str:
     if unit == "%":
         return "0.0%"
     whole = float(value).is_integer() or abs(value) >= 100
-    return ("#,##0" if whole else "#,##0.00") + (unit_format(f" {unit}") if unit else "")
+    return ("#,##0" if whole else "#,##0.00") + (f" {unit_format(unit)}" if unit else "")

@@ -115,7 +115,7 @@ def instance() -> so.Instance:
     return so.read(
         {
             "name": FORMULA,
-            "currency": 'US "D"',
+            "currency": 'U"S"D',
             "horizon": {"start": 2026, "end": 2027, "step": "year"},
             "commodities": {"magnet": {"name": "+1+1"}},
             "processes": {"mine": {"output": {"magnet": 1}, "capacity": 10, "name": "@SUM(A1)", "region": "-1+1"}},
@@ -181,11 +181,11 @@ def test_text_in_workbooks_is_text_and_a_quoted_currency_is_shown() -> None:
                 if isinstance(cell.value, str) and files.starts_formula(cell.value):
                     assert cell.quotePrefix, (sheet.title, cell.coordinate)
                     marked += 1
-                if isinstance(cell.value, (int, float)) and "US" in cell.number_format:
+                if isinstance(cell.value, (int, float)) and '"U"' in cell.number_format:
                     formats.add(cell.number_format)
     assert marked
     # A quote inside a format ends a text; one of the text itself stands outside, behind a backslash.
-    assert '#,##0" US "\\""D"\\"' in formats
+    assert '#,##0 "U"\\""S"\\""D"' in formats
 
 
 @pytest.mark.parametrize(
