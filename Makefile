@@ -1,15 +1,19 @@
-# Everything runs in a private environment (.venv) made by uv; uv itself is taken from the PATH or,
-# where there is none, installed by pip into .tools. Nothing has to be installed by hand.
+# Everything runs in a private environment (.venv) made by uv, with the versions in constraints.txt. uv itself is
+# installed by pip into .tools, in one exact version: the same set-up everywhere is worth more than the seconds that
+# another uv on the PATH would save. `make UV=uv` takes that one where pip cannot fetch any.
 .POSIX:
 SHELL := /bin/sh
 PYTHON ?= python3
-UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+TOOL := $(if $(filter .tools/%,$(UV)),.tools/.uv-$(UV_VERSION))
+INSTALL := $(UV) pip install --quiet --python .venv/bin/python --constraints constraints.txt --editable .
 RUN := .venv/bin
 # What `make bench` goes up to: all shocks, and shocks of the whole model.
 SHOCKS ?= 10000
 WHOLE ?= 300
 
-.PHONY: solve test lint bench cases browser clean
+.PHONY: solve test lint bench cases browser constraints clean
 .DEFAULT_GOAL := solve
 
 solve: .venv/.ready
@@ -39,15 +43,27 @@ clean:
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.tools/bin/uv:
-	$(PYTHON) -m venv .tools
-	.tools/bin/python -m pip install --quiet 'uv>=0.8'
+# The newest versions that pyproject.toml allows, for every Python and system. Run the tests before you commit it.
+constraints: $(TOOL)
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.12 --all-extras --group dev \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --output-file constraints.txt
+	@{ echo '# The versions that were tested, and that make installs; `make constraints` renews them.'; \
+		cat constraints.txt; } > constraints.new && mv constraints.new constraints.txt
 
-# `uv sync` finds a Python of 3.12 or newer, or fetches one.
-.venv/.ready: pyproject.toml | $(filter .tools/%,$(UV))
-	$(UV) sync --quiet --no-dev --inexact
+.tools/.uv-$(UV_VERSION):
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet 'uv==$(UV_VERSION)'
+	@rm -f .tools/.uv-* && touch $@
+
+# uv finds a Python of 3.12 or newer, or fetches one.
+.venv/.python: | $(TOOL)
+	test -x .venv/bin/python || $(UV) venv --quiet --python '>=3.12' .venv
 	@touch $@
 
-.venv/.ready-dev: pyproject.toml | $(filter .tools/%,$(UV))
-	$(UV) sync --quiet --inexact
+.venv/.ready: pyproject.toml constraints.txt .venv/.python
+	$(INSTALL)
+	@touch $@
+
+.venv/.ready-dev: pyproject.toml constraints.txt .venv/.python
+	$(INSTALL) --group dev
 	@touch .venv/.ready $@

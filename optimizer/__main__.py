@@ -1,5 +1,6 @@
 """``python -m optimizer`` and the console script ``diversify``."""
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -14,6 +15,7 @@ def main() -> None:
     try:
         from optimizer.cli.stream import be_patient
 
+        _heed_signals()
         be_patient()
         from optimizer.cli.app import app
 
@@ -21,15 +23,34 @@ def main() -> None:
     except KeyboardInterrupt:
         _end("stopped before there was an answer.", STOPPED)
     except SystemExit as done:
+        code = STOPPED if done.code == INTERRUPTED else done.code
         try:
             sys.stdout.flush()
         except OSError as error:
-            _end(f"the answer cannot be written: {error.strerror}.", USAGE)
-        sys.exit(STOPPED if done.code == INTERRUPTED else done.code)
+            # A command that could not write its answer has said so.
+            _end(None if code == USAGE else _unwritten(error), USAGE)
+        sys.exit(code)
+    except OSError as error:
+        _end(_unwritten(error), USAGE)
 
 
-def _end(text: str, code: int) -> None:
-    sys.stderr.write(f"Error: {text}\n")
+def _unwritten(error: OSError) -> str:
+    return f"the answer cannot be written: {error.strerror}."
+
+
+def _heed_signals() -> None:
+    """End at SIGTERM and SIGHUP as at Ctrl-C, so that workers are let go; a signal that is ignored stays ignored."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _end(text: str | None, code: int) -> None:
+    if text is not None:
+        sys.stderr.write(f"Error: {text}\n")
+    # The interpreter flushes what it finds here once more.
+    sys.stdout = sys.__stdout__
     sys.exit(code)
 
 

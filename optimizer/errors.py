@@ -8,6 +8,10 @@ OptimizerError
 ├── CrewError        the workers that check shocks died, or cannot be reached
 ├── AuditError       a plan does not add up; carries every disagreement
 └── PlanFileError    a saved plan cannot be read
+
+and the warning that it gives where it goes on:
+
+OptimizerWarning     workers are gone, or a checkpoint cannot be written
 """
 
 from collections.abc import Sequence
@@ -89,3 +93,7 @@ class AuditError(OptimizerError):
 
 class PlanFileError(OptimizerError):
     """A saved plan cannot be read: not JSON, or a part is missing."""
+
+
+class OptimizerWarning(UserWarning):
+    """Something failed that a search does without: its answer is the same."""

@@ -37,7 +37,9 @@ def frame_of(
 ) -> dict[str, Any]:
     """The fields of a result that say what was asked and how it went."""
     horizon = instance.horizon
-    interrupted = ("Stopped by Ctrl-C: this is the best plan found until then.",) if clock.interrupted else ()
+    interrupted = (
+        (f"Stopped by {clock.interrupt}: this is the best plan found until then.",) if clock.interrupted else ()
+    )
     return {
         "instance": instance.title,
         "currency": instance.currency,

@@ -116,6 +116,7 @@ def concluded(
     result, report = _audited(instance, settings, clock, solved, responder, frame, no_shock)
     result = replace(
         result,
+        notes=(*result.notes, *responder.notes),
         costs=report.costs,
         outlays=report.outlays,
         no_shock=None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs),

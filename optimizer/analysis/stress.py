@@ -17,7 +17,7 @@ from optimizer.analysis.fitting import fitted
 from optimizer.analysis.mending import Mending, mending
 from optimizer.analysis.samples import Group, Samples, Spread, groups, sampled, spreads, wilson
 from optimizer.analysis.survival import Survey, survey
-from optimizer.errors import CrewError, Finding, InstanceError, PlanFileError
+from optimizer.errors import Finding, InstanceError, PlanFileError
 from optimizer.instance.arguments import ScenarioNames, edited
 from optimizer.instance.load import read
 from optimizer.instance.schema import Instance
@@ -181,10 +181,7 @@ def stress(
     try:
         notes = changed.notes + fit.notes + _currencies(base, result)
         made = _stressed(drawn, responder, fit.plan, clock, listener or (lambda done, size: None))
-    except CrewError as error:
-        responder.alone()
-        notes += (f"The crew failed ({error}); this process went on alone.",)
-        made = _stressed(drawn, responder, fit.plan, clock, listener or (lambda done, size: None))
+        notes += tuple(responder.notes)
     finally:
         responder.close()
     return Stress(

@@ -99,6 +99,7 @@ def withstood(
     with interruptible(clock, heard):
         with answering(instance, settings, None) as responder:
             fought = fight(instance, settings, clock, hear, responder)
+            notes = (*notes, *responder.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
         shaped = instance.under_attack(attacks)
         faced = _faced(fought.attacker, [attack.name(instance.horizon) for attack in attacks])

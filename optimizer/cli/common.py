@@ -26,9 +26,9 @@ def exit_code(result: "Result") -> int:
 
 def messages() -> "Console":
     """The console of progress and complaints: stderr."""
-    from rich.console import Console
+    from optimizer.report.screen import Screen
 
-    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return Screen(stderr=True, soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -48,10 +48,12 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        from optimizer.errors import AuditError, InstanceError, OptimizerError, PlanFileError
+        from optimizer.cli.stream import warnings_to
+        from optimizer.errors import AuditError, CheckpointError, InstanceError, OptimizerError, PlanFileError
 
         try:
-            command(*args, **kwargs)
+            with warnings_to(say):
+                command(*args, **kwargs)
         except InstanceError as error:
             show_findings(error.findings)
             raise typer.Exit(BAD_INSTANCE) from None
@@ -63,6 +65,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
                 show(error.result)
             complain(f"internal error: {error}", INTERNAL)
+        except CheckpointError as error:
+            complain(str(error), USAGE)
         except OptimizerError as error:
             complain(str(error), INTERNAL)
         except (typer.Exit, typer.BadParameter):

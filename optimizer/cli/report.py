@@ -106,9 +106,9 @@ def _book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
 
 
 def _tell(answer: str) -> None:
-    from rich.console import Console
+    from optimizer.report.screen import Screen
 
-    Console(highlight=False, markup=False, emoji=False).print(answer)
+    Screen().print(answer)
 
 
 def _end(result: "Result", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool) -> NoReturn:

@@ -85,13 +85,16 @@ def solve(
     )
     with common.progress(made.instance.money) as listener:
         result = find(made.instance, None, settings, listener, made.remarks, load_seconds)
-    if json:
-        typer.echo(result.to_json(whole=False))
-    else:
-        from optimizer.report.whole import show
+    try:
+        if json:
+            typer.echo(result.to_json(whole=False))
+        else:
+            from optimizer.report.whole import show
 
-        show(result)
-    _write(common.commented(result, file), csv, output)
+            show(result)
+    finally:
+        # Also where nothing can be printed.
+        _write(common.commented(result, file), csv, output)
     raise typer.Exit(common.exit_code(result))
 
 

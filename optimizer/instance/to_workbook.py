@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from optimizer.errors import OptimizerError
+from optimizer.files import starts_formula
 from optimizer.instance.comments import Comment
 from optimizer.instance.glossary import GLOSSARY, words
 from optimizer.instance.schema import Instance, Policy
@@ -131,8 +132,14 @@ class _Writer:
             is_count = isinstance(value, int) or value.is_integer()
             form = self.year if is_count and 1900 <= value <= 2200 else self.whole if is_count else self.free
             sheet.write_number(i, j, value, form)
-        elif sheet.write_string(i, j, value, self.wide if wrap else self.free) != 0:
+        elif sheet.write_string(i, j, value, self._form(value, wrap=wrap)) != 0:
             raise OptimizerError(f"a text is longer than a cell can be ({len(value):,} signs): {value[:60]} …")
+
+    def _form(self, text: str, *, wrap: bool) -> Any:
+        """A text's; one that would be computed once somebody edits its cell is marked as a text."""
+        if not starts_formula(text):
+            return self.wide if wrap else self.free
+        return self.book.add_format({"text_wrap": wrap, "valign": "top", "quote_prefix": True})
 
     def comments(self, said: list[tuple[str, str]]) -> None:
         """The header of the file line by line, then what is said of sections."""

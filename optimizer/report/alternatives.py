@@ -12,6 +12,7 @@ from optimizer.analysis.ranges import End, Range
 from optimizer.instance.load import read
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stockpile
+from optimizer.report.screen import Screen
 from optimizer.report.words import given, named, percent, plural, table
 from optimizer.result import Result
 from optimizer.units import si
@@ -23,7 +24,7 @@ NOTHING = "–"
 
 def show_alternatives(found: Alternatives, console: Console | None = None) -> None:
     """Print what plans near the cheapest have in common, and those that differ most."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     for i, part in enumerate(_parts(found)):
         if i:
             console.print()

@@ -13,6 +13,7 @@ from optimizer.analysis.least_outlay import LeastOutlay
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import STYLES, headline, proof
 from optimizer.report.builds import builds, stocks
+from optimizer.report.screen import Screen
 from optimizer.report.words import adversary_words, named, percent, plural, table
 from optimizer.units import si, si_down, si_up
 
@@ -21,7 +22,7 @@ MOST = 24
 
 def show_attack(found: Onslaught, console: Console | None = None) -> None:
     """Print a plan under attack to stdout, or to the console given."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     for i, part in enumerate(parts(found, console.width)):
         if i:
             console.print()

@@ -4,12 +4,13 @@ from rich.console import Console
 from rich.text import Text
 
 from optimizer.audit import Report
+from optimizer.report.screen import Screen
 from optimizer.result import Result
 
 
 def show_audit(plan: str, result: Result, report: Report, console: Console | None = None) -> None:
     """Print whether a plan adds up, and every row that does not."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     if result.baseline is None:
         console.print(Text("There is no plan to recompute.", style="yellow"))
     elif report.ok:

@@ -11,6 +11,7 @@ from optimizer.analysis.comparison import Column, Comparison, sizes, survived, y
 from optimizer.instance.schema import Instance
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, least, steps
 from optimizer.report.compare_plot import drawn
+from optimizer.report.screen import Screen
 from optimizer.report.words import LINE, abroad, named, percent, plural, spaced, table
 from optimizer.result import Result
 from optimizer.units import si
@@ -34,7 +35,7 @@ def show_part(part: str, comparison: Comparison, console: Console | None = None)
 
 
 def _console(console: Console | None) -> Console:
-    return console or Console(highlight=False, markup=False, emoji=False)
+    return console or Screen()
 
 
 def _print(parts: Sequence[RenderableType], console: Console | None) -> None:

@@ -1,9 +1,8 @@
 """How time to survive looks: every chokepoint's months, before and after the plan, and a table of all of it as CSV."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +10,8 @@ from rich.text import Text
 
 from optimizer.analysis.endurance import Endurance, Exposure, Lasting
 from optimizer.instance.schema import Instance
+from optimizer.report.cells import to_csv
+from optimizer.report.screen import Screen
 from optimizer.report.words import named, placed, plural, table
 from optimizer.units import si
 
@@ -20,7 +21,7 @@ YEAR = 12.0
 
 def show_endurance(instance: Instance, endurance: Endurance, console: Console | None = None) -> None:
     """Print the chokepoints that are not survived for ever, the most exposed first."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     ending = [each for each in endurance.exposures if not _is_endless(each)]
     console.print(Text(_headline(instance, endurance, ending), style="bold"))
     if ending:
@@ -114,13 +115,11 @@ def _segment(instance: Instance, exposure: Exposure) -> str:
 
 def endurance_csv(endurance: Endurance) -> str:
     """One row a chokepoint and year; months are ``inf`` where it is for ever, and empty where there is no plan."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = ["chokepoint", "kind", "deliberate", "cuts", "year"]
-    writer.writerow([*head, "before [months]", "gives out before", "after [months]", "gives out after"])
+    head, rows = ["chokepoint", "kind", "deliberate", "cuts", "year"], list[list[Any]]()
+    head += ["before [months]", "gives out before", "after [months]", "gives out after"]
     for each in endurance.exposures:
         for i, before in enumerate(each.before):
             row = [each.name, each.kind, str(each.deliberate).lower(), " and ".join(each.cuts), before.year]
             after = [each.after[i].months, each.after[i].segment or ""] if each.after else ["", ""]
-            writer.writerow([*row, before.months, before.segment or "", *after])
-    return text.getvalue()
+            rows.append([*row, before.months, before.segment or "", *after])
+    return to_csv(head, rows)

@@ -15,6 +15,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.answer import answer
 from optimizer.report.builds import builds
 from optimizer.report.explain_repairs import repaired
+from optimizer.report.screen import Screen
 from optimizer.report.tables import binding
 from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
@@ -44,7 +45,7 @@ class Explaining:
 
     def __init__(self, instance: Instance, console: Console | None = None) -> None:
         self.instance = instance
-        self.console = console or Console(highlight=False, markup=False, emoji=False)
+        self.console = console or Screen()
         self.heading, self.more = "", "Repairs"
         self.useless: list[Repair] = []
 

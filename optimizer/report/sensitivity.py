@@ -11,6 +11,7 @@ from optimizer.analysis.importance import Importance, Weight
 from optimizer.analysis.sensitivity import Sensitivity
 from optimizer.analysis.swings import Bar, Flip, Number, Outcome
 from optimizer.instance.schema import Instance
+from optimizer.report.screen import Screen
 from optimizer.report.words import given, listed, named, percent, plural, table
 from optimizer.units import si
 
@@ -21,7 +22,7 @@ NOTHING = "–"
 
 def show_sensitivity(found: Sensitivity, console: Console | None = None) -> None:
     """Print which numbers decide: the answer first."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     for i, part in enumerate(_parts(found, console.width)):
         if i:
             console.print()

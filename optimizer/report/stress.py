@@ -15,6 +15,8 @@ from optimizer.analysis.samples import Group as Common
 from optimizer.analysis.samples import Spread
 from optimizer.analysis.stress import Broken, Stress
 from optimizer.files import write_whole, write_whole_bytes
+from optimizer.report.cells import frame_to_csv
+from optimizer.report.screen import Screen
 from optimizer.report.words import listed, named, percent, plural, sized, table
 from optimizer.units import si
 
@@ -27,7 +29,7 @@ HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Se
 
 def show_stress(stress: Stress, console: Console | None = None) -> None:
     """Print what became of a plan to stdout, or to the console given."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     for i, part in enumerate(_parts(stress, console.width)):
         if i:
             console.print()
@@ -260,7 +262,7 @@ def frame(stress: Stress) -> pd.DataFrame:
 
 def write_stress_csv(stress: Stress, path: Path) -> None:
     """Every sample as a CSV file, whole or not at all."""
-    write_whole(path, frame(stress).to_csv(index=False))
+    write_whole(path, frame_to_csv(frame(stress)))
 
 
 def write_stress_parquet(stress: Stress, path: Path) -> None:

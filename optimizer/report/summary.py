@@ -8,13 +8,14 @@ from optimizer.analysis.summary import MEASURED, Hit, Summary
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.report.preview import preview_table
+from optimizer.report.screen import Screen
 from optimizer.report.words import adversary_words, listed, named, percent, plural, sized, table
 from optimizer.units import si
 
 
 def show_summary(file: str, instance: Instance, summary: Summary, console: Console | None = None) -> None:
     """Print what an instance is about."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     horizon, counts = instance.horizon, summary.counts
     console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
     first, last = horizon.label(0), horizon.label(horizon.periods[-1])

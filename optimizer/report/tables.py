@@ -9,6 +9,7 @@ from rich.text import Text
 from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
 from optimizer.plan import Share
+from optimizer.report.cells import frame_to_csv
 from optimizer.report.words import LINE, abroad, named, percent, spaced, table
 from optimizer.result import Result
 from optimizer.units import si
@@ -92,5 +93,5 @@ def write_csv(result: Result, folder: Path) -> Sequence[Path]:
         "flows": result.flows,
     }
     for name, frame in frames.items():
-        write_whole(folder / f"{name}.csv", frame.to_csv(index=False))
+        write_whole(folder / f"{name}.csv", frame_to_csv(frame))
     return [folder / f"{name}.csv" for name in frames]

@@ -6,6 +6,7 @@ from rich.text import Text
 from optimizer.instance.load import read
 from optimizer.report.answer import answer
 from optimizer.report.builds import builds, stocks
+from optimizer.report.screen import Screen
 from optimizer.report.survival import survival
 from optimizer.report.tables import binding, costs, dependence
 from optimizer.result import Result
@@ -14,7 +15,7 @@ from optimizer.units import si
 
 def show(result: Result, console: Console | None = None) -> None:
     """Print a result to stdout, or to the console given."""
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or Screen()
     for i, part in enumerate(parts(result, console.width)):
         if i:
             console.print()

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.audit import verify
-from optimizer.files import write_whole_bytes
+from optimizer.files import starts_formula, write_whole_bytes
 from optimizer.instance.load import read
 from optimizer.instance.schema import Instance
+from optimizer.report.cells import unit_format
 from optimizer.report.workbook_tables import Chart, Sheet, sheets
 from optimizer.result import Result
 
@@ -69,10 +70,10 @@ class _Writer:
     def write(self, sheet: Sheet) -> None:
         """One sheet: title, what it says, head, rows, chart."""
         made = self.book.add_worksheet(sheet.name)
-        made.write_string(0, 0, sheet.title, self.style(bold=True, font_size=14))
-        made.write_string(1, 0, sheet.says[:LONGEST], self.style(italic=True, font_color="#555555"))
+        self._text(made, 0, 0, sheet.title, bold=True, font_size=14)
+        self._text(made, 1, 0, sheet.says, italic=True, font_color="#555555")
         for j, column in enumerate(sheet.columns):
-            made.write_string(HEAD, j, column.head, self.style(bold=True, bottom=1, text_wrap=True))
+            self._text(made, HEAD, j, column.head, bold=True, bottom=1, text_wrap=True)
             texts = [len(str(row[j])) for row in sheet.rows if isinstance(row[j], str)]
             made.set_column(j, j, column.width or min(WIDEST, max([len(column.head) + 2, 10, *texts])))
         for i, row in enumerate(sheet.rows[:ROWS], start=HEAD + 1):
@@ -104,7 +105,12 @@ class _Writer:
         elif isinstance(value, (int, float)):
             made.write_number(i, j, value, self.style(num_format=_number_format(value, unit)))
         else:
-            made.write_string(i, j, str(value)[:LONGEST], self.style(text_wrap=len(str(value)) > WIDEST))
+            self._text(made, i, j, str(value), text_wrap=len(str(value)) > WIDEST)
+
+    def _text(self, made: Any, i: int, j: int, text: str, **properties: Any) -> None:
+        """A text as it stands; one that would be computed once somebody edits its cell is marked as a text."""
+        marked = {"quote_prefix": True} if starts_formula(text) else {}
+        made.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
 
     def _chart(self, made: Any, sheet: Sheet, chart: Chart, last: int) -> None:
         drawn = self.book.add_chart({"type": chart.kind, **({"subtype": chart.subtype} if chart.subtype else {})})
@@ -115,9 +121,11 @@ class _Writer:
                 "values": [sheet.name, HEAD + 1, j, last, j],
                 **({"line": {"dash_type": "dash", "color": _RED}} if j in chart.dashed else {}),
             })  # fmt: skip
-        drawn.set_title({"name": chart.title, "name_font": {"size": 12}})
+        # A name that begins with an equals sign would be taken for a reference to a cell.
+        title, unit = (f" {text}" if text.startswith("=") else text for text in (chart.title, chart.unit))
+        drawn.set_title({"name": title, "name_font": {"size": 12}})
         across, up = ("y_axis", "x_axis") if chart.kind == "bar" else ("x_axis", "y_axis")
-        getattr(drawn, f"set_{up}")({"name": chart.unit, "num_format": chart.form, "major_gridlines": {"visible": True,
+        getattr(drawn, f"set_{up}")({"name": unit, "num_format": chart.form, "major_gridlines": {"visible": True,
                                      "line": {"color": "#DDDDDD"}}})  # fmt: skip
         getattr(drawn, f"set_{across}")({"reverse": chart.kind == "bar"})
         drawn.set_legend({"none": True} if len(chart.columns) == 1 else {"position": "bottom"})
@@ -134,4 +142,4 @@ def _number_format(value: float, unit: str) -> str:
     if unit == "%":
         return "0.0%"
     whole = float(value).is_integer() or abs(value) >= 100
-    return ("#,##0" if whole else "#,##0.00") + (f' "{unit}"' if unit else "")
+    return ("#,##0" if whole else "#,##0.00") + (f" {unit_format(unit)}" if unit else "")

@@ -24,12 +24,16 @@ Listener = Callable[[float, float], None]
 
 @dataclass
 class Clock:
-    """A deadline shared by several solves, the seconds spent in them, and whether Ctrl-C was pressed."""
+    """A deadline shared by several solves, the seconds spent in them, and whether the user asked to stop.
+
+    `interrupt` names the signal that asked for it: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
+    """
 
     limit: float | None = None
     started: float = field(default_factory=time.perf_counter)
     solving: float = 0.0
     interrupted: bool = False
+    interrupt: str = "Ctrl-C"
 
     @property
     def left(self) -> float | None:
@@ -42,11 +46,16 @@ class Clock:
         return self.interrupted or (self.left is not None and self.left <= 0)
 
 
+# What a user, a shell or a batch system ends a run with.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
 @contextlib.contextmanager
 def interruptible(clock: Clock, heard: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C stop the clock, so that the run ends with the best it has; a second Ctrl-C ends it at once.
+    """Let Ctrl-C, SIGTERM and SIGHUP stop the clock: the run ends with the best it has; a second one ends it at once.
 
-    `heard` is called at the first one: a solver may take some seconds until it looks up.
+    `heard` is called at the first one: a solver may take some seconds until it looks up. Where SIGHUP is ignored, as
+    under `nohup`, it stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -56,13 +65,19 @@ def interruptible(clock: Clock, heard: Callable[[], None]) -> Iterator[None]:
         if clock.interrupted:
             raise KeyboardInterrupt
         clock.interrupted = True
+        if signum != signal.SIGINT:
+            clock.interrupt = signal.Signals(signum).name
         heard()
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    taken = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number in taken:
+            signal.signal(number, before[number] or signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

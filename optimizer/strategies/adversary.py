@@ -32,7 +32,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.adversaries import Attack
-from optimizer.errors import CrewError
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
@@ -119,16 +118,10 @@ class _Search:
 
     def solved(self) -> Solved:
         """Floors kept at least cost; the least gap where that cannot be."""
-        try:
-            self.idle = self.responder.idle(self.clock).gap
-            dominated = np.flatnonzero(self.responder.dominators >= 0).tolist()
-            self.spared = frozenset(np.flatnonzero(self.idle <= 0.0).tolist()) | frozenset(dominated)
-            return self._kept() or self._least_gap()
-        except CrewError as error:
-            self.responder.alone()
-            note = f"Stopped, since {error}. Shocks were left unchecked: this plan is the best so far, not proven."
-            solved = self.run.kept() or self.run.fall_back()
-            return replace(solved, status="stopped", history=tuple(self.history), notes=(*solved.notes, note))
+        self.idle = self.responder.idle(self.clock).gap
+        dominated = np.flatnonzero(self.responder.dominators >= 0).tolist()
+        self.spared = frozenset(np.flatnonzero(self.idle <= 0.0).tolist()) | frozenset(dominated)
+        return self._kept() or self._least_gap()
 
     # Floors kept.
 
@@ -178,6 +171,7 @@ class _Search:
         if len(own) + len(attacks) < MOSTLY * (len(self.own) + len(self.attacks)):
             self.own, self.attacks = own, attacks
             self.run = self._defender()
+            self.run.loose = answer
 
     # Floors missed.
 
@@ -185,12 +179,15 @@ class _Search:
         """The least sum of own gaps and the worst attack's, then the least cost with that sum held."""
         self.own += [n for n in np.flatnonzero(self.idle > 0.0).tolist() if n not in self.own]
         # What attacks may do beyond the proven sum is part of the gap that is asked for.
-        self.run, best = self._defender((1.0 - ROOM) * self.settings.gap), None
+        start, best = self.run.start, None
+        self.run = self._defender((1.0 - ROOM) * self.settings.gap)
+        # Plans in hand, should the time run out.
+        self.run.start, self.run.loose = start, self.loose
         self._relaxed_gap()
         while True:
             solved = self.run.least_gap()
             if solved.values is None:
-                return solved
+                return solved if best is None else self._stopped(best)
             struck, left = self._exceeding(solved.values)
             self._note("cost under the gap", solved.cost, solved.bound, {}, struck)
             solved = replace(solved, gap=left if solved.gap > 0 or struck else solved.gap)

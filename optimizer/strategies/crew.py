@@ -4,11 +4,10 @@ Everybody keeps a desk (`answering.Desk`) for the instance and gets jobs only. A
 so that each programme is written once. A worker that dies is replaced, and asked again.
 """
 
+import contextlib
 import hashlib
-import math
 import os
 import pickle
-import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -18,12 +17,16 @@ import numpy as np
 
 from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
+from optimizer.solver import Clock
 from optimizer.strategies.answering import Desk
 from optimizer.strategies.jobs import Job, Reply, Slice
+from optimizer.strategies.workers import start_pool
 
 ATTEMPTS = 3
 # Jobs in a worker's hands: the one that it answers, and the next.
 AHEAD = 2
+# Seconds for which a cluster may be without any worker.
+PATIENCE = 10.0
 # Below so many shocks one process is done before others have started.
 FEW = 400
 
@@ -37,11 +40,15 @@ class Crew(Protocol):
 
     desk: Desk
 
-    def ask(self, jobs: Sequence[Job]) -> list[Reply]:
+    def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
         """The replies.
 
+        Args:
+            jobs: the questions.
+            clock: once it is over, nobody waits for workers that are not there.
+
         Raises:
-            CrewError: workers died, and so did those that replaced them.
+            CrewError: workers died, and so did those that replaced them; or a cluster has none.
         """
         ...
 
@@ -56,7 +63,7 @@ class Serial:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    def ask(self, jobs: Sequence[Job]) -> list[Reply]:
+    def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
         """The replies."""
         return [self.desk.answer(job) for job in jobs]
 
@@ -74,16 +81,6 @@ def _sit(key: str, packed: bytes, lengths: Iterable[int] = ()) -> None:
         _DESKS[key] = Desk(pickle.loads(packed))
     for length in lengths:
         _DESKS[key].window(length)
-
-
-def _start() -> None:
-    """The first thing a process of ours does: Ctrl-C is the main process's to hear."""
-    from loky import process_executor
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A desk grows with every window length that it meets. Loky would take that for a leak and hire another worker,
-    # which would write everything again.
-    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
 
 
 def _answer(key: str, packed: bytes | None, jobs: Sequence[Job]) -> list[Reply] | None:
@@ -115,11 +112,9 @@ class Processes:
 
         It comes to its desk while we go on; what an initializer is given, and an instance is large, we would wait for.
         """
-        from loky import ProcessPoolExecutor
-
         slices = zip(self.desk.slices, self._seats, strict=True)
         lengths = tuple(dict.fromkeys(part.length for part, own in slices if own == seat))
-        pool = ProcessPoolExecutor(max_workers=1, initializer=_start)
+        pool = start_pool()
         pool.submit(_sit, self._key, self._packed, lengths)
         return pool
 
@@ -128,7 +123,7 @@ class Processes:
         """The numbers of the other processes."""
         return [pool.submit(os.getpid).result() for pool in self._pools.values()]
 
-    def ask(self, jobs: Sequence[Job]) -> list[Reply]:
+    def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
         """The replies."""
         replies: dict[int, Reply] = {}
         for attempt in range(1, ATTEMPTS + 1):
@@ -216,28 +211,34 @@ def _shared_out(slices: Sequence[Slice], size: int) -> list[int]:
 
 
 class Cluster:
-    """The workers of a Dask cluster that is already running."""
+    """The workers of a Dask cluster that is already running; more may join, and some may leave.
+
+    An address that begins with ``tls://`` takes certificates and keys from Dask's own configuration.
+    """
 
     def __init__(self, instance: Instance, address: str) -> None:
         self.desk = Desk(instance)
         try:
             from distributed import Client
+            from distributed.security import Security
         except ImportError:
             raise CrewError('Dask is not installed; install the extra: pip install "optimizer[cluster]"') from None
         self.address = address
+        if address.startswith("tls://") and not Security().get_connection_args("client").get("ssl_context"):
+            cure = "set distributed.comm.tls.ca-file and the client's cert and key in Dask's configuration"
+            raise CrewError(f"{address} needs certificates that are not there; {cure}")
         try:
             self._client: Any = Client(address, timeout=10, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise CrewError(f"no Dask scheduler answers at {address}: {error}") from error
         self._key, self._packed = _packed(instance)
-        self._size = max(1, len(self._client.scheduler_info()["workers"]))
 
-    def ask(self, jobs: Sequence[Job]) -> list[Reply]:
+    def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
         """The replies."""
         waiting, replies = list(jobs), dict[int, Reply]()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                replies |= self._tried(waiting)
+                replies |= self._tried(waiting, clock)
             except Exception as error:
                 if _is_ours(error):
                     raise
@@ -249,26 +250,52 @@ class Cluster:
                 break
         return [replies[job.batch] for job in jobs]
 
-    def _tried(self, jobs: Sequence[Job]) -> dict[int, Reply]:
+    def _tried(self, jobs: Sequence[Job], clock: Clock) -> dict[int, Reply]:
         """One task a share of the jobs; Dask itself runs the tasks of a dead worker again elsewhere.
 
         The instance is sent to workers that do not have it yet.
         """
-        shares = [share for share in (list(jobs[i :: self._size]) for i in range(self._size)) if share]
+        size = max(1, self._workers())
+        shares = [share for share in (list(jobs[i::size]) for i in range(size)) if share]
         replies: dict[int, Reply] = {}
         for packed in (None, self._packed):
             futures = [
                 self._client.submit(_answer, self._key, packed, share, pure=False, retries=ATTEMPTS) for share in shares
             ]
+            self._wait(futures, clock)
             answers = self._client.gather(futures)
             for share, answer in zip(shares, answers, strict=True):
                 replies |= {job.batch: reply for job, reply in zip(share, answer or (), strict=answer is not None)}
             shares = [share for share, answer in zip(shares, answers, strict=True) if answer is None]
         return replies
 
+    def _wait(self, futures: Sequence[Any], clock: Clock) -> None:
+        """Wait for tasks as long as there is a worker, and for a worker as long as `PATIENCE` and the clock allow."""
+        began = seen = time.monotonic()
+        while not all(future.done() for future in futures):
+            now = time.monotonic()
+            if self._workers():
+                seen = now
+            elif now - seen >= PATIENCE or clock.is_over:
+                seconds = f"{now - seen:.0f} s"
+                raise CrewError(f"the Dask cluster at {self.address} has had no worker for {seconds}")
+            # Short tasks are looked after often, long ones are not kept waiting for.
+            time.sleep(min(0.25, max(0.001, 0.1 * (now - began))))
+
+    def _workers(self) -> int:
+        """How many workers the scheduler knows; none where it does not answer."""
+        if self._client.status != "running":
+            return 0
+        try:
+            return len(self._client.nthreads(callback_timeout=PATIENCE))
+        except Exception:
+            # Whatever a scheduler that is going away answers with, there is no work to be had from it.
+            return 0
+
     def close(self) -> None:
         """Leave the cluster as it was."""
-        self._client.close()
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=2)
 
 
 def _is_ours(error: Exception) -> bool:

@@ -15,12 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import CrewError
 from optimizer.expression import Expression
 from optimizer.formulation import gaps
 from optimizer.instance.floors import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.solver import Clock, Settings, Vector
+from optimizer.solver import Answer, Clock, Settings, Vector
 from optimizer.strategies.answering import SLACK
 from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.choice import worst
@@ -84,24 +83,20 @@ class _Search(Rounds):
 
     def solved(self) -> Solved:
         """Expected cost with all floors kept; the least gap where that cannot be."""
-        return self._guarded(self._expected)
+        return self._searched(self._expected)
 
     def least_gap(self, written: Iterable[int], history: Iterable[Step]) -> Solved:
         """The least total gap, then the least cost with that gap held."""
         self.written, self.history = list(written), self.history or list(history)
-        return self._guarded(self._least_gap)
+        return self._searched(self._least_gap)
 
-    def _guarded(self, search: Callable[[], Solved]) -> Solved:
-        """Run a search; where the crew fails, the best plan so far."""
+    def _searched(self, search: Callable[[], Solved]) -> Solved:
+        """Run a search from nothing."""
         self.probability = np.array([shock.probability for shock in self.instance.events])
         sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in self.instance.demands.values())
         self.grain = EXACT * max(1.0, *sizes)
         self.phases: list[Phase] = []
-        try:
-            return search()
-        except CrewError as error:
-            self.responder.alone()
-            return self.ended_by(error, self._stopped())
+        return search()
 
     def _expected(self) -> Solved:
         if self.phase in ("gap", "cost under the gap"):
@@ -131,7 +126,7 @@ class _Search(Rounds):
     def _written_out(self, counted: list[int]) -> Solved:
         """All others cost nothing, and are survived whatever is built."""
         self.written = counted
-        solved = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer).least_gap()
+        solved = self._run().least_gap()
         if solved.values is None:
             return solved
         left, values = gaps(solved.stage, self.instance), solved.values.tolist()
@@ -170,8 +165,6 @@ class _Search(Rounds):
         phase = Phase(self, name, build, look, grain=self.grain, **more)
         self.phases.append(phase)
         return phase
-
-    # The masters.
 
     def _groups(self, kind: Kind, alone: Collection[int] = ()) -> dict[Kind, Groups]:
         """Shocks that count, in groups of like ones; those that are to be alone first, each in a group of its own."""
@@ -226,8 +219,6 @@ class _Search(Rounds):
         master = self._master(written, of_gaps | of_costs)
         master.floors(np.inf, gap * (1.0 + HELD))
         return master
-
-    # What the shocks say.
 
     def _look_at_costs(self, master: Master, point: Vector, values: Vector) -> Look:
         """Expected cost, and the shocks that fail; costs are learned, and shocks without probability only checked."""
@@ -288,8 +279,6 @@ class _Search(Rounds):
         task = TASKS[groups.kind]
         return self.responder.slopes(point, self.clock, task, groups.of, groups.weights, groups.outside, granted)
 
-    # Ending.
-
     def _finished(self, phase: Phase, gap: float, gap_bound: float, least: Best | None = None) -> Solved:
         best = phase.best
         assert best is not None
@@ -313,14 +302,28 @@ class _Search(Rounds):
 
     def _stopped(self) -> Solved:
         """The time ran out: the best plan of the last phase that has one; else to do nothing."""
-        best, note = None, "The run was stopped before any plan was found; this one does nothing."
         for phase in reversed(self.phases):
             if phase.best is not None and phase.name != "gap":
                 found = self._finished(phase, phase.best.look.gap, 0.0)
                 return replace(found, status="stopped", bound=float("-inf"), gap_bound=0.0)
-            if phase.best is not None and best is None:
-                best, note = phase.best.answer.values, "The run was stopped before the least gap was made cheaper."
-        return self._as_planned(best, note)
+        values, note = self._in_hand(), "The search was stopped before the cost of this plan was minimised."
+        if values is None:
+            solved = self._run().in_hand()
+            values = None if solved is None else solved.values
+        if values is None:
+            note = "The run was stopped before any plan was found; this one does nothing."
+        return self._as_planned(values, note)
+
+    def _in_hand(self) -> Vector | None:
+        return next((phase.in_hand for phase in reversed(self.phases) if phase.in_hand is not None), None)
+
+    def _run(self) -> Run:
+        """A model of the written shocks that knows what was found so far, should it be stopped."""
+        run = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
+        whole, loose = self._in_hand(), next((p.loose for p in reversed(self.phases) if p.loose is not None), None)
+        run.start = None if whole is None else whole[run.model.integers]
+        run.loose = None if loose is None else Answer("optimal", loose, float("-inf"), float("-inf"), None)
+        return run
 
     def _as_planned(self, best: Vector | None, note: str) -> Solved:
         """A plan of which only the gap was asked, or none: what it costs with the cheapest baseline."""

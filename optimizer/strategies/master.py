@@ -10,7 +10,7 @@ whole model.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -159,6 +159,13 @@ class Master(Run):
         for other, proposed in self.followers:
             other.learn(kind, plan, found, proposed)
         return len(new)
+
+    def proposed(self, answer: Answer) -> Answer:
+        """Another model's answer with its integers where they stand here; both begin with the plan's columns."""
+        assert answer.values is not None
+        values = np.zeros(len(self.stage.columns))
+        values[self.model.integers] = answer.values[self.model.integers]
+        return replace(answer, values=values, prices=None)
 
     def as_planned(self, values: Vector) -> Answer:
         """What another model buys, as it is, and the cheapest baseline beside it."""

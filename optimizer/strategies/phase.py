@@ -99,6 +99,9 @@ class Phase:
         self.master = build(search.written)
         self.slim, self.settled = self.master, set[bytes]()
         self.best: Best | None = None
+        # The last plan with whole numbers, sound or not, and the last relaxation: for a search that is stopped.
+        self.latest: Vector | None = None
+        self.loose: Vector | None = None
         self.known: Answer | None = None
         self.bound, self.is_proven, self.is_relaxed = float("-inf"), False, False
         if is_resumed and search.resumed:
@@ -108,6 +111,11 @@ class Phase:
     def run(self) -> bool:
         """Whether a plan with whole numbers was found; then `best` holds it."""
         return (self.is_relaxed or self.relax()) and self.integers()
+
+    @property
+    def in_hand(self) -> Vector | None:
+        """The best plan with whole numbers, else the latest; None where there is none."""
+        return self.latest if self.best is None else self.best.answer.values
 
     def begin(self, known: Answer) -> None:
         """Start from a plan that is known to be sound, as it is; its integers are the first to be settled."""
@@ -129,6 +137,7 @@ class Phase:
             answer = self.master.model.solve(relaxed=True)
             if answer.values is None:
                 return False
+            self.loose = answer.values
             point, look = self._look(answer.values, centre)
             self.bound = max(self.bound, answer.objective)
             value = look.value
@@ -227,6 +236,7 @@ class Phase:
         answer = master.fixed(master.proposed(proposed))
         centre, progress = self._centre(key), _Progress()
         while answer is not None and answer.values is not None:
+            self.latest = answer.values
             point, look = self._look(answer.values, centre)
             has_learned |= look.learned > 0
             self.search.note(self.name, look.value, self.bound, look.bites)

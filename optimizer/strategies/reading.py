@@ -9,9 +9,10 @@ from optimizer.instance.paths import MANY
 from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile, Substitution
-from optimizer.plan import Array, Build, Flows, ManyFlows, NoShockPlan, Plan, Row
+from optimizer.plan import NEGLIGIBLE, Array, Build, Flows, ManyFlows, NoShockPlan, Plan, Row
 from optimizer.shocks import Path, Shock
 from optimizer.stage import Column, Stage
+from optimizer.tolerances import ROUNDING_SIZE
 
 
 def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan:
@@ -169,3 +170,24 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> li
             unit = getattr(instance.options[o], "unit_size", 1.0)
             values.append(min(float(round(sizes.get((o, column.t), 0.0) / unit)), column.upper))
     return values
+
+
+def opened_at_zero(instance: Instance, stage: Stage, values: Array) -> list[int]:
+    """The integers of options that are opened at size 0 though nothing open requires them."""
+    found, options = stage.found(), instance.options
+    lumpy = {o: option for o, option in options.items() if isinstance(option, Sized) and option.is_lumpy}
+    by = {o: list(found.get(("", o, "by"), {}).values()) for o in lumpy}
+    opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
+    needed = {required for o in opened for required in lumpy[o].requires}
+    sizes = {o: max(values[column] for column in found["", o, "size"].values()) for o in opened}
+    empty = [o for o in opened - needed if sizes[o] <= ROUNDING_SIZE * lumpy[o].max_size]
+    return [column for o in empty for column in by[o]]
+
+
+def is_negligible(instance: Instance, stage: Stage, shocks: Sequence[Shock], values: Sequence[float]) -> bool:
+    """Whether no segment falls short by as much as a millionth of its demand."""
+    paths = {shock.name: instance.path(shock) for shock in shocks}
+    for (path, segment, t), below in stage.accounts("below").items():
+        if below.value(values) > NEGLIGIBLE * paths[str(path)].demanded(str(segment), int(t)):
+            return False
+    return True

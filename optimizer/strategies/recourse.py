@@ -4,6 +4,7 @@ Shocks have nothing in common once the plan is fixed. Those whose windows are eq
 (`window`), kept warm at a desk (`answering`) in this process or in others (`crew`); a plan is sent, answers come back.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.errors import CrewError, OptimizerWarning
 from optimizer.instance.schema import Instance
 from optimizer.plan import Flows, ManyFlows
 from optimizer.solver import Basis, Clock, Vector
@@ -78,6 +80,7 @@ class Responder:
 
     Attributes:
         places: by shock, its place among all shocks with windows as long: where its numbers stand in `Instance.shared`.
+        notes: what became of the crew, for the result.
     """
 
     def __init__(self, instance: Instance, crew: Crew | None = None) -> None:
@@ -85,6 +88,7 @@ class Responder:
         self.crew: Crew = crew or Serial(Desk(instance))
         self.desk = self.crew.desk
         self.slices = self.desk.slices
+        self.notes: list[str] = []
         self._bases: dict[tuple[int, Task], Basis] = {}
         self._dominators: Integers | None = None
         self._idle: tuple[Reply, ...] | None = None
@@ -250,11 +254,6 @@ class Responder:
                 _, batch, task = name.split(" ", 2)
                 self._bases[int(batch), cast(Task, task)] = basis
 
-    def alone(self) -> None:
-        """Go on in this process, after the crew failed."""
-        self.crew.close()
-        self.crew = Serial(self.desk)
-
     def close(self) -> None:
         """Let the crew go."""
         self.crew.close()
@@ -279,11 +278,23 @@ class Responder:
             if len(events):
                 basis = self._bases.get((number, task))
                 jobs.append(Job(number, task, events, offered, basis, **more(events)))
-        replies = self.crew.ask(jobs)
+        replies = self._replied(jobs, clock)
         for job, reply in zip(jobs, replies, strict=True):
             self._bases[job.batch, task] = reply.basis
             clock.solving += reply.seconds
         return replies
+
+    def _replied(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
+        """The replies; where the crew fails those of this process, which then goes on alone: they are the same."""
+        try:
+            return self.crew.ask(jobs, clock)
+        except CrewError as error:
+            said = f"{error}. The search goes on in this process alone."
+            warnings.warn(said[:1].upper() + said[1:], OptimizerWarning, stacklevel=2)
+            self.notes.append(f"Shocks were checked in one process, since {error}.")
+            self.crew.close()
+            self.crew = Serial(self.desk)
+            return self.crew.ask(jobs, clock)
 
 
 def _places(instance: Instance) -> Integers:

@@ -1,6 +1,7 @@
 """What every search in rounds keeps: the shocks that are written out, the steps taken, and a state to resume from."""
 
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -8,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.shocks import Shock
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.base import Listener, Solved, Step
+from optimizer.strategies.base import Listener, Step
 from optimizer.strategies.checkpoint import Arrays, Checkpoint, State
 from optimizer.strategies.recourse import Responder
 
@@ -44,6 +46,7 @@ class Rounds:
         # In the order in which they came, so that a model begins with the one before it.
         self.written: list[int] = []
         self.history: list[Step] = []
+        self._has_warned = False
         folder = settings.checkpoint
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
         self.resumed = self.checkpoint.load() if self.checkpoint else None
@@ -94,9 +97,14 @@ class Rounds:
                 "written": self.written,
                 "history": [asdict(step) for step in self.history],
             }
-            self.checkpoint.save(State({**known, **facts}, arrays | self.responder.bases()))
+            try:
+                self.checkpoint.save(State({**known, **facts}, arrays | self.responder.bases()))
+            except CheckpointError as error:
+                self._warn(error)
 
-    def ended_by(self, error: Exception, solved: Solved) -> Solved:
-        """The best so far, after the crew failed."""
-        note = f"Stopped, since {error}. Shocks were left unchecked: this plan is the best so far, not proven."
-        return replace(solved, status="stopped", history=tuple(self.history), notes=(*solved.notes, note))
+    def _warn(self, error: CheckpointError) -> None:
+        """Once: later rounds try again, since a disk may be given room."""
+        if not self._has_warned:
+            self._has_warned = True
+            what = f"The search cannot be kept: {error}. It goes on, and keeps its state again where that is possible."
+            warnings.warn(what, OptimizerWarning, stacklevel=2)

@@ -20,13 +20,11 @@ from optimizer import formulation
 from optimizer.expression import Expression
 from optimizer.formulation import Ration, hold, write_path
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
-from optimizer.plan import NEGLIGIBLE
 from optimizer.shocks import Shock
 from optimizer.solver import Answer, Clock, Model, Settings, Vector
 from optimizer.strategies.base import Listener, Priced, Solved, Step
 from optimizer.strategies.question import LEAST_COST, Question
-from optimizer.tolerances import ROUNDING_SIZE
+from optimizer.strategies.reading import is_negligible, opened_at_zero
 
 HELD = 1e-7
 # An integer nearer to a whole number than this is whole.
@@ -56,6 +54,7 @@ class Run:
             write(self.stage, self.instance, self.shocks)
         self.ration = Ration((), 1.0)
         self.start: Vector | None = None
+        self.loose: Answer | None = None
         self.aim: Aim = "cost"
         self._count()
         self.model = Model(self.stage, self.cost, self.settings, self.clock)
@@ -100,11 +99,6 @@ class Run:
         self.model.bound(self.below, 0.0, most)
         self.model.bound(self.ration.columns, 0.0, allowed / self.ration.unit)
 
-    def result(self) -> Solved:
-        """The cheapest plan that keeps all floors; where there is none, the one with the least gap."""
-        solved = self.kept()
-        return self.least_gap() if solved is None else solved
-
     def keep_floors(self) -> None:
         """Bound what floors may be missed by, as far as the question asks for it."""
         if self.question.allowed > 0:
@@ -117,7 +111,9 @@ class Run:
         self.unfix()
         self.keep_floors()
         self.minimise("cost")
-        return self.model.solve(relaxed=True)
+        answer = self.model.solve(relaxed=True)
+        self.loose = self.loose if answer.values is None else answer
+        return answer
 
     def kept(self) -> Solved | None:
         """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
@@ -152,23 +148,21 @@ class Run:
 
         The integers stay fixed. They are the first columns' alone: a stage that has grown since will do.
         """
-        integers = self.model.integers
-        for whole in (np.round(values[integers]), np.ceil(values[integers] - WHOLE)):
-            self.model.bound(integers, whole, whole)
+        integers = values[self.model.integers]
+        return self._first_of((np.round(integers), np.ceil(integers - WHOLE)))
+
+    def _first_of(self, proposals: Iterable[Vector]) -> Answer | None:
+        """The best with the first integers that fit; they stay fixed."""
+        for whole in proposals:
+            self.model.bound(self.model.integers, whole, whole)
             answer = self.untimed()
             if answer.values is not None:
                 return answer
         return None
 
     def given_up(self, loose: Answer | None) -> Solved:
-        """The time ran out before the integers: the plan that a relaxation rounds to, or nothing at all."""
-        self.keep_floors()
-        self.minimise("cost")
-        if loose is not None and loose.values is not None:
-            best = self.rounded(loose.values)
-            if best is not None:
-                return self.made(best, "stopped", loose.objective)
-        self.unfix()
+        """The time ran out before the integers: the plan that a relaxation rounds to, or another one in hand."""
+        self.loose = loose or self.loose
         return self.fall_back()
 
     def made(self, best: Answer, status: Literal["optimal", "stopped"], bound: float) -> Solved:
@@ -230,34 +224,58 @@ class Run:
         return answer
 
     def fall_back(self) -> Solved:
-        """The time ran out before any plan was found: the one that is always there is to do nothing."""
+        """The time ran out before the solver had a plan: the one in hand; where there is none, to do nothing."""
+        solved = self.in_hand() or self._nothing()
+        self.unfix()
+        return solved
+
+    def in_hand(self) -> Solved | None:
+        """The plan of the integers to start from, or of what the last relaxation rounds to.
+
+        The cheapest that keeps all floors; where none does, the one with the least gap.
+        """
+        proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
+        bound = -math.inf
+        if self.loose is not None and self.loose.values is not None:
+            integers, bound = self.loose.values[self.model.integers], self.loose.objective
+            proposals.append((np.round(integers), np.ceil(integers - WHOLE)))
+        self.keep_floors()
+        self.minimise("cost")
+        found = [answer for each in proposals if (answer := self._first_of(each)) is not None]
+        if found:
+            return self.made(min(found, key=lambda answer: answer.objective), "stopped", bound)
+        if not proposals or not self.question.is_usual:
+            return None
+        self.floors(np.inf)
+        self.minimise("gap")
+        wholes = [whole for each in proposals for whole in each]
+        gaps = [math.inf if (answer := self._first_of([each])) is None else answer.objective for each in wholes]
+        gap, whole = max(0.0, min(gaps)), wholes[gaps.index(min(gaps))]
+        self.model.bound(self.model.integers, whole, whole)
+        at_hand = self._at_hand(gap) if math.isfinite(gap) else None
+        if at_hand is None:
+            return None
+        return self._solved(replace(at_hand, status="stopped"), gap, 0.0, None, is_loose=True)
+
+    def _nothing(self) -> Solved:
+        """Nothing is bought: that plan is always there."""
+        self.unfix()
         self.notes.append("The run was stopped before any plan was found; this one does nothing.")
-        plan = [
-            j for j, column in enumerate(self.stage.columns) if not column.mark.path and column.mark.what != "stock"
-        ]
-        is_bought = [column.mark.owner in self.instance.options for column in self.stage.columns]
-        plan = [j for j in plan if is_bought[j] and j not in self.ration.columns]
-        self.model.clock = Clock()
+        marks = [column.mark for column in self.stage.columns]
+        plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
         self.floors(np.inf)
         self.model.bound(plan, 0.0, 0.0)
         self.minimise("gap")
-        answer = self.model.solve(relaxed=True)
+        answer = self.untimed()
         if answer.values is None:
             return Solved("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
         gap = max(0.0, self.shortfall.value(answer.values.tolist()))
         self.floors(np.inf, gap * (1.0 + HELD))
         self.minimise("cost")
-        cheapest = self.model.solve(relaxed=True)
+        cheapest = self.untimed()
         answer = answer if cheapest.values is None else cheapest
         stopped = replace(answer, status="stopped", bound=-math.inf)
         return self._solved(stopped, gap, 0.0, None, is_loose=True)
-
-    def proposed(self, answer: Answer) -> Answer:
-        """Another model's answer with its integers where they stand here; both begin with the plan's columns."""
-        assert answer.values is not None
-        values = np.zeros(len(self.stage.columns))
-        values[self.model.integers] = answer.values[self.model.integers]
-        return replace(answer, values=values, prices=None)
 
     def polished(self, answer: Answer) -> Answer:
         """The same integers, fixed and whole; the rest again by linear programming, with prices."""
@@ -278,7 +296,7 @@ class Run:
             again = self.untimed()
             if again.values is None:
                 return None
-            dust = self._dust(again.values)
+            dust = opened_at_zero(self.instance, self.stage, again.values)
             if not dust:
                 break
             values = again.values.copy()
@@ -293,17 +311,6 @@ class Run:
         finally:
             clock.solving += self.model.clock.solving
             self.model.clock = clock
-
-    def _dust(self, values: Vector) -> list[int]:
-        """The integers of options that are opened at size 0 though nothing open requires them."""
-        found, options = self.stage.found(), self.instance.options
-        lumpy = {o: option for o, option in options.items() if isinstance(option, Sized) and option.is_lumpy}
-        by = {o: list(found.get(("", o, "by"), {}).values()) for o in lumpy}
-        opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
-        needed = {required for o in opened for required in lumpy[o].requires}
-        sizes = {o: max(values[column] for column in found["", o, "size"].values()) for o in opened}
-        empty = [o for o in opened - needed if sizes[o] <= ROUNDING_SIZE * lumpy[o].max_size]
-        return [column for o in empty for column in by[o]]
 
     def unfix(self) -> None:
         """Let the integers move again."""
@@ -324,17 +331,9 @@ class Run:
         values = answer.values.tolist()
         cost = self.cost.value(values)
         status: Literal["optimal", "stopped"] = "optimal" if answer.status == "optimal" else "stopped"
-        if self._negligible(values):
+        if is_negligible(self.instance, self.stage, self.shocks, values):
             gap, gap_bound, is_loose = 0.0, 0.0, False
         return Solved(
             status, self.stage, answer.values, cost, min(answer.bound, cost), gap, gap_bound,
             priced, tuple(self.history), tuple(self.notes), is_loose=is_loose,
         )  # fmt: skip
-
-    def _negligible(self, values: Sequence[float]) -> bool:
-        """Whether no segment falls short by as much as a millionth of its demand."""
-        asked = {shock.name: self.instance.path(shock) for shock in self.shocks}
-        for (path, segment, t), below in self.stage.accounts("below").items():
-            if below.value(values) > NEGLIGIBLE * asked[str(path)].demanded(str(segment), int(t)):
-                return False
-        return True

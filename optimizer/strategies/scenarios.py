@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.errors import CrewError
 from optimizer.instance.schema import Instance
 from optimizer.plan import NoShockPlan, Plan
 from optimizer.solver import Answer, Clock, Settings, Vector
@@ -83,13 +82,6 @@ class _Search(Rounds):
     def solved(self) -> Solved:
         """Relaxation first, then integers; the least gap where floors fail."""
         self.best: Solved | None = None
-        try:
-            return self._solved()
-        except CrewError as error:
-            self.responder.alone()
-            return self.ended_by(error, self._checked(self.best or self.run.kept() or self.run.fall_back()))
-
-    def _solved(self) -> Solved:
         self.written = self.rewritten() or self.written
         self.suspects = frozenset(self.resumed.facts.get("suspects", ())) if self.resumed else self.suspects
         self.run = self._run()
@@ -189,21 +181,31 @@ class _Search(Rounds):
         if len(needed) < MOSTLY * len(self.written):
             start, self.written = self.run.start, needed
             self.run = self._run()
-            self.run.start = start
+            self.run.start, self.run.loose = start, loose
         return self.run.kept()
 
     def _least_gap(self) -> Solved:
         if not self.question.is_usual:
             return Solved("infeasible", self.run.stage, history=tuple(self.history))
         cuts = Cuts(self.add, self.responder, self.few)
-        return cuts.least_gap(self.instance, self.settings, self.clock, self.hear, self.written, self.history)
+        solved = cuts.least_gap(self.instance, self.settings, self.clock, self.hear, self.written, self.history)
+        if solved.status != "stopped" or (self.best is None and self.loose is None):
+            return solved
+        best = self._best_of(solved, self.best or self.run.given_up(self.loose))
+        return replace(best, history=solved.history)
 
     def _stopped(self, solved: Solved) -> Solved:
         """The time ran out: the plan is only known to survive the shocks that are written out."""
-        left, solved = len(self.instance.events) - len(self.written), self._checked(solved)
+        left, solved = len(self.instance.events) - len(self.written), self._best_of(solved, self.best)
         still = f"while {left} shocks were not yet part of the search; the table shows how they fare"
         note = f"Stopped {still if left else 'before the proof'}."
         return replace(solved, no_shock=self.no_shock, history=tuple(self.history), notes=(*solved.notes, note))
+
+    def _best_of(self, solved: Solved, other: Solved | None) -> Solved:
+        """Of two plans the one with the least gap in all shocks, then the cheaper one; it is not proven."""
+        plans = [self._checked(each) for each in (solved, other) if each is not None and each.values is not None]
+        best = min(plans, key=lambda each: (each.gap, each.cost), default=solved)
+        return replace(best, status="stopped")
 
     def _checked(self, solved: Solved) -> Solved:
         """With the gap that it leaves in all shocks, not only in those that the model holds."""

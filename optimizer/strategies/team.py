@@ -4,7 +4,7 @@ A question is a function of a module with its arguments. What it keeps in its de
 of its own, is there for the next question that this process gets.
 """
 
-import math
+import contextlib
 import os
 import signal
 import time
@@ -15,6 +15,7 @@ from typing import Any
 from optimizer.errors import CrewError
 from optimizer.solver import Clock
 from optimizer.strategies.crew import cores
+from optimizer.strategies.workers import start_pool
 
 # Seconds above which a question is taken to be worth other processes for those like it.
 LONG = 2.0
@@ -95,39 +96,32 @@ class Team:
                 try:
                     yield number, future.result()
                 except BrokenProcessPool as error:
+                    if self.clock.interrupted:
+                        continue
                     raise CrewError(f"a process died while it answered ({error})") from error
 
     def _pass_on_the_interrupt(self, seats: Iterable["_Seat"]) -> None:
         """Once: processes of ours are not in the terminal's own group, and would not hear it."""
+        from loky import BrokenProcessPool
+
         if not self._is_told:
             self._is_told = True
             for seat in seats:
-                os.kill(seat.pid, signal.SIGINT)
+                with contextlib.suppress(ProcessLookupError, BrokenProcessPool):
+                    os.kill(seat.pid, signal.SIGINT)
 
 
 class _Seat:
     """A process of ours."""
 
     def __init__(self) -> None:
-        from loky import ProcessPoolExecutor
-
-        self.pool: Any = ProcessPoolExecutor(max_workers=1, initializer=_sit_down)
+        self.pool: Any = start_pool()
         self._pid: Any = self.pool.submit(os.getpid)
 
     @property
     def pid(self) -> int:
         """Its number; known once it has begun."""
         return int(self._pid.result())
-
-
-def _sit_down() -> None:
-    """The first thing a process of ours does: Ctrl-C is the main process's to hear, and to pass on."""
-    from loky import process_executor
-
-    os.setpgrp()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What stays warm grows with every question. Loky would take that for a leak and hire another process.
-    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
 
 
 def _answered(call: Call) -> Any:

@@ -14,4 +14,5 @@ class Whole:
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        return Run(instance, instance.events, settings, clock, listener).result()
+        run = Run(instance, instance.events, settings, clock, listener)
+        return run.kept() or run.least_gap()

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.errors import CrewError
+from optimizer.errors import CrewError, OptimizerWarning
 from optimizer.solver import Clock, Settings
 from optimizer.strategies import crew as crews
 from optimizer.strategies.crew import Cluster, Processes, hired
+from optimizer.strategies.jobs import Job
 from optimizer.strategies.reading import nothing, plan_values
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.scenarios import Scenarios
@@ -66,35 +67,40 @@ def test_a_process_that_is_killed_is_replaced(instance: so.Instance) -> None:
         responder.close()
 
 
-def test_a_crew_that_cannot_be_replaced_ends_the_run_with_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_where_a_crew_cannot_be_replaced_the_search_goes_on_alone(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = so.load(CASE)
     crew = Processes(instance, 2)
     responder = Responder(instance, crew)
     usual = Processes.ask
     asked = []
 
-    def fail(self: Processes, jobs: object) -> object:
+    def fail(self: Processes, jobs: object, clock: Clock) -> object:
         asked.append(1)
-        if len(asked) > 2:
+        if len(asked) == last:
             raise CrewError("a worker process died 3 times")
-        return usual(self, jobs)  # type: ignore[arg-type]
+        return usual(self, jobs, clock)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Processes, "ask", fail)
-    found = Scenarios(add=1, responder=responder, few=0).run(instance, Settings(), Clock(), lambda step: None)
-    assert found.status == "stopped"
-    assert found.values is not None
-    assert any("died 3 times" in note for note in found.notes)
+    with pytest.warns(OptimizerWarning, match="died 3 times. The search goes on in this process alone"):
+        found = Scenarios(add=1, responder=responder, few=0).run(instance, Settings(gap=0), Clock(), lambda step: None)
+    alone = Scenarios(add=1, few=0).run(instance, Settings(gap=0), Clock(), lambda step: None)
+    assert (found.status, found.cost, found.gap) == (alone.status, alone.cost, alone.gap)
+    assert responder.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
+    assert len(asked) == last
 
 
 def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     crew = Processes(instance, 2)
     monkeypatch.setattr(crews, "_answer", _die)
-    responder = Responder(instance, crew)
+    batches = range(len(crew.desk.slices))
+    offered = crew.desk.offers.of(np.array(plan_values(instance, nothing(instance))))
+    jobs = [Job(number, "gaps", crew.desk.slices[number].events, offered) for number in batches]
     try:
         with pytest.raises(CrewError, match="died 3 times"):
-            responder.gaps(plan_values(instance, nothing(instance)), Clock())
+            crew.ask(jobs, Clock())
     finally:
-        responder.close()
+        crew.close()
 
 
 def _die(*args: object) -> None:
@@ -151,11 +157,11 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
         assert numbers(responder) == alone
         ask, killed = responder.crew.ask, []
 
-        def ask_and_kill(jobs: object) -> object:
+        def ask_and_kill(jobs: object, clock: Clock) -> object:
             if not killed:
                 killed.append(pids[0])
                 os.kill(pids[0], signal.SIGKILL)
-            return ask(jobs)  # type: ignore[arg-type]
+            return ask(jobs, clock)  # type: ignore[arg-type]
 
         responder.crew.ask = ask_and_kill  # type: ignore[assignment, method-assign]
         found = Scenarios(add=1, responder=responder).run(instance, Settings(gap=0.0), Clock(), lambda step: None)
