@@ -25,6 +25,9 @@ Scenario = Annotated[
     str | None, typer.Option(metavar="NAME", help="Apply a scenario of the file, a named set of overrides.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Every = Annotated[
+    bool, typer.Option("--all", help="List every shock of a family or an ensemble, not one row for all of it.")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),

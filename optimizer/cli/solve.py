@@ -43,6 +43,7 @@ def solve(
         Path | None, typer.Option(metavar="DIR", help="Keep the search here, to go on after an interruption.")
     ] = None,
     set_: common.Overrides = None,
+    every: common.Every = False,
     json: common.Json = False,
     csv: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write CSV tables into this folder.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the plan to this file.")] = None,
@@ -100,7 +101,7 @@ def solve(
     else:
         from optimizer.report.whole import show
 
-        show(result)
+        show(result, every=every)
     _write(common.commented(result, file), csv, output)
     raise typer.Exit(common.exit_code(result))
 
