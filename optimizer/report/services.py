@@ -10,6 +10,9 @@ Standing = Literal["below", "tight", "some", "ample", "full", "free"]
 TIGHT, AMPLE = 0.0005, 0.2
 FULL = "full"
 MEANING = f"% of demand served / floor, in the weakest period; {FULL}: all demand is served."
+# What marks a service of several shocks of which some do not name the segment, and what that means.
+PARTIAL = "*"
+PARTLY = f"{PARTIAL} not kept for some of the shocks, which may be weaker; it does not fail there."
 
 
 def standing(service: Service) -> Standing:

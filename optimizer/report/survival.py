@@ -6,16 +6,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.folding import Folded, folded, folds, hardest, unfolded
+from optimizer.analysis.folding import Folded, folded, folds, hardest
 from optimizer.instance.schema import Instance
 from optimizer.plan import Service
-from optimizer.report.services import MEANING, margin, share, standing
+from optimizer.report.services import FULL, MEANING, PARTIAL, PARTLY, margin, share, standing
 from optimizer.report.words import FOLDED, left_out, named, plural, table
 from optimizer.result import Result
 
 MOST = 40
-# What a cell of shocks of which some do not name the segment is marked with.
-PARTIAL = "*"
 STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
 
 
@@ -28,11 +26,11 @@ def survival(instance: Instance, result: Result, width: int, *, every: bool = Fa
         width: characters of a line.
         every: whether each shock has a row of its own, however many there are.
     """
-    rows = folded(unfolded(instance) if every else folds(instance), result.shocks)
+    rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else hardest(rows, MOST)
     segments, titles = list(instance.demands), [_title(row) for row in shown]
     names = min(34, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
-    per_table = max(1, (width - names) // 13)
+    per_table = max(1, (width - names) // 14)
     hidden = len(result.shocks) - sum(len(row.fold.members) for row in shown)
     tables: list[RenderableType] = [
         _matrix(instance, shown, segments[first : first + per_table]) for first in range(0, len(segments), per_table)
@@ -46,10 +44,10 @@ def survival(instance: Instance, result: Result, width: int, *, every: bool = Fa
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> str:
     lines = [f"{MEANING} Margin in points; first period that fails."]
     lines += [FOLDED] if any(row.fold.is_many for row in rows) else []
-    if any(d not in row.segments for row in rows for d in segments):
-        lines.append("–: not kept; the segment does not fail, and another is weaker.")
+    if any(d not in row.segments and d not in row.full for row in rows for d in segments):
+        lines.append("–: not kept; it does not fail, and another segment is weaker.")
     if any(_is_partial(row, d) for row in rows for d in row.segments):
-        lines.append(f"{PARTIAL} not kept for some of the shocks: there it does not fail, and another is weaker.")
+        lines.append(PARTLY)
     return "\n".join([*lines, *([left_out(hidden)] if hidden else [])])
 
 
@@ -79,7 +77,7 @@ def _is_partial(row: Folded, d: str) -> bool:
 
 def _cell(row: Folded, d: str) -> Text:
     if d not in row.segments:
-        return Text("–", style="dim")
+        return Text(FULL, style=STYLES["full"]) if d in row.full else Text("–", style="dim")
     service = row.segments[d][1]
     return _said(service).append(PARTIAL if _is_partial(row, d) else "")
 
