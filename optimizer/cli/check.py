@@ -14,6 +14,7 @@ def check(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
     ] = None,
+    every: common.Every = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON list, an object a file.")] = False,
 ) -> None:
     """Check instance files; of a sound one, say what it is about. Exit code 3 where one cannot be used."""
@@ -22,7 +23,7 @@ def check(
     said, bad = [], False
     for file in files:
         try:
-            said.append(_summarised(file, set_ or [], json))
+            said.append(_summarised(file, set_ or [], json=json, every=every))
         except InstanceError as error:
             bad = True
             if json:
@@ -36,7 +37,7 @@ def check(
     raise typer.Exit(common.BAD_INSTANCE if bad else common.SURVIVES)
 
 
-def _summarised(file: str, overrides: list[str], json: bool) -> dict[str, object]:
+def _summarised(file: str, overrides: list[str], *, json: bool, every: bool) -> dict[str, object]:
     from dataclasses import asdict
 
     from optimizer.instance.load import inspect
@@ -44,10 +45,10 @@ def _summarised(file: str, overrides: list[str], json: bool) -> dict[str, object
     instance, findings = inspect(file, overrides)
     from optimizer.analysis.summary import summarise
 
-    summary = summarise(instance)
+    summary = summarise(instance, every=every)
     if not json:
         common.show_findings(findings)
         from optimizer.report.summary import show_summary
 
-        show_summary(file, instance, summary)
+        show_summary(file, instance, summary, every=every)
     return {"file": file, "ok": True, "findings": [vars(each) for each in findings], **asdict(summary)}

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -59,6 +60,7 @@ def compare(
         int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")
     ] = None,
     set_: common.Overrides = None,
+    every: common.Every = False,
     json: common.Json = False,
 ) -> None:
     """Show budgets, variants or files side by side, and what the next money buys.
@@ -90,7 +92,7 @@ def compare(
                 step=more,
                 resolution=resolution,
                 settings=settings,
-                heard=(lambda part, known: None) if json else pausing(_shown),
+                heard=(lambda part, known: None) if json else pausing(partial(_shown, every=every)),
                 progress=progress,
                 listener=hear,
             )
@@ -111,7 +113,7 @@ def _code(found: "Comparison") -> int:
     return common.SURVIVES if any(c.result.survives for c in found.columns) else common.NO_PLAN_SURVIVES
 
 
-def _shown(part: str, known: "Comparison") -> None:
+def _shown(part: str, known: "Comparison", *, every: bool) -> None:
     """Print a part as soon as it is known."""
     import sys
 
@@ -120,7 +122,7 @@ def _shown(part: str, known: "Comparison") -> None:
     if part == "grid":
         show_grid(known)
     else:
-        show_part(part, known)
+        show_part(part, known, every=every)
     sys.stdout.flush()
 
 

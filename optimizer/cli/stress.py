@@ -27,6 +27,7 @@ def stress(
     cluster: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="Check shocks on this Dask cluster instead.")
     ] = None,
+    every: common.Every = False,
     json: common.Json = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a row a sample to this file.")] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet; needs pyarrow.")] = None,
@@ -67,7 +68,7 @@ def stress(
     else:
         from optimizer.report.stress import show_stress
 
-        show_stress(found)
+        show_stress(found, every=every)
     _write(found, csv, parquet)
     raise typer.Exit(common.SURVIVES if found.survives else common.NO_PLAN_SURVIVES)
 
