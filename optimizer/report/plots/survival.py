@@ -34,7 +34,7 @@ def heatmap(book: Book) -> Sheeted:
     segments, rows = list(book.instance.demands), book.own.rows
     width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
     tall = 0.25 if any(row.fold.is_many for row in rows) else 0.2
-    sheet = paper(f"{book.instance.title}: what is survived", max(2.4, 1.5 + tall * len(rows)), width=width)
+    sheet = paper(f"{book.instance.title}: what is survived", max(1.9, 1.5 + tall * len(rows)), width=width)
     (panel,) = sheet.panels
     for number, row in enumerate(rows):
         for column, d in enumerate(segments):
