@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from optimizer.plan import weakest_of
+from optimizer.plan import weakest_of, weakness
 from optimizer.units import si
 
 MOST = 12
@@ -66,16 +66,17 @@ def _bought(result: Any) -> str:
 
 
 def _shocks(result: Any) -> str:
-    """Those that fail, and then those with the least margin."""
+    """Those that fail, and then those whose weakest segment goes short with the least margin."""
     facing = [outcome for outcome in result.shocks if outcome.segments]
-    ordered = sorted(facing, key=lambda outcome: round(min(s.margin for s in outcome.segments.values()), 6))
+    ordered = sorted(facing, key=lambda outcome: (-outcome.gap, *weakness(list(outcome.segments.values()))))
     rows = []
     for outcome in ordered:
         segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]
         sign = "✓" if outcome.survives else "✗"
         served = f"{segment} {100 * worst.worst_service:.0f} % / {100 * worst.floor:.0f} %"
+        served = "all segments in full" if worst.is_full else served
         rows.append((f"{sign} {outcome.name}", f"{outcome.first} to {outcome.last}", served, worst.worst_period))
-    heads = ("Shock", "Window", "Least margin: served / floor", "In")
+    heads = ("Shock", "Window", "Weakest segment: served / floor", "In")
     return _table(heads, rows) if rows else ""
 
 

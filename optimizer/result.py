@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["survives", "gap", "stopped", "none"]
-# 2: `cost` of a shock, `services`, and shocks that are lines without flows.
-FORMAT = 2
+# 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the worst period and shock of a segment
+# are those of `plan.weakest`, with services in full last; before, they were those of the least margin.
+FORMAT, READABLE = 3, (2, 3)
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
@@ -60,6 +61,7 @@ class Result:
         adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where nobody was asked about.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
+        format: of the file that it comes from, or that it would be written to.
     """
 
     instance: str
@@ -98,6 +100,7 @@ class Result:
     adversary: Faced | None = None
     lacks: Mapping[str, Lack] = field(default_factory=dict)
     no_shock: NoShockPlan | None = field(default=None, repr=False)
+    format: int = FORMAT
 
     @property
     def money(self) -> str:
@@ -163,7 +166,6 @@ class Result:
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the README; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(self)
-        data["format"] = FORMAT
         data["survives"] = self.survives
         plan = data.pop("plan")
         data["builds"] = list(plan["builds"])
@@ -201,7 +203,7 @@ class Result:
         Raises:
             PlanFileError: a part is missing or of another shape, or an older version wrote it.
         """
-        if data.get("format") != FORMAT:
+        if data.get("format") not in READABLE:
             raise PlanFileError(
                 f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
                 "solve the instance again with --output"

@@ -38,9 +38,9 @@ def words(picture: bytes) -> str:
 def test_shocks_that_are_left_out_are_no_worse(tiny: Book) -> None:
     # With equal gaps and margins some that are left out are as bad as those that are shown.
     assert "27 more shocks are not shown: none of them is worse." in words(
-        plot(replace(tiny, hidden=27), "survival", Choice(), "svg")
+        plot(replace(tiny, unlisted=27), "survival", Choice(), "svg")
     )
-    one = words(plot(replace(tiny, hidden=1), "survival", Choice(), "svg"))
+    one = words(plot(replace(tiny, unlisted=1), "survival", Choice(), "svg"))
     assert "1 more shock is not shown: it is no worse." in one
 
 
@@ -58,11 +58,11 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
     [
         # 20 t/yr · 200k + 1M; 100 t · 65k.
         ("timeline", Choice(), ["home magnet plant", "20 t/yr, 5M USD", "100 t, 6.5M USD", "lead time"]),
-        ("survival", Choice(), ["✓ embargo · 2027", "30/30", "70/70", "motors"]),
+        ("survival", Choice(), ["✓ embargo: 2 shocks", "worst 2027", "30/30", "motors", "worst shock by name"]),
         ("path", Choice(shock="embargo@2029"), ["motors in embargo · 2029", "survival floor", "not served"]),
         ("sankey", Choice(shock="embargo@2029", end=True), ["magnets, home", "from stock", "NOT SERVED", "2030"]),
         ("sankey", Choice(), ["magnets, rival", "in peace, 2026"]),
-        ("stock", Choice(), ["magnet reserve", "embargo · 2027"]),
+        ("stock", Choice(), ["magnet reserve", "embargo: 2 shocks"]),
         ("dependence", Choice(), ["magnets", "HHI 10,000", "rival"]),
         ("waterfall", Choice(), ["capex", "stock purchases", "price of survival", "13.6M USD"]),
         ("endurance", Choice(year=2028), ["magnets, rival", "0 → 24.0", "cut for good at the start of 2028"]),

@@ -21,7 +21,7 @@ SERVED = 1e-6
 class Harm:
     """One segment under one attack, over its window: t unserved, t of that below the floor, and both at shortage cost.
 
-    `service` and `floor` are shares in the period with the least margin.
+    `service` and `floor` are shares in the weakest period.
     """
 
     service: float

@@ -120,12 +120,24 @@ def _levers(instance: Instance, ground: Ground) -> Iterator[Thing]:
 
 
 def _floors(instance: Instance) -> Iterator[Thing]:
-    """One point more and one point less of each segment's floor."""
-    for d, demand in instance.demands.items():
-        own = [event.spec.survival.get(d, 0.0) for event in instance.events]
-        if max([*demand.survival.values, *own]) > 0:
+    """One point more of each segment's floor, if there is a point more to be had, and one point less."""
+    for d in instance.demands:
+        floors = _in_force(instance, d)
+        if max(floors, default=0.0) <= 0.0:
+            continue
+        if min(floors) <= 1.0 - POINT:
             yield Thing("dearer floor", d, change=POINT)
-            yield Thing("cheaper floor", d, change=-POINT)
+        yield Thing("cheaper floor", d, change=-POINT)
+
+
+def _in_force(instance: Instance, d: str) -> set[float]:
+    """The survival floors of a segment in the shocks and under the rules about time to survive, shares."""
+    horizon, floor = instance.horizon, instance.demands[d].survival
+    own = {event.spec.survival[d] for event in instance.events if d in event.spec.survival}
+    windows = {event.periods for event in instance.events if d not in event.spec.survival}
+    years = {horizon.year(t) for window in windows for t in window}
+    ruled = {float(share) for path in instance.rules.values() for share in path.floor[d]}
+    return own | ruled | {floor.at(year) for year in years}
 
 
 def _delays(instance: Instance, ground: Ground) -> Iterator[Thing]:

@@ -294,7 +294,7 @@ def is_better(one: Result, other: Result) -> bool:
 
 
 def biting(result: Result) -> Iterable[str]:
-    """The shocks in which some segment is no better than at its floor."""
+    """The shocks in which some segment is no better than at its floor; one of 100 % that is kept may bind as well."""
     for outcome in result.shocks:
         if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values()):
             yield outcome.name

@@ -30,7 +30,7 @@ class Samples:
         start: its first period. months: of its window, cut off at the end of the horizon.
         severity: of its worst cut; 0 where nothing is cut.
         survived, gap: whether every floor holds; money.
-        segment: number of the one that fares worst, by margin; -1 where there are none.
+        segment: number of the weakest; -1 where there are none.
         service, floor: of that segment in its worst period, shares.
         failure: the first period in which any floor fails; -1 where none does.
         probability: as the instance has it.
@@ -77,7 +77,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Spread:
-    """One segment's service over all samples, in each the share served in the period of least margin.
+    """One segment's service over all samples, in each the share served in its weakest period.
 
     Attributes:
         floor: smallest and largest floor of those periods.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from optimizer.analysis.folding import folds
 from optimizer.analysis.preview import Preview, previews
 from optimizer.analysis.survival import survey
 from optimizer.formulation import cost, whole_stage
@@ -38,6 +39,22 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Struck:
+    """Listed shocks that share a row: those of a family, or one alone.
+
+    Attributes:
+        name: of the family, or of the shock.
+        shocks, below: how many there are, and how many leave something below the floors with nothing built.
+        worst: the one with the largest gap, of equal gaps the deepest cut; the first of several.
+    """
+
+    name: str
+    shocks: int
+    below: int
+    worst: Hit
+
+
+@dataclass(frozen=True)
 class Summary:
     """What an instance is about.
 
@@ -46,6 +63,7 @@ class Summary:
             where there are more than 60 shocks.
         ranges: smallest and largest coefficient of the model as the solver sees it, by part; of at most 60 shocks.
         hits: every event of the listed shocks, or 40 of them, evenly spread; none of the ensembles'.
+        struck: all events of the listed shocks, those of a family together.
         previews: every family and every ensemble.
         bought_in_peace: options that are bought without any shock, with the size or stock bought.
         clash: rules that contradict each other even without shocks.
@@ -54,13 +72,15 @@ class Summary:
     counts: dict[str, int]
     ranges: dict[str, tuple[float, float]]
     hits: tuple[Hit, ...]
+    struck: tuple[Struck, ...]
     previews: tuple[Preview, ...]
     bought_in_peace: dict[str, float]
     clash: tuple[str, ...]
 
 
-def summarise(instance: Instance) -> Summary:
-    """Count, measure, strike, and ask what would be bought with no shock at all."""
+def summarise(instance: Instance, *, every: bool = False) -> Summary:
+    """Count, measure, strike, and ask what would be bought with no shock at all; `every` listed shock is a hit."""
+    found = _hits(instance)
     measured = _spread(instance.events, MEASURED)
     stage = whole_stage(instance, measured)
     columns, rows = stage.scales()
@@ -79,7 +99,8 @@ def summarise(instance: Instance) -> Summary:
     return Summary(
         counts=_counts(instance) | _size(instance, stage, len(measured)),
         ranges=ranges,
-        hits=tuple(_hits(instance)),
+        hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
+        struck=tuple(_struck(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
         previews=previews(instance),
         bought_in_peace=peace,
         clash=rules,
@@ -114,13 +135,21 @@ def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
     return {"columns": columns, "rows": rows}
 
 
-def _hits(instance: Instance) -> Iterable[Hit]:
+def _hits(instance: Instance) -> dict[str, Hit]:
+    """What every listed shock hits, by its name."""
     listed = instance.without_ensembles()
     responder = Responder(listed)
     replies = responder.best(plan_values(listed, nothing(listed)), Clock(), {})
     surveyed = zip(listed.events, survey(listed, responder, replies).below.tolist(), strict=True)
-    for shock, row in _spread(list(surveyed), HIT):
-        yield _hit(instance, shock, {d: short for d, short in zip(instance.demands, row, strict=True) if short > 0})
+    return {
+        shock.name: _hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})
+        for shock, row in surveyed
+    }
+
+
+def _struck(name: str, hits: Sequence[Hit]) -> Struck:
+    below = sum(bool(hit.below_floor) for hit in hits)
+    return Struck(name, len(hits), below, max(hits, key=lambda hit: (hit.gap, max(hit.cuts.values(), default=0.0))))
 
 
 def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest, weakest
+from optimizer.plan import NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest, rank, weakest
 from optimizer.shocks import Numbers
 from optimizer.strategies.jobs import Reply
 from optimizer.strategies.recourse import Responder
@@ -114,9 +114,11 @@ def outcomes(
 
 
 def _kept(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list[int]:
-    """The numbers of the shocks whose flows are kept: the written, the larger gap, the smaller margin first."""
+    """The numbers of the shocks whose flows are kept: the written, the larger gap, the weaker service first."""
     is_other = np.array([event.name not in written for event in instance.events])
-    order = np.lexsort((surveyed.margin.min(axis=1, initial=1.0), -surveyed.gap.sum(axis=1), is_other))
+    ranks = rank(surveyed.margin, surveyed.served).min(axis=1, initial=np.inf)
+    # Ranks that differ by rounding are the same: then the order of the file counts.
+    order = np.lexsort((np.round(ranks, 6), -surveyed.gap.sum(axis=1), is_other))
     return [int(number) for number in order[:FULL]]
 
 

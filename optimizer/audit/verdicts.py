@@ -13,13 +13,17 @@ import numpy.typing as npt
 
 from optimizer.audit.paths import PathRows, Paths
 from optimizer.audit.report import TOLERANCE
-from optimizer.plan import KINDS, Array, Flows, ManyFlows, Outcome, Service
+from optimizer.plan import KINDS, Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.shocks import Shock
 
 # Shocks that are audited at once: what bounds the memory.
 MOST = 1000
 # Margins so near to each other count as equal, and the least served of them is told; this near in any arithmetic.
 EQUAL = TOLERANCE / 4
+# The first format of plan files whose worst periods and shocks follow `_rank`.
+RANKED = 3
+# Whether demand is served in full is in doubt where so much of it, or up to twice the tolerance, is not.
+DOUBT = TOLERANCE / 2
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,12 @@ class Verdicts(PathRows):
             self._services_said(paths, outcomes, d, found)
             self._weakest_said(paths, d, found)
             gap, fails = gap + demand.shortage_cost * found.below, fails | (found.below > 0)
-            margin = found.margins.min(axis=1)
-            least, told = np.minimum(least, margin), np.minimum(told, np.where(is_told, margin, math.inf))
+            served = found.margins + found.floors
+            least = np.minimum(least, self._rank(found.margins, served, 2 * TOLERANCE).min(axis=1))
+            ours = self._rank(found.margins, served, DOUBT).min(axis=1)
+            told = np.minimum(told, np.where(is_told, ours, math.inf))
         if self.instance.demands:
-            self.report.equal(lambda s: f"{names[s]}.margin", told, least, 1.0)
+            self.report.at_most(lambda s: f"{names[s]}.margin", told, least, 1.0)
         parts = [(amount * self.discounts[paths.times]).sum(axis=1) for amount in self._operating(paths).values()]
         cost = np.sum(parts, axis=0)
         self.report.equal(lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, grain=1e-6)
@@ -192,17 +198,21 @@ class Verdicts(PathRows):
         who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
         said = [outcomes[s].segments[d] for s in who]
         demand, names = self.instance.demands[d], [f"{paths.flows.names[s]}/{d}" for s in who]
-        below, grain, least = found.below[who], found.grain[who], found.margins[who].min(axis=1)
+        below, grain, margins = found.below[who], found.grain[who], found.margins[who]
         at, floor = (
             self._at(paths, who, [service.worst_period for service in said], n) for n in (found.margins, found.floors)
         )
         self.report.equal(_rows(names, "below_floor"), [each.below_floor for each in said], below, grain=grain)
         self.report.equal(_rows(names, "shortage"), [each.shortage for each in said], found.shortage[who], grain=grain)
-        self.report.equal(_rows(names, "margin"), [each.margin for each in said], least, 1.0)
-        self.report.equal(_rows(names, "worst_period"), at, least, 1.0)
+        served, told = (np.array([getattr(each, of) for each in said]) for of in ("worst_service", "margin"))
+        all_served, claimed = margins + found.floors[who], self._rank(told, served, DOUBT)
+        lax, ranks = (self._rank(margins, all_served, full) for full in (DOUBT, 2 * TOLERANCE))
+        ends = lax.min(axis=1), ranks.min(axis=1)
+        least = np.where(np.abs(claimed - ends[0]) < np.abs(claimed - ends[1]), *ends)
+        self.report.equal(_rows(names, "margin"), claimed, least, 1.0)
+        self.report.equal(_rows(names, "worst_period"), at, told, 1.0)
         self.report.equal(_rows(names, "floor"), [each.floor for each in said], floor, 1.0)
-        served, told = [each.worst_service for each in said], np.array([[each.margin] for each in said]).reshape(-1, 1)
-        lowest = np.where(found.margins[who] <= told + EQUAL, found.margins[who] + found.floors[who], math.inf)
+        lowest = np.where(ranks <= claimed[:, None] + EQUAL, all_served, math.inf)
         self.report.at_most(_rows(names, "worst_service"), served, lowest.min(axis=1), 1.0)
         cost = demand.shortage_cost
         self.report.equal(_rows(names, "gap"), [each.gap for each in said], cost * below, cost * grain)
@@ -222,9 +232,10 @@ class Verdicts(PathRows):
     def _weakest_said(self, paths: Paths, d: str, found: Found) -> None:
         """What a segment's worst is said to be, where its shock is among these; and what it really is so far."""
         said, names = self.result.services[d], paths.flows.names
-        self.least[d] = min(self.least[d], float(found.margins.min()))
+        ranks = self._rank(found.margins, found.margins + found.floors, 2 * TOLERANCE)
+        self.least[d] = min(self.least[d], float(ranks.min()))
         self.failed[d] += int((found.below > 0).sum())
-        equal = found.margins <= said.margin + EQUAL
+        equal = ranks <= self._claimed(said) + EQUAL
         lowest = float(np.min(found.margins + found.floors, where=equal, initial=math.inf))
         self.report.at_most(f"services/{d}.worst_service", said.worst_service, lowest, 1.0)
         if said.worst_shock in names:
@@ -242,10 +253,21 @@ class Verdicts(PathRows):
             row, known = f"services/{d}", said.worst_shock in self.events
             self.report.holds(row, f"{said.worst_shock} is no shock", known)
             self.report.equal(f"{row}.shocks_failed", said.shocks_failed, self.failed[d], grain=1.0)
-            if self.lines:
-                self.report.at_most(f"{row}.margin", said.margin, self.least[d], 1.0)
-            else:
-                self.report.equal(f"{row}.margin", said.margin, self.least[d], 1.0)
+            self.report.at_most(f"{row}.margin", self._claimed(said), self.least[d], 1.0)
+
+    def _rank(self, margins: Array, served: Array, full: float) -> Array:
+        """The rule that chooses what is told: margins where demand goes short, then shares served, then what is full.
+
+        Demand counts as served in full where less than `full` of it is not: what is told may be short or not where
+        that is in doubt. Files of format 2 were made by margins alone.
+        """
+        if self.result.format < RANKED:
+            return margins
+        short = np.where(served - margins > TOLERANCE, 0.0, 2.0)
+        return margins + np.where(served < 1.0 - full, short, 4.0)
+
+    def _claimed(self, said: Weakest) -> float:
+        return float(self._rank(np.array(said.margin), np.array(said.worst_service), DOUBT))
 
     def _lines(self) -> None:
         """Shocks whose flows are not at hand: what they say of themselves."""
@@ -278,7 +300,8 @@ class Verdicts(PathRows):
         self.report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
         is_told = [(each.first_failure is not None) == (each.below_floor > 0) for each in said]
         self.report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_told))
-        self.least[d] = min(self.least[d], float(margins.min()))
+        served = np.array([each.worst_service for each in said])
+        self.least[d] = min(self.least[d], float(self._rank(margins, served, 2 * TOLERANCE).min()))
         self.failed[d] += int((below > 0).sum())
 
     def _floor(self, d: str, shock: Shock, said: Service) -> float:

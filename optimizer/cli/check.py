@@ -16,6 +16,7 @@ def check(
     ],
     changes: options.Changes,
     adversary: options.ListedAttacks = False,
+    every: options.Every = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON list, an object a file.")] = False,
 ) -> None:
     """Check instance files; of a sound one, say what it is about. Exit code 3 where one cannot be used."""
@@ -25,7 +26,8 @@ def check(
     for file in files:
         try:
             sources.say_source(file)
-            said.append(_summarised(file, sources.examined(file, changes, lists_attacks=adversary), json))
+            made = sources.examined(file, changes, lists_attacks=adversary)
+            said.append(_summarised(file, made, json=json, every=every))
         except InstanceError as error:
             bad = True
             if json:
@@ -39,15 +41,15 @@ def check(
     raise typer.Exit(common.BAD_INSTANCE if bad else common.SURVIVES)
 
 
-def _summarised(file: str, made: sources.Prepared, json: bool) -> dict[str, object]:
+def _summarised(file: str, made: sources.Prepared, *, json: bool, every: bool) -> dict[str, object]:
     from dataclasses import asdict
 
     from optimizer.analysis.summary import summarise
 
-    summary = summarise(made.instance)
+    summary = summarise(made.instance, every=every)
     if not json:
         sources.announced(made)
         from optimizer.report.summary import show_summary
 
-        show_summary(file, made.instance, summary)
+        show_summary(file, made.instance, summary, every=every)
     return {"file": file, "ok": True, "findings": [vars(each) for each in made.warnings], **asdict(summary)}

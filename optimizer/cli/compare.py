@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -65,6 +66,7 @@ def compare(
     ] = None,
     adversary: options.ListedAttacks = False,
     set_: options.Overrides = None,
+    every: options.Every = False,
     json: options.Json = False,
 ) -> None:
     """Show budgets, variants or files side by side, and what the next money buys.
@@ -96,7 +98,7 @@ def compare(
                 step=more,
                 resolution=resolution,
                 settings=settings,
-                heard=(lambda part, known: None) if json else pausing(_shown),
+                heard=(lambda part, known: None) if json else pausing(partial(_shown, every=every)),
                 progress=progress,
                 listener=hear,
             )
@@ -117,7 +119,7 @@ def _code(found: "Comparison") -> int:
     return common.SURVIVES if any(c.result.survives for c in found.columns) else common.NO_PLAN_SURVIVES
 
 
-def _shown(part: str, known: "Comparison") -> None:
+def _shown(part: str, known: "Comparison", *, every: bool) -> None:
     """Print a part as soon as it is known."""
     import sys
 
@@ -126,7 +128,7 @@ def _shown(part: str, known: "Comparison") -> None:
     if part == "grid":
         show_grid(known)
     else:
-        show_part(part, known)
+        show_part(part, known, every=every)
     sys.stdout.flush()
 
 

@@ -57,6 +57,9 @@ PlanTimeLimit = Annotated[
     float | None,
     typer.Option("--time-limit", min=0, help="Seconds of the search for the plan, after which its best is taken."),
 ]
+Every = Annotated[
+    bool, typer.Option("--all", help="List every shock of a family or an ensemble, not one row for all of it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 JsonOfSolve = Annotated[bool, typer.Option("--json", help="Print the JSON object of `solve --json`.")]
 

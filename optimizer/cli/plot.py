@@ -17,6 +17,7 @@ OF = {
     "commodity": ("dependence",),
     "year": ("endurance",),
     "end": ("sankey",),
+    "all": ("survival", "stock"),
 }
 FORMATS = (".svg", ".png", ".pdf")
 
@@ -35,6 +36,7 @@ def plot(
     commodity: Annotated[str | None, typer.Option(help="Of dependence; all where it is left out.")] = None,
     year: Annotated[int | None, typer.Option(help="Of endurance, the year of the cut; the last otherwise.")] = None,
     end: Annotated[bool, typer.Option("--end", help="Of sankey: the last year, not the first.")] = False,
+    every: options.Every = False,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Of frontier: relative gap of its other plans.")] = 5e-3,
 ) -> None:
     """Draw one figure of a plan into a file, fit for print and for colour-blind readers.
@@ -47,7 +49,14 @@ def plot(
     if output.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"write a name that ends in {', '.join(FORMATS)}.", param_hint="--output")
     targets.check_file(output, "--output", plan)
-    given = {"shock": shock, "segment": segment, "commodity": commodity, "year": year, "end": end or None}
+    given = {
+        "shock": shock,
+        "segment": segment,
+        "commodity": commodity,
+        "year": year,
+        "end": end or None,
+        "all": every or None,
+    }
     for option, value in given.items():
         if value is not None and kind not in OF[option]:
             raise typer.BadParameter(
@@ -72,7 +81,8 @@ def plot(
         found = searched(instance, result, None, Settings(gap=gap))
     choice = Choice(shock, segment, commodity, year, end)
     with common.fitting(plan):
-        shown = book(instance, alone(instance, result))
+        # A shock that is named may be any of a family.
+        shown = book(instance, alone(instance, result), every=every or kind in OF["shock"])
     try:
         with warned():
             picture = drawn(shown, kind, choice, output.suffix.lower()[1:], found)

@@ -12,6 +12,7 @@ def show(
     changes: options.Changes,
     adversary: options.Adversary = False,
     time_limit: options.PlanTimeLimit = None,
+    every: options.Every = False,
     json: options.JsonOfSolve = False,
 ) -> None:
     """Print a saved plan as `solve` printed it; of an instance file, solve it and print the plan."""
@@ -22,5 +23,5 @@ def show(
         from optimizer.report.whole import show as print_result
 
         with common.fitting(plan):
-            print_result(result)
+            print_result(result, every=every)
     raise typer.Exit(common.exit_code(result))

@@ -37,6 +37,7 @@ def solve(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the search here, to go on after an interruption.")
     ] = None,
+    every: options.Every = False,
     json: options.Json = False,
     csv: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write CSV tables into this folder.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the plan to this file.")] = None,
@@ -91,7 +92,7 @@ def solve(
         else:
             from optimizer.report.whole import show
 
-            show(result)
+            show(result, every=every)
     finally:
         # Also where nothing can be printed.
         _write(common.commented(result, file), csv, output)

@@ -32,6 +32,7 @@ def stress(
     cluster: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="Check shocks on this Dask cluster instead.")
     ] = None,
+    every: options.Every = False,
     json: options.Json = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a row a sample to this file.")] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet; needs pyarrow.")] = None,
@@ -70,7 +71,7 @@ def stress(
     else:
         from optimizer.report.stress import show_stress
 
-        show_stress(stressed)
+        show_stress(stressed, every=every)
     _write(stressed, csv, parquet)
     if not found.is_saved and found.result.status == "stopped":
         raise typer.Exit(common.STOPPED)

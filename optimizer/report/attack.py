@@ -193,9 +193,7 @@ def _segments(found: Onslaught) -> Table | None:
     worst, money = found.worst, found.instance.money
     if worst is None or not worst.segments:
         return None
-    caption = (
-        "Over the window; served: in the period with the least margin, % of demand. Segments served whole: not shown."
-    )
+    caption = "Over the window; served: in the weakest period, % of demand. Segments served in full: not shown."
     shown = table(f"The worst attack that he can afford, {_window(worst)}", caption=caption)
     shown.add_column("Segment", overflow="fold")
     shown.add_column("Served/floor", justify="right", no_wrap=True)

@@ -28,9 +28,14 @@ def show_grid(comparison: Comparison, console: Console | None = None) -> None:
     _print(grid_parts(comparison, _console(console).width), console)
 
 
-def show_part(part: str, comparison: Comparison, console: Console | None = None) -> None:
-    """Print one of the parts that follow: ``least``, ``alone`` or ``next``."""
-    printed = {"least": least, "alone": alone, "next": steps}[part](comparison, _console(console).width)
+def show_part(part: str, comparison: Comparison, console: Console | None = None, *, every: bool = False) -> None:
+    """Print one of the parts that follow: ``least``, ``alone`` (`every` shock, or families folded) or ``next``."""
+    width = _console(console).width
+    printed = (
+        alone(comparison, width, every=every)
+        if part == "alone"
+        else {"least": least, "next": steps}[part](comparison, width)
+    )
     _print([""] + [each for each in [printed] if each is not None], console)
 
 
@@ -155,9 +160,8 @@ class _Rows:
         """What the marks mean, and how sure the figures are."""
         against = "the first column" if self.by_case else "the column to its left"
         text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: share of demand served in "
-        text += "the period of all shocks with the least margin over its floor, of equal margins the least share; ✗ "
-        text += "below the floor. Largest share: of what is made in peace, from one region abroad; ! more than "
-        text += f"{percent(LINE)}. Proven to {percent(comparison.gap, 1)}"
+        text += "the weakest period of all shocks; ✗ below the floor. Largest share: of what is made in peace, from "
+        text += f"one region abroad; ! more than {percent(LINE)}. Proven to {percent(comparison.gap, 1)}"
         stopped = any(column.result.status == "stopped" for column in self.columns)
         text += ", but for columns that were stopped (?)." if stopped else "."
         return text

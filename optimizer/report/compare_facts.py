@@ -1,10 +1,14 @@
 """How the exact facts of a comparison look: the least outlays, what more money buys, where the plan changes."""
 
+from collections.abc import Mapping, Sequence
+from math import inf
+
 from rich.table import Table
 from rich.text import Text
 
 from optimizer.analysis.columns import Alone
 from optimizer.analysis.comparison import Comparison, Least, Step, sizes, survived
+from optimizer.analysis.folding import Fold, folds
 from optimizer.instance.schema import Instance
 from optimizer.report.words import listed, named, percent, plural, sized, table
 from optimizer.units import si, si_down, si_up
@@ -63,8 +67,8 @@ def _bound(value: float | None) -> str:
     return "–" if value is None else si_down(value, digits=6)
 
 
-def alone(comparison: Comparison, width: int) -> Table | None:
-    """What each shock takes alone, a column a case, the dearest first."""
+def alone(comparison: Comparison, width: int, *, every: bool = False) -> Table | None:
+    """What each shock takes alone, a column a case, the dearest first; of a family or an ensemble the dearest."""
     if not any(comparison.alone.values()):
         return None
     cases = list(comparison.alone)
@@ -73,7 +77,8 @@ def alone(comparison: Comparison, width: int) -> Table | None:
         case: {each.shock: each for each in some} for case, some in comparison.alone.items()
     }
     order = list(dict.fromkeys(shock for some in comparison.alone.values() for shock in (each.shock for each in some)))
-    shown = table(f"Least outlay for each shock alone, {money}", caption=_of_alone(comparison, order))
+    rows = folds(comparison.cases[cases[0]], order, every=every)
+    shown = table(f"Least outlay for each shock alone, {money}", caption=_of_alone(rows))
     shown.add_column("Shock", overflow="fold", max_width=36)
     for case in cases:
         shown.add_column("Least outlay" if len(cases) == 1 else case, justify="right", overflow="fold", max_width=16)
@@ -84,10 +89,13 @@ def alone(comparison: Comparison, width: int) -> Table | None:
     together = {each.case: each for each in comparison.least if each.outlay is not None}
     if len(cases) == 1 and cases[0] in together:
         most = max(most, together[cases[0]].outlay or 0.0)
-    for shock in order[:MOST]:
-        first = by_case[cases[0]].get(shock)
+    for row in rows[:MOST]:
+        dearest = [_dearest(row, by_case[case]) for case in cases]
+        first = dearest[0]
         bar = _bar((first.outlay or 0.0) if first else 0.0, most)
-        shown.add_row(shock, *(_cell(by_case[case].get(shock)) for case in cases), *([bar] if is_drawn else []))
+        # Members are in the order of their outlays.
+        title = row.members[0] + (f"\ndearest of {len(row.members)}" if row.is_many else "")
+        shown.add_row(title, *(_cell(each) for each in dearest), *([bar] if is_drawn else []))
     if together:
         shown.add_section()
         cells = [Text(_amount(together[case].outlay) if case in together else "–", style="bold") for case in cases]
@@ -96,10 +104,18 @@ def alone(comparison: Comparison, width: int) -> Table | None:
     return shown
 
 
-def _of_alone(comparison: Comparison, order: list[str]) -> str:
-    left = len(order) - MOST
-    more = f" {plural(left, 'more shock')} cost less and are not shown." if left > 0 else ""
-    return "Were it the only shock that may come, whatever the budget; money serves several at a time." + more
+def _dearest(row: Fold, known: Mapping[str, Alone]) -> Alone | None:
+    """Of the shocks of a row the one that takes most; one for which no outlay is enough takes more than any."""
+    found = [known[name] for name in row.members if name in known]
+    return max(found, key=lambda each: inf if each.outlay is None else each.outlay, default=None)
+
+
+def _of_alone(rows: Sequence[Fold]) -> str:
+    said = "Were it the only shock that may come, whatever the budget; money serves several at a time."
+    if any(row.is_many for row in rows):
+        said += " A family or an ensemble is one row; --all lists each shock."
+    left = sum(len(row.members) for row in rows[MOST:])
+    return said + (f" {plural(left, 'more shock')} cost less and are not shown." if left > 0 else "")
 
 
 def _cell(found: Alone | None) -> Text:

@@ -27,21 +27,27 @@ STRIKES = 3
 HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
 
 
-def show_stress(stress: Stress, console: Console | None = None) -> None:
-    """Print what became of a plan to stdout, or to the console given."""
+def show_stress(stress: Stress, console: Console | None = None, *, every: bool = False) -> None:
+    """Print what became of a plan to stdout, or to the console given.
+
+    Args:
+        stress: what became of it.
+        console: None is stdout.
+        every: whether each of the worst shocks is listed, or the worst of each event.
+    """
     console = console or Screen()
-    for i, part in enumerate(_parts(stress, console.width)):
+    for i, part in enumerate(_parts(stress, console.width, every=every)):
         if i:
             console.print()
         console.print(part)
 
 
-def _parts(stress: Stress, width: int) -> Iterator[RenderableType]:
+def _parts(stress: Stress, width: int, *, every: bool) -> Iterator[RenderableType]:
     yield _answer(stress)
     if stress.services:
         yield _services(stress)
     if stress.worst:
-        yield _worst(stress, width)
+        yield _worst(stress, width, every=every)
     yield _groups(stress)
     if stress.mending is not None:
         yield _mends(stress) if stress.mending.mends else Text("No single addition promises to mend anything.")
@@ -105,8 +111,8 @@ def _in_words(stress: Stress, mend: Mend) -> str:
 def _services(stress: Stress) -> Table:
     ordered = sorted(stress.services.items(), key=lambda item: -item[1].below)
     caption = (
-        "Share served in each sample's worst period, the one with the least margin, once floors are kept as far as "
-        "they can be and all else is served that can be; p5: one sample in twenty fares worse."
+        "Share served in each sample's weakest period, once floors are kept as far as they can be and all else is "
+        "served that can be; p5: one sample in twenty fares worse."
     )
     caption += f"\n{len(ordered) - SEGMENTS} more segments are not shown." if len(ordered) > SEGMENTS else ""
     shown = table("Service", caption=caption)
@@ -125,17 +131,25 @@ def _floor(spread: Spread) -> str:
     return f"{high} %" if low == high else f"{low}–{high} %"
 
 
-def _worst(stress: Stress, width: int) -> Table:
+def _worst(stress: Stress, width: int, *, every: bool) -> Table:
     caption = "Failed first: segment, period; served / floor; what was short then, and who makes it."
-    count = len(stress.worst)
-    shown = table("The worst shock" if count == 1 else f"The worst {count:,} shocks", caption=caption, expand=True)
+    # They are in the order of their gaps: the first of an event is the worst of all its samples.
+    rows = stress.worst if every else tuple({each.entry: each for each in reversed(stress.worst)}.values())[::-1]
+    broken_by = {each.name: each.samples - each.survived for each in stress.groups if each.by == "event"}
+    title = "The worst shock" if len(rows) == 1 else f"The worst {len(rows):,} shocks"
+    if len(rows) < len(stress.worst):
+        title = "The worst shock of each event"
+        caption += f"\nOf the {len(stress.worst)} worst samples one an event is shown; --all lists each."
+    shown = table(title, caption=caption, expand=True)
     shown.add_column("Shock", overflow="fold", ratio=4)
     shown.add_column("Window", overflow="fold", max_width=8)
     shown.add_column("Strikes", overflow="fold", ratio=5)
     shown.add_column(f"Gap\n{stress.money}", justify="right", no_wrap=True)
     shown.add_column("Failed first", overflow="fold", ratio=8)
-    for broken in stress.worst:
+    for broken in rows:
         event = f"\n{broken.entry.rpartition('/')[2]}" if "/" in broken.entry else ""
+        count = broken_by.get(broken.entry, 0)
+        event += f"\nworst of {count:,} that break it" if len(rows) < len(stress.worst) and count > 1 else ""
         window = f"{broken.first} {broken.last}"
         strikes = _whole("; ".join(broken.strikes[:STRIKES]))
         more = len(broken.strikes) - STRIKES

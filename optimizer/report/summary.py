@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.summary import MEASURED, Hit, Summary
+from optimizer.analysis.summary import MEASURED, Hit, Struck, Summary
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.report.preview import preview_table
@@ -13,8 +13,10 @@ from optimizer.report.words import adversary_words, listed, named, percent, plur
 from optimizer.units import si
 
 
-def show_summary(file: str, instance: Instance, summary: Summary, console: Console | None = None) -> None:
-    """Print what an instance is about."""
+def show_summary(
+    file: str, instance: Instance, summary: Summary, console: Console | None = None, *, every: bool = False
+) -> None:
+    """Print what an instance is about; `every` listed shock in a row of its own, or families folded."""
     console = console or Screen()
     horizon, counts = instance.horizon, summary.counts
     console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
@@ -43,7 +45,7 @@ def show_summary(file: str, instance: Instance, summary: Summary, console: Conso
     if summary.previews:
         console.print(preview_table(summary.previews, console.width))
     if summary.hits:
-        console.print(_hits(instance, summary))
+        console.print(_hits(instance, summary, every=every))
 
 
 def _peace(instance: Instance, summary: Summary) -> str:
@@ -55,24 +57,31 @@ def _peace(instance: Instance, summary: Summary) -> str:
     return listed(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
 
 
-def _hits(instance: Instance, summary: Summary) -> Table:
+def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     caption = (
         "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
     )
-    left = len(instance.without_ensembles().events) - len(summary.hits)
-    caption += f"\n{plural(left, 'more shock')} of the families above are not shown." if left else ""
+    rows = (
+        [(hit.name, hit) for hit in summary.hits] if every else [(_of_many(row), row.worst) for row in summary.struck]
+    )
+    if not every and any(row.shocks > 1 for row in summary.struck):
+        caption += "\nA family is one row, that of its worst shock; --all lists each shock."
     shown = table("Shocks", caption=caption, expand=True)
-    shown.add_column("Shock", overflow="fold", ratio=2)
+    shown.add_column("Shock", overflow="fold", ratio=3)
     shown.add_column("Window", no_wrap=True)
     shown.add_column("Hits", overflow="fold", ratio=4)
     shown.add_column("Below floors", overflow="fold", ratio=3)
     shown.add_column(f"Gap\n{instance.money}", justify="right", no_wrap=True)
-    for hit in summary.hits:
+    for name, hit in rows:
         below = [f"{named(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
         words = listed(below, 3) if below else "none"
         gap = si(hit.gap) if hit.gap > 0 else "–"
-        shown.add_row(hit.name, f"{hit.first}–{hit.last}", _struck(instance, hit), words, gap)
+        shown.add_row(name, f"{hit.first}–{hit.last}", _struck(instance, hit), words, gap)
     return shown
+
+
+def _of_many(row: Struck) -> str:
+    return row.worst.name if row.shocks == 1 else f"{row.worst.name}\nworst of {row.shocks:,}"
 
 
 def _struck(instance: Instance, hit: Hit) -> str:

@@ -1,67 +1,99 @@
-"""Shock × segment: the worst period's service against its floor."""
+"""Shock × segment: the worst period's service against its floor; families and ensembles folded to a row each."""
 
 from collections.abc import Sequence
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.analysis.folding import Folded, folded, folds, hardest
 from optimizer.instance.schema import Instance
-from optimizer.plan import Outcome, Service
-from optimizer.report.words import left_out, named, table
+from optimizer.plan import Service
+from optimizer.report.services import FULL, MEANING, PARTIAL, PARTLY, margin, share, standing
+from optimizer.report.words import FOLDED, left_out, named, plural, table
 from optimizer.result import Result
 
 MOST = 40
+STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
 
 
-def survival(instance: Instance, result: Result, width: int) -> list[Table]:
-    """One table for as many segments as fit beside each other; the most critical shocks where there are many."""
-    shown = _critical(result.shocks)
-    segments = list(instance.demands)
-    names = min(34, max((len(outcome.name) for outcome in shown), default=0) + 2)
-    per_table = max(1, (width - names) // 13)
-    tables = []
-    for first in range(0, len(segments), per_table):
-        some = segments[first : first + per_table]
-        tables.append(_matrix(instance, shown, some, len(result.shocks), is_last=first + per_table >= len(segments)))
-    if any(outcome.flows is None for outcome in result.shocks):
-        tables.append(_weakest(instance, result))
-    return tables if shown else []
+def survival(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
+    """One table for as many segments as fit beside each other; the most critical rows where there are many.
+
+    Args:
+        instance: the instance.
+        result: the plan.
+        width: characters of a line.
+        every: whether each shock has a row of its own, however many there are.
+    """
+    rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
+    shown = rows if every else hardest(rows, MOST)
+    segments, titles = list(instance.demands), [_title(row) for row in shown]
+    names = min(34, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
+    per_table = max(1, (width - names) // 14)
+    hidden = len(result.shocks) - sum(len(row.fold.members) for row in shown)
+    tables: list[RenderableType] = [
+        _matrix(instance, shown, segments[first : first + per_table]) for first in range(0, len(segments), per_table)
+    ]
+    if not shown or not tables:
+        return []
+    tables[-1] = Group(tables[-1], Text(_caption(shown, segments, hidden), style="dim"))
+    return [*tables, *([_weakest(instance, result)] if any(each.flows is None for each in result.shocks) else [])]
 
 
-def _critical(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    if len(outcomes) <= MOST:
-        return list(outcomes)
-    ordered = sorted(outcomes, key=lambda outcome: (-outcome.gap, _tightest(outcome)))
-    kept = {outcome.name for outcome in ordered[:MOST]}
-    return [outcome for outcome in outcomes if outcome.name in kept]
+def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> str:
+    lines = [f"{MEANING} Margin in points; first period that fails."]
+    lines += [FOLDED] if any(row.fold.is_many for row in rows) else []
+    if any(d not in row.segments and d not in row.full for row in rows for d in segments):
+        lines.append("–: not kept; it does not fail, and another segment is weaker.")
+    if any(_is_partial(row, d) for row in rows for d in row.segments):
+        lines.append(PARTLY)
+    return "\n".join([*lines, *([left_out(hidden)] if hidden else [])])
 
 
-def _tightest(outcome: Outcome) -> float:
-    return min((service.margin for service in outcome.segments.values()), default=1.0)
-
-
-def _matrix(
-    instance: Instance, outcomes: Sequence[Outcome], segments: Sequence[str], total: int, *, is_last: bool
-) -> Table:
-    caption = "Least margin of each: % of demand served / floor, margin in points; first period that fails."
-    if any(len(outcome.segments) < len(instance.demands) for outcome in outcomes):
-        caption += "\n–: not kept; the segment does not fail, and another has less margin."
-    if total > len(outcomes):
-        caption += f"\n{left_out(total - len(outcomes))}"
-    shown = table("Survival", caption=caption if is_last else None)
+def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str]) -> Table:
+    shown = table("Survival")
     shown.add_column("Shock", overflow="fold", max_width=34)
     for d in segments:
         shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
-    for outcome in outcomes:
-        mark = Text("✓ " if outcome.survives else "✗ ", style="green" if outcome.survives else "bold red")
-        shown.add_row(mark + Text(outcome.name), *(_cell(outcome.segments.get(d)) for d in segments))
+    for row in rows:
+        shown.add_row(_title(row), *(_cell(row, d) for d in segments))
     return shown
+
+
+def _title(row: Folded) -> Text:
+    """``✗ embargo: 3 of 12 shocks fail``, and below it the worst of them; of a shock alone its name."""
+    mark = Text("✓ " if row.survives else "✗ ", style="green" if row.survives else "bold red")
+    if not row.fold.is_many:
+        return mark + Text(row.fold.name)
+    count = len(row.fold.members)
+    said = f"{count:,} shocks" if row.survives else f"{row.failed:,} of {count:,} fail"
+    return mark + Text(f"{row.fold.name}: {said}").append(f"\n  worst {row.worst.name}", style="dim")
+
+
+def _is_partial(row: Folded, d: str) -> bool:
+    return d in row.partial and row.segments[d][1].first_failure is None
+
+
+def _cell(row: Folded, d: str) -> Text:
+    if d not in row.segments:
+        return Text(FULL, style=STYLES["full"]) if d in row.full else Text("–", style="dim")
+    service = row.segments[d][1]
+    return _said(service).append(PARTIAL if _is_partial(row, d) else "")
+
+
+def _said(service: Service) -> Text:
+    figures = " ".join(part for part in (share(service), margin(service)) if part)
+    if service.first_failure is not None:
+        # A column is 12 wide.
+        figures = f"{figures}\n" if len(figures) <= 12 else figures.replace(" ", "\n", 1) + " "
+        figures += service.first_failure
+    return Text(figures, style=STYLES[standing(service)])
 
 
 def _weakest(instance: Instance, result: Result) -> Table:
     """Each segment over all shocks, those that are not shown included."""
-    caption = f"Over all {len(result.shocks):,} shocks: the least margin of each segment, in points; of equal margins "
-    caption += "the least served."
+    caption = f"Over {plural(len(result.shocks), 'shock')}, by the same rule; margin in points."
     shown = table("Each segment's worst", caption=caption)
     shown.add_column("Segment", overflow="fold")
     shown.add_column("Worst shock", overflow="fold", max_width=34)
@@ -69,26 +101,10 @@ def _weakest(instance: Instance, result: Result) -> Table:
     shown.add_column("Served/floor", justify="right", no_wrap=True)
     shown.add_column("Fails in", justify="right", no_wrap=True)
     for d, worst in result.services.items():
-        style = "bold red" if worst.shocks_failed else ""
-        margin = 100 * worst.margin
-        figures = f"{_points(worst.worst_service)}/{_points(worst.floor)} "
-        figures += f"{margin:+.1f}" if worst.shocks_failed else f"{max(0.0, margin):+.0f}"
+        style = "bold red" if worst.shocks_failed else "green" if worst.is_full else ""
+        figures = " ".join(part for part in (share(worst), margin(worst)) if part)
         failed = f"{worst.shocks_failed:,}" if worst.shocks_failed else "–"
-        cells = (named(instance, d), worst.worst_shock, worst.worst_period, figures, failed)
-        shown.add_row(*(Text(cell) for cell in cells), style=style)
+        # Where all demand is served in every shock, none of them is worse than another.
+        where = ("–", "–") if worst.is_full else (worst.worst_shock, worst.worst_period)
+        shown.add_row(*(Text(cell) for cell in (named(instance, d), *where, figures, failed)), style=style)
     return shown
-
-
-def _cell(service: Service | None) -> Text:
-    if service is None:
-        return Text("–", style="dim")
-    margin = 100 * service.margin
-    figures = f"{_points(service.worst_service)}/{_points(service.floor)}"
-    if service.first_failure is not None:
-        return Text(f"{figures} {margin:+.1f}\n{service.first_failure}", style="bold red")
-    style = "dim" if service.floor == 0 else "yellow" if margin < 0.05 else ""
-    return Text(f"{figures} {max(0.0, margin):+.0f}", style=style)
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.0f}"

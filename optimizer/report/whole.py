@@ -13,16 +13,16 @@ from optimizer.result import Result
 from optimizer.units import si
 
 
-def show(result: Result, console: Console | None = None) -> None:
-    """Print a result to stdout, or to the console given."""
+def show(result: Result, console: Console | None = None, *, every: bool = False) -> None:
+    """Print a result to stdout, or to the console given; `every` shock in a row of its own, or families folded."""
     console = console or Screen()
-    for i, part in enumerate(parts(result, console.width)):
+    for i, part in enumerate(parts(result, console.width, every=every)):
         if i:
             console.print()
         console.print(part)
 
 
-def parts(result: Result, width: int) -> list[RenderableType]:
+def parts(result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
     """What is printed, in order, for a terminal so wide."""
     instance = read(result.data)
     shown: list[RenderableType | None] = [answer(instance, result)]
@@ -30,7 +30,7 @@ def parts(result: Result, width: int) -> list[RenderableType]:
         shown += [
             builds(instance, result, width) or Text("Plan: nothing is bought.", style="bold"),
             stocks(instance, result, width),
-            *survival(instance, result, width),
+            *survival(instance, result, width, every=every),
             dependence(instance, result, width),
             costs(result),
             binding(result),

@@ -14,6 +14,9 @@ from optimizer.shocks import Cut
 from optimizer.units import si
 
 LINE = 0.65
+# What is said of rows that stand for several shocks.
+FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst shock by name; "
+FOLDED += "--all lists each shock."
 # Sets of targets are counted up to so many.
 SETS = 1000
 
@@ -108,7 +111,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def left_out(count: int) -> str:
-    """What is said of shocks that are not shown: with equal gaps and margins, some may be as bad."""
+    """What is said of shocks that are not shown: with equal gaps and services, some may be as bad."""
     return "1 more shock is not shown: it is no worse." if count == 1 else (
         f"{count:,} more shocks are not shown: none of them is worse."
     )  # fmt: skip

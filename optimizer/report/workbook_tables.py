@@ -7,8 +7,9 @@ from typing import Any
 from optimizer.analysis.dependence import yearly_shares
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
-from optimizer.plan import KINDS
+from optimizer.plan import KINDS, Service
 from optimizer.report.answer import facts, headline
+from optimizer.report.services import FULL
 from optimizer.report.words import LINE, named, percent
 from optimizer.result import Result
 
@@ -134,15 +135,20 @@ def _margins(instance: Instance, result: Result) -> Sheet:
     segments = list(instance.demands)
     rows = []
     for outcome in result.shocks:
-        margins = [outcome.segments[d].margin if d in outcome.segments else None for d in segments]
+        margins = [_margin(outcome.segments.get(d)) for d in segments]
         rows.append((outcome.name, f"{outcome.first} to {outcome.last}", outcome.survives, outcome.gap, *margins))
     columns = (Column("Shock"), Column("Window"), Column("Survives"), Column(f"Gap [{result.money}]", result.money, 16),
                *(Column(f"{named(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
     says = (
-        "Service less floor in the worst period of each shock, as a share of demand: below 0 the floor fails. "
+        "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
+        f"{FULL}: all demand is served. "
         f"Gap: demand below the floors at its shortage cost, in {result.currency}."
     )
     return Sheet("survival", "What is survived", says, columns, rows, frozen=1, margins_from=4)
+
+
+def _margin(service: Service | None) -> float | str | None:
+    return None if service is None else FULL if service.is_full else service.margin
 
 
 def _survival(instance: Instance, result: Result) -> Sheet:
@@ -156,7 +162,7 @@ def _survival(instance: Instance, result: Result) -> Sheet:
     columns = (Column("Shock"), Column("Segment"), Column("Floor", "%"), Column("Served", "%"), Column("Margin", "%"),
                Column("Worst period"), Column("First failure"), Column("Not served [t]", "t", 14),
                Column("Below the floor [t]", "t", 14), Column(f"Gap [{money}]", money, 18))  # fmt: skip
-    says = f"Each segment in the worst period of each shock; tonnes over the window; gap in {result.currency}."
+    says = f"Each segment in the weakest period of each shock; tonnes over the window; gap in {result.currency}."
     return Sheet("segments", "Every segment in every shock", says, columns, rows, frozen=2, is_list=True)
 
 

@@ -14,7 +14,7 @@ from optimizer.report.figures.record import record
 from optimizer.report.figures.saying import under
 from optimizer.report.figures.sheet import Sheet, sheet
 from optimizer.report.figures.sources import Source, head, sources
-from optimizer.report.figures.survival import Strike, critical, strikes
+from optimizer.report.figures.survival import Lane, Strike, critical, lanes, strikes
 from optimizer.report.words import LINE
 from optimizer.shocks import BASELINE
 from optimizer.units import si
@@ -33,7 +33,8 @@ class Book:
         instance: the instance.
         frontier: the plans by budget; only the plan at hand where it was not computed.
         is_quick: whether the frontier was left out on purpose.
-        strikes: the shocks that are shown. hidden: how many are not.
+        strikes: the shocks whose paths are shown. hidden: how many are not.
+        lanes: the rows of the figures. unlisted: how many shocks are in none of them.
         sheets: one for each plan of the frontier.
         head, sources: what the file says about its numbers.
         warnings: what has to be said on the report's first line.
@@ -44,6 +45,8 @@ class Book:
     is_quick: bool
     strikes: tuple[Strike, ...]
     hidden: int
+    lanes: tuple[Lane, ...]
+    unlisted: int
     sheets: tuple[Sheet, ...]
     head: str
     sources: tuple[Source, ...]
@@ -86,6 +89,8 @@ class Book:
             "warnings": list(self.warnings),
             "strikes": [asdict(strike) for strike in self.strikes],
             "hidden": self.hidden,
+            "rows": [asdict(lane) for lane in self.lanes],
+            "unlisted": self.unlisted,
             "frontier": {
                 "own": self.frontier.own,
                 "least_outlay": self.frontier.least_outlay,
@@ -107,7 +112,9 @@ class Book:
         return _fitted(tidy(data))
 
 
-def book(instance: Instance, found: Frontier, *, is_quick: bool = False, warnings: tuple[str, ...] = ()) -> Book:
+def book(
+    instance: Instance, found: Frontier, *, is_quick: bool = False, warnings: tuple[str, ...] = (), every: bool = False
+) -> Book:
     """Put a report together.
 
     Args:
@@ -115,20 +122,24 @@ def book(instance: Instance, found: Frontier, *, is_quick: bool = False, warning
         found: the plans by budget.
         is_quick: whether the frontier was left out on purpose.
         warnings: what has to be said first.
+        every: whether each shock has a row of its own in the figures; families and ensembles are folded otherwise.
     """
     own = found.points[found.own].result
-    names = critical([own, *(point.result for point in found.points)])
-    at_hand = sheet(instance, own, found.points[found.own].budget, names)
+    known = next((each for each in (own, *(point.result for point in found.points)) if each.shocks), own)
+    rows, names = critical(instance, known, every=every)
+    at_hand = sheet(instance, own, found.points[found.own].budget, names, rows)
     made, ending = {id(own): at_hand}, frozenset(line.key for line in at_hand.before)
     for point in found.points:
         if id(point.result) not in made:
-            made[id(point.result)] = sheet(instance, point.result, point.budget, names, ending)
+            made[id(point.result)] = sheet(instance, point.result, point.budget, names, rows, ending)
     return Book(
         instance=instance,
         frontier=found,
         is_quick=is_quick,
-        strikes=strikes(instance, names),
+        strikes=strikes(instance, names, rows),
         hidden=len(instance.events) - len(names),
+        lanes=lanes(instance, rows),
+        unlisted=len(instance.events) - sum(len(row.members) for row in rows),
         sheets=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
         head=head(own),
         sources=sources(instance, own),

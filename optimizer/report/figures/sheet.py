@@ -7,13 +7,14 @@ from typing import Any
 from optimizer.analysis.chain import Chain
 from optimizer.analysis.dependence import yearly_shares
 from optimizer.analysis.endurance import every_chokepoint, time_to_survive
+from optimizer.analysis.folding import Fold, Folded, folded
 from optimizer.instance.schema import Instance
 from optimizer.plan import Row, Share
 from optimizer.report.figures import costs, saying
 from optimizer.report.figures.chains import Atlas, chains
 from optimizer.report.figures.lasting import Line, key_of, lines
 from optimizer.report.figures.moves import Move, moves
-from optimizer.report.figures.survival import Passing, compact, passings
+from optimizer.report.figures.survival import Passing, compact, compact_row, passings, tightest
 from optimizer.report.words import LINE
 from optimizer.result import Result
 
@@ -27,7 +28,7 @@ class Sheet:
         result: the plan and what is known of it.
         moves: what is bought.
         stocks: by stockpile that holds something, t at the end of each period.
-        passings: the shocks that are shown.
+        passings: the shocks whose paths are shown. rows: those of the figures, each for one shock or for many.
         shares: by commodity, where it comes from in every year.
         parts, beyond: the cost waterfall, whole, and beyond the no-shock plan. note: why there is no second one.
         chains: by path, its first and its last year.
@@ -39,6 +40,7 @@ class Sheet:
     moves: tuple[Move, ...]
     stocks: Mapping[str, Row]
     passings: tuple[Passing, ...]
+    rows: tuple[Folded, ...]
     shares: Mapping[str, tuple[Share, ...]]
     parts: tuple[costs.Step, ...]
     beyond: tuple[costs.Step, ...]
@@ -61,6 +63,7 @@ class Sheet:
         result = self.result
         money = result.money
         kept, failed = saying.survived(instance, result)
+        tight = tightest(self.rows)
         return {
             "budget": self.budget,
             "status": result.status,
@@ -78,6 +81,8 @@ class Sheet:
             "moves": [asdict(move) for move in self.moves],
             "stocks": dict(self.stocks),
             "passings": [compact(passing) for passing in self.passings],
+            "rows": [compact_row(instance, result, row) for row in self.rows],
+            "tightest": None if tight is None else [tight.shock, tight.segment],
             "shares": {c: [asdict(share) for share in shares] for c, shares in self.shares.items()},
             "parts": [asdict(step) for step in self.parts],
             "beyond": [asdict(step) for step in self.beyond],
@@ -102,7 +107,12 @@ FIGURES = (
 
 
 def sheet(
-    instance: Instance, result: Result, budget: float | None, names: Sequence[str], known: Collection[str] | None = None
+    instance: Instance,
+    result: Result,
+    budget: float | None,
+    names: Sequence[str],
+    rows: Sequence[Fold] = (),
+    known: Collection[str] | None = None,
 ) -> Sheet:
     """Everything about one plan.
 
@@ -110,7 +120,8 @@ def sheet(
         instance: the instance.
         result: the plan, of this instance under some budget.
         budget: money, undiscounted; None for any.
-        names: the shocks to be shown.
+        names: the shocks whose paths are shown.
+        rows: those of the figures.
         known: keys of the chokepoints that can end a floor; all chokepoints are asked where it is left out.
     """
     planned = result.baseline is not None
@@ -123,6 +134,7 @@ def sheet(
         moves=moves(instance, result),
         stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
         passings=passings(instance, result, names) if planned else (),
+        rows=folded(rows, result) if planned else (),
         shares=yearly_shares(instance, result.baseline) if result.baseline is not None else {},
         parts=costs.parts(result) if planned else (),
         beyond=costs.beyond(result) if planned else (),

@@ -1,18 +1,24 @@
-"""Shock × segment, and each segment's path through a shock, period by period."""
+"""Shock × segment, and each segment's path through a shock, period by period.
 
-from collections.abc import Mapping, Sequence
+Rows are those of the tables: a family or an ensemble is one, each other shock is one of its own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optimizer.analysis.folding import Fold, Folded, folded, folds, hardest, urgency
 from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
-from optimizer.plan import Flows, Outcome, Row, Service
+from optimizer.plan import Flows, Outcome, Row, Service, weakest_of
 from optimizer.report.words import cut_words, named
 from optimizer.result import Result
 from optimizer.shocks import Shock
 
-# Of more shocks than this the most critical are shown.
-MOST = 40
+# Of more rows than this the most critical are shown; where each shock has a row of its own, of more than that. And of
+# so many shocks at most the paths are.
+MOST, EVERY, PATHS = 40, 200, 80
+Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,8 @@ class Strike:
     """One shock, whatever the plan.
 
     Attributes:
-        name: of the event. title: what the file calls its entry. which: what tells it from others of that entry.
+        name: of the event. row: of the figures, that it belongs to; empty where that is not shown.
+        title: what the file calls its entry. which: what tells it from others of that entry.
         first, last: labels of its window. start: number of its first period.
         deliberate, probability: as in the file.
         cuts: what it cuts, in words. also: what else it changes, in words.
@@ -29,6 +36,7 @@ class Strike:
     """
 
     name: str
+    row: str
     title: str
     which: str
     first: str
@@ -61,6 +69,32 @@ class Passing:
     substituted: Mapping[str, Row]
 
 
+@dataclass(frozen=True)
+class Lane:
+    """A row of the figures, whatever the plan.
+
+    Attributes:
+        name: of the shock, or of the family or ensemble.
+        title: what the file calls it. which: of a shock alone what tells it from others of its entry.
+        shocks: how many they are.
+        windows: of all of them together: first period and number of periods of each stretch.
+    """
+
+    name: str
+    title: str
+    which: str
+    shocks: int
+    windows: Spans
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One cell: a shock and a segment."""
+
+    shock: str
+    segment: str
+
+
 def titled(event: Shock) -> tuple[str, str]:
     """What the file calls an event's entry, and what tells it from others of the entry."""
     if not event.name.startswith(event.entry):
@@ -83,38 +117,95 @@ def compact(passing: Passing) -> dict[str, Any]:
         "name": passing.name,
         "survives": passing.survives,
         "gap": passing.gap,
-        "segments": {
-            d: [each.worst_service, each.floor, each.worst_period, each.first_failure]
-            for d, each in passing.segments.items()
-        },
+        "segments": {d: _figures(each) for d, each in passing.segments.items()},
         "kept": bool(passing.short),
         "short": {d: row for d, row in passing.short.items() if any(row)},
         "substituted": dict(passing.substituted),
     }
 
 
-def critical(results: Sequence[Result]) -> tuple[str, ...]:
-    """The shocks to be shown, in the order of the instance: those with the largest gap, then the least margin."""
-    outcomes: dict[str, list[Outcome]] = {}
-    for result in results:
-        for outcome in result.shocks:
-            outcomes.setdefault(outcome.name, []).append(outcome)
-    ordered = sorted(outcomes, key=lambda name: _urgency(outcomes[name]))
-    kept = frozenset(ordered[:MOST])
-    return tuple(name for name in outcomes if name in kept)
+def _figures(service: Service) -> list[Any]:
+    return [service.worst_service, service.floor, service.worst_period, service.first_failure]
 
 
-def _urgency(outcomes: Sequence[Outcome]) -> tuple[float, float]:
-    margins = [service.margin for outcome in outcomes for service in outcome.segments.values()]
-    return -max(outcome.gap for outcome in outcomes), min(margins, default=1.0)
+def critical(instance: Instance, result: Result, *, every: bool = False) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
+    """The rows to be shown, and the shocks whose paths are; both in the order of the instance.
+
+    Where there are too many, they are those with the largest gap, then the weakest service; the worst shock of each
+    row is among the shocks.
+
+    Args:
+        instance: the instance.
+        result: the plan at hand; whatever other plans a report holds, its shocks are those that a plot of it shows.
+        every: whether each shock has a row of its own.
+    """
+    rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
+    rows = hardest(rows, EVERY if every else MOST)
+    names = [row.worst.name for row in rows] + [each.name for each in sorted(result.shocks, key=urgency)]
+    kept = frozenset(list(dict.fromkeys(names))[: max(PATHS, len(rows))])
+    return tuple(row.fold for row in rows), tuple(each.name for each in result.shocks if each.name in kept)
 
 
-def strikes(instance: Instance, names: Sequence[str]) -> tuple[Strike, ...]:
+def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
+    """Rows with what the file calls them and when their shocks strike."""
+    events = {event.name: event for event in instance.events}
+    return tuple(_lane(row, [events[name] for name in row.members]) for row in rows)
+
+
+def _lane(row: Fold, events: Sequence[Shock]) -> Lane:
+    title, which = titled(events[0])
+    if row.is_many:
+        # The events of an ensemble have names of their own: its key is what they share.
+        title, which = title if events[0].entry == row.name else row.name, ""
+    return Lane(row.name, title, which, len(events), spans(event.periods for event in events))
+
+
+def spans(windows: Iterable[range]) -> Spans:
+    """Windows that touch or overlap as one stretch: its first period, and how many there are."""
+    ends: list[list[int]] = []
+    for window in sorted(windows, key=lambda window: window.start):
+        if ends and window.start <= ends[-1][1]:
+            ends[-1][1] = max(ends[-1][1], window.stop)
+        else:
+            ends.append([window.start, window.stop])
+    return tuple((first, stop - first) for first, stop in ends)
+
+
+def failing(instance: Instance, result: Result, row: Fold) -> Spans:
+    """When those shocks of a row strike that are not survived."""
+    failed = {outcome.name for outcome in result.shocks if not outcome.survives}
+    return spans(event.periods for event in instance.events if event.name in failed and event.name in row.members)
+
+
+def tightest(rows: Sequence[Folded]) -> Chosen | None:
+    """The weakest segment of the worst shock, by the rule of the tables; None where there are no shocks."""
+    worst = min((row.worst for row in rows if row.worst.segments), key=urgency, default=None)
+    if worst is None:
+        return None
+    return Chosen(worst.name, list(worst.segments)[weakest_of(list(worst.segments.values()))])
+
+
+def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, Any]:
+    """A row under a plan for JSON; a segment is as in `compact`, and then whose service it is."""
+    return {
+        "name": row.fold.name,
+        "failed": row.failed,
+        "worst": row.worst.name,
+        "worst_title": in_full(instance.event(row.worst.name)),
+        "windows_failed": failing(instance, result, row.fold),
+        "segments": {d: [*_figures(each), name] for d, (name, each) in row.segments.items()},
+        "partial": [d for d in row.segments if d in row.partial],
+        "full": [d for d in instance.demands if d in row.full],
+    }
+
+
+def strikes(instance: Instance, names: Sequence[str], rows: Sequence[Fold]) -> tuple[Strike, ...]:
     """Shocks by name, with what they ask of each segment."""
-    return tuple(_strike(instance, instance.event(name)) for name in names)
+    places = {name: row.name for row in rows for name in row.members}
+    return tuple(_strike(instance, instance.event(name), places.get(name, "")) for name in names)
 
 
-def _strike(instance: Instance, event: Shock) -> Strike:
+def _strike(instance: Instance, event: Shock, row: str) -> Strike:
     path, label, spec = instance.path(event), instance.horizon.label, event.spec
     also = [f"demand of {named(instance, d)} × {factor:g}" for d, factor in spec.demand.items()]
     also += [f"cost of {named(instance, name)} × {factor:g}" for name, factor in spec.cost.items()]
@@ -122,6 +213,7 @@ def _strike(instance: Instance, event: Shock) -> Strike:
     also += [f"{named(instance, o)} delivers {100 * share:g} %" for o, share in spec.reliability.items()]
     return Strike(
         name=event.name,
+        row=row,
         title=titled(event)[0],
         which=titled(event)[1],
         first=label(event.periods[0]),

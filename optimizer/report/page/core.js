@@ -11,11 +11,16 @@ for (const point of book.points) {
     const strike = book.strikes.find(each => each.name === passing.name);
     for (const d of passing.kept ? Object.keys(book.segments) : []) passing.short[d] = passing.short[d] || strike.demand[d].map(() => 0);
   }
+  for (const row of point.rows || []) {
+    for (const [d, [worst_service, floor, worst_period, first_failure, shock]] of Object.entries(row.segments)) {
+      row.segments[d] = {worst_service, floor, worst_period, first_failure, shock};
+    }
+  }
 }
 for (const point of book.points) if (point.same !== undefined) Object.assign(point, {...book.points[point.same], ...point});
 
 const state = {
-  point: book.frontier.own, shock: null, segment: null, picked: false, path: "baseline", when: 0, unit: 4,
+  point: book.frontier.own, shock: null, segment: null, picked: false, unfolded: false, path: "baseline", when: 0, unit: 4,
   commodity: null, year: "worst", all: false, mode: "beyond", find: "", assumed: false,
 };
 const $ = id => document.getElementById(id);
@@ -23,6 +28,7 @@ const now = () => book.points[state.point];
 const named = key => book.names[key] || key;
 const spaced = region => region.replaceAll("_", " ");
 const strikeOf = name => book.strikes.find(each => each.name === name);
+const laneTitle = lane => lane.which ? `${lane.title} · ${lane.which}` : lane.title;
 const strikeTitle = strike => strike.which ? `${strike.title} · ${strike.which}` : strike.title;
 
 /* A number for reading, as the command prints it: 1.23B USD, 45.6k t. */

@@ -85,31 +85,33 @@ figure("stocks", () => {
   const ends = years.map((_, i) => (i + 1) * perYear - 1);
   told("stocks", `${held.map(([o, row]) => `${named(o)}: at most ${si(Math.max(...row), "t")}`).join("; ")}.`,
     table("Stock at the end of the year, t", ["Stockpile", ...years.map(year => `>${year}`)], held.map(([o, row]) => [named(o), ...ends.map(i => si(row[i]))])));
-  const lanes = book.strikes.length, middle = (book.horizon.start + book.horizon.end + 1) / 2, low = Math.min(.55, .1 + .03 * lanes);
-  const windows = book.strikes.map((strike, i) => {
-    const from = book.horizon.start + strike.start / perYear, long = Object.values(strike.demand)[0].length / perYear;
-    return {strike, i, from, to: from + long, fails: passingOf(strike.name) && !passingOf(strike.name).survives};
+  const rows = heatRows(), lanes = rows.length, height = (paper === null ? 330 : 260) + 15 * lanes, low = Math.max(.1, Math.min(.8, 16 * lanes / height));
+  const stretches = rows.flatMap((row, i) => {
+    const strike = strikeOf(row.lane.name), all = row.lane.windows || [[strike.start, Object.values(strike.demand)[0].length]];
+    const failed = row.windows_failed || (row.failed ? all : []);
+    const stretch = fails => ([first, long]) => ({row, i, fails, from: book.horizon.start + first / perYear, long: long / perYear, words: `${periods[first]} to ${periods[first + long - 1]}`});
+    return [...all.map(stretch(false)), ...failed.map(stretch(true))];
   });
   return {
     data: [
       ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: at, y: row, line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[i % 4]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods})),
-      {type: "bar", orientation: "h", yaxis: "y2", name: "window of a shock", showlegend: false, base: windows.map(w => w.from), x: windows.map(w => w.to - w.from), y: windows.map(w => w.i), marker: {color: windows.map(w => w.fails ? "#D55E00" : shade("hatch")), pattern: {shape: windows.map(w => w.fails ? "x" : "")}}, width: .7,
-        hovertemplate: "%{customdata}<extra></extra>", customdata: windows.map(w => `${strikeTitle(w.strike)}, ${w.strike.first} to ${w.strike.last}: ${w.fails ? "not survived" : "survived"}`)},
+      ...[false, true].map(fails => stretches.filter(w => w.fails === fails)).filter(some => some.length).map(some => ({type: "bar", orientation: "h", yaxis: "y2", name: "window of a shock", showlegend: false, base: some.map(w => w.from), x: some.map(w => w.long), y: some.map(w => w.i), width: .7,
+        marker: some[0].fails ? {color: "#D55E00", pattern: {shape: "x", fillmode: "overlay", fgcolor: shade("ground"), size: 6}} : {color: shade("hatch")},
+        hovertemplate: "%{customdata}<extra></extra>", customdata: some.map(w => `${laneTitle(w.row.lane)}${w.row.lane.shocks > 1 ? `, ${shocksSaid(w.row)}` : ""}, ${w.words}: ${w.fails ? "not survived" : "survived"}`)})),
     ],
     layout: {
-      height: (paper === null ? 330 : 260) + 15 * lanes, legend: {orientation: "h", y: -0.1, x: 0}, bargap: .2,
+      height, barmode: "overlay", legend: {orientation: "h", y: -40 / height, x: 0}, bargap: .2,
       xaxis: {range: [book.horizon.start, book.horizon.end + 1], dtick: isNarrow() ? 2 : 1, tickformat: "d", anchor: "y2"},
       yaxis: {title: "stock, t", domain: [low + .04, 1], rangemode: "tozero"},
-      yaxis2: {domain: [0, low], range: [lanes - .4, -.6], visible: false},
-      annotations: windows.map(w => ({x: (w.from + w.to) / 2 > middle ? w.from : w.to, y: w.i, yref: "y2", text: (w.fails ? "✗ " : "") + (isNarrow() ? brief(w.strike) : strikeTitle(w.strike)), showarrow: false, xanchor: (w.from + w.to) / 2 > middle ? "right" : "left", xshift: (w.from + w.to) / 2 > middle ? -4 : 4, font: {size: paper === null ? 10 : 9, color: shade("ink")}})),
+      yaxis2: {domain: [0, low], range: [lanes - .4, -.6], tickvals: rows.map((_, i) => i), ticktext: rows.map(brief), showgrid: false, zeroline: false, tickfont: {size: paper === null ? 10 : 9, color: shade("ink")}},
     },
   };
 });
 
-/* What tells events of one shock apart stays whole. */
-function brief(strike) {
-  const most = paper === null ? 14 : 34, title = strike.title.length > most + 1 ? `${strike.title.slice(0, most).trim()}…` : strike.title;
-  return [title, strike.which].filter(Boolean).join(" ");
+/* What tells events of one shock apart, or how many of them fail, stays whole. */
+function brief(row) {
+  const most = isNarrow() && paper === null ? 14 : 34, title = row.lane.title.length > most + 1 ? `${row.lane.title.slice(0, most).trim()}…` : row.lane.title;
+  return (row.failed ? "✗ " : "") + [title, row.lane.shocks > 1 ? shocksSaid(row) : row.lane.which].filter(Boolean).join(row.lane.shocks > 1 ? ": " : " ");
 }
 const abroad = share => Object.entries(share.regions).reduce((most, [region, part]) => region !== book.home && part > most ? part : most, 0);
 const largest = share => Object.entries(share.regions).reduce((best, item) => item[1] > best[1] ? item : best, ["none", 0]);

@@ -59,6 +59,7 @@ function repaint(chosen) { paint(chosen); drawTimeline(); drawLasting(); stale(.
 $("slider").addEventListener("input", event => go(Number(event.target.value)));
 $("own").addEventListener("click", () => { go(book.frontier.own); $("slider").focus(); });
 $("heat").addEventListener("keydown", onHeatKey);
+$("heat-fold").addEventListener("click", () => { state.unfolded = !state.unfolded; drawHeat(); stale("stocks"); });
 $("chain-path").addEventListener("change", event => { state.path = event.target.value; drawChainControls(); drawNow("sankey"); });
 $("chain-when").addEventListener("change", event => { state.when = Number(event.target.value); drawNow("sankey"); });
 $("chain-unit").addEventListener("change", event => { state.unit = Number(event.target.value); drawNow("sankey"); });

@@ -1,68 +1,88 @@
 /* Shock by segment, and the path behind each cell. */
 const passingOf = name => now().passings.find(each => each.name === name);
-const points = share => fixed(100 * share, 0);
+const SLIGHT = 1e-6;
+/* Whole per cent, halves upwards: a floor that is just kept reads the same on both sides. */
+const points = share => String(Math.floor(100 * share + .5 + 1e-6));
 
 function margin(service) { return service.worst_service - service.floor; }
+const isFull = service => service.worst_service >= 1 - SLIGHT;
 function sort(service) {
   if (!service) return "none";
   if (service.first_failure !== null) return "fail";
-  if (service.floor === 0) return "none";
+  if (isFull(service)) return "full";
+  if (service.floor <= SLIGHT) return "none";
   return margin(service) < 0.0005 ? "tight" : margin(service) < 0.2 ? "some" : "ample";
 }
-const SORTS = [["fail", "✗ below the floor"], ["tight", "just at the floor"], ["some", "less than 20 points above"], ["ample", "20 points or more above"], ["none", "no floor, or not in the plan file"]];
+const SORTS = [["fail", "✗ below the floor"], ["tight", "just at the floor"], ["some", "less than 20 points above"], ["ample", "20 points or more above"], ["full", "all demand served"], ["none", "no floor, or not in the plan file"]];
 
 function cellText(service) {
   if (!service) return "–";
-  const served = points(service.first_failure === null ? service.worst_service : Math.min(service.worst_service, service.floor));
-  return `${service.first_failure === null ? "" : "✗ "}${served}/${points(service.floor)}`;
+  if (isFull(service)) return `full/${points(service.floor)}`;
+  const served = points(service.worst_service), isShort = served === "100" || (margin(service) < -SLIGHT && served === points(service.floor));
+  return `${service.first_failure === null ? "" : "✗ "}${isShort ? (Math.floor(1e4 * service.worst_service) / 100).toFixed(2) : served}/${points(service.floor)}`;
 }
-function cellSaid(strike, segment, service) {
-  if (!service) return `${named(segment)} in ${strikeTitle(strike)}: not in the plan file; it does not fail, and another segment has less margin`;
+function cellSaid(title, segment, service, isPartial) {
+  if (!service) return `${named(segment)} in ${title}: not in the plan file; it does not fail, and another segment is weaker`;
   const verdict = service.first_failure === null ? "holds" : `fails first in ${service.first_failure}`;
-  return `${named(segment)} in ${strikeTitle(strike)}: ${percent(service.worst_service)} served in ${service.worst_period}, floor ${percent(service.floor)}, ${verdict}`;
+  const served = isFull(service) ? "all demand served" : `${percent(service.worst_service)} served in ${service.worst_period}`;
+  return `${named(segment)} in ${title}: ${served}, floor ${percent(service.floor)}, ${verdict}${isPartial ? "; not in the plan file for some of the shocks, which may be weaker and do not fail there" : ""}`;
 }
 
-/* The shock of the largest gap, as the answer says; where all are survived, that of the least margin, and of equal margins where least is served. */
-function worstCell() {
-  let worst = null;
-  for (const passing of now().passings) {
-    for (const [segment, service] of Object.entries(passing.segments)) {
-      const nearer = worst ? margin(service) - worst.margin : 0, least = worst ? service.worst_service - worst.served + 1e-9 : 0;
-      const order = worst ? worst.gap - passing.gap || (Math.abs(nearer) > 5e-7 ? nearer : least) : -1;
-      if (service.floor > 0 && order < 0) worst = {shock: passing.name, segment, margin: margin(service), gap: passing.gap, served: service.worst_service};
-    }
+/* The rows of the table: a family or an ensemble in one, or each shock whose path is here. */
+function heatRows() {
+  if (!state.unfolded) {
+    return now().rows.map(row => ({lane: book.rows.find(each => each.name === row.name), ...row}));
   }
-  return worst;
+  return book.strikes.map(strike => {
+    const passing = passingOf(strike.name), segments = {};
+    for (const [d, service] of Object.entries(passing.segments)) segments[d] = {...service, shock: strike.name};
+    const all = Object.values(passing.segments), full = all.length && all.every(isFull) ? Object.keys(book.segments) : [];
+    return {lane: {name: strike.name, title: strike.title, which: strike.which, shocks: 1}, failed: passing.survives ? 0 : 1, worst: strike.name, segments, partial: [], full};
+  });
 }
+const titleOf = shock => { const strike = strikeOf(shock), row = now().rows.find(each => each.worst === shock); return strike ? strikeTitle(strike) : row ? row.worst_title : shock; };
+const shocksSaid = row => row.lane.shocks === 1 ? null : row.failed ? `${row.failed.toLocaleString("en")} of ${row.lane.shocks.toLocaleString("en")} fail` : plural(row.lane.shocks, "shock");
 
 function drawHeat() {
   const segments = Object.keys(book.segments);
   const keep = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.cell : null;
   if (!state.picked) {
-    const worst = worstCell();
-    if (worst) [state.shock, state.segment] = [worst.shock, worst.segment];
+    if (now().tightest) [state.shock, state.segment] = now().tightest;
     else if (book.strikes.length && !state.shock) [state.shock, state.segment] = [book.strikes[0].name, segments[0]];
   }
   fill("heat-legend", SORTS.map(([kind, words]) => make("span", {}, make("i", {class: kind}), words)));
-  if (!now().passings.length) { fill("heat", make("caption", {}, "There are no shocks, or there is no plan.")); return; }
+  const isFolded = book.rows.some(lane => lane.shocks > 1);
+  $("heat-fold").hidden = !isFolded;
+  fill("heat-fold", state.unfolded ? "Show families and ensembles in one row each" : "Show each shock");
+  $("heat-fold").setAttribute("aria-pressed", String(state.unfolded));
+  if (!now().rows.length) { fill("heat", make("caption", {}, "There are no shocks, or there is no plan.")); fill("heat-more", ""); return; }
+  const rows = heatRows(), strike = strikeOf(state.shock), own = strike && (state.unfolded ? strike.name : strike.row);
+  const isOn = (row, d) => d === state.segment && (own ? row.lane.name === own : Boolean(row.segments[d]) && row.segments[d].shock === state.shock);
   fill("heat",
-    make("caption", {class: "quiet"}, "Least margin of each segment in each shock: per cent served / floor"),
+    make("caption", {class: "quiet"}, "Each segment's weakest period in each shock: per cent served / floor"),
     make("thead", {}, make("tr", {}, make("th", {scope: "col"}, "Shock"), segments.map(d => make("th", {scope: "col"}, named(d))))),
-    make("tbody", {}, book.strikes.map(strike => {
-      const passing = passingOf(strike.name);
+    make("tbody", {}, rows.map(row => {
+      const many = shocksSaid(row), shown = many ? `${many}, worst ${row.worst_title.startsWith(row.lane.title) ? row.worst_title.slice(row.lane.title.length).replace(/^[ ·@]+/, "") : row.worst_title}` : row.lane.which;
       return make("tr", {},
-        make("th", {scope: "row"}, make("span", {class: passing.survives ? "ok" : "no"}, passing.survives ? "✓ " : "✗ "), strike.title, strike.which ? make("small", {}, ` ${strike.which}`) : null),
+        make("th", {scope: "row"}, make("span", {class: row.failed ? "no" : "ok"}, row.failed ? "✗ " : "✓ "), row.lane.title, shown ? make("small", {class: many ? "whole" : null}, ` ${shown}`) : null),
         segments.map(d => {
-          const service = passing.segments[d], chosen = strike.name === state.shock && d === state.segment;
+          const service = row.segments[d], shock = service ? service.shock : row.worst, chosen = isOn(row, d);
+          const isWhole = !service && row.full.includes(d), isPartial = service && service.first_failure === null && row.partial.includes(d);
+          const said = isWhole ? `${named(d)} in ${many ? `${row.lane.title}, ${many}` : titleOf(shock)}: all demand served` : cellSaid(titleOf(shock), d, service, isPartial);
           return make("td", {}, make("button", {
-            type: "button", class: sort(service), "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
-            "data-cell": `${strike.name}\u0000${d}`, "aria-label": cellSaid(strike, d, service), title: cellSaid(strike, d, service),
-            onclick: () => { state.picked = true; choose(strike.name, d); },
-          }, cellText(service)));
+            type: "button", class: isWhole ? "full" : sort(service), "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
+            "data-cell": `${shock}\u0000${d}`, "aria-label": said, title: said,
+            onclick: () => { state.picked = true; choose(shock, d); },
+          }, isWhole ? "full" : cellText(service) + (isPartial ? "*" : "")));
         }));
     })));
+  if (!$("heat").querySelector("button[tabindex='0']")) $("heat").querySelector("button").tabIndex = 0;
   if (keep) { const again = [...$("heat").querySelectorAll("button")].find(each => each.dataset.cell === keep); if (again) again.focus({preventScroll: true}); }
-  fill("heat-more", book.hidden ? `${plural(book.hidden, "more shock")} ${book.hidden === 1 ? "is not shown: it is no worse" : "are not shown: none of them is worse"}${book.points.length > 1 ? " over all budgets" : ""}.` : "");
+  const left = state.unfolded ? book.hidden : book.unlisted, notes = [];
+  if (!state.unfolded && isFolded) notes.push("A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst shock by name.");
+  if (!state.unfolded && rows.some(row => row.partial.length)) notes.push("* not in the plan file for some of the shocks, which may be weaker; it does not fail there.");
+  if (left) notes.push(`${plural(left, "more shock")} ${left === 1 ? "is not shown: it is no worse" : "are not shown: none of them is worse"}${book.points.length > 1 ? " with the plan at hand" : ""}.`);
+  fill("heat-more", notes.join(" "));
 }
 
 function choose(shock, segment) {
@@ -88,18 +108,23 @@ function onHeatKey(event) {
 
 figure("path", () => {
   const strike = strikeOf(state.shock), passing = strike && passingOf(strike.name), d = state.segment;
-  if (!passing) { fill("path-h", ""); fill("path-note", ""); told("path", "", ""); return null; }
+  if (!passing) {
+    const row = (now().rows || []).find(each => each.segments[d] && each.segments[d].shock === state.shock);
+    fill("path-h", row ? `${named(d)} in ${titleOf(state.shock)}` : ""); fill("path-note", "");
+    told("path", row ? `${cellSaid(titleOf(state.shock), d, row.segments[d])}. Its path is not kept here.` : "", "");
+    return null;
+  }
   const demand = strike.demand[d], floor = strike.floor[d], short = passing.short[d], service = passing.segments[d];
   fill("path-h", `${named(d)} in ${strikeTitle(strike)}`);
   const cuts = [`${strike.first} to ${strike.last} (${strike.name}).`, strike.deliberate ? "Deliberate." : "", strike.cuts.length ? `Cut: ${strike.cuts.join("; ")}.` : "Nothing is cut.", strike.also.length ? `Also: ${strike.also.join("; ")}.` : ""];
   fill("path-note", cuts.filter(Boolean).join(" "));
-  if (!short) { told("path", service ? `${cellSaid(strike, d, service)}. Its path is not kept here.` : "Of this shock only its weakest segments are kept.", ""); return null; }
+  if (!short) { told("path", service ? `${cellSaid(strikeTitle(strike), d, service)}. Its path is not kept here.` : "Of this shock only its weakest segments are kept.", ""); return null; }
   const labels = periods.slice(strike.start, strike.start + demand.length);
   const by = passing.substituted[d] || demand.map(() => 0);
   const served = demand.map((t, i) => Math.max(0, t - short[i] - by[i]));
   const share = demand.map((t, i) => t > 0 ? 1 - short[i] / t : 1);
   const least = demand.map((t, i) => t * floor[i]);
-  told("path", `${cellSaid(strike, d, service)}. Of ${si(demand.reduce((a, b) => a + b, 0), "t")} asked over the window, ${si(short.reduce((a, b) => a + b, 0), "t")} are not served.`,
+  told("path", `${cellSaid(strikeTitle(strike), d, service)}. Of ${si(demand.reduce((a, b) => a + b, 0), "t")} asked over the window, ${si(short.reduce((a, b) => a + b, 0), "t")} are not served.`,
     table(`Tonnes in each ${book.horizon.step}`, ["Period", ">Demand, t", ">Served, t", ">By substitutes, t", ">Not served, t", ">Service", ">Floor", "Holds"],
       labels.map((label, i) => [label, si(demand[i]), si(served[i]), si(by[i]), si(short[i]), percent(share[i], 1), percent(floor[i], 1), short[i] - (1 - floor[i]) * demand[i] > 1e-6 * demand[i] ? "✗ no" : "✓ yes"])));
   const bar = (name, y, color, pattern) => ({type: "bar", name, x: labels, y, marker: {color, line: {color: shade("ground"), width: 1}, pattern: {shape: pattern, fillmode: "overlay", fgcolor: shade("ground"), size: 6}}, hovertemplate: `%{x}: %{y:,.4~g} t<extra>${name}</extra>`});

@@ -12,7 +12,7 @@ from optimizer.analysis.frontier import Frontier
 from optimizer.analysis.survival import FULL
 from optimizer.plan import weakest_of
 from optimizer.report.figures.book import Book
-from optimizer.report.figures.survival import Passing
+from optimizer.report.figures.survival import Chosen, Passing, tightest
 from optimizer.report.letters import lettered
 from optimizer.report.plots import flows, plan, survival
 from optimizer.report.plots.paper import STYLE, Sheeted, stored
@@ -71,7 +71,7 @@ def _survival(book: Book, choice: Choice) -> Sheeted:
 
 
 def _path(book: Book, choice: Choice) -> Sheeted:
-    tight = survival.tightest(book)
+    tight = tightest(book.own.rows)
     passings = {each.name: each for each in book.own.passings}
     _require(bool(passings), "there are no shocks")
     shock = choice.shock or (tight.shock if tight else next(iter(passings)))
@@ -81,7 +81,7 @@ def _path(book: Book, choice: Choice) -> Sheeted:
     _require(segment in segments, f"there is no segment {segment!r}; one of: {', '.join(segments)}")
     kept = [name for name, each in passings.items() if each.short]
     _require(shock in kept, _not_kept(shock, kept))
-    return survival.path(book, survival.Chosen(shock, segment))
+    return survival.path(book, Chosen(shock, segment))
 
 
 def _tight(passing: Passing) -> str:

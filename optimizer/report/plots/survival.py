@@ -1,112 +1,89 @@
 """Plots of what is survived: shock × segment, one path, time to survive, stocks."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from optimizer.plan import Service, weakest_of
+from optimizer.analysis.folding import Folded
+from optimizer.plan import Service
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from optimizer.report.figures.lasting import Line
-from optimizer.report.figures.survival import Strike
+from optimizer.report.figures.survival import Chosen, Lane, Spans, Strike, failing
 from optimizer.report.plots.paper import INK, QUIET, WIDTH, Sheeted, foot, of_plan, paper, plain
-from optimizer.report.words import left_out, named
+from optimizer.report.services import FULL, MEANING, PARTIAL, PARTLY, Standing, share, standing
+from optimizer.report.words import FOLDED, left_out, named
 
-# A margin, a share, below which a floor is just kept, and one from which there is ample room.
-TIGHT, AMPLE = 0.0005, 0.2
-CLASSES = {
-    "below the floor": (VERMILION, "white"),
-    "just at the floor": ("#fdf3c4", INK),
-    "less than 20 points above": ("#d6e8f5", INK),
-    "20 points or more above": ("#8fc1e3", INK),
-    "no floor, or not kept": ("#f0f1f3", QUIET),
+# The classes of a cell: what they are called, ground and ink.
+CLASSES: Mapping[Standing, tuple[str, str, str]] = {
+    "below": ("below the floor", VERMILION, "white"),
+    "tight": ("just at the floor", "#fdf3c4", INK),
+    "some": ("less than 20 points above", "#d6e8f5", INK),
+    "ample": ("20 points or more above", "#8fc1e3", INK),
+    "full": ("all demand served", "#c4e6da", INK),
+    "free": ("no floor, or not kept", "#f0f1f3", QUIET),
 }
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """One cell: a shock and a segment."""
-
-    shock: str
-    segment: str
-
-
-def classed(service: Service | None) -> str:
-    """Which of the classes a cell is of."""
-    names = list(CLASSES)
-    if service is None:
-        return names[4]
-    if service.first_failure is not None:
-        return names[0]
-    if service.floor == 0:
-        return names[4]
-    return names[1] if service.margin < TIGHT else names[2] if service.margin < AMPLE else names[3]
-
-
-def tightest(book: Book) -> Chosen | None:
-    """The cell with the least margin; None where there are no shocks."""
-    cells = [
-        (Chosen(passing.name, d), service)
-        for passing in book.own.passings
-        for d, service in passing.segments.items()
-        if service.floor > 0
-    ]
-    return cells[weakest_of([service for _, service in cells])][0] if cells else None
 
 
 def heatmap(book: Book) -> Sheeted:
     """The worst period of each segment in each shock."""
-    segments, passings = list(book.instance.demands), book.own.passings
+    segments, rows = list(book.instance.demands), book.own.rows
     width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
-    sheet = paper(f"{book.instance.title}: what is survived", max(2.4, 1.5 + 0.2 * len(passings)), width=width)
+    tall = 0.25 if any(row.fold.is_many for row in rows) else 0.2
+    sheet = paper(f"{book.instance.title}: what is survived", max(1.9, 1.5 + tall * len(rows)), width=width)
     (panel,) = sheet.panels
-    for row, passing in enumerate(passings):
+    for number, row in enumerate(rows):
         for column, d in enumerate(segments):
-            service = passing.segments.get(d)
-            ground, ink = CLASSES[classed(service)]
-            panel.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=ground, linewidth=0))
-            failed = service is not None and service.first_failure is not None
-            size = 6 if len(segments) <= 18 else 4.5
-            panel.text(column, row, _figures(service), ha="center", va="center", color=ink, fontsize=size,
-                       fontweight="bold" if failed else "normal")  # fmt: skip
-    marks = {passing.name: "✓" if passing.survives else "✗" for passing in passings}
-    panel.set_yticks(range(len(passings)), [f"{marks[strike.name]} {_titled(strike, 46)}" for strike in book.strikes],
-                     fontsize=6.8)  # fmt: skip
+            service = row.segments[d][1] if d in row.segments else None
+            kind: Standing = standing(service) if service is not None else "full" if d in row.full else "free"
+            _, ground, ink = CLASSES[kind]
+            panel.add_patch(Rectangle((column - 0.48, number - 0.46), 0.96, 0.92, facecolor=ground, linewidth=0))
+            words = _figures(service, kind) + (PARTIAL if d in row.partial and kind != "below" else "")
+            panel.text(column, number, words, ha="center", va="center", color=ink,
+                       fontsize=6 if len(segments) <= 18 else 4.5,
+                       fontweight="bold" if kind == "below" else "normal")  # fmt: skip
+    panel.set_yticks(range(len(rows)), [_labelled(*pair) for pair in zip(book.lanes, rows, strict=True)], fontsize=6.8)
     panel.set_xticks(range(len(segments)), [named(book.instance, d) for d in segments], rotation=50, ha="left",
                      rotation_mode="anchor", fontsize=7)  # fmt: skip
     panel.xaxis.tick_top()
     panel.set_xlim(-0.5, len(segments) - 0.5)
-    panel.set_ylim(len(passings) - 0.5, -0.5)
+    panel.set_ylim(len(rows) - 0.5, -0.5)
     plain(panel)
     panel.tick_params(top=False)
     handles = [
-        Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, (ground, _) in CLASSES.items()
+        Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, ground, _ in CLASSES.values()
     ]
-    hidden = f" {left_out(book.hidden)}" if book.hidden else ""
-    said = f"Least margin of each: % of demand served / survival floor; ✗ below it.{hidden}"
-    foot(sheet, f"{said} {of_plan(book.own.result)}", handles)
+    folds = f" {FOLDED}" if any(row.fold.is_many for row in rows) else ""
+    folds += f" {PARTLY}" if any(row.partial for row in rows) else ""
+    hidden = f" {left_out(book.unlisted)}" if book.unlisted else ""
+    foot(sheet, f"{MEANING} ✗: below the floor.{folds}{hidden} {of_plan(book.own.result)}", handles)
     return sheet
 
 
-def _titled(strike: Strike, most: int) -> str:
+def _labelled(lane: Lane, row: Folded) -> str:
+    """``✗ Full embargo, 3 of 12 fail, worst 2030Q1``; of a shock alone what the file calls it."""
+    mark = "✓" if row.survives else "✗"
+    if lane.shocks == 1:
+        return f"{mark} {_titled(lane, 46)}"
+    said = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
+    which = row.worst.name.removeprefix(lane.name).removeprefix("@")
+    return f"{mark} {_titled(lane, 40)}: {said}\nworst {which}"
+
+
+def _titled(strike: Strike | Lane, most: int) -> str:
     which = f" · {strike.which}" if strike.which else ""
     room = most - len(which)
     return (strike.title if len(strike.title) <= room else strike.title[: room - 1].rstrip() + "…") + which
 
 
-def _figures(service: Service | None) -> str:
+def _figures(service: Service | None, kind: Standing) -> str:
     if service is None:
-        return "–"
-    mark = "✗" if service.first_failure is not None else ""
-    return f"{mark}{_points(service.worst_service)}/{_points(service.floor)}"
-
-
-def _points(share: float) -> int:
-    """Whole per cent, halves upwards: a floor that is just kept reads the same on both sides."""
-    return math.floor(100 * share + 0.5 + 1e-6)
+        return FULL if kind == "full" else "–"
+    return ("✗" if service.first_failure is not None else "") + share(service)
 
 
 def path(book: Book, chosen: Chosen) -> Sheeted:
@@ -199,7 +176,7 @@ def _months(line: Line, i: int) -> str:
 def stocks(book: Book) -> Sheeted:
     """Every stockpile, and below it the windows of the shocks."""
     horizon, held = book.instance.horizon, book.own.stocks
-    lanes = len(book.strikes)
+    lanes = len(book.lanes)
     sheet = paper(f"{book.instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * lanes,
                   (2.4, max(0.2, 0.15 * lanes)), share=True)  # fmt: skip
     upper, lower = sheet.panels
@@ -214,29 +191,41 @@ def stocks(book: Book) -> Sheeted:
     upper.set_ylim(bottom=0)
     upper.grid()
     _windows(book, lower)
+    many = any(lane.shocks > 1 for lane in book.lanes)
+    folds = " A family or an ensemble is one band, over all its windows; --all draws each shock." if many else ""
+    hidden = f" {left_out(book.unlisted)}" if book.unlisted else ""
     lower.set_xlim(horizon.start, horizon.end + 1)
     lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
     foot(
         sheet,
-        f"Stock at the end of each {horizon.step}; below, the window of every shock, ✗ where it is not survived. "
-        f"{of_plan(book.own.result)}",
+        f"Stock at the end of each {horizon.step}; below, when each shock strikes, ✗ where it is not survived."
+        f"{folds}{hidden} {of_plan(book.own.result)}",
         upper.get_legend_handles_labels()[0],
     )
     return sheet
 
 
 def _windows(book: Book, panel: Axes) -> None:
-    horizon, failing = book.instance.horizon, {each.name for each in book.own.passings if not each.survives}
-    middle = (horizon.start + horizon.end + 1) / 2
-    for row, strike in enumerate(book.strikes):
-        start = horizon.start + strike.start * horizon.delta
-        long = len(next(iter(strike.demand.values()), ())) * horizon.delta
-        fails = strike.name in failing
-        panel.barh(row, long, left=start, height=0.6, color=VERMILION if fails else GREY, hatch="xxxx" if fails else "")
-        left = start + long / 2 > middle
-        panel.text(start - 0.06 if left else start + long + 0.06, row, ("✗ " if fails else "") + _titled(strike, 60),
-                   ha="right" if left else "left", va="center", fontsize=6)  # fmt: skip
-    panel.set_ylim(len(book.strikes) - 0.4, -0.6)
-    panel.set_yticks([])
+    horizon, rows = book.instance.horizon, {row.fold.name: row for row in book.own.rows}
+
+    def bars(number: int, spans: Spans, **style: Any) -> None:
+        for first, periods in spans:
+            left, long = horizon.start + first * horizon.delta, periods * horizon.delta
+            panel.barh(number, long, left=left, height=0.6, **style)
+
+    for number, lane in enumerate(book.lanes):
+        row = rows[lane.name]
+        bars(number, lane.windows, color=GREY)
+        bars(number, failing(book.instance, book.own.result, row.fold), color=VERMILION, hatch="xxxx")
+    panel.set_ylim(len(book.lanes) - 0.4, -0.6)
+    panel.set_yticks(range(len(book.lanes)), [_lane_words(lane, rows[lane.name]) for lane in book.lanes], fontsize=6.5)
     panel.grid(axis="x")
     plain(panel)
+
+
+def _lane_words(lane: Lane, row: Folded) -> str:
+    mark = "" if row.survives else "✗ "
+    if lane.shocks == 1:
+        return mark + _titled(lane, 46)
+    many = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
+    return f"{mark}{_titled(lane, 34)}: {many}"
