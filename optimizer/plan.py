@@ -28,6 +28,10 @@ Array = npt.NDArray[np.float64]
 NEGLIGIBLE = 1e-6
 # Margins over a floor that are nearer than this share of demand are the same. Half of the above, for two are compared.
 HAIR = NEGLIGIBLE / 2
+# Of so many shocks a result keeps all flows; of more, those of the shocks that matter most.
+FULL = 24
+# Gaps nearer to each other than this share are equal: of the largest the first is named.
+TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,12 @@ def weakest_of(services: Sequence[Service]) -> int:
     """The place of the weakest of some services."""
     margins, served = (np.array([getattr(each, name) for each in services]) for name in ("margin", "worst_service"))
     return int(weakest(margins, served, axis=0))
+
+
+def first_largest(gaps: Sequence[float]) -> int | None:
+    """The place of the first of the largest gaps; None where none is above 0."""
+    largest = max(gaps, default=0.0)
+    return next((i for i, gap in enumerate(gaps) if gap >= largest * (1.0 - TIE)), None) if largest > 0 else None
 
 
 @dataclass(frozen=True)

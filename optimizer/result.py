@@ -1,16 +1,16 @@
 """Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
-from math import isfinite
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
+from optimizer.evidence import DIGEST, FORMATS, SINCE, Difference, differences, digest, parse
 from optimizer.files import INSTANCES, write_whole
 from optimizer.plan import Faced, Flows, Lack, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["survives", "gap", "stopped", "none"]
-# 2: `cost` of a shock, `services`, and shocks that are lines without flows.
-FORMAT = 2
+# 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest.
+FORMAT = FORMATS[-1]
+# So many wrong places of a plan file are named; the others are counted.
+NAMED = 5
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
@@ -59,6 +61,7 @@ class Result:
         adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where nobody was asked about.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
+        departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
     """
 
     instance: str
@@ -96,6 +99,7 @@ class Result:
     comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
     lacks: Mapping[str, Lack] = field(default_factory=dict)
+    departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def money(self) -> str:
@@ -161,6 +165,7 @@ class Result:
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the README; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(self)
+        data.pop("departures")
         data["format"] = FORMAT
         data["survives"] = self.survives
         plan = data.pop("plan")
@@ -180,6 +185,8 @@ class Result:
                 outcome.pop("flows")
             for part in ("baseline", "data", "endured", "comments"):
                 data.pop(part)
+        else:
+            data[DIGEST] = digest(data)
         return data
 
     def to_json(self, *, whole: bool = True) -> str:
@@ -195,18 +202,18 @@ class Result:
         """A result from what `to_dict` gave.
 
         Raises:
-            PlanFileError: a part is missing or of another shape, or an older version wrote it.
+            PlanFileError: a part is missing, unknown or of another shape, or an older version wrote it.
         """
-        if data.get("format") != FORMAT:
+        if data.get("format") not in FORMATS or isinstance(data["format"], bool):
             raise PlanFileError(
                 f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
                 "solve the instance again with --output"
             )
         try:
-            return _restore(data)
+            return _compared(data, _restore(data))
         except ValidationError as error:
             raise PlanFileError(f"not a plan file: {_first(error)}") from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
 
     @classmethod
@@ -220,7 +227,7 @@ class Result:
             if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
                 raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
             text = FilePath(path).read_text(encoding="utf-8")
-            data = json.loads(text, parse_float=_finite, parse_constant=_finite)
+            data = parse(text)
         except UnicodeDecodeError:
             raise PlanFileError(f"{path} cannot be read: it is not UTF-8 text") from None
         except OSError as error:
@@ -242,13 +249,6 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else list(value)
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(f"{text} is no finite number")
-    return number
-
-
 @cache
 def _adapter() -> TypeAdapter[Result]:
     return TypeAdapter(Result)
@@ -267,8 +267,30 @@ def _restore(data: Mapping[str, Any]) -> Result:
     made: dict[str, Any] = {part.name: data[part.name] for part in fields(Result) if part.name in data}
     made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
     made["shares"] = data["dependence"]
-    if not all({"place", "value", "text"} <= comment.keys() for comment in data.get("comments", ())):
-        raise ValueError("a comment lacks its place, value or text")
+    if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
+        raise ValueError("a comment has other keys than place, value and text")
     # Where there is no plan there are no figures: JSON says null.
     made |= {figure: 0.0 for figure in FIGURES if data[figure] is None and data["baseline"] is None}
     return _adapter().validate_python(made)
+
+
+def _compared(data: Mapping[str, Any], result: Result) -> Result:
+    """The result of a file with all that the file says otherwise than follows from the result.
+
+    Raises:
+        PlanFileError: the file has keys that no plan file has, or lacks some.
+    """
+    implied = result.to_dict() | {"format": data["format"]}
+    if data["format"] != FORMAT:
+        implied = {key: value for key, value in implied.items() if SINCE.get(key, 0) <= data["format"]}
+    found = list(differences(data, implied))
+    refused = [each for each in found if each.kind != "differs"]
+    if refused:
+        raise PlanFileError(f"not a plan file: {_named(refused)}")
+    return replace(result, departures=tuple(map(str, found)))
+
+
+def _named(refused: Sequence[Difference]) -> str:
+    places = [f"{each.path} is {'no key of it' if each.kind == 'unknown' else 'missing'}" for each in refused[:NAMED]]
+    more = len(refused) - NAMED
+    return "; ".join(places) + (f"; and {more} more keys" if more > 0 else "")

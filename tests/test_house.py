@@ -16,7 +16,7 @@ FLOORS = [
     {"horizon", "expression", "distributions"},
     {"families"},
     {"plan", "shocks"},
-    {"ledgers", "frames", "html"},
+    {"ledgers", "frames", "html", "evidence"},
     {"result", "stage", "ensembles", "adversaries"},
     {"activity", "solver", "sampling"},
     {"network", "levers"},

@@ -17,8 +17,8 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.analysis.solve import _granted
-from optimizer.analysis.survival import FULL, outcomes, survey
-from optimizer.plan import ManyFlows
+from optimizer.analysis.survival import outcomes, survey
+from optimizer.plan import FULL, ManyFlows
 from optimizer.report.whole import parts, show
 from optimizer.solver import Clock
 from optimizer.strategies.reading import nothing, plan_values
@@ -167,7 +167,7 @@ def test_a_plan_of_60_shocks_is_24_flows_and_short_lines(failing: Case, tmp_path
     # 10,000 lines are to stay below 15 MB, with the instance beside them.
     assert max(len(json.dumps(line, indent=1)) for line in lines) < 1000
     assert data["services"]["civil"]["margin"] == pytest.approx(-0.035)
-    assert data["format"] == 2
+    assert data["format"] == 3
 
 
 def test_frames_and_tables_cope_with_lines(failing: Case, calm: Case) -> None:

@@ -19,11 +19,11 @@ from optimizer.analysis.dependence import shares
 from optimizer.analysis.peace import lacks
 from optimizer.analysis.record import Timer, frame_of, without_plan
 from optimizer.analysis.survival import of_nothing, outcomes, services, survey
-from optimizer.audit import verify
+from optimizer.audit import complete
 from optimizer.errors import AuditError
 from optimizer.instance.floors import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.plan import Faced, ManyFlows, Nothing, Plan
+from optimizer.plan import Faced, ManyFlows, Nothing, Plan, first_largest
 from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.auto import chosen
@@ -110,10 +110,8 @@ def concluded(
         rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
         return without_plan(timer.seconds(clock), solved, rules, frame)
     result, many = _with_plan(instance, settings, clock, solved, responder, frame, calm)
-    report = verify(instance, result, many)
-    result = replace(
-        result, costs=report.costs, outlays=report.outlays, audit=report.to_dict(), seconds=timer.seconds(clock)
-    )
+    result, report = complete(instance, result, many)
+    result = replace(result, seconds=timer.seconds(clock))
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
         raise AuditError(report.disagreements, disagrees)
@@ -162,7 +160,10 @@ def _with_plan(
     found = solved.stage.found()
     baseline = read_flows(instance, found, values, instance.baseline)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
-    status: Status = "stopped" if solved.status == "stopped" else "gap" if surveyed.fails.any() else "survives"
+    distance = _distance(solved.cost, bound, gap, gap_bound)
+    status: Status = "gap" if surveyed.fails.any() else "survives"
+    if solved.status == "stopped" and not _is_proven(distance, settings.gap, faced):
+        status = "stopped"
     result = Result(
         status=status,
         total_cost=solved.cost,
@@ -171,7 +172,7 @@ def _with_plan(
         worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
         bound=bound,
         gap_bound=gap_bound,
-        mip_gap=_distance(solved.cost, bound, gap, gap_bound),
+        mip_gap=distance,
         plan=plan,
         baseline=baseline,
         shocks=shocks,
@@ -192,10 +193,8 @@ def _with_plan(
 
 def _hurt(faced: Faced, gaps: Mapping[str, float]) -> Faced:
     """With the worst of his attacks."""
-    worst = max(faced.attacks, key=lambda name: gaps[name], default=None)
-    if worst is None or not gaps[worst] > 0:
-        return faced
-    return replace(faced, worst=worst, gap=gaps[worst])
+    place = first_largest([gaps[name] for name in faced.attacks])
+    return faced if place is None else replace(faced, worst=faced.attacks[place], gap=gaps[faced.attacks[place]])
 
 
 def _gap(solved: Solved, left: float) -> float:
@@ -218,6 +217,11 @@ def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | N
     of_cost = (cost - bound) / abs(cost) if cost else 0.0
     of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
     return max(0.0, of_cost, of_gap)
+
+
+def _is_proven(distance: float | None, wanted: float, faced: Faced | None) -> bool:
+    """Whether a search that was stopped had its proof already: all shocks are solved again, and all attacks tried."""
+    return distance is not None and distance <= wanted and (faced is None or faced.sets is not None)
 
 
 def _granted(instance: Instance, solved: Solved, values: list[float], faced: Faced | None = None) -> dict[str, float]:
