@@ -194,3 +194,8 @@ def _worst(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
     """The place of the failing shock with the largest gap; of gaps of 0, which cost nothing, the first that fails."""
     worst = first_largest(np.where(fails, gaps, 0.0).tolist())
     return int(np.argmax(fails)) if worst is None and fails.any() else worst
+
+
+def lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
+    """Every shock as a line, in the order of the events; `costs` by shock, present value of its operation."""
+    return tuple(_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events)))
