@@ -268,7 +268,7 @@ def _restore(data: Mapping[str, Any]) -> Result:
     made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
     made["shares"] = data["dependence"]
     if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
-        raise ValueError("a comment has other keys than place, value and text")
+        raise ValueError("a comment lacks its place, value or text, or has other keys")
     # Where there is no plan there are no figures: JSON says null.
     made |= {figure: 0.0 for figure in FIGURES if data[figure] is None and data["baseline"] is None}
     return _adapter().validate_python(made)

@@ -14,6 +14,7 @@ says, the audit decides.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,7 +55,9 @@ def witness(
         SolverError: the solver failed.
     """
     shock = instance.event(line.name)
-    path = together(instance, [shock])
+    # One shock alone: its years are numbers, not arrays.
+    years = tuple(map(instance.horizon.year, shock.periods))
+    path = replace(together(instance, [shock]), years=years)
     stage = recourse_stage(instance, path, responder.desk.plan)
     _give(stage, responder, plan, shock)
     for d in instance.demands:
