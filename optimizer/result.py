@@ -61,6 +61,7 @@ class Result:
         adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where nobody was asked about.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
+        format: of the file that it comes from, or that it would be written to.
         departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
     """
 
@@ -99,6 +100,7 @@ class Result:
     comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
     lacks: Mapping[str, Lack] = field(default_factory=dict)
+    format: int = FORMAT
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -166,7 +168,6 @@ class Result:
         """The JSON object documented in the README; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(self)
         data.pop("departures")
-        data["format"] = FORMAT
         data["survives"] = self.survives
         plan = data.pop("plan")
         data["builds"] = list(plan["builds"])
@@ -185,7 +186,7 @@ class Result:
                 outcome.pop("flows")
             for part in ("baseline", "data", "endured", "comments"):
                 data.pop(part)
-        else:
+        elif self.format >= SINCE[DIGEST]:
             data[DIGEST] = digest(data)
         return data
 
@@ -280,9 +281,7 @@ def _compared(data: Mapping[str, Any], result: Result) -> Result:
     Raises:
         PlanFileError: the file has keys that no plan file has, or lacks some.
     """
-    implied = result.to_dict() | {"format": data["format"]}
-    if data["format"] != FORMAT:
-        implied = {key: value for key, value in implied.items() if SINCE.get(key, 0) <= data["format"]}
+    implied = {key: value for key, value in result.to_dict().items() if SINCE.get(key, 0) <= result.format}
     found = list(differences(data, implied))
     refused = [each for each in found if each.kind != "differs"]
     if refused:

@@ -20,7 +20,7 @@ from optimizer.audit import Report, verify
 from optimizer.evidence import NOT_EVIDENCE
 from optimizer.formulation import bought, cost, whole_stage
 from optimizer.instance.schema import Instance
-from optimizer.plan import NEGLIGIBLE, ManyFlows, Outcome, Service
+from optimizer.plan import NEGLIGIBLE, ManyFlows, Outcome, Service, weakest
 from optimizer.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.strategies.attacker import Attacker
@@ -264,10 +264,13 @@ def solve_shocks(instance: Instance, result: Result, responder: Responder, clock
     replies = responder.best(plan, clock, granted, flows=True)
     surveyed = survey(instance, responder, replies)
     own = {line.name: line for line in lines(instance, surveyed, responder.costs(replies))}
-    margins = dict(zip((event.name for event in instance.events), surveyed.margin, strict=True))
+    served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}
+    floors = {event.name: surveyed.floor[s] for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
     for said in result.shocks:
-        if said.flows is None and not _agrees(instance, result, said, own[said.name], margins[said.name]):
+        if said.flows is None and not _agrees(
+            instance, result, said, own[said.name], served[said.name], floors[said.name]
+        ):
             flows = witness(instance, responder, plan, said, result.services, clock)
             replaced |= {} if flows is None else {said.name: flows}
     return Again(own, [*_without(responder.flows(replies), replaced), *replaced.values()])
@@ -279,16 +282,20 @@ def _without(many: Sequence[ManyFlows], names: dict[str, ManyFlows]) -> Iterator
         yield flows.some(which)
 
 
-def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, margins: Vector) -> bool:
-    """Whether new flows say of a shock what its line and the table of services say."""
+def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, served: Vector, floors: Vector) -> bool:
+    """Whether new flows say of a shock what its line and the table of services say.
+
+    `served` and `floors` are shares, by segment, in the worst periods of the new flows.
+    """
     if said.segments.keys() != own.segments.keys() or not _is_close(said.cost, own.cost):
         return False
-    for service, other in zip(said.segments.values(), (own.segments[d] for d in said.segments), strict=True):
-        if not _is_same(service, other):
-            return False
-    for d, margin in zip(instance.demands, margins.tolist(), strict=True):
+    if not all(_is_same(service, own.segments[d]) for d, service in said.segments.items()):
+        return False
+    for d, share, floor in zip(instance.demands, served.tolist(), floors.tolist(), strict=True):
         worst = result.services[d]
-        if margin < worst.margin - CLOSE or (worst.worst_shock == said.name and margin > worst.margin + CLOSE):
+        pair = np.array([worst.margin, share - floor]), np.array([worst.worst_service, share])
+        is_worst = worst.worst_shock == said.name
+        if weakest(*pair, axis=0) or (is_worst and weakest(pair[0][::-1], pair[1][::-1], axis=0)):
             return False
     return True
 

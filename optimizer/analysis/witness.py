@@ -92,8 +92,7 @@ class _Segment:
     def say(self, line: Outcome, worst: Weakest | None) -> None:
         """Write the rows of what is said of the segment."""
         said = line.segments.get(self.d)
-        least = min((service.margin for service in line.segments.values()), default=-math.inf)
-        margins = [said.margin if said else least, worst.margin if worst else -math.inf]
+        told = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
         named = [(said.worst_period, said.worst_service)] if said else []
         if worst is not None and worst.worst_shock == line.name:
             named.append((worst.worst_period, worst.worst_service))
@@ -102,7 +101,9 @@ class _Segment:
         fixed = {self._place(label): served for label, served in named}
         for k, unserved in self.unserved.items():
             asked, floor = self.path.demanded(self.d, k), self.path.floor_at(self.d, k)
-            kept = max(*margins, 0.0 if said is None or k < failure or said.first_failure is None else -math.inf)
+            kept = max(_least(told, floor), _least(worst, floor))
+            if said is None or k < failure or said.first_failure is None:
+                kept = max(kept, 0.0)
             if k in fixed:
                 self.stage.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * asked)
             else:
@@ -120,3 +121,10 @@ class _Segment:
     def _place(self, label: str) -> int:
         """The offset of a period in the window; −1 where it is not in it."""
         return self.labels.index(label) if label in self.labels else -1
+
+
+def _least(worst: Service | Weakest | None, floor: float) -> float:
+    """The least margin that is no worse than what is told; a floor of 0 is compared with such a floor only."""
+    if worst is None or (floor <= 0 < worst.floor):
+        return -math.inf
+    return worst.margin

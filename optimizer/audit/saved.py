@@ -16,7 +16,7 @@ from optimizer.audit.report import PARTS, Report
 from optimizer.audit.verdicts import Found
 from optimizer.instance.schema import Instance
 from optimizer.plan import FULL, Flows, ManyFlows, Outcome, Plan, first_largest, weakest
-from optimizer.result import Result
+from optimizer.result import FORMAT, Result
 from optimizer.shocks import expand
 
 
@@ -183,6 +183,8 @@ class Saved(Figures):
     def _services_said(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
         """Of equal periods the first is named, where the result has the flows itself."""
         super()._services_said(paths, outcomes, d, found)
+        if self.result.format < FORMAT:
+            return
         served = found.margins + found.floors
         at = weakest(found.margins, served, axis=1)
         for s, outcome in enumerate(outcomes):
