@@ -35,6 +35,7 @@ from optimizer.strategies.reading import plan_values, read_flows, read_plan, swe
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 
+PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 # Total cost without shocks, and what is bought even so.
 Calm = tuple[float | None, tuple[str, ...]]
 
@@ -164,6 +165,9 @@ def _with_plan(
     status: Status = "gap" if surveyed.fails.any() else "survives"
     if solved.status == "stopped" and not _is_proven(distance, settings.gap, faced):
         status = "stopped"
+    elif solved.status == "stopped":
+        # What the search says of its end no longer holds.
+        frame = frame | {"notes": (*(note for note in frame["notes"] if note not in solved.notes), PROVEN)}
     result = Result(
         status=status,
         total_cost=solved.cost,

@@ -5,6 +5,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.analysis import verification
+from optimizer.analysis.record import Timer
+from optimizer.analysis.solve import answering, concluded
 from optimizer.analysis.verification import Extent, Verification, verify_plan
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
 from optimizer.evidence import NOT_EVIDENCE, digest
+from optimizer.solver import Clock
+from optimizer.strategies.whole import Whole
 from tests.faults.forging import RICH, at, change, failing, many, rich, saved, sealed
 
 Data = dict[str, Any]
@@ -357,3 +362,17 @@ def test_that_no_plan_exists_is_proven_or_said_to_be_left_out() -> None:
     assert [row.split(":")[0] for row in said] == ["status"]
     data["outlay"] = 5.0
     assert is_found(sealed(data))
+
+
+def test_a_search_that_was_stopped_with_its_proof_in_hand_is_proven() -> None:
+    # The search gives up at once, with the plan and the bound that it would have ended with.
+    instance = so.load(RICH)
+    settings, clock = so.Settings(), Clock()
+    with answering(instance, settings, None) as responder:
+        found = Whole().run(instance, settings, clock, lambda step: None)
+        stopped = replace(found, status="stopped", notes=("Stopped.",))
+        for solved, status in ((stopped, "survives"), (replace(stopped, bound=0.5 * found.cost), "stopped")):
+            result = concluded(instance, settings, clock, Timer(), solved, responder)
+            assert result.status == status
+            assert ("Stopped." in result.notes) == (status == "stopped")
+            assert verified(saved(result)).ok
