@@ -290,6 +290,11 @@ def _compared(data: Mapping[str, Any], result: Result) -> Result:
 
 
 def _named(refused: Sequence[Difference]) -> str:
-    places = [f"{each.path} is {'no key of it' if each.kind == 'unknown' else 'missing'}" for each in refused[:NAMED]]
-    more = len(refused) - NAMED
-    return "; ".join(places) + (f"; and {more} more keys" if more > 0 else "")
+    """Every key that is unknown or missing, up to `NAMED` of each, and the cure."""
+    parts = []
+    for kind in ("unknown", "missing"):
+        paths = [each.path for each in refused if each.kind == kind]
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        if paths:
+            parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:NAMED])}{more}")
+    return f"{'; '.join(parts)}. Solve the instance again with --output"

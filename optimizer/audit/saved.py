@@ -53,9 +53,9 @@ class Saved(Figures):
         }
         for name, (said, due) in tables.items():
             odd = ", ".join(sorted(map(str, said ^ due)))
-            self._holds(name, f"it has other entries than it should have: {odd}", holds=said == due)
+            self._holds(name, f"its entries are wrong: {odd}", holds=said == due)
         count, due = sum(outcome.flows is not None for outcome in result.shocks), min(FULL, len(self.events))
-        self._holds("shocks", f"flows are kept of {count}, they have to be of {due}", holds=count == due)
+        self._holds("shocks", f"{count} have flows, {due} must have them", holds=count == due)
         nothing = result.nothing is None
         self._holds("nothing", "it is there where there are shocks", holds=nothing == (not self.events))
 

@@ -294,8 +294,7 @@ def test_keys_that_no_plan_has_are_refused_with_their_paths(plans: dict[str, Dat
     for command in ("verify", "show"):
         done = run(command, written(forged, tmp_path))
         assert done.exit_code == 3
-        for words in ("foo is no key of it", "shocks.0.segments.motors.colour is no key of it", "lacks is missing"):
-            assert words in done.stderr
+        assert "unknown keys shocks.0.segments.motors.colour, foo; missing key lacks. Solve" in done.stderr
 
 
 def test_a_key_that_stands_twice_is_refused(plans: dict[str, Data], tmp_path: Path) -> None:
@@ -333,9 +332,9 @@ def test_the_digest_does_not_hang_on_how_numbers_are_written(plans: dict[str, Da
 def test_files_of_the_format_before_have_no_digest(plans: dict[str, Data]) -> None:
     old = {key: value for key, value in plans["rich"].items() if key != "digest"} | {"format": 2}
     assert verified(old).ok
-    with pytest.raises(so.PlanFileError, match="digest is no key of it"):
+    with pytest.raises(so.PlanFileError, match="unknown key digest"):
         so.Result.from_dict(plans["rich"] | {"format": 2})
-    with pytest.raises(so.PlanFileError, match="digest is missing"):
+    with pytest.raises(so.PlanFileError, match="missing key digest"):
         so.Result.from_dict(old | {"format": 3})
 
 
