@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from optimizer.analysis.sensitivity import Sensitivity, sensitivity
     from optimizer.analysis.solve import solve
     from optimizer.analysis.stress import Stress, stress
+    from optimizer.analysis.verification import Verification, verify_plan
     from optimizer.analysis.withstanding import withstand
     from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
@@ -43,6 +44,7 @@ _HOMES = {
     "analysis.sensitivity": ("Sensitivity", "sensitivity"),
     "analysis.solve": ("solve",),
     "analysis.stress": ("Stress", "stress"),
+    "analysis.verification": ("Verification", "verify_plan"),
     "analysis.withstanding": ("withstand",),
     "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
@@ -79,6 +81,7 @@ __all__ = [
     "Settings",
     "SolverError",
     "Stress",
+    "Verification",
     "alternatives",
     "attack",
     "compare",
@@ -94,6 +97,7 @@ __all__ = [
     "time_to_survive",
     "under",
     "verify",
+    "verify_plan",
     "without",
     "withstand",
     "write_report",

@@ -24,6 +24,8 @@ from optimizer.units import Described, Positive, Quantity, finding
 
 # A sum of prices may pass the budget by this share of it: 0.1 + 0.2 is 0.3.
 ROUNDING = 1e-9
+# Up to so many attacks, over all starts, each of them is tried.
+ENUMERATED = 1000
 HEAD, JOINT, TAIL = "attack{", "+", "}"
 
 
@@ -84,6 +86,10 @@ class AdversarySpec(Described):
         """The maximal affordable sets; None where there are more than `most`."""
         found = list(islice(self.each_maximal(), most + 1))
         return found if len(found) <= most else None
+
+    def enumerated(self, starts: int, most: int = ENUMERATED) -> list[tuple[str, ...]] | None:
+        """The maximal affordable sets; None where there are more than `most` attacks at so many starts."""
+        return self.maximal(most // max(1, starts))
 
     def each_maximal(self) -> Iterator[tuple[str, ...]]:
         """The maximal affordable sets one after another, each in the order of the file."""

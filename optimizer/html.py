@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from optimizer.plan import weakest_of, weakness
+from optimizer.ranking import weakest_of, weakness
 from optimizer.units import si
 
 MOST = 12

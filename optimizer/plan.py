@@ -27,10 +27,8 @@ Row = tuple[float, ...]
 Array = npt.NDArray[np.float64]
 # A shortfall below this share of a segment's demand is none.
 NEGLIGIBLE = 1e-6
-# Margins over a floor that are nearer than this share of demand are the same. Half of the above, for two are compared.
-HAIR = NEGLIGIBLE / 2
-# What separates the classes of `rank`: margins lie between -1 and 1.
-CLASS = 2.0
+# Of so many shocks a result keeps all flows; of more, those of the shocks that matter most.
+FULL = 24
 
 
 @dataclass(frozen=True)
@@ -214,51 +212,6 @@ class Weakest:
     def is_full(self) -> bool:
         """Whether all demand is served in every shock."""
         return self.worst_service >= 1.0 - NEGLIGIBLE
-
-
-def rank(margins: Array, served: Array) -> Array:
-    """How weak services are, as one number each: the smaller, the weaker.
-
-    1. Demand goes unserved and there is a floor: by margin, so that services below their floors come first.
-    2. Demand goes unserved and there is no floor: by the share served.
-    3. All demand is served (to within `NEGLIGIBLE` of it): the margin says only how high the floor is.
-
-    Args:
-        margins: service less floor, shares of demand.
-        served: shares of demand that are served or substituted, of the same shape.
-    """
-    has_floor, is_full = served - margins > NEGLIGIBLE, served >= 1.0 - NEGLIGIBLE
-    return margins + CLASS * np.where(is_full, 2.0, np.where(has_floor, 0.0, 1.0))
-
-
-def weakest(margins: Array, served: Array, axis: int) -> npt.NDArray[np.intp]:
-    """Along an axis, the place of the least `rank`; of those within a `HAIR` of it the one where least is served.
-
-    One rule for the worst period of a segment in a shock, the worst shock of a segment, and the worst segment of a
-    shock. Where floors bind, many margins are 0 but for rounding: which of them is least says nothing, what is served
-    does. Of services that are alike in both the first counts.
-    """
-    ranks = rank(margins, served)
-    near = np.where(ranks <= ranks.min(axis=axis, keepdims=True) + HAIR, served, np.inf)
-    return np.argmax(near <= near.min(axis=axis, keepdims=True) + HAIR, axis=axis)
-
-
-def weakest_of(services: Sequence[Service]) -> int:
-    """The place of the weakest of some services."""
-    return int(weakest(*_arrays(services), axis=0))
-
-
-def weakness(services: Sequence[Service]) -> tuple[float, float]:
-    """What shocks are sorted by, the weakest first: `rank` and share served of the weakest of a shock's services."""
-    if not services:
-        return (np.inf, np.inf)
-    found = services[weakest_of(services)]
-    return round(float(rank(*_arrays([found]))[0]), 6), round(found.worst_service, 6)
-
-
-def _arrays(services: Sequence[Service]) -> tuple[Array, Array]:
-    margins, served = (np.array([getattr(each, name) for each in services]) for name in ("margin", "worst_service"))
-    return margins, served
 
 
 @dataclass(frozen=True)

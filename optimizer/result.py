@@ -1,8 +1,8 @@
 """Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
+from optimizer.evidence import DIGEST, FORMATS, SINCE, Difference, differences, digest
 from optimizer.files import INSTANCES, write_whole
 from optimizer.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["survives", "gap", "stopped", "none"]
-# 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the worst period and shock of a segment
-# are those of `plan.weakest`, with services in full last; before, they were those of the least margin.
-FORMAT, READABLE = 3, (2, 3)
+# 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
+# worst period and shock of a segment by `plan.weakest`, with services in full last; before, of the least margin.
+FORMAT = FORMATS[-1]
+# So many wrong places of a plan file are named; the others are counted.
+NAMED = 5
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
@@ -62,6 +65,7 @@ class Result:
             one, the worst of them. None where nobody was asked about.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
         format: of the file that it comes from, or that it would be written to.
+        departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
     """
 
     instance: str
@@ -101,6 +105,7 @@ class Result:
     lacks: Mapping[str, Lack] = field(default_factory=dict)
     no_shock: NoShockPlan | None = field(default=None, repr=False)
     format: int = FORMAT
+    departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def money(self) -> str:
@@ -166,6 +171,7 @@ class Result:
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the README; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(self)
+        data.pop("departures")
         data["survives"] = self.survives
         plan = data.pop("plan")
         data["builds"] = list(plan["builds"])
@@ -186,6 +192,8 @@ class Result:
                 data.pop(part)
             if data["no_shock"] is not None:
                 data["no_shock"].pop("baseline")
+        elif self.format >= SINCE[DIGEST]:
+            data[DIGEST] = digest(data)
         return data
 
     def to_json(self, *, whole: bool = True) -> str:
@@ -201,18 +209,18 @@ class Result:
         """A result from what `to_dict` gave.
 
         Raises:
-            PlanFileError: a part is missing or of another shape, or an older version wrote it.
+            PlanFileError: a part is missing, unknown or of another shape, or an older version wrote it.
         """
-        if data.get("format") not in READABLE:
+        if data.get("format") not in FORMATS or isinstance(data["format"], bool):
             raise PlanFileError(
                 f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
                 "solve the instance again with --output"
             )
         try:
-            return _restore(data)
+            return _compared(data, _restore(data))
         except ValidationError as error:
             raise PlanFileError(f"not a plan file: {_first(error)}") from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
 
     @classmethod
@@ -263,8 +271,33 @@ def _restore(data: Mapping[str, Any]) -> Result:
     made: dict[str, Any] = {part.name: data[part.name] for part in fields(Result) if part.name in data}
     made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
     made["shares"] = data["dependence"]
-    if not all({"place", "value", "text"} <= comment.keys() for comment in data.get("comments", ())):
-        raise ValueError("a comment lacks its place, value or text")
+    if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
+        raise ValueError("a comment lacks its place, value or text, or has other keys")
     # Where there is no plan there are no figures: JSON says null.
     made |= {figure: 0.0 for figure in FIGURES if data[figure] is None and data["baseline"] is None}
     return _adapter().validate_python(made)
+
+
+def _compared(data: Mapping[str, Any], result: Result) -> Result:
+    """The result of a file with all that the file says otherwise than follows from the result.
+
+    Raises:
+        PlanFileError: the file has keys that no plan file has, or lacks some.
+    """
+    implied = {key: value for key, value in result.to_dict().items() if SINCE.get(key, 0) <= result.format}
+    found = list(differences(data, implied))
+    refused = [each for each in found if each.kind != "differs"]
+    if refused:
+        raise PlanFileError(f"not a plan file: {_named(refused)}")
+    return replace(result, departures=tuple(map(str, found)))
+
+
+def _named(refused: Sequence[Difference]) -> str:
+    """Every key that is unknown or missing, up to `NAMED` of each, and the cure."""
+    parts = []
+    for kind in ("unknown", "missing"):
+        paths = [each.path for each in refused if each.kind == kind]
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        if paths:
+            parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:NAMED])}{more}")
+    return f"{'; '.join(parts)}. Solve the instance again with --output"

@@ -17,8 +17,8 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.analysis.solve import _granted
-from optimizer.analysis.survival import FULL, outcomes, survey
-from optimizer.plan import ManyFlows
+from optimizer.analysis.survival import outcomes, survey
+from optimizer.plan import FULL, ManyFlows
 from optimizer.report.whole import parts, show
 from optimizer.solver import Clock
 from optimizer.strategies.reading import nothing, plan_values

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from optimizer.analysis.preview import owner
 from optimizer.instance.schema import Instance
-from optimizer.plan import Outcome, Service, weakest_of, weakness
+from optimizer.plan import Outcome, Service
+from optimizer.ranking import weakest_of, weakness
 from optimizer.result import Result
 
 

@@ -2,6 +2,7 @@
 
 from optimizer.instance.schema import Instance
 from optimizer.plan import NEGLIGIBLE, Flows, Lack
+from optimizer.ranking import first_largest
 
 
 def lacks(instance: Instance, baseline: Flows) -> dict[str, Lack]:
@@ -10,7 +11,7 @@ def lacks(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     for d, row in baseline.unserved.items():
         demanded = [float(instance.baseline.demanded(d, t)) for t in instance.horizon.periods]
         parts = [short / asked if asked > 0 else 0.0 for short, asked in zip(row, demanded, strict=True)]
-        worst = max(instance.horizon.periods, key=lambda t: parts[t])
-        if parts[worst] > NEGLIGIBLE:
+        worst = first_largest(parts)
+        if worst is not None and parts[worst] > NEGLIGIBLE:
             found[d] = Lack(min(1.0, parts[worst]), label(worst), sum(row))
     return found

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from optimizer.analysis.survival import Survey
 from optimizer.instance.schema import Instance
-from optimizer.plan import Array, weakest
+from optimizer.plan import Array
+from optimizer.ranking import weakest
 from optimizer.shocks import Shock
 
 # The normal quantile of a two-sided 95 % interval.

@@ -19,13 +19,14 @@ from optimizer.analysis.dependence import shares
 from optimizer.analysis.peace import lacks
 from optimizer.analysis.record import Timer, frame_of, without_plan
 from optimizer.analysis.survival import of_nothing, outcomes, services, survey
-from optimizer.audit import Report, verify
+from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.floors import free_floors
 from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
+from optimizer.ranking import first_largest
 from optimizer.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.auto import chosen
@@ -37,6 +38,8 @@ from optimizer.strategies.reading import plan_values, read_flows, read_no_shock,
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 from optimizer.tolerances import AUDIT_RELATIVE
+
+PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
 
 def solve(
@@ -114,15 +117,7 @@ def concluded(
         rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
         return without_plan(timer.seconds(clock), solved, rules, frame)
     result, report = _audited(instance, settings, clock, solved, responder, frame, no_shock)
-    result = replace(
-        result,
-        notes=(*result.notes, *responder.notes),
-        costs=report.costs,
-        outlays=report.outlays,
-        no_shock=None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs),
-        audit=report.to_dict(),
-        seconds=timer.seconds(clock),
-    )
+    result = replace(result, notes=(*result.notes, *responder.notes), seconds=timer.seconds(clock))
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
         raise AuditError(report.disagreements, disagrees)
@@ -149,12 +144,14 @@ def _audited(
     no_shock = no_shock or _no_shock(instance, settings, clock, solved)
     for clean in candidates[:-1]:
         if clean != candidates[-1]:
-            result, many = _with_plan(instance, clock, solved, clean, responder, frame, no_shock)
-            report = verify(instance, result, many)
+            result, report = complete(
+                instance, *_with_plan(instance, settings, clock, solved, clean, responder, frame, no_shock)
+            )
             if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
                 return result, report
-    result, many = _with_plan(instance, clock, solved, candidates[-1], responder, frame, no_shock)
-    return result, verify(instance, result, many)
+    return complete(
+        instance, *_with_plan(instance, settings, clock, solved, candidates[-1], responder, frame, no_shock)
+    )
 
 
 @contextlib.contextmanager
@@ -170,6 +167,7 @@ def answering(instance: Instance, settings: Settings, warm: Responder | None) ->
 
 def _with_plan(
     instance: Instance,
+    settings: Settings,
     clock: Clock,
     solved: Solved,
     values: list[float],
@@ -198,7 +196,13 @@ def _with_plan(
         no_shock = NoShockPlan(solved.cost, plan, baseline)
     calm_cost, calm_builds = _known_of(no_shock)
     outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
-    status: Status = "stopped" if solved.status == "stopped" else "gap" if surveyed.fails.any() else "survives"
+    distance = _distance(solved.cost, bound, gap, gap_bound)
+    status: Status = "gap" if surveyed.fails.any() else "survives"
+    if solved.status == "stopped" and not _is_proven(distance, settings.gap, faced):
+        status = "stopped"
+    elif solved.status == "stopped":
+        # What the search says of its end no longer holds.
+        frame = frame | {"notes": (*(note for note in frame["notes"] if note not in solved.notes), PROVEN)}
     result = Result(
         status=status,
         total_cost=solved.cost,
@@ -207,7 +211,7 @@ def _with_plan(
         worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
         bound=bound,
         gap_bound=gap_bound,
-        mip_gap=_distance(solved.cost, bound, gap, gap_bound),
+        mip_gap=distance,
         plan=plan,
         baseline=baseline,
         shocks=shocks,
@@ -229,10 +233,8 @@ def _with_plan(
 
 def _hurt(faced: Faced, gaps: Mapping[str, float]) -> Faced:
     """With the worst of his attacks."""
-    worst = max(faced.attacks, key=lambda name: gaps[name], default=None)
-    if worst is None or not gaps[worst] > 0:
-        return faced
-    return replace(faced, worst=worst, gap=gaps[worst])
+    place = first_largest([gaps[name] for name in faced.attacks])
+    return faced if place is None else replace(faced, worst=faced.attacks[place], gap=gaps[faced.attacks[place]])
 
 
 def _gap(solved: Solved, left: float) -> float:
@@ -255,6 +257,11 @@ def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | N
     of_cost = (cost - bound) / abs(cost) if cost else 0.0
     of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
     return max(0.0, of_cost, of_gap)
+
+
+def _is_proven(distance: float | None, wanted: float, faced: Faced | None) -> bool:
+    """Whether a search that was stopped had its proof already: all shocks are solved again, and all attacks tried."""
+    return distance is not None and distance <= wanted and (faced is None or faced.sets is not None)
 
 
 def _granted(instance: Instance, solved: Solved, values: list[float], faced: Faced | None = None) -> dict[str, float]:

@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.instance.schema import Instance
-from optimizer.plan import NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest, rank, weakest
+from optimizer.plan import FULL, NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
+from optimizer.ranking import first_largest, rank, weakest
 from optimizer.shocks import Numbers
 from optimizer.strategies.jobs import Reply
 from optimizer.strategies.recourse import Responder
-
-# Of so many shocks all flows are kept; of more, those of the shocks that matter most.
-FULL = 24
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
 def of_nothing(instance: Instance, surveyed: Survey) -> Nothing:
     """What is left unserved below the floors where nothing is built."""
     gaps, fails = surveyed.gap.sum(axis=1), surveyed.fails.any(axis=1)
-    worst = int(np.argmax(np.where(fails, gaps, -1.0))) if fails.any() else None
+    worst = _worst(gaps, fails)
     return Nothing(
         gap=float(gaps.sum()),
         below_floor=float(surveyed.below.sum()),
@@ -181,3 +179,14 @@ def of_nothing(instance: Instance, surveyed: Survey) -> Nothing:
         worst_shock=None if worst is None else instance.events[worst].name,
         worst_gap=0.0 if worst is None else float(gaps[worst]),
     )
+
+
+def _worst(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
+    """The place of the failing shock with the largest gap; of gaps of 0, which cost nothing, the first that fails."""
+    worst = first_largest(np.where(fails, gaps, 0.0).tolist())
+    return int(np.argmax(fails)) if worst is None and fails.any() else worst
+
+
+def lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
+    """Every shock as a line, in the order of the events; `costs` by shock, present value of its operation."""
+    return tuple(_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events)))

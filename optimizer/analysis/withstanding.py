@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.adversaries import Attack
+from optimizer.adversaries import ENUMERATED, Attack
 from optimizer.analysis.record import Timer
 from optimizer.analysis.solve import answering, concluded
 from optimizer.errors import Finding, InstanceError
@@ -19,7 +19,7 @@ from optimizer.plan import Faced, Plan
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.strategies.adversary import Fought, fight
-from optimizer.strategies.attacker import ENUMERATED, Attacker, Struck
+from optimizer.strategies.attacker import Attacker, Struck
 from optimizer.strategies.base import Listener, Step
 from optimizer.strategies.reading import plan_values, read_plan
 from optimizer.units import si

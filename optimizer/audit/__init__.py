@@ -6,15 +6,17 @@ millionth of its own largest term, so that grams of dysprosium are judged as gra
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from optimizer.audit.figures import Figures
 from optimizer.audit.own import Auditor, Seen, register
 from optimizer.audit.report import Report
+from optimizer.audit.saved import Saved, check_absent
 from optimizer.instance.schema import Instance
 from optimizer.plan import ManyFlows
 from optimizer.result import Result
 
-__all__ = ["Auditor", "Report", "Seen", "register", "verify"]
+__all__ = ["Auditor", "Report", "Seen", "complete", "register", "verify"]
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
@@ -30,10 +32,24 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
         The report; `Report.require` turns disagreements into an error.
     """
     report = Report()
-    if result.status == "none":
-        return report
+    report.disagreements += result.departures
+    try:
+        if result.baseline is None and result.status in ("none", "stopped"):
+            check_absent(instance, result, report)
+        else:
+            Saved(instance, result, report).run(many)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
+    return report
+
+
+def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> tuple[Result, Report]:
+    """A result that lacks costs, outlays and its audit, with these; and the report of what was recomputed for them."""
+    report = Report()
     try:
         Figures(instance, result, report).run(many)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
-    return report
+    no_shock = None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs)
+    made = replace(result, costs=report.costs, outlays=report.outlays, no_shock=no_shock, audit=report.to_dict())
+    return made, report

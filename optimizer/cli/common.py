@@ -130,12 +130,13 @@ def fitting(plan: str) -> "Iterator[None]":
 
 
 def doubts(instance: "Instance", result: "Result") -> tuple[str, ...]:
-    """What the audit says against a saved plan; nothing where it agrees."""
+    """That a saved plan was changed since it was solved, where the audit disagrees with it; nothing where it agrees."""
     from optimizer.audit import verify
 
     said = verify(instance, result).disagreements
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
-    return (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}{more}",) if said else ()
+    what = "THE AUDIT DISAGREES: this plan was changed since it was solved. Do not rely on it."
+    return (f"{what} {said[0]}{more}",) if said else ()
 
 
 def commented(result: "Result", file: str) -> "Result":

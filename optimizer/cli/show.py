@@ -15,8 +15,17 @@ def show(
     every: options.Every = False,
     json: options.JsonOfSolve = False,
 ) -> None:
-    """Print a saved plan as `solve` printed it; of an instance file, solve it and print the plan."""
-    result = sources.planned(plan, changes, time_limit, adversary=adversary).result
+    """Print a saved plan as `solve` printed it; of an instance file, solve it and print the plan.
+
+    Exit code 1 if a saved plan was changed since it was solved.
+    """
+    from dataclasses import replace
+
+    found = sources.planned(plan, changes, time_limit, adversary=adversary)
+    departures = common.doubts(found.instance, found.result) if found.is_saved else ()
+    for departure in departures:
+        common.say(departure)
+    result = replace(found.result, notes=(*departures, *found.result.notes))
     if json:
         typer.echo(result.to_json(whole=False))
     else:
@@ -24,4 +33,4 @@ def show(
 
         with common.fitting(plan):
             print_result(result, every=every)
-    raise typer.Exit(common.exit_code(result))
+    raise typer.Exit(common.INTERNAL if departures else common.exit_code(result))

@@ -1,30 +1,49 @@
-"""diversify verify: the audit alone, on a saved plan or on one that somebody wrote or changed by hand."""
+"""diversify verify: recompute a saved plan, or one that somebody wrote or changed by hand."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from optimizer.cli import common
 
+if TYPE_CHECKING:
+    from optimizer.analysis.verification import Extent
+
 
 @common.guarded
 def verify(
     plan: Annotated[str, typer.Argument(help="A plan file, as `solve --output` writes it.")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Arithmetic alone, without a solver. Code 4 if shocks are left out.")
+    ] = False,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Also solve the instance again, and compare bounds and status.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Recompute a plan in plain arithmetic, without any solver. Exit code 1 where something disagrees."""
-    from optimizer.audit import verify as recompute
+    """Recompute every figure of a plan file.
+
+    Exit codes: 0 everything agrees; 1 something disagrees; 3 no plan file; 4 with --quick, shocks were not recomputed.
+    """
+    from optimizer.analysis.verification import verify_plan
     from optimizer.instance.load import read
     from optimizer.result import Result
 
+    if quick and prove:
+        raise typer.BadParameter("leave out --quick or --prove.", param_hint="--prove")
+    extent: Extent = "arithmetic" if quick else "proof" if prove else "recourse"
     result = Result.load(plan)
-    report = recompute(read(result.data, plan), result)
+    instance = read(result.data, plan)
+    with common.progress(instance.money) as listener:
+        found = verify_plan(instance, result, extent, listener)
     if json:
         import json as text
 
-        typer.echo(text.dumps(report.to_dict() | {"plan": plan, "status": result.status}, indent=1))
+        typer.echo(text.dumps(found.to_dict() | {"plan": plan, "status": result.status}, indent=1))
     else:
-        from optimizer.report.audit import show_audit
+        from optimizer.report.audit import show_verification
 
-        show_audit(plan, result, report)
-    raise typer.Exit(common.SURVIVES if report.ok else common.INTERNAL)
+        show_verification(plan, result, found)
+    if not found.ok:
+        raise typer.Exit(common.INTERNAL)
+    raise typer.Exit(common.NO_PLAN_SURVIVES if found.lines else common.SURVIVES)

@@ -11,6 +11,7 @@ from optimizer.activity import Activity
 from optimizer.adversaries import AdversarySpec, Attack, entry_name
 from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
+from optimizer.instance.forgetting import adversary_without, cuts_of_known, shock_without
 from optimizer.instance.matching import ActivityIndex
 from optimizer.instance.paths import alone, calm, steady, together
 from optimizer.instance.ranging import RangeSpec, still, uncertain
@@ -18,7 +19,7 @@ from optimizer.instance.uncertain import Uncertain, found, moved, there
 from optimizer.levers import Lever, Option, Producing
 from optimizer.network import Demand, Process
 from optimizer.sampling import samples
-from optimizer.shocks import Cut, Cuts, Path, Shock, ShockSpec, Siege, expand
+from optimizer.shocks import Cuts, Path, Shock, ShockSpec, Siege, expand
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
 
 RULE = "min_time_to_survive"
@@ -284,10 +285,13 @@ class Instance(Described):
     def keeping(self, options: Mapping[str, Lever]) -> "Instance":
         """The same instance with these options only; what shocks and rules say of the others goes with them."""
         known, gone = set(self.processes) | set(options), set(self.options) - set(options)
-        shocks = {name: _forgetting(spec, gone, known) for name, spec in self.shocks.items()}
+        shocks = {name: shock_without(spec, gone, known) for name, spec in self.shocks.items()}
         ensembles = {name: forgetting(spec, gone, known) for name, spec in self.ensembles.items()}
-        rules = (rule.model_copy(update={"cuts": _aimed(rule.cuts, known)}) for rule in self.policy.min_time_to_survive)
-        left = None if self.adversary is None else _disarmed(self.adversary, known)
+        rules = (
+            rule.model_copy(update={"cuts": cuts_of_known(rule.cuts, known)})
+            for rule in self.policy.min_time_to_survive
+        )
+        left = None if self.adversary is None else adversary_without(self.adversary, known)
         forced = {o: sizes for o, sizes in self.policy.force.items() if o not in gone}
         policy = self.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": forced})
         return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles, policy=policy, adversary=left)
@@ -310,33 +314,3 @@ class Instance(Described):
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy
-
-
-def _forgetting(spec: ShockSpec, gone: set[str], known: set[str]) -> ShockSpec:
-    return spec.model_copy(
-        update={
-            "cuts": _aimed(spec.cuts, known),
-            "cost": {name: value for name, value in spec.cost.items() if name not in gone},
-            "reliability": {name: value for name, value in spec.reliability.items() if name not in gone},
-        }
-    )
-
-
-def _disarmed(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
-    """An adversary without the targets of which nothing is left; None without any."""
-    aimed = {
-        name: target.model_copy(update={"cuts": _aimed(target.cuts, known)})
-        for name, target in adversary.targets.items()
-    }
-    targets = {name: target for name, target in aimed.items() if target.cuts}
-    return adversary.model_copy(update={"targets": targets}) if targets else None
-
-
-def _aimed(cuts: Iterable[Cut], known: set[str]) -> tuple[Cut, ...]:
-    """Cuts of what is still known; those that name nothing else are gone."""
-    left = []
-    for cut in cuts:
-        named = None if cut.process is None else tuple(process for process in cut.process if process in known)
-        if named != ():
-            left.append(cut.model_copy(update={"process": named}))
-    return tuple(left)

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.adversaries import Attack
+from optimizer.adversaries import ENUMERATED, Attack
 from optimizer.errors import SolverError
 from optimizer.instance.schema import Instance
 from optimizer.plan import NEGLIGIBLE
@@ -24,8 +24,6 @@ from optimizer.strategies.interdiction import Interdiction
 from optimizer.strategies.strikes import Front, Hurt, Sets, Strikes
 
 Method = Literal["enumeration", "programme"]
-# Up to so many attacks, over all starts, each of them is tried.
-ENUMERATED = 1000
 # Attacks that are tried at once.
 BATCH = 256
 # What the programme and the answer to its set may differ by: relative, and as a share of all that floors are worth.
@@ -65,7 +63,7 @@ class Attacker:
 
     def __init__(self, instance: Instance, settings: Settings, clock: Clock, most: int = ENUMERATED) -> None:
         self.strikes, self.clock = Strikes(instance), clock
-        maximal = self.strikes.adversary.maximal(most // max(1, len(self.strikes.starts)))
+        maximal = self.strikes.adversary.enumerated(len(self.strikes.starts), most)
         self.sets = None if maximal is None else len(maximal)
         self._sets: dict[int, Sets] = {}
         if maximal is not None:

@@ -18,7 +18,7 @@ from optimizer.analysis.frontier import Frontier, Point, alone
 from optimizer.analysis.summary import summarise
 from optimizer.cli.app import app
 from optimizer.instance.opening import of_file
-from optimizer.plan import weakness
+from optimizer.ranking import weakness
 from optimizer.report.compare import show_part
 from optimizer.report.figures.book import Book, book
 from optimizer.report.figures.survival import spans

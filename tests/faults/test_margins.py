@@ -19,7 +19,7 @@ from rich.console import Console
 import optimizer as so
 from optimizer.analysis.explain_prices import Ground, things
 from optimizer.html import of_result
-from optimizer.plan import rank, weakest, weakest_of
+from optimizer.ranking import rank, weakest, weakest_of
 from optimizer.report.whole import show
 
 FULL_FLOOR: dict[str, Any] = {

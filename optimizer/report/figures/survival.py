@@ -10,7 +10,8 @@ from typing import Any
 from optimizer.analysis.folding import Fold, Folded, folded, folds, hardest, urgency
 from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
-from optimizer.plan import Flows, Outcome, Row, Service, weakest_of
+from optimizer.plan import Flows, Outcome, Row, Service
+from optimizer.ranking import weakest_of
 from optimizer.report.words import cut_words, named
 from optimizer.result import Result
 from optimizer.shocks import Shock

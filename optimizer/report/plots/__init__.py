@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from matplotlib import rc_context
 
 from optimizer.analysis.frontier import Frontier
-from optimizer.analysis.survival import FULL
-from optimizer.plan import weakest_of
+from optimizer.plan import FULL
+from optimizer.ranking import weakest_of
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.survival import Chosen, Passing, tightest
 from optimizer.report.letters import lettered
