@@ -7,14 +7,14 @@ out those that break a floor, and repeat until none does (column-and-constraint 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from optimizer.adversaries import Attack
 from optimizer.analysis.asking import Asker, Found
-from optimizer.analysis.columns import EXACT, LEAST
+from optimizer.analysis.columns import LEAST
 from optimizer.analysis.withstanding import columns
 from optimizer.instance.schema import Instance
 from optimizer.plan import Plan
@@ -52,7 +52,7 @@ def least_outlay(
         attacker: of the instance, which has none of its attacks among its shocks.
         known: attacks that are likely to matter.
         plan: one to start from; None where none is known.
-        settings: the outlay is proven to 1e-6, or to their gap where that is smaller.
+        settings: the outlay is proven to their gap, relative.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: hears every step.
 
@@ -60,13 +60,12 @@ def least_outlay(
         SolverError: the solver failed.
     """
     free = attacker.strikes.instance.with_budget(None)
-    exact = replace(settings, gap=min(settings.gap, EXACT))
     attacks, bound = list(known), 0.0
     names = frozenset(attack.name(free.horizon) for attack in attacks)
     attacks += [attack for attack in attacker.candidates() or () if attack not in attacks]
     while True:
         shaped = free.under_attack(attacks)
-        found = _asked(shaped, names, plan, exact, clock, listener)
+        found = _asked(shaped, names, plan, settings, clock, listener)
         if found.status == "infeasible":
             return LeastOutlay("none")
         bound = max(bound, found.bound)

@@ -144,9 +144,9 @@ def _edits(
 def _amounts(changes: Changes) -> "list[Edit]":
     from optimizer.instance.edits import Edit
 
-    return [
-        Edit(f"{option} {text}", path, common.amount(text, option)) for option, (path, text) in changes.amounts.items()
-    ]
+    for option, (_, text) in changes.amounts.items():
+        common.amount(text, option)
+    return [Edit(f"{option} {text}", path, text) for option, (path, text) in changes.amounts.items()]
 
 
 def _setting(edit: "Edit") -> "Callable[[Instance], Without]":
@@ -154,7 +154,7 @@ def _setting(edit: "Edit") -> "Callable[[Instance], Without]":
     from optimizer.instance.variants import Without, with_value
 
     if edit.path == "policy.budget":
-        return lambda before: Without(before.with_budget(edit.value), ())
+        return lambda before: Without(before.with_budget(common.amount(edit.value, "--budget")), ())
     return lambda before: Without(with_value(before, edit.path, edit.value, edit.source), ())
 
 

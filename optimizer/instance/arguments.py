@@ -80,7 +80,7 @@ def edited(instance: Instance, budget: MoneyLike | None = None, scenario: Scenar
     if names:
         changed = under(changed, names)
     if limit is not None:
-        edits.append(Edit(f"budget={budget!r}", "policy.budget", limit))
+        edits.append(Edit(f"budget={budget!r}", "policy.budget", budget))
         changed = changed.with_budget(limit)
     found = clashes(instance, edits)
     for finding in found:

@@ -17,12 +17,12 @@ from optimizer.instance.document import Place, parse
 from optimizer.instance.schema import Instance
 from optimizer.units import parse_amount
 
-SCENARIO = "--scenario"
+SCENARIO = "scenario"
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A value that is put at a path of the file; `source` is what asks for it: ``--scenario high``."""
+    """A value that is put at a path of the file; `source` is what asks for it: ``scenario high``."""
 
     source: str
     path: str
@@ -130,6 +130,8 @@ def _cure(earlier: Edit, later: Edit, where: str) -> str:
     if later.source.startswith(SCENARIO):
         name = later.source.removeprefix(SCENARIO).strip()
         return f"A scenario applies after --set: to change it, write --set scenarios.{name}.{where}=VALUE."
+    if earlier.source.startswith(SCENARIO):
+        return "It applies after scenarios: leave it out where the scenario should hold."
     return "The last one holds: write one of the two."
 
 

@@ -105,14 +105,14 @@ def test_a_scenario_that_is_none_is_refused_with_the_cure(
 
 
 def test_a_clash_is_a_python_warning_and_a_note(instance: so.Instance) -> None:
-    with pytest.warns(UserWarning, match=r"--scenario low: demands.motors.quantity: .* is replaced by 80") as told:
+    with pytest.warns(UserWarning, match=r"^scenario low: demands.motors.quantity: .* is replaced by 80") as told:
         found = so.solve(instance, scenario=["high", "low"])
     assert Path(told[0].filename) == Path(__file__)
-    assert any("of --scenario high is replaced by 80" in note for note in found.notes)
+    assert any("of scenario high is replaced by 80" in note for note in found.notes)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         so.solve(instance, scenario=["low", "rich"])
-    with pytest.warns(UserWarning, match="40M of --scenario rich is replaced by 1000000"):
+    with pytest.warns(UserWarning, match="40M of scenario rich is replaced by 1M"):
         assert so.solve(instance, budget="1M", scenario="rich").outlay == pytest.approx(1e6)
 
 
