@@ -22,11 +22,12 @@ from optimizer.instance.checks import NAMES, PASSES
 from optimizer.instance.document import Document, Place, override, walk
 from optimizer.instance.draft import Draft
 from optimizer.instance.home import at_home, complete, cuts_at_home
+from optimizer.instance.naming import Commodity, Region
 from optimizer.instance.opening import opened
 from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
 from optimizer.instance.scenarios import KEY as SCENARIOS
 from optimizer.instance.scenarios import malformed, no_entry, of_scenario, played, usable
-from optimizer.instance.schema import RULE, Commodity, Instance, Policy
+from optimizer.instance.schema import RULE, Instance, Policy
 from optimizer.instance.uncertain import KEY as RANGES
 from optimizer.instance.uncertain import lifted, shifted
 from optimizer.levers import KINDS
@@ -34,6 +35,7 @@ from optimizer.network import Demand, Process
 from optimizer.shocks import ShockSpec
 
 SECTIONS: dict[str, type[BaseModel]] = {
+    "regions": Region,
     "commodities": Commodity,
     "processes": Process,
     "demands": Demand,
