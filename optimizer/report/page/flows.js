@@ -149,7 +149,7 @@ figure("shares", () => {
     layout: {
       barmode: "stack", height: paper === null ? 430 : 300, bargap: .2, xaxis: {anchor: "y2", dtick: isNarrow() ? 2 : 1, tickformat: "d"},
       yaxis: {title: "share of production", tickformat: ".0%", range: [0, 1], domain: [.36, 1]},
-      yaxis2: {title: "HHI, 0 to 10,000", domain: [0, .27], range: [0, 10500]}, legend: {orientation: "h", y: -0.12, x: 0},
+      yaxis2: {title: "HHI", domain: [0, .27], range: [0, 10500]}, legend: {orientation: "h", y: -0.12, x: 0},
       shapes: [{type: "line", xref: "paper", x0: 0, x1: 1, y0: book.line, y1: book.line, line: {color: shade("ink"), width: 2, dash: "dash"}}],
       annotations: [{xref: "paper", x: 1, y: book.line, text: `${percent(book.line)} line`, showarrow: false, xanchor: "right", yanchor: "bottom", bgcolor: shade("ground"), font: {size: 11, color: shade("ink")}, borderpad: 2}],
     },
