@@ -8,6 +8,7 @@ limit. What it says holds near the plan; a large step may be worth less.
 from collections import defaultdict
 from collections.abc import Iterator
 
+from optimizer.instance.regions import region_name
 from optimizer.instance.schema import RULE, Instance
 from optimizer.plan import Price
 from optimizer.stage import Column, Row
@@ -96,7 +97,8 @@ def _of_rule(instance: Instance, priced: Priced, row: Row) -> Iterator[Found]:
 def _rule(instance: Instance, what: str) -> str:
     field, index = what[:9], int(what[10:])
     rule = getattr(instance.policy, field)[index]
-    source = " ".join(part for part in (rule.kind, f"from {rule.region}" if rule.region else "") if part)
+    region = f"from {region_name(instance, rule.region)}" if rule.region else ""
+    source = " ".join(part for part in (rule.kind, region) if part)
     words = "at most" if field == "max_share" else "at least"
     return f"the rule that {words} {100 * rule.share:g} % of {_name(instance, rule.commodity)} comes {source}"
 

@@ -19,6 +19,7 @@ from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.instance.floors import floors_have_a_price
 from optimizer.instance.forcing import forced_purchases_are_possible
 from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
+from optimizer.instance.regions import regions_are_named
 from optimizer.instance.rules import rules_ask_something
 from optimizer.instance.schema import Instance
 from optimizer.instance.supply import commodities_are_of_use, floors_have_a_source, inputs_can_be_had
@@ -193,6 +194,7 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     floors_have_a_source,
     inputs_can_be_had,
     commodities_are_of_use,
+    regions_are_named,
     floors_have_a_price,
     options_do_something,
     display_names_are_distinct,

@@ -50,7 +50,7 @@ def display_names_are_distinct(draft: Draft) -> Iterator[Problem]:
     """Two of a kind do not look the same in a table."""
     if draft.instance is None:
         return
-    for section in ("commodities", "processes", "demands", "options"):
+    for section in ("regions", "commodities", "processes", "demands", "options"):
         seen: dict[tuple[str, str], str] = {}
         for key, each in getattr(draft.instance, section).items():
             first = seen.setdefault((each.name or key, getattr(each, "kind", "")), key)

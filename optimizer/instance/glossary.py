@@ -32,6 +32,7 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
         "horizon": "The calendar years that are planned for, and the step of time.",
         "discount_rate": "Per year: 0.03 is 3 %. Default 0.",
         "home": "The home region; `home` is an alias of it wherever a region is named.",
+        "regions": "Names of regions for reading, by the word that stands for each elsewhere: {eu: {name: EU}}.",
         "commodities": "Materials at one stage each, by name.",
         "processes": "What exists: activities in a region that turn inputs into outputs, by name.",
         "demands": "Segments: what is used, how much of it has to be served in any shock, by name.",

@@ -13,15 +13,18 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from optimizer import shapes
 from optimizer.instance.glossary import words
+from optimizer.instance.naming import Commodity
 from optimizer.instance.ranging import RangeSpec
-from optimizer.instance.schema import Commodity, Instance
+from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 NAME = "instance.schema.json"
 # The first line of an instance file, which language servers for YAML follow.
 EDITOR_LINE = f"# yaml-language-server: $schema={NAME}"
-_SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "ranges")
+_SECTIONS = (
+    "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "ranges"
+)  # fmt: skip
 
 
 _SEVERE = {"type": "array", "contains": {"type": "object", "required": ["severity"]}}

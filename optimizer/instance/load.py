@@ -20,11 +20,12 @@ from optimizer.instance.checks import NAMES, PASSES
 from optimizer.instance.document import Document, Place, override, walk
 from optimizer.instance.draft import Draft, Problem
 from optimizer.instance.home import at_home, complete, cuts_at_home
+from optimizer.instance.naming import Commodity, Region
 from optimizer.instance.opening import opened
 from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
 from optimizer.instance.scenarios import KEY as SCENARIOS
 from optimizer.instance.scenarios import malformed, no_entry, of_scenario, played, usable
-from optimizer.instance.schema import RULE, Commodity, Instance, Policy
+from optimizer.instance.schema import RULE, Instance, Policy
 from optimizer.instance.sizes import sizes_can_be_handled
 from optimizer.instance.uncertain import KEY as RANGES
 from optimizer.instance.uncertain import lifted, shifted
@@ -36,6 +37,7 @@ from optimizer.shocks import ShockSpec
 from optimizer.suggestions import excerpt, suggest
 
 SECTIONS: dict[str, type[BaseModel]] = {
+    "regions": Region,
     "commodities": Commodity,
     "processes": Process,
     "demands": Demand,

@@ -17,6 +17,7 @@ KEY = "scenarios"
 # What the rest of the file rests on, and is resolved before a scenario can speak.
 FIXED = (KEY, "home")
 NOUNS = {
+    "regions": "region",
     "commodities": "commodity",
     "processes": "process",
     "demands": "segment",

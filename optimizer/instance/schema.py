@@ -13,6 +13,7 @@ from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
 from optimizer.horizon import Horizon
 from optimizer.instance.forgetting import adversary_without, cuts_of_known, shock_without
 from optimizer.instance.matching import ActivityIndex
+from optimizer.instance.naming import Commodity, Region
 from optimizer.instance.paths import alone, calm, steady, together
 from optimizer.instance.ranging import RangeSpec, still, uncertain
 from optimizer.instance.uncertain import Uncertain, found, moved, there
@@ -23,10 +24,6 @@ from optimizer.shocks import Cuts, Path, Shock, ShockSpec, Siege, expand
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
 
 RULE = "min_time_to_survive"
-
-
-class Commodity(Described):
-    """A material at one stage; its key is its name, all else is text."""
 
 
 class ShareRule(Described):
@@ -97,6 +94,7 @@ class Instance(Described):
     horizon: Horizon
     discount_rate: Quantity = 0.0
     home: str | None = None
+    regions: Mapping[str, Region] = Field(default_factory=dict)
     commodities: Mapping[str, Commodity]
     processes: Mapping[str, Process] = Field(default_factory=dict)
     demands: Mapping[str, Demand] = Field(default_factory=dict)

@@ -60,6 +60,7 @@ class Layout:
 
 
 LAYOUTS = (
+    Layout("regions", ("regions", KEY), ("id",), "Region"),
     Layout("commodities", ("commodities", KEY), ("id",), "Commodity"),
     Layout("processes", ("processes", KEY), ("id",), "Process"),
     Layout("demands", ("demands", KEY), ("id",), "Demand"),

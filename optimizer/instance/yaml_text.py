@@ -19,6 +19,7 @@ _PERIOD = re.compile(r"^\d{4}(Q[1-4]|-\d{2})$")
 _LOADED = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}
 # What is written in block style: the places of the mappings and lists that have lines of their own.
 _BLOCKS: tuple[tuple[str, ...], ...] = (
+    ("regions",),
     *((section,) for section in ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios")),
     ("ranges",),
     *((section, "*") for section in ("processes", "demands", "options", "shocks", "ensembles", "scenarios")),

@@ -8,11 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.analysis.comparison import Column, Comparison, sizes, survived, years
+from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, least, steps
 from optimizer.report.compare_plot import drawn
 from optimizer.report.screen import Screen
-from optimizer.report.words import LINE, abroad, named, percent, plural, spaced, table
+from optimizer.report.words import LINE, abroad, named, percent, plural, table
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -221,7 +222,7 @@ class _Rows:
         for c in ordered[:MOST]:
             regions = {region for region, _ in over[c] if region}
             name, same = self._named(c), len(regions) == 1
-            head = f"{name}: {spaced(regions.pop())}" if same else name
+            head = f"{name}: {regions.pop()}" if same else name
             yield head, [_share(top, is_named=not same) for top in over[c]]
         if len(ordered) > MOST:
             yield f"{len(ordered) - MOST} more above {percent(LINE)}", [Text("") for _ in self.columns]
@@ -281,7 +282,8 @@ def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float
     """The region abroad that most of a commodity comes from in the last year, and its share."""
     shares = result.shares.get(commodity, ())
     foreign = abroad(instance, shares[-1].regions) if shares else {}
-    return max(foreign.items(), key=lambda item: item[1], default=("", 0.0))
+    region, share = max(foreign.items(), key=lambda item: item[1], default=("", 0.0))
+    return region_name(instance, region), share
 
 
 def _share(top: tuple[str, float], *, is_named: bool) -> Text:
@@ -290,7 +292,7 @@ def _share(top: tuple[str, float], *, is_named: bool) -> Text:
         return Text("–", style="dim")
     over = part > LINE
     said = f"{percent(part)}{' !' if over else ''}"
-    return Text(f"{said}\n{spaced(region)}" if is_named else said, style="red" if over else "")
+    return Text(f"{said}\n{region}" if is_named else said, style="red" if over else "")
 
 
 def _matrix(comparison: Comparison, width: int) -> Table:

@@ -7,10 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import write_whole
+from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
 from optimizer.plan import Share
 from optimizer.report.cells import frame_to_csv
-from optimizer.report.words import LINE, abroad, named, percent, spaced, table
+from optimizer.report.words import LINE, abroad, named, percent, table
 from optimizer.result import Result
 from optimizer.units import si
 
@@ -39,7 +40,7 @@ def dependence(instance: Instance, result: Result, width: int) -> Table | None:
 def _regions(instance: Instance, share: Share, most: int) -> Text:
     if not share.regions:
         return Text("none made", style="dim")
-    parts = [f"{spaced(region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
+    parts = [f"{region_name(instance, region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
     over = max(abroad(instance, share.regions).values(), default=0.0) > LINE

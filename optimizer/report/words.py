@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.shocks import Cut
@@ -37,23 +38,18 @@ def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]
     return {region: share for region, share in regions.items() if region != instance.home}
 
 
-def spaced(region: str) -> str:
-    """The key of a region for reading: ``united kingdom``."""
-    return region.replace("_", " ")
-
-
 def placed(instance: Instance, stage: str | None, region: str | None) -> str:
     """A stage in a region for reading; a stage that is called as a commodity is has the commodity's name."""
     commodity = instance.commodities.get(stage or "")
     name = (commodity.name if commodity is not None else None) or stage or "other"
-    return f"{name}, {spaced(region)}" if region else name
+    return f"{name}, {region_name(instance, region)}" if region else name
 
 
 def cut_words(instance: Instance, cut: Cut) -> str:
     """What a cut strikes, in the names that the file gives."""
     called = {
         "process": tuple(named(instance, process) for process in cut.process or ()),
-        "region": tuple(map(spaced, cut.region or ())),
+        "region": tuple(region_name(instance, region) for region in cut.region or ()),
         "commodity": tuple(named(instance, commodity) for commodity in cut.commodity or ()),
     }
     return str(cut.model_copy(update={part: names or None for part, names in called.items()}))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.analysis.dependence import yearly_shares
+from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.plan import KINDS, Service
@@ -184,7 +185,7 @@ def _concentration(instance: Instance, result: Result) -> Sheet:
 def _dependence(instance: Instance, result: Result) -> Sheet:
     assert result.baseline is not None
     rows = [
-        (named(instance, c), share.year, region, part, share.tonnes * part, share.hhi * 1e4)
+        (named(instance, c), share.year, region_name(instance, region), part, share.tonnes * part, share.hhi * 1e4)
         for c, row in yearly_shares(instance, result.baseline).items()
         for share in row
         for region, part in share.regions.items()

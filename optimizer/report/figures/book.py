@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer.analysis.frontier import Frontier
+from optimizer.instance.regions import named_regions, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import colours
 from optimizer.report.figures.chains import Atlas
@@ -83,6 +84,7 @@ class Book:
                 "periods": [horizon.label(t) for t in horizon.periods],
             },
             "names": _names(instance),
+            "region_names": {region: region_name(instance, region) for region in named_regions(instance)},
             "regions": colours.regions(instance, [each.shares for each in self.sheets]),
             "levers": colours.LEVERS,
             "segments": {d: demand.commodity for d, demand in instance.demands.items()},

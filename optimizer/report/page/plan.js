@@ -122,7 +122,7 @@ function drawTimeline() {
   fill("levers", kinds.map(kind => make("span", {}, make("i", {style: `background:${leverColour(kind)}`}), kind)));
   if (!moves.length) { fill("timeline", make("p", {}, "Nothing is bought.")); return; }
   const rows = moves.map(move => make("div", {class: "row"},
-    make("div", {}, make("strong", {}, move.name + marks(move)), make("small", {}, `${move.kind}${move.region ? `, ${spaced(move.region)}` : ""} · ${when(move)}`)),
+    make("div", {}, make("strong", {}, move.name + marks(move)), make("small", {}, `${move.kind}${move.region ? `, ${regionName(move.region)}` : ""} · ${when(move)}`)),
     bars(move),
     make("div", {class: "far"}, move.size_words, make("small", {}, money(move.paid)))));
   const notes = [];
@@ -131,5 +131,5 @@ function drawTimeline() {
   fill("timeline", axis(), rows, notes.length ? make("p", {class: "hint"}, notes.join(" ")) : null,
     make("details", {class: "behind"}, make("summary", {}, "The numbers as a table", make("span", {class: "quiet"}, ": what is bought")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-labelledby": "plan-h"},
       table(`What is bought; money in ${book.currency}, undiscounted`, ["Project or stockpile", "Lever", "Region", "Decided", ">Lead time, months", "On line", ">Size", ">Paid", ">Counts to budget", "Ramp"],
-        moves.map(move => [move.name + marks(move), move.kind, spaced(move.region) || "–", move.decided, move.kind === "stockpile" ? "–" : si((move.first - move.t) * 12 / perYear), move.on_line, move.size_words, money(move.paid), money(move.counted), ramp(move) || "–"])))));
+        moves.map(move => [move.name + marks(move), move.kind, regionName(move.region) || "–", move.decided, move.kind === "stockpile" ? "–" : si((move.first - move.t) * 12 / perYear), move.on_line, move.size_words, money(move.paid), money(move.counted), ramp(move) || "–"])))));
 }

@@ -8,13 +8,14 @@ from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
 
 from optimizer.analysis.chain import Chain, Place
+from optimizer.instance.regions import region_name
 from optimizer.plan import Share
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.chains import titled
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY, regions
 from optimizer.report.figures.survival import in_full
 from optimizer.report.plots.paper import INK, Sheeted, foot, of_plan, paper, plain
-from optimizer.report.words import LINE, named, percent, spaced
+from optimizer.report.words import LINE, named, percent
 from optimizer.shocks import BASELINE
 from optimizer.units import si
 
@@ -45,7 +46,8 @@ def sankey(book: Book, key: str, *, end: bool) -> Sheeted:
     plain(panel)
     used = [region for region in colours if any(place.region == region for place in drawn.places)]
     handles = [
-        Patch(facecolor=colours[region][0], hatch=colours[region][1] * 3, label=spaced(region)) for region in used
+        Patch(facecolor=colours[region][0], hatch=colours[region][1] * 3, label=region_name(book.instance, region))
+        for region in used
     ]
     served = percent(drawn.served / drawn.demanded if drawn.demanded else 1.0)
     foot(sheet, f"Of {si(drawn.demanded, 't')} a year asked {served} "
@@ -153,7 +155,7 @@ def dependence(book: Book, commodities: Sequence[str]) -> Sheeted:
         panel.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
         panel.set_xticks(years[:: max(1, len(years) // 4)])
     handles = [
-        Patch(facecolor=colours[region][0], hatch=colours[region][1] * 3, label=spaced(region))
+        Patch(facecolor=colours[region][0], hatch=colours[region][1] * 3, label=region_name(book.instance, region))
         for region in colours
         if region in seen
     ]
