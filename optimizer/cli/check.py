@@ -39,12 +39,14 @@ def check(
 def _summarised(file: str, overrides: list[str], json: bool) -> dict[str, object]:
     from dataclasses import asdict
 
-    from optimizer.instance.load import inspect
+    from optimizer.instance.load import inspect_document
 
-    instance, findings = inspect(file, overrides)
+    instance, findings, document = inspect_document(file, overrides)
     from optimizer.analysis.summary import summarise
+    from optimizer.report.summary import shortage_words
 
     summary = summarise(instance)
+    findings += tuple(document.finding(*shortage_words(instance, each)) for each in summary.baseline_shortages)
     if not json:
         common.show_findings(findings)
         from optimizer.report.summary import show_summary

@@ -62,12 +62,13 @@ def home_is_somewhere(draft: Draft) -> Iterator[Problem]:
 
 def _regions(instance: Instance) -> dict[str, list[Place]]:
     """Where each region is written; what stands at home, wherever that is, tells nothing of how a region is spelt."""
-    options, places = instance.options, _places(instance, "region")
-    told = {
-        region: [place for place in found if region != instance.home or not _may_be_left_out(options.get(str(place[1])))]
-        for region, found in places.items()
-    }
-    return {region: found for region, found in told.items() if found}
+    places = _places(instance, "region")
+    if instance.home in places:
+        options = instance.options
+        places[instance.home] = [
+            place for place in places[instance.home] if not _may_be_left_out(options.get(str(place[1])))
+        ]
+    return {region: found for region, found in places.items() if found}
 
 
 def _may_be_left_out(option: Lever | None) -> bool:
