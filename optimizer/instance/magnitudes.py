@@ -170,17 +170,18 @@ def _shortage_costs(instance: Instance) -> list[Figure]:
 
 def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
     """A segment for which going short costs less than any supply: it is never served but for its floors."""
-    prices, _ = _per_tonne(instance)
+    cheapest: dict[str, Figure] = {}
+    for commodity, figures in _per_tonne(instance)[0].items():
+        known = [figure for figure in figures if figure.size > 0]
+        if any(figure.place[0] == "processes" for figure in known):
+            cheapest[commodity] = min(known, key=lambda figure: figure.size)
     for d, demand in instance.demands.items():
-        figures = [figure for figure in prices.get(demand.commodity, ()) if figure.size > 0]
-        place: Place = ("demands", d, "shortage_cost")
-        cheapest = min(figures, key=lambda figure: figure.size, default=None)
-        made = {figure.place[1] for figure in figures if figure.place[0] == "processes"}
-        if cheapest is None or not made or cheapest.place in reported or place in reported:
+        supply, place = cheapest.get(demand.commodity), ("demands", d, "shortage_cost")
+        if supply is None or reported & {supply.place, place}:
             continue
-        if 0 < demand.shortage_cost < cheapest.size:
-            unit = figures[0].unit
-            what = f"{written(demand.shortage_cost)} {unit} is less than any supply costs: {cheapest} {unit}"
+        if 0 < demand.shortage_cost < supply.size:
+            figure = f"{written(demand.shortage_cost)} {supply.unit}"
+            what = f"{figure} is less than any supply costs: {supply} {supply.unit}"
             cure = f"Write what a tonne missing costs, such as {written(1e3 * demand.shortage_cost)}: {UNITS}"
             yield place, what, cure, "warning"
 

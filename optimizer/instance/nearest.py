@@ -7,7 +7,7 @@ from functools import cached_property
 
 # A word is compared with all names up to twice so many; of more, with so many neighbours by the alphabet, read forwards
 # and backwards: a slip leaves either the beginning or the end of a name as it is.
-NEIGHBOURS = 100
+NEIGHBOURS = 40
 # Comparisons in all, some 10 to 50 µs each: a file with thousands of unknown words still ends within a second.
 MOST = 20_000
 SHOWN = 8
