@@ -13,7 +13,7 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 LISTED = 40
 # A word is compared with all names up to twice so many; of more, with so many neighbours by the alphabet, read forwards
 # and backwards: a slip leaves either the beginning or the end of a name as it is.
-NEIGHBOURS = 100
+NEIGHBOURS = 40
 # Comparisons in all, some 10 to 50 µs each: a file with thousands of unknown words still ends within a second.
 MOST = 20_000
 SHOWN = 8

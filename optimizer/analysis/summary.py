@@ -10,7 +10,7 @@ from optimizer.analysis.survival import survey
 from optimizer.formulation import cost, whole_stage
 from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
-from optimizer.shocks import Shock
+from optimizer.shocks import BASELINE, Shock
 from optimizer.solver import Clock, Settings
 from optimizer.stage import Stage
 from optimizer.strategies.clash import clash
@@ -19,6 +19,8 @@ from optimizer.strategies.recourse import Responder
 from optimizer.strategies.whole import Whole
 
 MEASURED, HIT = 60, 40
+# A shortage below this share of demand is within the tolerance of the solver.
+NEGLIGIBLE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,16 @@ class Struck:
 
 
 @dataclass(frozen=True)
+class Shortage:
+    """What a segment goes short of without any shock in its worst period: t of `demand` t, in that period."""
+
+    segment: str
+    period: str
+    tonnes: float
+    demand: float
+
+
+@dataclass(frozen=True)
 class Summary:
     """What an instance is about.
 
@@ -67,6 +79,7 @@ class Summary:
         previews: every family and every ensemble.
         bought_in_peace: options that are bought without any shock, with the size or stock bought.
         clash: rules that contradict each other even without shocks.
+        baseline_shortages: of the no-shock plan, by segment, those above 1e-6 of demand.
     """
 
     counts: dict[str, int]
@@ -76,6 +89,7 @@ class Summary:
     previews: tuple[Preview, ...]
     bought_in_peace: dict[str, float]
     clash: tuple[str, ...]
+    baseline_shortages: tuple[Shortage, ...]
 
 
 def summarise(instance: Instance, *, every: bool = False) -> Summary:
@@ -95,7 +109,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         "objective": _range(value * columns[j] for j, value in objective.terms.items()),
         "right-hand side": _range(row.right / scale for row, scale in zip(stage.rows, rows, strict=True)),
     }
-    peace, rules = _peace(instance)
+    peace, rules, shortages = _peace(instance)
     return Summary(
         counts=_counts(instance) | _size(instance, stage, len(measured)),
         ranges=ranges,
@@ -104,6 +118,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         previews=previews(instance),
         bought_in_peace=peace,
         clash=rules,
+        baseline_shortages=shortages,
     )
 
 
@@ -162,11 +177,11 @@ def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
     return Hit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
 
 
-def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...]]:
+def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
     calm = instance.at_peace()
     found = Whole().run(calm, Settings(), Clock(), lambda step: None)
     if found.values is None:
-        return {}, clash(calm, Settings(), Clock())
+        return {}, clash(calm, Settings(), Clock()), ()
     plan = read_plan(calm, found.stage, found.values.tolist())
     bought: dict[str, float] = {}
     for build in plan.builds:
@@ -175,4 +190,15 @@ def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...]]:
     bought = {o: size for o, size in bought.items() if is_bought(calm, o, size)}
     # What has to be bought says nothing about what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
-    return bought, clash(instance, Settings(), Clock()) if instance.rules else ()
+    rules = clash(instance, Settings(), Clock()) if instance.rules else ()
+    return bought, rules, tuple(_shortages(calm, found.stage, found.values.tolist()))
+
+
+def _shortages(calm: Instance, stage: Stage, values: Sequence[float]) -> Iterable[Shortage]:
+    """The worst period of each segment that the no-shock plan leaves short."""
+    columns, label = stage.found(), calm.horizon.label
+    for d, demand in calm.baseline.demand.items():
+        short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
+        worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)
+        if worst is not None and short[worst] > NEGLIGIBLE * float(demand[worst]):
+            yield Shortage(d, label(worst), short[worst], float(demand[worst]))

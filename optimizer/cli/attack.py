@@ -43,12 +43,13 @@ def attack(
 
     if is_given:
         judged = sources.judged(file, plan, changes)
-        made, saved = sources.Prepared(judged.instance), judged.result
+        instance, remarks, saved = judged.instance, tuple[str, ...](), judged.result
     else:
-        made, saved = sources.prepared(file, changes), None
+        made = sources.prepared(file, changes)
+        instance, remarks, saved = made.instance, made.remarks, None
     settings = Settings(gap=gap, time_limit=time_limit, threads=threads, seed=seed)
-    with _progress(made.instance.money) as (listener, told):
-        found = put_under(made.instance, saved, None, settings, listener, told, made.remarks)
+    with _progress(instance.money) as (listener, told):
+        found = put_under(instance, saved, None, settings, listener, told, remarks)
     if json:
         import json as text
 

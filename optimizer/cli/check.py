@@ -42,11 +42,14 @@ def check(
 
 
 def _summarised(file: str, made: sources.Prepared, *, json: bool, every: bool) -> dict[str, object]:
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from optimizer.analysis.summary import summarise
+    from optimizer.report.summary import shortage_words
 
     summary = summarise(made.instance, every=every)
+    short = (made.document.finding(*shortage_words(made.instance, each)) for each in summary.baseline_shortages)
+    made = replace(made, warnings=(*made.warnings, *short))
     if not json:
         sources.announced(made)
         from optimizer.report.summary import show_summary

@@ -17,6 +17,7 @@ from optimizer.cli.options import Changes
 
 if TYPE_CHECKING:
     from optimizer.errors import Finding
+    from optimizer.instance.document import Document
     from optimizer.instance.edits import Edit
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import Without
@@ -50,11 +51,13 @@ class Prepared:
     """An instance as the command line wants it.
 
     Attributes:
+        document: where each value stands in the file.
         notes: what was changed, in words.
         warnings: of the file, and `clashes`: values of one change that another one replaced.
     """
 
     instance: "Instance"
+    document: "Document"
     notes: tuple[str, ...] = ()
     warnings: tuple["Finding", ...] = ()
     clashes: tuple["Finding", ...] = ()
@@ -95,12 +98,12 @@ def examined(file: str, changes: Changes, *, lists_attacks: bool = False) -> Pre
     from optimizer.errors import Finding, InstanceError
     from optimizer.instance.arguments import scenario_names, scenario_notes
     from optimizer.instance.edits import clashes
-    from optimizer.instance.load import inspect
+    from optimizer.instance.load import inspect_document
     from optimizer.instance.variants import Without, forcing, under
     from optimizer.instance.variants import without as leave_out
 
     force, amounts = options.forces(changes.force or ()), _amounts(changes)
-    given, warnings = inspect(file, changes.set_ or ())
+    given, warnings, document = inspect_document(file, changes.set_ or ())
     names = scenario_names(given, changes.scenario or ())
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
     steps: list[Callable[[Instance], Without]] = []
@@ -123,7 +126,7 @@ def examined(file: str, changes: Changes, *, lists_attacks: bool = False) -> Pre
     if gone:
         raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
     replaced = clashes(given, [*_edits(given, changes, names, force), *amounts])
-    made = Prepared(instance, notes, (*warnings, *replaced), replaced)
+    made = Prepared(instance, document, notes, (*warnings, *replaced), replaced)
     return _with_attacks(made) if lists_attacks else made
 
 

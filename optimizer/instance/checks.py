@@ -5,7 +5,6 @@ Passes that would only report the effect of an earlier fault (not `sound`, not `
 """
 
 import math
-import statistics
 from collections.abc import Callable, Iterator
 
 from optimizer.instance.doubts import (
@@ -18,6 +17,8 @@ from optimizer.instance.doubts import (
 from optimizer.instance.draft import Draft, Place, Problem
 from optimizer.instance.floors import floors_have_a_price
 from optimizer.instance.forcing import forced_purchases_are_possible
+from optimizer.instance.lookalikes import home_is_somewhere, ids_are_told_apart, regions_are_told_apart
+from optimizer.instance.magnitudes import magnitudes_are_plausible
 from optimizer.instance.references import happening, names_resolve, shock_names_resolve, struck
 from optimizer.instance.regions import regions_are_named
 from optimizer.instance.rules import rules_ask_something
@@ -25,7 +26,7 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.supply import commodities_are_of_use, floors_have_a_source, inputs_can_be_had
 from optimizer.instance.threats import adversary_can_act
 from optimizer.instance.windows import probabilities_add_up, shock_names_are_distinct, shocks_are_inside_the_horizon
-from optimizer.levers import Producing, Sized, Stockpile
+from optimizer.levers import Sized
 from optimizer.units import rounded_up
 
 # The most whole units of one option. HiGHS accepts a number as whole within 1e-6, and drops coefficients below 1e-9:
@@ -106,9 +107,7 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
     if most / unit > MOST_UNITS:
         what = f"max_size ({most:g}) holds {most / unit:.1e} units of unit_size ({unit:g}), more than 10 million"
         least = rounded_up(most / MOST_UNITS, 2)
-        cure = (
-            f"Write a unit_size of {least:g} or more, or a smaller max_size; leave unit_size out if any size will do."
-        )
+        cure = f"Write a unit_size of {least:g} or more, a smaller max_size, or no unit_size at all."
         yield (*place, "unit_size"), what, cure, "error"
     elif math.ceil(option.min_size / unit - 1e-9) * unit > most * (1 + 1e-9):
         what = f"can never be bought: no multiple of {unit:g} lies from {option.min_size:g} to {most:g}"
@@ -136,47 +135,6 @@ def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
                     yield place, what, cure, "error"
 
 
-def magnitudes_are_plausible(draft: Draft) -> Iterator[Problem]:
-    """Numbers of one sort lie within a few powers of ten of each other; a stray one is often in kg, or in millions."""
-    if draft.instance is None:
-        return
-    rate = draft.instance.discount_rate
-    if rate > 0.3:
-        cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
-        yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
-    for sort, entries in _sorts(draft.instance).items():
-        sizes = [abs(value) for _, value in entries if value]
-        if len(sizes) < 4:
-            continue
-        middle = statistics.median(sizes)
-        for place, value in entries:
-            if value and not 1e-4 <= abs(value) / middle <= 1e4:
-                ratio = abs(value) / middle
-                times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
-                what = f"{value:g} is {times} the middle of all {sort} here"
-                yield place, what, "Check its unit: data are in t, t/yr and whole currency units.", "warning"
-
-
-def _sorts(instance: Instance) -> dict[str, list[tuple[Place, float]]]:
-    money = instance.money
-    sorts: dict[str, list[tuple[Place, float]]] = {}
-
-    def note(sort: str, place: Place, value: float) -> None:
-        sorts.setdefault(sort, []).append((place, value))
-
-    for p, process in instance.processes.items():
-        note(f"costs ({money} per t)", ("processes", p, "cost"), max(process.cost.values, key=abs))
-    for d, demand in instance.demands.items():
-        note(f"shortage costs ({money} per t)", ("demands", d, "shortage_cost"), demand.shortage_cost)
-    for o, option in instance.options.items():
-        if isinstance(option, Stockpile):
-            note(f"stock prices ({money} per t)", ("options", o, "price"), max(option.price.values))
-        elif isinstance(option, Producing):
-            note(f"costs ({money} per t)", ("options", o, "cost"), max(option.cost.values, key=abs))
-            note(f"capex ({money} per t/yr)", ("options", o, "capex"), max(option.capex.values))
-    return sorts
-
-
 NAMES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (names_resolve, shock_names_resolve)
 PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     *NAMES,
@@ -202,4 +160,7 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     buying_costs_something,
     stock_that_is_paid_back_is_there,
     magnitudes_are_plausible,
+    ids_are_told_apart,
+    regions_are_told_apart,
+    home_is_somewhere,
 )

@@ -68,6 +68,14 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
 
 def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instance, tuple[Finding, ...]]:
     """Like `load`, with the warnings: what is allowed, but looks like a slip."""
+    instance, findings, _ = inspect_document(path, overrides)
+    return instance, findings
+
+
+def inspect_document(
+    path: str | FilePath, overrides: Sequence[str] = ()
+) -> tuple[Instance, tuple[Finding, ...], Document]:
+    """Like `inspect`, with the document, for findings that need more than reading: it knows the line of a place."""
     document, wrong = opened(path), list[Finding]()
     for assignment in overrides:
         try:
@@ -80,7 +88,7 @@ def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instan
         raise InstanceError([*wrong, *error.findings]) from None
     if wrong:
         raise InstanceError([*wrong, *findings])
-    return instance, findings
+    return instance, findings, document
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:

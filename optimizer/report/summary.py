@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.summary import MEASURED, Hit, Struck, Summary
+from optimizer.analysis.summary import MEASURED, Hit, Shortage, Struck, Summary
+from optimizer.errors import Severity
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.report.preview import preview_table
@@ -27,7 +28,7 @@ def show_summary(
     lines = {
         "Horizon": f"{axis}; money in {instance.currency}; {percent(instance.discount_rate, 1)} a year discount",
         "Network": f"commodities: {counts['commodities']}; existing processes: {counts['processes']}; "
-        f"segments: {counts['demands']}",
+        f"segments: {counts['demands']}{_home(instance)}",
         "Options": f"{counts['options']}: {kinds}" if kinds else "none",
         "Model": f"about {size}" if counts["shocks"] > MEASURED else size,
         "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())
@@ -46,6 +47,26 @@ def show_summary(
         console.print(preview_table(summary.previews, console.width))
     if summary.hits:
         console.print(_hits(instance, summary, every=every))
+
+
+def _home(instance: Instance) -> str:
+    """That nothing stands at home, where that is so."""
+    stands = instance.home is None or any(each.region == instance.home for each in instance.activities.values())
+    return "" if stands else f"; home, {instance.home}: no process or producing option"
+
+
+def shortage_words(instance: Instance, shortage: Shortage) -> tuple[tuple[str, ...], str, str, Severity]:
+    """A shortage of the baseline as a problem: its place, what is wrong, the cure, how severe."""
+    share = percent(shortage.tonnes / shortage.demand)
+    what = (
+        f"{si(shortage.tonnes, 't')} of {si(shortage.demand, 't')} ({share}) go short in {shortage.period} "
+        "without any shock, in the plan that is cheapest then"
+    )
+    if instance.policy.max_share or instance.policy.min_share or instance.policy.budget is not None:
+        cure = "Check the capacity of what supplies it, its shortage_cost, and the policy that limits supply."
+    else:
+        cure = "Check the capacity of what supplies it, and its shortage_cost: less than supply costs is not worth it."
+    return ("demands", shortage.segment, "quantity"), what, cure, "warning"
 
 
 def _peace(instance: Instance, summary: Summary) -> str:

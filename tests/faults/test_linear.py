@@ -1,0 +1,65 @@
+"""Reading, checking and summarising take work that is linear in the size of a file, whatever it has many of.
+
+Work is counted, not timed: calls of Python functions and of built-in ones, as the profiler sees them.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.analysis.summary import summarise
+from optimizer.instance.supply import _obtainable
+from tests.speed.wide import WIDE, chains, depth
+
+# Twice the size is twice the work; what does not grow makes it less, sorting a little more.
+LINEAR = 2.2
+SIZE = 60
+
+
+def calls(work: Callable[[], Any]) -> int:
+    """How many functions are called, and how many lines of ours are run in loops of their own."""
+    count = 0
+
+    def step(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal count
+        count += event in ("call", "line")
+        return step
+
+    sys.settrace(step)
+    try:
+        work()
+    finally:
+        sys.settrace(None)
+    return count
+
+
+def examine(data: dict[str, Any]) -> None:
+    with suppress(so.InstanceError):
+        so.read(data)
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_reading_and_checking_are_linear(name: str) -> None:
+    make = WIDE[name]
+    examine(make(SIZE))
+    small, large = (calls(lambda size=size: examine(make(size))) for size in (SIZE, 2 * SIZE))  # type: ignore[misc]
+    assert large / small < LINEAR
+
+
+@pytest.mark.parametrize("name", ["processes", "chains", "phases", "forced", "segments", "shares"])
+def test_the_summary_is_linear(name: str) -> None:
+    few, many = (so.read(WIDE[name](size)) for size in (20, 40))
+    summarise(few)
+    assert calls(lambda: summarise(many)) / calls(lambda: summarise(few.fresh())) < LINEAR
+
+
+@pytest.mark.parametrize("make", [chains, depth])
+def test_sources_are_found_in_one_go(make: Callable[[int], dict[str, Any]]) -> None:
+    """However the file orders a chain: nothing is compared with everything, as equality of activities once was."""
+    few, many = (so.read(make(size)) for size in (200, 400))
+    assert calls(lambda: _obtainable(many)) / calls(lambda: _obtainable(few)) < LINEAR

@@ -1,0 +1,139 @@
+"""`check` finds figures that cannot be meant, names that look alike, and a baseline that goes short."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optimizer.cli.app import app
+from optimizer.instance.load import inspect
+
+ROOT = Path(__file__).parents[2]
+TINY = ROOT / "instances" / "tiny.yaml"
+SHIPPED = [*sorted((ROOT / "instances").glob("*.yaml")), *sorted((ROOT / "tests" / "cases").glob("*.yaml"))]
+RANDOM = sorted((ROOT / "tests" / "cases").glob("*/*.yaml"))
+ALARMS = ("can be compared with", "its nearest neighbour", "of the median", "any supply", "differs from", "one letter",
+          "no process stands")  # fmt: skip
+
+
+def said(file: Path, *overrides: str) -> list[tuple[str, str, str]]:
+    return [(found.where, found.what, found.cure) for found in inspect(file, overrides)[1]]
+
+
+@pytest.mark.parametrize(
+    ("override", "where", "figure", "neighbour", "meant"),
+    [
+        ("processes.imports.cost=45", "processes.imports.cost", "45 USD per t", "price of reserve 65k", "45k"),
+        ("options.plant.cost=75", "options.plant.cost", "75 USD per t", "cost of imports 60k", "75k"),
+        ("options.reserve.price=65", "options.reserve.price", "65 USD per t", "cost of imports 60k", "65k"),
+        ("options.reserve.price=65M", "options.reserve.price", "65M USD per t", "cost of plant 75k", "65k"),
+        ("options.plant.capex=200", "options.plant.capex", "200 USD per t/yr", "cost of plant 75k", "200k"),
+        ("options.plant.capex=200M", "options.plant.capex", "200M USD per t/yr", "cost of plant 75k", "200k"),
+        ("demands.motors.quantity=100k", "demands.motors.quantity", "100k t/yr", "capacity of imports 120", "100"),
+        ("demands.motors.quantity=0.1", "demands.motors.quantity", "0.1 t/yr", "capacity of imports 120", "100"),
+        ("demands.motors.shortage_cost=500", "demands.motors.shortage_cost", "500 USD per t", "imports 60k", "500k"),
+        (
+            "demands.motors.quantity={2026: 100, 2028: 0.1, 2030: 100}",
+            "demands.motors.quantity.2028",
+            "0.1 in 2028 is 1/1,000",
+            "100 in 2026, 100 in 2030",
+            "100",
+        ),
+    ],
+)
+def test_a_figure_a_thousand_times_off_is_found(
+    override: str, where: str, figure: str, neighbour: str, meant: str
+) -> None:
+    found = [(what, cure) for at, what, cure in said(TINY, override) if at == where]
+    assert len(found) == 1
+    ((what, cure),) = found
+    assert figure in what
+    assert neighbour in what
+    assert f"{meant} if that is meant" in cure or f"such as {meant}:" in cure
+
+
+@pytest.mark.parametrize(
+    ("file", "override", "where"),
+    [
+        ("us-magnets", "options.iluka_eneabba.capex=60", "options.iluka_eneabba.capex"),
+        ("us-magnets", "demands.ev_motors.quantity=6.5M", "demands.ev_motors.quantity"),
+        ("eu-2030", "processes.cn_ndpr.cost=80", "processes.cn_ndpr.cost"),
+        ("japan-2010", "processes.cn_ndpr.cost=41", "processes.cn_ndpr.cost"),
+    ],
+)
+def test_a_stray_figure_is_found_among_many(file: str, override: str, where: str) -> None:
+    path = ROOT / "instances" / f"{file}.yaml"
+    assert [at for at, *_ in said(path, override) if at.startswith(where.rpartition(".")[0])] == [where]
+
+
+def test_the_warning_has_the_line_of_the_figure(tmp_path: Path) -> None:
+    text = TINY.read_text().replace("capacity: 120, cost: 60k", "capacity: 120,\n    cost: 60")
+    file = tmp_path / "slip.yaml"
+    file.write_text(text)
+    (found,) = inspect(file)[1]
+    assert found.line == text.splitlines().index("    cost: 60}") + 1
+    assert found.severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("override", "where", "words"),
+    [
+        (
+            "processes.Imports={region: rival, output: {magnet: 1}, capacity: 9, cost: 60k}",
+            "processes.Imports",
+            'the id "Imports" differs from "imports" in case',
+        ),
+        ("commodities.mag_net={}", "commodities.mag_net", 'differs from "magnet"'),
+        (
+            "processes.more={region: Rival, output: {magnet: 1}, capacity: 9, cost: 60k}",
+            "processes.more.region",
+            'the region "Rival" differs from "rival"',
+        ),
+        (
+            "processes.more={region: rvial, output: {magnet: 1}, capacity: 9, cost: 60k}",
+            "processes.more.region",
+            'the region "rvial" stands here alone, and is one letter from "rival"',
+        ),
+        ("home=Rival", "home", 'home is "Rival", where no process stands; one stands in "rival"'),
+        ("home=rivall", "home", 'one stands in "rival"'),
+    ],
+)
+def test_names_that_look_alike_are_found(override: str, where: str, words: str) -> None:
+    assert [at for at, what, _ in said(TINY, override) if words in what] == [where]
+
+
+@pytest.mark.parametrize("region", ["rival2", "rivas", "north_rival", "chain"])
+def test_names_of_a_series_and_other_words_are_no_slips(region: str) -> None:
+    more = f"processes.more={{region: {region}, output: {{magnet: 1}}, capacity: 9, cost: 60k}}"
+    assert said(TINY, more) == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_no_shipped_file_and_no_hand_made_case_gives_an_alarm(path: Path) -> None:
+    assert [what for _, what, _ in said(path) if any(words in what for words in ALARMS)] == []
+
+
+def test_no_random_case_gives_an_alarm() -> None:
+    assert len(RANDOM) > 50
+    for path in RANDOM:
+        assert [what for _, what, _ in said(path) if any(words in what for words in ALARMS)] == [], path
+
+
+def test_a_baseline_that_goes_short_is_a_warning_of_check() -> None:
+    run = CliRunner().invoke(app, ["check", str(TINY), "--set", "processes.imports.capacity=80"])
+    line = TINY.read_text().splitlines().index(next(row for row in TINY.read_text().splitlines() if "motors:" in row))
+    assert run.exit_code == 0
+    words = " ".join(run.stderr.split())
+    assert f"tiny.yaml:{line + 1}: demands.motors.quantity: 20 t of 100 t (20 %) go short in 2026" in words
+    assert "without any shock" in words
+
+
+def test_a_baseline_that_is_served_gives_no_warning() -> None:
+    run = CliRunner().invoke(app, ["check", str(TINY)])
+    assert run.exit_code == 0
+    assert run.stderr == ""
+
+
+def test_check_says_where_nothing_stands_at_home() -> None:
+    run = CliRunner().invoke(app, ["check", str(ROOT / "tests" / "cases" / "01_stockpile.yaml")])
+    assert "home, home: no process or producing option" in " ".join(run.stdout.split())
