@@ -1,10 +1,12 @@
 """Reading files that anybody may have written: ordinary files alone, of a limited size, as UTF-8 text."""
 
+import io
 import json
 import math
 import os
 import re
 import stat
+import zipfile
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -69,6 +71,21 @@ def _too_large(path: str | FilePath, most: int) -> UnreadableFileError:
     return UnreadableFileError(0, f"it is larger than {most / 2**20:,.0f} MB", str(path))
 
 
+def read_archive(path: str | FilePath, most: int) -> bytes:
+    """The content of a zip archive that is no larger than `most` bytes once unpacked, either.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: unpacked it is larger.
+        zipfile.BadZipFile: it is none.
+    """
+    content = read_bytes(path, most)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(part.file_size for part in archive.infolist()) > most:
+            raise ValueError(f"unpacked it is larger than {most / 2**20:,.0f} MB")
+    return content
+
+
 def decode(content: bytes) -> str:
     """UTF-8 text, without the mark that some editors put before it.
 
@@ -124,6 +141,11 @@ def read_json(path: str | FilePath) -> Any:
     except RecursionError:
         raise ValueError("it nests too deeply") from None
     _refuse_depth(data)
+    if re.search(r"\\u[dD][89a-fA-F]", text):
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it holds half of a surrogate pair") from None
     return data
 
 

@@ -12,6 +12,7 @@ from optimizer.instance.package import Package, PackageError, Stored, reference
 from optimizer.instance.sheets import SHEETS
 from optimizer.limits import CELL_LENGTH, CELLS, FINDINGS, WORKBOOK_BYTES
 from optimizer.suggestions import excerpt, nearest
+from optimizer.untrusted import UndecodableTextError, refuse_control_characters
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,11 @@ class Book:
             self._wrong(at, f"holds a text of {len(value):,} characters", f"Write {CELL_LENGTH:,} at most.")
             return None
         value = _unescape(value)
+        try:
+            refuse_control_characters(value)
+        except UndecodableTextError as error:
+            self._wrong(at, str(error), "Write the text again.")
+            return None
         return value if value.strip() else None
 
     def _unread(self, error: PackageError) -> InstanceError:

@@ -154,15 +154,13 @@ def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
     """
     root = _scanned(text, number)
     # The scan sees where everything stands, and takes more than JSON; this takes JSON alone.
-    json.loads(text, parse_int=len, parse_float=len, parse_constant=_no_constant)
+    json.loads(text, parse_int=len, parse_float=len)
     return root
 
 
-def _no_constant(text: str) -> Any:
-    raise TextError(None, f"{text} is no number of JSON", "Leave the field out where there is no limit.")
-
-
 _WORDS = {"true": True, "false": False, "null": None}
+# What Python takes for numbers in JSON, and JSON does not.
+_CONSTANTS = ("NaN", "Infinity", "-Infinity")
 _TEXTS = json.JSONDecoder()
 _TOKEN = re.compile(r'[ \t\r\n]*([{}\[\],:"]|[^ \t\r\n{}\[\],:"]+)')
 
@@ -179,6 +177,8 @@ def _scanned(text: str, number: Callable[[str], Any]) -> Node | None:
             if not tree.above:
                 return None
             tree.end()
+        elif token in _CONSTANTS:
+            raise TextError(line, f"{token} is no number of JSON", "Leave the field out where there is no limit.")
         elif token not in ",:":
             tree.add(Node(line, "scalar", _WORDS[token] if token in _WORDS else number(token)))
     return tree.root
@@ -201,7 +201,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, bool]]:
         yield line, token, True
 
 
-def refuse_halves(text: str, line: int | None) -> None:
+def refuse_halves(text: str, line: int) -> None:
     """Refuse halves of surrogate pairs, which are no characters.
 
     Raises:

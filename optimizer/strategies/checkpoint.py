@@ -9,6 +9,7 @@ import io
 import json
 import pickle
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -21,7 +22,9 @@ import numpy.typing as npt
 from optimizer.errors import CheckpointError
 from optimizer.files import write_whole_bytes
 from optimizer.instance.schema import Instance
+from optimizer.limits import CHECKPOINT_BYTES
 from optimizer.solver import Settings, versions
+from optimizer.untrusted import read_archive
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -65,10 +68,13 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(read_archive(self.path, CHECKPOINT_BYTES)), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             return State(json.loads(str(arrays.pop("facts"))), arrays)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        except (
+            OSError, ValueError, KeyError, EOFError, MemoryError, RecursionError, NotImplementedError,
+            zipfile.BadZipFile, zlib.error, pickle.UnpicklingError,
+        ) as error:  # fmt: skip
             raise CheckpointError(f"{self.path}: cannot be read ({error}); delete it to start anew") from None
 
     def save(self, state: State) -> None:
