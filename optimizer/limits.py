@@ -29,7 +29,7 @@ SCENARIO_VALUES     values of a file, times its scenarios that are checked befor
 
 FILE_BYTES = 32 * 2**20
 PLAN_BYTES = 128 * 2**20
-PLAN_VALUES = 2_000_000
+PLAN_VALUES = 1_500_000
 CHECKPOINT_BYTES = 2**30
 VALUES = 400_000
 NESTING = 32

@@ -22,6 +22,7 @@ _KINDS = (
 )
 # A mapping takes about the memory of so many numbers.
 _MAPPING = 3
+HALF = re.compile("[\ud800-\udfff]")
 # What YAML takes as text; of the others JSON takes some, but no terminal and no spreadsheet does.
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

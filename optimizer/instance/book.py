@@ -12,7 +12,7 @@ from optimizer.instance.package import Package, PackageError, Stored, reference
 from optimizer.instance.sheets import SHEETS
 from optimizer.limits import CELL_LENGTH, CELLS, FINDINGS, WORKBOOK_BYTES
 from optimizer.suggestions import excerpt, nearest
-from optimizer.untrusted import UndecodableTextError, refuse_control_characters
+from optimizer.untrusted import HALF, character
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,9 @@ class Book:
             self._wrong(at, f"holds a text of {len(value):,} characters", f"Write {CELL_LENGTH:,} at most.")
             return None
         value = _unescape(value)
-        try:
-            refuse_control_characters(value)
-        except UndecodableTextError as error:
-            self._wrong(at, str(error), "Write the text again.")
+        half = HALF.search(value)
+        if half is not None:
+            self._wrong(at, f"holds {character(half[0])}", "Write the text again.")
             return None
         return value if value.strip() else None
 

@@ -180,7 +180,9 @@ def _some(problems: Iterable[Problem]) -> list[Problem]:
         if counts[severity] <= FINDINGS:
             found.append(problem)
         elif counts[severity] == FINDINGS + 1:
-            found.append((problem[0], f"more {severity}s of this sort are left out", "Mend the others first.", severity))
+            found.append(
+                (problem[0], f"more {severity}s of this sort are left out", "Mend the others first.", severity)
+            )
             if severity == "error":
                 break
     return found

@@ -14,9 +14,7 @@ import yaml
 
 from optimizer.limits import KEY_LENGTH, NESTING, VALUES
 from optimizer.suggestions import excerpt
-from optimizer.untrusted import character
-
-_HALF = re.compile("[\ud800-\udfff]")
+from optimizer.untrusted import HALF, character
 
 
 @dataclass(eq=False, slots=True)
@@ -207,7 +205,7 @@ def refuse_halves(text: str, line: int) -> None:
     Raises:
         TextError: there is one.
     """
-    found = _HALF.search(text)
+    found = HALF.search(text)
     if found is not None:
         cure = "Write both halves, such as \\ud83d\\ude00, or the character itself."
         raise TextError(line, f"holds {character(found[0])}", cure)
