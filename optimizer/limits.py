@@ -17,6 +17,7 @@ WORKBOOK_BYTES      size of a workbook once unpacked, and characters of all its 
 WORKBOOK_PARTS      files inside a workbook
 WORKBOOK_TAGS       XML tags inside a workbook
 EXCERPT             characters of a value that a message repeats
+MESSAGE             characters of a message
 FINDINGS            errors that are reported at once; the rest is left out, and said to be
 EVENTS              shocks, members of families and samples of ensembles counted
 COLUMNS             periods, times all processes, options and segments
@@ -27,7 +28,7 @@ SCENARIO_VALUES     values of a file, times its scenarios that are checked befor
 
 FILE_BYTES = 32 * 2**20
 PLAN_BYTES = 128 * 2**20
-PLAN_VALUES = 2_500_000
+PLAN_VALUES = 1_500_000
 CHECKPOINT_BYTES = 2**30
 VALUES = 400_000
 NESTING = 32
@@ -39,9 +40,10 @@ WORKBOOK_BYTES = 64 * 2**20
 WORKBOOK_PARTS = 1_000
 WORKBOOK_TAGS = 3_000_000
 EXCERPT = 60
+MESSAGE = 1_000
 FINDINGS = 200
 EVENTS = 120_000
 COLUMNS = 2_000_000
 TARGETS = 5_000
 RANGE_VALUES = 4_000_000
-SCENARIO_VALUES = 1_000_000
+SCENARIO_VALUES = 400_000

@@ -19,12 +19,12 @@ MOST = 20_000
 SHOWN = 8
 
 
-def excerpt(value: object) -> str:
+def excerpt(value: object, most: int = EXCERPT) -> str:
     """A value as a message repeats it: of limited length, control characters escaped."""
     if isinstance(value, int) and value.bit_length() > 4 * EXCERPT:
         return f"about {'-' if value < 0 else ''}1e{int(value.bit_length() * 0.30103)}"
-    text = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value)[: EXCERPT + 1])
-    return text if len(text) <= EXCERPT else f"{text[: EXCERPT - 1]}…"
+    text = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value)[: most + 1])
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:

@@ -1,10 +1,12 @@
 """Reading files that anybody may have written: ordinary files alone, of a limited size, as UTF-8 text."""
 
+import io
 import json
 import math
 import os
 import re
 import stat
+import zipfile
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -20,6 +22,7 @@ _KINDS = (
 )
 # A mapping takes about the memory of so many numbers.
 _MAPPING = 3
+HALF = re.compile("[\ud800-\udfff]")
 # What YAML takes as text; of the others JSON takes some, but no terminal and no spreadsheet does.
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -67,6 +70,21 @@ def _refuse(found: os.stat_result, path: str | FilePath, most: int) -> None:
 
 def _too_large(path: str | FilePath, most: int) -> UnreadableFileError:
     return UnreadableFileError(0, f"it is larger than {most / 2**20:,.0f} MB", str(path))
+
+
+def read_archive(path: str | FilePath, most: int) -> bytes:
+    """The content of a zip archive that is no larger than `most` bytes once unpacked, either.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: unpacked it is larger.
+        zipfile.BadZipFile: it is none.
+    """
+    content = read_bytes(path, most)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(part.file_size for part in archive.infolist()) > most:
+            raise ValueError(f"unpacked it is larger than {most / 2**20:,.0f} MB")
+    return content
 
 
 def decode(content: bytes) -> str:
@@ -133,6 +151,11 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise ValueError("it nests too deeply") from None
     _refuse_depth(data)
+    if re.search(r"\\u[dD][89a-fA-F]", text):
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it holds half of a surrogate pair") from None
     return data
 
 

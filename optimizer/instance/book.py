@@ -12,6 +12,7 @@ from optimizer.instance.package import Package, PackageError, Stored, reference
 from optimizer.instance.sheets import SHEETS
 from optimizer.limits import CELL_LENGTH, CELLS, FINDINGS, WORKBOOK_BYTES
 from optimizer.suggestions import excerpt, nearest
+from optimizer.untrusted import HALF, character
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,10 @@ class Book:
             self._wrong(at, f"holds a text of {len(value):,} characters", f"Write {CELL_LENGTH:,} at most.")
             return None
         value = _unescape(value)
+        half = HALF.search(value)
+        if half is not None:
+            self._wrong(at, f"holds {character(half[0])}", "Write the text again.")
+            return None
         return value if value.strip() else None
 
     def _unread(self, error: PackageError) -> InstanceError:

@@ -5,6 +5,7 @@ to the section where an empty line follows, or where they start at the margin; a
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,8 +51,9 @@ def _starts(text: str) -> dict[int, int]:
         while first < len(taken) and taken[first][1] <= (line, 0):
             first += 1
         for at in (match.start() for match in re.finditer(r"(?<!\S)#", words)):
-            spans = (span for span in taken[first:] if span[0] <= (line, at))
-            if not any(begin <= (line, at) < end for begin, end in spans):
+            while first < len(taken) and taken[first][1] <= (line, at):
+                first += 1
+            if first == len(taken) or not taken[first][0] <= (line, at):
                 found[line] = at
                 break
     return found
@@ -94,9 +96,10 @@ class _Reader:
             yield Comment(owner, None, text)
 
     def _owner(self, block: list[int]) -> Place:
-        after = next((line for line in self.keys if line > block[-1]), None)
-        if not any(line < block[0] for line in self.keys):
+        if not self.keys or self.keys[0] >= block[0]:
             return ()
+        next_ = bisect_right(self.keys, block[-1])
+        after = self.keys[next_] if next_ < len(self.keys) else None
         if after is None or self.starts[block[0]] > _indent(self.lines[after]):
             inside = self._before(block[0])[:2]
             # No deeper than the object itself: behind the last of a section.
@@ -107,8 +110,8 @@ class _Reader:
         return place[:1] if stands_alone or self.starts[block[0]] == 0 else place[:2]
 
     def _before(self, line: int) -> Place:
-        known = [key for key in self.keys if key < line]
-        return self.first[known[-1]] if known else ()
+        at = bisect_left(self.keys, line)
+        return self.first[self.keys[at - 1]] if at else ()
 
     def _page(self, block: list[int]) -> str:
         """The header as it stands, without what it says to editors."""

@@ -15,7 +15,7 @@ import yaml
 from optimizer.errors import Finding, InstanceError, Severity
 from optimizer.instance.building import Allowance, Builder
 from optimizer.instance.nodes import Node, TextError, of_json, of_yaml
-from optimizer.limits import FINDINGS, NESTING, NUMBER_LENGTH
+from optimizer.limits import FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
 from optimizer.suggestions import excerpt
 from optimizer.untrusted import UndecodableTextError, refuse_control_characters
 
@@ -54,7 +54,7 @@ class Document:
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line or cell of the value there or of the nearest thing around it."""
-        where = ".".join(map(excerpt, place))
+        where, what, cure = ".".join(map(excerpt, place)), excerpt(what, MESSAGE), excerpt(cure, MESSAGE)
         around = [place[:depth] for depth in range(len(place), -1, -1)]
         source = next((self.overrides[each] for each in around if each in self.overrides), None)
         line = next((self.lines[each] for each in around if each in self.lines), None)

@@ -12,7 +12,8 @@ from optimizer.instance.nodes import TextError
 from optimizer.instance.schema import Instance
 from optimizer.instance.sheets import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, Layout, from_cell
 from optimizer.limits import FINDINGS
-from optimizer.suggestions import excerpt, nearest
+from optimizer.suggestions import CONTROL, excerpt, nearest
+from optimizer.untrusted import character
 
 # Empty lines between those of a header, at most.
 _APART = 100
@@ -154,6 +155,11 @@ class _Reader:
                         _holder(self.document.data, place)
                         return place
                     self.wrong(place, line.at, f"{column} is missing", f"Name it in the column {column}.")
+                    return None
+                sign = CONTROL.search(name)
+                if sign is not None:
+                    at = line.cells[column].at
+                    self.wrong((*place, name), at, f"holds {character(sign[0])}", "Remove it from the name.")
                     return None
                 if self._is_wrong(layout, line, (*place, name), column, is_last=is_last):
                     return None

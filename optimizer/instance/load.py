@@ -137,7 +137,8 @@ def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
 def _affordable(document: Document) -> int:
     """How many scenarios of a file can be checked, each with all the rest of the file."""
     own = sum(place[:1] != (SCENARIOS,) for place in document.lines or document.cells)
-    return max(1, SCENARIO_VALUES // max(1, own))
+    # A scenario of its own takes about as long as so many values.
+    return max(1, SCENARIO_VALUES // (own + 50))
 
 
 def _first(findings: Sequence[Finding]) -> list[Finding]:
@@ -189,7 +190,9 @@ def _some(problems: Iterable[Problem]) -> list[Problem]:
         if counts[severity] <= FINDINGS:
             found.append(problem)
         elif counts[severity] == FINDINGS + 1:
-            found.append(((), f"more {severity}s of this sort are left out", "Mend the others first.", severity))
+            found.append(
+                (problem[0], f"more {severity}s of this sort are left out", "Mend the others first.", severity)
+            )
             if severity == "error":
                 break
     return found

@@ -14,9 +14,7 @@ import yaml
 
 from optimizer.limits import KEY_LENGTH, NESTING, VALUES
 from optimizer.suggestions import excerpt
-from optimizer.untrusted import character
-
-_HALF = re.compile("[\ud800-\udfff]")
+from optimizer.untrusted import HALF, character
 
 
 @dataclass(eq=False, slots=True)
@@ -154,15 +152,13 @@ def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
     """
     root = _scanned(text, number)
     # The scan sees where everything stands, and takes more than JSON; this takes JSON alone.
-    json.loads(text, parse_int=len, parse_float=len, parse_constant=_no_constant)
+    json.loads(text, parse_int=len, parse_float=len)
     return root
 
 
-def _no_constant(text: str) -> Any:
-    raise TextError(None, f"{text} is no number of JSON", "Leave the field out where there is no limit.")
-
-
 _WORDS = {"true": True, "false": False, "null": None}
+# What Python takes for numbers in JSON, and JSON does not.
+_CONSTANTS = ("NaN", "Infinity", "-Infinity")
 _TEXTS = json.JSONDecoder()
 _TOKEN = re.compile(r'[ \t\r\n]*([{}\[\],:"]|[^ \t\r\n{}\[\],:"]+)')
 
@@ -179,6 +175,8 @@ def _scanned(text: str, number: Callable[[str], Any]) -> Node | None:
             if not tree.above:
                 return None
             tree.end()
+        elif token in _CONSTANTS:
+            raise TextError(line, f"{token} is no number of JSON", "Leave the field out where there is no limit.")
         elif token not in ",:":
             tree.add(Node(line, "scalar", _WORDS[token] if token in _WORDS else number(token)))
     return tree.root
@@ -201,13 +199,13 @@ def _tokens(text: str) -> Iterator[tuple[int, str, bool]]:
         yield line, token, True
 
 
-def refuse_halves(text: str, line: int | None) -> None:
+def refuse_halves(text: str, line: int) -> None:
     """Refuse halves of surrogate pairs, which are no characters.
 
     Raises:
         TextError: there is one.
     """
-    found = _HALF.search(text)
+    found = HALF.search(text)
     if found is not None:
         cure = "Write both halves, such as \\ud83d\\ude00, or the character itself."
         raise TextError(line, f"holds {character(found[0])}", cure)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.limits import WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS
+from optimizer.limits import NUMBER_LENGTH, WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS
 
 _ROWS, _COLUMNS = 1_048_576, 16_384
 _HEADER = b"PK\x01\x02"
@@ -123,7 +123,7 @@ def _bound(archive: zipfile.ZipFile) -> None:
 
 
 def _parser(source: Any, sheet: Any) -> Iterator[Stored]:
-    from openpyxl.worksheet._reader import FORMULA_TAG, ROW_TAG, WorkSheetParser
+    from openpyxl.worksheet._reader import FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
     from openpyxl.xml.functions import iterparse
 
     book = sheet.parent
@@ -135,6 +135,10 @@ def _parser(source: Any, sheet: Any) -> Iterator[Stored]:
         if row.tag != ROW_TAG:
             continue
         formulas = [cell.find(FORMULA_TAG) is not None for cell in row]
+        for cell in row:
+            # Such a number is no number: it is read as text, and found wrong where it stands.
+            if cell.get("t", "n") == "n" and len(cell.findtext(VALUE_TAG, "")) > NUMBER_LENGTH:
+                cell.set("t", "str")
         for cell, is_formula in zip(reader.parse_row(row)[1], formulas, strict=True):
             if not (1 <= cell["row"] <= _ROWS and 1 <= cell["column"] <= _COLUMNS):
                 raise PackageError(f"sheet {sheet.title}: a cell in row {cell['row']:,} is outside of every sheet")

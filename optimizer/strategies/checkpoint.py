@@ -24,8 +24,10 @@ import numpy.typing as npt
 from optimizer.errors import CheckpointError
 from optimizer.files import write_whole_bytes
 from optimizer.instance.schema import Instance
+from optimizer.limits import CHECKPOINT_BYTES
 from optimizer.solver import Settings, versions
 from optimizer.strategies.base import Step
+from optimizer.untrusted import read_archive
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -80,15 +82,14 @@ class Checkpoint:
         return state
 
     def _read(self) -> State:
-        if not self.path.is_file():
-            raise ValueError("it is not a file")
-        with zipfile.ZipFile(self.path) as archive:
-            entries, size = archive.infolist(), self.path.stat().st_size
+        content = read_archive(self.path, CHECKPOINT_BYTES)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries, size = archive.infolist(), len(content)
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise ValueError("it holds compressed parts")
             if sum(entry.file_size for entry in entries) > size:
                 raise ValueError("its parts are larger than itself")
-        with np.load(self.path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         facts, digest = str(arrays.pop("facts")), str(arrays.pop("digest"))
         if digest != _digest(self._key, facts, arrays):
