@@ -30,6 +30,15 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
 ]
 LeftOut = Annotated[list[str] | None, typer.Option(help="Leave out an option, or all of a kind; several with commas.")]
+Gap = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share of the price of survival to which costs are proven; a survival gap to the same share of itself, at "
+        "most 0.005.",
+    ),
+]
 Forced = Annotated[
     list[str] | None,
     typer.Option("--force", metavar="OPTION=SIZE@YEAR", help="What has to be bought, such as plant=40@2027. Repeat."),

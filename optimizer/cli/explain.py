@@ -20,7 +20,7 @@ def explain(
     without: common.LeftOut = None,
     force: common.Forced = None,
     scenario: common.Scenario = None,
-    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which what-ifs are proven.")] = 0.005,
+    gap: common.Gap = 0.005,
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds for everything; then what is known is printed.")
     ] = None,

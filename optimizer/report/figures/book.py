@@ -14,8 +14,10 @@ from optimizer.report.figures.record import record
 from optimizer.report.figures.sheet import Sheet, sheet
 from optimizer.report.figures.sources import Source, head, sources
 from optimizer.report.figures.survival import Strike, critical, strikes
+from optimizer.report.proofs import in_tolerance, losses
 from optimizer.report.words import LINE
 from optimizer.shocks import BASELINE
+from optimizer.units import si
 
 # Significant digits of numbers in the report.
 DIGITS = 7
@@ -56,6 +58,7 @@ class Book:
         """The JSON object that `report --json` prints and that the page holds."""
         instance, horizon, own = self.instance, self.instance.horizon, self.own
         atlas, points = Atlas(instance), list[dict[str, Any]]()
+        measure = self.frontier.measure
         for i, each in enumerate(self.sheets):
             twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
             points.append(each.to_dict(instance, atlas) if twin is None else {"budget": each.budget, "same": twin})
@@ -85,6 +88,8 @@ class Book:
                 "least_outlay": self.frontier.least_outlay,
                 "least_outlay_bound": self.frontier.least_bound,
                 "gap": self.frontier.gap,
+                "proven": "" if measure is None else in_tolerance([measure], own.result.money),
+                "losses": self._losses(),
                 "stopped": self.frontier.stopped,
                 "quick": self.is_quick,
                 "trimmed": False,
@@ -98,6 +103,12 @@ class Book:
             "record": [list(line) for line in record(own.result)],
         }
         return _fitted(tidy(data))
+
+    def _losses(self) -> list[str]:
+        """Why a larger budget survives less, a sentence for each that does."""
+        money, points = self.own.result.money, self.frontier.points
+        words = ["any budget" if point.budget is None else si(point.budget, money, 4) for point in points]
+        return losses(list(zip(words, (point.result for point in points), strict=True)), money)
 
 
 def book(instance: Instance, found: Frontier, *, is_quick: bool = False, warnings: tuple[str, ...] = ()) -> Book:
