@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from optimizer.analysis.comparison import survived
 from optimizer.analysis.measure import ENOUGH, Difference, Measure
+from optimizer.plan import NEGLIGIBLE
 from optimizer.report.words import given, listed, percent
 from optimizer.result import Result
 from optimizer.units import si, si_down
@@ -89,9 +90,8 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
 
 
 def served(share: float, floor: float) -> str:
-    """Service beside its floor, in per cent of demand: ``48/80``; with a digit more where the two look alike."""
-    share = max(0.0, share)
-    short = percent(share)[:-2], percent(floor)[:-2]
-    if short[0] == short[1] and share < floor:
-        return f"{percent(share, 1)[:-2]}/{short[1]}"
+    """Service beside its floor, in per cent of demand: ``48/80``; with a digit more where it only looks kept."""
+    short = percent(max(0.0, share))[:-2], percent(floor)[:-2]
+    if short[0] == short[1] and share < floor - NEGLIGIBLE:
+        return f"{math.floor(1000.0 * share) / 10.0:.1f}/{100.0 * floor:.3g}"
     return "/".join(short)

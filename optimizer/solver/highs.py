@@ -55,11 +55,14 @@ class Highs:
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
         # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
-        self._highs.HandleUserInterrupt = True
         # When the search with integers began that may end early, and what is asked; None where none may.
         self._hurried: tuple[float, Asked] | None = None
         if settings.patience is not None:
+            # Before the handlers of Ctrl-C, which have the last word.
             self._highs.cbMipInterrupt += self._impatient
+            self._highs.cbSimplexInterrupt += self._patient
+            self._highs.cbIpmInterrupt += self._patient
+        self._highs.HandleUserInterrupt = True
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
         self._listener: Listener | None = None
         self._is_content = False
@@ -96,15 +99,20 @@ class Highs:
 
     def _impatient(self, event: Any) -> None:
         """End a search that has taken its time, once the relative gap will do."""
+        event.interrupt(False)
         if self._hurried is None or self._settings.patience is None:
             return
         began, asked = self._hurried
         # A solution that the cutoff comes from costs so much.
         known = min(float(event.data_out.mip_primal_bound), asked.cutoff + (asked.tolerance or 0.0))
-        is_near = known - float(event.data_out.mip_dual_bound) <= self._settings.gap * abs(known)
+        is_near = math.isfinite(known) and known - float(event.data_out.mip_dual_bound) <= self._settings.gap * abs(known)
         if is_near and time.perf_counter() - began > self._settings.patience:
             event.interrupt()
             self._is_content = True
+
+    def _patient(self, event: Any) -> None:
+        """HiGHS remembers that a search was ended, and would end a linear programme after it as well."""
+        event.interrupt(False)
 
     def run(self, asked: Asked, clock: Clock, listener: Listener) -> Raw:
         """Minimise."""
