@@ -9,6 +9,7 @@ from rich.text import Text
 
 from optimizer.analysis.attack import Onslaught
 from optimizer.analysis.blows import Blow
+from optimizer.analysis.measure import FINEST
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import STYLES, headline, proof
 from optimizer.report.builds import builds, stocks
@@ -123,7 +124,8 @@ def _breaking(found: Onslaught) -> str:
 def _unaware(found: Onslaught) -> str:
     unaware, money = found.unaware, found.instance.money
     assert unaware is not None
-    saves = "costs no less that is proven"
+    is_known = unaware.difference.high <= 2.0 * FINEST * abs(unaware.cost)
+    saves = "costs no less" if is_known else "costs no less that is proven"
     if unaware.difference.low > 0:
         saves = f"costs {changed(unaware.difference).replace('+', '')} {money} less"
     if unaware.worst is None:
