@@ -187,8 +187,8 @@ def attack(
         instance: one with an adversary.
         plan: a result whose plan is attacked as it is; solved for where it is left out.
         budget: undiscounted outlay of the plan that is solved for; None keeps the instance's own.
-        settings: limits; `gap` is the share of the price of survival to which the plan that is solved for and the one
-            for the listed shocks alone are proven (2 % where left out), the former to 1e-4 of its cost at least.
+        settings: limits; `gap` is the share of the price of survival to which the cost of the plan for the listed shocks
+            alone is proven (2 % where left out); that, and the plan that is solved for, to 1e-4 of their cost at least.
         listener: hears every step of the searches.
         told: hears what is asked next.
         notes: what the caller wants to be said beside the result.
@@ -284,9 +284,11 @@ def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Cloc
     instance, active = made.instance, frozenset(event.name for event in made.instance.events)
     bites = frozenset(each.name for each in made.result.shocks if _is_tight(each.segments.values())) & active
     least = no_shock_cost(instance, settings, clock)
-    measure = Measure.of(made.result.total_cost, least, settings.gap)
+    cost = made.result.total_cost
+    measure = Measure.of(cost, least, settings.gap).nearer(PLAN * abs(cost))
     made = replace(made, measure=measure)
-    with Asker(instance, measure.settings(settings), clock, hear) as asker:
+    exact = replace(measure.settings(settings), gap=min(PLAN, settings.gap), patience=None)
+    with Asker(instance, exact, clock, hear) as asker:
         asker.learn(made.result.plan, bites)
         found = asker.ask()
     if found.status != "optimal":

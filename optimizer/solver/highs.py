@@ -105,7 +105,9 @@ class Highs:
         began, asked = self._hurried
         # A solution that the cutoff comes from costs so much.
         known = min(float(event.data_out.mip_primal_bound), asked.cutoff + (asked.tolerance or 0.0))
-        is_near = math.isfinite(known) and known - float(event.data_out.mip_dual_bound) <= self._settings.gap * abs(known)
+        is_near = math.isfinite(known) and known - float(event.data_out.mip_dual_bound) <= self._settings.gap * abs(
+            known
+        )
         if is_near and time.perf_counter() - began > self._settings.patience:
             event.interrupt()
             self._is_content = True
