@@ -187,8 +187,8 @@ def attack(
         instance: one with an adversary.
         plan: a result whose plan is attacked as it is; solved for where it is left out.
         budget: undiscounted outlay of the plan that is solved for; None keeps the instance's own.
-        settings: limits; `gap` is the share of the price of survival to which the cost of the plan for the listed shocks
-            alone is proven (2 % where left out); that, and the plan that is solved for, to 1e-4 of their cost at least.
+        settings: limits; `gap` is the share of the price of survival to which the plan for the listed shocks
+            alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
         listener: hears every step of the searches.
         told: hears what is asked next.
         notes: what the caller wants to be said beside the result.
