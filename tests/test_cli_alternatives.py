@@ -19,15 +19,21 @@ def test_the_answer_comes_first_and_fits() -> None:
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         assert max(map(len, done.stdout.splitlines())) <= columns
-        assert done.stdout.startswith("tiny: of plans within 5 % of the least cost (43.6M USD")
+        assert done.stdout.startswith("tiny: of plans that cost up to 680k USD more than the least cost (43.6M USD,")
         assert "Plans that differ" in done.stdout
 
 
 def test_json_has_ranges_and_plans_and_the_folder_has_files(tmp_path: Path) -> None:
-    done = diversify("alternatives", TINY, "--within", "0.05", "--plans", "1", "--json", "--output", str(tmp_path))
+    done = diversify("alternatives", TINY, "--within", "2.18M", "--plans", "1", "--json", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert (said["status"], said["within"], said["most"]) == ("proven", 0.05, pytest.approx(1.05 * 43.6e6))
+    assert (said["status"], said["more"], said["most"]) == (
+        "proven",
+        pytest.approx(2.18e6),
+        pytest.approx(1.05 * 43.6e6),
+    )
+    # The price of survival is 13.6M.
+    assert (said["within"], said["measure"]["kind"]) == (pytest.approx(2.18 / 13.6), "price of survival")
     plant, reserve = said["options"]
     # 20 t a line: one to three of them. Three cost 45.7M with 30 t in store, a fourth is not needed.
     assert (plant["verdict"], plant["least"]["size"], plant["greatest"]["size"]) == ("must-have", 20, 60)

@@ -21,11 +21,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer.analysis.asking import WHAT_IF
 from optimizer.analysis.frontier import biting
+from optimizer.analysis.measure import SHARE, Measure, Within, loosely
+from optimizer.analysis.proving import proven
 from optimizer.analysis.ranges import PATIENCE, Range, Ranges, Told
 from optimizer.analysis.record import Timer
-from optimizer.analysis.solve import concluded, solve
+from optimizer.analysis.solve import concluded
 from optimizer.expression import Expression
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
@@ -36,7 +37,10 @@ from optimizer.strategies.crew import hired
 from optimizer.strategies.near import Known, Near
 from optimizer.strategies.recourse import Responder
 
-WITHIN = 0.02
+# A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
+WITHIN = 0.1
+# The least cost is proven to this part of the tolerance at least, and sizes to this share of an option's largest.
+PART, SIZES = 0.25, 5e-3
 # A gap that is held may be missed by this share of itself.
 HELD = 1e-6
 # A plan nearer to another than this is the same plan.
@@ -62,13 +66,16 @@ class Alternatives:
     Attributes:
         status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
             time ran out, ``none`` where there is no plan.
-        within: the tolerance, a share of the cheapest plan's cost.
-        most: the cost that it allows, present value. gap: to which costs and sizes are proven.
+        within: the tolerance, a share of the measure.
+        most: the cost that it allows, present value.
+        gap: to which the least cost is proven, a share of the measure.
         cheapest: the plan that all are measured against, audited.
         ranges: by option.
         plans: alternatives, the first the most different from the cheapest.
         met: how many plans were looked at.
         seconds: that all of it took.
+        measure: what tolerances are shares of; None without a plan.
+        sizes: to which ends of ranges are proven, a share of an option's largest size.
     """
 
     status: Status
@@ -80,6 +87,13 @@ class Alternatives:
     plans: tuple[Alternative, ...] = ()
     met: int = 0
     seconds: float = 0.0
+    measure: Measure | None = None
+    sizes: float = SIZES
+
+    @property
+    def more(self) -> float:
+        """How much dearer than the cheapest a plan may be, money."""
+        return self.most - self.cheapest.total_cost
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README; a bound that is not known is null."""
@@ -91,6 +105,8 @@ class Alternatives:
             "within": self.within,
             "gap": self.gap,
             "most": self.most if has_plan else None,
+            "more": self.more if has_plan else None,
+            "measure": None if self.measure is None else self.measure.to_dict(),
             "options": [_row(each) for each in self.ranges],
             "cheapest": self.cheapest.to_dict(whole=False),
             "plans": [{"distance": each.distance, **each.result.to_dict(whole=False)} for each in self.plans],
@@ -116,7 +132,7 @@ def _row(each: Range) -> dict[str, Any]:
 
 def alternatives(
     instance: Instance,
-    within: float = WITHIN,
+    within: float | str = WITHIN,
     plans: int = 3,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
@@ -132,10 +148,12 @@ def alternatives(
 
     Args:
         instance: the instance.
-        within: how much dearer than the cheapest a plan may be, a share of its total cost.
+        within: how much dearer than the cheapest a plan may be: a share of the price of survival, such as 0.1 or
+            ``10%``, or money, such as ``20M``.
         plans: how many alternatives are wanted.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        settings: how near costs and sizes are proven (0.5 % where left out), and a limit in seconds for all of it.
+        settings: `gap` is the share of the price of survival to which the least cost is proven (2 % where left out,
+            and a quarter of the tolerance at most), and a limit in seconds for all of it.
         patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
             the end is shown with its bound, and the plan is the best by then.
         listener: hears every step of the search for the cheapest.
@@ -148,20 +166,27 @@ def alternatives(
     Raises:
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
-        ValueError: a budget that is no amount of money, or a scenario that there is not.
+        ValueError: `within` is neither a share nor money, a budget is no amount of money, or a scenario is not there.
     """
-    settings = settings or Settings(gap=WHAT_IF)
+    settings, allowed = settings or Settings(gap=SHARE), Within.parse(within)
     instance = edited(instance, budget, scenario).instance
     clock = Clock(settings.time_limit)
     responder = Responder(instance, hired(instance, settings.jobs, settings.cluster))
     try:
-        cheapest = solve(instance, settings=settings, listener=listener, responder=responder, clock=clock)
-        most = cheapest.total_cost + within * abs(cheapest.total_cost)
-        if cheapest.baseline is None or cheapest.status == "stopped":
+        # A tolerance that says nothing of the least cost would say nothing of plans near to it.
+        cheapest, measure = proven(
+            instance, settings, loosely(settings), responder, clock, listener, near=lambda m: PART * allowed.money(m)
+        )
+        if measure is None or cheapest.status == "stopped":
             status: Status = "none" if cheapest.status == "none" else "stopped"
-            return Alternatives(status, within, most, settings.gap, cheapest, seconds=_spent(clock))
+            most = cheapest.total_cost + (0.0 if measure is None else allowed.money(measure))
+            share = allowed.of(measure)
+            return Alternatives(status, share, most, settings.gap, cheapest, seconds=_spent(clock), measure=measure)
+        near = replace(settings, gap=min(settings.gap, SIZES))
         with interruptible(clock, lambda: told("stopping", 0, 0)):
-            return _around(instance, cheapest, within, plans, settings, patience, clock, responder, told)
+            more = allowed.money(measure)
+            found = _around(instance, cheapest, more, plans, near, patience, clock, responder, told)
+        return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
     finally:
         responder.close()
 
@@ -173,7 +198,7 @@ def _spent(clock: Clock) -> float:
 def _around(
     instance: Instance,
     cheapest: Result,
-    within: float,
+    more: float,
     plans: int,
     settings: Settings,
     patience: float,
@@ -181,7 +206,7 @@ def _around(
     responder: Responder,
     told: Told,
 ) -> Alternatives:
-    most = cheapest.total_cost + within * abs(cheapest.total_cost)
+    most = cheapest.total_cost + more
     gap = cheapest.survival_gap if cheapest.status == "gap" else 0.0
     near = Near(
         instance, settings, clock, lambda step: None, responder, _loosened(most), gap * (1.0 + HELD), biting(cheapest)
@@ -204,7 +229,7 @@ def _around(
     status: Status = "proven" if all(each.proven for each in found) else "bounded"
     return Alternatives(
         "stopped" if clock.is_over else status,
-        within,
+        more,
         most,
         settings.gap,
         cheapest,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
+from optimizer.analysis.measure import ENOUGH, loosely
 from optimizer.instance.schema import Instance
 from optimizer.plan import Plan
 from optimizer.solver import Clock, Settings
@@ -24,8 +25,6 @@ from optimizer.strategies.reading import read_plan
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.scenarios import Scenarios
 
-# How near what-ifs are proven, unless told otherwise.
-WHAT_IF = 5e-3
 # So many variants keep their programmes warm.
 KEPT = 3
 
@@ -79,7 +78,7 @@ class Asker:
         listener: Callable[[Step], None] = lambda step: None,
     ) -> None:
         self.instance, self.listener = instance, listener
-        self.settings = settings or Settings(gap=WHAT_IF)
+        self.settings = settings or loosely(Settings(gap=ENOUGH))
         self.clock = clock or Clock()
         self._warm: list[tuple[Instance, Responder]] = []
         self._active: frozenset[str] = frozenset()

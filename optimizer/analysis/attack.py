@@ -10,6 +10,7 @@ least outlay              what surviving all of it takes at least, whatever the 
 Damage is what serves most: the least gap, then the least shortage cost; costs of operation are not looked at.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +21,7 @@ from optimizer.analysis.asking import Asker
 from optimizer.analysis.blows import Blow, blows
 from optimizer.analysis.fitting import fitted
 from optimizer.analysis.least_outlay import LeastOutlay, least_outlay
+from optimizer.analysis.measure import SHARE, Difference, Measure, no_shock_cost
 from optimizer.analysis.withstanding import columns, hardest, without_attacks, withstood
 from optimizer.errors import PlanFileError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
@@ -32,6 +34,8 @@ from optimizer.strategies.base import Listener, Step
 from optimizer.strategies.breaking import cheapest
 from optimizer.strategies.reading import nothing
 
+# The plan against the adversary is proven to this share of its cost at least.
+PLAN = 1e-4
 # Gaps nearer to each other than this, relative, are alike.
 ALIKE = 1e-6
 # A shock whose least margin is below this share bites.
@@ -62,13 +66,22 @@ class Start:
 class Unaware:
     """The plan for the listed shocks alone: its cost, the gap that they leave it with, and the worst attack on it.
 
-    `saving` is what it costs less than the plan against the adversary, present value.
+    `saving` is what it costs less than the plan against the adversary, present value; `low` and `high` are what is
+    proven of that, None where nothing is.
     """
 
     cost: float
     gap: float
     saving: float
     worst: Blow | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def difference(self) -> Difference:
+        """The saving, with what is proven of it."""
+        low = -math.inf if self.low is None else self.low
+        return Difference(self.saving, low, math.inf if self.high is None else self.high)
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,7 @@ class Onslaught:
         worst: see the module; None where nothing he can afford leaves anything unserved, or it was not asked.
         unaware: None for a saved plan, without listed shocks or rules, or where it was not asked.
         least: the least outlay that survives the listed shocks and the adversary; None where it was not asked.
+        measure: what costs are measured by; None without a plan that was solved for.
         stopped: whether the time ran out before all was asked.
         notes: what the user should know.
         seconds: that it took.
@@ -98,6 +112,7 @@ class Onslaught:
     worst: Blow | None
     unaware: Unaware | None = None
     least: LeastOutlay | None = None
+    measure: Measure | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -156,6 +171,7 @@ class Onslaught:
             "outlay": None if result.baseline is None else result.outlay,
             "survival_gap": None if result.baseline is None else result.survival_gap,
             "mip_gap": result.mip_gap,
+            "measure": None if self.measure is None else self.measure.to_dict(),
             "stopped": self.stopped,
             "notes": list(self.notes),
             "seconds": self.seconds,
@@ -180,7 +196,8 @@ def attack(
         plan: a result whose plan is attacked as it is; solved for where it is left out.
         budget: undiscounted outlay of the plan that is solved for, a number or text such as "250M"; None keeps the
             instance's own.
-        settings: gap, limits.
+        settings: limits; `gap` is the share of the price of survival to which the plan for the listed shocks
+            alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
         listener: hears every step of the searches.
         told: hears what is asked next.
         notes: what the caller wants to be said beside the result.
@@ -196,10 +213,10 @@ def attack(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    began, settings, hear = time.perf_counter(), settings or Settings(), listener or (lambda step: None)
+    began, settings, hear = time.perf_counter(), settings or Settings(gap=SHARE), listener or (lambda step: None)
     changed = edited(instance, budget, scenario)
     calm, notes = without_attacks(changed.instance), (*notes, *changed.notes)
-    clock = Clock(settings.time_limit)
+    clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN, settings.gap))
     if plan is not None:
         if plan.baseline is None:
             raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
@@ -207,7 +224,7 @@ def attack(
         result, attacks = replace(plan, plan=fit.plan, adversary=None), tuple[Attack, ...]()
         attacker, notes = Attacker(calm, settings, clock), (*notes, *fit.notes)
     else:
-        found = withstood(calm, None, settings, clock, hear, notes)
+        found = withstood(calm, None, own, clock, hear, notes)
         result, attacks, attacker = found.result, found.attacks, found.attacker
     with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - began))):
         made = _Siege(calm, attacker, clock, told).told_of(result, attacks)
@@ -216,7 +233,7 @@ def attack(
             made = _beside(made, attacker, settings, clock, hear)
         if not made.stopped and result.status != "none":
             told("the least outlay that survives every attack")
-            made = _at_least(made, attacker, attacks, settings, clock, hear)
+            made = _at_least(made, attacker, attacks, own, clock, hear)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
 
 
@@ -280,15 +297,25 @@ def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Cloc
     """With the plan of those who look at the listed shocks alone."""
     instance, active = made.instance, frozenset(event.name for event in made.instance.events)
     bites = frozenset(each.name for each in made.result.shocks if _is_tight(each.segments.values())) & active
-    with Asker(instance, settings, clock, hear) as asker:
+    least = no_shock_cost(instance, settings, clock)
+    cost = made.result.total_cost
+    measure = Measure.of(cost, least, settings.gap).nearer(PLAN * abs(cost))
+    made = replace(made, measure=measure)
+    exact = replace(measure.settings(settings), gap=min(PLAN, settings.gap), patience=None)
+    with Asker(instance, exact, clock, hear) as asker:
         asker.learn(made.result.plan, bites)
         found = asker.ask()
     if found.status != "optimal":
         return replace(made, stopped=made.stopped or clock.is_over)
     struck = hardest(attacker, found.plan)
     worst = None if struck is None else blows(instance, found.plan, [struck.attack])[0]
-    saving = made.result.total_cost - found.cost
-    return replace(made, unaware=Unaware(found.cost, found.gap, saving, worst), stopped=clock.is_over)
+    saved = Difference.of(found.cost, found.bound, made.result.total_cost, made.result.bound)
+    unaware = Unaware(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
+    return replace(made, unaware=unaware, stopped=clock.is_over)
+
+
+def _known(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _at_least(

@@ -63,7 +63,7 @@ def least(
 
     Where it was stopped, its plan may not keep them: then the gap that it leaves is that of the answer.
     """
-    free, exact = instance.with_budget(None), replace(settings, gap=min(settings.gap, EXACT))
+    free, exact = instance.with_budget(None), _exact(settings)
     with _clock(desk, settings) as clock:
         asker = _asker(desk, instance, settings)
         asker.clock, asker.listener = clock, _listener(desk)
@@ -85,7 +85,7 @@ def hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ..
 
 def alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[Alone]:
     """The least outlay for each of some shocks alone; of no name at all, for none to come."""
-    free, exact = instance.with_budget(None), replace(settings, gap=min(settings.gap, EXACT))
+    free, exact = instance.with_budget(None), _exact(settings)
     writer, found = formulation.Writer(free), list[Alone]()
     with _clock(desk, settings) as clock:
         for name in names:
@@ -98,6 +98,10 @@ def alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[st
             elif solved.values is not None and solved.gap <= 0:
                 found.append(Alone(name, solved.status, max(0.0, solved.cost), _finite(solved.bound)))
     return found
+
+
+def _exact(settings: Settings) -> Settings:
+    return replace(settings, gap=min(settings.gap, EXACT), tolerance=None)
 
 
 def _finite(bound: float) -> float | None:

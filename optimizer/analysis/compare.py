@@ -15,11 +15,11 @@ from dataclasses import replace
 from typing import Literal
 
 from optimizer.analysis import columns
-from optimizer.analysis.asking import WHAT_IF
 from optimizer.analysis.breakpoints import breakpoints
 from optimizer.analysis.columns import Alone
 from optimizer.analysis.comparison import Column, Comparison, Least, Step
 from optimizer.analysis.frontier import biting, chosen
+from optimizer.analysis.measure import SHARE
 from optimizer.analysis.searching import Search
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, budget_list, money, variants
@@ -63,7 +63,8 @@ def compare(
         facts: what is asked beside the plans.
         step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
         resolution: how near ``auto`` finds a budget, as a share of the least outlay.
-        settings: how near plans are proven (0.5 % where left out), seconds for each search, and `jobs` processes; all
+        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out; survival
+            gaps to the same share of themselves, 0.5 % at most), seconds for each search, and `jobs` processes; all
             cores where that is left out and a search takes its time.
         heard: hears every part once it is known, with all that is known.
         progress: hears what was answered, how many are, and how many were asked.
@@ -77,7 +78,7 @@ def compare(
         SolverError: the solver failed.
         ValueError: a budget or step that is no amount of money, or a scenario that there is not.
     """
-    settings, asked, more = settings or Settings(gap=WHAT_IF), budget_list(budgets), money(step, "step")
+    settings, asked, more = settings or Settings(gap=SHARE), budget_list(budgets), money(step, "step")
     named = variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
     of_one_currency(named)
     clock = Clock()
@@ -125,7 +126,7 @@ class _Comparing:
         search = self.search
         asked = [(case, budget) for case, budget in self.wanted if search.has(case, budget)]
         shown = tuple(Column(case, budget, search.result(case, budget)) for case, budget in asked)
-        return replace(self.found, columns=shown, stopped=search.clock.interrupted)
+        return replace(self.found, columns=shown, stopped=search.clock.interrupted, measures=dict(search.measures))
 
     def _tell(self, part: Part) -> None:
         self.heard(part, self.known())
@@ -226,7 +227,7 @@ class _Comparing:
         least = [each for each in self.found.least if each.outlay is not None] if "least" in self.facts else []
         for each in least:
             case = search.cases[each.case].with_budget((each.outlay or 0.0) * (1.0 + columns.EXACT))
-            calls.append(Call(columns.best, (case, search.working, *search.start(each.case))))
+            calls.append(Call(columns.best, (case, search.measuring(each.case), *search.start(each.case))))
             labels.append("the cheapest plan with the least outlay")
         asked = self._alone_calls() if "alone" in self.facts else []
         calls += [call for _, call in asked]

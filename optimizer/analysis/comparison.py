@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from optimizer.analysis.asking import WHAT_IF
 from optimizer.analysis.columns import Alone
+from optimizer.analysis.measure import SHARE, Difference, Measure
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
 
@@ -112,6 +112,21 @@ class Step:
         return self.before.total_cost - self.after.total_cost
 
     @property
+    def gap(self) -> Difference:
+        """Of the survival gap, money."""
+        return Difference.of_gaps(self.before, self.after)
+
+    @property
+    def cost(self) -> Difference:
+        """Of the total cost, present value: what is proven of it where another gap is left, or none in both plans."""
+        return Difference.of_costs(self.before, self.after)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no change is proven: neither of the gap nor, where that is no change, of the cost."""
+        return not self.gap.is_proven and not (self.after.survival_gap <= 0 and self.cost.is_proven)
+
+    @property
     def changes(self) -> dict[str, float]:
         """By option, how much more is bought of it, or less."""
         before, after = sizes(self.before), sizes(self.after)
@@ -155,7 +170,8 @@ class Comparison:
         changes: with budgets found by bisection, where they are.
         resolution: how near, money; None where budgets were given.
         is_whole: whether the bisection ended; where not, only the widest differences were looked into.
-        gap: to which the plans are proven; the least outlays are proven to 1e-6.
+        gap: to which costs are proven, a share of the measure; the least outlays are proven to 1e-6.
+        measures: by case, what its costs are measured by.
         stopped: whether Ctrl-C ended it.
         notes: what the user should know.
     """
@@ -168,7 +184,8 @@ class Comparison:
     changes: tuple[Change, ...] = field(default=(), repr=False)
     resolution: float | None = None
     is_whole: bool = True
-    gap: float = WHAT_IF
+    gap: float = SHARE
+    measures: Mapping[str, Measure] = field(default_factory=dict)
     stopped: bool = False
     notes: tuple[str, ...] = ()
 
@@ -206,6 +223,7 @@ class Comparison:
             "resolution": self.resolution,
             "whole": self.is_whole,
             "gap": self.gap,
+            "measures": {case: measure.to_dict() for case, measure in self.measures.items()},
             "stopped": self.stopped,
             "notes": list(self.notes),
         }
@@ -235,6 +253,7 @@ def _of_step(step: Step) -> dict[str, Any]:
         "more": step.more,
         "survival_gap": [step.before.survival_gap, step.after.survival_gap],
         "gap_closed": step.gap_closed,
+        "nothing": step.is_nothing,
         "total_cost": [step.before.total_cost, step.after.total_cost],
         "outlay": [step.before.outlay, step.after.outlay],
         "survived": [name for name in after if name not in before],

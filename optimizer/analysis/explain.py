@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from optimizer.analysis.asking import WHAT_IF, Asker
+from optimizer.analysis.asking import Asker
 from optimizer.analysis.explain_aside import Aside
 from optimizer.analysis.explain_ask import EACH, WhatIfs
 from optimizer.analysis.explain_dates import Deadline
@@ -24,7 +24,8 @@ from optimizer.analysis.explain_repairs import (
     shorter,
     sooner,
 )
-from optimizer.analysis.solve import solve
+from optimizer.analysis.measure import ENOUGH, Measure
+from optimizer.analysis.proving import proven
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
@@ -44,7 +45,7 @@ class Explanation:
     Attributes:
         result: the plan, audited.
         gap: to which what-ifs are proven, relative to the price of survival; where nothing survives, to their own cost.
-        within: the same in money; None where nothing survives.
+        within: the same in money; None where nothing survives. measure: what it is a share of.
         worths: where the plan survives, what each part of it is worth.
         deadlines: where the plan survives, by when each part of it has to be ordered.
         repairs: where nothing survives, what would mend it, in the order in which they were found.
@@ -55,6 +56,7 @@ class Explanation:
     result: Result
     gap: float
     within: float | None = None
+    measure: Measure | None = None
     worths: tuple[Worth, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
     repairs: tuple[Repair, ...] = ()
@@ -70,6 +72,7 @@ class Explanation:
             "complete": self.is_complete,
             "gap": self.gap,
             "within": self.within,
+            "measure": None if self.measure is None else self.measure.to_dict(),
             "plan": self.result.to_dict(whole=False),
             "worths": [asdict(worth) for worth in self.worths],
             "deadlines": [asdict(deadline) for deadline in self.deadlines],
@@ -109,33 +112,27 @@ def explain(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings, made = settings or Settings(gap=WHAT_IF), edited(instance, budget, scenario)
+    settings, made = settings or Settings(gap=ENOUGH), edited(instance, budget, scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock, hear = Clock(settings.time_limit), listener or (lambda step: None)
     with Asker(instance, settings, clock, hear) as asker:
         own = replace(settings, gap=min(PLAN, settings.gap))
-        result = solve(instance, None, own, listener, notes, responder=asker.responder(instance))
+        responder, budgeted = asker.responder(instance), Clock(settings.time_limit)
+        result, measure = proven(instance, settings, own, responder, budgeted, hear, notes)
         heard(result)
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":
             return explanation
         survives = result.status == "survives"
-        if survives:
-            within = _within(settings.gap, result)
-            explanation = replace(explanation, within=within)
-            asker.settings = replace(settings, gap=within / max(abs(result.total_cost), 1e-12))
+        if survives and measure is not None:
+            explanation = replace(explanation, within=measure.tolerance, measure=measure)
+            asker.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, lambda: hear(Step("stopping", 0.0))):
             what = WhatIfs(instance, asker, EACH, progress)
             for part in _surviving(what, result) if survives else _failing(what, result):
                 heard(part)
                 explanation = _with(explanation, part)
         return replace(explanation, is_complete=not clock.is_over)
-
-
-def _within(gap: float, result: Result) -> float:
-    """To how much money what-ifs are proven: total cost says little of what survival costs."""
-    price = result.price_of_survival
-    return gap * (price if price is not None and price > PLAN * abs(result.total_cost) else abs(result.total_cost))
 
 
 def _with(explanation: Explanation, part: Part) -> Explanation:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optimizer.analysis.asking import WHAT_IF, Asker
+from optimizer.analysis.asking import Asker
+from optimizer.analysis.measure import SHARE, Measure, loosely
 from optimizer.analysis.solve import solve
 from optimizer.instance.schema import Instance
 from optimizer.plan import Plan
@@ -51,7 +52,8 @@ class Frontier:
         own: the place of the plan at hand.
         least_outlay, least_bound: the least outlay that keeps every floor, as found, and its proven lower bound; None
             where no plan keeps them or it was not asked.
-        gap: to which the other points are proven.
+        gap: to which the costs of the other points are proven, a share of the measure.
+        measure: what costs are measured by; None where no other point was asked about.
         stopped: whether Ctrl-C ended it before every budget was asked about.
     """
 
@@ -59,8 +61,9 @@ class Frontier:
     own: int
     least_outlay: float | None = None
     least_bound: float | None = None
-    gap: float = WHAT_IF
+    gap: float = SHARE
     stopped: bool = False
+    measure: Measure | None = None
 
     @property
     def baseline(self) -> dict[str, float | None]:
@@ -72,7 +75,9 @@ class Frontier:
         """For JSON: every point is its budget, and its result as `solve --json` prints it but for the baseline."""
         points = [{"budget": point.budget, **point.result.to_dict(whole=False)} for point in self.points]
         least = {"least_outlay": self.least_outlay, "least_outlay_bound": self.least_bound, "baseline": self.baseline}
-        return {"own": self.own, **least, "gap": self.gap, "stopped": self.stopped, "points": points}
+        measure = None if self.measure is None else self.measure.to_dict()
+        proven = {"gap": self.gap, "measure": measure, "stopped": self.stopped}
+        return {"own": self.own, **least, **proven, "points": points}
 
 
 def alone(instance: Instance, result: Result) -> Frontier:
@@ -181,7 +186,8 @@ def frontier(
         instance: the instance.
         result: the plan at hand, of the instance's own budget; it is not solved again.
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
-        settings: how near the other plans are proven (0.5 % where left out), and a limit in seconds for each.
+        settings: `gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
+            where left out), and a limit in seconds for each.
         listener: hears every step of every search.
         told: hears what is asked next, its number and how many there are.
 
@@ -189,11 +195,13 @@ def frontier(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
     """
-    settings = settings or Settings(gap=WHAT_IF)
-    search = _Search(instance, result, settings, listener, told, Clock(settings.time_limit))
+    settings = settings or Settings(gap=SHARE)
+    measure = Measure.of(result.total_cost, result.calm_cost, settings.gap)
+    near = measure.settings(settings)
+    search = _Search(instance, result, near, listener, told, Clock(settings.time_limit))
     search.known.add(instance.policy.budget, result)
     least: tuple[float, float] | None = None
-    with Asker(instance, settings, search.clock) as asker:
+    with Asker(instance, loosely(settings), search.clock) as asker:
         if budgets is None:
             told("the least outlay that survives", 0, 0)
             least = _least_outlay(search, asker)
@@ -203,7 +211,7 @@ def frontier(
     points = _on_one_baseline([Point(at, search.known.best(at, each)) for at, each in found], result)
     own = next(i for i, (budget, _) in enumerate(found) if budget == instance.policy.budget)
     first, bound = least or (None, None)
-    return Frontier(tuple(points), own, first, bound, settings.gap, stopped)
+    return Frontier(tuple(points), own, first, bound, settings.gap, stopped, measure)
 
 
 def _on_one_baseline(points: Sequence[Point], own: Result) -> list[Point]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optimizer.analysis import columns
-from optimizer.analysis.frontier import Known
+from optimizer.analysis.frontier import Known, biting
+from optimizer.analysis.measure import Measure, loosely, no_shock_cost
 from optimizer.instance.schema import Instance
 from optimizer.plan import Plan
 from optimizer.result import Result
@@ -25,12 +26,14 @@ class Search:
 
     Attributes:
         cases: by name.
-        settings: of every search; `jobs` is how many run side by side.
+        settings: of every search; `jobs` is how many run side by side, `gap` the share of the measure to which costs
+            are proven.
         clock: whether Ctrl-C was pressed.
         progress: hears what was answered, how many are, and how many were asked.
         listener: hears the steps of searches in this process.
         known: by case, its plans.
         plans: by case, the one with the least outlay.
+        measures: by case, what its costs are measured by; known once its first plan is.
     """
 
     cases: Mapping[str, Instance]
@@ -40,6 +43,7 @@ class Search:
     listener: Listener
     known: dict[str, Known] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
+    measures: dict[str, Measure] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.known = {case: Known() for case in self.cases}
@@ -62,9 +66,13 @@ class Search:
     @property
     def working(self) -> Settings:
         """The settings of one search: where several run side by side, none takes more than its processor."""
-        if self._team.size == 1:
-            return self.settings
-        return replace(self.settings, jobs=1, threads=self.settings.threads or 1)
+        settings = loosely(self.settings)
+        return settings if self._team.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
+
+    def measuring(self, case: str) -> Settings:
+        """The same, with costs proven to the tolerance of a case, once that is known."""
+        measure = self.measures.get(case)
+        return self.working if measure is None else measure.settings(self.working)
 
     def has(self, case: str, budget: float | None) -> bool:
         """Whether a budget was asked and answered."""
@@ -85,7 +93,34 @@ class Search:
         return first, self.plans.get(case, plan)
 
     def best(self, wanted: Sequence[Key]) -> None:
-        """Find the best plans of some cases and budgets that are not known yet."""
+        """Find the best plans of some cases and budgets that are not known yet; the first of a case is its measure."""
+        first = [key for key in dict(wanted).items() if key[0] not in self.measures]
+        self._find(wanted)
+        self._measure(first)
+
+    def _measure(self, keys: Sequence[Key]) -> None:
+        """Measure cases by a plan each; where its cost is not proven to the tolerance, prove it again."""
+        least, before = dict[str, float | None](), dict[Key, Result]()
+        for case, budget in keys:
+            result = self._results.get((case, budget))
+            if result is None or result.baseline is None or self.clock.interrupted:
+                continue
+            instance, clock = self.cases[case].with_budget(budget), Clock(self.settings.time_limit)
+            least[case] = no_shock_cost(instance, self.settings, clock)
+            self.measures[case] = Measure.of(result.total_cost, least[case], self.settings.gap)
+            if result.status != "stopped" and not self.measures[case].is_proven(result):
+                before[case, budget] = self._results.pop((case, budget))
+                self.known[case] = Known()
+        self._find(list(before), {key: (frozenset(biting(each)), each.plan) for key, each in before.items()})
+        for (case, budget), result in before.items():
+            again = self._results.get((case, budget))
+            if again is None or again.status == "stopped":
+                self._results[case, budget] = again = result
+                self.known[case].add(budget, result)
+            self.measures[case] = Measure.of(again.total_cost, least[case], self.settings.gap)
+
+    def _find(self, wanted: Sequence[Key], starts: Mapping[Key, tuple[frozenset[str], Plan]] | None = None) -> None:
+        """Solve for what is not known yet, each from where it is told to start, or from what is known."""
         calls, keys = [], []
         for case, budget in dict.fromkeys(wanted):
             settled = self.known[case].settled(budget)
@@ -95,7 +130,8 @@ class Search:
                 self._results[case, budget] = settled
                 continue
             instance = self.cases[case].with_budget(budget)
-            calls.append(Call(columns.best, (instance, self.working, *self.known[case].start(budget))))
+            begin = (starts or {}).get((case, budget)) or self.known[case].start(budget)
+            calls.append(Call(columns.best, (instance, self.measuring(case), *begin)))
             keys.append((case, budget))
         began = time.perf_counter()
         for number, result in self.answers(calls, [self._label(*key) for key in keys]):

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.analysis.asking import WHAT_IF, Asker, Found
+from optimizer.analysis.asking import Asker, Found
 from optimizer.analysis.importance import FEWEST, Importance, importance, latin
+from optimizer.analysis.measure import SHARE, Measure, loosely, no_shock_cost
 from optimizer.analysis.swings import Bar, Flip, Number, Outcome, asked, numbers_of, outcome
 from optimizer.analysis.withstanding import listing_attacks
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
@@ -37,11 +38,12 @@ class Sensitivity:
 
     Attributes:
         status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
-        instance, gap, resolution: the instance; to which plans are proven; how near flips are, a share of the way from
-            the value to the end.
+        instance: the instance. gap: to which costs are proven, a share of the measure.
+        resolution: how near flips are, a share of the way from the value to the end.
         base: the instance as it is.
         bars: by number, the one that decides most first.
         sampled: of all numbers together; None where it was not asked.
+        measure: what costs are measured by; None without any plan.
     """
 
     status: Status
@@ -51,6 +53,7 @@ class Sensitivity:
     base: Outcome
     bars: tuple[Bar, ...] = ()
     sampled: Importance | None = None
+    measure: Measure | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""
@@ -59,6 +62,7 @@ class Sensitivity:
             "currency": self.instance.currency,
             "status": self.status,
             "gap": self.gap,
+            "measure": None if self.measure is None else self.measure.to_dict(),
             "resolution": self.resolution,
             "base": self.base.to_dict(),
             "numbers": [bar.to_dict() for bar in self.bars],
@@ -92,7 +96,8 @@ def sensitivity(
         scenario: of the instance, or several in the order given.
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew wherever numbers are elsewhere.
-        settings: how near plans are proven (0.5 % where left out), seconds for one search, and `jobs` processes.
+        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds
+            for one search, and `jobs` processes.
         listener: hears every step of the first search.
         told: hears what was answered, how much is done and of how much.
 
@@ -107,7 +112,7 @@ def sensitivity(
     instance = edited(instance, budget, scenario).instance
     if adversary:
         instance, _ = listing_attacks(instance)
-    settings = settings or Settings(gap=WHAT_IF)
+    settings = settings or Settings(gap=SHARE)
     alone = replace(
         settings, jobs=1, threads=1, strategy="scenarios" if settings.strategy == "auto" else settings.strategy
     )
@@ -129,7 +134,7 @@ def sensitivity(
     everyone = [base, *(end for bar in bars for end in (bar.low, bar.high))]
     is_done = not clock.interrupted and all(each.status != "stopped" for each in everyone)
     status: Status = "proven" if is_done else "stopped"
-    return Sensitivity(status, instance, settings.gap, resolution, base, tuple(ordered), sampled)
+    return Sensitivity(status, instance, settings.gap, resolution, base, tuple(ordered), sampled, search.measure)
 
 
 class _Search:
@@ -144,11 +149,21 @@ class _Search:
         self.team = Team(1, clock)
         self.found = Found("stopped")
         self.base = Outcome("stopped")
+        self.measure: Measure | None = None
 
     def begin(self, listener: Callable[[Step], None]) -> Outcome:
-        """The instance as it is."""
-        with Asker(self.instance, self.settings, self.clock, listener) as asker:
+        """The instance as it is, its cost proven to the tolerance that all others are proven to."""
+        share, settings = self.settings.gap, self.settings
+        with Asker(self.instance, loosely(settings), self.clock, listener) as asker:
             self.found = asker.ask()
+            if math.isfinite(self.found.cost):
+                least = no_shock_cost(self.instance, settings, self.clock)
+                measure = Measure.of(self.found.cost, least, share)
+                if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
+                    again = asker.ask(settings=measure.settings(settings))
+                    self.found = again if again.status == "optimal" else self.found
+                    measure = Measure.of(self.found.cost, least, share)
+                self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(asker, self.instance, self.found)
         return self.base
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from optimizer.analysis.asking import Asker, Found
+from optimizer.analysis.measure import Difference
 from optimizer.analysis.withstanding import listing_attacks
 from optimizer.errors import InstanceError
 from optimizer.instance.load import read
@@ -24,7 +25,7 @@ class Outcome:
     Attributes:
         status: as of `Found`; ``unusable`` where numbers do not fit each other.
         cost, bound: total cost of the plan, present value, and its proven lower bound.
-        gap: survival gap. outlay: undiscounted. All money.
+        gap, gap_bound: survival gap, and its proven lower bound. outlay: undiscounted. All money.
         failed: how many shocks are not survived.
         bought: the options that are bought.
     """
@@ -36,6 +37,15 @@ class Outcome:
     outlay: float = 0.0
     failed: int = 0
     bought: frozenset[str] = frozenset()
+    gap_bound: float = 0.0
+
+    def dearer(self, base: "Outcome") -> Difference:
+        """How much more it costs than elsewhere."""
+        return Difference.of(base.cost, base.bound, self.cost, self.bound)
+
+    def worse(self, base: "Outcome") -> Difference:
+        """How much more of a survival gap it leaves than elsewhere."""
+        return Difference.of(base.gap, base.gap_bound, self.gap, self.gap_bound)
 
     @property
     def has_plan(self) -> bool:
@@ -103,12 +113,12 @@ class Bar:
     def swing(self, base: Outcome) -> tuple[bool, float, float]:
         """What bars are sorted by: whether a verdict changes, the change of the gap, the change of the cost.
 
-        Ends that are not settled have no part in it.
+        Ends that are not settled have no part in it, nor have changes that are not proven.
         """
         ends = tuple(each for each in (self.low, self.high) if each.is_settled)
         verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
-        gaps = max((abs(each.gap - base.gap) for each in ends), default=0.0)
-        costs = max((abs(each.cost - base.cost) for each in ends if each.has_plan), default=0.0)
+        gaps = max((each.worse(base).size for each in ends), default=0.0)
+        costs = max((each.dearer(base).size for each in ends if each.has_plan), default=0.0)
         return verdict, gaps, costs
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,4 +187,6 @@ def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
     for build in found.plan.builds:
         sizes[build.option] = sizes.get(build.option, 0.0) + build.size
     bought = frozenset(o for o, size in sizes.items() if is_bought(instance, o, size))
-    return Outcome(found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought)
+    return Outcome(
+        found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, min(found.gap_bound, found.gap)
+    )

@@ -17,9 +17,15 @@ def alternatives(
     file: options.InstanceFile,
     changes: options.Changes,
     adversary: options.ListedAttacks = False,
-    within: Annotated[str, typer.Option(help="How much dearer than the cheapest plan: 2% or 0.02.")] = "2%",
+    within: Annotated[
+        str,
+        typer.Option(
+            metavar="SHARE|AMOUNT",
+            help="How much dearer than the cheapest plan: a share of the price of survival such as 10%, or 20M.",
+        ),
+    ] = "10%",
     plans: Annotated[int, typer.Option(min=0, max=12, help="How many plans beside the cheapest are printed.")] = 3,
-    gap: Annotated[float, typer.Option(min=0, max=1, help="How near cost and sizes are proven.")] = 5e-3,
+    gap: options.Gap = 0.02,
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds after which it ends with what is known.")
     ] = None,
@@ -39,7 +45,7 @@ def alternatives(
     Exit codes: 0; 1 internal error; 2 usage; 3 bad instance; 4 no plan survives (those with the least gap are looked
     at) or none exists; 5 stopped before everything was asked.
     """
-    tolerance = _share(within)
+    tolerance = _within(within)
     targets.check_folder(output, "--output")
     for name in _names(plans):
         if output is None:
@@ -64,16 +70,15 @@ def alternatives(
     raise typer.Exit(_code(found))
 
 
-def _share(text: str) -> float:
-    """A tolerance such as ``2%`` or ``0.02``."""
-    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+def _within(text: str) -> str:
+    """A tolerance such as ``2%``, ``0.02`` or ``20M``; refused as usage where it is none."""
+    from optimizer.analysis.measure import Within
+
     try:
-        share = float(number) / (100.0 if percent else 1.0)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise typer.BadParameter("write a share such as 2% or 0.02, at most 100%.", param_hint="--within")
-    return share
+        Within.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--within") from None
+    return text
 
 
 def _show(found: "Alternatives") -> None:

@@ -21,7 +21,7 @@ def attack(
     changes: options.AttackChanges,
     plan: options.OtherPlan = None,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which the best is taken.")] = None,
-    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which integers are proven.")] = 1e-4,
+    gap: options.Gap = 0.02,
     threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads of the solver.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the solver's own choices.")] = None,
     json: options.Json = False,

@@ -59,7 +59,7 @@ def compare(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw the frontier into this .svg, .png or .pdf.")
     ] = None,
-    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which plans are proven.")] = 5e-3,
+    gap: options.Gap = 0.02,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which a search ends.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")

@@ -19,7 +19,7 @@ def explain(
     file: options.InstanceFile,
     changes: options.Changes,
     adversary: options.ListedAttacks = False,
-    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which what-ifs are proven.")] = 0.005,
+    gap: options.Gap = 0.005,
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds for everything; then what is known is printed.")
     ] = None,

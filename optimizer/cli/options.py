@@ -60,6 +60,15 @@ PlanTimeLimit = Annotated[
 Every = Annotated[
     bool, typer.Option("--all", help="List every shock of a family or an ensemble, not one row for all of it.")
 ]
+Gap = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share of the price of survival to which costs are proven; a survival gap to the same share of itself, at "
+        "most 0.005.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 JsonOfSolve = Annotated[bool, typer.Option("--json", help="Print the JSON object of `solve --json`.")]
 

@@ -37,7 +37,7 @@ def plot(
     year: Annotated[int | None, typer.Option(help="Of endurance, the year of the cut; the last otherwise.")] = None,
     end: Annotated[bool, typer.Option("--end", help="Of sankey: the last year, not the first.")] = False,
     every: options.Every = False,
-    gap: Annotated[float, typer.Option(min=0, max=1, help="Of frontier: relative gap of its other plans.")] = 5e-3,
+    gap: options.Gap = 0.02,
 ) -> None:
     """Draw one figure of a plan into a file, fit for print and for colour-blind readers.
 

@@ -31,7 +31,7 @@ def report(
     budgets: Annotated[
         str | None, typer.Option(help="Budgets of the frontier, such as 0,250M,1B; chosen where they are left out.")
     ] = None,
-    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap of the frontier's other plans.")] = 5e-3,
+    gap: options.Gap = 0.02,
     time_limit: Annotated[
         float | None, typer.Option(min=0, help="Seconds for each plan, after which its best is taken.")
     ] = None,

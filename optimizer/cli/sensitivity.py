@@ -24,7 +24,7 @@ def sensitivity(
     resolution: Annotated[
         float, typer.Option(min=1e-6, max=0.5, help="How near a change is found, a share of the way to the end.")
     ] = 0.01,
-    gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap to which plans are proven.")] = 5e-3,
+    gap: options.Gap = 0.02,
     time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which a search ends.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")

@@ -8,14 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.analysis.alternatives import Alternatives
+from optimizer.analysis.measure import FINEST
 from optimizer.analysis.ranges import End, Range
 from optimizer.instance.load import read
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stockpile
+from optimizer.report.proofs import signed
 from optimizer.report.screen import Screen
-from optimizer.report.words import given, named, percent, plural, table
+from optimizer.report.words import given, named, plural, table
 from optimizer.result import Result
-from optimizer.units import si
+from optimizer.units import si, si_up
 
 ORDER = ("must-have", "real choice", "not settled", "never worth it")
 STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
@@ -63,18 +65,36 @@ def _headline(instance: Instance, found: Alternatives) -> str:
         "not settled": "not settled",
     }
     said = ", ".join(f"{counts[verdict]} {words[verdict]}" for verdict in words if counts[verdict])
-    more = si(found.most - result.total_cost, instance.money)
+    more = si(found.more, instance.money)
     what = "the least cost" if result.status == "survives" else "the least cost of the least gap"
     cost = si(result.total_cost, instance.money, digits=4)
     return (
-        f"{instance.title}: of plans within {given(found.within)} of {what} "
-        f"({cost}, so up to {more} more), {plural(len(found.ranges), 'option')}: {said}."
+        f"{instance.title}: of plans that cost up to {more} more than {what} ({cost}{_proven(instance, found)}), "
+        f"{_share(found)}, {plural(len(found.ranges), 'option')}: {said}."
     )
+
+
+def _share(found: Alternatives) -> str:
+    """What the tolerance is a share of."""
+    whole = "the price of survival"
+    if found.measure is None or found.measure.kind == "total cost":
+        whole = "a thousandth of the total cost, as survival costs no more"
+    return f"{100 * found.within:.3g} % of {whole}"
+
+
+def _proven(instance: Instance, found: Alternatives) -> str:
+    """To what the least cost is proven."""
+    result = found.cheapest
+    if result.bound is None:
+        return ", not proven"
+    near = result.total_cost - result.bound
+    is_all = near <= FINEST * abs(result.total_cost)
+    return ", proven" if is_all else f", proven to {si_up(near, instance.money, 2)}"
 
 
 def _ranges(instance: Instance, found: Alternatives) -> Table:
     caption = "Over all plans within the tolerance that keep the same floors in the same shocks. "
-    caption += f"Proven to {given(found.gap)} of the option's largest size"
+    caption += f"Proven to {given(found.sizes)} of the option's largest size"
     loose = [each for each in found.ranges if not each.proven]
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
@@ -132,8 +152,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
 
 
 def _more(result: Result, cheapest: Result) -> str:
-    more = result.total_cost - cheapest.total_cost
-    return NOTHING if result is cheapest else f"+{percent(more / abs(cheapest.total_cost), 1)}"
+    return NOTHING if result is cheapest else signed(result.total_cost - cheapest.total_cost)
 
 
 def _survived(result: Result) -> str:

@@ -10,9 +10,11 @@ from rich.text import Text
 from optimizer.analysis.attack import Onslaught
 from optimizer.analysis.blows import Blow
 from optimizer.analysis.least_outlay import LeastOutlay
+from optimizer.analysis.measure import FINEST
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import STYLES, headline, proof
 from optimizer.report.builds import builds, stocks
+from optimizer.report.proofs import changed
 from optimizer.report.screen import Screen
 from optimizer.report.words import adversary_words, named, percent, plural, table
 from optimizer.units import si, si_down, si_up
@@ -137,9 +139,10 @@ def _breaking(found: Onslaught) -> str:
 def _unaware(found: Onslaught) -> str:
     unaware, money = found.unaware, found.instance.money
     assert unaware is not None
-    saves = "costs no less"
-    if unaware.saving > 1e-6 * abs(unaware.cost):
-        saves = f"costs {si(unaware.saving, money)} less"
+    is_known = unaware.difference.high <= 2.0 * FINEST * abs(unaware.cost)
+    saves = "costs no less" if is_known else "costs no less that is proven"
+    if unaware.difference.low > 0:
+        saves = f"costs {changed(unaware.difference).replace('+', '')} {money} less"
     if unaware.worst is None:
         return f"the plan for the listed shocks alone {saves}, and holds against every attack as well"
     below = sum(harm.below_floor for harm in unaware.worst.segments.values())

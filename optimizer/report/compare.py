@@ -8,10 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.analysis.comparison import Column, Comparison, sizes, survived, years
+from optimizer.analysis.measure import Measure
 from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, least, steps
+from optimizer.plan import Lack
+from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, caption, least, steps
 from optimizer.report.compare_plot import drawn
+from optimizer.report.proofs import bounded, losses, served
 from optimizer.report.screen import Screen
 from optimizer.report.words import LINE, abroad, named, percent, plural, table
 from optimizer.result import Result
@@ -119,12 +122,17 @@ def _tables(comparison: Comparison, columns: Sequence[Column], width: int, title
     by_case = len({column.case for column in columns}) > 1
     each, rows = WIDER if by_case else WIDTH, _Rows(comparison, columns, by_case=by_case)
     fit = max(2, (width - LABELS) // each)
+    against = "the first column" if by_case else "the column to its left"
     left, parts = list(range(len(columns))), list[RenderableType]()
     while left:
         head = [0] if by_case and parts else []
         some, left = [*head, *left[: fit - len(head)]], left[fit - len(head) :]
         parts += [_table(comparison, columns, some, rows, f"{title}, continued" if parts else title), ""]
-    return [*parts[:-1], Text(rows.caption(comparison), style="dim")]
+    return [
+        *parts[:-1],
+        Text(caption(comparison, columns, against), style="dim"),
+        *(Text(f"Note: {why}") for why in rows.reasons()),
+    ]
 
 
 def _table(comparison: Comparison, columns: Sequence[Column], some: Sequence[int], rows: "_Rows", title: str) -> Table:
@@ -157,18 +165,18 @@ class _Rows:
         """What stands above a column."""
         return column.case if self.by_case else "any" if column.budget is None else si(column.budget, digits=4)
 
-    def caption(self, comparison: Comparison) -> str:
-        """What the marks mean, and how sure the figures are."""
-        against = "the first column" if self.by_case else "the column to its left"
-        text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: share of demand served in "
-        text += "the weakest period of all shocks; ✗ below the floor. Largest share: of what is made in peace, from "
-        text += f"one region abroad; ! more than {percent(LINE)}. Proven to {percent(comparison.gap, 1)}"
-        stopped = any(column.result.status == "stopped" for column in self.columns)
-        text += ", but for columns that were stopped (?)." if stopped else "."
-        return text
+    def reasons(self) -> list[str]:
+        """Why a larger budget survives less, a sentence for each that does."""
+        if self.by_case:
+            return []
+        money = self._instance(self.columns[0]).money
+        return losses([(self.head(column), column.result) for column in self.columns], money)
 
     def _instance(self, column: Column) -> Instance:
         return self.comparison.cases[column.case]
+
+    def _measure(self, column: Column) -> Measure | None:
+        return self.comparison.measures.get(column.case)
 
     def _before(self, i: int) -> Result | None:
         return None if i == 0 else self.columns[0 if self.by_case else i - 1].result
@@ -176,7 +184,8 @@ class _Rows:
     def blocks(self) -> Iterator[tuple[str, list[Row]]]:
         """Section by section."""
         yield "", list(self._figures())
-        yield "Worst service", list(self._services())
+        yield "Worst service, % of demand / floor", list(self._services())
+        yield "Unserved in the baseline", list(self._lacks())
         yield f"Largest share, {self._instance(self.columns[0]).horizon.end}", list(self._dependence())
         yield "Bought in all years", list(self._builds())
 
@@ -192,8 +201,19 @@ class _Rows:
             f"Survival gap, {money}",
             [_figure(c.result, c.result.survival_gap, 3) for c in self.columns],
         )
-        yield f"Total cost, {money}", [_figure(column.result, column.result.total_cost, 4) for column in self.columns]
+        yield f"Total cost, {money}", [self._cost(column) for column in self.columns]
         yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
+
+    def _cost(self, column: Column) -> Text:
+        """The total cost; below it what is proven, where that is less than the tolerance."""
+        proven = bounded(self._measure(column), column.result)
+        return _figure(column.result, column.result.total_cost, 4).append(f"\n{proven}" if proven else "")
+
+    def _lacks(self) -> Iterator[Row]:
+        """Segments that go short though nothing happens: the largest share of demand, and when."""
+        for d in _union([list(column.result.lacks) for column in self.columns]):
+            found = [column.result.lacks.get(d) for column in self.columns]
+            yield self._named(d), [_lack(each) for each in found]
 
     def _services(self) -> Iterator[Row]:
         for d in _union([list(column.result.services) for column in self.columns]):
@@ -208,7 +228,7 @@ class _Rows:
                 moved = was is not None and abs(was.worst_service - worst.worst_service) >= 0.005
                 mark = "✗ " if worst.shocks_failed else ""
                 style = FAILS if worst.shocks_failed else CHANGED if moved else ""
-                cells.append(Text(mark + percent(max(0.0, worst.worst_service)), style=style))
+                cells.append(Text(mark + served(worst.worst_service, worst.floor), style=style))
             yield self._named(d), cells
 
     def _dependence(self) -> Iterator[Row]:
@@ -276,6 +296,10 @@ def _figure(result: Result, amount: float, digits: int) -> Text:
     if result.baseline is None:
         return Text("–", style="dim")
     return Text(si(amount, digits=digits))
+
+
+def _lack(lack: Lack | None) -> Text:
+    return Text("–", style="dim") if lack is None else Text(f"{percent(lack.share)}\n{lack.period}", style="yellow")
 
 
 def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float]:

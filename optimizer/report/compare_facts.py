@@ -7,15 +7,27 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.analysis.columns import Alone
-from optimizer.analysis.comparison import Comparison, Least, Step, sizes, survived
+from optimizer.analysis.comparison import Column, Comparison, Least, Step, sizes, survived
 from optimizer.analysis.folding import Fold, folds
 from optimizer.instance.schema import Instance
-from optimizer.report.words import listed, named, percent, plural, sized, table
+from optimizer.report.proofs import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
+from optimizer.report.words import LINE, listed, named, percent, plural, sized, table
 from optimizer.units import si, si_down, si_up
 
 MOST, BAR = 40, 16
 # A size that changes by less than this share of itself is the same.
 NOTICEABLE = 5e-3
+
+
+def caption(comparison: Comparison, columns: Sequence[Column], against: str) -> str:
+    """What the marks of some columns mean, and how sure the figures are."""
+    text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: share of demand served / "
+    text += "floor, in the weakest period of all shocks; ✗ below the floor. Largest share: of what is made in the baseline, from one region abroad; ! more than "
+    text += f"{percent(LINE)}. {sure(comparison)}"
+    if any(bounded(comparison.measures.get(column.case), column.result) for column in columns):
+        text += " ≥ what is proven of a cost where that is less."
+    is_stopped = any(column.result.status == "stopped" for column in columns)
+    return text + (" Columns with ? were stopped before the proof." if is_stopped else "")
 
 
 def least(comparison: Comparison, width: int) -> Table | Text | None:
@@ -137,10 +149,9 @@ def steps(comparison: Comparison, width: int) -> Table | None:
         return None
     several, money = len(comparison.cases) > 1, next(iter(comparison.cases.values())).money
     more = si(comparison.steps[0].more, money, 4)
-    proven = percent(comparison.gap, 1)
-    caption = f"Gap and total cost: change from the plan of the budget to that of {more} more. Both are proven to "
-    caption += f"{proven}; what is less than that is called nothing."
-    shown = table(f"What the next {more} buys", caption=caption, expand=True)
+    text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {NOTHING} is no change "
+    text += f"that is proven. {sure(comparison)}"
+    shown = table(f"What the next {more} buys", caption=text, expand=True)
     if several:
         shown.add_column("", overflow="fold", min_width=13, ratio=1)
     shown.add_column(f"Budget\n{money}", justify="right", no_wrap=True)
@@ -154,25 +165,25 @@ def steps(comparison: Comparison, width: int) -> Table | None:
         if not step.is_known:
             shown.add_row(*cells, "?", "?", "?", Text("not known: the search was stopped", style="yellow"))
             continue
-        if is_nothing(step, comparison.gap):
-            shown.add_row(*cells, "–", _survives(step), "–", Text("nothing", style="dim"))
+        if step.is_nothing:
+            kept = _survives(step) if survived(step.before) == survived(step.after) else NOTHING
+            shown.add_row(*cells, NOTHING, kept, NOTHING, Text("nothing", style="dim"))
             continue
         builds = _builds(comparison.cases[step.case], step)
-        shown.add_row(*cells, _signed(-step.gap_closed), _survives(step), _signed(-step.saved), builds)
+        lost = given_up(step.before, step.after)
+        builds += f"; no longer survives {listed(list(lost), 3)}, for a smaller sum of gaps" if lost else ""
+        shown.add_row(*cells, changed(step.gap), _survives(step), changed(step.cost), builds)
     return shown
 
 
-def is_nothing(step: Step, gap: float) -> bool:
-    """Whether what a step changes cannot be told from what plans are not proven to."""
-    closes = step.gap_closed > gap * step.before.survival_gap if step.before.survival_gap > 0 else False
-    saves = step.after.survival_gap <= 0 and step.saved > gap * abs(step.before.total_cost)
-    return not closes and not saves
-
-
-def _signed(value: float) -> str:
-    if abs(value) < 0.5:
-        return "0"
-    return f"{'+' if value > 0 else '−'}{si(abs(value))}"
+def sure(comparison: Comparison) -> str:
+    """To what costs and gaps are proven, as a sentence."""
+    money = next(iter(comparison.cases.values())).money
+    costs = in_tolerance(comparison.measures.values(), money)
+    fails = any(column.result.survival_gap > 0 for column in comparison.columns)
+    gaps = f"survival gaps to {of_gaps(comparison.gap)}" if fails else ""
+    said = " and ".join(each for each in (f"costs to {costs}" if costs else "", gaps) if each)
+    return f"Proven: {said}." if said else ""
 
 
 def _survives(step: Step) -> str:
@@ -197,11 +208,11 @@ def breakpoints(comparison: Comparison, width: int) -> Table | Text:
     if not comparison.changes:
         return Text("Whatever the budget, the same options are bought and the same shocks are survived.")
     several = len(comparison.cases) > 1
-    caption = f"Found by bisection to {si(comparison.resolution or 0.0, money)}"
-    caption += "" if comparison.is_whole else ", where the two budgets are no further apart"
-    caption += "; what comes and goes between two budgets that were asked is not seen. "
-    caption += f"Plans proven to {percent(comparison.gap, 1)} of each other may buy other options."
-    shown = table("Where the plan changes", caption=caption, expand=True)
+    text = f"Found by bisection to {si(comparison.resolution or 0.0, money)}"
+    text += "" if comparison.is_whole else ", where the two budgets are no further apart"
+    text += "; what comes and goes between two budgets that were asked is not seen. "
+    text += f"Plans that are as good as each other may buy other options. {sure(comparison)}"
+    shown = table("Where the plan changes", caption=text, expand=True)
     if several:
         shown.add_column("", overflow="fold", ratio=1)
     shown.add_column(f"Budget, {money}", no_wrap=True)
@@ -212,6 +223,8 @@ def breakpoints(comparison: Comparison, width: int) -> Table | Text:
         builds = [f"+ {named(instance, o)}" for o in parts["added"]]
         builds += [f"− {named(instance, o)}" for o in parts["dropped"]]
         shocks = [f"✓ {name}" for name in parts["survived"]] + [f"✗ {name}" for name in parts["lost"]]
+        if parts["lost"]:
+            shocks[-1] += f" ({why_given_up(change.before, change.after, money)})"
         between = f"{si_down(change.above, digits=4)} – {si_up(change.at, digits=4)}"
         shown.add_row(*([change.case] if several else []), between, ", ".join(builds) or "–", ", ".join(shocks) or "–")
     return shown

@@ -11,10 +11,12 @@ from optimizer.analysis.explain_dates import Deadline
 from optimizer.analysis.explain_prices import Worth
 from optimizer.analysis.explain_reason import Reason
 from optimizer.analysis.explain_repairs import Repair
+from optimizer.analysis.measure import Difference
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import answer
 from optimizer.report.builds import builds
 from optimizer.report.explain_repairs import repaired
+from optimizer.report.proofs import NOTHING, measured
 from optimizer.report.screen import Screen
 from optimizer.report.tables import binding
 from optimizer.report.words import listed, named, percent, plural
@@ -96,7 +98,8 @@ class Explaining:
         gap, within = percent(explanation.gap, 1), explanation.within
         sure = f"What-ifs are proven to {gap} of their cost"
         if within is not None:
-            sure = f"What-ifs are proven within {si(within, self.instance.money)}, {gap} of the price of survival"
+            sure = f"What-ifs are proven within {si(within, self.instance.money)}"
+            sure += "" if explanation.measure is None else f", {measured(explanation.measure)}"
         sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late, style="dim"))
@@ -216,7 +219,17 @@ def _worth(instance: Instance, worth: Worth) -> tuple[str, str, str]:
             )
         return title, "NOTHING SURVIVES", "" if policy.budget is None else "under this budget"
     outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"
+    if _is_nothing(worth):
+        low, high = _plain(worth.low or 0.0), _plain(worth.high or 0.0)
+        return title, NOTHING, f"no change that is proven: {low} … {high}{outlay}"
     return title, _signed(worth.change, money), f"{_proven(worth)}{outlay}"
+
+
+def _is_nothing(worth: Worth) -> bool:
+    """Whether a change may be one for the better, for the worse, or none, for all that is proven."""
+    if not worth.change or worth.low is None or worth.high is None:
+        return False
+    return not Difference(worth.change, worth.low, worth.high).is_proven
 
 
 def _signed(change: float, money: str) -> str:

@@ -11,13 +11,13 @@ from optimizer.analysis.importance import Importance, Weight
 from optimizer.analysis.sensitivity import Sensitivity
 from optimizer.analysis.swings import Bar, Flip, Number, Outcome
 from optimizer.instance.schema import Instance
+from optimizer.report.proofs import NOTHING, changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, listed, named, percent, plural, table
 from optimizer.units import si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 HALF = 8
-NOTHING = "–"
 
 
 def show_sensitivity(found: Sensitivity, console: Console | None = None) -> None:
@@ -103,7 +103,10 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     caption = "Each number alone at its low and its high end, all others at their values. "
     caption += f"As it is: total cost {si(base.cost, instance.money, digits=4)}"
     caption += f", survival gap {si(base.gap, instance.money)}. " if base.gap > 0 else ". "
-    caption += f"Plans are proven to {given(found.gap)}: smaller changes of the cost are those of the plan at hand. "
+    if found.measure is not None:
+        caption += f"Proven: costs to {in_tolerance([found.measure], instance.money)}"
+        caption += f" and survival gaps to {of_gaps(found.gap)}; " if gaps else "; "
+        caption += f"{NOTHING} is no change that is proven. "
     caption += "Bars: change of the cost, █ at the low end, ▒ at the high end. " if width >= 100 else ""
     caption += f"{_of_floors(found)}; ~ another set of options is bought."
     if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
@@ -112,19 +115,14 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     shown.add_column("Uncertain number", ratio=3, overflow="fold")
     shown.add_column("Low … high", justify="right", no_wrap=True)
     for end in ("low", "high"):
-        shown.add_column(f"Cost at\n{end}, {instance.money}", justify="right", no_wrap=True)
+        shown.add_column(f"Cost at\n{end}, {instance.money}", justify="right", overflow="fold", min_width=9)
     if gaps:
         for end in ("low", "high"):
             shown.add_column(f"Gap at\n{end}, {instance.money}", justify="right", no_wrap=True)
     if width >= 100:
         shown.add_column("low │ high" if not gaps else "", no_wrap=True)
     most = max(
-        (
-            abs(end.cost - base.cost)
-            for bar in found.bars
-            for end in (bar.low, bar.high)
-            if end.has_plan and end.is_settled
-        ),
+        (end.dearer(base).size for bar in found.bars for end in (bar.low, bar.high) if end.has_plan and end.is_settled),
         default=0,
     )
     for bar in found.bars:
@@ -152,10 +150,8 @@ def _change(end: Outcome, base: Outcome) -> str:
         return {"unusable": "unusable", "stopped": "?"}.get(end.status, "no plan")
     if not end.is_settled:
         return "?"
-    change = end.cost - base.cost
     mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.state != base.state else ""
-    sign = "+" if change > 0 else "−" if change < 0 else ""
-    return f"{sign}{si(abs(change))}{mark}" if abs(change) > 1e-9 * abs(base.cost) else f"0{mark}"
+    return f"{changed(end.dearer(base))}{mark}"
 
 
 def _gap(end: Outcome) -> str:
@@ -168,9 +164,9 @@ def _drawn(bar: Bar, base: Outcome, most: float) -> str:
     """Two bars around a line: what the low end does to the cost, and what the high end does."""
     sides = {-1: " " * HALF, 1: " " * HALF}
     for end, sign in ((bar.low, "█"), (bar.high, "▒")):
-        change = end.cost - base.cost if end.has_plan and end.is_settled else 0.0
-        size = round(HALF * abs(change) / most) if most > 0 else 0
-        side = -1 if change < 0 else 1
+        change = end.dearer(base)
+        size = round(HALF * change.size / most) if most > 0 and end.has_plan and end.is_settled else 0
+        side = -1 if change.value < 0 else 1
         if size > len(sides[side].strip()):
             sides[side] = (sign * size).rjust(HALF) if side < 0 else (sign * size).ljust(HALF)
     return f"{sides[-1]}│{sides[1]}"
@@ -182,7 +178,8 @@ def _flips(found: Sensitivity) -> Table:
     caption += (
         "go in between are not seen. Another plan is one that buys another set of options, or another verdict; it "
     )
-    caption += f"has to be better by more than {given(found.gap)}."
+    near = si(found.measure.tolerance, instance.money) if found.measure is not None else given(found.gap)
+    caption += f"has to be better by more than {near}."
     shown = table("Where the plan changes", caption=caption, expand=True)
     shown.add_column("Uncertain number", ratio=2, overflow="fold")
     shown.add_column("Value", justify="right", no_wrap=True)

@@ -88,6 +88,9 @@ class Settings:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
         strategy: ``whole``, ``scenarios``, ``cuts``, or ``auto``, which chooses.
         gap: relative gap to which integers are proven.
+        tolerance: money to which costs are proven, in place of `gap`; None where `gap` holds for costs as well.
+        patience: seconds of one search with integers after which a cost that is proven to `gap` is near enough; None
+            where none are.
         time_limit: seconds for the whole question; None for no limit.
         threads: None leaves it to the solver.
         seed: of the solver's own choices.
@@ -98,6 +101,8 @@ class Settings:
 
     solver: SolverName = "highs"
     gap: float = 1e-4
+    tolerance: float | None = None
+    patience: float | None = None
     time_limit: float | None = None
     threads: int | None = None
     seed: int | None = None
@@ -105,6 +110,14 @@ class Settings:
     jobs: int | None = None
     cluster: str | None = None
     checkpoint: str | None = None
+
+    def slack(self, cost: float, seconds: float = 0.0) -> float:
+        """By how much a cost may miss the least one, money, after so many seconds of a search."""
+        relative = self.gap * abs(cost)
+        if self.tolerance is None:
+            return relative
+        is_long = self.patience is not None and seconds > self.patience
+        return max(self.tolerance, relative) if is_long else self.tolerance
 
 
 @dataclass(frozen=True)
@@ -148,6 +161,7 @@ class Asked:
         integers: the columns that have to be whole.
         cutoff: with integers, nothing dearer than this is looked for.
         enough: with integers, the first solution that is no dearer than this ends the search.
+        tolerance: with integers, the absolute gap to which they are proven; None for the relative one of the settings.
     """
 
     costs: Vector
@@ -156,6 +170,7 @@ class Asked:
     integers: Indices
     cutoff: float = math.inf
     enough: float = -math.inf
+    tolerance: float | None = None
 
 
 class BackEnd(Protocol):

@@ -32,15 +32,15 @@ class Cold:
         settings = self._settings
         solver = pulp.COIN_CMD(
             msg=False,
-            gapRel=settings.gap,
-            gapAbs=0.0,
+            gapRel=settings.gap if asked.tolerance is None else 0.0,
+            gapAbs=asked.tolerance or 0.0,
             timeLimit=clock.left,
             threads=settings.threads,
             randomSeed=settings.seed,
             options=["primalTolerance 1e-9", "dualTolerance 1e-9", "integerTolerance 1e-9"],
         )
         stats = problem.solve(solver)
-        return self._read(stats, variables, is_mip=bool(whole))
+        return self._read(stats, variables, asked.tolerance, is_mip=bool(whole))
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
@@ -62,7 +62,7 @@ class Cold:
             left.constant, left.sense = -float(bound), pulp.const.LpConstraintLE
             self._problem.addConstraint(left, f"cut{len(self._problem.constraints())}")
 
-    def _read(self, stats: Any, variables: Sequence[Any], *, is_mip: bool) -> Raw:
+    def _read(self, stats: Any, variables: Sequence[Any], tolerance: float | None, *, is_mip: bool) -> Raw:
         status = pulp.const.LpSolveStatus
         if stats.status == status.Infeasible:
             return Raw("infeasible", None, math.inf, None)
@@ -70,17 +70,17 @@ class Cold:
             return Raw("stopped", None, -math.inf, None)
         solved = stats.status in (status.Optimal, status.GapLimit)
         values = np.array([variable.varValue or 0.0 for variable in variables])
-        bound = self._bound(stats, solved)
+        bound = self._bound(stats, solved, tolerance)
         if is_mip or not solved:
             return Raw("optimal" if solved else "stopped", values, bound, None)
         duals = np.array([row.pi or 0.0 for row in self._problem.constraints()])
         return Raw("optimal", values, bound, duals, np.array([variable.dj or 0.0 for variable in variables]))
 
-    def _bound(self, stats: Any, solved: bool) -> float:
+    def _bound(self, stats: Any, solved: bool, tolerance: float | None) -> float:
         if stats.best_bound is not None:
             return float(stats.best_bound)
         if not solved:
             return -math.inf
         # An objective without columns has no value.
         objective = float(pulp.value(self._problem.objective) or 0.0)
-        return objective - self._settings.gap * abs(objective)
+        return objective - (self._settings.gap * abs(objective) if tolerance is None else tolerance)

@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -54,9 +55,17 @@ class Highs:
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
         # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
+        # When the search with integers began that may end early, and what is asked; None where none may.
+        self._hurried: tuple[float, Asked] | None = None
+        if settings.patience is not None:
+            # Before the handlers of Ctrl-C, which have the last word.
+            self._highs.cbMipInterrupt += self._impatient
+            self._highs.cbSimplexInterrupt += self._patient
+            self._highs.cbIpmInterrupt += self._patient
         self._highs.HandleUserInterrupt = True
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
         self._listener: Listener | None = None
+        self._is_content = False
         # That of the linear programme before the integers.
         self._basis: Any = None
         self._highs.cbMipLogging += self._heard
@@ -88,6 +97,25 @@ class Highs:
         if self._listener is not None:
             self._listener(float(event.data_out.mip_primal_bound), float(event.data_out.mip_dual_bound))
 
+    def _impatient(self, event: Any) -> None:
+        """End a search that has taken its time, once the relative gap will do."""
+        event.interrupt(False)
+        if self._hurried is None or self._settings.patience is None:
+            return
+        began, asked = self._hurried
+        # A solution that the cutoff comes from costs so much.
+        known = min(float(event.data_out.mip_primal_bound), asked.cutoff + (asked.tolerance or 0.0))
+        is_near = math.isfinite(known) and known - float(event.data_out.mip_dual_bound) <= self._settings.gap * abs(
+            known
+        )
+        if is_near and time.perf_counter() - began > self._settings.patience:
+            event.interrupt()
+            self._is_content = True
+
+    def _patient(self, event: Any) -> None:
+        """HiGHS remembers that a search was ended, and would end a linear programme after it as well."""
+        event.interrupt(False)
+
     def run(self, asked: Asked, clock: Clock, listener: Listener) -> Raw:
         """Minimise."""
         highs, size = self._highs, len(self._all)
@@ -101,6 +129,8 @@ class Highs:
         # Of a linear programme this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", asked.cutoff if len(integers) else math.inf)
         highs.setOptionValue("objective_target", asked.enough if len(integers) else -math.inf)
+        highs.setOptionValue("mip_rel_gap", self._settings.gap if asked.tolerance is None else 0.0)
+        highs.setOptionValue("mip_abs_gap", asked.tolerance or 0.0)
         if len(integers):
             basis = highs.getBasis()
             self._basis = basis if basis.valid else self._basis
@@ -112,9 +142,13 @@ class Highs:
             highs.setBasis(self._basis)
             self._basis = None
         self._listener = listener if len(integers) else None
+        self._is_content = False
+        self._hurried = (time.perf_counter(), asked) if len(integers) and asked.tolerance is not None else None
         try:
             self._run(clock)
             raw = self._read(is_mip=len(integers) > 0)
+            if self._is_content and raw.status == "stopped":
+                raw = replace(raw, status="optimal")
             if len(integers) and raw.status != "infeasible":
                 # What is dearer than the cutoff HiGHS drops unseen, though its bound does not tell: a solution that is
                 # dearer itself may not be the least.
@@ -124,7 +158,7 @@ class Highs:
                 raise SolverError("HiGHS reports an objective that its own solution does not have")
             return raw
         finally:
-            self._listener = None
+            self._listener, self._hurried = None, None
 
     def _agrees(self, values: Vector, costs: Vector) -> bool:
         """Whether the objective that HiGHS reports is that of its solution."""

@@ -116,6 +116,7 @@ class Model:
         listener: Listener | None = None,
         cutoff: float = math.inf,
         enough: float = -math.inf,
+        tolerance: float | None = None,
     ) -> Answer:
         """Solve.
 
@@ -126,6 +127,10 @@ class Model:
                 solution that is dearer, whose bound is the cutoff at most. A solver may ignore it.
             enough: with integers, the first solution that is no dearer than this ends the search, ``stopped``. A solver
                 may ignore it.
+            tolerance: with integers, the absolute gap to which they are proven, in money; the relative gap of the
+                settings where it is left out. After the patience of the settings the relative gap is enough: then the
+                answer is ``optimal`` with the bound that is proven, and without values where nothing was found that is
+                cheaper than the cutoff.
         """
         began = time.perf_counter()
         with np.errstate(invalid="ignore"):
@@ -139,7 +144,14 @@ class Model:
 
         integers = self.integers if not relaxed else self.integers[:0]
         limits = ((cutoff - offset) / self._money, (enough - offset) / self._money)
-        asked = Asked(self._costs, lower, upper, integers, *limits)
+        asked = Asked(
+            self._costs,
+            lower,
+            upper,
+            integers,
+            *limits,
+            tolerance=None if tolerance is None else tolerance / self._money,
+        )
         raw = self._back.run(asked, self.clock, hear)
         self.clock.solving += time.perf_counter() - began
         return self._answer(raw, has_integers=len(integers) > 0)

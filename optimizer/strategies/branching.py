@@ -84,8 +84,9 @@ class Branching:
         """What a plan has to be cheaper than to be of use, and noticeably better than the best."""
         if self.best is None:
             return self.limit
-        noticeably = max(self.run.settings.gap, SAME) * abs(self.best.objective)
-        return min(self.limit, self.best.objective - noticeably)
+        best = self.best.objective
+        noticeably = self.run.settings.slack(best) if self.run.aim == "cost" else self.run.settings.gap * abs(best)
+        return min(self.limit, best - max(noticeably, SAME * abs(best)))
 
     def _branched(self, root: Branch) -> float:
         """The least that a closed branch costs."""

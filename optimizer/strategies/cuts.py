@@ -193,7 +193,8 @@ class _Search(Rounds):
         return self.responder.least_costs()
 
     def _master(self, written: Collection[int], groups: dict[Kind, Groups]) -> Master:
-        settings = replace(self.settings, gap=self.settings.gap / 2)
+        tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2
+        settings = replace(self.settings, gap=self.settings.gap / 2, tolerance=tolerance)
         shocks = [self.instance.events[n] for n in dict.fromkeys(written)]
         return Master(self.instance, shocks, settings, self.clock, self.hear, self.writer, groups=groups)
 

@@ -8,6 +8,7 @@ master's, the value is always that of a plan that every shock was asked about.
 """
 
 import math
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -71,7 +72,7 @@ class Phase:
         look: asks all shocks about a plan and lets the master learn, given what the master proposes.
         most: how many shocks may be written out.
         needs_all: whether those that are have to be there when integers are asked for.
-        tolerance: how near bound and value have to come, relative; left out, the gap that is asked for.
+        tolerance: how near bound and value have to come, relative; left out, what the settings ask of costs.
         grain: money that is nothing.
         facts: what a resumed search has to know beside the cuts.
     """
@@ -91,7 +92,7 @@ class Phase:
     ) -> None:
         self.search, self.name, self.build, self.look, self.facts = search, name, build, look, facts or {}
         self.grain = grain
-        self.tolerance = search.settings.gap if tolerance is None else tolerance
+        self.tolerance, self.began = tolerance, math.inf
         self.most, self.needs_all, self.value = most, needs_all, float("inf")
         is_resumed = search.resumed is not None and search.phase == name
         if is_resumed:
@@ -148,7 +149,7 @@ class Phase:
                 centre = None
             else:
                 stuck = (not look.is_sound and not look.learned) or progress.is_over(answer.objective, self.value)
-                self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXED)
+                self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXED * abs(self.value))
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
@@ -165,6 +166,7 @@ class Phase:
 
     def integers(self) -> bool:
         """Whether there is a plan with whole numbers; then `best` holds it."""
+        self.began = time.perf_counter()
         self.is_proven = self._is_enough()
         if self.known is not None and not self.is_proven:
             self.slim = self.master
@@ -178,6 +180,10 @@ class Phase:
                 self.bound = max(self.bound, self._cutoff())
                 self.is_proven = True
                 break
+            if answer.values is None and answer.status == "optimal":
+                # The solver's patience ended before anything better was found: what it proved counts.
+                self.bound = max(self.bound, answer.bound)
+                self.is_proven = self._is_enough()
             if answer.values is None:
                 break
             self.bound = max(self.bound, answer.bound)
@@ -205,14 +211,22 @@ class Phase:
 
     def _is_enough(self, least: float = 0.0) -> bool:
         """Whether the best plan is proven to the gap that is asked for, or to `least` where that is more."""
-        tolerance = max(self.tolerance, least)
-        return self.best is not None and self._is_near(self.best.look.value, self.bound, tolerance)
+        if self.best is None:
+            return False
+        value = self.best.look.value
+        return self._is_near(value, self.bound, max(self._slack(value), least * abs(value)))
+
+    def _slack(self, value: float) -> float:
+        """By how much a value may miss the least one, money."""
+        if self.tolerance is not None:
+            return self.tolerance * abs(value)
+        return self.search.settings.slack(value, time.perf_counter() - self.began)
 
     def _cutoff(self) -> float:
         """What a plan has to be cheaper than to be noticeably better than the best so far."""
         if self.best is None:
             return float("inf")
-        return self.best.look.value - self.tolerance * abs(self.best.look.value)
+        return self.best.look.value - self._slack(self.best.look.value)
 
     def _slimmed(self) -> Master:
         """The master that is asked for integers: where cuts say enough, without the shocks that are written out."""
@@ -244,7 +258,7 @@ class Phase:
             if look.is_sound and is_better:
                 self.best = Best(replace(answer, values=point), look, master.stage)
                 centre = None if centre is None else point
-            is_near = self._is_near(look.value, answer.objective, self.tolerance / 4)
+            is_near = self._is_near(look.value, answer.objective, self._slack(look.value) / 4)
             has_grown = self._grow(look)
             self._save()
             has_learned |= has_grown
@@ -288,8 +302,8 @@ class Phase:
     def _save(self) -> None:
         self.search.save(self.name, {"relaxed": self.is_relaxed, **self.facts}, packed(self.master.cuts))
 
-    def _is_near(self, value: float, bound: float, tolerance: float) -> bool:
-        return math.isfinite(value) and value - bound <= max(tolerance, EXACT) * abs(value) + self.grain
+    def _is_near(self, value: float, bound: float, slack: float) -> bool:
+        return math.isfinite(value) and value - bound <= max(slack, EXACT * abs(value)) + self.grain
 
 
 class _Progress:

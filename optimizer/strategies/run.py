@@ -132,7 +132,8 @@ class Run:
     def ask(self, phase: str, cutoff: float = math.inf) -> Answer:
         """Solve with integers, telling every step; what is not cheaper than a cutoff is not looked for."""
         self.tell(phase, math.inf, -math.inf)
-        answer = self.model.solve(listener=partial(self.tell, phase), cutoff=cutoff)
+        tolerance = self.settings.tolerance if self.aim == "cost" else None
+        answer = self.model.solve(listener=partial(self.tell, phase), cutoff=cutoff, tolerance=tolerance)
         if answer.values is not None:
             self.tell(phase, answer.objective, answer.bound)
         return answer
@@ -213,12 +214,11 @@ class Run:
         self.unfix()
         cutoff = math.inf
         if at_hand is not None:
-            cutoff = at_hand.objective - self.settings.gap * abs(at_hand.objective)
+            cutoff = at_hand.objective - self.settings.slack(at_hand.objective)
         answer = self.ask(phase, cutoff)
-        if answer.status == "infeasible" and at_hand is not None:
-            return replace(at_hand, status="optimal", bound=cutoff)
         if answer.values is None and at_hand is not None:
-            return replace(at_hand, status="stopped", bound=-math.inf)
+            bound = -math.inf if answer.status == "stopped" else min(answer.bound, cutoff)
+            return replace(at_hand, status="stopped" if answer.status == "stopped" else "optimal", bound=bound)
         if at_hand is not None and answer.objective > at_hand.objective:
             return replace(at_hand, status=answer.status, bound=min(answer.bound, cutoff))
         return answer

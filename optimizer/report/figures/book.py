@@ -16,6 +16,7 @@ from optimizer.report.figures.saying import under
 from optimizer.report.figures.sheet import Sheet, sheet
 from optimizer.report.figures.sources import Source, head, sources
 from optimizer.report.figures.survival import Lane, Strike, critical, lanes, strikes
+from optimizer.report.proofs import in_tolerance, losses
 from optimizer.report.words import LINE
 from optimizer.shocks import BASELINE
 from optimizer.units import si
@@ -62,7 +63,7 @@ class Book:
         """The JSON object that `report --json` prints and that the page holds."""
         instance, horizon, own = self.instance, self.instance.horizon, self.own
         atlas, points = Atlas(instance), list[dict[str, Any]]()
-        counted_from = self.frontier.baseline["budget"]
+        counted_from, measure = self.frontier.baseline["budget"], self.frontier.measure
         for i, each in enumerate(self.sheets):
             twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
             if twin is None:
@@ -99,6 +100,8 @@ class Book:
                 "least_outlay_bound": self.frontier.least_bound,
                 "baseline": {**self.frontier.baseline, "words": baseline_words(self.frontier, own.result.money)},
                 "gap": self.frontier.gap,
+                "proven": "" if measure is None else in_tolerance([measure], own.result.money),
+                "losses": self._losses(),
                 "stopped": self.frontier.stopped,
                 "quick": self.is_quick,
                 "trimmed": False,
@@ -112,6 +115,12 @@ class Book:
             "record": [list(line) for line in record(own.result)],
         }
         return _fitted(tidy(data))
+
+    def _losses(self) -> list[str]:
+        """Why a larger budget survives less, a sentence for each that does."""
+        money, points = self.own.result.money, self.frontier.points
+        words = ["any budget" if point.budget is None else si(point.budget, money, 4) for point in points]
+        return losses(list(zip(words, (point.result for point in points), strict=True)), money)
 
 
 def book(
