@@ -22,7 +22,8 @@ NOTICEABLE = 5e-3
 def caption(comparison: Comparison, columns: Sequence[Column], against: str) -> str:
     """What the marks of some columns mean, and how sure the figures are."""
     text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: share of demand served / "
-    text += "floor, in the weakest period of all shocks; ✗ below the floor. Largest share: of what is made in the baseline, from one region abroad; ! more than "
+    text += "floor, in the weakest period of all shocks; ✗ below the floor. Largest share: of what is made in the "
+    text += "baseline, from one region abroad; ! more than "
     text += f"{percent(LINE)}. {sure(comparison)}"
     if any(bounded(comparison.measures.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
