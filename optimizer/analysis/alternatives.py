@@ -30,7 +30,7 @@ from optimizer.expression import Expression
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.strategies.base import Listener
+from optimizer.strategies.base import Listener, Solved
 from optimizer.strategies.crew import hired
 from optimizer.strategies.near import Known, Near
 from optimizer.strategies.recourse import Responder
@@ -194,6 +194,7 @@ def _around(
     for k, known in enumerate(chosen, start=1):
         solved = near.solved(known)
         if solved is not None:
+            solved = _bounded(solved, cheapest)
             result = concluded(
                 instance, settings, clock, Timer(began=time.perf_counter()), solved, responder, calm=calm
             )
@@ -211,6 +212,13 @@ def _around(
         len(near.found),
         _spent(clock),
     )
+
+
+def _bounded(solved: Solved, cheapest: Result) -> Solved:
+    """No plan of the instance costs less than what is proven of the cheapest."""
+    if cheapest.bound is None:
+        return solved
+    return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
 
 
 def _loosened(most: float) -> float:
