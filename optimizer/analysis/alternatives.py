@@ -32,7 +32,7 @@ from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.strategies.base import Listener
+from optimizer.strategies.base import Listener, Solved
 from optimizer.strategies.crew import hired
 from optimizer.strategies.near import Known, Near
 from optimizer.strategies.recourse import Responder
@@ -223,7 +223,8 @@ def _around(
         solved = near.solved(known)
         if solved is not None:
             timer = Timer(began=time.perf_counter())
-            result = concluded(instance, settings, clock, timer, solved, responder, no_shock=cheapest.no_shock)
+            bounded = _bounded(solved, cheapest)
+            result = concluded(instance, settings, clock, timer, bounded, responder, no_shock=cheapest.no_shock)
             distance = apart.nearest(known, before[:k])[0]
             results.append(Alternative(replace(result, status=cheapest.status), distance))
     status: Status = "proven" if all(each.proven for each in found) else "bounded"
@@ -238,6 +239,13 @@ def _around(
         len(near.found),
         _spent(clock),
     )
+
+
+def _bounded(solved: Solved, cheapest: Result) -> Solved:
+    """No plan of the instance costs less than what is proven of the cheapest."""
+    if cheapest.bound is None:
+        return solved
+    return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
 
 
 def _loosened(most: float) -> float:

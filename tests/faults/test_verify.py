@@ -375,3 +375,11 @@ def test_a_search_that_was_stopped_with_its_proof_in_hand_is_proven() -> None:
             assert result.status == status
             assert ("Stopped." in result.notes) == (status == "stopped")
             assert verified(saved(result)).ok
+
+
+def test_plans_nearly_as_good_have_the_bound_of_the_cheapest() -> None:
+    found = so.alternatives(so.load(RICH.parents[3] / "instances" / "tiny.yaml"), 0.2, 2)
+    assert found.plans
+    for each in found.plans:
+        assert each.result.bound == found.cheapest.bound
+        assert verified(saved(each.result), "proof").report.disagreements == []
