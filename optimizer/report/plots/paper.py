@@ -68,7 +68,7 @@ def paper(
         share: whether they share their time.
         width: inches.
     """
-    lines = wrap(title, round(11.2 * width))
+    lines = wrap(title, round(11.2 * width), break_on_hyphens=False)
     figure = Figure(figsize=(width, height + 0.19 * len(lines)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.text(0.01, 1.0 - 0.05 / figure.get_figheight(), "\n".join(lines), va="top", fontsize=10.5, fontweight="bold")
