@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
+from optimizer import limits
 from optimizer.adversaries import AdversarySpec
 from optimizer.errors import CheckpointError, PlanFileError
 from optimizer.instance.convert import convert
@@ -257,3 +258,15 @@ def test_a_checkpoint_is_read_within_limits(tmp_path: Path, monkeypatch: pytest.
         os.mkfifo(checkpoint.path)
         with pytest.raises(CheckpointError, match="a pipe"):
             checkpoint.load()
+
+
+def test_the_readme_names_the_limits() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    part = readme.split("### What is read, and how much\n")[1].split("\n### ")[0]
+    sizes = (limits.FILE_BYTES, limits.PLAN_BYTES, limits.CHECKPOINT_BYTES, limits.WORKBOOK_BYTES)
+    counts = (
+        *(limits.PLAN_VALUES, limits.VALUES, limits.NESTING, limits.NUMBER_LENGTH, limits.KEY_LENGTH, limits.CELLS),
+        *(limits.CELL_LENGTH, limits.EVENTS, limits.TARGETS, limits.COLUMNS, limits.FINDINGS),
+    )
+    for text in [*(f"{size / 2**20:,.0f} MB" for size in sizes), *(f"{count:,}" for count in counts)]:
+        assert text in part, text
