@@ -15,6 +15,7 @@ below       path, segment, period                   t, below its floor  network
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from operator import contains
 
 from optimizer.errors import StageError
 from optimizer.expression import Expression, is_nothing
@@ -74,6 +75,7 @@ class Ledgers:
             "region": _TEXTS,
             "kind": _TEXTS,
         }
+        self._shapes = {ledger: tuple(self._parts[part] for part in shape) for ledger, shape in LEDGERS.items()}
 
     def book(self, ledger: str, *key: str | int, amount: Expression | Number, times: Number = 1.0) -> None:
         """Add `times · amount` to an account of a ledger; nothing where `times` is 0.
@@ -105,14 +107,11 @@ class Ledgers:
         return self._books[ledger]
 
     def _check(self, ledger: str, key: Key | None = None) -> None:
-        shape = LEDGERS.get(ledger)
-        if shape is None:
+        parts = self._shapes.get(ledger)
+        if parts is None:
             raise StageError(f'there is no ledger "{ledger}"')
-        if key is not None and (len(key) != len(shape) or not all(map(self._belongs, shape, key))):
-            raise StageError(f"{key} is no key of {ledger}, which wants ({', '.join(shape)})")
-
-    def _belongs(self, part: str, value: str | int) -> bool:
-        return value in self._parts[part]
+        if key is not None and (len(key) != len(parts) or not all(map(contains, parts, key))):
+            raise StageError(f"{key} is no key of {ledger}, which wants ({', '.join(LEDGERS[ledger])})")
 
 
 class _Texts:

@@ -147,8 +147,7 @@ class Instance(Described):
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
         """Existing processes and producing options, by name: what a cut can strike."""
-        bought = {o: option for o, option in self.options.items() if isinstance(option, Producing)}
-        return {**self.processes, **bought}
+        return {**self.processes, **{o: each for o, each in self.options.items() if isinstance(each, Producing)}}
 
     @cached_property
     def activity_index(self) -> ActivityIndex:
@@ -307,8 +306,7 @@ class Instance(Described):
             update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
         if copy.ranges:
-            left = still(copy.model_dump(mode="json", by_alias=True), copy.ranges)
-            copy = copy.model_copy(update={"ranges": left})
+            copy = copy.model_copy(update={"ranges": still(copy.model_dump(mode="json", by_alias=True), copy.ranges)})
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy
