@@ -299,7 +299,7 @@ def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Cloc
     bites = frozenset(each.name for each in made.result.shocks if _is_tight(each.segments.values())) & active
     least = no_shock_cost(instance, settings, clock)
     cost = made.result.total_cost
-    measure = Measure.of(cost, least, settings.gap).nearer(PLAN * abs(cost))
+    measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN * abs(cost))
     made = replace(made, measure=measure)
     exact = replace(measure.settings(settings), gap=min(PLAN, settings.gap), patience=None)
     with Asker(instance, exact, clock, hear) as asker:

@@ -196,7 +196,7 @@ def frontier(
         SolverError: the solver failed.
     """
     settings = settings or Settings(gap=SHARE)
-    measure = Measure.of(result.total_cost, result.calm_cost, settings.gap)
+    measure = Measure.of(result.total_cost, result.calm_cost, settings.gap, result.survival_gap)
     near = measure.settings(settings)
     search = _Search(instance, result, near, listener, told, Clock(settings.time_limit))
     search.known.add(instance.policy.budget, result)

@@ -34,7 +34,7 @@ FINEST = 1e-7
 # How near the no-shock plan's cost is proven, relative, and seconds for that.
 NO_SHOCK, SECONDS = 1e-5, 20.0
 
-Kind = Literal["price of survival", "total cost"]
+Kind = Literal["price of survival", "cost above the no-shock plan", "total cost"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Measure:
     """What costs of an instance's plans are measured by.
 
     Attributes:
-        kind: the price of survival, or a thousandth of the total cost.
+        kind: the price of survival; the same difference of a plan that leaves a survival gap; or a thousandth of the
+            total cost.
         amount: money, present value.
         share: of it, to which costs are proven.
         least: money below which nothing is proven.
@@ -54,10 +55,14 @@ class Measure:
     least: float = 0.0
 
     @classmethod
-    def of(cls, cost: float, no_shock_cost: float | None, share: float) -> "Measure":
-        """The measure of plans that are compared with one of this cost; `no_shock_cost` is None where not known."""
+    def of(cls, cost: float, no_shock_cost: float | None, share: float, survival_gap: float = 0.0) -> "Measure":
+        """The measure of plans that are compared with one of this cost and gap.
+
+        `no_shock_cost` is None where it is not known.
+        """
         price, least = 0.0 if no_shock_cost is None else cost - no_shock_cost, LEAST * abs(cost)
-        kind: Kind = "price of survival" if price >= least and price > 0 else "total cost"
+        kind: Kind = "price of survival" if survival_gap <= 0 else "cost above the no-shock plan"
+        kind = kind if price >= least and price > 0 else "total cost"
         return cls(kind, max(price, least), share, FINEST * abs(cost))
 
     @property

@@ -47,7 +47,7 @@ def proven(
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
-    measure = Measure.of(found.total_cost, least, settings.gap)
+    measure = Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
     needed = measure.nearer(near(measure))
     if found.status == "stopped" or clock.is_over or needed.is_proven(found):
         return found, measure
@@ -63,4 +63,4 @@ def proven(
         clock=clock,
     )
     found = again if again.status == found.status else found
-    return found, Measure.of(found.total_cost, least, settings.gap)
+    return found, Measure.of(found.total_cost, least, settings.gap, found.survival_gap)

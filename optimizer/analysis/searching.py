@@ -107,7 +107,7 @@ class Search:
                 continue
             instance, clock = self.cases[case].with_budget(budget), Clock(self.settings.time_limit)
             least[case] = no_shock_cost(instance, self.settings, clock)
-            self.measures[case] = Measure.of(result.total_cost, least[case], self.settings.gap)
+            self.measures[case] = self._measured(result, least[case])
             if result.status != "stopped" and not self.measures[case].is_proven(result):
                 before[case, budget] = self._results.pop((case, budget))
                 self.known[case] = Known()
@@ -117,7 +117,10 @@ class Search:
             if again is None or again.status == "stopped":
                 self._results[case, budget] = again = result
                 self.known[case].add(budget, result)
-            self.measures[case] = Measure.of(again.total_cost, least[case], self.settings.gap)
+            self.measures[case] = self._measured(again, least[case])
+
+    def _measured(self, result: Result, no_shock_cost: float | None) -> Measure:
+        return Measure.of(result.total_cost, no_shock_cost, self.settings.gap, result.survival_gap)
 
     def _find(self, wanted: Sequence[Key], starts: Mapping[Key, tuple[frozenset[str], Plan]] | None = None) -> None:
         """Solve for what is not known yet, each from where it is told to start, or from what is known."""

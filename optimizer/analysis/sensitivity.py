@@ -158,11 +158,11 @@ class _Search:
             self.found = asker.ask()
             if math.isfinite(self.found.cost):
                 least = no_shock_cost(self.instance, settings, self.clock)
-                measure = Measure.of(self.found.cost, least, share)
+                measure = Measure.of(self.found.cost, least, share, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = asker.ask(settings=measure.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
-                    measure = Measure.of(self.found.cost, least, share)
+                    measure = Measure.of(self.found.cost, least, share, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(asker, self.instance, self.found)
         return self.base

@@ -13,7 +13,7 @@ from optimizer.analysis.ranges import End, Range
 from optimizer.instance.load import read
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stockpile
-from optimizer.report.proofs import signed
+from optimizer.report.proofs import signed, whole
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, named, plural, table
 from optimizer.result import Result
@@ -76,10 +76,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
 
 def _share(found: Alternatives) -> str:
     """What the tolerance is a share of."""
-    whole = "the price of survival"
-    if found.measure is None or found.measure.kind == "total cost":
-        whole = "a thousandth of the total cost, as survival costs no more"
-    return f"{100 * found.within:.3g} % of {whole}"
+    return f"{100 * found.within:.3g} % of {whole(found.measure)}"
 
 
 def _proven(instance: Instance, found: Alternatives) -> str:

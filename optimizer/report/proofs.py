@@ -46,10 +46,16 @@ def in_tolerance(measures: Iterable[Measure], money: str) -> str:
 
 def measured(measure: Measure) -> str:
     """A share of a measure in words."""
-    share = given(measure.share)
+    return f"{given(measure.share)} of {whole(measure)}"
+
+
+def whole(measure: Measure | None) -> str:
+    """What tolerances are shares of, in words."""
+    if measure is None or measure.kind == "total cost":
+        return "a thousandth of the total cost, as survival costs no more"
     if measure.kind == "price of survival":
-        return f"{share} of the price of survival"
-    return f"{share} of a thousandth of the total cost, as survival costs no more"
+        return "the price of survival"
+    return "what the plan costs above the no-shock plan"
 
 
 def of_gaps(share: float) -> str:

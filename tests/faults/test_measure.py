@@ -22,6 +22,7 @@ from optimizer.analysis.swings import Outcome
 from optimizer.report import proofs
 from optimizer.report import sensitivity as shown
 from optimizer.report.attack import parts
+from optimizer.report.figures.book import book
 from optimizer.solver import Clock, Settings
 from optimizer.strategies.run import Run
 from tests.test_cli import diversify
@@ -285,3 +286,13 @@ def test_a_floor_stands_beside_every_service() -> None:
     assert proofs.served(0.7996, 0.8) == "79.9/80"
     assert proofs.served(0.8, 0.8) == "80/80"
     assert proofs.served(0.99999, 1.0) == ">99/100"
+
+
+def test_the_page_says_why_a_larger_budget_survives_less() -> None:
+    instance = so.read(yaml.safe_load(TRADE.read_text()) | {"policy": {"budget": "2M"}})
+    found = frontier(instance, so.solve(instance), [1e6, 3e6])
+    (said,) = book(instance, found).to_dict()["frontier"]["losses"]
+    assert said.startswith("With 2M USD, small is no longer survived, unlike with 1M USD: the sum of gaps")
+    # 2M all in all, 110 t that cost 1 a year in both cases: no plan survives, and 2M is what this one costs more.
+    assert found.measure is not None
+    assert (found.measure.kind, found.measure.tolerance) == ("cost above the no-shock plan", pytest.approx(40e3))
