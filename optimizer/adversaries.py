@@ -110,22 +110,35 @@ class Attack:
         return event
 
 
+# Items as a chain, the last one first: what is searched shares what it has in common.
+type _Chosen = tuple[int, _Chosen] | None
+
+
 def _maximal(prices: Sequence[float], budget: float) -> Iterator[frozenset[int]]:
     """Sets of items whose prices add to no more than the budget, and to which no other item can be added."""
     limit = budget * (1.0 + ROUNDING)
     order = sorted(range(len(prices)), key=lambda i: -prices[i])
     rest = [math.fsum(prices[i] for i in order[place:]) for place in range(len(order) + 1)]
 
-    def search(place: int, chosen: tuple[int, ...], spent: float, left_out: float) -> Iterator[frozenset[int]]:
+    # The last entry is searched next: with the item first, then without it. No recursion, since targets may be many.
+    waiting: list[tuple[int, _Chosen, float, float]] = [(0, None, 0.0, math.inf)]
+    while waiting:
+        place, chosen, spent, left_out = waiting.pop()
         # Whatever comes, the cheapest item that is left out would still fit beside it.
         if spent + rest[place] + left_out <= limit:
-            return
+            continue
         if place == len(order):
-            yield frozenset(chosen)
-            return
+            yield _listed(chosen)
+            continue
         item = order[place]
+        waiting.append((place + 1, chosen, spent, min(left_out, prices[item])))
         if spent + prices[item] <= limit:
-            yield from search(place + 1, (*chosen, item), spent + prices[item], left_out)
-        yield from search(place + 1, chosen, spent, min(left_out, prices[item]))
+            waiting.append((place + 1, (item, chosen), spent + prices[item], left_out))
 
-    yield from search(0, (), 0.0, math.inf)
+
+def _listed(chosen: _Chosen) -> frozenset[int]:
+    items = set()
+    while chosen is not None:
+        item, chosen = chosen
+        items.add(item)
+    return frozenset(items)
