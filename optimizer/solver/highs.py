@@ -214,8 +214,6 @@ class Highs:
             return Raw("stopped" if status in stopped else "optimal", values, bound, None)
         if not solution.dual_valid:
             return Raw("optimal", values, bound, None)
-        if not solution.dual_valid:
-            return Raw("optimal", values, bound, None, None)
         return Raw("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
 
 
