@@ -63,3 +63,19 @@ def test_sources_are_found_in_one_go(make: Callable[[int], dict[str, Any]]) -> N
     """However the file orders a chain: nothing is compared with everything, as equality of activities once was."""
     few, many = (so.read(make(size)) for size in (200, 400))
     assert calls(lambda: _obtainable(many)) / calls(lambda: _obtainable(few)) < LINEAR
+
+
+def test_an_adversary_may_have_thousands_of_targets() -> None:
+    data = WIDE["targets"](3000)
+    data["adversary"]["attack_budget"] = 1e6
+    adversary = so.read(data).adversary
+    assert adversary is not None
+    (every,) = adversary.maximal(10) or ()
+    assert len(every) == 3000
+
+
+def test_a_pattern_of_ranges_passes_by_what_has_no_ranges() -> None:
+    """It once took the ends of ranges themselves for numbers, and ended in an internal error."""
+    with pytest.raises(so.InstanceError) as error:
+        so.read(WIDE["processes"](4) | {"ranges": {"*.*.*": {"low": 0.5, "high": 2, "of": "value"}}})
+    assert all("end of its range" in found.what for found in error.value.findings)

@@ -13,6 +13,7 @@
     all / relaxation     time to the plan with integers, proven to the gap, against that of the relaxation
     stress               wall seconds of 10,000 sampled shocks against a plan, on all cores
     warm check           wall time of one shock that is checked against another plan, Python included
+    check                time of `check` for twice as many of what grows; 2 is linear
     build + pass / solve PuLP's time to build and pass the model against the solver's first relaxation
     second core          time of a pass with one process against that with two
 
@@ -48,9 +49,11 @@ from optimizer.strategies.reading import nothing, plan_values
 from optimizer.strategies.recourse import Responder
 from optimizer.strategies.scenarios import Scenarios
 from tests.speed.national import national
+from tests.speed.wide import WIDE
 
 INSTANCES = Path(__file__).parent.parent.parent / "instances"
 RUNS = 5
+WIDTH = 2000
 SEED = 3
 # Too little money to keep all floors.
 SMALL = 5e8
@@ -77,7 +80,14 @@ def main() -> None:
     print(f"{platform.machine()}, {cores} cores, {python}, PuLP {version('pulp')}, HiGHS {version('highspy')}")
     print(f"national size: 12 elements, 40 quarters, 50 options; gap {SETTINGS.gap:g}")
     print()
-    tables = _scenarios(asked.shocks, asked.whole), _sums(min(asked.shocks, 1000)), _stress(), _checks(), _growths()
+    tables = (
+        _scenarios(asked.shocks, asked.whole),
+        _sums(min(asked.shocks, 1000)),
+        _stress(),
+        _checks(),
+        _growths(),
+        _wide(),
+    )
     for line in itertools.chain(*tables):
         print(line, flush=True)
 
@@ -248,6 +258,17 @@ def _growths() -> Iterator[str]:
         ("twice the elements", writing(), writing(elements=12)),
     ):
         yield f"    {what:28s} {_ratio(small, large):6.2f}"
+
+
+def _wide() -> Iterator[str]:
+    yield "time to check a file, 2 is linear:"
+    for name in ("processes", "chains", "depth", "phases", "cuts", "ranges"):
+        small, large = (_checking(WIDE[name](size)) for size in (WIDTH, 2 * WIDTH))
+        yield f"    {'twice the ' + name:28s} {_ratio(small, large):6.2f}"
+
+
+def _checking(data: dict[str, Any]) -> Callable[[], Any]:
+    return lambda: so.read(data)
 
 
 def _share_outside() -> float:
