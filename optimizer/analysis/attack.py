@@ -36,6 +36,8 @@ from optimizer.strategies.reading import nothing
 
 # The plan against the adversary is proven to this share of its cost at least.
 PLAN = 1e-4
+# Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
+PATIENCE = 30.0
 # Gaps nearer to each other than this, relative, are alike.
 ALIKE = 1e-6
 # A shock whose least margin is below this share bites.
@@ -323,7 +325,8 @@ def _at_least(
 ) -> Onslaught:
     """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
     known = made.result.plan if made.survives and not made.is_given else None
-    least = least_outlay(attacker, attacks, known, settings, clock, hear)
+    with clock.hurried(PATIENCE):
+        least = least_outlay(attacker, attacks, known, settings, clock, hear)
     if least.status == "stopped" and known is not None:
         least = replace(least, outlay=made.result.outlay)
     return replace(made, least=least, stopped=clock.is_over)

@@ -45,6 +45,16 @@ class Clock:
         """Whether there is no time left, or the user has asked to stop."""
         return self.interrupted or (self.left is not None and self.left <= 0)
 
+    @contextlib.contextmanager
+    def hurried(self, patience: float) -> Iterator[None]:
+        """Give what follows `patience` seconds at most, or what is left before the deadline."""
+        limit, until = self.limit, time.perf_counter() - self.started + patience
+        self.limit = min((each for each in (limit, until) if each is not None and each < math.inf), default=None)
+        try:
+            yield
+        finally:
+            self.limit = limit
+
 
 # What a user, a shell or a batch system ends a run with.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))

@@ -10,7 +10,6 @@ for the plans of all shocks, for fewer shocks and no integers only let more plan
 
 import contextlib
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -134,13 +133,8 @@ class Near(Rounds):
     @contextlib.contextmanager
     def hurried(self, seconds: float) -> Iterator[None]:
         """Stop whatever is asked within after so many seconds."""
-        clock, before = self.clock, self.clock.limit
-        until = time.perf_counter() - clock.started + seconds
-        clock.limit = min(until, math.inf if before is None else before) if math.isfinite(seconds) else before
-        try:
+        with self.clock.hurried(seconds):
             yield
-        finally:
-            clock.limit = before
 
     def _hold(self, bounds: Mapping[str, tuple[float, float]]) -> None:
         for o, (lower, upper) in bounds.items():
