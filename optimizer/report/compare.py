@@ -254,8 +254,7 @@ class _Rows:
         bought = [sizes(column.result) for column in self.columns]
         order = _union([list(self._instance(column).options) for column in self.columns])
         for o in (o for o in order if any(o in some for some in bought)):
-            cells = [self._size(i, o, bought) for i in range(len(self.columns))]
-            yield f"{self._named(o)}, {self._unit(o)}", cells
+            yield f"{self._named(o)}, {self._unit(o)}", [self._size(i, o, bought) for i in range(len(self.columns))]
 
     def _size(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
         size, before = bought[i].get(o, 0.0), self._before(i)
@@ -322,9 +321,8 @@ def _share(top: tuple[str, float], *, is_named: bool) -> Text:
 def _matrix(comparison: Comparison, width: int) -> Table:
     """Cases by budget: how many shocks are survived, and the gap or the cost."""
     budgets = list(dict.fromkeys(column.budget for column in comparison.columns))
-    money = next(iter(comparison.cases.values())).money
     caption = "Shocks survived; below it the total cost where all are, else the survival gap (✗)."
-    shown = table(f"Cases and budgets, {money}", caption=caption)
+    shown = table(f"Cases and budgets, {next(iter(comparison.cases.values())).money}", caption=caption)
     shown.add_column("", overflow="fold", max_width=LABELS + 10)
     for budget in budgets:
         shown.add_column("any budget" if budget is None else si(budget, digits=4), justify="right", overflow="fold")
@@ -333,10 +331,10 @@ def _matrix(comparison: Comparison, width: int) -> Table:
         cells = []
         for budget in budgets:
             result = own.get(budget)
-            if result is None or result.baseline is None:
+            if result is not None and result.baseline is not None:
+                amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
+                cells.append(_kept(result).append(f"\n{amount}"))
+            else:
                 cells.append(Text("–", style="dim"))
-                continue
-            amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
-            cells.append(_kept(result).append(f"\n{amount}"))
         shown.add_row(case, *cells)
     return shown

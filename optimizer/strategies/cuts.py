@@ -328,14 +328,13 @@ class _Search(Rounds):
 
     def _as_planned(self, best: Vector | None, note: str) -> Solved:
         """A plan of which only the gap was asked, or none: what it costs with the cheapest baseline."""
-        history, notes = tuple(self.history), (note,)
-        master = self._master((), {})
+        master, history = self._master((), {}), tuple(self.history)
         answer = master.as_planned(np.zeros(master.size) if best is None else best)
         if answer.values is None:
-            return Solved("stopped", master.stage, history=history, notes=notes)
+            return Solved("stopped", master.stage, history=history, notes=(note,))
         cost, likely = answer.objective, self.probability > 0
         if likely.any():
             replies = self.responder.best(answer.values, self.clock, {}, likely, flows=True)
             cost += float(self.probability @ self.responder.costs(replies))
         gap = float(self.responder.gaps(answer.values, self.clock).gap.sum())
-        return Solved("stopped", master.stage, answer.values, cost, gap=gap, history=history, notes=notes)
+        return Solved("stopped", master.stage, answer.values, cost, gap=gap, history=history, notes=(note,))

@@ -13,6 +13,7 @@ from optimizer.evidence import NOT_EVIDENCE, differences, digest
 from optimizer.instance.opening import of_file
 
 RICH = Path(__file__).parent / "plan" / "rich.yaml"
+TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 Place = tuple[str | int, ...]
 
 

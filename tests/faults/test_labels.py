@@ -92,7 +92,7 @@ def test_concentration_of_a_single_year_stands_once() -> None:
 
 
 def test_check_says_what_is_cut_by_its_name(instance: so.Instance) -> None:
-    console = screen()
+    console = screen(200)
     show_summary("tiny.yaml", instance, summarise(instance), console)
     text = said(console)
     assert "deliberate; cuts imports from the rival 100 %" in text
@@ -106,7 +106,7 @@ def test_the_worst_shock_is_counted_only_where_there_are_several(samples: int, t
     poor = so.load(TINY).with_budget(0)
     found = stress(so.solve(poor), samples=20)
     console = screen()
-    show_stress(replace(found, worst=found.worst[:samples]), console)
+    show_stress(replace(found, worst=found.worst[:samples]), console, every=True)
     text = said(console)
     assert title in text
     assert others not in text

