@@ -16,6 +16,7 @@ from optimizer.units import finding
 
 Step = Literal["year", "quarter", "month"]
 MONTHS: dict[Step, int] = {"year": 12, "quarter": 3, "month": 1}
+_DATE = re.compile(r"^(\d{4})-(\d{2})-\d{2}")
 _LABEL = re.compile(r"^(\d{4})(?:Q([1-4])|-(\d{2}))?$")
 
 
@@ -89,6 +90,8 @@ class Horizon(BaseModel):
             ValueError: no such label, finer than the step, or outside the horizon. Its text is the cure.
         """
         found = _LABEL.match(str(label).strip())
+        if not found and (day := _DATE.match(str(label).strip())):
+            raise ValueError(f"It is a date: write its year, {day[1]}, or its month, {day[1]}-{day[2]}.")
         if not found:
             raise ValueError("Write a period such as 2027, 2027Q3 or 2027-07.")
         year, quarter, month = int(found[1]), found[2], found[3]
