@@ -14,8 +14,9 @@ from optimizer.instance.schema import Instance
 from optimizer.plan import Lack
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, caption, least, steps
 from optimizer.report.compare_plot import drawn
-from optimizer.report.proofs import bounded, losses, served
+from optimizer.report.proofs import bounded, losses
 from optimizer.report.screen import Screen
+from optimizer.report.services import share
 from optimizer.report.words import LINE, abroad, named, percent, plural, table
 from optimizer.result import Result
 from optimizer.units import si
@@ -63,7 +64,8 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
         parts += [_matrix(comparison, width), ""]
         for case in comparison.cases:
             own = [column for column in comparison.columns if column.case == case]
-            parts += [*_tables(comparison, own, width, title=case)]
+            parts += [*_tables(comparison, own, width, title=case), ""]
+        parts.pop()
     else:
         parts += _tables(comparison, comparison.columns, width, title="Side by side")
     plot = drawn(comparison, width)
@@ -170,7 +172,8 @@ class _Rows:
         if self.by_case:
             return []
         money = self._instance(self.columns[0]).money
-        return losses([(self.head(column), column.result) for column in self.columns], money)
+        said = [("any budget" if c.budget is None else si(c.budget, money, 4), c.result) for c in self.columns]
+        return losses(said, money)
 
     def _instance(self, column: Column) -> Instance:
         return self.comparison.cases[column.case]
@@ -228,7 +231,7 @@ class _Rows:
                 moved = was is not None and abs(was.worst_service - worst.worst_service) >= 0.005
                 mark = "✗ " if worst.shocks_failed else ""
                 style = FAILS if worst.shocks_failed else CHANGED if moved else ""
-                cells.append(Text(mark + served(worst.worst_service, worst.floor), style=style))
+                cells.append(Text(mark + share(worst), style=style))
             yield self._named(d), cells
 
     def _dependence(self) -> Iterator[Row]:

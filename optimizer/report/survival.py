@@ -42,7 +42,7 @@ def survival(instance: Instance, result: Result, width: int, *, every: bool = Fa
 
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> str:
-    lines = [f"{MEANING} Margin in points; first period that fails."]
+    lines = [f"{MEANING} Margin in points; the period that fails, or from which on."]
     lines += [FOLDED] if any(row.fold.is_many for row in rows) else []
     if any(d not in row.segments and d not in row.full for row in rows for d in segments):
         lines.append("–: not kept; it does not fail, and another segment is weaker.")
@@ -87,7 +87,8 @@ def _said(service: Service) -> Text:
     if service.first_failure is not None:
         # A column is 12 wide.
         figures = f"{figures}\n" if len(figures) <= 12 else figures.replace(" ", "\n", 1) + " "
-        figures += service.first_failure
+        is_first = service.first_failure == service.worst_period
+        figures += service.first_failure if is_first else f"from {service.first_failure}"
     return Text(figures, style=STYLES[standing(service)])
 
 

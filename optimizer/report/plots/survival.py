@@ -9,6 +9,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from optimizer.analysis.folding import Folded
+from optimizer.horizon import windowed
 from optimizer.plan import Service
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
@@ -116,7 +117,7 @@ def path(book: Book, chosen: Chosen) -> Sheeted:
     panel.set_ylabel(f"t a {horizon.step}")
     panel.grid(axis="y")
     handles = panel.get_legend_handles_labels()[0]
-    foot(sheet, f"{strike.first} to {strike.last} ({strike.name}). {of_plan(book.own.result)}", handles)
+    foot(sheet, f"{windowed(strike.first, strike.last)} ({strike.name}). {of_plan(book.own.result)}", handles)
     return sheet
 
 
