@@ -11,6 +11,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.plan import Faced
 from optimizer.ranking import by_gap, hardest_of
+from optimizer.report.services import in_percent
 from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
 from optimizer.units import short, si
@@ -149,13 +150,14 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     worst = hardest_of(result.shocks)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     tonnes = sum(each.below_floor for each in worst.segments.values())
+    served, floor = in_percent(service.worst_service, service.floor)
     gap = f"a gap of {si(worst.gap, money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
     others = sum(each.gap > 0 for each in worst.segments.values()) > 1
     most = f"most of it {named(instance, d)}," if others else named(instance, d)
     yield (
         "Worst shock",
         f"{worst.name} ({windowed(worst.first, worst.last)}): {gap}; {most} served "
-        f"{percent(service.worst_service)} in {service.worst_period} against a floor of {percent(service.floor)}",
+        f"{served} % in {service.worst_period} against a floor of {floor} %",
     )
     counted = [
         each for each in result.shocks if not faced or each.name not in faced.attacks or each.name == faced.worst

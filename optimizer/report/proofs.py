@@ -83,6 +83,11 @@ def why_given_up(before: Result, after: Result, money: str) -> str:
     return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}, no change that is proven"
 
 
+def budgeted(budget: float | None, money: str = "") -> str:
+    """A budget for reading, to four digits."""
+    return "any budget" if budget is None else si(budget, money, 4)
+
+
 def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
     """For plans of ever larger budgets, named by those, a sentence for each that survives less than the one before."""
     said = []

@@ -1,7 +1,10 @@
 """How a service looks beside its floor: one text and one class for the screen, the plots and the page."""
 
+from collections.abc import Iterable
 from typing import Literal
 
+from optimizer.instance.floors import highest_floor
+from optimizer.instance.schema import Instance
 from optimizer.plan import NEGLIGIBLE, Service, Weakest
 from optimizer.units import fixed
 
@@ -33,15 +36,26 @@ def share(service: Service | Weakest) -> str:
     return beside(service.worst_service, service.floor)
 
 
+def served_in_full(instance: Instance, shocks: Iterable[str], d: str) -> str:
+    """What is said of a segment that is served in full in some shocks, beside the highest of its floors there."""
+    return beside(1.0, highest_floor(instance, shocks, d))
+
+
 def beside(served: float, floor: float) -> str:
     """A share served, and the floor where there is one; halves away from zero.
 
     A floor that is just kept reads the same on both sides. What is short of all demand, or below its floor, is never
     rounded up to it, and a floor below 100 % never to 100.
     """
+    first, second = in_percent(served, floor)
+    first = FULL if _is_full(served) else first
+    return f"{first}/{second}" if floor > NEGLIGIBLE else first
+
+
+def in_percent(served: float, floor: float) -> tuple[str, str]:
+    """The two in per cent of demand, without a sign, with as many decimals as keep them apart."""
     places = _places(served, floor)
-    first = FULL if _is_full(served) else _text(served, places)
-    return f"{first}/{_text(floor, places)}" if floor > NEGLIGIBLE else first
+    return _text(served, places), _text(floor, places)
 
 
 def margin(service: Service | Weakest) -> str:

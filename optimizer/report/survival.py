@@ -9,7 +9,7 @@ from rich.text import Text
 from optimizer.analysis.folding import Folded, folded, folds, hardest
 from optimizer.instance.schema import Instance
 from optimizer.plan import Service
-from optimizer.report.services import FULL, MEANING, PARTIAL, PARTLY, margin, share, standing
+from optimizer.report.services import MEANING, PARTIAL, PARTLY, margin, served_in_full, share, standing
 from optimizer.report.words import FOLDED, left_out, named, plural, table
 from optimizer.result import Result
 
@@ -57,7 +57,7 @@ def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str])
     for d in segments:
         shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
     for row in rows:
-        shown.add_row(_title(row), *(_cell(row, d) for d in segments))
+        shown.add_row(_title(row), *(_cell(instance, row, d) for d in segments))
     return shown
 
 
@@ -75,9 +75,11 @@ def _is_partial(row: Folded, d: str) -> bool:
     return d in row.partial and row.segments[d][1].first_failure is None
 
 
-def _cell(row: Folded, d: str) -> Text:
+def _cell(instance: Instance, row: Folded, d: str) -> Text:
+    if d not in row.segments and d in row.full:
+        return Text(served_in_full(instance, row.fold.members, d), style=STYLES["full"])
     if d not in row.segments:
-        return Text(FULL, style=STYLES["full"]) if d in row.full else Text("–", style="dim")
+        return Text("–", style="dim")
     service = row.segments[d][1]
     return _said(service).append(PARTIAL if _is_partial(row, d) else "")
 

@@ -9,7 +9,8 @@ from optimizer.report.answer import facts, headline
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.moves import Move
 from optimizer.report.figures.survival import in_full, titled
-from optimizer.report.words import abroad, listed, named, percent, plural
+from optimizer.report.services import in_percent
+from optimizer.report.words import abroad, listed, named, plural
 from optimizer.result import Result
 from optimizer.units import short, si
 
@@ -60,11 +61,12 @@ def _verdict(instance: Instance, result: Result) -> str:
         return f"every survival floor holds in {which}"
     worst = hardest_of(failed)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
-    where = f"{named(instance, d)} gets {percent(service.worst_service)} in {service.worst_period}"
+    served, floor = in_percent(service.worst_service, service.floor)
+    where = f"{named(instance, d)} gets {served} % in {service.worst_period}"
     gap = f" with a gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
-        f"{_title(instance, worst.name)}{gap}, where {where} against a floor of {percent(service.floor)}"
+        f"{_title(instance, worst.name)}{gap}, where {where} against a floor of {floor} %"
     )
 
 
