@@ -103,3 +103,8 @@ class Horizon(BaseModel):
         if not self.start <= year <= self.end:
             raise ValueError(f"Choose a period from {self.label(0)} to {self.label(self.periods[-1])}.")
         return (year - self.start) * self.per_year + passed // self.months
+
+
+def windowed(first: str, last: str, between: str = " to ") -> str:
+    """The periods of a window by its ends; a window of one period by its label alone."""
+    return first if first == last else f"{first}{between}{last}"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from optimizer.ranking import weakest_of, weakness
+from optimizer.horizon import windowed
+from optimizer.ranking import hardest_of, weakest_of, weakness
 from optimizer.units import si
 
 MOST = 12
@@ -46,7 +47,7 @@ def _figures(result: Any) -> str:
     if result.price_of_survival is not None and result.shocks:
         rows.append(("More than without shocks", si(result.price_of_survival, money, 4)))
     if result.worst_gap > 0:
-        worst = max(result.shocks, key=lambda outcome: outcome.gap)
+        worst = hardest_of(result.shocks)[0]
         rows.append(("Worst shock", f"{worst.name}, a gap of {si(worst.gap, money, 4)} at shortage cost"))
     if result.survival_gap > result.worst_gap:
         over = f"summed over {len(result.shocks):,} shocks, of which one strikes at a time"
@@ -75,7 +76,7 @@ def _shocks(result: Any) -> str:
         sign = "✓" if outcome.survives else "✗"
         served = f"{segment} {100 * worst.worst_service:.0f} % / {100 * worst.floor:.0f} %"
         served = "all segments in full" if worst.is_full else served
-        rows.append((f"{sign} {outcome.name}", f"{outcome.first} to {outcome.last}", served, worst.worst_period))
+        rows.append((f"{sign} {outcome.name}", windowed(outcome.first, outcome.last), served, worst.worst_period))
     heads = ("Shock", "Window", "Weakest segment: served / floor", "In")
     return _table(heads, rows) if rows else ""
 
@@ -94,7 +95,7 @@ def of_instance(instance: Any) -> str:
     parts.append(_table(("Segment", "Commodity", "Demand", "Floor"), floors))
     options = [(o, option.kind, option.name or "") for o, option in instance.options.items()]
     parts.append(_table(("Option", "Lever", "Name"), options) if options else "<div>No options.</div>")
-    events = [(e.name, f"{horizon.label(e.periods[0])} to {horizon.label(e.periods[-1])}",
+    events = [(e.name, windowed(horizon.label(e.periods[0]), horizon.label(e.periods[-1])),
                "; ".join(str(cut) for cut in e.spec.cuts)) for e in instance.events[: MOST + 1]]  # fmt: skip
     shocks = _table(("Shock", "Window", "Cuts"), events, len(instance.events))
     parts.append(shocks if events else "<div>No shocks.</div>")

@@ -1,11 +1,11 @@
 """Which service, shock or gap is the worst of several: one rule each, with its ties."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.plan import NEGLIGIBLE, Array, Service
+from optimizer.plan import NEGLIGIBLE, Array, Outcome, Service
 
 # Margins over a floor that are nearer than this share of demand are the same. Half of the above, for two are compared.
 HAIR = NEGLIGIBLE / 2
@@ -64,3 +64,21 @@ def first_largest(gaps: Sequence[float]) -> int | None:
     """The place of the first of the largest gaps; None where none is above 0."""
     largest = max(gaps, default=0.0)
     return next((i for i, gap in enumerate(gaps) if gap >= largest * (1.0 - TIE)), None) if largest > 0 else None
+
+
+def by_gap(gaps: Sequence[float]) -> list[int]:
+    """Places, the largest gap first; gaps that are equal stay in their order, so that `first_largest` leads."""
+    places = sorted(range(len(gaps)), key=lambda i: -gaps[i])
+    groups: list[list[int]] = []
+    for i in places:
+        if groups and gaps[i] >= gaps[groups[-1][0]] * (1.0 - TIE):
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return [i for group in groups for i in sorted(group)]
+
+
+def hardest_of(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Shocks, the one with the largest gap first: the one rule by which texts name the worst."""
+    some = list(outcomes)
+    return [some[i] for i in by_gap([outcome.gap for outcome in some])]

@@ -13,6 +13,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Annotated, Any
 
 import numpy as np
@@ -37,6 +38,10 @@ Number = float | npt.NDArray[np.float64]
 LARGEST, SMALLEST = shapes.LARGEST, 1e-15
 # Of a last digit: what comes of arithmetic does not count when numbers are rounded one way.
 NOISE = 1e-4
+# Digits to which a number is taken before it is rounded for reading.
+EXACT = 12
+MINUS = "\N{MINUS SIGN}"
+WIDE = Context(prec=60)
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _DIGITS = r"[0-9][0-9_]*"
 _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
@@ -257,12 +262,27 @@ class Described(BaseModel):
 
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:
-    """A number for reading: ``1.23B USD``, ``45.6k t``; three significant digits unless told."""
+    """A number for reading: ``1.23B USD``, ``45.6k t``, ``−2.5M``; three significant digits unless told."""
     for bound, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= bound * (1 - 0.5 * 10 ** (-digits)):
             scaled = value / (1e3 if suffix == "k" else bound)
             return f"{_significant(scaled, digits)}{suffix} {unit}".rstrip()
     return f"{_significant(value, digits)} {unit}".rstrip()
+
+
+def short(value: float, digits: int = 3) -> str:
+    """A plain number to so many significant digits, never with an exponent or a suffix: ``5,000``, ``0.012``."""
+    return _significant(value, digits)
+
+
+def fixed(value: float, places: int) -> str:
+    """A number with so many decimals, halves away from zero: ``1,234.5``, ``−0.3``; no sign where it reads as 0.
+
+    What arithmetic leaves in the last digits does not decide how a half is rounded: it is taken to 12 digits first.
+    """
+    exact = Decimal(f"{value:.{EXACT - 1}e}")
+    rounded_half = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
+    return f"{'' if rounded_half >= 0 else MINUS}{abs(rounded_half):,f}"
 
 
 def si_up(value: float, unit: str = "", digits: int = 3) -> str:
@@ -279,8 +299,7 @@ def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))
-    # z: what rounds to zero has no sign.
-    text = f"{value:z,.{min(places, 6)}f}"
+    text = fixed(value, min(places, 6))
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

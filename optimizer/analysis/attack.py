@@ -259,7 +259,8 @@ class _Siege:
         )  # fmt: skip
         shaped = sorted((Shaping(*both) for both in shaping), key=lambda each: -each.without.gap)
         starts = self._starts(result.plan)
-        worst = _worst([each.with_plan for each in shaped], [each.worst for each in starts if each.worst])
+        called = result.adversary.worst if result.adversary is not None else None
+        worst = _worst(called, [each.with_plan for each in shaped], [each.worst for each in starts if each.worst])
         if worst is None:
             self.told("what the attacks leave unserved above the floors")
             worst = self._above(result.plan)
@@ -286,10 +287,11 @@ class _Siege:
         return worst if worst is not None and worst.segments else None
 
 
-def _worst(known: Iterable[Blow], found: Iterable[Blow]) -> Blow | None:
-    """The one with the largest gap; of those that do alike one that is known, as the result names it."""
-    best = max((blow for blow in known if blow.breaks), key=lambda blow: blow.gap, default=None)
-    for blow in found:
+def _worst(called: str | None, known: Iterable[Blow], found: Iterable[Blow]) -> Blow | None:
+    """The one with the largest gap; of those that do alike the one that the result calls the worst."""
+    broken = [blow for blow in known if blow.breaks]
+    best = next((blow for blow in broken if blow.name == called), None)
+    for blow in (*broken, *found):
         if best is None or blow.gap > best.gap * (1.0 + ALIKE):
             best = blow
     return best

@@ -28,6 +28,7 @@ from optimizer.analysis.measure import ENOUGH, Measure
 from optimizer.analysis.proving import proven
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
+from optimizer.ranking import hardest_of
 from optimizer.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.strategies.base import Listener, Step
@@ -164,7 +165,7 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[Part]:
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:
     """Repairs and the reason."""
-    hardest = [each.name for each in sorted(result.shocks, key=lambda each: -each.gap) if not each.survives]
+    hardest = [each.name for each in hardest_of(result.shocks) if not each.survives]
     money: Money | None = None
     for repair in least_budget(what):
         # What was not found in time may be money all the same.

@@ -17,6 +17,7 @@ from optimizer.analysis.explain_years import bar, least_added, of_any_year, with
 from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import keeping_shocks, no_longer_than, with_floors
 from optimizer.plan import Flows, Plan
+from optimizer.ranking import hardest_of
 from optimizer.result import Result
 from optimizer.shocks import Shock
 from optimizer.solver import Vector
@@ -75,7 +76,7 @@ def reason(what: WhatIfs, result: Result, *, money: Money | None) -> Reason | No
         money: which budget would do if it were larger; where none would, the reason is looked for without any.
     """
     instance = what.apart if money else without_budgets(what.apart)
-    failing = [each.name for each in sorted(result.shocks, key=lambda each: -each.gap) if not each.survives]
+    failing = [each.name for each in hardest_of(result.shocks) if not each.survives]
     others = [event.name for event in instance.events if event.name not in failing]
 
     def fails(variant: Instance) -> bool | None:

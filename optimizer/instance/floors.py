@@ -1,6 +1,6 @@
 """Floors that cost nothing to miss: a gap in money does not tell of them, so they need to be known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from optimizer.instance.draft import Draft, Problem
 from optimizer.instance.references import struck
@@ -15,6 +15,20 @@ def free_floors(instance: Instance) -> list[str]:
         for d, demand in instance.demands.items()
         if demand.shortage_cost == 0 and (d in of_shocks or max(demand.survival.values) > 0)
     ]
+
+
+def highest_floor(instance: Instance, names: Iterable[str], d: str) -> float:
+    """The highest survival floor of a segment, a share, in force in any period of some shocks, by their names."""
+    demand, horizon = instance.demands[d], instance.horizon
+    return max(
+        (
+            event.spec.survival[d]
+            if d in event.spec.survival
+            else max(demand.survival.at(horizon.year(t)) for t in event.periods)
+            for event in map(instance.event, names)
+        ),
+        default=0.0,
+    )
 
 
 def floors_have_a_price(draft: Draft) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from optimizer.report.proofs import signed, whole
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, named, plural, table
 from optimizer.result import Result
-from optimizer.units import si, si_up
+from optimizer.units import short, si, si_up
 
 ORDER = ("must-have", "real choice", "not settled", "never worth it")
 STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
@@ -40,7 +40,7 @@ def _parts(found: Alternatives) -> list[RenderableType]:
         parts.append(_ranges(instance, found))
     if found.plans:
         parts.append(_plans(instance, found))
-    elif found.status in ("proven", "bounded"):
+    elif found.ranges and found.status in ("proven", "bounded"):
         parts.append(
             Text("There is no plan within the tolerance that differs from the cheapest by more than a trifle.")
         )
@@ -76,7 +76,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
 
 def _share(found: Alternatives) -> str:
     """What the tolerance is a share of."""
-    return f"{100 * found.within:.3g} % of {whole(found.measure)}"
+    return f"{short(100 * found.within)} % of {whole(found.measure)}"
 
 
 def _proven(instance: Instance, found: Alternatives) -> str:

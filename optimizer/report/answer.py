@@ -7,14 +7,19 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.plan import Faced
+from optimizer.ranking import by_gap, hardest_of
+from optimizer.report.services import in_percent
 from optimizer.report.words import listed, named, percent, plural
 from optimizer.result import Result
-from optimizer.units import si
+from optimizer.units import short, si
 
 # Further from the least than this share, a proof says nothing.
 FAR = 0.5
+# Nearer to it than this share, no reader can tell the two apart.
+NEAR = 1e-5
 # So many segments are named that go short in peace.
 MOST = 3
 # So many shocks are named behind the worst.
@@ -56,7 +61,7 @@ def headline(result: Result) -> str:
 def worst_first(result: Result, failed: Sequence[str]) -> str:
     """Shocks that fail: the worst with its gap, for one shock strikes at a time; then the others by their gaps."""
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
-    worst, *others = sorted(failed, key=lambda name: -gaps[name])
+    worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
     text = f"{worst}, a gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else worst
     return f"{text}; then {listed(others, OTHERS)}" if others else text
 
@@ -72,7 +77,8 @@ def _against(result: Result, faced: Faced) -> str:
         return f"SURVIVES {f'{shocks} and ' if own else ''}{attacks}"
     listed_ones = f"{len(failed)} of {plural(len(own), 'shock')}" if failed else ""
     attack = f"the worst attack that {means} can buy" if faced.worst is not None else ""
-    named_ones = [*failed, *([faced.worst] if faced.worst is not None else [])]
+    counted = {*failed, faced.worst}
+    named_ones = [outcome.name for outcome in result.shocks if outcome.name in counted]
     return f"FAILS in {' and '.join(part for part in (listed_ones, attack) if part)}: {worst_first(result, named_ones)}"
 
 
@@ -122,11 +128,11 @@ def proof(result: Result) -> str:
     """How near to the least its cost is known to be."""
     if result.bound is None or result.mip_gap is None:
         return "(not proven: no bound is known)"
-    if result.mip_gap <= 1e-9:
+    if result.mip_gap < NEAR:
         return "(proven least)"
     if result.mip_gap > FAR:
         return "(not proven to be near the least)"
-    return f"(proven within {100 * max(result.mip_gap, 1e-8):.2g} % of the least)"
+    return f"(proven within {short(100 * result.mip_gap, 2)} % of the least)"
 
 
 def _outlay(instance: Instance, result: Result) -> str:
@@ -141,16 +147,17 @@ def _outlay(instance: Instance, result: Result) -> str:
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """The worst shock first: the sum over all of them is one of alternatives."""
     money, faced = result.money, result.adversary
-    worst = max(result.shocks, key=lambda outcome: outcome.gap)
+    worst = hardest_of(result.shocks)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     tonnes = sum(each.below_floor for each in worst.segments.values())
+    served, floor = in_percent(service.worst_service, service.floor)
     gap = f"a gap of {si(worst.gap, money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
     others = sum(each.gap > 0 for each in worst.segments.values()) > 1
     most = f"most of it {named(instance, d)}," if others else named(instance, d)
     yield (
         "Worst shock",
-        f"{worst.name} ({worst.first} to {worst.last}): {gap}; {most} served "
-        f"{percent(service.worst_service)} in {service.worst_period} against a floor of {percent(service.floor)}",
+        f"{worst.name} ({windowed(worst.first, worst.last)}): {gap}; {most} served "
+        f"{served} % in {service.worst_period} against a floor of {floor} %",
     )
     counted = [
         each for each in result.shocks if not faced or each.name not in faced.attacks or each.name == faced.worst

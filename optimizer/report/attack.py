@@ -11,12 +11,14 @@ from optimizer.analysis.attack import Onslaught
 from optimizer.analysis.blows import Blow
 from optimizer.analysis.least_outlay import LeastOutlay
 from optimizer.analysis.measure import FINEST
+from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import STYLES, headline, proof
 from optimizer.report.builds import builds, stocks
 from optimizer.report.proofs import changed
 from optimizer.report.screen import Screen
-from optimizer.report.words import adversary_words, named, percent, plural, table
+from optimizer.report.services import beside
+from optimizer.report.words import adversary_words, named, plural, table
 from optimizer.units import si, si_down, si_up
 
 MOST = 24
@@ -165,7 +167,7 @@ def _targets(instance: Instance, blow: Blow) -> str:
 
 
 def _window(blow: Blow) -> str:
-    return blow.first if blow.first == blow.last else f"{blow.first}–{blow.last}"
+    return windowed(blow.first, blow.last, "–")
 
 
 def _shaping(found: Onslaught) -> Table | None:
@@ -205,7 +207,7 @@ def _segments(found: Onslaught) -> Table | None:
     shown.add_column(f"Damage\n{money}", justify="right", no_wrap=True)
     for d, harm in worst.segments.items():
         style = "bold red" if harm.below_floor > 0 else ""
-        served = f"{percent(harm.service)[:-2]}/{percent(harm.floor)[:-2]}"
+        served = beside(harm.service, harm.floor)
         cells = (named(found.instance, d), served, si(harm.unserved), si(harm.below_floor), si(harm.damage))
         shown.add_row(*(Text(cell) for cell in cells), style=style)
     return shown

@@ -14,8 +14,9 @@ from optimizer.instance.schema import Instance
 from optimizer.plan import Lack
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, caption, least, steps
 from optimizer.report.compare_plot import drawn
-from optimizer.report.proofs import bounded, losses, served
+from optimizer.report.proofs import bounded, budgeted, losses
 from optimizer.report.screen import Screen
+from optimizer.report.services import share
 from optimizer.report.words import LINE, abroad, named, percent, plural, table
 from optimizer.result import Result
 from optimizer.units import si
@@ -63,7 +64,8 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
         parts += [_matrix(comparison, width), ""]
         for case in comparison.cases:
             own = [column for column in comparison.columns if column.case == case]
-            parts += [*_tables(comparison, own, width, title=case)]
+            parts += [*_tables(comparison, own, width, title=case), ""]
+        parts.pop()
     else:
         parts += _tables(comparison, comparison.columns, width, title="Side by side")
     plot = drawn(comparison, width)
@@ -102,8 +104,7 @@ def _of_case(comparison: Comparison, case: str) -> str:
         return f"{title}: {where}{proof}{worst}{tail}."
     if len(columns) == 1:
         return f"{title}: survives every shock, total cost {si(best.total_cost, money, 4)}."
-    first = kept[0]
-    at = "any budget" if first.budget is None else f"a budget of {si(first.budget, money, 4)}"
+    at = f"{'' if kept[0].budget is None else 'a budget of '}{budgeted(kept[0].budget, money)}"
     below = [column for column in columns if not column.result.survives]
     tail = ""
     if below:
@@ -163,14 +164,14 @@ class _Rows:
 
     def head(self, column: Column) -> str:
         """What stands above a column."""
-        return column.case if self.by_case else "any" if column.budget is None else si(column.budget, digits=4)
+        return column.case if self.by_case else budgeted(column.budget).removesuffix(" budget")
 
     def reasons(self) -> list[str]:
         """Why a larger budget survives less, a sentence for each that does."""
         if self.by_case:
             return []
         money = self._instance(self.columns[0]).money
-        return losses([(self.head(column), column.result) for column in self.columns], money)
+        return losses([(budgeted(column.budget, money), column.result) for column in self.columns], money)
 
     def _instance(self, column: Column) -> Instance:
         return self.comparison.cases[column.case]
@@ -192,15 +193,9 @@ class _Rows:
     def _figures(self) -> Iterator[Row]:
         money = self._instance(self.columns[0]).money
         if self.by_case:
-            yield (
-                f"Budget, {money}",
-                [Text("any" if column.budget is None else si(column.budget, digits=4)) for column in self.columns],
-            )
+            yield f"Budget, {money}", [Text(budgeted(c.budget).removesuffix(" budget")) for c in self.columns]
         yield "Survives", [_kept(column.result) for column in self.columns]
-        yield (
-            f"Survival gap, {money}",
-            [_figure(c.result, c.result.survival_gap, 3) for c in self.columns],
-        )
+        yield f"Survival gap, {money}", [_figure(c.result, c.result.survival_gap, 3) for c in self.columns]
         yield f"Total cost, {money}", [self._cost(column) for column in self.columns]
         yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
 
@@ -228,7 +223,7 @@ class _Rows:
                 moved = was is not None and abs(was.worst_service - worst.worst_service) >= 0.005
                 mark = "✗ " if worst.shocks_failed else ""
                 style = FAILS if worst.shocks_failed else CHANGED if moved else ""
-                cells.append(Text(mark + served(worst.worst_service, worst.floor), style=style))
+                cells.append(Text(mark + share(worst), style=style))
             yield self._named(d), cells
 
     def _dependence(self) -> Iterator[Row]:
@@ -325,7 +320,7 @@ def _matrix(comparison: Comparison, width: int) -> Table:
     shown = table(f"Cases and budgets, {next(iter(comparison.cases.values())).money}", caption=caption)
     shown.add_column("", overflow="fold", max_width=LABELS + 10)
     for budget in budgets:
-        shown.add_column("any budget" if budget is None else si(budget, digits=4), justify="right", overflow="fold")
+        shown.add_column(budgeted(budget), justify="right", overflow="fold")
     for case in comparison.cases:
         own = {column.budget: column.result for column in comparison.columns if column.case == case}
         cells = []

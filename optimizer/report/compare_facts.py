@@ -11,6 +11,7 @@ from optimizer.analysis.comparison import Column, Comparison, Least, Step, sizes
 from optimizer.analysis.folding import Fold, folds
 from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
+from optimizer.report.services import MEANING
 from optimizer.report.words import LINE, listed, named, percent, plural, sized, table
 from optimizer.units import si, si_down, si_up
 
@@ -21,10 +22,11 @@ NOTICEABLE = 5e-3
 
 def caption(comparison: Comparison, columns: Sequence[Column], against: str) -> str:
     """What the marks of some columns mean, and how sure the figures are."""
-    text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: share of demand served / "
-    text += "floor, in the weakest period of all shocks; ✗ below the floor. Largest share: of what is made in the "
+    text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: {MEANING} Over all shocks: "
+    text += "the cells of a row may be of different shocks and periods, with other floors. ✗ below the floor. "
+    text += "Largest share: of what is made in the "
     text += "baseline, from one region abroad; ! more than "
-    text += f"{percent(LINE)}. {sure(comparison)}"
+    text += f"{percent(LINE)}. {sure(comparison, columns)}"
     if any(bounded(comparison.measures.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
@@ -177,11 +179,12 @@ def steps(comparison: Comparison, width: int) -> Table | None:
     return shown
 
 
-def sure(comparison: Comparison) -> str:
-    """To what costs and gaps are proven, as a sentence."""
-    money = next(iter(comparison.cases.values())).money
-    costs = in_tolerance(comparison.measures.values(), money)
-    fails = any(column.result.survival_gap > 0 for column in comparison.columns)
+def sure(comparison: Comparison, columns: Sequence[Column] = ()) -> str:
+    """To what costs and gaps are proven, as a sentence; of some columns, or of all."""
+    money, some = next(iter(comparison.cases.values())).money, columns or comparison.columns
+    cases = {column.case for column in some}
+    costs = in_tolerance((measure for case, measure in comparison.measures.items() if case in cases), money)
+    fails = any(column.result.survival_gap > 0 for column in some)
     gaps = f"survival gaps to {of_gaps(comparison.gap)}" if fails else ""
     said = " and ".join(each for each in (f"costs to {costs}" if costs else "", gaps) if each)
     return f"Proven: {said}." if said else ""

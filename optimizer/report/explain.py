@@ -12,6 +12,7 @@ from optimizer.analysis.explain_prices import Worth
 from optimizer.analysis.explain_reason import Reason
 from optimizer.analysis.explain_repairs import Repair
 from optimizer.analysis.measure import Difference
+from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import answer
 from optimizer.report.builds import builds
@@ -158,7 +159,7 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     *others, last = [named(instance, d) for d in why.takers]
     segment = f"{', '.join(others)} and {last}" if others else last
     need = "needs" if len(why.takers) == 1 else "need"
-    window = why.first if why.first == why.last else f"{why.first}–{why.last}"
+    window = windowed(why.first, why.last, "–")
     commodity = named(instance, why.commodity)
     needed, had = si(why.needed, "t"), si(why.had, "t")
     yield (

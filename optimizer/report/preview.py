@@ -7,7 +7,7 @@ from rich.text import Text
 
 from optimizer.analysis.preview import Preview, Spread
 from optimizer.report.words import table
-from optimizer.units import si
+from optimizer.units import short, si
 
 WIDE = 100
 
@@ -42,5 +42,5 @@ def _row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
 
 
 def _spread(spread: Spread, unit: float = 1.0) -> str:
-    figures = [f"{unit * value:.3g}" for value in spread]
+    figures = [short(unit * value) for value in spread]
     return figures[0] if len(set(figures)) == 1 else "/".join(figures)

@@ -6,8 +6,7 @@ from itertools import pairwise
 
 from optimizer.analysis.comparison import survived
 from optimizer.analysis.measure import ENOUGH, Difference, Measure
-from optimizer.plan import NEGLIGIBLE
-from optimizer.report.words import given, listed, percent
+from optimizer.report.words import given, listed
 from optimizer.result import Result
 from optimizer.units import si, si_down
 
@@ -84,6 +83,11 @@ def why_given_up(before: Result, after: Result, money: str) -> str:
     return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}, no change that is proven"
 
 
+def budgeted(budget: float | None, money: str = "") -> str:
+    """A budget for reading, to four digits."""
+    return "any budget" if budget is None else si(budget, money, 4)
+
+
 def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
     """For plans of ever larger budgets, named by those, a sentence for each that survives less than the one before."""
     said = []
@@ -93,11 +97,3 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
             what = f"With {more}, {listed(list(names), 3)} {'is' if len(names) == 1 else 'are'} no longer survived, "
             said.append(f"{what}unlike with {less}: {why_given_up(before, after, money)}.")
     return said
-
-
-def served(share: float, floor: float) -> str:
-    """Service beside its floor, in per cent of demand: ``48/80``; with a digit more where it only looks kept."""
-    short = percent(max(0.0, share))[:-2], percent(floor)[:-2]
-    if short[0] == short[1] and share < floor - NEGLIGIBLE:
-        return f"{math.floor(1000.0 * share) / 10.0:.1f}/{100.0 * floor:.3g}"
-    return "/".join(short)

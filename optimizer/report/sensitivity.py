@@ -14,7 +14,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING, changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, listed, named, percent, plural, table
-from optimizer.units import si
+from optimizer.units import EXACT, short, si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 HALF = 8
@@ -89,7 +89,7 @@ def _value(number: Number, value: float) -> str:
     first = number.first
     if len(number.members) > 1 and not _alike(number):
         return "low" if value == first.low else "high" if value == first.high else "value"
-    return f"×{value:.3g}" if first.is_factor else si(value)
+    return f"×{short(value)}" if first.is_factor else si(value)
 
 
 def _alike(number: Number) -> bool:
@@ -195,12 +195,14 @@ def _flips(found: Sensitivity) -> Table:
 
 def _between(number: Number, flip: Flip) -> str:
     low, high = sorted((flip.same, flip.other))
-    if number.first.is_factor:
-        return f"×{low:.3f} … ×{high:.3f}"
     digits = 3
-    while digits < 9 and si(low, digits=digits) == si(high, digits=digits):
+    while digits < EXACT and _end(number, low, digits) == _end(number, high, digits):
         digits += 1
-    return f"{si(low, digits=digits)} … {si(high, digits=digits)}"
+    return f"{_end(number, low, digits)} … {_end(number, high, digits)}"
+
+
+def _end(number: Number, value: float, digits: int) -> str:
+    return f"×{short(value, digits)}" if number.first.is_factor else si(value, digits=digits)
 
 
 def _then(found: Sensitivity, flip: Flip) -> str:

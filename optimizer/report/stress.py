@@ -18,7 +18,7 @@ from optimizer.files import write_whole, write_whole_bytes
 from optimizer.report.cells import frame_to_csv
 from optimizer.report.screen import Screen
 from optimizer.report.words import listed, named, percent, plural, sized, table
-from optimizer.units import si
+from optimizer.units import short, si
 
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.
 SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
@@ -249,7 +249,7 @@ def _size(stress: Stress, mend: Mend) -> str:
 def _share(share: float) -> str:
     """A share of samples: never rounded to a whole that it is not."""
     if 0 < share < 0.0005:
-        return f"{100 * share:.2g} %"
+        return f"{short(100 * share, 2)} %"
     return "99.9+ %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
 
 

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from optimizer.analysis.summary import MEASURED, Hit, Shortage, Struck, Summary
 from optimizer.errors import Severity
+from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.report.preview import preview_table
@@ -97,7 +98,7 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
         below = [f"{named(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
         words = listed(below, 3) if below else "none"
         gap = si(hit.gap) if hit.gap > 0 else "–"
-        shown.add_row(name, f"{hit.first}–{hit.last}", _struck(instance, hit), words, gap)
+        shown.add_row(name, windowed(hit.first, hit.last, "–"), _struck(instance, hit), words, gap)
     return shown
 
 

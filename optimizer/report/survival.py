@@ -9,7 +9,7 @@ from rich.text import Text
 from optimizer.analysis.folding import Folded, folded, folds, hardest
 from optimizer.instance.schema import Instance
 from optimizer.plan import Service
-from optimizer.report.services import FULL, MEANING, PARTIAL, PARTLY, margin, share, standing
+from optimizer.report.services import MEANING, PARTIAL, PARTLY, margin, served_in_full, share, standing
 from optimizer.report.words import FOLDED, left_out, named, plural, table
 from optimizer.result import Result
 
@@ -42,7 +42,7 @@ def survival(instance: Instance, result: Result, width: int, *, every: bool = Fa
 
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> str:
-    lines = [f"{MEANING} Margin in points; first period that fails."]
+    lines = [f"{MEANING} Margin in points; the period that fails, or from which on."]
     lines += [FOLDED] if any(row.fold.is_many for row in rows) else []
     if any(d not in row.segments and d not in row.full for row in rows for d in segments):
         lines.append("–: not kept; it does not fail, and another segment is weaker.")
@@ -57,7 +57,7 @@ def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str])
     for d in segments:
         shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
     for row in rows:
-        shown.add_row(_title(row), *(_cell(row, d) for d in segments))
+        shown.add_row(_title(row), *(_cell(instance, row, d) for d in segments))
     return shown
 
 
@@ -75,9 +75,11 @@ def _is_partial(row: Folded, d: str) -> bool:
     return d in row.partial and row.segments[d][1].first_failure is None
 
 
-def _cell(row: Folded, d: str) -> Text:
+def _cell(instance: Instance, row: Folded, d: str) -> Text:
+    if d not in row.segments and d in row.full:
+        return Text(served_in_full(instance, row.fold.members, d), style=STYLES["full"])
     if d not in row.segments:
-        return Text(FULL, style=STYLES["full"]) if d in row.full else Text("–", style="dim")
+        return Text("–", style="dim")
     service = row.segments[d][1]
     return _said(service).append(PARTIAL if _is_partial(row, d) else "")
 
@@ -87,7 +89,8 @@ def _said(service: Service) -> Text:
     if service.first_failure is not None:
         # A column is 12 wide.
         figures = f"{figures}\n" if len(figures) <= 12 else figures.replace(" ", "\n", 1) + " "
-        figures += service.first_failure
+        is_first = service.first_failure == service.worst_period
+        figures += service.first_failure if is_first else f"from {service.first_failure}"
     return Text(figures, style=STYLES[standing(service)])
 
 

@@ -12,7 +12,7 @@ from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.shocks import Cut
-from optimizer.units import si
+from optimizer.units import fixed, short, si
 
 LINE = 0.65
 # What is said of rows that stand for several shocks.
@@ -57,24 +57,25 @@ def cut_words(instance: Instance, cut: Cut) -> str:
 
 def percent(share: float, digits: int = 0) -> str:
     """A share for reading: ``83 %``; never rounded up to a whole that it is not, and no sign where it reads as 0."""
-    if digits == 0 and share < 1 - 1e-6 and round(100 * share) >= 100:
-        return ">99 %"
+    text = fixed(100 * share, digits)
+    if 0 <= share < 1 - 1e-6 and float(text) >= 100:
+        return f">{fixed(100 - 10.0**-digits, digits)} %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
-    return f"{100 * share:z.{digits}f} %"
+    return f"{text} %"
 
 
 def given(share: float) -> str:
     """A share as it was given: ``0.5 %``, ``2 %``."""
     digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
-    return f"{100 * share:z.{digits}f} %"
+    return f"{fixed(100 * share, digits)} %"
 
 
 def sized(instance: Instance, option: str, size: float) -> str:
     """The size of a build with its unit."""
     bought = instance.options.get(option)
     if isinstance(bought, Sized) and bought.unit == "1":
-        return f"level {size:.3g}"
+        return f"level {short(size)}"
     return si(size, "t" if isinstance(bought, Stockpile) else "t/yr")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.analysis.dependence import yearly_shares
+from optimizer.horizon import windowed
 from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
@@ -137,7 +138,7 @@ def _margins(instance: Instance, result: Result) -> Sheet:
     rows = []
     for outcome in result.shocks:
         margins = [_margin(outcome.segments.get(d)) for d in segments]
-        rows.append((outcome.name, f"{outcome.first} to {outcome.last}", outcome.survives, outcome.gap, *margins))
+        rows.append((outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap, *margins))
     columns = (Column("Shock"), Column("Window"), Column("Survives"), Column(f"Gap [{result.money}]", result.money, 16),
                *(Column(f"{named(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
     says = (

@@ -5,9 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from optimizer.report.answer import NEAR
 from optimizer.report.words import plural
 from optimizer.result import Result
-from optimizer.units import si
+from optimizer.units import short, si
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
@@ -46,7 +47,8 @@ def _proof(result: Result) -> str:
     bound = "" if result.bound is None else f"; no plan costs less than {si(result.bound, result.money, 5)}"
     if result.survival_gap > 0 and result.gap_bound is not None:
         bound += f"; none leaves a gap smaller than {si(result.gap_bound, result.money, 5)}"
-    return f"within {100 * result.mip_gap:.3g} % of the least{bound}"
+    near = "" if result.mip_gap < NEAR else f"within {short(100 * result.mip_gap)} % of "
+    return f"{near}the least{bound}"
 
 
 def _audited(audit: Mapping[str, Any]) -> str:

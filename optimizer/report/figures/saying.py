@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 from optimizer.instance.schema import Instance
+from optimizer.ranking import hardest_of
 from optimizer.report.answer import facts, headline
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.moves import Move
 from optimizer.report.figures.survival import in_full, titled
-from optimizer.report.words import abroad, listed, named, percent, plural
+from optimizer.report.services import in_percent
+from optimizer.report.words import abroad, listed, named, plural
 from optimizer.result import Result
-from optimizer.units import si
+from optimizer.units import short, si
 
 # So many kinds of shocks are named.
 MOST = 16
@@ -57,13 +59,14 @@ def _verdict(instance: Instance, result: Result) -> str:
     if not failed:
         which = "the one shock" if count == 1 else f"all {count:,} shocks"
         return f"every survival floor holds in {which}"
-    worst = max(failed, key=lambda outcome: outcome.gap)
+    worst = hardest_of(failed)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
-    where = f"{named(instance, d)} gets {percent(service.worst_service)} in {service.worst_period}"
+    served, floor = in_percent(service.worst_service, service.floor)
+    where = f"{named(instance, d)} gets {served} % in {service.worst_period}"
     gap = f" with a gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
-        f"{_title(instance, worst.name)}{gap}, where {where} against a floor of {percent(service.floor)}"
+        f"{_title(instance, worst.name)}{gap}, where {where} against a floor of {floor} %"
     )
 
 
@@ -116,7 +119,7 @@ def _spelled(text: str, words: Mapping[str, str]) -> str:
 def survived(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Which shocks are survived and which are not, in words: one text for each entry of the file."""
     kept = [outcome.name for outcome in result.shocks if outcome.survives]
-    failed = [outcome.name for outcome in sorted(result.shocks, key=lambda each: -each.gap) if not outcome.survives]
+    failed = [outcome.name for outcome in hardest_of(result.shocks) if not outcome.survives]
     return _grouped(instance, kept), _grouped(instance, failed)
 
 
@@ -140,7 +143,7 @@ def shortest(lines: Sequence[Line], years: Sequence[int], most: int = 4) -> tupl
     ordered = sorted(
         ((months, line) for months, line in ends if months is not None and months < 12), key=lambda item: item[0]
     )
-    said = [f"{line.name}: {months:.3g} months" for months, line in ordered[:most]]
+    said = [f"{line.name}: {short(months)} months" for months, line in ordered[:most]]
     if len(ordered) > most:
         said.append(f"and {len(ordered) - most} more")
     return tuple(said) if years else ()

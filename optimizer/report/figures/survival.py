@@ -12,6 +12,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
 from optimizer.plan import Flows, Outcome, Row, Service
 from optimizer.ranking import weakest_of
+from optimizer.report.services import served_in_full, share
 from optimizer.report.words import cut_words, named
 from optimizer.result import Result
 from optimizer.shocks import Shock
@@ -34,6 +35,7 @@ class Strike:
         cuts: what it cuts, in words. also: what else it changes, in words.
         demand: by segment, t per period of the window, after any surge.
         floor: by segment, the survival floor of each period, a share.
+        full: by segment, what is said where all its demand is served.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Strike:
     also: tuple[str, ...]
     demand: Mapping[str, Row]
     floor: Mapping[str, Row]
+    full: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ def in_full(event: Shock) -> str:
 def compact(passing: Passing) -> dict[str, Any]:
     """A shock under a plan for JSON, of which a report may hold thousands of cells.
 
-    A segment is its worst service, floor, worst period, first failure; a segment that is never short is left out of
-    ``short``, and ``kept`` says whether paths are known at all.
+    A segment is its worst service, floor, worst period, first failure, and service / floor in words; a segment that
+    is never short is left out of ``short``, and ``kept`` says whether paths are known at all.
     """
     return {
         "name": passing.name,
@@ -126,7 +129,7 @@ def compact(passing: Passing) -> dict[str, Any]:
 
 
 def _figures(service: Service) -> list[Any]:
-    return [service.worst_service, service.floor, service.worst_period, service.first_failure]
+    return [service.worst_service, service.floor, service.worst_period, service.first_failure, share(service)]
 
 
 def critical(instance: Instance, result: Result, *, every: bool = False) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
@@ -196,7 +199,7 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
         "windows_failed": failing(instance, result, row.fold),
         "segments": {d: [*_figures(each), name] for d, (name, each) in row.segments.items()},
         "partial": [d for d in row.segments if d in row.partial],
-        "full": [d for d in instance.demands if d in row.full],
+        "full": {d: served_in_full(instance, row.fold.members, d) for d in instance.demands if d in row.full},
     }
 
 
@@ -226,6 +229,7 @@ def _strike(instance: Instance, event: Shock, row: str) -> Strike:
         also=tuple(also),
         demand={d: tuple(map(float, path.demand[d])) for d in instance.demands},
         floor={d: tuple(map(float, path.floor[d])) for d in instance.demands},
+        full={d: served_in_full(instance, [event.name], d) for d in instance.demands},
     )
 
 

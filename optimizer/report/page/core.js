@@ -5,15 +5,15 @@ const periods = book.horizon.periods, perYear = book.horizon.per_year;
 const years = Array.from({length: book.horizon.end - book.horizon.start + 1}, (_, i) => book.horizon.start + i);
 for (const point of book.points) {
   for (const passing of point.passings || []) {
-    for (const [d, [worst_service, floor, worst_period, first_failure]] of Object.entries(passing.segments)) {
-      passing.segments[d] = {worst_service, floor, worst_period, first_failure};
+    for (const [d, [worst_service, floor, worst_period, first_failure, said]] of Object.entries(passing.segments)) {
+      passing.segments[d] = {worst_service, floor, worst_period, first_failure, said};
     }
     const strike = book.strikes.find(each => each.name === passing.name);
     for (const d of passing.kept ? Object.keys(book.segments) : []) passing.short[d] = passing.short[d] || strike.demand[d].map(() => 0);
   }
   for (const row of point.rows || []) {
-    for (const [d, [worst_service, floor, worst_period, first_failure, shock]] of Object.entries(row.segments)) {
-      row.segments[d] = {worst_service, floor, worst_period, first_failure, shock};
+    for (const [d, [worst_service, floor, worst_period, first_failure, said, shock]] of Object.entries(row.segments)) {
+      row.segments[d] = {worst_service, floor, worst_period, first_failure, said, shock};
     }
   }
 }

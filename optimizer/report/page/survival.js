@@ -1,9 +1,6 @@
 /* Shock by segment, and the path behind each cell. */
 const passingOf = name => now().passings.find(each => each.name === name);
 const SLIGHT = 1e-6;
-/* Whole per cent, halves upwards: a floor that is just kept reads the same on both sides. */
-const points = share => String(Math.floor(100 * share + .5 + 1e-6));
-
 function margin(service) { return service.worst_service - service.floor; }
 const isFull = service => service.worst_service >= 1 - SLIGHT;
 function sort(service) {
@@ -17,9 +14,7 @@ const SORTS = [["fail", "✗ below the floor"], ["tight", "just at the floor"], 
 
 function cellText(service) {
   if (!service) return "–";
-  if (isFull(service)) return `full/${points(service.floor)}`;
-  const served = points(service.worst_service), isShort = served === "100" || (margin(service) < -SLIGHT && served === points(service.floor));
-  return `${service.first_failure === null ? "" : "✗ "}${isShort ? (Math.floor(1e4 * service.worst_service) / 100).toFixed(2) : served}/${points(service.floor)}`;
+  return `${service.first_failure === null ? "" : "✗ "}${service.said}`;
 }
 function cellSaid(title, segment, service, isPartial) {
   if (!service) return `${named(segment)} in ${title}: not in the plan file; it does not fail, and another segment is weaker`;
@@ -36,7 +31,7 @@ function heatRows() {
   return book.strikes.map(strike => {
     const passing = passingOf(strike.name), segments = {};
     for (const [d, service] of Object.entries(passing.segments)) segments[d] = {...service, shock: strike.name};
-    const all = Object.values(passing.segments), full = all.length && all.every(isFull) ? Object.keys(book.segments) : [];
+    const all = Object.values(passing.segments), full = all.length && all.every(isFull) ? strike.full : {};
     return {lane: {name: strike.name, title: strike.title, which: strike.which, shocks: 1}, failed: passing.survives ? 0 : 1, worst: strike.name, segments, partial: [], full};
   });
 }
@@ -67,13 +62,13 @@ function drawHeat() {
         make("th", {scope: "row"}, make("span", {class: row.failed ? "no" : "ok"}, row.failed ? "✗ " : "✓ "), row.lane.title, shown ? make("small", {class: many ? "whole" : null}, ` ${shown}`) : null),
         segments.map(d => {
           const service = row.segments[d], shock = service ? service.shock : row.worst, chosen = isOn(row, d);
-          const isWhole = !service && row.full.includes(d), isPartial = service && service.first_failure === null && row.partial.includes(d);
+          const isWhole = !service && row.full[d] !== undefined, isPartial = service && service.first_failure === null && row.partial.includes(d);
           const said = isWhole ? `${named(d)} in ${many ? `${row.lane.title}, ${many}` : titleOf(shock)}: all demand served` : cellSaid(titleOf(shock), d, service, isPartial);
           return make("td", {}, make("button", {
-            type: "button", class: isWhole ? "full" : sort(service), "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
+            type: "button", class: isWhole ? row.full[d] : sort(service), "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
             "data-cell": `${shock}\u0000${d}`, "aria-label": said, title: said,
             onclick: () => { state.picked = true; choose(shock, d); },
-          }, isWhole ? "full" : cellText(service) + (isPartial ? "*" : "")));
+          }, isWhole ? row.full[d] : cellText(service) + (isPartial ? "*" : "")));
         }));
     })));
   if (!$("heat").querySelector("button[tabindex='0']")) $("heat").querySelector("button").tabIndex = 0;

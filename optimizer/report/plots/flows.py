@@ -8,6 +8,7 @@ from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
 
 from optimizer.analysis.chain import Chain, Place
+from optimizer.horizon import windowed
 from optimizer.instance.regions import region_name
 from optimizer.plan import Share
 from optimizer.report.figures.book import Book
@@ -33,7 +34,7 @@ def sankey(book: Book, key: str, *, end: bool) -> Sheeted:
     both = book.own.chains[key]
     drawn = both[-1 if end else 0]
     title = "in peace" if key == BASELINE else f"in {_shock(book, key)}"
-    span = drawn.first if drawn.first == drawn.last else f"{drawn.first} to {drawn.last}"
+    span = windowed(drawn.first, drawn.last)
     crowded = max(Counter(place.column for place in drawn.places).values(), default=0)
     sheet = paper(f"{book.instance.title}: the supply chain {title}, {span}", max(4.6, 0.19 * crowded))
     (panel,) = sheet.panels

@@ -9,13 +9,14 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from optimizer.analysis.folding import Folded
+from optimizer.horizon import windowed
 from optimizer.plan import Service
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.survival import Chosen, Lane, Spans, Strike, failing
 from optimizer.report.plots.paper import INK, QUIET, WIDTH, Sheeted, foot, of_plan, paper, plain
-from optimizer.report.services import FULL, MEANING, PARTIAL, PARTLY, Standing, share, standing
+from optimizer.report.services import MEANING, PARTIAL, PARTLY, Standing, served_in_full, share, standing
 from optimizer.report.words import FOLDED, left_out, named
 
 # The classes of a cell: what they are called, ground and ink.
@@ -42,7 +43,9 @@ def heatmap(book: Book) -> Sheeted:
             kind: Standing = standing(service) if service is not None else "full" if d in row.full else "free"
             _, ground, ink = CLASSES[kind]
             panel.add_patch(Rectangle((column - 0.48, number - 0.46), 0.96, 0.92, facecolor=ground, linewidth=0))
-            words = _figures(service, kind) + (PARTIAL if d in row.partial and kind != "below" else "")
+            whole = served_in_full(book.instance, row.fold.members, d) if kind == "full" else "–"
+            words = whole if service is None else _figures(service)
+            words += PARTIAL if d in row.partial and kind != "below" else ""
             panel.text(column, number, words, ha="center", va="center", color=ink,
                        fontsize=6 if len(segments) <= 18 else 4.5,
                        fontweight="bold" if kind == "below" else "normal")  # fmt: skip
@@ -80,9 +83,7 @@ def _titled(strike: Strike | Lane, most: int) -> str:
     return (strike.title if len(strike.title) <= room else strike.title[: room - 1].rstrip() + "…") + which
 
 
-def _figures(service: Service | None, kind: Standing) -> str:
-    if service is None:
-        return FULL if kind == "full" else "–"
+def _figures(service: Service) -> str:
     return ("✗" if service.first_failure is not None else "") + share(service)
 
 
@@ -116,7 +117,7 @@ def path(book: Book, chosen: Chosen) -> Sheeted:
     panel.set_ylabel(f"t a {horizon.step}")
     panel.grid(axis="y")
     handles = panel.get_legend_handles_labels()[0]
-    foot(sheet, f"{strike.first} to {strike.last} ({strike.name}). {of_plan(book.own.result)}", handles)
+    foot(sheet, f"{windowed(strike.first, strike.last)} ({strike.name}). {of_plan(book.own.result)}", handles)
     return sheet
 
 

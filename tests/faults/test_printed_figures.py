@@ -1,0 +1,201 @@
+"""Printed figures agree with each other: one worst attack, one rounding, floors and margins that fit their shares."""
+
+import re
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+from typer.testing import CliRunner
+
+import optimizer as so
+from optimizer.analysis.swings import Number
+from optimizer.cli.app import app
+from optimizer.horizon import windowed
+from optimizer.plan import Service
+from optimizer.ranking import by_gap
+from optimizer.report.answer import facts, proof
+from optimizer.report.compare import _Rows
+from optimizer.report.sensitivity import _between
+from optimizer.report.services import beside, in_percent, margin
+from optimizer.report.survival import survival
+from optimizer.report.words import percent
+from optimizer.units import short, si
+
+HERE = Path(__file__).parent
+
+
+def printed(parts: list[RenderableType], width: int = 110) -> str:
+    text = StringIO()
+    console = Console(file=text, width=width)
+    for part in parts:
+        console.print(part)
+    return text.getvalue()
+
+
+def service(served: float, floor: float) -> Service:
+    """Of one period that fails where it is below its floor."""
+    return Service(floor, served, "2027", 0.0, 0.0, 0.0, "2027" if served < floor else None)
+
+
+@pytest.fixture(scope="module")
+def two_events() -> tuple[so.Instance, so.Result]:
+    instance = so.load(HERE / "two-events.yaml")
+    return instance, so.solve(instance)
+
+
+def test_of_equal_gaps_the_first_leads_whatever_the_last_digit_says() -> None:
+    assert by_gap([1.0, 2.0, 3.0 - 1e-12, 3.0, 2.0 + 1e-12]) == [2, 3, 1, 4, 0]
+
+
+def test_a_half_is_rounded_one_way() -> None:
+    # What arithmetic leaves in the last digits of 2.625 does not decide.
+    assert {si(2.625e6 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"2.63M"}
+    assert {si(2.0375e6 * (1 + way * 1e-14), digits=4) for way in (-1, 0, 1)} == {"2.038M"}
+    assert {percent(0.225 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"23 %"}
+    assert (percent(0.9996, 1), percent(0.9999), percent(1.0, 1)) == (">99.9 %", ">99 %", "100.0 %")
+
+
+def test_minus_signs_are_minus_signs() -> None:
+    assert (si(-22.1e6), percent(-0.003, 1), margin(service(0.3, 0.7))) == ("−22.1M", "−0.3 %", "−40.0")
+    assert si(-1e-12) == "0"
+
+
+@pytest.mark.parametrize(
+    ("served", "floor", "words", "points"),
+    [
+        (0.39935, 0.8, "39.9/80", "−40.1"),
+        (0.225, 0.5, "22.5/50", "−27.5"),
+        (0.0, 0.75, "0/75", "−75.0"),
+        (0.99899, 0.999, "99.899/99.9", "−0.001"),
+        (0.9995, 0.999, "99.95/99.9", "+0.05"),
+        (1.0, 0.999, "full/99.9", ""),
+        (0.325, 0.325, "33/33", "+0"),
+        (0.93, 0.8, "93/80", "+13"),
+        (0.9999, 0.5, "99.99/50", "+49.99"),
+        (1.0, 0.0, "full", ""),
+        (0.12, 0.0, "12", ""),
+    ],
+)
+def test_share_floor_and_margin_fit_each_other(served: float, floor: float, words: str, points: str) -> None:
+    assert beside(served, floor) == words
+    assert margin(service(served, floor)) == points
+    if points:
+        left, right = in_percent(served, floor)
+        assert float(left) - float(right) == pytest.approx(float(points.replace("−", "-")))
+
+
+def test_table_shows_a_floor_of_less_than_all(two_events: tuple[so.Instance, so.Result]) -> None:
+    text = printed(survival(*two_events, 110))
+    assert "99.899/99.9" in text
+    assert "full/99.9" in text
+    assert "99.89/100" not in text
+
+
+def test_a_failure_that_begins_elsewhere_says_from_when() -> None:
+    data: dict[str, Any] = {
+        "name": "late",
+        "horizon": {"start": 2026, "end": 2029, "step": "year"},
+        "commodities": {"m": {}},
+        "processes": {"far": {"region": "away", "stage": "m", "output": {"m": 1}, "capacity": 100, "cost": 1}},
+        "demands": {"cars": {"commodity": "m", "quantity": 100, "survival": 0.75, "shortage_cost": 1000}},
+        "shocks": {"ban": {"start": 2027, "months": 24, "cuts": [{"region": "away", "severity": [0.5, 1]}]}},
+    }
+    instance = so.read(data)
+    result = so.solve(instance)
+    assert (result.shocks[0].segments["cars"].worst_period, result.shocks[0].segments["cars"].first_failure) == (
+        "2028",
+        "2027",
+    )
+    text = printed(survival(instance, result, 110))
+    assert "0/75 −75.0" in text
+    assert "from 2027" in text
+
+
+def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.Result]) -> None:
+    assert (windowed("2027", "2027"), windowed("2027", "2028", "–")) == ("2027", "2027–2028")
+    worst = dict(facts(*two_events))["Worst shock"]
+    assert worst.startswith("cut@2027 (2027): ")
+    assert "served 25 % in 2027 against a floor of 100 %" in worst
+
+
+def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> None:
+    result = two_events[1]
+    assert proof(replace(result, mip_gap=1e-7, bound=1.0)) == "(proven least)"
+    assert proof(replace(result, mip_gap=2e-5, bound=1.0)) == "(proven within 0.002 % of the least)"
+    assert (short(5000.0), short(1e-4), short(0.012345)) == ("5,000", "0.0001", "0.0123")
+
+
+@pytest.mark.parametrize("factor", [True, False])
+def test_ends_of_a_change_have_enough_digits_to_differ(factor: bool) -> None:
+    number = Number("capex", (SimpleNamespace(is_factor=factor),))  # type: ignore[arg-type]
+    flip = SimpleNamespace(same=0.98412, other=0.98418)
+    low, high = _between(number, flip).split(" … ")  # type: ignore[arg-type]
+    assert (low.removeprefix("×"), high.removeprefix("×")) == ("0.9841", "0.9842")
+
+
+BESIEGED = str(HERE / "besieged.yaml")
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(app, list(words), env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert done.exit_code in (0, 4), done.output
+    return done.stdout
+
+
+def test_one_attack_is_the_worst_everywhere() -> None:
+    # Two attacks leave the same gap, but for the last digit.
+    solved = run("solve", BESIEGED, "--scenario", "high", "--adversary")
+    (name,) = re.findall(r"FAILS in the worst attack that 10M USD can buy: (\S+),", solved)
+    assert re.findall(r"Worst shock +(\S+) ", solved) == [name]
+    assert re.findall(r"worst that is left is (\S+):", solved) == [name]
+    attacked = run("attack", BESIEGED, "--scenario", "high")
+    assert f"can buy: {name}, " in attacked
+    targets, start = re.findall(r"attack\{(.*)\}@(\d+)", name)[0]
+    assert f"{' + '.join(targets.split('+'))} from {start} on" in re.findall(r"Worst attack +(.*)", attacked)[0]
+    # Their share of demand is printed as it is by every other command.
+    assert "27.6/30" in solved
+    assert "27.6/30" in attacked
+
+
+def test_tables_of_a_comparison_speak_of_their_own_case() -> None:
+    cases = ("--scenario", "high", "--scenario", "low")
+    text = run("compare", BESIEGED, *cases, "--adversary", "--quick")
+    *_, high, low = text.split("Proven: ")
+    assert " to " not in high.split("(")[0].removeprefix("costs to ")
+    assert "gaps" in high
+    assert "gaps" not in low
+    assert re.search(r"\n\nlow +\n", text)
+    assert re.findall(r"gap of (\S+) USD", text) == ["2.63M"]
+    assert "✗ 2.63M" in text
+
+
+def test_a_comparison_tells_full_service_and_says_what_cells_are() -> None:
+    text = run("compare", str(HERE / "two-events.yaml"), "--budgets", "0,400k", "--quick")
+    (defence,) = (line.split() for line in text.splitlines() if line.startswith("Defence"))
+    assert defence[-1] == "full/100"
+    said = " ".join(text.split())
+    assert "full: all demand is served" in said
+    assert "cells of a row may be of different shocks and periods" in said
+
+
+def test_a_larger_budget_that_survives_less_is_named_with_its_currency() -> None:
+    result = so.solve(so.load(HERE / "two-events.yaml"))
+    kept = replace(result, shocks=tuple(replace(each, survives=True) for each in result.shocks))
+    comparison = SimpleNamespace(cases={"": so.read(result.data)})
+    columns = [
+        SimpleNamespace(case="", budget=1e6, result=kept),
+        SimpleNamespace(case="", budget=2e6, result=result),
+    ]
+    (said, *_) = _Rows(comparison, columns, by_case=False).reasons()  # type: ignore[arg-type]
+    assert said.startswith("With 2M USD, ")
+    assert "unlike with 1M USD: " in said
+
+
+def test_without_options_alternatives_say_so_once() -> None:
+    text = run("alternatives", str(HERE / "two-events.yaml"), "--set", "options={}")
+    assert "there is no option to choose from" in text
+    assert "within the tolerance" not in text
