@@ -113,6 +113,8 @@ def frontier(book: Book, found: Frontier) -> Sheeted:
     many = ",\nsum over all shocks" if len(book.instance.events) > 1 else ""
     _line(gap, results, own, lambda result: result.survival_gap, "s", VERMILION)
     kept = [result for result in results if result.survives]
+    # Plans that survive have a mark of their own, and not that of the line.
+    gap.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
     gap.plot(
         [each.outlay for each in kept], [each.survival_gap for each in kept], "D", color=GREEN, zorder=3, clip_on=False
     )
