@@ -22,6 +22,8 @@ from optimizer.units import short, si, si_up
 ORDER = ("must-have", "real choice", "not settled", "never worth it")
 STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
 NOTHING = "–"
+# What stands before the size of an option that only one of the plans buys.
+ALONE = "● "
 
 
 def show_alternatives(found: Alternatives, console: Console | None = None) -> None:
@@ -129,8 +131,8 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
         "Distance to the nearest plan further left: 1 for each option that one of the two lacks and the other buys "
     )
     caption += "as much of as any. Each plan is put to every shock and audited; those with letters are as cheap as "
-    caption += "their sizes and openings allow. ● bought by one plan only."
-    shown = table("Plans that differ", caption=caption, expand=True)
+    caption += "their sizes and openings allow."
+    shown, is_marked = table("Plans that differ", caption=caption, expand=True), False
     shown.add_column("", ratio=3, overflow="fold")
     for i in range(len(results)):
         shown.add_column("Cheapest" if i == 0 else chr(ord("A") + i - 1), justify="right", no_wrap=True)
@@ -145,6 +147,8 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
         cells = _sizes(instance, each, results)
         if cells:
             shown.add_row(named(instance, each.option), *cells)
+            is_marked = is_marked or any(cell.startswith(ALONE) for cell in cells)
+    shown.caption = f"{caption} {ALONE}bought by one plan only." if is_marked else caption
     return shown
 
 
@@ -160,7 +164,7 @@ def _sizes(instance: Instance, each: Range, results: Sequence[Result]) -> list[s
     """What each plan buys of an option; nothing where none buys it."""
     sizes = [size if (size := _bought(instance, each.option, result)) > each.dust else 0.0 for result in results]
     is_alone = sum(size > 0 for size in sizes) == 1
-    return [f"{'● ' if is_alone and size > 0 else ''}{_size(size)}" for size in sizes] if any(sizes) else []
+    return [f"{ALONE if is_alone and size > 0 else ''}{_size(size)}" for size in sizes] if any(sizes) else []
 
 
 def _bought(instance: Instance, option: str, result: Result) -> float:

@@ -8,10 +8,11 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from optimizer.analysis.preview import owner
 from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
-from optimizer.shocks import Cut
+from optimizer.shocks import Cut, Shock
 from optimizer.units import fixed, short, si
 
 LINE = 0.65
@@ -31,6 +32,26 @@ def named(instance: Instance, owner: str) -> str:
         if owner in section:
             return section[owner].name or owner
     return owner
+
+
+def entry_name(instance: Instance, entry: str) -> str:
+    """What the file calls a shock, a family or an ensemble, or its key."""
+    spec = instance.shocks.get(entry) or instance.ensembles.get(entry)
+    return (spec.name if spec is not None else None) or entry
+
+
+def titled(instance: Instance, event: Shock) -> tuple[str, str]:
+    """What the file calls an event's entry, and what tells it from others of the entry: a key's part, or a number."""
+    # What an adversary found is no entry of the file.
+    entry = owner(instance, event) or event.entry
+    if not event.name.startswith(entry):
+        return event.name, ""
+    return event.spec.name or entry_name(instance, entry), event.name.removeprefix(entry).removeprefix("@")
+
+
+def in_full(instance: Instance, event: Shock) -> str:
+    """An event for reading: ``Full embargo · 2028Q1``."""
+    return " · ".join(part for part in titled(instance, event) if part)
 
 
 def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:

@@ -63,7 +63,7 @@ class Book:
         """The JSON object that `report --json` prints and that the page holds."""
         instance, horizon, own = self.instance, self.instance.horizon, self.own
         atlas, points = Atlas(instance), list[dict[str, Any]]()
-        counted_from, measure = self.frontier.baseline["budget"], self.frontier.measure
+        counted_from = self.frontier.baseline["budget"]
         for i, each in enumerate(self.sheets):
             twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
             if twin is None:
@@ -100,7 +100,7 @@ class Book:
                 "least_outlay_bound": self.frontier.least_bound,
                 "baseline": {**self.frontier.baseline, "words": baseline_words(self.frontier, own.result.money)},
                 "gap": self.frontier.gap,
-                "proven": "" if measure is None else in_tolerance([measure], own.result.money),
+                "proven": _proven(self.frontier, own.result.money),
                 "losses": self._losses(),
                 "stopped": self.frontier.stopped,
                 "quick": self.is_quick,
@@ -165,6 +165,16 @@ def baseline_words(found: Frontier, money: str) -> str:
         return ""
     plan = f"the no-shock plan {under(budget, money)}, which costs {si(cost, money, 4)}"
     return f"Costs count from one baseline for all budgets: {plan}."
+
+
+def proven_words(found: Frontier, money: str) -> str:
+    """To what the costs of plans of other budgets are proven, in one sentence; empty where there are none."""
+    proven = _proven(found, money)
+    return f"Plans of other budgets are proven: costs to {proven}." if proven and len(found.points) > 1 else ""
+
+
+def _proven(found: Frontier, money: str) -> str:
+    return "" if found.measure is None else in_tolerance([found.measure], money)
 
 
 def _fitted(data: dict[str, Any]) -> dict[str, Any]:

@@ -3,19 +3,21 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from optimizer.analysis.folding import Fold, folds
 from optimizer.instance.schema import Instance
 from optimizer.ranking import hardest_of
 from optimizer.report.answer import facts, headline
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.moves import Move
-from optimizer.report.figures.survival import in_full, titled
 from optimizer.report.services import in_percent
-from optimizer.report.words import abroad, listed, named, plural
+from optimizer.report.words import abroad, in_full, listed, named, plural, titled
 from optimizer.result import Result
 from optimizer.units import short, si
 
 # So many kinds of shocks are named.
 MOST = 16
+# Of a family at most so many are listed; of more, how many there are.
+FEW = 6
 # The facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
 # The facts that count from the no-shock plan.
@@ -101,7 +103,7 @@ def told(instance: Instance, result: Result, counted_from: float | None) -> list
 
     `counted_from` is the budget of the no-shock plan from which the price counts: it is named where it is another.
     """
-    words = {event.name: in_full(event) for event in instance.events}
+    words = {event.name: in_full(instance, event) for event in instance.events}
     said = [[label, _spelled(text, words) if label in NAMING else text] for label, text in facts(instance, result)]
     of_another = "" if instance.policy.budget == counted_from else f" {under(counted_from, result.money)}"
     tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
@@ -124,17 +126,29 @@ def survived(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple
 
 
 def _title(instance: Instance, name: str) -> str:
-    return in_full(instance.event(name))
+    return in_full(instance, instance.event(name))
 
 
 def _grouped(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
-    """Shocks by entry, with what tells them apart in brackets."""
+    """Shocks as the tables fold them: few of a family by what tells them apart, others by number."""
+    rows = folds(instance, [event.name for event in instance.events])
+    places = {name: row for row in rows for name in row.members}
     groups: dict[str, list[str]] = {}
     for name in names:
-        title, which = titled(instance.event(name))
-        groups.setdefault(title, []).append(which)
-    said = [title + (f" ({listed(which, 6)})" if any(which) else "") for title, which in groups.items()]
+        groups.setdefault(places[name].members[0], []).append(name)
+    said = [_fold_words(instance, places[first], some) for first, some in groups.items()]
     return (*said[:MOST], *([f"and {len(said) - MOST} more"] if len(said) > MOST else []))
+
+
+def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
+    """``Full embargo (2028, 2029)``, ``Storms: 12 shocks``, or ``Storms: 3 of 12 shocks``."""
+    title, which = zip(*(titled(instance, instance.event(name)) for name in names), strict=True)
+    if not row.is_many:
+        return in_full(instance, instance.event(row.name))
+    if row.name not in instance.ensembles and len(names) <= FEW:
+        return f"{title[0]} ({listed(which, FEW)})"
+    count, every = len(names), len(row.members)
+    return f"{title[0]}: {plural(every, 'shock') if count == every else f'{count:,} of {plural(every, "shock")}'}"
 
 
 def shortest(lines: Sequence[Line], years: Sequence[int], most: int = 4) -> tuple[str, ...]:

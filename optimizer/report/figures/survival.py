@@ -13,7 +13,7 @@ from optimizer.levers import Substitution
 from optimizer.plan import Flows, Outcome, Row, Service
 from optimizer.ranking import weakest_of
 from optimizer.report.services import served_in_full, share
-from optimizer.report.words import cut_words, named
+from optimizer.report.words import cut_words, in_full, named, titled
 from optimizer.result import Result
 from optimizer.shocks import Shock
 
@@ -99,18 +99,6 @@ class Chosen:
     segment: str
 
 
-def titled(event: Shock) -> tuple[str, str]:
-    """What the file calls an event's entry, and what tells it from others of the entry."""
-    if not event.name.startswith(event.entry):
-        return event.name, ""
-    return event.spec.name or event.entry, event.name.removeprefix(event.entry).removeprefix("@")
-
-
-def in_full(event: Shock) -> str:
-    """An event for reading: ``Full embargo, 18 months · 2028Q1``."""
-    return " · ".join(part for part in titled(event) if part)
-
-
 def compact(passing: Passing) -> dict[str, Any]:
     """A shock under a plan for JSON, of which a report may hold thousands of cells.
 
@@ -153,14 +141,12 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
 def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
     """Rows with what the file calls them and when their shocks strike."""
     events = {event.name: event for event in instance.events}
-    return tuple(_lane(row, [events[name] for name in row.members]) for row in rows)
+    return tuple(_lane(instance, row, [events[name] for name in row.members]) for row in rows)
 
 
-def _lane(row: Fold, events: Sequence[Shock]) -> Lane:
-    title, which = titled(events[0])
-    if row.is_many:
-        # The events of an ensemble have names of their own: its key is what they share.
-        title, which = title if events[0].entry == row.name else row.name, ""
+def _lane(instance: Instance, row: Fold, events: Sequence[Shock]) -> Lane:
+    title, which = titled(instance, events[0])
+    which = "" if row.is_many else which
     return Lane(row.name, title, which, len(events), spans(event.periods for event in events))
 
 
@@ -195,7 +181,7 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
         "name": row.fold.name,
         "failed": row.failed,
         "worst": row.worst.name,
-        "worst_title": in_full(instance.event(row.worst.name)),
+        "worst_title": in_full(instance, instance.event(row.worst.name)),
         "windows_failed": failing(instance, result, row.fold),
         "segments": {d: [*_figures(each), name] for d, (name, each) in row.segments.items()},
         "partial": [d for d in row.segments if d in row.partial],
@@ -218,8 +204,8 @@ def _strike(instance: Instance, event: Shock, row: str) -> Strike:
     return Strike(
         name=event.name,
         row=row,
-        title=titled(event)[0],
-        which=titled(event)[1],
+        title=titled(instance, event)[0],
+        which=titled(instance, event)[1],
         first=label(event.periods[0]),
         last=label(event.periods[-1]),
         start=event.periods[0],

@@ -165,8 +165,16 @@ function drawNow(id) {
   // Drawn again, bands would fade in and places wander: a printer does not wait for that.
   if (id === "sankey" && box.classList.contains("js-plotly-plot")) Plotly.purge(box);
   Plotly.react(box, drawn.data, layout(drawn.layout), {displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false});
+  room.observe(box);
   if (drawn.ready && !box.dataset.ready) { box.dataset.ready = "1"; drawn.ready(box); }
 }
+/* A figure is as wide as its place, which may become narrower while the window keeps its size: a scroll bar comes, say. */
+const room = new ResizeObserver(entries => {
+  for (const {target} of entries) {
+    const drawn = target._fullLayout;
+    if (paper === null && drawn && target.clientWidth && Math.abs(drawn.width - target.clientWidth) > 1) Plotly.Plots.resize(target);
+  }
+});
 /* The library is 90 % of this file: it is read after the answer stands on the screen. */
 function loadPlotly() {
   const code = $("plotly");

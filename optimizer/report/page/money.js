@@ -6,7 +6,7 @@ figure("waterfall", () => {
   const isWhole = steps === point.parts;
   fill("waterfall-shown", isWhole ? ": all costs" : ": the plan's cost by part, less that of the same instance without shocks");
   fill("cost-note", point.beyond_note);
-  told("waterfall", `${sum.part}: ${money(sum.amount, 4)}${steps.length > 1 ? ", of which " : ""}${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount)}`).join(", ")}.`,
+  told("waterfall", `${sum.part}: ${money(sum.amount, 4)}${steps.length > 1 ? ", of which " : ""}${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount, 4)}`).join(", ")}.`,
     isWhole
       ? table(`Present value, ${book.currency}`, ["Part", ">Amount", ">Share"], steps.map(step => [step.part, si(step.amount, "", 4), sum.amount ? percent(step.amount / sum.amount, 1) : "–"]))
       : table(`Present value, ${book.currency}`, ["Part", ">Plan", ">No-shock plan", ">Difference"], steps.map((step, i) => compared(point, step, i === steps.length - 1))));
@@ -23,8 +23,8 @@ figure("waterfall", () => {
   return {
     data: sorts.map(sort => bars(...sort)),
     layout: {
-      annotations: steps.map(step => ({x: Math.max(step.start, step.start + step.amount), y: wrap(step.part), text: money(step.amount), showarrow: false, xanchor: "left", xshift: 3, font: {size: 12, color: shade("ink")}})),
-      height: 90 + (paper === null ? 44 : 34) * steps.length, barmode: "overlay", bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category", categoryorder: "array", categoryarray: steps.map(step => wrap(step.part))}, margin: {l: 10, r: 10, t: 6, b: 10},
+      annotations: steps.map(step => ({x: Math.max(step.start, step.start + step.amount), y: wrap(step.part), text: money(step.amount, 4), showarrow: false, xanchor: "left", xshift: 3, font: {size: 12, color: shade("ink")}})),
+      height: 90 + (paper === null ? 44 : 34) * steps.length, barmode: "overlay", bargap: .3, xaxis: {title: `present value, ${book.currency}`, range: reach(steps), ...moneyAxis(...reach(steps), isNarrow() ? 4 : 8)}, yaxis: {autorange: "reversed", type: "category", categoryorder: "array", categoryarray: steps.map(step => wrap(step.part))}, margin: {l: 10, r: beside(steps), t: 6, b: 10},
     },
   };
 });
@@ -33,10 +33,13 @@ function compared(point, step, isSum) {
   const own = isSum ? point.total_cost : (point.parts.find(each => each.part === step.part) || {amount: 0}).amount;
   return [isSum ? `total cost: ${step.part}` : step.part, si(own, "", 4), si(own - step.amount, "", 4), si(step.amount, "", 4)];
 }
-/* Room for the figures that stand beside the bars. */
+/* Room for the amounts that stand beside the bars, px: they may begin where the longest bar ends. */
+function beside(steps) {
+  return 12 + 8 * Math.max(...steps.map(step => money(step.amount, 4).length));
+}
 function reach(steps) {
   const ends = steps.flatMap(step => [step.start, step.start + step.amount]);
-  const low = Math.min(0, ...ends), high = Math.max(0, ...ends), room = (high - low || 1) * (isNarrow() ? .34 : .12);
+  const low = Math.min(0, ...ends), high = Math.max(0, ...ends), room = (high - low || 1) * .02;
   return [low < 0 ? low - room : 0, high + room];
 }
 

@@ -66,10 +66,12 @@ figure("frontier", () => {
   const line = (name, y, axis, color, symbol) => ({type: "scatter", mode: "lines+markers", cliponaxis: false, name, x, y, yaxis: axis, customdata: shown.map(label), text: x.map((outlay, i) => `${money(outlay)}<br>${money(y[i], 4)}`), line: {color, width: 2}, marker: {color, size: 9, symbol}, hovertemplate: `budget %{customdata}, outlay %{text}<extra>${name}</extra>`});
   const most = figure => Math.max(...shown.map(point => figure(point) || 0), 1e-9), right = most(point => point.outlay) * 1.06;
   const gapOf = point => point.survival_gap, low = Math.min(0, ...shown.map(point => costOf(point) || 0));
+  const kept = shown.filter(point => point.survives);
   const mark = (y, axis) => ({type: "scatter", mode: "markers", cliponaxis: false, x: [here.outlay], y: [y], yaxis: axis, showlegend: false, hoverinfo: "skip", marker: {size: 20, symbol: "circle-open", color: shade("ink"), line: {width: 3, color: shade("ink")}}});
   return {
     data: [
       line(gapName, shown.map(point => point.survival_gap), "y", "#D55E00", "square"),
+      ...(kept.length ? [{type: "scatter", mode: "markers", cliponaxis: false, name: "every floor holds", x: kept.map(point => point.outlay), y: kept.map(gapOf), yaxis: "y", hoverinfo: "skip", marker: {color: "#009E73", size: 11, symbol: "diamond"}}] : []),
       line(`${costName}, present value`, shown.map(costOf), "y2", "#0072B2", "circle"),
       mark(here.survival_gap, "y"), mark(costOf(here), "y2"),
     ],

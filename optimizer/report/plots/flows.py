@@ -14,9 +14,8 @@ from optimizer.plan import Share
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.chains import titled
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY, regions
-from optimizer.report.figures.survival import in_full
 from optimizer.report.plots.paper import INK, Sheeted, foot, of_plan, paper, plain
-from optimizer.report.words import LINE, named, percent
+from optimizer.report.words import LINE, in_full, named, percent
 from optimizer.shocks import BASELINE
 from optimizer.units import si
 
@@ -58,7 +57,7 @@ def sankey(book: Book, key: str, *, end: bool) -> Sheeted:
 
 
 def _shock(book: Book, key: str) -> str:
-    return in_full(book.instance.event(key))
+    return in_full(book.instance, book.instance.event(key))
 
 
 class _Bands:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from optimizer.analysis.frontier import Frontier
-from optimizer.report.figures.book import Book, baseline_words
+from optimizer.report.figures.book import Book, baseline_words, proven_words
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, LEVERS, ORANGE, VERMILION
 from optimizer.report.figures.moves import Move
 from optimizer.report.plots.paper import INK, QUIET, Sheeted, foot, in_money, paper, plain, thin_ticks
@@ -37,7 +37,8 @@ def timeline(book: Book) -> Sheeted:
     right.tick_params(right=False)
     kinds = dict.fromkeys(move.kind for move in moves)
     handles = [Patch(facecolor=LEVERS.get(kind, GREY), label=kind) for kind in kinds]
-    handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
+    if any(move.first > move.t and not move.purchases for move in moves):
+        handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     foot(sheet, "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
          f"purchase. Size; money undiscounted, {book.own.result.currency}.", handles)  # fmt: skip
     starts = [float(i * horizon.per_year) for i in range(len(horizon.years))]
@@ -111,6 +112,12 @@ def frontier(book: Book, found: Frontier) -> Sheeted:
     gap, cost = sheet.panels
     many = ",\nsum over all shocks" if len(book.instance.events) > 1 else ""
     _line(gap, results, own, lambda result: result.survival_gap, "s", VERMILION)
+    kept = [result for result in results if result.survives]
+    # Plans that survive have a mark of their own, and not that of the line.
+    gap.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
+    gap.plot(
+        [each.outlay for each in kept], [each.survival_gap for each in kept], "D", color=GREEN, zorder=3, clip_on=False
+    )
     gap.set_ylabel(f"survival gap{many}, {money}")
     words = baseline_words(found, money)
     _line(cost, results, own, _beyond if words else lambda result: result.total_cost, "o", BLUE)
@@ -121,16 +128,17 @@ def frontier(book: Book, found: Frontier) -> Sheeted:
         failed = sum(not outcome.survives for outcome in result.shocks)
         before, said = said, f"fails in {failed}" if failed else "survives"
         if said != before:
-            place, side = (result.outlay, result.survival_gap), "left" if failed else "center"
-            gap.annotate(said, place, (0, 9), textcoords="offset points", ha=side, fontsize=7)
+            place = (result.outlay, result.survival_gap)
+            gap.annotate(said, place, (6, 9), textcoords="offset points", ha="left", fontsize=7)
     in_money(cost.xaxis)
     cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
     least = ""
     if found.least_outlay is not None:
         least = f"The least outlay that keeps every floor is {si_up(found.least_outlay, money, 5)}. "
+    marks = "Green diamond: every floor holds. " if kept else ""
     stopped = " The search was stopped: more budgets were to come." if found.stopped else ""
-    foot(sheet, f"{least}Circle: the plan at hand. Other plans are proven to {100 * found.gap:g} %. Gap at shortage "
-         f"cost; cost present value, {own.currency}. {words}{stopped}")  # fmt: skip
+    foot(sheet, f"{least}Circle: the plan at hand. {marks}{proven_words(found, money)} Gap at shortage "
+         f"cost; cost present value, {own.currency}. {words}{stopped}".replace("  ", " "))  # fmt: skip
     return sheet
 
 

@@ -1,10 +1,11 @@
 """Plots of what is survived: shock × segment, one path, time to survive, stocks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
@@ -19,6 +20,8 @@ from optimizer.report.plots.paper import INK, QUIET, WIDTH, Sheeted, foot, of_pl
 from optimizer.report.services import MEANING, PARTIAL, PARTLY, Standing, served_in_full, share, standing
 from optimizer.report.words import FOLDED, left_out, named
 
+# Months of a year: what is survived for less stands out.
+YEAR = 12
 # The classes of a cell: what they are called, ground and ink.
 CLASSES: Mapping[Standing, tuple[str, str, str]] = {
     "below": ("below the floor", VERMILION, "white"),
@@ -138,7 +141,7 @@ def endurance(book: Book, year: int | None) -> Sheeted:
         before, then = _placed(_span(line, i)), _placed(_span(with_plan(line), i))
         if line.key in after:
             panel.plot([before, then], [row, row], color=SKY, linewidth=2.4, zorder=1)
-            colour = VERMILION if _span(after[line.key], i) < 12 else BLUE
+            colour = VERMILION if _span(after[line.key], i) < YEAR else BLUE
             panel.plot([then], [row], "o", color=colour, markersize=6, zorder=3, clip_on=False)
         panel.plot([before], [row], "o", markerfacecolor="white", markeredgecolor=QUIET, markersize=6, zorder=2,
                    clip_on=False)  # fmt: skip
@@ -148,12 +151,28 @@ def endurance(book: Book, year: int | None) -> Sheeted:
     panel.set_ylim(len(rows) - 0.4, -0.6)
     panel.set_xlim(0, 1)
     panel.set_xticks([_placed(months) for months in (0, 3, 12, 24, 60, 120)], ["0", "3", "12", "24", "60", "120+"])
-    panel.axvline(_placed(12), color=INK, linestyle=":", linewidth=1)
+    panel.axvline(_placed(YEAR), color=INK, linestyle=":", linewidth=1)
     panel.set_xlabel("months (the scale is that of the square root)")
     panel.grid(axis="x")
-    said = "○ nothing built, ● with the plan; ∞ for ever; ! deliberate: leverage restrains it."
-    foot(sheet, f"{said} {of_plan(book.own.result)}")
+    said = "∞: for ever. " if any(math.isinf(_span(each, i)) for row in rows for each in (row, with_plan(row))) else ""
+    said += "!: deliberate, so leverage restrains it. " if any(line.deliberate for line in rows) else ""
+    judged = [_span(after[line.key], i) for line in rows if line.key in after]
+    foot(sheet, f"{said}{of_plan(book.own.result)}", _marks(judged))
     return sheet
+
+
+def _marks(judged: Sequence[float]) -> list[Line2D]:
+    """The legend of time to survive: only marks that the figure shows. `judged` are months with the plan."""
+
+    def dot(label: str, **style: Any) -> Line2D:
+        return Line2D([], [], marker="o", linestyle="", markersize=6, label=label, **style)
+
+    marks = [dot("nothing built", markerfacecolor="white", markeredgecolor=QUIET)]
+    if any(months >= YEAR for months in judged):
+        marks.append(dot("with the plan, a year or more", color=BLUE))
+    if any(months < YEAR for months in judged):
+        marks.append(dot("with the plan, less than a year", color=VERMILION))
+    return [*marks, Line2D([], [], color=INK, linestyle=":", linewidth=1, label="one year")]
 
 
 def _short(text: str) -> str:
