@@ -90,7 +90,7 @@ def test_ctrl_c_ends_with_what_is_known_and_exits_with_5(monkeypatch: pytest.Mon
     monkeypatch.setattr("optimizer.cli.explain._progress", impatient)
     done = CliRunner().invoke(app, ["explain", TINY])
     assert done.exit_code == 5
-    assert "embargo@2027" in done.output.partition("Each shock")[2]
+    assert "embargo@2029" in done.output.partition("Each shock")[2]
     assert "Each floor" not in done.output
     assert "Stopped before every question was answered." in " ".join(done.output.split())
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from optimizer.instance.regions import region_name
 from optimizer.instance.schema import RULE, Instance
-from optimizer.plan import Price
+from optimizer.plan import NEGLIGIBLE, Price
+from optimizer.shocks import BASELINE
 from optimizer.stage import Column, Row
 from optimizer.strategies.base import Priced, Solved
 
@@ -24,20 +25,37 @@ def binding(instance: Instance, solved: Solved, most: int = 12) -> tuple[Price, 
     if priced is None:
         return ()
     worths: dict[tuple[str, str], float] = defaultdict(float)
+    idle = _without_effect(instance, priced) if solved.gap > 0 else frozenset()
     for row, price in zip(priced.stage.rows, priced.prices, strict=True):
-        if price == 0 or (row.mark.what == "most" and not _is_used(priced, row)):
+        if price == 0 or row.mark.path in idle or (row.mark.what == "most" and not _is_used(priced, row)):
             continue
         found = _of_rule(instance, priced, row) if row.mark.path in instance.rules else _row(instance, row, price)
         for what, step, size in found:
             worths[what, step] += abs(price) * size
     for column, value, price in zip(priced.stage.columns, priced.values, priced.reduced, strict=True):
         is_of_rule = column.mark.path in instance.rules
-        if price < 0 and value >= column.upper * (1 - 1e-9) > 0 and not is_of_rule:
+        if price < 0 and value >= column.upper * (1 - 1e-9) > 0 and not is_of_rule and column.mark.path not in idle:
             for what, step, size in _column(instance, column):
                 worths[what, step] += -price * size
     total = max(abs(solved.cost), solved.gap, 1e-12)
     prices = [Price(what, step, float(worth)) for (what, step), worth in worths.items() if worth > 1e-7 * total]
     return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
+
+
+def _without_effect(instance: Instance, priced: Priced) -> frozenset[str]:
+    """The shocks without a gap whose limits can save none of the others', whatever prices the solver gives them.
+
+    The price of a floor that is just kept may be that of one point more, which would leave a gap; one point less saves
+    nothing there. It may free something for another shock, but only where shocks compete: where a budget, a rule or the
+    baseline's chain, which options share, has a price of its own. More of a single option helps all shocks alike.
+    """
+    priced_marks = [row.mark for row, price in zip(priced.stage.rows, priced.prices, strict=True) if price != 0]
+    if any(mark.path in ("", BASELINE) and mark.owner not in instance.options for mark in priced_marks):
+        return frozenset()
+    columns = zip(priced.stage.columns, priced.values, strict=True)
+    below = [(column.mark.path, value) for column, value in columns if column.mark.what == "below"]
+    rounding = NEGLIGIBLE * max((value for _, value in below), default=0.0)
+    return frozenset(event.name for event in instance.events) - {path for path, value in below if value > rounding}
 
 
 def _is_used(priced: Priced, row: Row) -> bool:

@@ -16,7 +16,7 @@ from optimizer.analysis.explain_ways import Ways
 from optimizer.analysis.explain_years import bar, least_added, of_any_year, without_budgets
 from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import keeping_shocks, no_longer_than, with_floors
-from optimizer.plan import Flows, Plan
+from optimizer.plan import NEGLIGIBLE, Flows, Plan
 from optimizer.ranking import hardest_of
 from optimizer.result import Result
 from optimizer.shocks import Shock
@@ -271,7 +271,7 @@ def _takers(
     instance: Instance, event: Shock, flows: Flows, segment: str, commodity: str, periods: Sequence[int]
 ) -> tuple[str, ...]:
     """The segments that a commodity goes into in some periods of a shock, also through what is made of it."""
-    at, path, reached = [t - flows.first for t in periods], instance.path(event), {commodity}
+    at, reached = [t - flows.first for t in periods], {commodity}
     running = [
         each
         for o, each in instance.activities.items()
@@ -282,11 +282,16 @@ def _takers(
     others = [
         d
         for d, demand in instance.demands.items()
-        if d != segment
-        and demand.commodity in reached
-        and sum(float(path.demanded(d, t)) - flows.unserved[d][t - flows.first] for t in periods) > 1e-9
+        if d != segment and demand.commodity in reached and _is_served(instance, event, flows, d, periods)
     ]
     return (segment, *others)
+
+
+def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
+    """Whether a segment gets more than a solver's rounding in some periods."""
+    demanded = [_asked(instance, event, d, t) for t in periods]
+    unserved = sum(flows.unserved[d][t - flows.first] for t in periods)
+    return sum(demanded) - unserved > NEGLIGIBLE * sum(demanded)
 
 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from optimizer.analysis.explain_prices import bought_options
 from optimizer.analysis.explain_years import Bar
 from optimizer.instance.schema import Instance
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
@@ -166,11 +167,14 @@ class Ways:
             return "the budget of no year reaches for the least of it"
         if bar == "total":
             return "the budget does not reach for the least of it"
-        return f"the {self._budget} further elsewhere"
+        if size > 0 and not self._is_spent_elsewhere(o):
+            return f"the {'budgets of the years buy' if self.money == 'annual' else 'budget buys'} no more"
+        return f"the {'budgets of the years go' if self.money == 'annual' else 'budget goes'} further elsewhere"
 
-    @property
-    def _budget(self) -> str:
-        return "budgets of the years go" if self.money == "annual" else "budget goes"
+    def _is_spent_elsewhere(self, o: str) -> bool:
+        """Whether the plan buys another option that the budget pays."""
+        others = [other for other in bought_options(self.plan) if other != o]
+        return any(getattr(self.instance.options[other], "budget_share", 1.0) > 0 for other in others)
 
     def _working(self, o: str, option: Sized, t: int) -> float:
         horizon = self.instance.horizon

@@ -27,6 +27,7 @@ def explain(
         int | None,
         typer.Option(min=1, help="Processes for what-ifs, or to check shocks; all cores where one takes its time."),
     ] = None,
+    every: options.Every = False,
     json: options.Json = False,
 ) -> None:
     """Tell why the plan is as it is; where nothing survives, why, and what would mend it.
@@ -40,7 +41,7 @@ def explain(
     from optimizer.report.explain import Explaining
     from optimizer.solver import Settings
 
-    shown = Explaining(made.instance)
+    shown = Explaining(made.instance, every=every)
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     heard = (lambda part: None) if json else shown.show
     with _progress(made.instance.money) as (listener, tell):

@@ -1,6 +1,6 @@
 """How an explanation looks: the plan's answer, then one finding after the other as they become known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -11,13 +11,13 @@ from optimizer.analysis.explain_dates import Deadline
 from optimizer.analysis.explain_prices import Worth
 from optimizer.analysis.explain_reason import Reason
 from optimizer.analysis.explain_repairs import Repair
-from optimizer.analysis.measure import Difference
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import answer
 from optimizer.report.builds import builds
 from optimizer.report.explain_repairs import repaired
-from optimizer.report.proofs import NOTHING, measured
+from optimizer.report.explain_worths import Group, Groups, heading, worth_words
+from optimizer.report.proofs import measured
 from optimizer.report.screen import Screen
 from optimizer.report.tables import binding
 from optimizer.report.words import listed, named, percent, plural
@@ -25,16 +25,6 @@ from optimizer.result import Result
 from optimizer.units import si, si_up
 
 LABEL, FIGURE = 16, 16
-HEADINGS = {
-    "shock": "Each shock: the cost of the plan without it",
-    "family": "All windows of a shock: the cost of the plan without them",
-    "lever": "Each lever: the cost of the plan without it",
-    "kind": "All levers of a kind: the cost of the plan without them",
-    "dearer floor": "Each floor: one point more, one point less",
-    "cheaper floor": "Each floor: one point more, one point less",
-    "later": "Each build, if it comes {months:g} months later",
-    "sooner": "Each build, if it could come {months:g} months sooner",
-}
 TITLES = {"budget": "More budget", "annual": "More each year", "floors": "Lower floors", "length": "Shorter shocks"}
 
 
@@ -44,16 +34,27 @@ class Explaining:
     Args:
         instance: what is explained.
         console: where to; stdout where it is left out.
+        every: whether each shock of a family or an ensemble has a row of its own.
     """
 
-    def __init__(self, instance: Instance, console: Console | None = None) -> None:
+    def __init__(self, instance: Instance, console: Console | None = None, *, every: bool = False) -> None:
         self.instance = instance
+        self.groups = Groups(instance, every=every)
+        self.releases = False
         self.console = console or Screen()
         self.heading, self.more = "", "Repairs"
         self.useless: list[Repair] = []
 
     def show(self, part: Part) -> None:
-        """Print one part; segments and builds that cannot mend anything alone are kept for one line together."""
+        """Print one part.
+
+        What is one row together is kept until all of it is known: the shocks of a family or an ensemble, and segments
+        and builds that cannot mend anything alone.
+        """
+        if isinstance(part, Worth):
+            self._show_groups(self.groups.add(part))
+            return
+        self._show_groups(self.groups.rest())
         if isinstance(part, Repair) and part.works is False and part.of is not None:
             if self.useless and self.useless[0].kind != part.kind:
                 self._tell_useless()
@@ -72,15 +73,17 @@ class Explaining:
                 grid.add_row(" –", line)
                 self.console.print(grid if bullet else Text(line))
             self.more = "More repairs"
-        elif isinstance(part, Worth):
-            self._under(_heading(part))
-            self._line(*_worth(self.instance, part))
         elif isinstance(part, Deadline):
             self._under("By when each has to be ordered")
             self._line(named(self.instance, part.option), *_deadline(part))
         else:
             self._under(f"{self.more}, each enough by itself")
             self._row(_title(self.instance, part), repaired(self.instance, part), _mark(part.works))
+
+    def _show_groups(self, groups: Iterable[Group]) -> None:
+        for group in groups:
+            self._under(heading(group.most))
+            self._line(*worth_words(self.instance, group, releases=self.releases))
 
     def _tell_useless(self) -> None:
         if self.useless:
@@ -94,6 +97,7 @@ class Explaining:
 
     def end(self, explanation: Explanation) -> None:
         """The last line: how sure all this is."""
+        self._show_groups(self.groups.rest())
         self._tell_useless()
         self.console.print()
         gap, within = percent(explanation.gap, 1), explanation.within
@@ -103,10 +107,11 @@ class Explaining:
             sure += "" if explanation.measure is None else f", {measured(explanation.measure)}"
         sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
-        self.console.print(Text(sure + late, style="dim"))
+        self.console.print(Text(sure + late + self.groups.note, style="dim"))
 
     def _first(self, result: Result) -> None:
         """The answer, the plan, and what binds."""
+        self.releases = any(max(row, default=0.0) > 0 for row in result.plan.stocks.values())
         self.console.print(answer(self.instance, result))
         parts: list[RenderableType | None] = [builds(self.instance, result, self.console.width), binding(result)]
         for part in parts:
@@ -192,64 +197,6 @@ def _irreducible(instance: Instance, why: Reason) -> str:
     if not why.is_irreducible:
         return f"It cannot be done already with {shocks} alone and {plain} alone; perhaps with less than that."
     return f"This alone cannot be done: {shocks} with {plain}. Without any one of these the rest can."
-
-
-def _heading(worth: Worth) -> str:
-    return HEADINGS[worth.kind].format(months=worth.months or 0)
-
-
-def _worth(instance: Instance, worth: Worth) -> tuple[str, str, str]:
-    """Title, figure and words of a worth."""
-    title, money = named(instance, worth.of), instance.money
-    title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(worth.kind, "")
-    if worth.survives is None:
-        return title, "not known", "stopped before it was known"
-    if worth.change is None:
-        if worth.needed is not None:
-            return (
-                title,
-                "NOTHING SURVIVES",
-                f"under this budget; it would take an outlay of {si_up(worth.needed, money)}",
-            )
-        policy = instance.policy
-        if worth.kind in ("lever", "kind"):
-            return (
-                title,
-                "NOTHING SURVIVES",
-                "at any budget" if policy.annual_budget is None else "at any budget in all",
-            )
-        return title, "NOTHING SURVIVES", "" if policy.budget is None else "under this budget"
-    outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"
-    if _is_nothing(worth):
-        low, high = _plain(worth.low or 0.0), _plain(worth.high or 0.0)
-        return title, NOTHING, f"no change that is proven: {low} … {high}{outlay}"
-    return title, _signed(worth.change, money), f"{_proven(worth)}{outlay}"
-
-
-def _is_nothing(worth: Worth) -> bool:
-    """Whether a change may be one for the better, for the worse, or none, for all that is proven."""
-    if not worth.change or worth.low is None or worth.high is None:
-        return False
-    return not Difference(worth.change, worth.low, worth.high).is_proven
-
-
-def _signed(change: float, money: str) -> str:
-    sign = "+" if change > 0 else "−" if change < 0 else "±"
-    return f"{sign}{si(abs(change), money)}"
-
-
-def _proven(worth: Worth) -> str:
-    """The range in which the change is proven to lie, where that is wider than a reader sees."""
-    change, low, high = worth.change or 0.0, worth.low, worth.high
-    if low is None or high is None:
-        return "not proven"
-    if max(high - change, change - low) <= 5e-4 * abs(change) or high - low <= 1e-9:
-        return "proven"
-    return f"proven {_plain(low)} … {_plain(high)}"
-
-
-def _plain(amount: float) -> str:
-    return f"{'−' if amount < 0 else ''}{si(abs(amount))}"
 
 
 def _deadline(deadline: Deadline) -> tuple[str, str]:
