@@ -103,7 +103,7 @@ def test_paths_behind_cells_are_those_of_the_flows(data: dict[str, Any], result:
     )  # fmt: skip
     assert result.shocks[1].flows is not None
     assert passing["short"]["motors"] == [pytest.approx(30), pytest.approx(30)]
-    assert passing["segments"]["motors"] == [pytest.approx(0.7), 0.7, "2029", None]
+    assert passing["segments"]["motors"] == [pytest.approx(0.7), 0.7, "2029", None, "70/70"]
 
 
 def test_waterfalls_end_at_the_total_and_at_the_price_of_survival(data: dict[str, Any], result: so.Result) -> None:
