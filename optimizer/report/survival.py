@@ -14,6 +14,8 @@ from optimizer.report.words import FOLDED, called, entry_name, left_out, named, 
 from optimizer.result import Result
 
 MOST = 40
+# Characters of the column of shocks.
+NAMES = 34
 STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
 
 
@@ -29,7 +31,7 @@ def survival(instance: Instance, result: Result, width: int, *, every: bool = Fa
     rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else hardest(rows, MOST)
     segments, titles = list(instance.demands), [_title(instance, row) for row in shown]
-    names = min(34, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
+    names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)
     hidden = len(result.shocks) - sum(len(row.fold.members) for row in shown)
     tables: list[RenderableType] = [
@@ -53,7 +55,7 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> st
 
 def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str]) -> Table:
     shown = table("Survival")
-    shown.add_column("Shock", overflow="fold", max_width=34)
+    shown.add_column("Shock", overflow="fold", max_width=NAMES)
     for d in segments:
         shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
     for row in rows:
@@ -65,8 +67,9 @@ def _title(instance: Instance, row: Folded) -> Text:
     """``✗ Full embargo: 3 of 12 fail``, and below it the key of the worst of them; of a shock alone name and key."""
     mark = Text("✓ " if row.survives else "✗ ", style="green" if row.survives else "bold red")
     if not row.fold.is_many:
-        name = called(instance, row.fold.name)
-        return mark + Text(name) + Text(f" ({row.fold.name})" if name != row.fold.name else "", style="dim")
+        name, key = called(instance, row.fold.name), row.fold.name
+        beside = f" ({key})" if len(name) + len(key) < NAMES - 5 else f"\n  {key}"
+        return mark + Text(name) + Text(beside if name != key else "", style="dim")
     count = len(row.fold.members)
     said = f"{count:,} shocks" if row.survives else f"{row.failed:,} of {count:,} fail"
     title = Text(f"{entry_name(instance, row.fold.name)}: {said}")
