@@ -12,7 +12,7 @@ from optimizer.instance.schema import Instance
 from optimizer.plan import Faced
 from optimizer.ranking import by_gap, hardest_of
 from optimizer.report.services import in_percent
-from optimizer.report.words import listed, named, percent, plural
+from optimizer.report.words import called, listed, named, percent, plural, spelled
 from optimizer.result import Result
 from optimizer.units import short, si
 
@@ -24,6 +24,8 @@ NEAR = 1e-5
 MOST = 3
 # So many shocks are named behind the worst.
 OTHERS = 3
+# The facts that name shocks.
+NAMING = ("Worst shock", "Doing nothing", "Adversary")
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 
 
@@ -32,15 +34,18 @@ def answer(instance: Instance, result: Result) -> Panel:
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
-    for label, text in facts(instance, result):
-        grid.add_row(label, text)
+    told = list(facts(instance, result))
+    mentioned = " ".join(text for label, text in told if label in NAMING)
+    words = {event.name: called(instance, event.name) for event in instance.events if event.name in mentioned}
+    for label, text in told:
+        grid.add_row(label, spelled(text, words) if label in NAMING else text)
     style = STYLES[result.status]
-    body = Group(Text(headline(result), style=f"bold {style}"), "", grid)
+    body = Group(Text(headline(result, instance), style=f"bold {style}"), "", grid)
     return Panel(body, title=Text(result.instance, style="bold"), title_align="left", border_style=style, expand=True)
 
 
-def headline(result: Result) -> str:
-    """The verdict in one line."""
+def headline(result: Result, instance: Instance | None = None) -> str:
+    """The verdict in one line; shocks are called what the file calls them where there is an `instance`."""
     failed = [outcome.name for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
     if result.status == "none":
@@ -48,25 +53,26 @@ def headline(result: Result) -> str:
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
     if result.adversary is not None:
-        verdict = _against(result, result.adversary)
+        verdict = _against(result, result.adversary, instance)
     elif not count:
         verdict = "The cheapest plan; the instance has no shocks"
     elif not failed:
         verdict = "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
     else:
-        verdict = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed)}"
+        verdict = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
     return f"STOPPED before the proof. So far it {verdict}" if result.status == "stopped" else verdict
 
 
-def worst_first(result: Result, failed: Sequence[str]) -> str:
+def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
     """Shocks that fail: the worst with its gap, for one shock strikes at a time; then the others by their gaps."""
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
     worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
-    text = f"{worst}, a gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else worst
-    return f"{text}; then {listed(others, OTHERS)}" if others else text
+    first, *rest = (name if instance is None else called(instance, name) for name in (worst, *others))
+    text = f"{first}, a gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else first
+    return f"{text}; then {listed(rest, OTHERS)}" if rest else text
 
 
-def _against(result: Result, faced: Faced) -> str:
+def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
     """The verdict where attacks are among the shocks."""
     own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
     failed = [outcome.name for outcome in own if not outcome.survives]
@@ -79,7 +85,8 @@ def _against(result: Result, faced: Faced) -> str:
     attack = f"the worst attack that {means} can buy" if faced.worst is not None else ""
     counted = {*failed, faced.worst}
     named_ones = [outcome.name for outcome in result.shocks if outcome.name in counted]
-    return f"FAILS in {' and '.join(part for part in (listed_ones, attack) if part)}: {worst_first(result, named_ones)}"
+    where = " and ".join(part for part in (listed_ones, attack) if part)
+    return f"FAILS in {where}: {worst_first(result, named_ones, instance)}"
 
 
 def _adversary(result: Result, faced: Faced) -> str:

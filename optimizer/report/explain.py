@@ -20,7 +20,7 @@ from optimizer.report.explain_worths import Group, Groups, heading, worth_words
 from optimizer.report.proofs import measured
 from optimizer.report.screen import Screen
 from optimizer.report.tables import binding
-from optimizer.report.words import listed, named, percent, plural
+from optimizer.report.words import called, listed, named, percent, plural
 from optimizer.result import Result
 from optimizer.units import si, si_up
 
@@ -169,7 +169,8 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     needed, had = si(why.needed, "t"), si(why.had, "t")
     yield (
         False,
-        f"In {why.shock}, {window}, {segment} {need} {needed} of {commodity}; a plan for this alone has {had}, because",
+        f"In {called(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}; "
+        f"a plan for this alone has {had}, because",
     )
     for sentence in why.because:
         yield True, sentence

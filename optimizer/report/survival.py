@@ -10,10 +10,12 @@ from optimizer.analysis.folding import Folded, folded, folds, hardest
 from optimizer.instance.schema import Instance
 from optimizer.plan import Service
 from optimizer.report.services import MEANING, PARTIAL, PARTLY, margin, served_in_full, share, standing
-from optimizer.report.words import FOLDED, left_out, named, plural, table
+from optimizer.report.words import FOLDED, called, entry_name, left_out, named, plural, table
 from optimizer.result import Result
 
 MOST = 40
+# Characters of the column of shocks.
+NAMES = 34
 STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
 
 
@@ -28,8 +30,8 @@ def survival(instance: Instance, result: Result, width: int, *, every: bool = Fa
     """
     rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else hardest(rows, MOST)
-    segments, titles = list(instance.demands), [_title(row) for row in shown]
-    names = min(34, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
+    segments, titles = list(instance.demands), [_title(instance, row) for row in shown]
+    names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)
     hidden = len(result.shocks) - sum(len(row.fold.members) for row in shown)
     tables: list[RenderableType] = [
@@ -53,22 +55,25 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> st
 
 def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str]) -> Table:
     shown = table("Survival")
-    shown.add_column("Shock", overflow="fold", max_width=34)
+    shown.add_column("Shock", overflow="fold", max_width=NAMES)
     for d in segments:
         shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
     for row in rows:
-        shown.add_row(_title(row), *(_cell(instance, row, d) for d in segments))
+        shown.add_row(_title(instance, row), *(_cell(instance, row, d) for d in segments))
     return shown
 
 
-def _title(row: Folded) -> Text:
-    """``✗ embargo: 3 of 12 shocks fail``, and below it the worst of them; of a shock alone its name."""
+def _title(instance: Instance, row: Folded) -> Text:
+    """``✗ Full embargo: 3 of 12 fail``, and below it the key of the worst of them; of a shock alone name and key."""
     mark = Text("✓ " if row.survives else "✗ ", style="green" if row.survives else "bold red")
     if not row.fold.is_many:
-        return mark + Text(row.fold.name)
+        name, key = called(instance, row.fold.name), row.fold.name
+        beside = f" ({key})" if len(name) + len(key) < NAMES - 5 else f"\n  {key}"
+        return mark + Text(name) + Text(beside if name != key else "", style="dim")
     count = len(row.fold.members)
     said = f"{count:,} shocks" if row.survives else f"{row.failed:,} of {count:,} fail"
-    return mark + Text(f"{row.fold.name}: {said}").append(f"\n  worst {row.worst.name}", style="dim")
+    title = Text(f"{entry_name(instance, row.fold.name)}: {said}")
+    return mark + title.append(f"\n  worst {row.worst.name}", style="dim")
 
 
 def _is_partial(row: Folded, d: str) -> bool:
@@ -108,6 +113,6 @@ def _weakest(instance: Instance, result: Result) -> Table:
         figures = " ".join(part for part in (share(worst), margin(worst)) if part)
         failed = f"{worst.shocks_failed:,}" if worst.shocks_failed else "–"
         # Where all demand is served in every shock, none of them is worse than another.
-        where = ("–", "–") if worst.is_full else (worst.worst_shock, worst.worst_period)
+        where = ("–", "–") if worst.is_full else (called(instance, worst.worst_shock), worst.worst_period)
         shown.add_row(*(Text(cell) for cell in (named(instance, d), *where, figures, failed)), style=style)
     return shown

@@ -1,6 +1,7 @@
 """Numbers and names in the words of a reader."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -52,6 +53,20 @@ def titled(instance: Instance, event: Shock) -> tuple[str, str]:
 def in_full(instance: Instance, event: Shock) -> str:
     """An event for reading: ``Full embargo · 2028Q1``."""
     return " · ".join(part for part in titled(instance, event) if part)
+
+
+def called(instance: Instance, key: str) -> str:
+    """A shock in the tables: `in_full` where the file names its entry, else its key."""
+    event = next((event for event in instance.events if event.name == key), None)
+    if event is None or event.name.startswith(titled(instance, event)[0]):
+        return key
+    return in_full(instance, event)
+
+
+def spelled(text: str, words: Mapping[str, str]) -> str:
+    """A text with names of shocks in place of their keys; where one key begins another the longer one counts."""
+    keys = sorted(words, key=len, reverse=True)
+    return re.sub("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in keys) or "$^", lambda m: words[m[0]], text)
 
 
 def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:

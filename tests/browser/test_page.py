@@ -72,6 +72,26 @@ def test_what_is_below_the_screen_is_drawn_without_being_scrolled_to(opened: Ope
     page.wait_for_selector("html[data-drawn]")
 
 
+def test_figures_follow_the_width_of_their_place(opened: Open, file: Path) -> None:
+    page = opened(file, 900).page
+    drawn(page)
+    page.evaluate("document.querySelector('main').style.width = '380px'")
+    page.wait_for_timeout(300)
+    for figure in ("stocks", "shares", "waterfall"):
+        assert page.evaluate(f"$('{figure}')._fullLayout.width") <= 380, figure
+
+
+def test_amounts_beside_the_bars_add_up_and_stay_on_the_page(opened: Open, file: Path) -> None:
+    page = opened(file, 390).page
+    drawn(page)
+    said = page.evaluate("$('waterfall').layout.annotations.map(each => each.text)")
+    assert said == page.evaluate("now().beyond.map(step => si(step.amount, book.money, 4))")
+    ends = (
+        "[...document.querySelectorAll('#waterfall .annotation-text')].map(each => each.getBoundingClientRect().right)"
+    )
+    assert max(page.evaluate(ends)) <= page.evaluate("$('waterfall').getBoundingClientRect().right")
+
+
 def test_words_of_a_figure_follow_the_budget_before_it_is_drawn(opened: Open, file: Path) -> None:
     page = opened(file).page
     page.wait_for_selector("html[data-drawn]")

@@ -1,16 +1,15 @@
 """The answer in one sentence, and what stands beside each figure in words."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from optimizer.analysis.folding import Fold, folds
 from optimizer.instance.schema import Instance
 from optimizer.ranking import hardest_of
-from optimizer.report.answer import facts, headline
+from optimizer.report.answer import NAMING, facts, headline
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.moves import Move
 from optimizer.report.services import in_percent
-from optimizer.report.words import abroad, in_full, listed, named, plural, titled
+from optimizer.report.words import abroad, in_full, listed, named, plural, spelled, titled
 from optimizer.result import Result
 from optimizer.units import short, si
 
@@ -18,8 +17,6 @@ from optimizer.units import short, si
 MOST = 16
 # Of a family at most so many are listed; of more, how many there are.
 FEW = 6
-# The facts that name shocks.
-NAMING = ("Worst shock", "Doing nothing", "Adversary")
 # The facts that count from the no-shock plan.
 PRICES = ("Price of survival", "Price of the plan")
 
@@ -104,18 +101,12 @@ def told(instance: Instance, result: Result, counted_from: float | None) -> list
     `counted_from` is the budget of the no-shock plan from which the price counts: it is named where it is another.
     """
     words = {event.name: in_full(instance, event) for event in instance.events}
-    said = [[label, _spelled(text, words) if label in NAMING else text] for label, text in facts(instance, result)]
+    said = [[label, spelled(text, words) if label in NAMING else text] for label, text in facts(instance, result)]
     of_another = "" if instance.policy.budget == counted_from else f" {under(counted_from, result.money)}"
     tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
     # Most of it is paid in peace as well.
     heads = {"Total cost": "Total cost, with all supply"}
     return [[heads.get(label, label), text + tails.get(label, "")] for label, text in said]
-
-
-def _spelled(text: str, words: Mapping[str, str]) -> str:
-    """A text with names replaced; where one name begins another the longer one counts."""
-    names = sorted(words, key=len, reverse=True)
-    return re.sub("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names) or "$^", lambda m: words[m[0]], text)
 
 
 def survived(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:

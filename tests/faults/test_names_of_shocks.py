@@ -1,0 +1,109 @@
+"""Names of shocks, families and ensembles on screen, in plots and on the page; legends explain what is shown."""
+
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from matplotlib import rc_context
+from rich.console import Console
+
+import optimizer as so
+from optimizer.analysis.frontier import Frontier, alone, frontier
+from optimizer.report.figures.book import Book, book, proven_words
+from optimizer.report.plots import Choice, plot
+from optimizer.report.plots.paper import STYLE
+from optimizer.report.plots.survival import heatmap
+from optimizer.report.survival import survival
+from optimizer.report.words import called, in_full
+from tests.test_plot import words
+
+HERE = Path(__file__).parent
+TINY = HERE.parent.parent / "instances" / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def instance() -> so.Instance:
+    """Twelve draws of an ensemble that has a name, a family that has one, and a family that has none."""
+    data = so.load(TINY).to_dict()
+    cut = {"region": "rival", "severity": 0.2}
+    data["shocks"]["fire"] = {"start": [2026, 2028], "months": 12, "cuts": [cut]}
+    data["shocks"]["embargo"]["name"] = "Full embargo"
+    data["ensembles"] = {
+        "storm": {
+            "name": "Storms",
+            "count": 12,
+            "seed": 5,
+            "start": {"uniform": [2027, 2030]},
+            "months": 12,
+            "cuts": [cut],
+        }
+    }
+    return so.read(data)
+
+
+@pytest.fixture(scope="module")
+def report(instance: so.Instance) -> Book:
+    poor = instance.with_budget(0)
+    return book(poor, alone(poor, so.solve(poor)), is_quick=True)
+
+
+def test_events_are_called_by_the_names_of_their_entries(instance: so.Instance) -> None:
+    event = instance.event("storm#00001")
+    assert in_full(instance, event) == "Storms · #00001"
+    assert called(instance, "embargo@2027") == "Full embargo · 2027"
+    assert called(instance, "fire@2026") == "fire@2026"
+    assert called(instance, "no shock of the file") == "no shock of the file"
+
+
+def test_page_folds_an_ensemble_as_the_tables_do(report: Book) -> None:
+    point = report.to_dict()["points"][0]
+    said = [*point["failed"], *point["kept"]]
+    assert any(re.fullmatch(r"Storms: (\d+ of )?12 shocks", each) for each in said)
+    assert not any("storm#" in each for each in said)
+    assert "fire (2026, 2028)" in said
+
+
+def test_tables_and_plots_have_the_names(instance: so.Instance, report: Book) -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(*survival(report.instance, report.own.result, 120))
+    text = console.export_text()
+    assert "Storms: " in text
+    assert "Full embargo: " in text
+    assert "worst embargo@" in text
+    drawn = words(plot(report, "survival", Choice(), "svg"))
+    assert "Storms: " in drawn
+
+
+def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.Instance) -> None:
+    poor = instance.with_budget(20e6)
+    result = so.solve(poor)
+    assert proven_words(alone(poor, result), "USD") == ""
+    found: Frontier = frontier(poor, result, [0.0])
+    said = proven_words(found, "USD")
+    assert said.startswith("Plans of other budgets are proven: costs to ")
+    assert said.endswith(f"{book(poor, found).to_dict()['frontier']['proven']}.")
+    drawn = words(plot(book(poor, found), "frontier", Choice(), "svg", found))
+    assert "Plans of other budgets are proven" in " ".join(drawn.split())
+    assert "Other plans are proven to" not in drawn
+    assert "Green diamond" in drawn
+
+
+def test_legends_explain_only_what_is_shown(report: Book) -> None:
+    drawn = words(plot(report, "endurance", Choice(), "svg"))
+    assert "one year" in drawn
+    assert "with the plan, less than a year" in drawn
+    rich = so.load(TINY)
+    whole = book(rich, alone(rich, so.solve(rich)), is_quick=True)
+    assert "lead time" in words(plot(whole, "timeline", Choice(), "svg"))
+    stocks = tuple(move for move in whole.own.moves if move.purchases)
+    stocked = replace(whole, sheets=(replace(whole.own, moves=stocks),))
+    assert "lead time" not in words(plot(stocked, "timeline", Choice(), "svg"))
+
+
+def test_every_column_head_stays_on_the_paper(report: Book) -> None:
+    with rc_context(dict(STYLE)):
+        sheet = heatmap(report)
+        sheet.figure.draw_without_rendering()
+        assert max(each.get_window_extent().x1 for each in sheet.panels[0].get_xticklabels()) <= sheet.figure.bbox.width
