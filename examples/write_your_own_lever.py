@@ -1,4 +1,4 @@
-"""Write your own lever: a plant kept cold, which makes nothing in peace and starts some months into a shock.
+"""Write your own lever: a plant kept cold, which makes nothing in the baseline and starts some months into a shock.
 
     size      t/yr of activity     C[t] working capacity, t/yr     x[t] activity, t     σ share lost
     restart   months from the start of a shock until it runs
@@ -35,7 +35,7 @@ class Standby(Producing):
     restart: Quantity = 0.0
 
     def operate(self, stage: Stage, path: Course) -> None:
-        """Stand still in peace and while it restarts; then run within what works and is left."""
+        """Stand still in the baseline and while it restarts; then run within what works and is left."""
         runs_from = path.periods.start + stage.horizon.whole(self.restart)
         is_shock = not path.is_baseline and not path.is_steady
         most = {t: self.max_size * path.delta if is_shock and t >= runs_from else 0.0 for t in path.periods}
@@ -71,7 +71,7 @@ print(f"total cost without it {without.total_cost / 1e6:.2f}M USD, with it {resu
 line = result.flows[(result.flows["owner"] == "cold_line") & (result.flows["flow"] == "activity")]
 print(line.to_string(index=False))
 
-# The audit believes this plan, but not the same plan with the cold line running in peace.
+# The audit believes this plan, but not the same plan with the cold line running in the baseline.
 doctored = json.loads(result.to_json())
 doctored["baseline"]["activity"]["cold_line"][-1] = 10.0
 report = so.verify(instance, so.Result.from_dict(doctored))

@@ -275,7 +275,7 @@ def test_of_more_sets_than_can_be_tried_the_worst_is_told_where_it_breaks_a_floo
     console = Console(width=80, file=io.StringIO())
     show_attack(dataclasses.replace(found, sets=None, worst=None), console)
     assert isinstance(console.file, io.StringIO)
-    assert "none that he can afford breaks a floor" in console.file.getvalue()
+    assert "none that the adversary can afford breaks a floor" in console.file.getvalue()
 
 
 def test_time_that_runs_out_is_said(siege: str) -> None:

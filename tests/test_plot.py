@@ -61,7 +61,7 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
         ("survival", Choice(), ["✓ embargo: 2 shocks", "worst 2027", "30/30", "motors", "worst shock by name"]),
         ("path", Choice(shock="embargo@2029"), ["motors in embargo · 2029", "survival floor", "not served"]),
         ("sankey", Choice(shock="embargo@2029", end=True), ["magnets, home", "from stock", "NOT SERVED", "2030"]),
-        ("sankey", Choice(), ["magnets, rival", "in peace, 2026"]),
+        ("sankey", Choice(), ["magnets, rival", "in the baseline, 2026"]),
         ("stock", Choice(), ["magnet reserve", "embargo: 2 shocks"]),
         ("dependence", Choice(), ["magnets", "HHI 10,000", "rival"]),
         ("waterfall", Choice(), ["capex", "stock purchases", "price of survival", "13.6M USD"]),

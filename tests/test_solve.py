@@ -234,7 +234,7 @@ def test_what_goes_unserved_in_peace_is_told() -> None:
     assert result.survives
     lack = result.lacks["all"]
     assert (lack.share, lack.period, lack.unserved) == (pytest.approx(1), "2027", pytest.approx(100))
-    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In peace"]
+    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
     assert text.startswith("all goes up to 100 % unserved (2027), 100 t in all: to go short is cheaper")
     assert result.to_dict()["lacks"] == {"all": {"share": lack.share, "period": "2027", "unserved": lack.unserved}}
     again = so.Result.from_dict(result.to_dict())
@@ -248,7 +248,7 @@ def test_what_goes_unserved_in_peace_is_told() -> None:
 def test_nothing_is_said_where_all_is_served_in_peace() -> None:
     result = solved()
     assert result.lacks == {}
-    assert "In peace" not in [label for label, _ in facts(so.read(result.data), result)]
+    assert "In the baseline" not in [label for label, _ in facts(so.read(result.data), result)]
 
 
 def test_a_plan_that_fails_has_no_price_of_survival() -> None:
@@ -277,6 +277,6 @@ def test_segments_that_go_short_in_peace_are_told_apart() -> None:
     # 10 t are asked of each segment, and going short costs nothing: four names, the first three of which are told.
     demand = {"commodity": "magnet", "quantity": 10, "shortage_cost": 0}
     result = solved(demands={f"d{i}": demand | {"name": f"Segment {i}, all of it"} for i in range(4)})
-    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In peace"]
+    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
     assert text.startswith("Segment 0, all of it goes up to 100 % unserved (2026), 20 t in all; Segment 1, ")
     assert "; and 1 more: to go short is cheaper" in text

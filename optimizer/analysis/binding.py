@@ -85,7 +85,7 @@ def _row(instance: Instance, row: Row, price: float) -> Iterator[Found]:
     elif what == "limit":
         yield f"what is left of {name} in the shocks", "1 % more", POINT * row.right
     elif what == "run" and owner in instance.options:
-        yield f"{name} having to run in peace", "one point less", POINT * instance.horizon.delta
+        yield f"{name} having to run in the baseline", "one point less", POINT * instance.horizon.delta
     elif what == "balance" and row.right < 0:
         yield f"the scrap there is: {name}", "1 % more", POINT * -row.right
     elif what.startswith("force_"):

@@ -151,7 +151,7 @@ def _with(explanation: Explanation, part: Part) -> Explanation:
 def _surviving(what: WhatIfs, result: Result) -> Iterator[Part]:
     """Worths and deadlines."""
     what.asker.learn(result.plan, frozenset())
-    found = what.ask("which shocks bite")
+    found = what.ask("which shocks bind")
     everyone = frozenset(event.name for event in what.instance.events)
     active = found.active if found.status == "optimal" else everyone
     ground, lost = Ground(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()

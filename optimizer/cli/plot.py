@@ -31,7 +31,7 @@ def plot(
     changes: options.Changes,
     adversary: options.Adversary = False,
     time_limit: options.PlanTimeLimit = None,
-    shock: Annotated[str | None, typer.Option(help="Of path and sankey; else the tightest, and peace.")] = None,
+    shock: Annotated[str | None, typer.Option(help="Of path and sankey; else the tightest, and the baseline.")] = None,
     segment: Annotated[str | None, typer.Option(help="Of path; the tightest where it is left out.")] = None,
     commodity: Annotated[str | None, typer.Option(help="Of dependence; all where it is left out.")] = None,
     year: Annotated[int | None, typer.Option(help="Of endurance, the year of the cut; the last otherwise.")] = None,

@@ -23,7 +23,7 @@ def solve(
     strategy: Annotated[
         str,
         typer.Option(
-            help="whole (every shock written out), scenarios (those that bite), cuts (sums over all), or auto."
+            help="whole (every shock written out), scenarios (those that bind), cuts (sums over all), or auto."
         ),
     ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads of the solver.")] = None,

@@ -94,7 +94,7 @@ def buying_costs_something(draft: Draft) -> Iterator[Problem]:
 
 
 def stock_that_is_paid_back_is_there(draft: Draft) -> Iterator[Problem]:
-    """Salvage is paid on the stock of peace, which a shock may have used up; said once."""
+    """Salvage is paid on the stock of the baseline, which a shock may have used up; said once."""
     if draft.instance is None:
         return
     shocks, ensembles, options = draft.instance.shocks, draft.instance.ensembles, draft.instance.options
@@ -102,6 +102,8 @@ def stock_that_is_paid_back_is_there(draft: Draft) -> Iterator[Problem]:
     paid = [o for o, option in options.items() if isinstance(option, Stockpile) and option.salvage > 0]
     if paid and any(probability > 0 for probability in likely):
         others = f", here and of {', '.join(paid[1:])}" if paid[1:] else ""
-        what = f"salvage is that of the stock of peace, though a shock that has a probability may use it up{others}"
+        what = (
+            f"salvage is that of the stock of the baseline, though a shock that has a probability may use it up{others}"
+        )
         cure = "Leave out salvage or the probabilities, or remember that such a shock looks cheaper than it is."
         yield ("options", paid[0], "salvage"), what, cure, "warning"

@@ -69,8 +69,11 @@ def probabilities_add_up(draft: Draft) -> Iterator[Problem]:
         return
     full = next((t for t in horizon.periods if sums[t] >= 1 - 1e-9), None)
     if full is not None:
-        what = f"the probabilities of the shocks that hold {horizon.label(full)} add to 1: there is no peace then"
-        cure = "Lower them, or remember that the parts of the cost hold what never happens: peace there, less itself."
+        what = (
+            f"the probabilities of the shocks that hold {horizon.label(full)} add to 1: the baseline cannot occur then"
+        )
+        cure = "Lower them, or remember that the parts of the cost hold what never happens: "
+        cure += "the baseline there, less itself."
         yield (section,), what, cure, "warning"
 
 

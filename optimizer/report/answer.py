@@ -20,7 +20,7 @@ from optimizer.units import short, si
 FAR = 0.5
 # Nearer to it than this share, no reader can tell the two apart.
 NEAR = 1e-5
-# So many segments are named that go short in peace.
+# So many segments are named that go short in the baseline.
 MOST = 3
 # So many shocks are named behind the worst.
 OTHERS = 3
@@ -91,7 +91,11 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
 
 def _adversary(result: Result, faced: Faced) -> str:
     """What was looked at, and what is left."""
-    sets = f"{plural(faced.sets, 'set')} of targets" if faced.sets is not None else "any set of targets he can afford"
+    sets = (
+        f"{plural(faced.sets, 'set')} of targets"
+        if faced.sets is not None
+        else "any set of targets that the adversary can afford"
+    )
     shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
     if faced.worst is None:
         return f"{shaped}; none of them breaks a floor"
@@ -111,7 +115,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if not result.survives:
         yield from _failing(instance, result)
     if result.lacks:
-        yield "In peace", _in_peace(instance, result)
+        yield "In the baseline", _in_baseline(instance, result)
     when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
     yield "Total cost", f"{si(result.total_cost, money, 4)}, {when} {proof(result)}"
     yield "Outlay", _outlay(instance, result)
@@ -179,7 +183,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield "Survival gap", f"{si(result.survival_gap, money, 4)}; {proven}"
 
 
-def _in_peace(instance: Instance, result: Result) -> str:
+def _in_baseline(instance: Instance, result: Result) -> str:
     """What goes unserved though nothing happens: a plan can survive every shock by serving nobody before."""
     ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
     said = []

@@ -114,9 +114,9 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
 def _worst(found: Onslaught) -> str:
     worst, money = found.worst, found.instance.money
     if worst is None and found.sets is None:
-        return "none that he can afford breaks a floor"
+        return "none that the adversary can afford breaks a floor"
     if worst is None:
-        return "not known" if found.stopped else "nothing that he can afford leaves any segment short"
+        return "not known" if found.stopped else "nothing that the adversary can afford leaves any segment short"
     if worst.breaks:
         below = sum(harm.below_floor for harm in worst.segments.values())
         return f"{_called(found, worst)}: {si(below, 't')} below the floors, {si(worst.gap, money)}"
@@ -199,7 +199,7 @@ def _segments(found: Onslaught) -> Table | None:
     if worst is None or not worst.segments:
         return None
     caption = "Over the window; served: in the weakest period, % of demand. Segments served in full: not shown."
-    shown = table(f"The worst attack that he can afford, {_window(worst)}", caption=caption)
+    shown = table(f"The worst attack that the adversary can afford, {_window(worst)}", caption=caption)
     shown.add_column("Segment", overflow="fold")
     shown.add_column("Served/floor", justify="right", no_wrap=True)
     shown.add_column("Unserved\nt", justify="right", no_wrap=True)
@@ -217,9 +217,8 @@ def _starts(found: Onslaught) -> Table | None:
     if len(found.starts) < 2:
         return None
     money = found.instance.money
-    caption = (
-        "Worst: of what he can afford, what leaves most below the floors. Breaks at: the least attack budget that does."
-    )
+    caption = "Worst: of what the adversary can afford, what leaves most below the floors. "
+    caption += "Breaks at: the least attack budget that does."
     shown = table("Every start", caption=caption, expand=True)
     shown.add_column("Start", no_wrap=True)
     shown.add_column("Worst attack", overflow="fold", ratio=1)

@@ -34,7 +34,7 @@ def show_summary(
         "Model": f"about {size}" if counts["shocks"] > MEASURED else size,
         "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())
         + " (as the solver sees them)",
-        "Bought in peace": _peace(instance, summary),
+        "Bought without shocks": _peace(instance, summary),
     }
     if instance.adversary is not None:
         lines["Adversary"] = adversary_words(instance)

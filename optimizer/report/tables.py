@@ -15,6 +15,9 @@ from optimizer.report.words import LINE, abroad, named, percent, table
 from optimizer.result import Result
 from optimizer.units import si
 
+# Why shocks can be expected to cost less than the baseline.
+SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
+
 
 def dependence(instance: Instance, result: Result, width: int) -> Table | None:
     """Where each commodity that is put to use comes from, in the first and the last year."""
@@ -52,7 +55,8 @@ def costs(result: Result) -> Table | None:
     parts = {part: amount for part, amount in result.costs.items() if abs(amount) > 1e-9 * abs(result.total_cost)}
     if not parts:
         return None
-    shown = table("Cost, present value")
+    caption = SAVED if parts.get("expected shocks", 0.0) < 0 else None
+    shown = table("Cost, present value", caption=caption)
     shown.add_column("Part", no_wrap=True)
     shown.add_column(result.currency, justify="right", no_wrap=True)
     shown.add_column("Share", justify="right")

@@ -151,7 +151,7 @@ def left_out(count: int) -> str:
 
 
 def adversary_words(instance: Instance) -> str:
-    """What an instance's adversary has, what he can choose from, and when."""
+    """What an instance's adversary has, what there is to choose from, and when."""
     adversary, horizon = instance.adversary, instance.horizon
     if adversary is None:
         return "none"

@@ -129,7 +129,7 @@ def _stock(instance: Instance, result: Result) -> Sheet:
     columns = (Column("Period"), *(Column(f"{named(instance, o)} [t]", "t", 18) for o in held),
                *(Column(f"{named(instance, o)}, bought [t]", "t", 18) for o in held))  # fmt: skip
     chart = Chart("line", "Stock at the end of each period, t", "t", 0, tuple(range(1, len(held) + 1)))
-    says = f"Tonnes at the end of each period in peace, then tonnes bought in it. Money: {result.currency}."
+    says = f"Tonnes at the end of each period of the baseline, then tonnes bought in it. Money: {result.currency}."
     return Sheet("stock", "Stockpiles", says, columns, rows, chart, frozen=1)
 
 
@@ -179,7 +179,7 @@ def _concentration(instance: Instance, result: Result) -> Sheet:
     last = len(columns) - 1
     chart = Chart("line", "Share of the largest region", "share of production", 0, tuple(range(1, last + 1)), "0%",
                   dashed=(last,))  # fmt: skip
-    says = f"Share of production, in peace, of the region that makes most of it. Money: {result.currency}."
+    says = f"Share of production, in the baseline, of the region that makes most of it. Money: {result.currency}."
     return Sheet("concentration", "How concentrated supply is", says, columns, rows, chart, frozen=1)
 
 
@@ -193,7 +193,7 @@ def _dependence(instance: Instance, result: Result) -> Sheet:
     ]
     columns = (Column("Commodity"), Column("Year", "year"), Column("Region"), Column("Share", "%"),
                Column("Production [t/yr]", "t", 16), Column("HHI [0 to 10,000]", "", 14))  # fmt: skip
-    says = f"Where each commodity is made in peace. HHI: concentration. Money: {result.currency}."
+    says = f"Where each commodity is made in the baseline. HHI: concentration. Money: {result.currency}."
     return Sheet("dependence", "Dependence by region", says, columns, rows, frozen=1, is_list=True)
 
 
@@ -240,7 +240,7 @@ def _binding(result: Result) -> Sheet:
 
 def _flows(instance: Instance, result: Result) -> Sheet:
     words = dict(zip(KINDS, ("activity", "substituted", "not served", "released", "left in stock"), strict=True))
-    paths = [("in peace", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
+    paths = [("in the baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
     rows = [
         (path, words[kind], named(instance, owner), owner, result.periods[flows.first + k], value)
         for path, flows in paths

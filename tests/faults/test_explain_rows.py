@@ -130,3 +130,12 @@ def test_a_floor_that_is_kept_binds_where_shocks_share_a_budget() -> None:
     data["demands"]["a_users"] |= {"shortage_cost": 5000, "survival": 0.9}
     shared = {price.what: price.worth for price in so.solve(so.read(data), 2.5e6).binding}
     assert shared["the floor of a_users in small"] == pytest.approx(250)
+
+
+def test_expected_shocks_below_zero_have_a_reason() -> None:
+    # As likely as not, the fire saves more than the embargoes cost.
+    for more, count in ([], 0), (["--set", "shocks.fire.probability=0.5"], 1):
+        done = CliRunner().invoke(app, ["solve", str(HERE / "storms.yaml"), *more])
+        text = " ".join(done.stdout.split())
+        assert len(re.findall(r"expected shocks [-−]", text)) == count
+        assert text.count("Expected shocks below zero: they cost less than the baseline") == count

@@ -1,7 +1,7 @@
 /* The supply chain, the stocks, and who is depended on. */
 const atlas = book.atlas;
 const sortColour = place => ({segment: shade("quiet"), scrap: "#009E73", stock: "#56B4E9", substitute: "#CC79A7", unserved: "#000000"}[place.sort] || regionStyle(place.region)[0]);
-const pathTitle = key => key === "baseline" ? "peace" : strikeTitle(strikeOf(key));
+const pathTitle = key => key === "baseline" ? "the baseline" : strikeTitle(strikeOf(key));
 
 function drawChainControls() {
   const known = Object.keys(now().chains);
@@ -133,7 +133,7 @@ figure("shares", () => {
   const all = now().shares, shares = all[state.commodity];
   if (!shares) { fill("dependence-note", "There is no plan."); told("shares", "", ""); return null; }
   const first = shares[0], end = shares[shares.length - 1];
-  fill("dependence-note", `▲ more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in peace; HHI is the sum of squared shares, 0 to 10,000.`);
+  fill("dependence-note", `▲ more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in the baseline; HHI is the sum of squared shares, 0 to 10,000.`);
   fill("shares-shown", `: ${named(state.commodity)}`);
   const says = share => share.tonnes > 0 ? `${regionName(largest(share)[0])} ${percent(largest(share)[1])}, HHI ${Math.round(1e4 * share.hhi).toLocaleString("en")}` : "none made";
   told("shares", `${named(state.commodity)}: ${first.year} ${says(first)}; ${end.year} ${says(end)}.`, [

@@ -32,7 +32,7 @@ def sankey(book: Book, key: str, *, end: bool) -> Sheeted:
     """
     both = book.own.chains[key]
     drawn = both[-1 if end else 0]
-    title = "in peace" if key == BASELINE else f"in {_shock(book, key)}"
+    title = "in the baseline" if key == BASELINE else f"in {_shock(book, key)}"
     span = windowed(drawn.first, drawn.last)
     crowded = max(Counter(place.column for place in drawn.places).values(), default=0)
     sheet = paper(f"{book.instance.title}: the supply chain {title}, {span}", max(4.6, 0.19 * crowded))
@@ -159,7 +159,7 @@ def dependence(book: Book, commodities: Sequence[str]) -> Sheeted:
         for region in colours
         if region in seen
     ]
-    foot(sheet, f"Share of production in peace; dashed: {percent(LINE)} from one region. HHI: "
+    foot(sheet, f"Share of production in the baseline; dashed: {percent(LINE)} from one region. HHI: "
          "concentration, 0 to 10,000, in the first and last year. "
          f"{of_plan(book.own.result)}", handles)  # fmt: skip
     return sheet
