@@ -22,9 +22,9 @@ import numpy as np
 
 import optimizer as so
 from optimizer.audit import Seen
+from optimizer.disruptions.shock import Path as Course
 from optimizer.levers import Producing
-from optimizer.shocks import Path as Course
-from optimizer.stage import Stage
+from optimizer.model.builder import Stage
 from optimizer.units import Quantity
 
 

@@ -12,49 +12,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optimizer.analysis.alternatives import Alternatives, alternatives
-    from optimizer.analysis.attack import Onslaught, attack
-    from optimizer.analysis.compare import compare
-    from optimizer.analysis.comparison import Comparison
-    from optimizer.analysis.endurance import time_to_survive
-    from optimizer.analysis.explain import Explanation, explain
-    from optimizer.analysis.sensitivity import Sensitivity, sensitivity
-    from optimizer.analysis.solve import solve
-    from optimizer.analysis.stress import Stress, stress
-    from optimizer.analysis.verification import Verification, verify_plan
-    from optimizer.analysis.withstanding import withstand
     from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
-    from optimizer.instance.load import inspect, load, read
+    from optimizer.instance.reading import read
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import forcing, under, without
-    from optimizer.plan import Build, Flows, Outcome, Plan, Service
+    from optimizer.io.load import inspect, load
     from optimizer.report.workbook import write_workbook
     from optimizer.report.writing import write_report
-    from optimizer.result import Result
+    from optimizer.results.plan import Build, Flows, Outcome, Plan, Service
+    from optimizer.results.result import Result
     from optimizer.solver import Settings
+    from optimizer.studies.alternatives import Alternatives, alternatives
+    from optimizer.studies.attack import Onslaught, attack
+    from optimizer.studies.compare import compare
+    from optimizer.studies.comparison import Comparison
+    from optimizer.studies.explain.explain import Explanation, explain
+    from optimizer.studies.sensitivity import Sensitivity, sensitivity
+    from optimizer.studies.solve import solve
+    from optimizer.studies.stress import Stress, stress
+    from optimizer.studies.time_to_survive import time_to_survive
+    from optimizer.studies.verification import Verification, verify_plan
+    from optimizer.studies.withstand import withstand
 
 _HOMES = {
-    "analysis.alternatives": ("Alternatives", "alternatives"),
-    "analysis.attack": ("Onslaught", "attack"),
-    "analysis.compare": ("compare",),
-    "analysis.comparison": ("Comparison",),
-    "analysis.endurance": ("time_to_survive",),
-    "analysis.explain": ("Explanation", "explain"),
-    "analysis.sensitivity": ("Sensitivity", "sensitivity"),
-    "analysis.solve": ("solve",),
-    "analysis.stress": ("Stress", "stress"),
-    "analysis.verification": ("Verification", "verify_plan"),
-    "analysis.withstanding": ("withstand",),
+    "studies.alternatives": ("Alternatives", "alternatives"),
+    "studies.attack": ("Onslaught", "attack"),
+    "studies.compare": ("compare",),
+    "studies.comparison": ("Comparison",),
+    "studies.time_to_survive": ("time_to_survive",),
+    "studies.explain.explain": ("Explanation", "explain"),
+    "studies.sensitivity": ("Sensitivity", "sensitivity"),
+    "studies.solve": ("solve",),
+    "studies.stress": ("Stress", "stress"),
+    "studies.verification": ("Verification", "verify_plan"),
+    "studies.withstand": ("withstand",),
     "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
-    "instance.load": ("inspect", "load", "read"),
+    "io.load": ("inspect", "load"),
+    "instance.reading": ("read",),
     "instance.schema": ("Instance",),
     "instance.variants": ("forcing", "under", "without"),
-    "plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
+    "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "report.workbook": ("write_workbook",),
     "report.writing": ("write_report",),
-    "result": ("Result",),
+    "results.result": ("Result",),
     "solver": ("Settings",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -11,13 +11,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from optimizer import network
-from optimizer.expression import Expression, total
+from optimizer.disruptions.shock import BASELINE, Path, Shock
 from optimizer.instance.schema import Instance, ShareRule
-from optimizer.ledgers import Names
 from optimizer.levers import Sized
-from optimizer.shocks import BASELINE, Path, Shock
-from optimizer.stage import Sense, Stage
+from optimizer.model.builder import Sense, Stage
+from optimizer.model.expressions import Expression, total
+from optimizer.model.ledgers import Names
+from optimizer.network import process as network
 
 
 def blank_stage(instance: Instance) -> Stage:

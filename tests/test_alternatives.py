@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.analysis.alternatives import Alternatives, _Apart
-from optimizer.analysis.asking import Asker
-from optimizer.analysis.ranges import Range, _Search
+from optimizer.algorithms.near_optimal import Known
+from optimizer.algorithms.question import Question, at_most, size
 from optimizer.formulation import cost
-from optimizer.plan import Plan
+from optimizer.results.plan import Plan
 from optimizer.solver import Settings
-from optimizer.strategies.near import Known
-from optimizer.strategies.question import Question, at_most, size
+from optimizer.studies.alternatives import Alternatives, _Apart
+from optimizer.studies.ranges import Range, _Search
+from optimizer.studies.what_if import Asker
 from tests.strategies import instances
 
 EXACT = Settings(gap=0.0)

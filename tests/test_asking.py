@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.analysis.asking import Asker
+from optimizer.algorithms.question import Question, at_most, leaving_out, outlay, size
 from optimizer.formulation import cost
 from optimizer.solver import Settings
-from optimizer.strategies.question import Question, at_most, leaving_out, outlay, size
+from optimizer.studies.what_if import Asker
 from tests.strategies import SHOCK, instances
 
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"

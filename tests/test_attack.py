@@ -17,10 +17,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.algorithms.base import Listener, Step
 from optimizer.cli.app import app
-from optimizer.plan import Faced
 from optimizer.report.attack import show_attack
-from optimizer.strategies.base import Listener, Step
+from optimizer.results.plan import Faced
 from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck
 from tests.test_cli import TINY, diversify
@@ -162,8 +162,8 @@ def test_an_attack_budget_below_the_least_that_breaks_a_plan_does_not_and_that_o
 
 
 def _breaks(instance: so.Instance, result: so.Result, names: tuple[str, ...]) -> list[bool]:
-    from optimizer.adversaries import Attack
-    from optimizer.analysis.blows import blows
+    from optimizer.disruptions.adversary import Attack
+    from optimizer.studies.attack_impact import blows
 
     assert instance.adversary is not None
     starts = instance.adversary.starts.periods(instance.horizon)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.analysis.chain import chain, stage_columns
+from optimizer.studies.supply_chain import chain, stage_columns
 from tests.conftest import Cell, Solve
 
 CELL = """

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from optimizer.algorithms.base import Listener, Step
 from optimizer.cli.app import app
-from optimizer.strategies.base import Listener, Step
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")

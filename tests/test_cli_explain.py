@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from typer.testing import CliRunner
 
+from optimizer.algorithms.base import Listener
 from optimizer.cli.app import app
-from optimizer.strategies.base import Listener
 from tests.test_cli import TINY, diversify
 
 

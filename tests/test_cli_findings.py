@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.instance.convert import convert
+from optimizer.io.convert import convert
 from tests.test_cli import TINY, diversify
 
 

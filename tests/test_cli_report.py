@@ -80,7 +80,7 @@ def test_ctrl_c_during_the_frontier_gives_the_page_with_what_is_known(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("optimizer.analysis.frontier.frontier", interrupted)
+    monkeypatch.setattr("optimizer.studies.frontier.frontier", interrupted)
     done = CliRunner().invoke(app, ["report", plan, "-o", str(tmp_path / "page.html"), "--json"])
     assert done.exit_code == 5
     assert json.loads(done.stdout)["frontier"]["stopped"] is True
@@ -118,7 +118,7 @@ def test_ctrl_c_while_the_plan_is_searched_for_asks_for_no_other_budget(
         clock.interrupted = True
         return so_far
 
-    monkeypatch.setattr("optimizer.analysis.solve.solve", stopped)
+    monkeypatch.setattr("optimizer.studies.solve.solve", stopped)
     done = CliRunner().invoke(app, ["report", TINY, "-o", str(tmp_path / "page.html")])
     assert done.exit_code == 5, done.output
     assert "Frontier" not in done.stderr

@@ -11,13 +11,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.analysis.compare import compare, default_step
-from optimizer.analysis.comparison import Comparison, Least, sizes, survived
-from optimizer.analysis.frontier import frontier
+from optimizer.algorithms.question_pool import Call, Team
 from optimizer.errors import AuditError
 from optimizer.report import compare_facts as facts
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.team import Call, Team
+from optimizer.studies.compare import compare, default_step
+from optimizer.studies.comparison import Comparison, Least, sizes, survived
+from optimizer.studies.frontier import frontier
 from optimizer.units import rounded
 from tests.strategies import instances, scaled
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimizer.distributions import parse_distribution
+from optimizer.disruptions.distributions import parse_distribution
 
 CHANCES = (np.arange(100_000) + 0.5) / 100_000
 EDGES = np.array([0.0, 2.0**-53, 0.5, 1 - 2.0**-53])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.analysis.endurance import Exposure, Lasting, every_chokepoint, time_to_survive
+from optimizer.studies.time_to_survive import Exposure, Lasting, every_chokepoint, time_to_survive
 
 CUT = {"region": "rival", "severity": 1}
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.sampling import Chances
-from optimizer.shocks import Shock
+from optimizer.disruptions.sampling import Chances
+from optimizer.disruptions.shock import Shock
 
 Cell = Callable[..., so.Instance]
 

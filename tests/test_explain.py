@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.analysis import explain_aside
-from optimizer.analysis.explain_aside import Terms
-from optimizer.analysis.explain_ask import least
-from optimizer.analysis.explain_prices import Ground, Thing, Worth
-from optimizer.analysis.explain_repairs import Repair
 from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
 from optimizer.solver import Settings
+from optimizer.studies.explain import without_part as explain_aside
+from optimizer.studies.explain.prices import Ground, Thing, Worth
+from optimizer.studies.explain.questions import least
+from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.explain.without_part import Terms
 from tests.conftest import Cell
 from tests.strategies import instances
 

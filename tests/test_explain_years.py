@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.analysis.explain_repairs import BOTH, TOTAL
 from optimizer.report.explain import Explaining
+from optimizer.studies.explain.repairs import BOTH, TOTAL
 from tests.conftest import Cell
 from tests.test_explain import EXACT, HEAD, found
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.families import title
+from optimizer.disruptions.family import title
 
 Cell = Callable[..., so.Instance]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.analysis.summary import summarise
+from optimizer.studies.summary import summarise
 
 INSTANCES = Path(__file__).parent.parent / "instances"
 US = INSTANCES / "us-magnets.yaml"

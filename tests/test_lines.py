@@ -16,14 +16,14 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.analysis.solve import _granted
-from optimizer.analysis.survival import outcomes, survey
-from optimizer.plan import FULL, ManyFlows
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.recourse import Responder
 from optimizer.report.whole import parts, show
+from optimizer.results.plan import FULL, ManyFlows
 from optimizer.solver import Clock
-from optimizer.strategies.reading import nothing, plan_values
-from optimizer.strategies.recourse import Responder
-from optimizer.strategies.whole import Whole
+from optimizer.studies.solve import _granted
+from optimizer.studies.survival import outcomes, survey
 
 COUNT = 60
 

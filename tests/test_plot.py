@@ -9,11 +9,11 @@ import yaml
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.analysis.frontier import alone, frontier
 from optimizer.cli.app import app
 from optimizer.cli.plot import KINDS as PROMISED
 from optimizer.report.figures.book import Book, book
 from optimizer.report.plots import KINDS, Choice, plot
+from optimizer.studies.frontier import alone, frontier
 
 TINY = Path(__file__).parent.parent / "instances" / "tiny.yaml"
 

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.analysis.preview import previews
-from optimizer.analysis.summary import summarise
 from optimizer.report.preview import preview_table
+from optimizer.studies.preview import previews
+from optimizer.studies.summary import summarise
 from tests.test_cli import TINY, diversify
 
 Cell = Callable[..., so.Instance]

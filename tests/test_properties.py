@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
+from optimizer.algorithms.extensive_form import Whole
 from optimizer.solver import Clock
-from optimizer.strategies.whole import Whole
 from tests.strategies import OPTION, SHOCK, instances, scaled
 
 EXACT = so.Settings(gap=0.0)

@@ -12,16 +12,16 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.analysis.comparison import Column, Comparison
-from optimizer.analysis.frontier import Frontier, Point, alone, frontier
-from optimizer.instance.opening import of_file
+from optimizer.disruptions.shock import Cut
+from optimizer.io.opening import of_file
 from optimizer.report.compare import show_grid
 from optimizer.report.figures.book import book, tidy
 from optimizer.report.figures.record import fingerprint
 from optimizer.report.page import embedded, page
 from optimizer.report.survival import survival
 from optimizer.report.tables import dependence
-from optimizer.shocks import Cut
+from optimizer.studies.comparison import Column, Comparison
+from optimizer.studies.frontier import Frontier, Point, alone, frontier
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.analysis.sensitivity import Sensitivity
-from optimizer.analysis.swings import Bar
 from optimizer.solver import Settings
+from optimizer.studies.one_at_a_time import Bar
+from optimizer.studies.sensitivity import Sensitivity
 from tests.test_alternatives import three
 
 EXACT = Settings(gap=0.0)

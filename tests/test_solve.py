@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.analysis.record import Timer
-from optimizer.analysis.solve import answering, concluded
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import swept
 from optimizer.report.answer import facts
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.reading import swept
-from optimizer.strategies.whole import Whole
+from optimizer.studies.record import Timer
+from optimizer.studies.solve import answering, concluded
 
 CASES = Path(__file__).parent / "cases"
 EXACT = so.Settings(gap=0.0)

@@ -13,11 +13,11 @@ from hypothesis import strategies as some
 
 from optimizer import formulation
 from optimizer.errors import StageError
-from optimizer.expression import Expression, total
 from optimizer.horizon import Horizon
-from optimizer.ledgers import Names
+from optimizer.model.builder import Stage
+from optimizer.model.expressions import Expression, total
+from optimizer.model.ledgers import Names
 from optimizer.solver import Model, Settings, write_model
-from optimizer.stage import Stage
 from tests.conftest import Cell
 
 HORIZON = Horizon(start=2026, end=2027, step="quarter")
@@ -488,8 +488,8 @@ def test_nothing_is_written_to_standard_output() -> None:
     # HiGHS prints a banner to file descriptor 1 when it is first made.
     code = (
         "from optimizer.horizon import Horizon\n"
-        "from optimizer.ledgers import Names\n"
-        "from optimizer.stage import Stage\n"
+        "from optimizer.model.ledgers import Names\n"
+        "from optimizer.model.builder import Stage\n"
         "from optimizer.solver import Model, Settings\n"
         "stage = Stage(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "
         "frozenset()))\n"

@@ -11,17 +11,17 @@ import pytest
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.analysis.mending import laid_in
-from optimizer.analysis.samples import wilson
-from optimizer.analysis.survival import survey
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.recourse import Responder
 from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
 from optimizer.levers import Stockpile
-from optimizer.plan import Build, Plan
 from optimizer.report.stress import show_stress
+from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
-from optimizer.strategies.reading import nothing, plan_values
-from optimizer.strategies.recourse import Responder
+from optimizer.studies.reinforcement import laid_in
+from optimizer.studies.samples import wilson
+from optimizer.studies.survival import survey
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")

@@ -25,7 +25,7 @@ import pytest
 from scipy.optimize import linprog
 
 import optimizer as so
-from optimizer.analysis.endurance import time_to_survive
+from optimizer.studies.time_to_survive import time_to_survive
 
 # part types by node of a tier; every node of the tier above needs one of each kind of its suppliers.
 Network = dict[str, Any]

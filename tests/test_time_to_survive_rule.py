@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.analysis.endurance import time_to_survive
-from optimizer.analysis.summary import summarise
+from optimizer.algorithms.benders import Cuts
+from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import read_plan
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.cuts import Cuts
-from optimizer.strategies.reading import read_plan
-from optimizer.strategies.scenarios import Scenarios
-from optimizer.strategies.whole import Whole
+from optimizer.studies.summary import summarise
+from optimizer.studies.time_to_survive import time_to_survive
 from tests.conftest import Cell, Printed
 from tests.strategies import instances
 

@@ -13,8 +13,8 @@ from optimizer.audit.own import Auditor, Seen, register
 from optimizer.audit.report import Report
 from optimizer.audit.saved import Saved, check_absent
 from optimizer.instance.schema import Instance
-from optimizer.plan import ManyFlows
-from optimizer.result import Result
+from optimizer.results.plan import ManyFlows
+from optimizer.results.result import Result
 
 __all__ = ["Auditor", "Report", "Seen", "complete", "register", "verify"]
 

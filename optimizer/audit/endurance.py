@@ -10,7 +10,7 @@ import numpy as np
 
 from optimizer.audit.paths import Paths
 from optimizer.audit.verdicts import Verdicts
-from optimizer.shocks import ShockSpec
+from optimizer.disruptions.shock import ShockSpec
 
 
 class Endurance(Verdicts):

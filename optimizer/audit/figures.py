@@ -7,7 +7,7 @@ from typing import Any
 
 from optimizer.audit.endurance import Endurance
 from optimizer.audit.report import Report
-from optimizer.plan import NEGLIGIBLE, Flows, ManyFlows
+from optimizer.results.plan import NEGLIGIBLE, Flows, ManyFlows
 
 
 class Figures(Endurance):

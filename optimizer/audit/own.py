@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizer.instance.registering import SHIPPED, known_from_now_on
-from optimizer.plan import Array
+from optimizer.results.plan import Array
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from optimizer.audit.own import AUDITORS, Auditor, Seen, auditor_of
 from optimizer.audit.plan import PlanRows
-from optimizer.plan import KINDS, Array, Flows, ManyFlows
-from optimizer.shocks import ShockSpec
+from optimizer.disruptions.shock import ShockSpec
+from optimizer.results.plan import KINDS, Array, Flows, ManyFlows
 
 SAID = ("demand", "cost", "survival", "reliability")
 

@@ -9,8 +9,8 @@ from optimizer.audit.own import AUDITORS, auditor_of
 from optimizer.audit.report import Report
 from optimizer.audit.scales import Scales
 from optimizer.instance.schema import Instance
-from optimizer.plan import Array, Build
-from optimizer.result import Result
+from optimizer.results.plan import Array, Build
+from optimizer.results.result import Result
 
 
 class PlanRows:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.errors import AuditError
-from optimizer.plan import Array
+from optimizer.results.plan import Array
 from optimizer.tolerances import AUDIT_RELATIVE
 
 TOLERANCE = AUDIT_RELATIVE

@@ -14,11 +14,11 @@ from optimizer.audit.figures import Figures
 from optimizer.audit.paths import Paths
 from optimizer.audit.report import PARTS, Report
 from optimizer.audit.verdicts import Found
+from optimizer.disruptions.shock import expand
 from optimizer.instance.schema import Instance
-from optimizer.plan import FULL, Flows, ManyFlows, Outcome, Plan
-from optimizer.ranking import first_largest, weakest
-from optimizer.result import FORMAT, Result
-from optimizer.shocks import expand
+from optimizer.results.plan import FULL, Flows, ManyFlows, Outcome, Plan
+from optimizer.results.ranking import first_largest, weakest
+from optimizer.results.result import FORMAT, Result
 
 
 class Saved(Figures):

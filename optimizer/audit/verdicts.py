@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from optimizer.audit.paths import PathRows, Paths
 from optimizer.audit.report import TOLERANCE
-from optimizer.plan import KINDS, Array, Flows, ManyFlows, Outcome, Service, Weakest
-from optimizer.shocks import Shock
+from optimizer.disruptions.shock import Shock
+from optimizer.results.plan import KINDS, Array, Flows, ManyFlows, Outcome, Service, Weakest
 
 # Shocks that are audited at once: what bounds the memory.
 MOST = 1000

@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
-    from optimizer.analysis.alternatives import Alternatives
+    from optimizer.studies.alternatives import Alternatives
 
 
 @common.guarded
@@ -53,8 +53,8 @@ def alternatives(
         targets.check_file(output / f"{name}.json", "--output", file)
     instance = sources.prepared(file, changes, lists_attacks=adversary).instance
 
-    from optimizer.analysis.alternatives import alternatives as find
     from optimizer.solver import Settings
+    from optimizer.studies.alternatives import alternatives as find
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     with common.bar(instance.money) as (listener, told):
@@ -72,7 +72,7 @@ def alternatives(
 
 def _within(text: str) -> str:
     """A tolerance such as ``2%``, ``0.02`` or ``20M``; refused as usage where it is none."""
-    from optimizer.analysis.measure import Within
+    from optimizer.studies.measure import Within
 
     try:
         Within.parse(text)

@@ -10,8 +10,8 @@ import typer
 from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
-    from optimizer.analysis.attack import Onslaught
-    from optimizer.strategies.base import Step
+    from optimizer.algorithms.base import Step
+    from optimizer.studies.attack import Onslaught
 
 
 @common.guarded
@@ -38,8 +38,8 @@ def attack(
         raise typer.BadParameter("the plan is given and is not solved for: leave out --output.")
     targets.check_answer(output, "--output", file)
 
-    from optimizer.analysis.attack import attack as put_under
     from optimizer.solver import Settings
+    from optimizer.studies.attack import attack as put_under
 
     if is_given:
         judged = sources.judged(file, plan, changes)
@@ -75,7 +75,7 @@ def _progress(money: str) -> "Iterator[tuple[Callable[[Step], None], Callable[[s
     console = common.messages()
     with common.progress(money) as hear:
         if console.is_terminal:
-            from optimizer.strategies.base import Step
+            from optimizer.algorithms.base import Step
 
             yield hear, lambda what: hear(Step(what, 0.0))
         else:

@@ -60,8 +60,8 @@ def _without_collection() -> Iterator[None]:
 def _summarised(file: str, made: sources.Prepared, *, json: bool, every: bool) -> dict[str, object]:
     from dataclasses import asdict, replace
 
-    from optimizer.analysis.summary import summarise
     from optimizer.report.summary import shortage_words
+    from optimizer.studies.summary import summarise
 
     summary = summarise(made.instance, every=every)
     short = (made.document.finding(*shortage_words(made.instance, each)) for each in summary.baseline_shortages)

@@ -10,10 +10,10 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from optimizer.algorithms.base import Listener, Step
     from optimizer.errors import Finding
     from optimizer.instance.schema import Instance
-    from optimizer.result import Result
-    from optimizer.strategies.base import Listener, Step
+    from optimizer.results.result import Result
 
 SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5
 
@@ -143,7 +143,7 @@ def commented(result: "Result", file: str) -> "Result":
     """The result with what its instance file says in comments, so that the plan file knows its sources."""
     from dataclasses import replace
 
-    from optimizer.instance.opening import of_file
+    from optimizer.io.opening import of_file
 
     return replace(result, comments=of_file(file))
 

@@ -13,9 +13,9 @@ from optimizer.cli import common, options, sources, targets
 from optimizer.cli.warned import warned
 
 if TYPE_CHECKING:
-    from optimizer.analysis.comparison import Comparison
+    from optimizer.algorithms.base import Step
     from optimizer.instance.schema import Instance
-    from optimizer.strategies.base import Step
+    from optimizer.studies.comparison import Comparison
 
 Budgets = Sequence[float | None] | Literal["auto"] | None
 Shown = Callable[[str, "Comparison"], None]
@@ -84,9 +84,9 @@ def compare(
     _check(plot)
     cases = _cases(files, set_ or [], without or (), scenario or (), force or (), lists_attacks=adversary)
 
-    from optimizer.analysis.compare import FACTS
-    from optimizer.analysis.compare import compare as find
     from optimizer.solver import Settings
+    from optimizer.studies.compare import FACTS
+    from optimizer.studies.compare import compare as find
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     with _progress() as (progress, hear, pausing):
@@ -197,7 +197,7 @@ def _cases(
     if wrong:
         # A fault of a file is one of each of its variants.
         raise InstanceError(list(dict.fromkeys(wrong)))
-    from optimizer.analysis.compare import of_one_currency
+    from optimizer.studies.compare import of_one_currency
 
     of_one_currency(cases, origins)
     return cases

@@ -20,7 +20,7 @@ def convert(
 
     A workbook has a sheet a table and a column a field; every command that reads an instance reads it too.
     """
-    from optimizer.instance.convert import FORMS, convert
+    from optimizer.io.convert import FORMS, convert
 
     if target.suffix.lower() not in FORMS:
         raise typer.BadParameter(f"write a name that ends in {', '.join(FORMS)}.", param_hint="TARGET")

@@ -9,8 +9,8 @@ import typer
 from optimizer.cli import common, options, sources
 
 if TYPE_CHECKING:
-    from optimizer.analysis.explain import Explanation
-    from optimizer.strategies.base import Listener
+    from optimizer.algorithms.base import Listener
+    from optimizer.studies.explain.explain import Explanation
 
 
 @common.guarded
@@ -37,9 +37,9 @@ def explain(
     """
     made = sources.prepared(file, changes, lists_attacks=adversary)
 
-    from optimizer.analysis.explain import explain as ask
     from optimizer.report.explain import Explaining
     from optimizer.solver import Settings
+    from optimizer.studies.explain.explain import explain as ask
 
     shown = Explaining(made.instance, every=every)
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)

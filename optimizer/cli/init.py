@@ -18,7 +18,7 @@ def init(
 
     Nothing that is there is overwritten.
     """
-    from optimizer.instance.starter import files
+    from optimizer.io.starter import files
 
     targets.check_folder(folder, "DIR")
 

@@ -63,11 +63,11 @@ def plot(
                 f"a {kind} has none; it is for {' and '.join(OF[option])}.", param_hint=f"--{option}"
             )
 
-    from optimizer.analysis.frontier import alone
     from optimizer.report.figures.book import book
     from optimizer.report.plots import Choice
     from optimizer.report.plots import plot as drawn
     from optimizer.solver import Settings
+    from optimizer.studies.frontier import alone
 
     planned = sources.planned(plan, changes, time_limit, adversary=adversary)
     instance, result = planned.instance, planned.result

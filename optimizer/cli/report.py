@@ -9,10 +9,10 @@ import typer
 from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
-    from optimizer.analysis.frontier import Frontier
     from optimizer.instance.schema import Instance
-    from optimizer.result import Result
+    from optimizer.results.result import Result
     from optimizer.solver import Settings
+    from optimizer.studies.frontier import Frontier
 
 PAGES = (".html", ".htm")
 BOOK = ".xlsx"
@@ -58,8 +58,8 @@ def report(
 
     from dataclasses import replace
 
-    from optimizer.analysis.frontier import alone
     from optimizer.solver import Settings
+    from optimizer.studies.frontier import alone
 
     # Of a saved plan the limit is that of other budgets alone.
     of_plan = None if sources.is_plan(source) else time_limit
@@ -67,7 +67,7 @@ def report(
     instance, result, is_stopped = planned.instance, planned.result, planned.interrupted
     held = common.fitting(source) if planned.is_saved else contextlib.nullcontext()
     if instance_ is not None:
-        from optimizer.instance.opening import opened
+        from optimizer.io.opening import opened
 
         opened(instance_)
         result = common.commented(result, str(instance_))
@@ -125,7 +125,7 @@ def searched(instance: "Instance", result: "Result", budgets: list[float] | None
     """The frontier, as far as it was waited for; the plan at hand alone where there is no more."""
     from dataclasses import replace
 
-    from optimizer.analysis.frontier import alone, frontier
+    from optimizer.studies.frontier import alone, frontier
 
     try:
         with common.progress(instance.money) as listener:

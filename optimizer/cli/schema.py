@@ -15,7 +15,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of instance files, by which an editor completes, explains and checks while one types."""
-    from optimizer.instance.json_schema import text
+    from optimizer.io.json_schema import text
 
     if output is None:
         typer.echo(text(), nl=False)

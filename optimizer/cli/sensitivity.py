@@ -7,7 +7,7 @@ import typer
 from optimizer.cli import common, options, sources
 
 if TYPE_CHECKING:
-    from optimizer.analysis.sensitivity import Sensitivity
+    from optimizer.studies.sensitivity import Sensitivity
 
 
 @common.guarded
@@ -37,7 +37,7 @@ def sensitivity(
     them together. Exit codes: 0; 1 internal error; 2 usage; 3 bad instance, or one without ranges; 4 no plan exists; 5
     something was stopped unproven (time limit or Ctrl-C; what is known is printed).
     """
-    from optimizer.analysis.importance import FEWEST
+    from optimizer.studies.importance import FEWEST
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
@@ -49,8 +49,8 @@ def sensitivity(
             common.BAD_INSTANCE,
         )
 
-    from optimizer.analysis.sensitivity import sensitivity as find
     from optimizer.solver import Settings
+    from optimizer.studies.sensitivity import sensitivity as find
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     with common.bar(instance.money) as (listener, told):

@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
-    from optimizer.result import Result
+    from optimizer.results.result import Result
 
 
 @common.guarded
@@ -69,9 +69,9 @@ def solve(
     load_seconds = time.perf_counter() - began
 
     if adversary:
-        from optimizer.analysis.withstanding import withstand as find
+        from optimizer.studies.withstand import withstand as find
     else:
-        from optimizer.analysis.solve import solve as find
+        from optimizer.studies.solve import solve as find
 
     settings = Settings(
         solver="cbc" if solver == "cbc" else "highs",

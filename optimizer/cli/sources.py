@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optimizer.instance.edits import Edit
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import Without
-    from optimizer.result import Result
+    from optimizer.results.result import Result
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Planned:
 
 def is_plan(file: str) -> bool:
     """Whether a file is a saved plan."""
-    from optimizer.instance.opening import is_plan
+    from optimizer.io.opening import is_plan
 
     return is_plan(file)
 
@@ -98,9 +98,9 @@ def examined(file: str, changes: Changes, *, lists_attacks: bool = False) -> Pre
     from optimizer.errors import Finding, InstanceError
     from optimizer.instance.arguments import scenario_names, scenario_notes
     from optimizer.instance.edits import clashes
-    from optimizer.instance.load import inspect_document
     from optimizer.instance.variants import Without, forcing, under
     from optimizer.instance.variants import without as leave_out
+    from optimizer.io.load import inspect_document
 
     force, amounts = options.forces(changes.force or ()), _amounts(changes)
     given, warnings, document = inspect_document(file, changes.set_ or ())
@@ -162,7 +162,7 @@ def _setting(edit: "Edit") -> "Callable[[Instance], Without]":
 
 
 def _with_attacks(made: Prepared) -> Prepared:
-    from optimizer.analysis.withstanding import listing_attacks
+    from optimizer.studies.withstand import listing_attacks
 
     instance, note = listing_attacks(made.instance)
     return replace(made, instance=instance, notes=(*made.notes, note))
@@ -173,9 +173,9 @@ def planned(file: str, changes: Changes, time_limit: float | None = None, *, adv
 
     A search that was stopped, or a plan that leaves a gap, is said on stderr.
     """
-    from optimizer.instance.load import read
-    from optimizer.instance.opening import is_instance
-    from optimizer.result import Result
+    from optimizer.instance.reading import read
+    from optimizer.io.opening import is_instance
+    from optimizer.results.result import Result
 
     if is_instance(file):
         return solved(prepared(file, changes), file, time_limit, adversary=adversary)
@@ -220,10 +220,10 @@ def _refuse(plan: str, wanted: Sequence[str]) -> None:
 
 def solved(made: Prepared, file: str, time_limit: float | None = None, *, adversary: bool = False) -> Planned:
     """The plan of an instance that was read from a file, with the file's comments."""
-    from optimizer.analysis.solve import solve
-    from optimizer.analysis.withstanding import withstand
-    from optimizer.instance.load import read
+    from optimizer.instance.reading import read
     from optimizer.solver import Clock, Settings
+    from optimizer.studies.solve import solve
+    from optimizer.studies.withstand import withstand
 
     settings, clock = Settings(time_limit=time_limit), Clock(time_limit)
     find = withstand if adversary else solve

@@ -11,7 +11,7 @@ import typer
 from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
-    from optimizer.analysis.stress import Stress
+    from optimizer.studies.stress import Stress
 
 
 @common.guarded
@@ -47,7 +47,7 @@ def stress(
     _check(parquet)
     common.address(cluster)
 
-    from optimizer.analysis.stress import stress as put_to
+    from optimizer.studies.stress import stress as put_to
 
     found = _planned(plan, instance, changes, time_limit, adversary=adversary)
     with _progress() as listener:

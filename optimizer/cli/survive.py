@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, options, sources, targets
 
 if TYPE_CHECKING:
-    from optimizer.result import Result
+    from optimizer.results.result import Result
 
 
 @common.guarded
@@ -34,8 +34,8 @@ def survive(
     if not found.is_saved:
         _say_status(result)
 
-    from optimizer.analysis.endurance import time_to_survive
     from optimizer.report.endurance import endurance_csv, show_endurance
+    from optimizer.studies.time_to_survive import time_to_survive
 
     endurance = time_to_survive(instance, None if result.baseline is None else result.plan)
     if json:

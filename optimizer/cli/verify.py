@@ -7,7 +7,7 @@ import typer
 from optimizer.cli import common
 
 if TYPE_CHECKING:
-    from optimizer.analysis.verification import Extent
+    from optimizer.studies.verification import Extent
 
 
 @common.guarded
@@ -25,9 +25,9 @@ def verify(
 
     Exit codes: 0 everything agrees; 1 something disagrees; 3 no plan file; 4 with --quick, shocks were not recomputed.
     """
-    from optimizer.analysis.verification import verify_plan
-    from optimizer.instance.load import read
-    from optimizer.result import Result
+    from optimizer.instance.reading import read
+    from optimizer.results.result import Result
+    from optimizer.studies.verification import verify_plan
 
     if quick and prove:
         raise typer.BadParameter("leave out --quick or --prove.", param_hint="--prove")

@@ -1,6 +1,1 @@
-"""Instance files: what they may say (`schema`), what is checked (`checks`), how they are read (`load`)."""
-
-from optimizer.instance.load import load, read
-from optimizer.instance.schema import Instance
-
-__all__ = ["Instance", "load", "read"]
+"""What an instance says (`schema`), how plain data become one (`reading`), and changes of it."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from optimizer.adversaries import AdversarySpec
-from optimizer.shocks import Cut, ShockSpec
+from optimizer.disruptions.adversary import AdversarySpec
+from optimizer.disruptions.shock import Cut, ShockSpec
 
 
 def shock_without(spec: ShockSpec, gone: set[str], known: set[str]) -> ShockSpec:

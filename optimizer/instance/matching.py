@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from optimizer.activity import Activity
-from optimizer.shocks import Target
+from optimizer.disruptions.shock import Target
+from optimizer.network.activity import Activity
 
 FIELDS = ("process", "commodity", "stage", "region")
 

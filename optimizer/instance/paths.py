@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.disruptions.shock import BASELINE, Cut, Numbers, Path, Shock, ShockSpec, Siege, parted
 from optimizer.horizon import Horizon
 from optimizer.instance.matching import ActivityIndex
-from optimizer.network import Demand, Process
-from optimizer.shocks import BASELINE, Cut, Numbers, Path, Shock, ShockSpec, Siege, parted
+from optimizer.network.process import Demand, Process
 from optimizer.units import Number
 
 MANY = "shocks"

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from pydantic import ConfigDict, Field
 
-from optimizer.activity import Activity
-from optimizer.adversaries import AdversarySpec, Attack, entry_name
-from optimizer.ensembles import EnsembleSpec, forgetting, scaled, varied
+from optimizer.disruptions.adversary import AdversarySpec, Attack, entry_name
+from optimizer.disruptions.ensemble import EnsembleSpec, forgetting, scaled, varied
+from optimizer.disruptions.sampling import samples
+from optimizer.disruptions.shock import Cuts, Path, Shock, ShockSpec, Siege, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.forgetting import adversary_without, cuts_of_known, shock_without
 from optimizer.instance.matching import ActivityIndex
@@ -18,9 +19,8 @@ from optimizer.instance.paths import alone, calm, steady, together
 from optimizer.instance.ranging import RangeSpec, still, uncertain
 from optimizer.instance.uncertain import Uncertain, found, moved, there
 from optimizer.levers import Lever, Option, Producing
-from optimizer.network import Demand, Process
-from optimizer.sampling import samples
-from optimizer.shocks import Cuts, Path, Shock, ShockSpec, Siege, expand
+from optimizer.network.activity import Activity
+from optimizer.network.process import Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
 
 RULE = "min_time_to_survive"
@@ -115,7 +115,7 @@ class Instance(Described):
 
     def _repr_html_(self) -> str:
         """The instance in a notebook."""
-        from optimizer.html import of_instance
+        from optimizer.results.notebook import of_instance
 
         return of_instance(self)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import assign
-from optimizer.instance.load import checked, written
+from optimizer.instance.reading import checked, written
 from optimizer.instance.scenarios import no_such, played
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Sized

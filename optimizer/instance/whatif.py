@@ -7,7 +7,7 @@ checked again.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from optimizer.families import Axis, Starts
+from optimizer.disruptions.family import Axis, Starts
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.units import Series

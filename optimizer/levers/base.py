@@ -27,9 +27,9 @@ from typing import Annotated, Any, get_args
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from optimizer import shapes
-from optimizer.expression import Expression, total
-from optimizer.shocks import Names, Path, as_tuple
-from optimizer.stage import Stage, Unit
+from optimizer.disruptions.shock import Names, Path, as_tuple
+from optimizer.model.builder import Stage, Unit
+from optimizer.model.expressions import Expression, total
 from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]

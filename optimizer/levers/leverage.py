@@ -14,10 +14,10 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from optimizer.expression import total
+from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
-from optimizer.shocks import Path
-from optimizer.stage import Stage, Unit
+from optimizer.model.builder import Stage, Unit
+from optimizer.model.expressions import total
 from optimizer.units import Share, finding
 
 

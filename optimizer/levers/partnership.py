@@ -11,9 +11,9 @@ On a shock's path, in every period in which p is cut:
 
 from typing import Literal
 
+from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
-from optimizer.shocks import Path
-from optimizer.stage import Stage
+from optimizer.model.builder import Stage
 from optimizer.units import Share
 
 

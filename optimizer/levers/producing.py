@@ -8,10 +8,10 @@ On each path, in every period, beside what an activity does:
     run        x ≥ min_utilisation·C·Δ          baseline only: a refinery for the shock has to run in peace
 """
 
-from optimizer.activity import Activity
+from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
-from optimizer.shocks import Path
-from optimizer.stage import Stage
+from optimizer.model.builder import Stage
+from optimizer.network.activity import Activity
 
 
 class Producing(Sized, Activity):

@@ -24,10 +24,10 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from optimizer.expression import Expression
+from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Lever
-from optimizer.shocks import Path
-from optimizer.stage import Stage
+from optimizer.model.builder import Stage
+from optimizer.model.expressions import Expression
 from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
 
 

@@ -17,10 +17,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from optimizer.activity import NOTHING
+from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
-from optimizer.shocks import Path
-from optimizer.stage import Stage
+from optimizer.model.builder import Stage
+from optimizer.network.activity import NOTHING
 from optimizer.units import AmountSeries, Quantity, Share
 
 

@@ -7,16 +7,16 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.alternatives import Alternatives
-from optimizer.analysis.measure import FINEST
-from optimizer.analysis.ranges import End, Range
-from optimizer.instance.load import read
+from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stockpile
 from optimizer.report.proofs import signed, whole
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, named, plural, table
-from optimizer.result import Result
+from optimizer.results.result import Result
+from optimizer.studies.alternatives import Alternatives
+from optimizer.studies.measure import FINEST
+from optimizer.studies.ranges import End, Range
 from optimizer.units import short, si, si_up
 
 ORDER = ("must-have", "real choice", "not settled", "never worth it")

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
-from optimizer.plan import Faced
-from optimizer.ranking import by_gap, hardest_of
 from optimizer.report.services import in_percent
 from optimizer.report.words import called, listed, named, percent, plural, spelled
-from optimizer.result import Result
+from optimizer.results.plan import Faced
+from optimizer.results.ranking import by_gap, hardest_of
+from optimizer.results.result import Result
 from optimizer.units import short, si
 
 # Further from the least than this share, a proof says nothing.

@@ -7,10 +7,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.attack import Onslaught
-from optimizer.analysis.blows import Blow
-from optimizer.analysis.least_outlay import LeastOutlay
-from optimizer.analysis.measure import FINEST
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import STYLES, headline, proof
@@ -19,6 +15,10 @@ from optimizer.report.proofs import changed
 from optimizer.report.screen import Screen
 from optimizer.report.services import beside
 from optimizer.report.words import adversary_words, named, plural, table
+from optimizer.studies.attack import Onslaught
+from optimizer.studies.attack_impact import Blow
+from optimizer.studies.least_outlay import LeastOutlay
+from optimizer.studies.measure import FINEST
 from optimizer.units import si, si_down, si_up
 
 MOST = 24

@@ -3,9 +3,9 @@
 from rich.console import Console
 from rich.text import Text
 
-from optimizer.analysis.verification import Verification
 from optimizer.report.screen import Screen
-from optimizer.result import Result
+from optimizer.results.result import Result
+from optimizer.studies.verification import Verification
 
 # Keys that `verify --prove` recomputes and `verify` does not.
 BY_PROOF = ("bound", "gap_bound", "status")

@@ -6,7 +6,7 @@ from rich.text import Text
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.moves import Move, moves
 from optimizer.report.words import named, percent, table
-from optimizer.result import Result
+from optimizer.results.result import Result
 from optimizer.units import si
 
 PEACE, FORCED = "*", "†"

@@ -7,18 +7,18 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.comparison import Column, Comparison, sizes, survived, years
-from optimizer.analysis.measure import Measure
-from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
-from optimizer.plan import Lack
+from optimizer.instance.validation.regions import region_name
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, caption, least, steps
 from optimizer.report.compare_plot import drawn
 from optimizer.report.proofs import bounded, budgeted, losses
 from optimizer.report.screen import Screen
 from optimizer.report.services import share
 from optimizer.report.words import LINE, abroad, named, percent, plural, table
-from optimizer.result import Result
+from optimizer.results.plan import Lack
+from optimizer.results.result import Result
+from optimizer.studies.comparison import Column, Comparison, sizes, survived, years
+from optimizer.studies.measure import Measure
 from optimizer.units import si
 
 # Width of the labels, and of a column.

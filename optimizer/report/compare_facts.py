@@ -6,13 +6,13 @@ from math import inf
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.columns import Alone
-from optimizer.analysis.comparison import Column, Comparison, Least, Step, sizes, survived
-from optimizer.analysis.folding import Fold, folds
 from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.services import MEANING
 from optimizer.report.words import LINE, listed, named, percent, plural, sized, table
+from optimizer.studies.compare_questions import Alone
+from optimizer.studies.comparison import Column, Comparison, Least, Step, sizes, survived
+from optimizer.studies.folding import Fold, folds
 from optimizer.units import si, si_down, si_up
 
 MOST, BAR = 40, 16

@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from optimizer.analysis.comparison import Column, Comparison, survived
 from optimizer.files import write_whole_bytes
+from optimizer.studies.comparison import Column, Comparison, survived
 from optimizer.units import si, si_up
 
 FORMATS = ("svg", "png", "pdf")

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.endurance import Endurance, Exposure, Lasting
 from optimizer.instance.schema import Instance
 from optimizer.report.cells import to_csv
 from optimizer.report.screen import Screen
 from optimizer.report.words import named, placed, plural, table
+from optimizer.studies.time_to_survive import Endurance, Exposure, Lasting
 from optimizer.units import si
 
 MOST, WIDE = 40, 100

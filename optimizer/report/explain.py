@@ -6,11 +6,6 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.explain import Explanation, Part
-from optimizer.analysis.explain_dates import Deadline
-from optimizer.analysis.explain_prices import Worth
-from optimizer.analysis.explain_reason import Reason
-from optimizer.analysis.explain_repairs import Repair
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.answer import answer
@@ -21,7 +16,12 @@ from optimizer.report.proofs import measured
 from optimizer.report.screen import Screen
 from optimizer.report.tables import binding
 from optimizer.report.words import called, listed, named, percent, plural
-from optimizer.result import Result
+from optimizer.results.result import Result
+from optimizer.studies.explain.explain import Explanation, Part
+from optimizer.studies.explain.order_dates import Deadline
+from optimizer.studies.explain.prices import Worth
+from optimizer.studies.explain.reason import Reason
+from optimizer.studies.explain.repairs import Repair
 from optimizer.units import si, si_up
 
 LABEL, FIGURE = 16, 16

@@ -1,8 +1,8 @@
 """A repair in words: how much it takes, what is proven not to do, and what the plan costs then."""
 
-from optimizer.analysis.explain_repairs import Repair
 from optimizer.instance.schema import Instance
 from optimizer.report.words import named, percent
+from optimizer.studies.explain.repairs import Repair
 from optimizer.units import si, si_down, si_up
 
 

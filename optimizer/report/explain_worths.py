@@ -7,12 +7,12 @@ Groups    collects them as they become known
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from optimizer.analysis.explain_prices import Worth
-from optimizer.analysis.folding import folds
-from optimizer.analysis.measure import Difference
 from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING
 from optimizer.report.words import named
+from optimizer.studies.explain.prices import Worth
+from optimizer.studies.folding import folds
+from optimizer.studies.measure import Difference
 from optimizer.units import si, si_up
 
 # Money up to which two bounds are the same.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.preview import Preview, Spread
 from optimizer.report.words import table
+from optimizer.studies.preview import Preview, Spread
 from optimizer.units import short, si
 
 WIDE = 100

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from optimizer.analysis.comparison import survived
-from optimizer.analysis.measure import ENOUGH, Difference, Measure
 from optimizer.report.words import given, listed
-from optimizer.result import Result
+from optimizer.results.result import Result
+from optimizer.studies.comparison import survived
+from optimizer.studies.measure import ENOUGH, Difference, Measure
 from optimizer.units import si, si_down
 
 NOTHING = "–"

@@ -7,13 +7,13 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.importance import Importance, Weight
-from optimizer.analysis.sensitivity import Sensitivity
-from optimizer.analysis.swings import Bar, Flip, Number, Outcome
 from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING, changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, listed, named, percent, plural, table
+from optimizer.studies.importance import Importance, Weight
+from optimizer.studies.one_at_a_time import Bar, Flip, Number, Outcome
+from optimizer.studies.sensitivity import Sensitivity
 from optimizer.units import EXACT, short, si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from optimizer.instance.floors import highest_floor
 from optimizer.instance.schema import Instance
-from optimizer.plan import NEGLIGIBLE, Service, Weakest
+from optimizer.instance.validation.floors import highest_floor
+from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
 from optimizer.units import fixed
 
 Standing = Literal["below", "tight", "some", "ample", "full", "free"]

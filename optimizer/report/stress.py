@@ -10,14 +10,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.mending import Mend
-from optimizer.analysis.samples import Group as Common
-from optimizer.analysis.samples import Spread
-from optimizer.analysis.stress import Broken, Stress
 from optimizer.files import write_whole, write_whole_bytes
 from optimizer.report.cells import frame_to_csv
 from optimizer.report.screen import Screen
 from optimizer.report.words import listed, named, percent, plural, sized, table
+from optimizer.studies.reinforcement import Mend
+from optimizer.studies.samples import Group as Common
+from optimizer.studies.samples import Spread
+from optimizer.studies.stress import Broken, Stress
 from optimizer.units import short, si
 
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.

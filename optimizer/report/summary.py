@@ -4,7 +4,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.summary import MEASURED, Hit, Shortage, Struck, Summary
 from optimizer.errors import Severity
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
@@ -12,6 +11,7 @@ from optimizer.levers import KINDS
 from optimizer.report.preview import preview_table
 from optimizer.report.screen import Screen
 from optimizer.report.words import adversary_words, listed, named, percent, plural, sized, table
+from optimizer.studies.summary import MEASURED, Hit, Shortage, Struck, Summary
 from optimizer.units import si
 
 

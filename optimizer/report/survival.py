@@ -6,12 +6,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.analysis.folding import Folded, folded, folds, hardest
 from optimizer.instance.schema import Instance
-from optimizer.plan import Service
 from optimizer.report.services import MEANING, PARTIAL, PARTLY, margin, served_in_full, share, standing
 from optimizer.report.words import FOLDED, called, entry_name, left_out, named, plural, table
-from optimizer.result import Result
+from optimizer.results.plan import Service
+from optimizer.results.result import Result
+from optimizer.studies.folding import Folded, folded, folds, hardest
 
 MOST = 40
 # Characters of the column of shocks.

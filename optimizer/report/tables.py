@@ -7,12 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import write_whole
-from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
-from optimizer.plan import Share
+from optimizer.instance.validation.regions import region_name
 from optimizer.report.cells import frame_to_csv
 from optimizer.report.words import LINE, abroad, named, percent, table
-from optimizer.result import Result
+from optimizer.results.plan import Share
+from optimizer.results.result import Result
 from optimizer.units import si
 
 # Why shocks can be expected to cost less than the baseline.

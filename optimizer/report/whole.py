@@ -3,13 +3,13 @@
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from optimizer.instance.load import read
+from optimizer.instance.reading import read
 from optimizer.report.answer import answer
 from optimizer.report.builds import builds, stocks
 from optimizer.report.screen import Screen
 from optimizer.report.survival import survival
 from optimizer.report.tables import binding, costs, dependence
-from optimizer.result import Result
+from optimizer.results.result import Result
 from optimizer.units import si
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from optimizer.analysis.preview import owner
-from optimizer.instance.regions import region_name
+from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.schema import Instance
+from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
-from optimizer.shocks import Cut, Shock
+from optimizer.studies.preview import owner
 from optimizer.units import fixed, short, si
 
 LINE = 0.65

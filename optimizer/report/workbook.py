@@ -11,11 +11,11 @@ from typing import Any
 
 from optimizer.audit import verify
 from optimizer.files import starts_formula, write_whole_bytes
-from optimizer.instance.load import read
+from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.report.cells import unit_format
 from optimizer.report.workbook_tables import Chart, Sheet, sheets
-from optimizer.result import Result
+from optimizer.results.result import Result
 
 HEAD = 3
 WIDEST, LONGEST, ROWS = 60, 32_767, 1_048_000

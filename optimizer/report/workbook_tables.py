@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optimizer.analysis.dependence import yearly_shares
 from optimizer.horizon import windowed
-from optimizer.instance.regions import region_name
 from optimizer.instance.schema import Instance
+from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
-from optimizer.plan import KINDS, Service
 from optimizer.report.answer import facts, headline
 from optimizer.report.services import FULL
 from optimizer.report.words import LINE, named, percent
-from optimizer.result import Result
+from optimizer.results.plan import KINDS, Service
+from optimizer.results.result import Result
+from optimizer.studies.dependence import yearly_shares
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from optimizer.analysis.frontier import alone, frontier
 from optimizer.audit import verify
 from optimizer.files import write_whole
 from optimizer.instance.arguments import MoneyLike, money
-from optimizer.instance.load import read
+from optimizer.instance.reading import read
 from optimizer.report.figures.book import book
 from optimizer.report.page import page
-from optimizer.result import Result
+from optimizer.results.result import Result
+from optimizer.studies.frontier import alone, frontier
 
 
 def write_report(result: Result, path: str | Path, budgets: Sequence[MoneyLike] | None = ()) -> None:

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.stage import Sense
+from optimizer.model.builder import Sense
 
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]

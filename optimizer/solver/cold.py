@@ -8,8 +8,8 @@ import numpy as np
 import pulp
 
 from optimizer.errors import SolverError
+from optimizer.model.builder import Sense
 from optimizer.solver.base import Asked, Clock, Indices, Listener, Raw, Settings, Vector
-from optimizer.stage import Sense
 
 
 class Cold:

@@ -14,8 +14,8 @@ import pulp
 from highspy import HighsModelStatus, HighsVarType, kHighsInf
 
 from optimizer.errors import SolverError
+from optimizer.model.builder import Sense
 from optimizer.solver.base import Asked, Clock, Indices, Listener, Raw, Settings, Vector
-from optimizer.stage import Sense
 
 NOTHING = (
     HighsModelStatus.kInfeasible,

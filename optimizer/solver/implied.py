@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from optimizer.model.builder import Row
 from optimizer.solver.base import Vector
-from optimizer.stage import Row
 
 
 class Implied:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pulp
 
-from optimizer.expression import Expression
+from optimizer.model.builder import Row, Sense, Stage
+from optimizer.model.expressions import Expression
 from optimizer.solver.base import Answer, Asked, BackEnd, Clock, Indices, Listener, Raw, Settings, Vector
 from optimizer.solver.cold import Cold
 from optimizer.solver.highs import Highs
 from optimizer.solver.implied import Implied
-from optimizer.stage import Row, Sense, Stage
 
 # A coefficient of an added row that is smaller than this share of its largest one is none.
 TINY = 1e-12

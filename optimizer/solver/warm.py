@@ -13,9 +13,9 @@ import numpy.typing as npt
 from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
 
 from optimizer.errors import SolverError
+from optimizer.model.builder import Stage
 from optimizer.solver.base import Clock, Settings, Vector
 from optimizer.solver.highs import LOST, Highs
-from optimizer.stage import Stage
 
 Basis = npt.NDArray[np.int8]
 STATUSES = [HighsBasisStatus(k) for k in range(5)]

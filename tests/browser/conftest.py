@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
-from optimizer.analysis.frontier import alone, frontier
-from optimizer.instance.opening import of_file
+from optimizer.io.opening import of_file
 from optimizer.report.figures.book import Book, book
 from optimizer.report.page import page as written
+from optimizer.studies.frontier import alone, frontier
 from tests.browser import browser
 
 ROOT = Path(__file__).parent.parent.parent

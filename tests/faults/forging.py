@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import optimizer as so
-from optimizer.evidence import NOT_EVIDENCE, differences, digest
-from optimizer.instance.opening import of_file
+from optimizer.io.opening import of_file
+from optimizer.results.evidence import NOT_EVIDENCE, differences, digest
 
 RICH = Path(__file__).parent / "plan" / "rich.yaml"
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 import optimizer as so
+from optimizer.algorithms import checkpoint as checkpoints
+from optimizer.algorithms.checkpoint import Checkpoint
+from optimizer.algorithms.constraint_generation import Scenarios
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.solver import Clock, Settings
-from optimizer.strategies import checkpoint as checkpoints
-from optimizer.strategies.checkpoint import Checkpoint
-from optimizer.strategies.scenarios import Scenarios
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
 CASE = str(CASES / "108.yaml")

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
+from optimizer.algorithms import executor as crews
+from optimizer.algorithms.base import Step
+from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.executor import Cluster, Processes
+from optimizer.algorithms.recourse import Responder
 from optimizer.errors import OptimizerWarning
 from optimizer.solver import Clock, Settings
-from optimizer.strategies import crew as crews
-from optimizer.strategies.base import Step
-from optimizer.strategies.crew import Cluster, Processes
-from optimizer.strategies.recourse import Responder
-from optimizer.strategies.scenarios import Scenarios
 from tests.strategy.test_cuts import starts
 
 ALONE = "The search goes on in this process alone"

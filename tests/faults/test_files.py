@@ -15,8 +15,6 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer import files
-from optimizer.analysis.endurance import time_to_survive
-from optimizer.analysis.stress import stress
 from optimizer.cli.app import app
 from optimizer.files import write_whole, write_whole_bytes
 from optimizer.report.cells import frame_to_csv, to_csv, unit_format
@@ -24,6 +22,8 @@ from optimizer.report.endurance import endurance_csv
 from optimizer.report.stress import write_stress_csv
 from optimizer.report.tables import write_csv
 from optimizer.report.workbook import workbook
+from optimizer.studies.stress import stress
+from optimizer.studies.time_to_survive import time_to_survive
 
 
 def mode(path: Path) -> int:

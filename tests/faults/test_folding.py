@@ -11,14 +11,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.analysis.columns import Alone
-from optimizer.analysis.comparison import Column, Comparison
-from optimizer.analysis.folding import folded, folds, hardest
-from optimizer.analysis.frontier import Frontier, Point, alone
-from optimizer.analysis.summary import summarise
 from optimizer.cli.app import app
-from optimizer.instance.opening import of_file
-from optimizer.ranking import weakness
+from optimizer.io.opening import of_file
 from optimizer.report.compare import show_part
 from optimizer.report.figures.book import Book, book
 from optimizer.report.figures.survival import spans
@@ -27,6 +21,12 @@ from optimizer.report.stress import show_stress
 from optimizer.report.summary import show_summary
 from optimizer.report.whole import show
 from optimizer.report.words import called
+from optimizer.results.ranking import weakness
+from optimizer.studies.compare_questions import Alone
+from optimizer.studies.comparison import Column, Comparison
+from optimizer.studies.folding import folded, folds, hardest
+from optimizer.studies.frontier import Frontier, Point, alone
+from optimizer.studies.summary import summarise
 
 FAMILIES = Path(__file__).parent / "families.yaml"
 ROWS = ["embargo", "quota", "strike", "flood", "surge", "trouble"]

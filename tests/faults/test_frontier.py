@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.analysis.frontier import Frontier, frontier
 from optimizer.report.figures.book import book
 from optimizer.report.page import page
 from optimizer.report.plots import Choice, plot
+from optimizer.studies.frontier import Frontier, frontier
 from tests.test_plot import words
 
 # Without shocks a cheap plant pays for itself, under a budget of 400 USD and more: the no-shock plan of a budget of 0

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.algorithms.adversary import fight
+from optimizer.algorithms.auto import chosen
+from optimizer.algorithms.base import Solved, Step
 from optimizer.solver import Answer, Clock, Model, Settings
-from optimizer.strategies.adversary import fight
-from optimizer.strategies.auto import chosen
-from optimizer.strategies.base import Solved, Step
 from tests.strategy.test_adversary import market
 
 CASES = Path(__file__).parents[1] / "cases"

@@ -11,13 +11,13 @@ import pytest
 
 import optimizer as so
 from optimizer import limits
-from optimizer.adversaries import AdversarySpec
+from optimizer.algorithms.checkpoint import Checkpoint
+from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import CheckpointError, PlanFileError
-from optimizer.instance.convert import convert
-from optimizer.instance.opening import remarks
-from optimizer.result import Result
+from optimizer.io.convert import convert
+from optimizer.io.opening import remarks
+from optimizer.results.result import Result
 from optimizer.solver import Settings
-from optimizer.strategies.checkpoint import Checkpoint
 from tests.faults.running import INPUT, ROOT, TINY, run
 
 MEMORY, SECONDS = 500, 40
@@ -250,7 +250,7 @@ def test_a_plan_file_says_where_it_is_no_text(tmp_path: Path) -> None:
 def test_a_checkpoint_is_read_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = Checkpoint(str(tmp_path), so.load(ROOT / "instances" / "tiny.yaml"), Settings())
     checkpoint.path.write_bytes(packed({"facts.npy": b"\0" * 2_000_000}))
-    monkeypatch.setattr("optimizer.strategies.checkpoint.CHECKPOINT_BYTES", 1_000_000)
+    monkeypatch.setattr("optimizer.algorithms.checkpoint.CHECKPOINT_BYTES", 1_000_000)
     with pytest.raises(CheckpointError, match="unpacked it is larger than 1 MB"):
         checkpoint.load()
     if hasattr(os, "mkfifo"):

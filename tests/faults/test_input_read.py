@@ -11,9 +11,9 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.document import scalar
-from optimizer.instance.from_workbook import from_workbook
-from optimizer.instance.load import checked
-from optimizer.instance.opening import opened
+from optimizer.instance.reading import checked
+from optimizer.io.from_workbook import from_workbook
+from optimizer.io.opening import opened
 from optimizer.suggestions import excerpt, nearest
 from tests.faults.running import INPUT, ROOT, TINY
 

@@ -13,13 +13,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.analysis.compare import compare
-from optimizer.analysis.endurance import time_to_survive
-from optimizer.analysis.frontier import alone
-from optimizer.analysis.stress import stress
-from optimizer.analysis.summary import summarise
 from optimizer.cli.app import app
-from optimizer.instance.regions import region_name
+from optimizer.instance.validation.regions import region_name
 from optimizer.report.compare import show_grid
 from optimizer.report.endurance import show_endurance
 from optimizer.report.figures.book import Book, book
@@ -29,6 +24,11 @@ from optimizer.report.stress import show_stress
 from optimizer.report.summary import show_summary
 from optimizer.report.tables import costs, dependence
 from optimizer.report.words import given, percent
+from optimizer.studies.compare import compare
+from optimizer.studies.frontier import alone
+from optimizer.studies.stress import stress
+from optimizer.studies.summary import summarise
+from optimizer.studies.time_to_survive import time_to_survive
 from optimizer.units import si
 from tests.test_plot import words
 

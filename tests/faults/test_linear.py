@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.analysis.summary import summarise
-from optimizer.instance.supply import _obtainable
+from optimizer.instance.validation.supply import _obtainable
+from optimizer.studies.summary import summarise
 from tests.speed.wide import WIDE, chains, depth
 
 # Twice the size is twice the work; what does not grow makes it less, sorting a little more.

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer.cli.app import app
-from optimizer.instance.load import inspect
+from optimizer.io.load import inspect
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "instances" / "tiny.yaml"

@@ -17,11 +17,11 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.analysis.explain_prices import Ground, things
-from optimizer.evidence import SINCE
-from optimizer.html import of_result
-from optimizer.ranking import rank, weakest, weakest_of
 from optimizer.report.whole import show
+from optimizer.results.evidence import SINCE
+from optimizer.results.notebook import of_result
+from optimizer.results.ranking import rank, weakest, weakest_of
+from optimizer.studies.explain.prices import Ground, things
 
 FULL_FLOOR: dict[str, Any] = {
     "name": "floors of all",

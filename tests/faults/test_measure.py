@@ -12,19 +12,19 @@ import pytest
 import yaml
 
 import optimizer as so
-from optimizer.analysis.attack import attack
-from optimizer.analysis.compare import compare
-from optimizer.analysis.comparison import Step
-from optimizer.analysis.frontier import frontier
-from optimizer.analysis.measure import Difference, Measure, Within
-from optimizer.analysis.sensitivity import sensitivity
-from optimizer.analysis.swings import Outcome
+from optimizer.algorithms.restricted import Run
 from optimizer.report import proofs
 from optimizer.report import sensitivity as shown
 from optimizer.report.attack import parts
 from optimizer.report.figures.book import book
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.run import Run
+from optimizer.studies.attack import attack
+from optimizer.studies.compare import compare
+from optimizer.studies.comparison import Step
+from optimizer.studies.frontier import frontier
+from optimizer.studies.measure import Difference, Measure, Within
+from optimizer.studies.one_at_a_time import Outcome
+from optimizer.studies.sensitivity import sensitivity
 from tests.test_cli import diversify
 
 HERE = Path(__file__).parent

@@ -10,13 +10,13 @@ from matplotlib import rc_context
 from rich.console import Console
 
 import optimizer as so
-from optimizer.analysis.frontier import Frontier, alone, frontier
 from optimizer.report.figures.book import Book, book, proven_words
 from optimizer.report.plots import Choice, plot
 from optimizer.report.plots.paper import STYLE
 from optimizer.report.plots.survival import heatmap
 from optimizer.report.survival import survival
 from optimizer.report.words import called, in_full
+from optimizer.studies.frontier import Frontier, alone, frontier
 from tests.test_plot import words
 
 HERE = Path(__file__).parent

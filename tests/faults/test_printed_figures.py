@@ -12,17 +12,17 @@ from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.analysis.swings import Number
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
-from optimizer.plan import Service
-from optimizer.ranking import by_gap
 from optimizer.report.answer import facts, proof
 from optimizer.report.compare import _Rows
 from optimizer.report.sensitivity import _between
 from optimizer.report.services import beside, in_percent, margin
 from optimizer.report.survival import survival
 from optimizer.report.words import percent
+from optimizer.results.plan import Service
+from optimizer.results.ranking import by_gap
+from optimizer.studies.one_at_a_time import Number
 from optimizer.units import short, si
 
 HERE = Path(__file__).parent

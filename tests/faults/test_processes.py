@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.strategies.workers import start_pool
+from optimizer.algorithms.workers import start_pool
 
 CASE = Path(__file__).parents[1] / "cases" / "generated" / "106.yaml"
 # Workers have to be gone after 2 seconds; a machine that does other things as well gets more.
@@ -20,7 +20,7 @@ PATIENCE = 10.0
 CREW = f"""
 import threading, time
 import optimizer as so
-from optimizer.strategies.crew import Processes
+from optimizer.algorithms.executor import Processes
 
 crew = Processes(so.load({str(CASE)!r}), 3)
 print(*crew.pids, flush=True)
@@ -30,7 +30,7 @@ threading.Event().wait()
 TEAM = """
 import os, threading, time
 from optimizer.solver import Clock
-from optimizer.strategies.team import Call, Team
+from optimizer.algorithms.question_pool import Call, Team
 
 def work(desk, *arguments):
     time.sleep(600 * arguments[0])
@@ -97,7 +97,7 @@ def test_a_signal_to_the_whole_group_does_not_reach_workers() -> None:
 def test_a_worker_that_is_being_started_does_not_hear_the_group_either() -> None:
     code = (
         "import os, signal, sys\n"
-        "from optimizer.strategies.workers import start_pool\n"
+        "from optimizer.algorithms.workers import start_pool\n"
         "os.setpgrp()\n"
         "signal.signal(signal.SIGTERM, lambda *about: None)\n"
         "pool = start_pool()\n"

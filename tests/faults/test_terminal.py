@@ -212,7 +212,7 @@ def test_a_warning_of_the_package_is_a_message(monkeypatch: pytest.MonkeyPatch) 
         return usual(*about, **more)  # type: ignore[arg-type]
 
     usual = so.solve
-    monkeypatch.setattr("optimizer.analysis.solve.solve", warn)
+    monkeypatch.setattr("optimizer.studies.solve.solve", warn)
     done = CliRunner().invoke(app, ["solve", TINY, "--json"])
     assert done.exit_code == 0
     assert done.stderr == "Warning: The search cannot be kept: no space.\n"

@@ -13,15 +13,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import optimizer as so
-from optimizer.analysis import verification
-from optimizer.analysis.record import Timer
-from optimizer.analysis.solve import answering, concluded
-from optimizer.analysis.verification import Extent, Verification, verify_plan
+from optimizer.algorithms.extensive_form import Whole
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
-from optimizer.evidence import NOT_EVIDENCE, SINCE, digest
+from optimizer.results.evidence import NOT_EVIDENCE, SINCE, digest
 from optimizer.solver import Clock
-from optimizer.strategies.whole import Whole
+from optimizer.studies import verification
+from optimizer.studies.record import Timer
+from optimizer.studies.solve import answering, concluded
+from optimizer.studies.verification import Extent, Verification, verify_plan
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
 
 Data = dict[str, Any]

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.analysis.frontier import alone
-from optimizer.evidence import SINCE
-from optimizer.plan import Build, NoShockPlan, Plan
 from optimizer.report.figures.book import book
 from optimizer.report.plots import Choice, plot
+from optimizer.results.evidence import SINCE
+from optimizer.results.plan import Build, NoShockPlan, Plan
+from optimizer.studies.frontier import alone
 from tests.test_plot import words
 
 HERE = Path(__file__).parent

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.analysis.compare import compare
-from optimizer.analysis.frontier import alone
 from optimizer.report.answer import facts, headline
 from optimizer.report.compare import headline as of_comparison
 from optimizer.report.figures.book import book
 from optimizer.report.figures.saying import sentence
+from optimizer.studies.compare import compare
+from optimizer.studies.frontier import alone
 
 TINY = Path(__file__).parent.parent.parent / "instances" / "tiny.yaml"
 

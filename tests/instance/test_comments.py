@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.instance.comments import comments
-from optimizer.instance.opening import of_file
+from optimizer.io.comments import comments
+from optimizer.io.opening import of_file
 
 TEXT = """\
 # A head

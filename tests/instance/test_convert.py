@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.errors import OptimizerError
-from optimizer.instance.comments import Comment
-from optimizer.instance.convert import convert
 from optimizer.instance.document import parse
-from optimizer.instance.from_workbook import from_workbook
-from optimizer.instance.load import checked
-from optimizer.instance.opening import opened, remarks
-from optimizer.instance.sheets import from_cell, to_cell
-from optimizer.instance.to_workbook import to_workbook
-from optimizer.instance.yaml_text import flow, to_yaml
+from optimizer.instance.reading import checked
+from optimizer.io.comments import Comment
+from optimizer.io.convert import convert
+from optimizer.io.from_workbook import from_workbook
+from optimizer.io.opening import opened, remarks
+from optimizer.io.sheets import from_cell, to_cell
+from optimizer.io.to_workbook import to_workbook
+from optimizer.io.yaml_text import flow, to_yaml
 from tests.instance.test_json_schema import complaints
 from tests.strategies import instances
 

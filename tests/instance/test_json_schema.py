@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 import optimizer as so
-from optimizer.instance import json_schema
 from optimizer.instance.document import parse
-from optimizer.instance.glossary import GLOSSARY, words
 from optimizer.instance.schema import Instance
+from optimizer.io import json_schema
+from optimizer.io.glossary import GLOSSARY, words
 from optimizer.levers import KINDS
 from tests.strategies import instances
 
@@ -182,7 +182,7 @@ def test_init_writes_an_instance_that_survives_and_never_overwrites(tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def starter() -> Path:
-    return ROOT / "optimizer" / "instance" / "starter.yaml"
+    return ROOT / "optimizer" / "io" / "starter.yaml"
 
 
 def test_starter_is_sound_and_explained(starter: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 import optimizer as so
 from optimizer.audit import Seen, own
+from optimizer.disruptions.shock import Path
 from optimizer.errors import StageError
 from optimizer.instance.registering import SHIPPED
 from optimizer.levers import KINDS, Lever, Producing, Sized, Substitution
-from optimizer.shocks import Path
-from optimizer.stage import Stage
+from optimizer.model.builder import Stage
 from tests.conftest import Cell, Printed, Solve
 
 

@@ -39,15 +39,15 @@ from loky import ProcessPoolExecutor
 
 import optimizer as so
 from optimizer import formulation
+from optimizer.algorithms.base import Step
+from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.executor import FEW, Processes, hired
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.recourse import Responder
+from optimizer.disruptions.shock import Shock
 from optimizer.formulation import whole_stage
-from optimizer.shocks import Shock
 from optimizer.solver import Clock, Model, Settings
 from optimizer.solver.highs import quiet
-from optimizer.strategies.base import Step
-from optimizer.strategies.crew import FEW, Processes, hired
-from optimizer.strategies.reading import nothing, plan_values
-from optimizer.strategies.recourse import Responder
-from optimizer.strategies.scenarios import Scenarios
 from tests.speed.national import national
 from tests.speed.wide import WIDE
 

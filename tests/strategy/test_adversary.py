@@ -6,16 +6,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.adversaries import Attack
+from optimizer.algorithms.adversary import Fought, fight
+from optimizer.algorithms.base import Step
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import plan_values, read_plan
+from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.defender import Defender
+from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.adversary import Fought, fight
-from optimizer.strategies.attacker import Attacker
-from optimizer.strategies.base import Step
-from optimizer.strategies.defender import Defender
-from optimizer.strategies.reading import plan_values, read_plan
-from optimizer.strategies.recourse import Responder
-from optimizer.strategies.whole import Whole
 from tests.strategies import besieged
 
 EXACT = Settings(gap=0.0)

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
+from optimizer.algorithms.auto import chosen
+from optimizer.algorithms.base import Step, Strategy
+from optimizer.algorithms.benders import Cuts
+from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.extensive_form import Whole
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.auto import chosen
-from optimizer.strategies.base import Step, Strategy
-from optimizer.strategies.cuts import Cuts
-from optimizer.strategies.scenarios import Scenarios
-from optimizer.strategies.whole import Whole
 from tests.strategies import SHOCK, instances
 
 CASES = Path(__file__).parents[1] / "cases"

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.adversaries import AdversarySpec, Attack
+from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.interdiction import worths
+from optimizer.algorithms.separation.least_attack import cheapest
+from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.instance.schema import Instance
-from optimizer.plan import NEGLIGIBLE
+from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Settings, Vector
-from optimizer.strategies.attacker import Attacker
-from optimizer.strategies.breaking import cheapest
-from optimizer.strategies.interdiction import worths
-from optimizer.strategies.recourse import Responder
 from tests.strategies import besieged
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

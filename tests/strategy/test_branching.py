@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
+from optimizer.algorithms import branching
+from optimizer.algorithms.base import Step
+from optimizer.algorithms.branching import Branching
+from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.restricted import Run
 from optimizer.solver import Clock, Settings
-from optimizer.strategies import branching
-from optimizer.strategies.base import Step
-from optimizer.strategies.branching import Branching
-from optimizer.strategies.run import Run
-from optimizer.strategies.scenarios import Scenarios
-from optimizer.strategies.whole import Whole
 from tests.strategies import instances
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
+from optimizer.algorithms.base import Step, Strategy
+from optimizer.algorithms.benders import Cuts
+from optimizer.algorithms.checkpoint import Checkpoint, State
+from optimizer.algorithms.constraint_generation import Scenarios
 from optimizer.errors import CheckpointError
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.base import Step, Strategy
-from optimizer.strategies.checkpoint import Checkpoint, State
-from optimizer.strategies.cuts import Cuts
-from optimizer.strategies.scenarios import Scenarios
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
 # A search that has a life of its own, and ends it with SIGKILL at the end of a round.
@@ -20,8 +20,8 @@ KILLED = """
 import os, signal, sys
 import optimizer as so
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.cuts import Cuts
-from optimizer.strategies.scenarios import Scenarios
+from optimizer.algorithms.benders import Cuts
+from optimizer.algorithms.constraint_generation import Scenarios
 
 file, strategy, folder, last = sys.argv[1:]
 

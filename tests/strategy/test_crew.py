@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 import optimizer as so
+from optimizer.algorithms import executor as crews
+from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.executor import Cluster, Processes, hired
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.tasks import Job
 from optimizer.errors import CrewError, OptimizerWarning
 from optimizer.solver import Clock, Settings
-from optimizer.strategies import crew as crews
-from optimizer.strategies.crew import Cluster, Processes, hired
-from optimizer.strategies.jobs import Job
-from optimizer.strategies.reading import nothing, plan_values
-from optimizer.strategies.recourse import Responder
-from optimizer.strategies.scenarios import Scenarios
 from tests.strategy.test_cuts import starts
 
 CASE = Path(__file__).parents[1] / "cases" / "generated" / "106.yaml"

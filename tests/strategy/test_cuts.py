@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
+from optimizer.algorithms.base import Step
+from optimizer.algorithms.benders import Cuts
+from optimizer.algorithms.recourse import Responder
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.base import Step
-from optimizer.strategies.cuts import Cuts
-from optimizer.strategies.recourse import Responder
 from tests.strategies import instances
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -78,7 +78,7 @@ def test_a_run_that_is_stopped_says_so() -> None:
 @pytest.mark.parametrize("name", ["104", "208"])
 def test_wherever_a_run_is_stopped_its_plan_is_audited(name: str, last: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # A plan of which the least gap is known and the least cost is not: `solve` raises where the figures disagree.
-    monkeypatch.setattr("optimizer.analysis.solve.chosen", lambda *some: Cuts(add=1, responder=some[2], few=0))
+    monkeypatch.setattr("optimizer.studies.solve.chosen", lambda *some: Cuts(add=1, responder=some[2], few=0))
     rounds: list[Step] = []
 
     def stop(step: Step) -> None:

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
+from optimizer.algorithms.dominance import dominators
+from optimizer.algorithms.recourse import Responder
 from optimizer.solver import Clock
-from optimizer.strategies.domination import dominators
-from optimizer.strategies.recourse import Responder
 from tests.strategies import SHOCK, instances
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

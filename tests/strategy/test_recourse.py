@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.instance.floors import free_floors
-from optimizer.plan import Build, Plan
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import nothing, plan_values, read_plan
+from optimizer.algorithms.recourse import Responder
+from optimizer.instance.validation.floors import free_floors
+from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Settings
-from optimizer.strategies.reading import nothing, plan_values, read_plan
-from optimizer.strategies.recourse import Responder
-from optimizer.strategies.whole import Whole
 from tests.strategies import instances
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])

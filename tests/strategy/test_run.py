@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import optimizer as so
+from optimizer.algorithms.restricted import Run
 from optimizer.solver import Answer, Clock, Settings
-from optimizer.strategies.run import Run
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from optimizer.analysis.frontier import Frontier
-from optimizer.instance.regions import named_regions, region_name
+from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.schema import Instance
+from optimizer.instance.validation.regions import named_regions, region_name
 from optimizer.report.figures import colours
 from optimizer.report.figures.chains import Atlas
 from optimizer.report.figures.record import record
@@ -18,7 +18,7 @@ from optimizer.report.figures.sources import Source, head, sources
 from optimizer.report.figures.survival import Lane, Strike, critical, lanes, strikes
 from optimizer.report.proofs import in_tolerance, losses
 from optimizer.report.words import LINE
-from optimizer.shocks import BASELINE
+from optimizer.studies.frontier import Frontier
 from optimizer.units import si
 
 # Significant digits of numbers in the report.

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizer.analysis.chain import Chain, Place, chain
+from optimizer.disruptions.shock import BASELINE, Path
 from optimizer.instance.schema import Instance
-from optimizer.plan import Flows
 from optimizer.report.words import named, placed
-from optimizer.result import Result
-from optimizer.shocks import BASELINE, Path
+from optimizer.results.plan import Flows
+from optimizer.results.result import Result
+from optimizer.studies.supply_chain import Chain, Place, chain
 
 
 def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[str, tuple[Chain, ...]]:

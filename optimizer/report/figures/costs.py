@@ -7,7 +7,7 @@ beyond     present value, money: by part, the plan's cost less the no-shock plan
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from optimizer.result import Result
+from optimizer.results.result import Result
 
 # What is spent on a plan; all other parts are operation.
 BOUGHT = ("capex", "fixed cost", "fixed opex", "stock purchases", "stock holding", "stock salvage")

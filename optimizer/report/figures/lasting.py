@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optimizer.analysis.endurance import Chokepoint, Endurance, Exposure, Lasting
 from optimizer.instance.schema import Instance
 from optimizer.report.words import named, placed
+from optimizer.studies.time_to_survive import Chokepoint, Endurance, Exposure, Lasting
 
 # Of more chokepoints than this the most exposed are shown.
 MOST = 40

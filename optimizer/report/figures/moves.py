@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from optimizer.instance.schema import Instance
 from optimizer.levers import Leverage, Sized, Stockpile
-from optimizer.plan import Build, Row
 from optimizer.report.words import named, sized
-from optimizer.result import Result
+from optimizer.results.plan import Build, Row
+from optimizer.results.result import Result
 
 # A fill below this share of the largest is none.
 DUST = 1e-9

@@ -7,7 +7,7 @@ from typing import Any
 
 from optimizer.report.answer import NEAR
 from optimizer.report.words import plural
-from optimizer.result import Result
+from optimizer.results.result import Result
 from optimizer.units import short, si
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from optimizer.analysis.folding import Fold, folds
 from optimizer.instance.schema import Instance
-from optimizer.ranking import hardest_of
 from optimizer.report.answer import NAMING, facts, headline
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.moves import Move
 from optimizer.report.services import in_percent
 from optimizer.report.words import abroad, in_full, listed, named, plural, spelled, titled
-from optimizer.result import Result
+from optimizer.results.ranking import hardest_of
+from optimizer.results.result import Result
+from optimizer.studies.folding import Fold, folds
 from optimizer.units import short, si
 
 # So many kinds of shocks are named.

@@ -4,19 +4,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from optimizer.analysis.chain import Chain
-from optimizer.analysis.dependence import yearly_shares
-from optimizer.analysis.endurance import every_chokepoint, time_to_survive
-from optimizer.analysis.folding import Fold, Folded, folded
 from optimizer.instance.schema import Instance
-from optimizer.plan import Row, Share
 from optimizer.report.figures import costs, saying
 from optimizer.report.figures.chains import Atlas, chains
 from optimizer.report.figures.lasting import Line, key_of, lines
 from optimizer.report.figures.moves import Move, moves
 from optimizer.report.figures.survival import Passing, compact, compact_row, passings, tightest
 from optimizer.report.words import LINE
-from optimizer.result import Result
+from optimizer.results.plan import Row, Share
+from optimizer.results.result import Result
+from optimizer.studies.dependence import yearly_shares
+from optimizer.studies.folding import Fold, Folded, folded
+from optimizer.studies.supply_chain import Chain
+from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.instance.schema import Instance
 from optimizer.report.words import named
-from optimizer.result import Result
+from optimizer.results.result import Result
 from optimizer.units import parse_amount, si
 
 TOLD = ("source", "note")

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.analysis.folding import Fold, Folded, folded, folds, hardest, urgency
+from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
-from optimizer.plan import Flows, Outcome, Row, Service
-from optimizer.ranking import weakest_of
 from optimizer.report.services import served_in_full, share
 from optimizer.report.words import cut_words, in_full, named, titled
-from optimizer.result import Result
-from optimizer.shocks import Shock
+from optimizer.results.plan import Flows, Outcome, Row, Service
+from optimizer.results.ranking import weakest_of
+from optimizer.results.result import Result
+from optimizer.studies.folding import Fold, Folded, folded, folds, hardest, urgency
 
 # Of more rows than this the most critical are shown; where each shock has a row of its own, of more than that. And of
 # so many shocks at most the paths are.

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from matplotlib import rc_context
 
-from optimizer.analysis.frontier import Frontier
-from optimizer.plan import FULL
-from optimizer.ranking import weakest_of
+from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.survival import Chosen, Passing, tightest
 from optimizer.report.letters import lettered
 from optimizer.report.plots import flows, plan, survival
 from optimizer.report.plots.paper import STYLE, Sheeted, stored
-from optimizer.shocks import BASELINE
+from optimizer.results.plan import FULL
+from optimizer.results.ranking import weakest_of
+from optimizer.studies.frontier import Frontier
 
 
 @dataclass(frozen=True)

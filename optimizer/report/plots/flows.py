@@ -7,16 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
 
-from optimizer.analysis.chain import Chain, Place
+from optimizer.disruptions.shock import BASELINE
 from optimizer.horizon import windowed
-from optimizer.instance.regions import region_name
-from optimizer.plan import Share
+from optimizer.instance.validation.regions import region_name
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.chains import titled
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY, regions
 from optimizer.report.plots.paper import INK, Sheeted, foot, of_plan, paper, plain
 from optimizer.report.words import LINE, in_full, named, percent
-from optimizer.shocks import BASELINE
+from optimizer.results.plan import Share
+from optimizer.studies.supply_chain import Chain, Place
 from optimizer.units import si
 
 SORTS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": INK}

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from optimizer.result import Result
+from optimizer.results.result import Result
 from optimizer.units import si
 
 # Inches; the width of a page of A4 between its margins.

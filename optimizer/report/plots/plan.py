@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from optimizer.analysis.frontier import Frontier
 from optimizer.report.figures.book import Book, baseline_words, proven_words
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, LEVERS, ORANGE, VERMILION
 from optimizer.report.figures.moves import Move
 from optimizer.report.plots.paper import INK, QUIET, Sheeted, foot, in_money, paper, plain, thin_ticks
-from optimizer.result import Result
+from optimizer.results.result import Result
+from optimizer.studies.frontier import Frontier
 from optimizer.units import si, si_up
 
 

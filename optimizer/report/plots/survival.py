@@ -9,9 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from optimizer.analysis.folding import Folded
 from optimizer.horizon import windowed
-from optimizer.plan import Service
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from optimizer.report.figures.lasting import Line
@@ -19,6 +17,8 @@ from optimizer.report.figures.survival import Chosen, Lane, Spans, Strike, faili
 from optimizer.report.plots.paper import INK, QUIET, WIDTH, Sheeted, foot, of_plan, paper, plain
 from optimizer.report.services import MEANING, PARTIAL, PARTLY, Standing, served_in_full, share, standing
 from optimizer.report.words import FOLDED, left_out, named
+from optimizer.results.plan import Service
+from optimizer.studies.folding import Folded
 
 # Months of a year: what is survived for less stands out.
 YEAR = 12

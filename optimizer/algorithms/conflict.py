@@ -1,0 +1,75 @@
+"""Which rules contradict each other, where no plan exists at all.
+
+Only policy, running that is forced, and the support that this costs can leave no plan. The set named is irreducible:
+without any one of its rules the others of it can hold. It is found by leaving out one rule after the other. There may
+be a second set beside it, which is found once the first is mended.
+"""
+
+from dataclasses import replace
+
+from optimizer.formulation import whole_stage
+from optimizer.instance.schema import RULE, Instance
+from optimizer.model.builder import Row
+from optimizer.model.expressions import Expression
+from optimizer.solver import Clock, Model, Settings
+
+
+def clash(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
+    """The rules that cannot hold together, in words; empty if a plan exists after all, or the time ran out."""
+    calm = instance.without_shocks()
+    stage = whole_stage(calm, ())
+    everything = list(stage.rows)
+    rules = list(dict.fromkeys(rule for row in everything if (rule := _rule(row))))
+    settings = replace(settings, gap=1e9)
+
+    def is_possible(kept: list[tuple[str, str]]) -> bool:
+        stage.rows = [row for row in everything if (rule := _rule(row)) is None or rule in kept]
+        return Model(stage, Expression(), settings, clock).solve().status != "infeasible"
+
+    if is_possible(rules):
+        return ()
+    needed = list(rules)
+    for rule in rules:
+        fewer = [other for other in needed if other != rule]
+        if not clock.is_over and not is_possible(fewer):
+            needed = fewer
+    return tuple(_in_words(instance, rule) for rule in needed)
+
+
+def _rule(row: Row) -> tuple[str, str] | None:
+    if row.mark.path.startswith(RULE):
+        return ("policy", row.mark.path.partition("@")[0])
+    if row.mark.owner == "policy":
+        return ("policy", row.mark.what)
+    return (row.mark.owner, "run") if row.mark.what == "run" else None
+
+
+def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
+    owner, what = rule
+    if what == "run":
+        activity = instance.activities[owner]
+        least = f"{100 * activity.min_utilisation:g} %"
+        return f"{activity.name or owner} has to run at {least} of its capacity (min_utilisation)"
+    if what == "budget":
+        return f"the budget of {instance.policy.budget:,.0f} {instance.money}"
+    if what.startswith("annual_budget"):
+        return f"the annual budget of {what.rsplit('_', 1)[1]}"
+    if what.startswith("force_"):
+        return _forced(instance, what)
+    if what.startswith(RULE):
+        i = int(what.removeprefix(f"{RULE}_"))
+        return f"policy.{RULE}[{i}]: {instance.policy.min_time_to_survive[i]}"
+    entry = getattr(instance.policy, what[:9])[int(what[10:])]
+    source = " and ".join(
+        filter(None, (entry.kind and f"kind {entry.kind}", entry.region and f"region {entry.region}"))
+    )
+    words = "at most" if what.startswith("max") else "at least"
+    since = f" from {entry.from_} on" if entry.from_ else ""
+    return f"policy.{what[:9]}[{what[10:]}]: {words} {100 * entry.share:g} % of {entry.commodity} from {source}{since}"
+
+
+def _forced(instance: Instance, what: str) -> str:
+    o, _, year = what.removeprefix("force_").rpartition("_")
+    option, size = instance.options[o], instance.policy.force[o][int(year)]
+    unit = {"leverage": "", "stockpile": " t"}.get(option.kind, " t/yr")
+    return f"policy.force: {size:,.6g}{unit} of {option.name or o} bought in {year}"

@@ -1,0 +1,101 @@
+"""Shocks that need no answer, since another one is at least as bad whatever the plan.
+
+A shock is **dominated** by another that starts in the same period, lasts at least as long, and in every period cuts
+every activity at least as much, in all and by what no leverage restrains, asks for no less, and has no lower floors and
+no better partnerships. Whatever survives the worse one survives it too: cutting the other's answer to the window (and
+scaling it with the demand) is an answer to this one. Leverage and partnerships cannot turn this round, for what they
+give back of a cut never exceeds the capacity that was there.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.disruptions.shock import Path, Shock
+from optimizer.instance.paths import together
+from optimizer.instance.schema import Instance
+from optimizer.solver import Vector
+
+# Shocks of one start that each other one is compared with: the worst of them, by sum.
+COMPARED = 60
+
+
+def dominators(instance: Instance) -> npt.NDArray[np.intp]:
+    """By shock, the number of one that dominates it, itself never dominated; −1 where none is known."""
+    result = np.full(len(instance.events), -1, dtype=np.intp)
+    by_start: dict[int, list[int]] = {}
+    for number, shock in enumerate(instance.events):
+        by_start.setdefault(shock.periods.start, []).append(number)
+    rows = badness(instance, instance.events, instance.shared)
+    for some in by_start.values():
+        numbers, worse = np.array(some, dtype=np.intp), compared(rows[some])
+        result[numbers] = np.where(worse < 0, -1, numbers[worse])
+    return result
+
+
+def compared(rows: Vector) -> npt.NDArray[np.intp]:
+    """Of shocks of one start, by place, the place of one that dominates it, itself never dominated; −1 where none is.
+
+    Each is held against the worst that no other dominates; `rows` is what `badness` says of them.
+    """
+    result, front = np.full(len(rows), -1, dtype=np.intp), list[int]()
+    for place in np.argsort(-rows.sum(axis=1), kind="stable").tolist():
+        worse = (rows[front] >= rows[place]).all(axis=1) if front else np.zeros(0, dtype=bool)
+        if worse.any():
+            result[place] = front[int(np.argmax(worse))]
+        elif len(front) < COMPARED:
+            front.append(place)
+    return result
+
+
+def badness(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int], Path] | None = None) -> Vector:
+    """One row a shock, comparable where the start is the same: more is worse in every column, 0 after the window.
+
+    Of shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`
+    gives the path of those that last so long, where it is at hand.
+    """
+    said, parts = _Said.by(shocks), []
+    for length in sorted({len(shock.periods) for shock in shocks}):
+        numbers = [n for n, shock in enumerate(shocks) if len(shock.periods) == length]
+        path = shared(length) if shared else together(instance, [shocks[n] for n in numbers])
+        parts.append((numbers, _columns(instance, path, said)))
+    names = sorted({name for _, columns in parts for name in columns})
+    result = np.zeros((len(shocks), len(names)))
+    for numbers, columns in parts:
+        for at, name in enumerate(names):
+            if name in columns:
+                result[numbers, at] = columns[name]
+    return result
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What any of the shocks speaks of; in all else those of one start are alike."""
+
+    demand: frozenset[str]
+    survival: frozenset[str]
+    reliability: frozenset[str]
+
+    @classmethod
+    def by(cls, shocks: Iterable[Shock]) -> "_Said":
+        specs = list({id(shock.spec): shock.spec for shock in shocks}.values())
+        return cls(*(frozenset(name for spec in specs for name in getattr(spec, part.name)) for part in fields(cls)))
+
+
+def _columns(instance: Instance, path: Path, said: _Said) -> dict[tuple[str, str, int], Any]:
+    """By what it is about, of whom, and period of the window: a number, or one for each shock."""
+    result: dict[tuple[str, str, int], Any] = {("length", "", 0): float(len(path.periods))}
+    for name in {*path.severity, *path.accident}:
+        for t in path.periods:
+            result["lost", name, t] = path.lost(name, t)
+            result["unrestrained", name, t] = np.where(path.deliberate, path.mishap(name, t), path.cut(name, t))
+    for t in path.periods:
+        result |= {("demand", d, t): path.demanded(d, t) for d in said.demand}
+        result |= {("floor", d, t): path.floor_at(d, t) for d in said.survival}
+    for o in said.reliability:
+        usual = getattr(instance.options[o], "reliability", 0.0)
+        result["reliability", o, 0] = -np.asarray(path.reliability.get(o, usual))
+    return result

@@ -1,0 +1,193 @@
+"""Between columns and plans: a solver's values become a Plan and Flows, a Plan becomes columns."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from optimizer.disruptions.shock import Path, Shock
+from optimizer.formulation import plan_stage
+from optimizer.instance.paths import MANY
+from optimizer.instance.scale import size_thresholds
+from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stockpile, Substitution
+from optimizer.model.builder import Column, Stage
+from optimizer.results.plan import NEGLIGIBLE, Array, Build, Flows, ManyFlows, NoShockPlan, Plan, Row
+from optimizer.tolerances import ROUNDING_SIZE
+
+
+def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan:
+    """The plan in a solver's values, without its rounding errors."""
+    found, builds, values = stage.found(), [], swept(instance, stage, values)
+    fills: dict[str, Row] = {}
+    stocks: dict[str, Row] = {}
+    for o, option in instance.options.items():
+        if isinstance(option, Sized):
+            opened = found.get(("", o, "open"), {})
+            for a, column in found.get(("", o, "size"), {}).items():
+                size = values[column]
+                is_open = a in opened and values[opened[a]] > 0.5
+                if size > 0 or is_open:
+                    builds.append(_build(instance, o, option, a, size, is_open))
+        if isinstance(option, Stockpile):
+            columns = found.get(("", o, "fill"), {})
+            fills[o] = tuple(max(0.0, values[columns[t]]) if t in columns else 0.0 for t in instance.horizon.periods)
+            stocks[o] = stock_path(instance, option, fills[o])
+    return Plan(tuple(builds), fills, stocks)
+
+
+def swept(
+    instance: Instance, stage: Stage, values: Sequence[float], negligible: Mapping[str, float] | None = None
+) -> list[float]:
+    """A solver's values without rounding errors.
+
+    What is below its bound by a tolerance is at it. Sizes and purchases up to `negligible` are 0 and run nothing; left
+    out, these are the solver's rounding errors of each option.
+    """
+    found, least = stage.found(), size_thresholds(instance)[-1] if negligible is None else negligible
+    clean = [max(value, column.lower) for value, column in zip(values, stage.columns, strict=True)]
+    for o, option in instance.options.items():
+        columns = found.get(("", o, "size" if isinstance(option, Sized) else "fill"), {})
+        small = [column for column in columns.values() if 0.0 != clean[column] <= least[o]]
+        for column in small:
+            clean[column] = 0.0
+        if small and isinstance(option, Sized):
+            _stop(instance, stage, o, clean)
+    return clean
+
+
+def _stop(instance: Instance, stage: Stage, o: str, values: list[float]) -> None:
+    """Let an option run no more than its capacity: to an audit 1e-10 t on none are too much."""
+    found, capacity = stage.found(), stage.offers.get((o, "capacity"), {})
+    for path in (instance.baseline, *instance.rules.values()):
+        for what in ("activity", "substituted"):
+            for t, column in found.get((path.key, o, what), {}).items():
+                values[column] = min(values[column], path.delta * capacity[t].value(values))
+
+
+def _build(instance: Instance, o: str, option: Sized, a: int, size: float, is_open: bool) -> Build:
+    horizon, kind = instance.horizon, str(getattr(option, "kind", ""))
+    if option.unit_size > 0:
+        size = option.unit_size * round(size / option.unit_size)
+    return Build(o, kind, a, horizon.year(a), horizon.label(a), float(size), is_open)
+
+
+def stock_path(instance: Instance, pile: Stockpile, fills: Sequence[float]) -> Row:
+    """Stock at the end of each period, t, from what is bought."""
+    keep, held, path = (1.0 - pile.loss) ** instance.horizon.delta, pile.initial, []
+    for fill in fills:
+        held = keep * held + fill
+        path.append(held)
+    return tuple(path)
+
+
+def nothing(instance: Instance) -> Plan:
+    """The plan of a world that does nothing: stocks hold what they began with."""
+    piles = {o: option for o, option in instance.options.items() if isinstance(option, Stockpile)}
+    fills = {o: (0.0,) * len(instance.horizon.periods) for o in piles}
+    return Plan((), fills, {o: stock_path(instance, pile, fills[o]) for o, pile in piles.items()})
+
+
+def read_flows(
+    instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float], path: Path
+) -> Flows:
+    """One path's operation, from `Stage.found` and a solver's values."""
+
+    def rows(names: Sequence[str], what: str) -> dict[str, Row]:
+        columns = {name: found.get((path.key, name, what)) for name in names}
+        return {name: tuple(max(0.0, float(values[at[t]])) for t in path.periods) for name, at in columns.items() if at}
+
+    parts = {kind: rows(*asked) for kind, asked in _owners(instance).items()}
+    return Flows(path.periods.start, **parts)
+
+
+def read_no_shock(instance: Instance, stage: Stage, values: Sequence[float], cost: float) -> NoShockPlan:
+    """The no-shock plan in the values of a model without shocks; `cost` is its total cost, its parts stay empty."""
+    clean = swept(instance, stage, values)
+    plan = read_plan(instance, stage, clean)
+    return NoShockPlan(cost, plan, read_flows(instance, stage.found(), clean, instance.baseline))
+
+
+def read_many(
+    instance: Instance,
+    found: Mapping[tuple[str, str, str], Mapping[int, int]],
+    values: Array,
+    shocks: Sequence[Shock],
+) -> ManyFlows:
+    """The operation of shocks with windows of one length: `values` has a row for each, `found` counts by offset."""
+    offsets = range(len(shocks[0].periods))
+
+    def rows(names: Sequence[str], what: str) -> dict[str, Array]:
+        columns = {name: found.get((MANY, name, what)) for name in names}
+        # Adding 0 makes the solver's -0 a plain one.
+        return {name: np.maximum(values[:, [at[k] for k in offsets]], 0.0) + 0.0 for name, at in columns.items() if at}
+
+    parts = {kind: rows(*asked) for kind, asked in _owners(instance).items()}
+    return ManyFlows(tuple(shock.name for shock in shocks), tuple(shock.periods.start for shock in shocks), **parts)
+
+
+def _owners(instance: Instance) -> dict[str, tuple[list[str], str]]:
+    """By part of the flows, who may have columns in it, and what they are called."""
+    options = instance.options
+    piles = [o for o, option in options.items() if isinstance(option, Stockpile)]
+    return {
+        "activity": (list(instance.activities), "activity"),
+        "substituted": ([o for o, option in options.items() if isinstance(option, Substitution)], "substituted"),
+        "unserved": (list(instance.demands), "unserved"),
+        "released": (piles, "release"),
+        "left": (piles, "left"),
+    }
+
+
+def plan_values(instance: Instance, plan: Plan, sheet: Stage | None = None) -> list[float]:
+    """A plan as the values of the columns of `plan_stage`, in their order; openings and units are left at 0.
+
+    `sheet` is that stage, or one that begins with its columns, where there already is one.
+    """
+    stage = sheet or plan_stage(instance)
+    values, found = [0.0] * len(stage.columns), stage.found()
+    for build in plan.builds:
+        values[found["", build.option, "size"][build.t]] = build.size
+    for what, rows in (("stock", plan.stocks), ("fill", plan.fills)):
+        for o, row in rows.items():
+            for t, column in found.get(("", o, what), {}).items():
+                values[column] = row[t]
+    return values
+
+
+def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> list[float]:
+    """A plan as the values of the integer columns among those given, in their order.
+
+    What the columns do not know is left out: a plan of another variant of the instance will do for a start.
+    """
+    sizes = {(build.option, build.t): build.size for build in plan.builds}
+    opened = {build.option: build.t for build in plan.builds if build.opened}
+    values = []
+    for column in columns:
+        o, what = column.mark.owner, column.mark.what
+        if column.integer and what == "by":
+            values.append(float(opened.get(o, len(instance.horizon.periods)) <= column.t))
+        elif column.integer:
+            unit = getattr(instance.options[o], "unit_size", 1.0)
+            values.append(min(float(round(sizes.get((o, column.t), 0.0) / unit)), column.upper))
+    return values
+
+
+def opened_at_zero(instance: Instance, stage: Stage, values: Array) -> list[int]:
+    """The integers of options that are opened at size 0 though nothing open requires them."""
+    found, options = stage.found(), instance.options
+    lumpy = {o: option for o, option in options.items() if isinstance(option, Sized) and option.is_lumpy}
+    by = {o: list(found.get(("", o, "by"), {}).values()) for o in lumpy}
+    opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
+    needed = {required for o in opened for required in lumpy[o].requires}
+    sizes = {o: max(values[column] for column in found["", o, "size"].values()) for o in opened}
+    empty = [o for o in opened - needed if sizes[o] <= ROUNDING_SIZE * lumpy[o].max_size]
+    return [column for o in empty for column in by[o]]
+
+
+def is_negligible(instance: Instance, stage: Stage, shocks: Sequence[Shock], values: Sequence[float]) -> bool:
+    """Whether no segment falls short by as much as a millionth of its demand."""
+    paths = {shock.name: instance.path(shock) for shock in shocks}
+    for (path, segment, t), below in stage.accounts("below").items():
+        if below.value(values) > NEGLIGIBLE * paths[str(path)].demanded(str(segment), int(t)):
+            return False
+    return True

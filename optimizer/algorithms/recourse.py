@@ -1,0 +1,307 @@
+"""What a plan that is already made can do in each shock: least gap, then least operating and shortage cost.
+
+Shocks have nothing in common once the plan is fixed. Those whose windows are equally long share one linear programme
+(`window`), kept warm at a desk (`answering`) in this process or in others (`crew`); a plan is sent, answers come back.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.algorithms.dominance import dominators
+from optimizer.algorithms.executor import Crew, Serial
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.subproblems import Desk
+from optimizer.algorithms.tasks import Job, Reply, Task
+from optimizer.algorithms.window import Integers
+from optimizer.errors import CrewError, OptimizerWarning
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Flows, ManyFlows
+from optimizer.solver import Basis, Clock, Vector
+
+
+@dataclass(frozen=True)
+class Recourse:
+    """One shock under a plan: the gap, in money, and the flows that leave it."""
+
+    gap: float
+    flows: Flows
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Every shock under a plan, in the order of the events; 0 and False where none was asked for.
+
+    Attributes:
+        gap: in money. fails: whether some segment falls noticeably below its floor. asked: how many were solved.
+    """
+
+    gap: Vector
+    fails: npt.NDArray[np.bool_]
+    asked: int
+
+    @property
+    def violated(self) -> dict[int, float]:
+        """By number, the gap of each shock that fails; above 0 even where a shortfall costs nothing."""
+        return {int(n): max(float(self.gap[n]), 1e-300) for n in np.flatnonzero(self.fails)}
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
+
+    ``value + slope · (x − plan)`` is never above the group's true value at any plan x.
+
+    Attributes:
+        value: by group. slope: by group and column of `plan_stage`.
+        gap, fails, cost: by shock, as in `Gaps`; cost is discounted and without probability.
+        held: by group, the gap that its shock was granted. by_gap: the slope of the group's value in it.
+    """
+
+    value: Vector
+    slope: Vector
+    gap: Vector
+    fails: npt.NDArray[np.bool_]
+    cost: Vector
+    held: Vector
+    by_gap: Vector
+
+
+class Responder:
+    """Answers plans about all the shocks of an instance.
+
+    Args:
+        instance: the instance.
+        crew: who does the work; this process where it is left out.
+
+    Attributes:
+        places: by shock, its place among all shocks with windows as long: where its numbers stand in `Instance.shared`.
+        notes: what became of the crew, for the result.
+    """
+
+    def __init__(self, instance: Instance, crew: Crew | None = None) -> None:
+        self.instance = instance
+        self.crew: Crew = crew or Serial(Desk(instance))
+        self.desk = self.crew.desk
+        self.slices = self.desk.slices
+        self.notes: list[str] = []
+        self._bases: dict[tuple[int, Task], Basis] = {}
+        self._dominators: Integers | None = None
+        self._idle: tuple[Reply, ...] | None = None
+        self.places = _places(instance)
+
+    @property
+    def dominators(self) -> Integers:
+        """By shock, the number of one that is at least as bad; −1 where none is known."""
+        if self._dominators is None:
+            self._dominators = dominators(self.instance)
+        return self._dominators
+
+    def idle(self, clock: Clock) -> Gaps:
+        """Every shock where nothing is built. One that is survived then is survived by every plan: a plan only adds."""
+        if self._idle is None:
+            plan = plan_values(self.instance, nothing(self.instance), self.desk.plan)
+            everyone = np.ones(len(self.instance.events), dtype=bool)
+            self._idle = tuple(self._ask("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
+        return self._gathered(self._idle)
+
+    def idle_replies(self, clock: Clock) -> Sequence[Reply]:
+        """The same as arrays by batch, with the unserved demand that leaves the least gaps."""
+        self.idle(clock)
+        return self._idle or ()
+
+    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> Gaps:
+        """The least gap that a plan leaves in each shock; costs are not looked at.
+
+        Args:
+            plan: values of the columns of `plan_stage`; more may follow.
+            clock: where the solver's seconds are counted; it never stops this.
+            needless: numbers of shocks that need no answer.
+        """
+        return self._gathered(self._ask("gaps", plan, clock, self._wanted(needless)))
+
+    def _gathered(self, replies: Sequence[Reply]) -> Gaps:
+        gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
+        for reply in replies:
+            gap[reply.events], fails[reply.events] = reply.gap, reply.fails
+        return Gaps(gap, fails, sum(len(reply.events) for reply in replies))
+
+    def answers(
+        self,
+        plan: Sequence[float] | Vector,
+        clock: Clock,
+        granted: Mapping[str, float],
+        names: Iterable[str] | None = None,
+    ) -> dict[str, Recourse]:
+        """The best that a plan can do in each shock, with its flows: least gap, then least cost.
+
+        Args:
+            plan: values of the columns of `plan_stage`.
+            clock: where the solver's seconds are counted; it never stops this.
+            granted: by shock, a gap that is known to be attainable; 0 saves the search for the least.
+            names: the shocks that are asked for; all where it is left out.
+        """
+        wanted = np.ones(len(self.instance.events), dtype=bool)
+        if names is not None:
+            chosen = frozenset(names)
+            wanted = np.array([event.name in chosen for event in self.instance.events], dtype=bool)
+        replies = self.best(plan, clock, granted, wanted, flows=True)
+        gaps = {self.instance.events[n].name: gap for r in replies for n, gap in zip(r.events, r.gap, strict=True)}
+        flows = {name: many.of(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
+        return {e.name: Recourse(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps}
+
+    def best(
+        self,
+        plan: Sequence[float] | Vector,
+        clock: Clock,
+        granted: Mapping[str, float],
+        wanted: npt.NDArray[np.bool_] | None = None,
+        *,
+        flows: bool = False,
+    ) -> list[Reply]:
+        """The same, as arrays, by batch; `wanted` by shock."""
+        events = self.instance.events
+        known = np.array([granted.get(event.name, np.nan) for event in events])
+        wanted = np.ones(len(events), dtype=bool) if wanted is None else wanted
+        return self._ask("best", plan, clock, wanted, lambda numbers: {"granted": known[numbers], "flows": flows})
+
+    def served(self, plan: Vector, clock: Clock, wanted: npt.NDArray[np.bool_]) -> list[Reply]:
+        """What serves most in some shocks, by batch: least gap, then least shortage cost; operation costs nothing.
+
+        About twice as fast as `best`: costs are the same in all shocks.
+        """
+        return self._ask("served", plan, clock, wanted, lambda numbers: {"granted": np.zeros(len(numbers))})
+
+    def flows(self, replies: Iterable[Reply]) -> list[ManyFlows]:
+        """The operation in the replies of `best` with `flows`, one value for each window length."""
+        by_length: dict[int, list[ManyFlows]] = {}
+        for reply in replies:
+            assert reply.flows is not None
+            by_length.setdefault(len(self.instance.events[reply.events[0]].periods), []).append(reply.flows)
+        return [ManyFlows.joined(parts) for parts in by_length.values()]
+
+    def costs(self, replies: Iterable[Reply]) -> Vector:
+        """Discounted operating and shortage cost in the same replies, by shock; 0 where none was asked for."""
+        result = np.zeros(len(self.instance.events))
+        for reply in replies:
+            result[reply.events] = reply.cost
+        return result
+
+    def slopes(
+        self,
+        plan: Vector,
+        clock: Clock,
+        task: Task,
+        groups: Integers,
+        weights: Vector,
+        needless: Iterable[int] = (),
+        granted: Vector | None = None,
+    ) -> Slopes:
+        """Gaps or costs with their slopes, weighted and summed by group.
+
+        Args:
+            plan, clock, needless: as for `gaps`.
+            task: which of the two.
+            groups: by shock, numbered from 0.
+            weights: by shock.
+            granted: by shock, the gap that it may leave, of costs; nan to keep its floors. A shock that is granted one
+                has a group of its own. `fails` are then the shocks that cannot keep what they are granted.
+        """
+        size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
+        value, by_offer = np.zeros(count), np.zeros((count, len(self.desk.offers.constant)))
+        gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
+        wanted = self._wanted(needless)
+        held, by_gap = np.zeros(count), np.zeros(count)
+
+        def asked(numbers: Integers) -> dict[str, Any]:
+            more = {} if granted is None else {"granted": granted[numbers]}
+            return {"groups": groups[numbers], "weights": weights[numbers]} | more
+
+        replies = self._ask(task, plan, clock, wanted, asked)
+        for reply in replies:
+            if granted is not None and len(reply.by_gap):
+                at = np.flatnonzero(~np.isnan(granted[reply.events]))
+                numbers = reply.events[at]
+                held[groups[numbers]] = granted[numbers]
+                by_gap[groups[numbers]] = weights[numbers] * reply.by_gap[at]
+            gap[reply.events], cost[reply.events], fails[reply.events] = reply.gap, reply.cost, reply.fails
+            for group, (part, slope) in reply.cuts.items():
+                value[group] += part
+                by_offer[group] += slope
+        slope = np.asarray((self.desk.offers.matrix.T @ by_offer.T).T)
+        return Slopes(value, slope, gap, fails, cost, held, by_gap)
+
+    def least_costs(self) -> Vector:
+        """By shock, a sum of money that its discounted cost cannot fall below whatever the plan."""
+        result = np.zeros(len(self.instance.events))
+        for length in {part.length for part in self.slices}:
+            numbers = np.sort(np.concatenate([part.events for part in self.slices if part.length == length]))
+            result[numbers] = self.desk.window(length).least_costs()
+        return result
+
+    def bases(self) -> dict[str, npt.NDArray[Any]]:
+        """Where each batch starts the next time, by name."""
+        return {f"basis {batch} {task}": basis for (batch, task), basis in self._bases.items()}
+
+    def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Start where another run stopped: what `bases` gave."""
+        for name, basis in arrays.items():
+            if name.startswith("basis "):
+                _, batch, task = name.split(" ", 2)
+                self._bases[int(batch), cast(Task, task)] = basis
+
+    def close(self) -> None:
+        """Let the crew go."""
+        self.crew.close()
+
+    def _wanted(self, needless: Iterable[int]) -> npt.NDArray[np.bool_]:
+        wanted = np.ones(len(self.instance.events), dtype=bool)
+        wanted[list(needless)] = False
+        return wanted
+
+    def _ask(
+        self,
+        task: Task,
+        plan: Sequence[float] | Vector,
+        clock: Clock,
+        wanted: npt.NDArray[np.bool_],
+        more: Any = lambda numbers: {},
+    ) -> list[Reply]:
+        offered = self.desk.offers.of(np.asarray(plan, dtype=np.float64))
+        jobs = []
+        for number, part in enumerate(self.slices):
+            events = part.events[wanted[part.events]]
+            if len(events):
+                basis = self._bases.get((number, task))
+                jobs.append(Job(number, task, events, offered, basis, **more(events)))
+        replies = self._replied(jobs, clock)
+        for job, reply in zip(jobs, replies, strict=True):
+            self._bases[job.batch, task] = reply.basis
+            clock.solving += reply.seconds
+        return replies
+
+    def _replied(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
+        """The replies; where the crew fails those of this process, which then goes on alone: they are the same."""
+        try:
+            return self.crew.ask(jobs, clock)
+        except CrewError as error:
+            said = f"{error}. The search goes on in this process alone."
+            warnings.warn(said[:1].upper() + said[1:], OptimizerWarning, stacklevel=2)
+            self.notes.append(f"Shocks were checked in one process, since {error}.")
+            self.crew.close()
+            self.crew = Serial(self.desk)
+            return self.crew.ask(jobs, clock)
+
+
+def _places(instance: Instance) -> Integers:
+    count: dict[int, int] = {}
+    places = []
+    for event in instance.events:
+        length = len(event.periods)
+        places.append(count.get(length, 0))
+        count[length] = places[-1] + 1
+    return np.array(places, dtype=np.intp)

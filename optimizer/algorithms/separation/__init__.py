@@ -1,0 +1,1 @@
+"""Which attack of an adversary violates a plan most."""

@@ -1,0 +1,163 @@
+"""The attacker: the worst affordable attack on a plan at each start, exactly.
+
+    enumeration   every maximal affordable set that no other dominates is tried            where there are few
+    programme     one integer programme a start, with the recourse's dual (`interdiction`)  where there are many
+
+Where a set is to be found that breaks some floor, floors count whose shortage costs nothing; damage is money.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from itertools import batched
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.algorithms.separation.attack_windows import Front, Hurt, Sets, Strikes
+from optimizer.algorithms.separation.interdiction import Interdiction
+from optimizer.algorithms.subproblems import VIOLATION
+from optimizer.disruptions.adversary import ENUMERATED, Attack
+from optimizer.errors import SolverError
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import NEGLIGIBLE
+from optimizer.solver import Clock, Settings, Vector
+
+Method = Literal["enumeration", "programme"]
+# Attacks that are tried at once.
+BATCH = 256
+# What the programme and the answer to its set may differ by: relative, and as a share of all that floors are worth.
+AGREED, NOISE = 1e-4, 1e-6
+# A gap below this share of all that floors are worth is none.
+DUST = 1e-9
+
+
+@dataclass(frozen=True)
+class Struck:
+    """An attack under a plan: its gap in money, and the largest share of a demand that it leaves below a floor."""
+
+    attack: Attack
+    gap: float
+    below: float
+
+    @property
+    def breaks(self) -> bool:
+        """Whether some segment falls below its floor, as a result calls it."""
+        return self.below > NEGLIGIBLE
+
+
+class Attacker:
+    """Finds the worst attacks on plans of one instance.
+
+    Where its clock is over, a programme may end without the worst: what was found then proves nothing.
+
+    Args:
+        instance: one that has an adversary.
+        settings: threads and seed of the solver.
+        clock: stops the programmes, and counts seconds.
+        most: so many attacks are tried one by one at most.
+
+    Attributes:
+        sets: how many maximal affordable sets of targets there are; None where there are too many to try.
+    """
+
+    def __init__(self, instance: Instance, settings: Settings, clock: Clock, most: int = ENUMERATED) -> None:
+        self.strikes, self.clock = Strikes(instance), clock
+        maximal = self.strikes.adversary.enumerated(len(self.strikes.starts), most)
+        self.sets = None if maximal is None else len(maximal)
+        self._sets: dict[int, Sets] = {}
+        if maximal is not None:
+            rows = self.strikes.sets(maximal)
+            self._sets = {start: self.strikes.undominated(start, rows) for start in self.strikes.starts}
+        self._programme = Interdiction(self.strikes, settings)
+
+    @property
+    def method(self) -> Method:
+        """How the worst is found."""
+        return "programme" if self.sets is None else "enumeration"
+
+    def candidates(self) -> list[Attack] | None:
+        """The attacks of which one is the worst, whatever the plan; None where there are too many to try."""
+        if self.sets is None:
+            return None
+        return [self.strikes.attack(start, chosen) for start, sets in self._sets.items() for chosen in sets]
+
+    def breaking(self, plan: Vector, known: Collection[Attack] = ()) -> list[Struck]:
+        """At each start where some attack breaks a floor, the worst one; the largest gap first.
+
+        Args:
+            plan: values of the columns of `plan_stage`; more may follow.
+            known: attacks that the plan is known to survive.
+        """
+        found = (self._worst(front, front.watchful, 0.0, known) for front in self.strikes.fronts(plan))
+        return _sorted(struck for struck in found if struck is not None and struck.below > VIOLATION)
+
+    def damaging(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[Struck]:
+        """At each start where some attack leaves a gap of more than `beyond`, the worst one; the largest first."""
+        found = (self._worst(front, front.prices, beyond, known) for front in self.strikes.fronts(plan))
+        return _sorted(struck for struck in found if struck is not None and struck.gap > beyond)
+
+    def worst(self, front: Front) -> Struck | None:
+        """The worst attack at a start; None where none breaks a floor."""
+        struck = self._worst(front, front.prices, 0.0, ())
+        if (struck is None or not struck.breaks) and not np.array_equal(front.prices, front.watchful):
+            struck = self._worst(front, front.watchful, 0.0, ())
+        return struck if struck is not None and struck.breaks else None
+
+    def ask(self, front: Front, sets: Sets, prices: Vector) -> Hurt:
+        """What sets do at a start."""
+        parts = [front.ask(sets[i : i + BATCH], prices, self.clock) for i in range(0, max(1, len(sets)), BATCH)]
+        return Hurt(np.concatenate([part.gap for part in parts]), np.concatenate([part.below for part in parts]))
+
+    def _worst(self, front: Front, prices: Vector, beyond: float, known: Collection[Attack]) -> Struck | None:
+        if front.start in self._sets:
+            return self._tried(front, prices, self._sets[front.start], known)
+        scale = float(prices[front.window.below] @ front.asked)
+        found = self._programme.worst(front, prices, max(beyond, DUST * scale), self.clock)
+        if found is None:
+            return self._tried_one_by_one(front, prices, known)
+        if found.chosen is None:
+            return None
+        chosen = self._filled(found.chosen)
+        if self.strikes.attack(front.start, chosen) in known:
+            return None
+        hurt = self.ask(front, chosen[None, :], prices)
+        if hurt.gap[0] < found.gap * (1.0 - AGREED) - NOISE * scale:
+            raise SolverError("the programme of the worst attack finds more damage than there is")
+        return self._struck(front, chosen, prices, hurt, 0)
+
+    def _tried(self, front: Front, prices: Vector, sets: Sets, known: Collection[Attack]) -> Struck | None:
+        new = [i for i, chosen in enumerate(sets) if self.strikes.attack(front.start, chosen) not in known]
+        if not new:
+            return None
+        hurt = self.ask(front, sets[new], prices)
+        worst = int(np.argmax(hurt.gap))
+        return self._struck(front, sets[new][worst], prices, hurt, worst)
+
+    def _tried_one_by_one(self, front: Front, prices: Vector, known: Collection[Attack]) -> Struck | None:
+        """All of them, however many: where the programme would need a price that has no bound."""
+        best: Struck | None = None
+        for some in batched(self.strikes.adversary.each_maximal(), BATCH):
+            struck = self._tried(front, prices, self.strikes.sets(some), known)
+            if struck is not None and (best is None or struck.gap > best.gap):
+                best = struck
+            if self.clock.is_over:
+                break
+        return best
+
+    def _filled(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """The set, and what the rest of the budget buys beside it."""
+        whole, names = chosen.copy(), np.array(self.strikes.names)
+        for i in np.flatnonzero(~chosen):
+            whole[i] = self.strikes.adversary.affords([*names[whole].tolist(), self.strikes.names[i]])
+        return whole
+
+    def _struck(self, front: Front, chosen: npt.NDArray[np.bool_], prices: Vector, hurt: Hurt, place: int) -> Struck:
+        """The gap in money, whatever was minimised."""
+        gap = hurt.gap if prices is front.prices else self.ask(front, chosen[None, :], front.prices).gap
+        gap_of = float(gap[place if prices is front.prices else 0])
+        return Struck(self.strikes.attack(front.start, chosen), gap_of, float(hurt.below[place]))
+
+
+def _sorted(found: Iterable[Struck]) -> list[Struck]:
+    return sorted(found, key=lambda struck: -struck.gap)

@@ -1,0 +1,143 @@
+"""Adversaries: what somebody can strike, what each target costs him, and which sets of them an attack budget buys.
+
+AdversarySpec    the entry `adversary:`
+AttackTarget     cuts that he can bring about, at a price
+Attack           targets that are struck together, and the period in which that begins
+
+An attack is affordable if its prices add to no more than the attack budget, and it is a shock: the cuts of all its
+targets, for the adversary's months; of several that match one activity the largest counts. To strike more is never to
+strike less, so that only **maximal** sets matter: those that no other affordable set holds.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice
+
+from pydantic import field_validator
+
+from optimizer.disruptions.family import Axis, ShockStarts, Starts, title
+from optimizer.disruptions.shock import Cuts, Shock, ShockSpec, expand
+from optimizer.horizon import Horizon
+from optimizer.limits import TARGETS
+from optimizer.units import Described, Positive, Quantity, finding
+
+# A sum of prices may pass the budget by this share of it: 0.1 + 0.2 is 0.3.
+ROUNDING = 1e-9
+# Up to so many attacks, over all starts, each of them is tried.
+ENUMERATED = 1000
+HEAD, JOINT, TAIL = "attack{", "+", "}"
+
+
+class AttackTarget(Described):
+    """Something that can be struck: all its cuts at once, for a price. It is meant, unless told otherwise."""
+
+    price: Quantity
+    cuts: Cuts
+    deliberate: bool = True
+
+
+class AdversarySpec(Described):
+    """Who can buy one attack, at any of the starts: a set of targets, for so many months."""
+
+    attack_budget: Quantity
+    months: Positive
+    starts: ShockStarts
+    targets: Mapping[str, AttackTarget]
+
+    @field_validator("targets")
+    @classmethod
+    def _some(cls, targets: Mapping[str, AttackTarget]) -> Mapping[str, AttackTarget]:
+        if not targets:
+            raise finding("is an empty mapping", "Name at least one target, or remove the adversary.")
+        if len(targets) > TARGETS:
+            raise finding(f"has {len(targets):,} targets", f"Write {TARGETS:,} at most; one may have several cuts.")
+        return targets
+
+    def price(self, names: Iterable[str]) -> float:
+        """What a set of targets costs the attacker."""
+        return math.fsum(self.targets[name].price for name in names)
+
+    def affords(self, names: Iterable[str]) -> bool:
+        """Whether the attack budget buys a set of targets."""
+        return self.price(names) <= self.attack_budget * (1.0 + ROUNDING)
+
+    def shock(self, names: Sequence[str], starts: Sequence[str]) -> ShockSpec:
+        """The entry under `shocks:` that strikes a set of targets, at each of some starts."""
+        meant = any(self.targets[name].deliberate for name in names)
+        cuts = []
+        for name in names:
+            for cut in self.targets[name].cuts:
+                own = self.targets[name].deliberate if cut.deliberate is None else cut.deliberate
+                cuts.append(cut.model_copy(update={"deliberate": None if own == meant else own}))
+        return ShockSpec(
+            start=Starts(tuple(starts), "list"), months=Axis((self.months,)), deliberate=meant, cuts=tuple(cuts)
+        )
+
+    def members(self, entry: str) -> tuple[str, ...] | None:
+        """The targets that the name of an entry under `shocks:` speaks of; None where it is no attack of this one."""
+        if not (entry.startswith(HEAD) and entry.endswith(TAIL)):
+            return None
+        names = entry.removeprefix(HEAD).removesuffix(TAIL)
+        split = tuple(names.split(JOINT)) if names else ()
+        return split if all(name in self.targets for name in split) else None
+
+    def maximal(self, most: int) -> list[tuple[str, ...]] | None:
+        """The maximal affordable sets; None where there are more than `most`."""
+        found = list(islice(self.each_maximal(), most + 1))
+        return found if len(found) <= most else None
+
+    def enumerated(self, starts: int, most: int = ENUMERATED) -> list[tuple[str, ...]] | None:
+        """The maximal affordable sets; None where there are more than `most` attacks at so many starts."""
+        return self.maximal(most // max(1, starts))
+
+    def each_maximal(self) -> Iterator[tuple[str, ...]]:
+        """The maximal affordable sets one after another, each in the order of the file."""
+        for chosen in _maximal([target.price for target in self.targets.values()], self.attack_budget):
+            yield tuple(name for i, name in enumerate(self.targets) if i in chosen)
+
+
+def entry_name(names: Iterable[str]) -> str:
+    """What the shocks of a set of targets are called: ``attack{mines+ports}``."""
+    return f"{HEAD}{JOINT.join(names)}{TAIL}"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """Targets that are struck together, in the order of the file, from the period `start` on."""
+
+    targets: tuple[str, ...]
+    start: int
+
+    def name(self, horizon: Horizon) -> str:
+        """``attack{mines+ports}@2028Q1``."""
+        return title(entry_name(self.targets), horizon.label(self.start), None, None)
+
+    def shock(self, adversary: AdversarySpec, horizon: Horizon) -> Shock:
+        """The shock that it is."""
+        (event,) = expand(entry_name(self.targets), adversary.shock(self.targets, [horizon.label(self.start)]), horizon)
+        return event
+
+
+def _maximal(prices: Sequence[float], budget: float) -> Iterator[frozenset[int]]:
+    """Sets of items whose prices add to no more than the budget, and to which no other item can be added."""
+    limit = budget * (1.0 + ROUNDING)
+    order = sorted(range(len(prices)), key=lambda i: -prices[i])
+    rest = [*accumulate((prices[i] for i in reversed(order)), initial=0.0)][::-1]
+    chosen: list[int] = []
+    # Without recursion, for there may be thousands: where to go on, what is spent, the cheapest item that is left out,
+    # how many of the chosen are kept, and the one that is added to them.
+    waiting: list[tuple[int, float, float, int, int | None]] = [(0, 0.0, math.inf, 0, None)]
+    while waiting:
+        place, spent, left_out, kept, added = waiting.pop()
+        chosen[kept:] = [] if added is None else [added]
+        # Whatever comes, the cheapest item that is left out would still fit beside it.
+        if spent + rest[place] + left_out <= limit:
+            continue
+        if place == len(order):
+            yield frozenset(chosen)
+            continue
+        item = order[place]
+        waiting.append((place + 1, spent, min(left_out, prices[item]), len(chosen), None))
+        if spent + prices[item] <= limit:
+            waiting.append((place + 1, spent + prices[item], left_out, len(chosen), item))

@@ -1,0 +1,199 @@
+"""Ensembles: many shocks drawn at random, from one entry under `ensembles:`.
+
+EnsembleSpec   the entry: how many, from which seed, and what their samples have in common
+Event          one of the things that may happen; one is drawn for each sample, by weight
+DrawnCut       a cut whose severity is drawn
+
+Of one sample, all that a cut matches is struck with one draw, and so are cuts that share a `draw`. `scale` is one more
+draw: it multiplies every severity of the sample, clipped to 1. Drawing is done by `optimizer.disruptions.sampling`.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from optimizer import shapes
+from optimizer.disruptions.distributions import Constant, Distribution, DrawnPositive, DrawnQuantity, DrawnShare
+from optimizer.disruptions.family import RandomStarts, title
+from optimizer.disruptions.shock import ShockSpec, Target, as_tuple
+from optimizer.units import Described, Quantity, Share, finding, parse_amount
+
+MOST, LAST_SEED = 100_000, 10**15
+VARIED = "varied"
+
+
+def _whole(least: int, most: int) -> BeforeValidator:
+    def parsed(value: Any) -> int:
+        number = parse_amount(value)
+        if number != math.floor(number) or not least <= number <= most:
+            raise finding(
+                f"{number:g} is no whole number from {least:,} to {most:,}", "Write a whole number in that range."
+            )
+        return int(number)
+
+    return BeforeValidator(parsed)
+
+
+_INTEGER = WithJsonSchema({"type": ["integer", "string"]})
+Count = Annotated[int, _whole(1, MOST), _INTEGER]
+Seed = Annotated[int, _whole(0, LAST_SEED), _INTEGER]
+
+
+class DrawnCut(Target):
+    """A share of capacity that is lost, drawn; a list is a profile by period, of one draw.
+
+    `draw` names the column of chances: cuts that share it move together. Left out, the cut has its own.
+    """
+
+    severity: Annotated[
+        tuple[DrawnShare, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.DRAWN))
+    ]
+    draw: str | None = None
+
+
+class Event(Described):
+    """One of the things that may happen; what is left out is as in the ensemble."""
+
+    weight: Quantity = 1.0
+    months: DrawnPositive | None = None
+    scale: DrawnQuantity | None = None
+    deliberate: bool | None = None
+    cuts: tuple[DrawnCut, ...] = ()
+    demand: Mapping[str, Quantity] | None = None
+    cost: Mapping[str, Quantity] | None = None
+    survival: Mapping[str, Share] | None = None
+    reliability: Mapping[str, Share] | None = None
+
+
+INHERITED = ("months", "scale", "deliberate", "demand", "cost", "survival", "reliability")
+
+
+class EnsembleSpec(Described):
+    """An entry under ``ensembles:``. `months` are rounded to the nearest whole period, at least one."""
+
+    count: Count
+    seed: Seed = 0
+    probability: Share = 0.0
+    start: RandomStarts | None = None
+    events: Mapping[str, Event] = Field(default_factory=dict)
+    months: DrawnPositive | None = Field(default=None, validate_default=True)
+    scale: DrawnQuantity = Constant(1.0)
+    deliberate: bool = False
+    cuts: tuple[DrawnCut, ...] = ()
+    demand: Mapping[str, Quantity] = Field(default_factory=dict)
+    cost: Mapping[str, Quantity] = Field(default_factory=dict)
+    survival: Mapping[str, Share] = Field(default_factory=dict)
+    reliability: Mapping[str, Share] = Field(default_factory=dict)
+
+    @field_validator("events")
+    @classmethod
+    def _can_be_drawn(cls, events: Mapping[str, Event]) -> Mapping[str, Event]:
+        if not events:
+            raise finding("is an empty mapping", "Name at least one event, or write `cuts:` in its place.")
+        if not any(event.weight > 0 for event in events.values()):
+            raise finding("the weights of the events are all 0", "Give at least one of them a weight above 0.")
+        return events
+
+    @field_validator("months")
+    @classmethod
+    def _somewhere(cls, months: Distribution | None, info: ValidationInfo) -> Distribution | None:
+        events = info.data.get("events", {})
+        if months is None and "events" in info.data and not (events and all(event.months for event in events.values())):
+            raise finding("months is missing", "Add `months:`, here or in every event.")
+        return months
+
+    @field_validator("cuts")
+    @classmethod
+    def _in_one_place(cls, cuts: tuple[DrawnCut, ...], info: ValidationInfo) -> tuple[DrawnCut, ...]:
+        if cuts and info.data.get("events"):
+            raise finding("cuts stand here beside events", "Move them into the events that they belong to.")
+        return cuts
+
+    def whole_events(self) -> dict[str, Event]:
+        """The events with nothing left out, by name; of the short form the only one, under an empty name."""
+        ours = {field: getattr(self, field) for field in INHERITED}
+        if not self.events:
+            return {"": Event.model_construct(cuts=self.cuts, **ours)}
+        return {name: _inheriting(event, ours) for name, event in self.events.items()}
+
+
+def _inheriting(event: Event, ours: Mapping[str, Any]) -> Event:
+    return event.model_copy(update={field: value for field, value in ours.items() if getattr(event, field) is None})
+
+
+def draw_of(cut: DrawnCut, event: str, i: int) -> str:
+    """The column of chances of an event's cut number i."""
+    return cut.draw if cut.draw is not None else f"{event}.{i}"
+
+
+def scaled(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int) -> dict[str, EnsembleSpec]:
+    """Ensembles with so many samples in all, in proportion to their counts; those that get none are left out.
+
+    Raises:
+        ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
+    """
+    if not 1 <= samples <= MOST or not 0 <= seed <= LAST_SEED:
+        raise ValueError(f"samples have to be 1 to {MOST:,} and the seed 0 to {LAST_SEED:,}: {samples}, {seed}")
+    whole = sum(spec.count for spec in ensembles.values())
+    exact = {name: samples * spec.count / whole for name, spec in ensembles.items()}
+    counts = {name: math.floor(share) for name, share in exact.items()}
+    for name in sorted(exact, key=lambda name: counts[name] - exact[name])[: samples - sum(counts.values())]:
+        counts[name] += 1
+    return {
+        name: spec.model_copy(update={"count": counts[name], "seed": seed})
+        for name, spec in ensembles.items()
+        if counts[name]
+    }
+
+
+def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
+    """The ensemble `varied` of listed shocks, or none where there are none; its count is 1.
+
+    Every entry is equally likely, and of a family each duration and severity. The start is uniform over the horizon;
+    months are triangular (0.5, 1, 2) times the entry's; all severities are scaled by one factor, triangular
+    (0.5, 1, 1.25), and clipped to 1. The probability is 0.
+    """
+    events: dict[str, Any] = {}
+    for name, spec in shocks.items():
+        members = [(months, *variant) for months in spec.durations.values for variant in spec.variants()]
+        for months, severity, variant in members:
+            lists = spec.durations.listed
+            event = _like(variant, months, 1.0 / len(members))
+            events[title(name, None, months if lists else None, severity)] = event
+    if not events:
+        return {}
+    scale = {"triangular": [0.5, 1.0, 1.25]}
+    return {VARIED: EnsembleSpec.model_validate({"count": 1, "scale": scale, "events": events})}
+
+
+def _like(spec: ShockSpec, months: float, weight: float) -> dict[str, Any]:
+    fields = ("deliberate", "demand", "cost", "survival", "reliability")
+    return {field: getattr(spec, field) for field in fields} | {
+        "weight": weight,
+        "months": {"triangular": [0.5 * months, months, 2.0 * months]},
+        "cuts": [cut.model_dump(exclude_none=True) for cut in spec.cuts],
+    }
+
+
+def forgetting(spec: EnsembleSpec, gone: Iterable[str], known: Iterable[str]) -> EnsembleSpec:
+    """An ensemble without what it says of options that are gone; the draws of all else stay as they were."""
+    gone, known = set(gone), set(known)
+    events = {name: _forget(event, name, gone, known) for name, event in spec.events.items()}
+    return _forget(spec, "", gone, known).model_copy(update={"events": events})
+
+
+def _forget[Spec: (EnsembleSpec, Event)](spec: Spec, event: str, gone: set[str], known: set[str]) -> Spec:
+    cuts: list[DrawnCut] = []
+    for i, cut in enumerate(spec.cuts):
+        left = None if cut.process is None else tuple(process for process in cut.process if process in known)
+        if left != ():
+            draw = cut.draw if len(cuts) == i else draw_of(cut, event, i)
+            cuts.append(cut.model_copy(update={"process": left, "draw": draw}))
+    update: dict[str, Any] = {"cuts": tuple(cuts)}
+    for field in ("cost", "reliability"):
+        ours = getattr(spec, field)
+        update[field] = None if ours is None else {name: value for name, value in ours.items() if name not in gone}
+    return spec.model_copy(update=update)

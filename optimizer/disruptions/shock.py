@@ -1,0 +1,334 @@
+"""Shocks as the file states them, as single events, and as the paths that operation takes.
+
+ShockSpec   an entry under `shocks:`; several starts, durations or severities make several events
+Shock       one event: a window of periods and all that happens in it
+Siege       cuts alone, without an end
+Path        what one run of operation has to live with: the baseline, or one shock's window
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+)
+from pydantic_core.core_schema import ValidationInfo
+
+from optimizer import shapes
+from optimizer.disruptions.family import Axis, Durations, Grid, ShockStarts, title
+from optimizer.horizon import Horizon
+from optimizer.units import Described, Number, Quantity, Share, finding
+
+BASELINE = "baseline"
+Numbers = tuple[Number, ...]
+
+
+def as_tuple(value: Any) -> Any:
+    """One thing or a list of things, as a tuple; an empty list is refused."""
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise finding("is an empty list", "Name at least one, or leave the field out.")
+        return tuple(value)
+    return value if value is None else (value,)
+
+
+class _Doubled:
+    """A severity that a cut gives beside that of the grid."""
+
+
+def _as_profile(value: Any) -> Any:
+    if isinstance(value, _Doubled):
+        raise finding("a severity stands here and in grid.severity", "Keep one of the two.")
+    return as_tuple(value)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
+Severities = Annotated[
+    tuple[Share, ...], BeforeValidator(_as_profile), WithJsonSchema(shapes.one_or_more(shapes.SHARE))
+]
+
+
+class Target(Described):
+    """What a cut strikes: everything that matches all the fields given."""
+
+    region: Names | None = None
+    stage: Names | None = None
+    process: Names | None = None
+    commodity: Names | None = None
+
+    def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
+        """Whether this cut strikes an activity so described."""
+        return (
+            (self.process is None or name in self.process)
+            and (self.region is None or region in self.region)
+            and (self.stage is None or stage in self.stage)
+            and (self.commodity is None or any(commodity in outputs for commodity in self.commodity))
+        )
+
+
+class Cut(Target):
+    """A share of capacity that is lost, per period of the window; the last one given stays.
+
+    `deliberate` is that of what it belongs to, unless the cut has its own.
+    """
+
+    severity: Severities
+    deliberate: bool | None = None
+
+    def __str__(self) -> str:
+        named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}
+        aim = ", ".join(f"{part} {' or '.join(names)}" for part, names in named.items() if names)
+        steps = dict.fromkeys(self.severity)
+        return aim if set(steps) == {1.0} else f"{aim} by {' → '.join(f'{100 * step:g}' for step in steps)} %"
+
+    def at(self, offset: int) -> float:
+        """Severity in the window's period `offset`; the last one given stays."""
+        return self.severity[min(offset, len(self.severity) - 1)]
+
+
+def _some(cuts: Any) -> Any:
+    if isinstance(cuts, (list, tuple)) and not cuts:
+        raise finding("is an empty list", "Name at least one cut.")
+    return cuts
+
+
+# Cuts of which there has to be one.
+Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_some)]
+
+
+class Parted(NamedTuple):
+    """Cuts by whether leverage restrains them.
+
+    Where all are meant or none is, `cuts` holds all of them, and `deliberate` says which. Where some are meant, these
+    are `cuts`, and the others are `accidents`.
+    """
+
+    deliberate: bool
+    cuts: tuple[Cut, ...]
+    accidents: tuple[Cut, ...] = ()
+
+
+def parted(cuts: tuple[Cut, ...], *, deliberate: bool) -> Parted:
+    """Cuts by whether they are deliberate; `deliberate` is what those are that do not say."""
+    own = [deliberate if cut.deliberate is None else cut.deliberate for cut in cuts]
+    if all(own) or not any(own):
+        return Parted(own[0] if own else deliberate, cuts)
+    meant = tuple(cut for cut, is_meant in zip(cuts, own, strict=True) if is_meant)
+    return Parted(True, meant, tuple(cut for cut, is_meant in zip(cuts, own, strict=True) if not is_meant))
+
+
+@dataclass(frozen=True)
+class Siege:
+    """Cuts that stay for as long as it takes; of a profile of severities the largest stays."""
+
+    cuts: tuple[Cut, ...]
+    deliberate: bool = False
+
+    @classmethod
+    def of(cls, cuts: Iterable[Cut], *, deliberate: bool) -> "Siege":
+        """The cuts of a shock, for good."""
+        return cls(tuple(cut.model_copy(update={"severity": (max(cut.severity),)}) for cut in cuts), deliberate)
+
+    @property
+    def is_meant(self) -> bool:
+        """Whether any of its cuts is deliberate."""
+        return any(self.deliberate if cut.deliberate is None else cut.deliberate for cut in self.cuts)
+
+
+class ShockSpec(Described):
+    """An entry under ``shocks:``: one event, or a family of them."""
+
+    grid: Grid | None = None
+    start: ShockStarts
+    months: Durations | None = Field(default=None, validate_default=True)
+    deliberate: bool = False
+    probability: Share = 0.0
+    cuts: tuple[Cut, ...] = ()
+    demand: Mapping[str, Quantity] = Field(default_factory=dict)
+    cost: Mapping[str, Quantity] = Field(default_factory=dict)
+    survival: Mapping[str, Share] = Field(default_factory=dict)
+    reliability: Mapping[str, Share] = Field(default_factory=dict)
+
+    @field_validator("months", mode="before")
+    @classmethod
+    def _in_one_place(cls, months: Any, info: ValidationInfo) -> Any:
+        in_grid = "grid" not in info.data or bool(info.data["grid"] and info.data["grid"].months)
+        if months is None and not in_grid:
+            raise finding("months is missing", "Add `months:`.")
+        if months is not None and info.data.get("grid") and in_grid:
+            raise finding("months stand here and in grid.months", "Keep one of the two.")
+        return months
+
+    @field_validator("cuts", mode="before")
+    @classmethod
+    def _struck_by_grid(cls, cuts: Any, info: ValidationInfo) -> Any:
+        grid = info.data.get("grid")
+        # Where the grid itself is faulty, that is said once; the cuts are not blamed for a severity that it may hold.
+        if not isinstance(cuts, (list, tuple)) or ("grid" in info.data and not (grid and grid.severity)):
+            return cuts
+        given = _Doubled() if grid else None
+        return [
+            {"severity": 1.0, **cut, **({"severity": given} if given and "severity" in cut else {})}
+            if isinstance(cut, Mapping)
+            else cut
+            for cut in cuts
+        ]
+
+    @model_serializer(mode="wrap")
+    def _without_what_the_grid_says(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if self.grid and self.grid.severity:
+            data["cuts"] = [{key: cut[key] for key in cut if key != "severity"} for cut in data.get("cuts", ())]
+        return data
+
+    @property
+    def durations(self) -> Axis:
+        """Lengths of the windows, months."""
+        if self.grid and self.grid.months:
+            return Axis(self.grid.months, listed=True)
+        return self.months or Axis(())
+
+    @property
+    def is_family(self) -> bool:
+        """Whether events are named by an axis that is a list."""
+        return self.start.listed or self.durations.listed or bool(self.grid and self.grid.severity)
+
+    def variants(self) -> tuple[tuple[float | None, "ShockSpec"], ...]:
+        """By severity of the grid, the entry with that severity in all its cuts; the entry itself without one."""
+        if not self.grid or not self.grid.severity:
+            return ((None, self),)
+        return tuple((severity, self._at(severity)) for severity in self.grid.severity)
+
+    def _at(self, severity: float) -> "ShockSpec":
+        cuts = tuple(cut.model_copy(update={"severity": (severity,)}) for cut in self.cuts)
+        return self.model_copy(update={"cuts": cuts, "months": self.durations, "grid": None})
+
+
+@dataclass(frozen=True)
+class Shock:
+    """One event: `periods` is its window; `probability` is over the horizon.
+
+    `entry` says where it comes from: the name of a shock's entry, or ``ensemble/event``. Events of one entry whose
+    windows overlap are near-copies of each other.
+    """
+
+    name: str
+    spec: ShockSpec = field(repr=False)
+    periods: range
+    probability: float
+    entry: str
+
+
+def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
+    """The events of one entry: starts outermost, then durations, then severities.
+
+    Windows are cut off at the end of the horizon; the events share the entry's probability equally.
+    """
+    starts, durations, variants = spec.start.periods(horizon), spec.durations, spec.variants()
+    share = spec.probability / max(1, len(starts) * len(durations.values) * len(variants))
+    for first in starts:
+        label = horizon.label(first) if spec.start.listed else None
+        for months in durations.values:
+            periods = range(first, min(first + horizon.whole(months), len(horizon.periods)))
+            for severity, variant in variants:
+                named = title(name, label, months if durations.listed else None, severity)
+                yield Shock(named, variant, periods, share, name)
+
+
+def largest(one: Number, other: Number) -> Any:
+    """The larger of two numbers, or of each pair."""
+    return max(one, other) if isinstance(one, float) and isinstance(other, float) else np.maximum(one, other)
+
+
+@dataclass(frozen=True)
+class Path:
+    """What one run of operation has to live with. Tuples run over `periods`.
+
+    Shocks whose windows are equally long can share one path: then every number is an array with one for each shock,
+    or a single one where all agree, and `periods` counts from the start of their windows.
+
+    Attributes:
+        key: ``baseline``, the shock's name, or ``shocks`` for many.
+        periods: the periods of the run, of the whole horizon for the baseline.
+        delta: years that each of them lasts.
+        years: calendar year of each period.
+        deliberate: whether leverage restrains the cuts of `severity`.
+        demand: t per period by segment, after any surge.
+        floor: survival floor by segment, a share; empty in the baseline.
+        capacity: t per period by existing process, before any cut.
+        region: region by existing process.
+        severity: share lost by process or option; those that no cut matches are absent.
+        accident: the same of the cuts that leverage does not restrain, where a shock has both sorts; else empty.
+        scrap: t per period that come back from what each segment used; a surge does not change it.
+        multiplier: on the cost of a process, process option or substitution.
+        reliability: of a partnership, in place of its own.
+        is_steady: one state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
+        is_rule: floors are kept in full, and what it costs is not counted.
+    """
+
+    key: str
+    periods: range
+    delta: float
+    years: tuple[Any, ...]
+    deliberate: Any
+    demand: Mapping[str, Numbers]
+    floor: Mapping[str, Numbers]
+    capacity: Mapping[str, Numbers]
+    region: Mapping[str, str | None]
+    severity: Mapping[str, Numbers]
+    scrap: Mapping[str, Numbers]
+    multiplier: Mapping[str, Number]
+    reliability: Mapping[str, Number]
+    accident: Mapping[str, Numbers] = field(default_factory=dict)
+    is_steady: bool = False
+    is_rule: bool = False
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is the path on which nothing happens."""
+        return self.key == BASELINE
+
+    def year(self, t: int) -> Any:
+        """The calendar year of period t."""
+        return self.years[t - self.periods.start]
+
+    def cut(self, name: str, t: int) -> Any:
+        """The share σ of an activity's capacity that is lost in period t; that by accident, beside others, aside."""
+        profile = self.severity.get(name)
+        return 0.0 if profile is None else profile[t - self.periods.start]
+
+    def mishap(self, name: str, t: int) -> Any:
+        """The share that is lost by accident in period t, where other cuts of the shock are deliberate."""
+        profile = self.accident.get(name)
+        return 0.0 if profile is None else profile[t - self.periods.start]
+
+    def lost(self, name: str, t: int) -> Any:
+        """The larger of the two."""
+        return largest(self.cut(name, t), self.mishap(name, t))
+
+    def demanded(self, segment: str, t: int) -> Any:
+        """Demand D of a segment in period t, in t."""
+        return self.demand[segment][t - self.periods.start]
+
+    def returned(self, segment: str, t: int) -> Any:
+        """Scrap that comes back in period t from what a segment used, in t."""
+        return self.scrap[segment][t - self.periods.start] if segment in self.scrap else 0.0
+
+    def limit(self, process: str, t: int) -> Any:
+        """Capacity of an existing process in period t before any cut, in t."""
+        return self.capacity[process][t - self.periods.start]
+
+    def floor_at(self, segment: str, t: int) -> Any:
+        """Survival floor of a segment in period t, a share; 0 in the baseline."""
+        return self.floor[segment][t - self.periods.start] if self.floor else 0.0
+
+    def struck(self, region: str) -> Iterator[str]:
+        """Existing processes of a region that some cut of this path matches."""
+        return (name for name in self.severity if name in self.capacity and self.region[name] == region)

@@ -1,0 +1,55 @@
+"""An instance file in another form: YAML, JSON or an Excel workbook, its comments kept where the form has them."""
+
+import json
+from pathlib import Path as FilePath
+
+from optimizer.errors import OptimizerError
+from optimizer.files import write_whole_bytes
+from optimizer.instance.document import parse
+from optimizer.instance.reading import checked
+from optimizer.io.from_workbook import from_workbook
+from optimizer.io.json_schema import EDITOR_LINE, NAME
+from optimizer.io.opening import WORKBOOK, opened, remarks
+from optimizer.io.to_workbook import to_workbook
+from optimizer.io.yaml_text import to_yaml
+
+FORMS = (".yaml", ".yml", ".json", WORKBOOK)
+
+
+def convert(source: str | FilePath, target: str | FilePath) -> int:
+    """Write an instance file in the form that the target's name says.
+
+    What is written is read again before it stands there, and has to be the same instance.
+
+    Args:
+        source: a sound instance file.
+        target: a name that ends in .yaml, .yml, .json or .xlsx.
+
+    Returns:
+        How many comments were left out: JSON has none.
+
+    Raises:
+        InstanceError: with every finding of the source.
+        OptimizerError: the target's name says no form, or something does not fit into its form.
+        OSError: the target cannot be written.
+    """
+    form = FilePath(target).suffix.lower()
+    if form not in FORMS:
+        raise OptimizerError(f"{target}: write a name that ends in {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+    document, said = opened(source), remarks(source)
+    instance, _ = checked(document)
+    if form == WORKBOOK:
+        content = to_workbook(document.data, said)
+        again = from_workbook(content, str(target))[0]
+    else:
+        there = (FilePath(target).parent / NAME).exists()
+        text = (
+            json.dumps(document.data, indent=1, ensure_ascii=False) + "\n"
+            if form == ".json"
+            else to_yaml(document.data, said, EDITOR_LINE if there else "")
+        )
+        content, again = text.encode("utf-8"), parse(text, str(target))
+    if checked(again)[0] != instance:
+        raise OptimizerError(f"{target} would not be the same instance; nothing was written")
+    write_whole_bytes(target, content)
+    return len(said) if form == ".json" else 0

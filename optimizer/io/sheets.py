@@ -1,0 +1,251 @@
+"""How an instance lies in a workbook: one sheet a table, one row an entry, one column a field.
+
+    instance     key, value, comment: all that is in no table, with dotted keys: horizon.start, policy.budget
+    comments     about, comment: the header of the file, line by line, and what is said of a whole sheet
+    the others   `LAYOUTS`: their keys, then a column a field; `comment` is of the row, a cell's note of that cell
+
+A column may be a dotted path: `capacity.2027` is the value of a year, `end_of_life.commodity` a field of a field. What
+is no number, text or yes and no stands in its cell as YAML writes it in one line: ``[6, 12]``, ``{magnet: 1}``. A name
+that starts with ``_`` makes a sheet or a column one's own: it is not read.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from math import isfinite
+from typing import Any
+
+from optimizer.instance.building import Allowance
+from optimizer.instance.document import Place, parse_value
+from optimizer.io.comments import Comment
+from optimizer.io.json_schema import json_schema
+from optimizer.io.yaml_text import flow
+from optimizer.levers import KINDS
+from optimizer.units import parse_amount
+
+KEY, ITEM = "<key>", "<item>"
+COMMENT, ABOUT = "comment", "about"
+INSTANCE, COMMENTS = "instance", "comments"
+_NESTED = ("horizon", "policy", "adversary", "end_of_life", "grid")
+_TEXT = ("name", "source", "note", "description", "currency")
+_YEAR = re.compile(r"^\d{4}$")
+_AMOUNT = re.compile(r"^[-+]?[\d_.]+([eE][-+]?\d+)?\s*[kMB]?$")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One sheet: where in an instance its rows stand, which columns name them, and the model that explains the others.
+
+    Attributes:
+        sheet: its name.
+        path: of its rows; `KEY` and `ITEM` stand for any key of a mapping and any item of a list.
+        keys: the columns that say which keys, in their order.
+        model: of a row, by the name that the JSON Schema gives it; empty where rows are values.
+        value: the column of the value, where rows are values.
+    """
+
+    sheet: str
+    path: tuple[str, ...]
+    keys: tuple[str, ...]
+    model: str = ""
+    value: str = ""
+
+    def holds(self, place: Place) -> bool:
+        """Whether a place is a row of this sheet, or in one."""
+        return len(place) >= len(self.path) and all(
+            (part == KEY and isinstance(at, str)) or (part == ITEM and isinstance(at, int)) or part == at
+            for part, at in zip(self.path, place, strict=False)
+        )
+
+
+LAYOUTS = (
+    Layout("regions", ("regions", KEY), ("id",), "Region"),
+    Layout("commodities", ("commodities", KEY), ("id",), "Commodity"),
+    Layout("processes", ("processes", KEY), ("id",), "Process"),
+    Layout("demands", ("demands", KEY), ("id",), "Demand"),
+    Layout("options", ("options", KEY), ("id",), "Option"),
+    Layout("shocks", ("shocks", KEY), ("id",), "ShockSpec"),
+    Layout("cuts", ("shocks", KEY, "cuts", ITEM), ("shock",), "Cut"),
+    Layout("ensembles", ("ensembles", KEY), ("id",), "EnsembleSpec"),
+    Layout("ensemble_cuts", ("ensembles", KEY, "cuts", ITEM), ("ensemble",), "DrawnCut"),
+    Layout("events", ("ensembles", KEY, "events", KEY), ("ensemble", "id"), "Event"),
+    Layout("event_cuts", ("ensembles", KEY, "events", KEY, "cuts", ITEM), ("ensemble", "event"), "DrawnCut"),
+    Layout("targets", ("adversary", "targets", KEY), ("id",), "AttackTarget"),
+    Layout("target_cuts", ("adversary", "targets", KEY, "cuts", ITEM), ("target",), "Cut"),
+    Layout("max_share", ("policy", "max_share", ITEM), (), "ShareRule"),
+    Layout("min_share", ("policy", "min_share", ITEM), (), "ShareRule"),
+    Layout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), "SurvivalRule"),
+    Layout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
+    Layout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
+    Layout("ranges", ("ranges", KEY), ("id",), "RangeSpec"),
+)
+SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
+
+
+@dataclass
+class Row:
+    """One row: its place, its keys, its values by column, what is said of it, and of its cells."""
+
+    place: Place
+    keys: tuple[str, ...]
+    values: dict[str, Any]
+    comments: list[str] = field(default_factory=list)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+
+def rows_of(layout: Layout, data: Mapping[str, Any]) -> list[Row]:
+    """The rows of a sheet, in the order of the instance."""
+    found = []
+    for place, keys, value in _matches(layout.path, data, (), ()):
+        if layout.value:
+            values = {layout.value: value}
+        else:
+            own = {key: part for key, part in (value or {}).items() if not _is_a_sheet((*layout.path, key))}
+            values = dict(_flat(own))
+        found.append(Row(place, keys, values))
+    return found
+
+
+def rows_of_rest(data: Mapping[str, Any]) -> list[Row]:
+    """The rows of the sheet `instance`: all that is in no table."""
+    return [Row(tuple(key.split(".")), (key,), {"value": value}) for key, value in _flat(_rest(data, ()))]
+
+
+def _rest(value: Any, place: tuple[str, ...]) -> Any:
+    return {
+        key: _rest(part, (*place, key)) if key in _NESTED and isinstance(part, Mapping) else part
+        for key, part in value.items()
+        if not _is_a_sheet((*place, key))
+    }
+
+
+def _is_a_sheet(path: tuple[str, ...]) -> bool:
+    return any(layout.path[:-1] == path for layout in LAYOUTS) or path in (("scenarios",), ("policy", "force"))
+
+
+def _matches(
+    path: tuple[str, ...], value: Any, place: Place, keys: tuple[str, ...]
+) -> Iterator[tuple[Place, tuple[str, ...], Any]]:
+    if not path:
+        yield place, keys, value
+        return
+    head, rest = path[0], path[1:]
+    if head == KEY:
+        items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else ()
+        if value == {} and len(path) == 1 and keys:
+            yield place, (*keys, ""), None
+        for key, part in items:
+            yield from _matches(rest, part, (*place, key), (*keys, str(key)))
+    elif head == ITEM:
+        for i, part in enumerate(value if isinstance(value, (list, tuple)) else ()):
+            yield from _matches(rest, part, (*place, i), keys)
+    elif isinstance(value, Mapping) and value.get(head) is not None:
+        yield from _matches(rest, value[head], (*place, head), keys)
+
+
+def _flat(value: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
+    """A mapping by column: years and nested objects have columns of their own."""
+    for key, part in value.items():
+        if isinstance(part, Mapping) and part and (key in _NESTED or all(_YEAR.match(str(year)) for year in part)):
+            yield from _flat(part, f"{head}{key}.")
+        elif part is not None:
+            yield f"{head}{key}", part
+
+
+def place_comments(
+    comments: Iterable[Comment], tables: Mapping[str, list[Row]], rest: list[Row]
+) -> list[tuple[str, str]]:
+    """Put comments to the rows and cells that they are about.
+
+    Returns:
+        Those of the file and of whole sheets: what they are about, and their words.
+    """
+    rows = {row.place: row for table in tables.values() for row in table}
+    left = []
+    for comment in comments:
+        place = comment.place
+        layout = max((each for each in LAYOUTS if each.holds(place)), key=lambda each: len(each.path), default=None)
+        row = rows.get(place[: len(layout.path)]) if layout else None
+        if layout is not None and row is not None:
+            _note(row, place[len(layout.path) :], comment.text)
+            continue
+        single = [each for each in rest if place and each.place[: len(place)] == place[: len(each.place)]]
+        if single and place not in {(each.path[0],) for each in LAYOUTS}:
+            single[0].comments.append(comment.text)
+        else:
+            left.append((".".join(map(str, place)), comment.text))
+    return left
+
+
+def _note(row: Row, within: Place, text: str) -> None:
+    parts = [str(part) for part in within]
+    columns = (".".join(parts[:depth]) for depth in range(len(parts), 0, -1))
+    column = next((each for each in columns if each in row.values), None)
+    column = column or next((each for each in row.values if parts and each.startswith(f"{parts[0]}.")), None)
+    if column is None:
+        row.comments.append(text)
+    else:
+        row.notes.setdefault(column, []).append(text)
+
+
+@cache
+def _amounts(model: str) -> frozenset[str]:
+    """The fields of a row that hold a number in whatever it may be: there 60k is 60,000."""
+    parts = json_schema()["$defs"]
+    named = {"Option": [lever.__name__ for lever in KINDS.values()], "": ["Policy", "AdversarySpec"]}.get(
+        model, [model]
+    )
+    number: dict[str, bool] = {"discount_rate": True}
+    for part in (parts[name] for name in (*named, "EndOfLife") if name in parts):
+        for name, shape in part["properties"].items():
+            number[name] = number.get(name, True) and _is_number(shape)
+    return frozenset(name for name, is_number in number.items() if is_number)
+
+
+def _is_number(shape: Mapping[str, Any]) -> bool:
+    return "pattern" in shape or any(_is_number(each) for each in shape.get("anyOf", ()))
+
+
+def _field(column: str) -> str:
+    """The field that a column is of: what a year of it is left out."""
+    parts = [part for part in column.split(".") if not _YEAR.match(part)]
+    return parts[-1] if parts else column
+
+
+def to_cell(column: str, value: Any, model: str = "") -> Any:
+    """What stands in a cell: a number, text, yes or no, or a line of YAML."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (int, float)):
+        # Excel keeps 16 digits of a number; where that is another one, its text is kept.
+        return value if isfinite(value) and float(f"{value:.16G}") == value else repr(value)
+    if not isinstance(value, str):
+        return flow(value)
+    if _field(column) in _amounts(model) and _AMOUNT.match(value.strip()):
+        number = parse_amount(value)
+        return int(number) if number.is_integer() else to_cell(column, number)
+    return flow(value, quoted=True) if not is_text(column) and value.lstrip()[:1] in ("{", "[", '"') else value
+
+
+def is_text(column: str) -> bool:
+    """Whether a column holds words, which are never read as anything else."""
+    return _field(column) in _TEXT
+
+
+def from_cell(
+    column: str, value: Any, file: str, allowance: Allowance | None = None
+) -> tuple[Any, list[tuple[str, str]]]:
+    """What a cell means, and what is wrong with a line of YAML in it, with the cure.
+
+    Raises:
+        InstanceError: a line of YAML that is none, or more values than the workbook may hold.
+    """
+    allowance = allowance or Allowance()
+    allowance.take(None)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
+        return int(value), []
+    if not isinstance(value, str) or is_text(column) or value.lstrip()[:1] not in ("{", "[", '"'):
+        return value, []
+    inner, findings = parse_value(value, file, allowance)
+    return inner, [(finding.what, finding.cure) for finding in findings]

@@ -1,0 +1,203 @@
+"""An instance as an Excel workbook: `sheets` says what stands where."""
+
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from optimizer.errors import OptimizerError
+from optimizer.files import starts_formula
+from optimizer.instance.schema import Instance, Policy
+from optimizer.io.comments import Comment
+from optimizer.io.glossary import GLOSSARY, words
+from optimizer.io.sheets import (
+    ABOUT,
+    COMMENT,
+    COMMENTS,
+    INSTANCE,
+    LAYOUTS,
+    Layout,
+    Row,
+    place_comments,
+    rows_of,
+    rows_of_rest,
+    to_cell,
+)
+from optimizer.io.yaml_text import flow
+from optimizer.levers import KINDS
+
+LONGEST = 32_767
+_LAST = ("source", "note")
+
+
+def to_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> bytes:
+    """The content of an .xlsx file.
+
+    Args:
+        data: as `Instance.to_dict` gives it, or `Document.data`.
+        comments: as `comments` reads them.
+
+    Raises:
+        OptimizerError: text that is longer than a cell can be.
+    """
+    import xlsxwriter
+
+    tables = {layout.sheet: rows_of(layout, data) for layout in LAYOUTS}
+    rest = rows_of_rest(data)
+    left = place_comments(comments, tables, rest)
+    content = io.BytesIO()
+    book = xlsxwriter.Workbook(content, {"in_memory": True})
+    book.set_properties({"title": str(data.get("name") or "instance"), "comments": "An instance of diversify."})
+    writer = _Writer(book)
+    writer.comments(left)
+    writer.rest(rest)
+    for layout in LAYOUTS:
+        if tables[layout.sheet] or layout.sheet in ("processes", "options", "shocks", "cuts"):
+            writer.table(layout, tables[layout.sheet])
+    book.close()
+    return content.getvalue()
+
+
+def header(layout: Layout, rows: Iterable[Row]) -> list[str]:
+    """The columns of a sheet: keys, then fields in the order of the glossary and of years, then the comment."""
+    used = {column for row in rows for column in row.values}
+    if layout.value:
+        return [*layout.keys, layout.value, COMMENT]
+    order = [field for field in _fields(layout.model) if field not in ("name", *_LAST)]
+    order = ["name", *order, *_LAST]
+    must = {"name", *_basic(layout)}
+
+    def rank(column: str) -> tuple[int, str, str]:
+        head, _, tail = column.partition(".")
+        return order.index(head) if head in order else len(order), head, tail
+
+    return [*layout.keys, *sorted(used | must, key=rank), COMMENT]
+
+
+def _fields(model: str) -> list[str]:
+    """The fields of a model, in the order in which the glossary explains them."""
+    classes = list(KINDS.values()) if model == "Option" else []
+    names = ["Lever", "Activity", "Sized"] if classes else ["Activity", "Target"]
+    names += [each.__name__ for each in classes] or [model]
+    return list(dict.fromkeys(field for name in names for field in GLOSSARY.get(name, ())))
+
+
+def _basic(layout: Layout) -> tuple[str, ...]:
+    """Columns that a sheet has though nothing stands in them, since whoever fills it needs them."""
+    return {
+        "processes": ("region", "stage", "capacity", "cost", "source"),
+        "demands": ("commodity", "quantity", "survival", "shortage_cost", "source"),
+        "options": ("kind", "region", "stage", "input", "output", "cost", "lead_time", "max_size", "capex", "source"),
+        "shocks": ("start", "months", "deliberate"),
+        "cuts": ("region", "severity"),
+    }.get(layout.sheet, ())
+
+
+def explained(layout: Layout, column: str) -> str:
+    """What a column means, for the note of its head."""
+    field = column.partition(".")[0]
+    said = [GLOSSARY.get(layout.model, {}).get(field, "")]
+    if layout.model == "Option":
+        said = [words(lever, field) for lever in KINDS.values()]
+    elif not said[0]:
+        said = [GLOSSARY[name][field] for name in ("Activity", "Target", "Described") if field in GLOSSARY[name]]
+    return " / ".join(dict.fromkeys(text for text in said if text))
+
+
+class _Writer:
+    def __init__(self, book: Any) -> None:
+        self.book = book
+        self.head = book.add_format({"bold": True, "bottom": 1, "valign": "top"})
+        self.whole = book.add_format({"num_format": "#,##0", "valign": "top"})
+        self.year = book.add_format({"num_format": "0", "valign": "top"})
+        self.free = book.add_format({"valign": "top"})
+        self.wide = book.add_format({"text_wrap": True, "valign": "top"})
+
+    def sheet(self, name: str, columns: list[str], frozen: int) -> Any:
+        sheet = self.book.add_worksheet(name)
+        for j, column in enumerate(columns):
+            sheet.write_string(0, j, column, self.head)
+            sheet.set_column(j, j, 70 if column == COMMENT else max(9, min(30, len(column) + 2)))
+        sheet.freeze_panes(1, frozen)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
+        return sheet
+
+    def write(self, sheet: Any, i: int, j: int, value: Any, *, wrap: bool = False) -> None:
+        if value is None:
+            return
+        if isinstance(value, bool):
+            sheet.write_boolean(i, j, value, self.free)
+        elif isinstance(value, (int, float)):
+            is_count = isinstance(value, int) or value.is_integer()
+            form = self.year if is_count and 1900 <= value <= 2200 else self.whole if is_count else self.free
+            sheet.write_number(i, j, value, form)
+        elif sheet.write_string(i, j, value, self._form(value, wrap=wrap)) != 0:
+            raise OptimizerError(f"a text is longer than a cell can be ({len(value):,} signs): {value[:60]} …")
+
+    def _form(self, text: str, *, wrap: bool) -> Any:
+        """A text's; one that would be computed once somebody edits its cell is marked as a text."""
+        if not starts_formula(text):
+            return self.wide if wrap else self.free
+        return self.book.add_format({"text_wrap": wrap, "valign": "top", "quote_prefix": True})
+
+    def comments(self, said: list[tuple[str, str]]) -> None:
+        """The header of the file line by line, then what is said of sections."""
+        sheet = self.sheet(COMMENTS, [ABOUT, COMMENT], 1)
+        sheet.set_column(0, 0, 16)
+        sheet.set_column(1, 1, 120)
+        lines = [("", line) for about, text in said if not about for line in text.split("\n")]
+        for i, (about, text) in enumerate([*lines, *(pair for pair in said if pair[0])], start=1):
+            self.write(sheet, i, 0, about or None)
+            self.write(sheet, i, 1, text, wrap=bool(about))
+
+    def rest(self, rows: list[Row]) -> None:
+        """The sheet `instance`."""
+        sheet = self.sheet(INSTANCE, ["key", "value", COMMENT], 1)
+        sheet.set_column(0, 0, 24)
+        sheet.set_column(1, 1, 40)
+        for i, row in enumerate(rows, start=1):
+            key = row.keys[0]
+            self.write(sheet, i, 0, key)
+            self.write(sheet, i, 1, to_cell(key, row.values["value"]), wrap=True)
+            self.write(sheet, i, 2, "\n".join(row.comments) or None, wrap=True)
+            self.note(sheet, i, 0, _of_instance(key))
+
+    def table(self, layout: Layout, rows: list[Row]) -> None:
+        """One of the other sheets."""
+        columns = header(layout, rows)
+        sheet = self.sheet(layout.sheet, columns, len(layout.keys))
+        for j, column in enumerate(columns):
+            self.note(sheet, 0, j, explained(layout, column) if column not in layout.keys else "")
+            if column == "kind" and layout.model == "Option":
+                sheet.data_validation(1, j, 999, j, {"validate": "list", "source": list(KINDS)})
+        for j, column in enumerate(columns[:-1]):
+            shown = [row.keys[j] if j < len(row.keys) else row.values.get(column, "") for row in rows]
+            longest = max((len(flow(value)) for value in shown), default=0)
+            sheet.set_column(j, j, max(len(column) + 2, 9, min(longest + 1, 44)))
+        for i, row in enumerate(rows, start=1):
+            for j, key in enumerate(row.keys):
+                self.write(sheet, i, j, int(key) if layout.keys[j] == "year" and key.isdigit() else key)
+            for column, value in row.values.items():
+                j = columns.index(column)
+                self.write(sheet, i, j, to_cell(column, value, layout.model))
+                self.note(sheet, i, j, "\n".join(row.notes.get(column, ())))
+            self.write(sheet, i, len(columns) - 1, "\n".join(row.comments) or None, wrap=True)
+
+    def note(self, sheet: Any, i: int, j: int, text: str) -> None:
+        if not text:
+            return
+        if len(text) > LONGEST:
+            raise OptimizerError(f"a comment is longer than a note can be ({len(text):,} signs): {text[:60]} …")
+        lines = 1 + len(text) // 45 + text.count("\n")
+        sheet.write_comment(i, j, text, {"x_scale": 2.2, "y_scale": max(0.5, 0.25 * lines), "author": ""})
+
+
+def _of_instance(key: str) -> str:
+    """What a key of the sheet `instance` means."""
+    head, _, tail = key.partition(".")
+    field = tail.partition(".")[0]
+    model = {"horizon": "Horizon", "adversary": "AdversarySpec"}.get(head)
+    if model:
+        return GLOSSARY[model].get(field, "")
+    return words(Policy, field) if head == "policy" else words(Instance, head)

@@ -1,0 +1,1 @@
+"""Columns, rows and ledgers of a programme before a solver sees them."""

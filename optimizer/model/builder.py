@@ -1,0 +1,298 @@
+"""The paper that a formulation is written on: columns, rows, ledgers and offers.
+
+Levers and the network write columns and rows in the units of the file (t, USD) and meet only in the ledgers
+(`ledgers`). `problem()` hands the whole to PuLP in units chosen from the data, so that neither grams of dysprosium nor
+billions of dollars fall below the solver's tolerances.
+
+An **offer** is what a lever hands from the plan to operation: for each period an affine expression in the plan's
+columns. Where the plan is fixed, each offer is a **given** number instead, and a lever cannot tell the difference.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pulp
+
+from optimizer.disruptions.shock import Path
+from optimizer.errors import StageError
+from optimizer.horizon import Horizon
+from optimizer.model.expressions import Expression, is_nothing
+from optimizer.model.ledgers import Ledgers, Names
+from optimizer.units import Number
+
+Unit = Literal["t", "USD", "1"]
+Sense = Literal["<=", ">=", "=="]
+LONGEST = 240
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
+
+
+class Mark(NamedTuple):
+    """Whose row or column it is: the path (empty for the plan), owner, what, and which of them, by period or number."""
+
+    path: str
+    owner: str
+    what: str
+    which: str
+
+    def __str__(self) -> str:
+        head = f"{self.path}/" if self.path else ""
+        return f"{head}{self.owner}.{self.what}.{self.which}" if self.which else f"{head}{self.owner}.{self.what}"
+
+
+@dataclass(slots=True)
+class Column:
+    """A decision of period `t`: its bounds in its own unit, and whether it is integer.
+
+    `given` is a number that somebody else decides: no column for a solver.
+    """
+
+    mark: Mark
+    unit: Unit
+    lower: float
+    upper: Any
+    integer: bool
+    t: int
+    given: bool = False
+
+
+@dataclass(slots=True)
+class Row:
+    """A restriction ``terms sense right``, in its own unit; `t` is its period where it has one."""
+
+    mark: Mark
+    unit: Unit
+    terms: dict[int, Any]
+    sense: Sense
+    right: Any
+    t: int | None
+
+
+class Stage(Ledgers):
+    """One linear or mixed-integer programme being written.
+
+    Args:
+        horizon: the axis of time.
+        discount_rate: per year.
+        names: what the ledgers' keys may be.
+    """
+
+    def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
+        super().__init__(horizon, names)
+        self._rate = discount_rate
+        self.columns: list[Column] = []
+        self.rows: list[Row] = []
+        self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
+        self._offers: dict[tuple[str, str], dict[int, Expression]] = {}
+        self._path = ""
+        self._used: set[tuple[str, Mark]] = set()
+        # The index of columns that `found` goes on with: columns are only ever added.
+        self._found: dict[tuple[str, str, str], dict[int, int]] = {}
+        self._indexed = 0
+
+    def discount(self, t: int) -> float:
+        """The discount factor δ(t) = (1 + r)^(−tΔ); t may be T, the end of the horizon."""
+        return float(self._discounts[t])
+
+    @contextmanager
+    def under(self, path: Path) -> Iterator[None]:
+        """Everything written inside belongs to this path."""
+        self.names.path.add(path.key)
+        before, self._path = self._path, path.key
+        try:
+            yield
+        finally:
+            self._path = before
+
+    def variable(
+        self, owner: str, what: str, t: int, *, unit: Unit = "t", upper: Number = math.inf, integer: bool = False
+    ) -> Expression:
+        """A new column of one period, 0 or more, at most `upper`."""
+        mark = self._mark("column", owner, what, self.horizon.label(t))
+        self.columns.append(Column(mark, unit, 0.0, upper, integer, t))
+        return Expression({len(self.columns) - 1: 1.0})
+
+    def require(
+        self,
+        owner: str,
+        what: str,
+        t: int | None,
+        left: Expression,
+        sense: Sense,
+        right: Expression | Number = 0.0,
+        *,
+        unit: Unit = "t",
+    ) -> None:
+        """A new row ``left sense right``."""
+        mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
+        difference = left - right
+        terms = {column: value for column, value in difference.terms.items() if not is_nothing(value)}
+        right_hand_side = -difference.constant
+        if not terms:
+            if _holds(0.0, sense, right_hand_side):
+                return
+            terms = {self._never(): 1.0}
+        self.rows.append(Row(mark, unit, terms, sense, right_hand_side, t))
+
+    def limit(self, owner: str, what: str, t: int, column: Expression, upper: Expression | Number) -> None:
+        """``column ≤ upper``: a bound where `upper` is a number, a row where the plan decides it."""
+        limit = upper if isinstance(upper, Expression) else Expression(constant=upper)
+        if limit.terms:
+            self.require(owner, what, t, column, "<=", limit)
+            return
+        (index,) = column.terms
+        self.columns[index].upper = _between_zero_and(self.columns[index].upper, limit.constant)
+
+    def _never(self) -> int:
+        """A column that stays zero: it keeps a row that cannot hold in the problem, where the solver sees it."""
+        self.columns.append(Column(Mark(self._path, "never", str(len(self.columns)), ""), "1", 0.0, 0.0, False, 0))
+        return len(self.columns) - 1
+
+    def _mark(self, sort: str, owner: str, what: str, which: str) -> Mark:
+        mark = Mark(self._path, owner, what, which)
+        if (sort, mark) in self._used:
+            raise StageError(f"the {sort} {mark} is written twice")
+        self._used.add((sort, mark))
+        return mark
+
+    def offer(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
+        """Hand something of the plan to operation (and to the rows that tie options together)."""
+        if (owner, what) in self._offers:
+            raise StageError(f"{owner} offers {what} twice")
+        self._offers[owner, what] = dict(by_period)
+
+    def offered(self, owner: str, what: str) -> Mapping[int, Expression]:
+        """What a lever's `invest` offered."""
+        if (owner, what) not in self._offers:
+            raise StageError(f"{owner} offers no {what}")
+        return self._offers[owner, what]
+
+    def copy(self) -> "Stage":
+        """A sheet on which other paths may be written; what is written already is shared and stays as it is."""
+        sheet = Stage(self.horizon, self._rate, Names(*self.names.fixed(), set(self.names.path)))
+        sheet.columns, sheet.rows = list(self.columns), list(self.rows)
+        sheet._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
+        sheet._offers, sheet._used = dict(self._offers), set(self._used)
+        return sheet
+
+    @property
+    def offers(self) -> Mapping[tuple[str, str], Mapping[int, Expression]]:
+        """All offers, by owner and what."""
+        return self._offers
+
+    def answering(self, length: int) -> "Stage":
+        """A new sheet for operation alone, over `length` periods counted from the start of a shock.
+
+        Every offer of this one is there as given numbers, for the period before the shock as well.
+        """
+        sheet = Stage(self.horizon, self._rate, Names(*self.names.fixed()))
+        for owner, what in self._offers:
+            first = len(sheet.columns)
+            sheet.columns += [
+                Column(Mark("", owner, what, str(k)), "t", 0.0, math.inf, False, k, given=True)
+                for k in range(-1, length)
+            ]
+            sheet._offers[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
+        return sheet
+
+    def found(self) -> Mapping[tuple[str, str, str], Mapping[int, int]]:
+        """Column numbers by path (empty for the plan), owner and what; then by period."""
+        for j in range(self._indexed, len(self.columns)):
+            column = self.columns[j]
+            key = (column.mark.path, column.mark.owner, column.mark.what)
+            self._found.setdefault(key, {})[column.t] = j
+        self._indexed = len(self.columns)
+        return self._found
+
+    def printed(self, owner: str, what: str) -> list[str]:
+        """The rows of an owner in words, for tests and for the curious: ``name: terms sense right``."""
+        return [self._text(row) for row in self.rows if (row.mark.owner, row.mark.what) == (owner, what)]
+
+    def _text(self, row: Row) -> str:
+        terms = sorted((str(self.columns[column].mark), value) for column, value in row.terms.items())
+        left = " ".join(f"{'-' if value < 0 else '+'} {abs(value):.10g} {name}" for name, value in terms)
+        return f"{row.mark}: {left} {row.sense} {row.right + 0.0:.10g}"
+
+    def scales(self, mass: float | None = None) -> tuple[list[float], list[float]]:
+        """Divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
+
+        Tonnes are measured against the largest demand, or in units of `mass`; a money row against the middle of its
+        own coefficients.
+        """
+        mass = mass or _mass_unit(self.rows)
+        columns = [mass if column.unit == "t" else 1.0 for column in self.columns]
+        rows = [
+            mass if row.unit == "t" else _middle(value * columns[column] for column, value in row.terms.items())
+            for row in self.rows
+        ]
+        return columns, rows
+
+    def problem(self, name: str, columns: Sequence[float], rows: Sequence[float]) -> pulp.LpProblem:
+        """The stage as a PuLP problem without an objective, columns and rows divided by the scales given."""
+        problem = pulp.LpProblem(name)
+        namer = _Namer()
+        variables = [
+            problem.add_variable(
+                namer(str(column.mark)),
+                column.lower / scale,
+                None if math.isinf(column.upper) else column.upper / scale,
+                pulp.const.LpInteger if column.integer else pulp.const.LpContinuous,
+            )
+            for column, scale in zip(self.columns, columns, strict=True)
+        ]
+        senses = {"<=": pulp.const.LpConstraintLE, ">=": pulp.const.LpConstraintGE, "==": pulp.const.LpConstraintEQ}
+        namer = _Namer()
+        for row, scale in zip(self.rows, rows, strict=True):
+            left = pulp.lpSum_vars_coefs(
+                [(variables[column], value * columns[column] / scale) for column, value in row.terms.items()]
+            )
+            left.constant = -row.right / scale
+            left.sense = senses[row.sense]
+            problem.addConstraint(left, namer(str(row.mark)))
+        return problem
+
+
+class _Namer:
+    """Names that PuLP, MPS and LP files take as they are, and no two alike."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
+
+    def __call__(self, wanted: str) -> str:
+        name = _UNSAFE.sub("_", wanted)
+        name = name if name[:1].isalpha() else f"n{name}"
+        name = name[:LONGEST]
+        unique, count = name, self._counts.get(name, 2)
+        while unique in self._taken:
+            unique, count = f"{name}.{count}", count + 1
+        self._taken.add(unique)
+        self._counts[name] = count
+        return unique
+
+
+def _between_zero_and(one: Number, other: Number) -> Any:
+    if isinstance(one, float) and isinstance(other, float):
+        return max(0.0, min(one, other))
+    return np.maximum(0.0, np.minimum(one, other))
+
+
+def _holds(left: float, sense: Sense, right: Number) -> bool:
+    """Whether a row without columns holds; for many shocks, in all of them."""
+    slack: Any = {"<=": right - left, ">=": left - right, "==": -np.abs(left - right)}[sense]
+    return bool(np.all(slack >= -1e-9 * np.maximum(1.0, np.abs(right))))
+
+
+def _mass_unit(rows: Iterable[Row]) -> float:
+    largest = max((abs(row.right) for row in rows if row.unit == "t" and row.mark.what == "balance"), default=0.0)
+    return 10.0 ** (math.floor(math.log10(largest)) - 3) if largest > 0 else 1.0
+
+
+def _middle(values: Iterable[float]) -> float:
+    """The power of ten nearest to the geometric middle of the sizes given."""
+    sizes = [math.log10(abs(value)) for value in values if value]
+    return 10.0 ** round(sum(sizes) / len(sizes)) if sizes else 1.0

@@ -1,0 +1,124 @@
+"""Where levers and the network meet: accounts with a key and a unit, checked when something is booked.
+
+ledger      key                                     unit                written by
+outlay      year                                    money, the budget's levers; activities (support)
+spend       period; T is the end of the horizon     money               levers
+operating   path, period                            money               activities, substitution, network, releases
+support     period                                  money               activities, inside operating
+capacity    path, existing process, period          t                   network, partnership, leverage
+accident    path, existing process, period          t                   network, partnership
+supply      path, commodity, period                 t                   activities, substitution, releases, scrap
+need        path, segment, period                   t                   substitution
+production  path, commodity, region, kind, period   t                   activities
+below       path, segment, period                   t, below its floor  network
+"""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from operator import contains
+
+from optimizer.disruptions.shock import BASELINE
+from optimizer.errors import StageError
+from optimizer.horizon import Horizon
+from optimizer.model.expressions import Expression, is_nothing
+from optimizer.units import Number
+
+LEDGERS: dict[str, tuple[str, ...]] = {
+    "outlay": ("year",),
+    "spend": ("moment",),
+    "operating": ("path", "period"),
+    "support": ("period",),
+    "capacity": ("path", "process", "period"),
+    "accident": ("path", "process", "period"),
+    "supply": ("path", "commodity", "period"),
+    "need": ("path", "segment", "period"),
+    "production": ("path", "commodity", "region", "kind", "period"),
+    "below": ("path", "segment", "period"),
+}
+Key = tuple[str | int, ...]
+
+
+@dataclass
+class Names:
+    """What may stand in a ledger's key."""
+
+    commodity: frozenset[str]
+    process: frozenset[str]
+    segment: frozenset[str]
+    path: set[str] = field(default_factory=lambda: {BASELINE})
+
+    def fixed(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """The names that do not depend on the paths."""
+        return self.commodity, self.process, self.segment
+
+
+class Ledgers:
+    """The books of one programme.
+
+    Args:
+        horizon: the axis of time.
+        names: what the keys may be.
+    """
+
+    def __init__(self, horizon: Horizon, names: Names) -> None:
+        self.horizon = horizon
+        self.names = names
+        self._books: dict[str, dict[Key, Expression]] = {ledger: {} for ledger in LEDGERS}
+        self._parts: dict[str, Container[str | int]] = {
+            "commodity": names.commodity,
+            "process": names.process,
+            "segment": names.segment,
+            "path": names.path,
+            "period": horizon.periods,
+            "year": horizon.years,
+            "moment": range(len(horizon.periods) + 1),
+            "region": _TEXTS,
+            "kind": _TEXTS,
+        }
+        self._shapes = {ledger: tuple(self._parts[part] for part in shape) for ledger, shape in LEDGERS.items()}
+
+    def book(self, ledger: str, *key: str | int, amount: Expression | Number, times: Number = 1.0) -> None:
+        """Add `times · amount` to an account of a ledger; nothing where `times` is 0.
+
+        Raises:
+            StageError: no such ledger, or a key that does not belong there.
+        """
+        accounts = self._books.get(ledger, {})
+        if key not in accounts:
+            self._check(ledger, key)
+        if is_nothing(times):
+            return
+        account = accounts.get(key)
+        if account is None:
+            account = accounts[key] = Expression()
+        account.add(amount, times)
+
+    def booked(self, ledger: str, *key: str | int) -> Expression:
+        """What stands in an account so far; 0 where nothing was booked."""
+        account = self._books.get(ledger, {}).get(key)
+        if account is None:
+            self._check(ledger, key)
+            return Expression()
+        return account
+
+    def accounts(self, ledger: str) -> Mapping[Key, Expression]:
+        """All accounts of a ledger, by key."""
+        self._check(ledger)
+        return self._books[ledger]
+
+    def _check(self, ledger: str, key: Key | None = None) -> None:
+        parts = self._shapes.get(ledger)
+        if parts is None:
+            raise StageError(f'there is no ledger "{ledger}"')
+        if key is not None and (len(key) != len(parts) or not all(map(contains, parts, key))):
+            raise StageError(f"{key} is no key of {ledger}, which wants ({', '.join(LEDGERS[ledger])})")
+
+
+class _Texts:
+    """Any text at all."""
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, str)
+
+
+_TEXTS = _Texts()

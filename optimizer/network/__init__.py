@@ -1,0 +1,1 @@
+"""The supply network: activities, existing processes, demands."""

@@ -1,0 +1,76 @@
+"""An activity: something in a region that turns inputs into outputs. Existing processes and three levers share it.
+
+    x[t]   activity   t          tonnes of activity in period t
+           input      t per t    taken from each commodity
+           output     t per t    given to each commodity; the ore decides the basket
+    c      cost       USD per t  times the path's multiplier
+    s      support    USD per t  a price floor; on baseline activity only, and the budget's as well
+
+On one path, in each period:
+    supply[c]      += output·x − input·x
+    operating      += c·x  (+ s·x in the baseline)
+    outlay[year]   += budget_share·s·x         in the baseline
+    production     += output·x                 in the baseline, by region and kind
+"""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from optimizer.disruptions.shock import Path
+from optimizer.model.builder import Stage
+from optimizer.model.expressions import Expression
+from optimizer.units import AmountSeries, Described, Number, Quantity, QuantitySeries, Series, Share
+
+NOTHING = Series.constant(0.0)
+
+
+class Activity(Described):
+    """What an existing process and a process option have in common."""
+
+    id: str = Field(exclude=True)
+    region: str | None = None
+    stage: str | None = None
+    input: Mapping[str, Quantity] = Field(default_factory=dict)
+    output: Mapping[str, Quantity] = Field(default_factory=dict)
+    cost: AmountSeries = NOTHING
+    support: QuantitySeries = NOTHING
+    min_utilisation: Share = 0.0
+
+    def run(
+        self, stage: Stage, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
+    ) -> Mapping[int, Expression]:
+        """Write the activity's columns on one path and book all that it does.
+
+        Args:
+            stage: the paper.
+            path: baseline or one shock.
+            kind: what policy shares call it: ``existing`` or the lever's kind.
+            budget_share: the part of its support that is the budget's.
+            upper: bound of each column, t per period.
+
+        Returns:
+            x[t], in t, for each period of the path.
+        """
+        activity = {t: stage.variable(self.id, "activity", t, upper=upper[t]) for t in path.periods}
+        multiplier = path.multiplier.get(self.id, 1.0)
+        for t, x in activity.items():
+            stage.book("operating", path.key, t, amount=x, times=self.cost.at(path.year(t)) * multiplier)
+            for commodity, share in self.output.items():
+                stage.book("supply", path.key, commodity, t, amount=x, times=share)
+            for commodity, share in self.input.items():
+                stage.book("supply", path.key, commodity, t, amount=x, times=-share)
+            if path.is_baseline:
+                self._settle(stage, path, t, x, kind, budget_share)
+        return activity
+
+    def _settle(self, stage: Stage, path: Path, t: int, x: Expression, kind: str, budget_share: float) -> None:
+        year = stage.horizon.year(t)
+        rate = self.support.at(year)
+        if rate:
+            paid = rate * x
+            stage.book("operating", path.key, t, amount=paid)
+            stage.book("support", t, amount=paid)
+            stage.book("outlay", year, amount=budget_share * paid)
+        for commodity, share in self.output.items():
+            stage.book("production", path.key, commodity, self.region or "", kind, t, amount=x, times=share)

@@ -1,0 +1,155 @@
+"""The network as it stands: existing processes and the demand that they serve.
+
+    x[p,t]   activity    t        of process p                     D[d,t]  demanded   t   of segment d, after a surge
+    cap      capacity    t        per period, before any cut       u[d,t]  unserved   t   shortage
+    σ        severity    share    lost in this path                v[d,t]  below      t   part of u below the floor
+    φ        floor       share    that must be served              z       need       t   served by substitution
+
+On each path, in every period:
+    limit     x ≤ cap·(1−σ) + what partnerships and leverage add, and never above cap
+    accident  x ≤ cap·(1−σ') + what partnerships add         where σ is deliberate and σ' strikes beside it
+    run       x ≥ min_utilisation·cap                                         baseline only
+    balance   Σ output·x + scrap + releases ≥ Σ input·x + Σ_d (D − u − z)     every commodity
+    demand    u + z ≤ D
+    floor     u − v ≤ (1 − φ)·D                                               shocks only; under a rule v = 0
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from optimizer.disruptions.shock import Path
+from optimizer.horizon import Horizon
+from optimizer.model.builder import Stage
+from optimizer.model.expressions import Expression, is_nothing
+from optimizer.network.activity import NOTHING, Activity
+from optimizer.units import Described, Quantity, QuantitySeries, Share, ShareSeries, finding, parse_amount
+
+
+class Process(Activity):
+    """An existing activity, with the capacity that our demand can call on."""
+
+    capacity: QuantitySeries
+
+
+class EndOfLife(Described):
+    """What comes back as scrap: a share of what was sold `after_years` earlier."""
+
+    commodity: str
+    after_years: int = Field(ge=0)
+    collection_rate: Share = 1.0
+    past_quantity: QuantitySeries = NOTHING
+
+    @field_validator("after_years", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> int:
+        years = parse_amount(value)
+        if years != int(years) or years < 0:
+            raise finding(f"{years:g} is not a whole number of years", "Write 0, 1, 2 …")
+        return int(years)
+
+
+class Demand(Described):
+    """A segment: demand for one commodity, with a survival floor and the cost of going short."""
+
+    id: str = Field(exclude=True)
+    commodity: str
+    quantity: QuantitySeries
+    survival: ShareSeries = NOTHING
+    shortage_cost: Quantity
+    end_of_life: EndOfLife | None = None
+
+    def sold(self, horizon: Horizon, year: Any) -> Any:
+        """Quantity of a calendar year, t/yr, inside the horizon or before it."""
+        if self.end_of_life is None:
+            return self.quantity.at(year)
+        inside, before = self.quantity.at(year), self.end_of_life.past_quantity.at(year)
+        return np.where(year >= horizon.start, inside, before)[()]
+
+    def scrap(self, horizon: Horizon, year: Any, delta: float) -> Any:
+        """Scrap that comes back in `delta` years of a calendar year, in t; a shock's surge does not change it."""
+        if self.end_of_life is None:
+            return 0.0
+        sold = self.sold(horizon, year - self.end_of_life.after_years)
+        return self.end_of_life.collection_rate * sold * delta
+
+
+def operate(stage: Stage, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
+    """Write what exists on one path: activities with what is left of them, demand, scrap."""
+    for process in processes.values():
+        _run(stage, path, process)
+    for demand in demands.values():
+        _ask(stage, path, demand)
+
+
+def _run(stage: Stage, path: Path, process: Process) -> None:
+    whole = {t: path.limit(process.id, t) for t in path.periods}
+    activity = process.run(stage, path, kind="existing", budget_share=1.0, upper=whole)
+    stage.offer(f"{path.key}/{process.id}", "activity", activity)
+    for t in path.periods:
+        stage.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))
+        if process.id in path.accident:
+            stage.book("accident", path.key, process.id, t, amount=whole[t] * (1.0 - path.mishap(process.id, t)))
+        if path.is_baseline and process.min_utilisation > 0:
+            stage.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
+
+
+def _ask(stage: Stage, path: Path, demand: Demand) -> None:
+    unserved = {}
+    for t in path.periods:
+        unserved[t] = stage.variable(demand.id, "unserved", t, upper=path.demanded(demand.id, t))
+        stage.book("operating", path.key, t, amount=demand.shortage_cost * unserved[t])
+        if demand.end_of_life is not None:
+            stage.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.returned(demand.id, t))
+    stage.offer(f"{path.key}/{demand.id}", "unserved", unserved)
+
+
+def settle(stage: Stage, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
+    """Write the rows in which everybody meets, once everybody has booked: limit, demand, floor, balance."""
+    for process in processes.values():
+        _limit(stage, path, process)
+    served: dict[tuple[str, int], Expression] = {}
+    for demand in demands.values():
+        for t in path.periods:
+            account = served.setdefault((demand.commodity, t), Expression())
+            account.add(_serve(stage, path, demand, t))
+    for commodity in sorted(stage.names.commodity):
+        for t in path.periods:
+            supply = stage.booked("supply", path.key, commodity, t)
+            stage.require(commodity, "balance", t, supply, ">=", served.get((commodity, t), 0.0))
+
+
+def _limit(stage: Stage, path: Path, process: Process) -> None:
+    activity = stage.offered(f"{path.key}/{process.id}", "activity")
+    for t in path.periods:
+        left = stage.booked("capacity", path.key, process.id, t)
+        stage.limit(process.id, "limit", t, activity[t], left)
+        if process.id in path.accident:
+            # What leverage holds back of the one cut does not bring back what the other takes: the worse one counts.
+            stage.limit(process.id, "accident", t, activity[t], stage.booked("accident", path.key, process.id, t))
+
+
+def _serve(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:
+    """Demand and floor rows of one segment and period; returns what the network still has to deliver, in t."""
+    asked = path.demanded(demand.id, t)
+    unserved = stage.offered(f"{path.key}/{demand.id}", "unserved")[t]
+    substituted = stage.booked("need", path.key, demand.id, t)
+    if substituted.terms:
+        stage.require(demand.id, "demand", t, unserved + substituted, "<=", asked)
+    floor = path.floor_at(demand.id, t)
+    if not is_nothing(floor * asked):
+        below = _below(stage, path, demand, t)
+        stage.require(demand.id, "floor", t, unserved - below, "<=", (1.0 - floor) * asked)
+    left: Expression = asked - unserved - substituted
+    return left
+
+
+def _below(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:
+    """What a segment may miss of its floor; nothing where a rule holds it."""
+    if path.is_rule:
+        return Expression()
+    below = stage.variable(demand.id, "below", t)
+    stage.book("below", path.key, demand.id, t, amount=below)
+    return below

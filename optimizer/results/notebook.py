@@ -1,0 +1,129 @@
+"""Results and instances as HTML for notebooks. Imported only when a notebook asks.
+
+Colours are the notebook's: words take its text's colour, lines are grey, backgrounds stay clear, so that it reads in
+light and in dark. What fails is marked by a sign and a word, not by colour.
+"""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from optimizer.horizon import windowed
+from optimizer.results.ranking import hardest_of, weakest_of, weakness
+from optimizer.units import si
+
+MOST = 12
+_LINE = "border-bottom:1px solid rgba(128,128,128,.45)"
+_CELL = "padding:2px 14px 2px 0;text-align:left;background:transparent;vertical-align:top"
+
+
+def of_result(result: Any) -> str:
+    """A plan: the verdict, its figures, what is bought, and where it stands in each shock."""
+    failed = [outcome for outcome in result.shocks if not outcome.survives]
+    count = len(result.shocks)
+    verdict = {
+        "none": "✗ No plan exists: the rules contradict each other",
+        "stopped": f"… Stopped before the proof; so far {count - len(failed)} of {count} shocks are survived",
+    }.get(result.status, _verdict(len(failed), count))
+    parts = [_title(result.instance, verdict)]
+    if result.baseline is not None:
+        parts += [_figures(result), _bought(result), _shocks(result)]
+    parts += [f"<div>Note: {escape(note)}</div>" for note in result.notes]
+    disagrees = not result.audit.get("ok", True)
+    return _whole([*(["<b>✗ The audit disagrees: do not rely on this plan.</b>"] if disagrees else []), *parts])
+
+
+def _verdict(failed: int, count: int) -> str:
+    if not count:
+        return "The cheapest plan; the instance has no shocks"
+    return f"✗ Fails in {failed} of {count} shocks" if failed else f"✓ Survives all {count} shocks"
+
+
+def _figures(result: Any) -> str:
+    money = result.money
+    when = f"present value at the start of {result.periods[0]}, in {result.currency}"
+    rows = [("Total cost", f"{si(result.total_cost, money, 4)}, {when}")]
+    rows.append(("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"))
+    if result.price_of_survival is not None and result.shocks:
+        rows.append(("More than without shocks", si(result.price_of_survival, money, 4)))
+    if result.worst_gap > 0:
+        worst = hardest_of(result.shocks)[0]
+        rows.append(("Worst shock", f"{worst.name}, a gap of {si(worst.gap, money, 4)} at shortage cost"))
+    if result.survival_gap > result.worst_gap:
+        over = f"summed over {len(result.shocks):,} shocks, of which one strikes at a time"
+        rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)} {over}"))
+    return _table((), rows)
+
+
+def _bought(result: Any) -> str:
+    units = {"leverage": "level"}
+    rows = [
+        (b.option, b.kind, b.period, f"{si(b.size)} {units.get(b.kind, 't/yr')}") for b in result.plan.builds
+    ]  # fmt: skip
+    for o, row in result.plan.stocks.items():
+        if max(row, default=0.0) > 0:
+            rows.append((o, "stockpile", "", f"at most {si(max(row), 't')}"))
+    return _table(("Option", "Lever", "Decided", "Size"), rows) if rows else "<div>Nothing is bought.</div>"
+
+
+def _shocks(result: Any) -> str:
+    """Those that fail, and then those whose weakest segment goes short with the least margin."""
+    facing = [outcome for outcome in result.shocks if outcome.segments]
+    ordered = sorted(facing, key=lambda outcome: (-outcome.gap, *weakness(list(outcome.segments.values()))))
+    rows = []
+    for outcome in ordered:
+        segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]
+        sign = "✓" if outcome.survives else "✗"
+        served = f"{segment} {100 * worst.worst_service:.0f} % / {100 * worst.floor:.0f} %"
+        served = "all segments in full" if worst.is_full else served
+        rows.append((f"{sign} {outcome.name}", windowed(outcome.first, outcome.last), served, worst.worst_period))
+    heads = ("Shock", "Window", "Weakest segment: served / floor", "In")
+    return _table(heads, rows) if rows else ""
+
+
+def of_instance(instance: Any) -> str:
+    """An instance: its axis, its floors, what money can buy, what may happen."""
+    horizon = instance.horizon
+    last = horizon.label(horizon.periods[-1])
+    axis = f"{horizon.label(0)} to {last} by {horizon.step}; money in {instance.currency}"
+    parts = [_title(instance.title, axis)]
+    if instance.description:
+        parts.append(f"<div>{escape(instance.description)}</div>")
+    floors = [
+        (d, demand.commodity, *_asked(demand, horizon.start, horizon.end)) for d, demand in instance.demands.items()
+    ]
+    parts.append(_table(("Segment", "Commodity", "Demand", "Floor"), floors))
+    options = [(o, option.kind, option.name or "") for o, option in instance.options.items()]
+    parts.append(_table(("Option", "Lever", "Name"), options) if options else "<div>No options.</div>")
+    events = [(e.name, windowed(horizon.label(e.periods[0]), horizon.label(e.periods[-1])),
+               "; ".join(str(cut) for cut in e.spec.cuts)) for e in instance.events[: MOST + 1]]  # fmt: skip
+    shocks = _table(("Shock", "Window", "Cuts"), events, len(instance.events))
+    parts.append(shocks if events else "<div>No shocks.</div>")
+    counts = f"{len(instance.commodities)} commodities, {len(instance.processes)} existing processes"
+    return _whole([*parts, f"<div>{counts}.</div>"])
+
+
+def _asked(demand: Any, first: int, last: int) -> tuple[str, str]:
+    """Demand and floor in the first and the last year."""
+    quantity = f"{si(demand.quantity.at(first))} to {si(demand.quantity.at(last), 't/yr')}"
+    return quantity, f"{100 * demand.survival.at(first):.0f} to {100 * demand.survival.at(last):.0f} %"
+
+
+def _whole(parts: Sequence[str]) -> str:
+    return f'<div style="color:inherit;background:transparent;line-height:1.45">{"".join(parts)}</div>'
+
+
+def _title(name: str, says: str) -> str:
+    return f'<div style="margin:4px 0 8px"><b>{escape(name)}</b><br>{escape(says)}</div>'
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], size: int | None = None) -> str:
+    """A table; of more rows than fit, how many are left out."""
+    cells = ("".join(f'<td style="{_CELL}">{escape(str(cell))}</td>' for cell in row) for row in rows[:MOST])
+    made = "".join(f"<tr>{row}</tr>" for row in cells)
+    head = "".join(f'<th scope="col" style="{_CELL};{_LINE}">{escape(word)}</th>' for word in heads)
+    left = (size or len(rows)) - MOST
+    more = f"<div>… and {left:,} more</div>" if left > 0 else ""
+    top = f"<thead><tr>{head}</tr></thead>" if heads else ""
+    style = "border-collapse:collapse;font-size:inherit;margin:6px 0;color:inherit;background:transparent"
+    return f'<table style="{style}">{top}<tbody>{made}</tbody></table>{more}'

@@ -1,0 +1,303 @@
+"""Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache, cached_property
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from optimizer.errors import PlanFileError
+from optimizer.files import INSTANCES, write_whole
+from optimizer.results.evidence import DIGEST, FORMATS, SINCE, Difference, differences, digest
+from optimizer.results.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, Share, Weakest
+from optimizer.units import si
+from optimizer.untrusted import UndecodableTextError, read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Status = Literal["survives", "gap", "stopped", "none"]
+# 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
+# worst period and shock of a segment by `plan.weakest`, with services in full last; before, of the least margin.
+FORMAT = FORMATS[-1]
+# So many wrong places of a plan file are named; the others are counted.
+NAMED = 5
+CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
+FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A plan and all that is known of it.
+
+    Attributes:
+        instance: the instance's name.          currency: its label.
+        status: ``survives``, ``gap``, ``stopped`` or ``none``.
+        total_cost: present value, the objective of the model.
+        outlay: money that counts towards the budget, undiscounted.
+        survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven.
+        worst_gap: of the worst single shock.
+        bound, gap_bound: proven lower bounds on `total_cost` (under the gap) and on `survival_gap`.
+            None where none is known.
+        mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
+        shocks: every shock, in the order of the instance; where there are many, most are lines without flows.
+        services: by segment, its worst over all shocks, lines or not.
+        price_of_survival: total cost less that of the same instance without shocks.
+        calm_cost: total cost of the same instance without shocks; None where it was not asked.
+        calm_builds: options that are bought without any shock.
+        no_shock: the plan that costs `calm_cost`, its cost by part and how it runs; None where it is not known.
+        nothing: what doing nothing would leave unserved.
+        costs: present value by part; they add to `total_cost`.
+        outlays: by calendar year.
+        shares: where each commodity comes from, in the first and the last year.
+        binding: what binds, the largest worth first.
+        clash: the rules that contradict each other, where no plan exists.
+        notes: what the user should know about this run.
+        audit: rows checked, and the largest disagreement relative to its row.
+        seconds: load, build, solver, total.
+        data: the instance itself.
+        endured: by rule of the policy about time to survive and year, flows over its months that keep every floor.
+        comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
+        adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
+            one, the worst of them. None where nobody was asked about.
+        lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
+        format: of the file that it comes from, or that it would be written to.
+        departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
+    """
+
+    instance: str
+    currency: str
+    status: Status
+    total_cost: float
+    outlay: float
+    survival_gap: float
+    worst_gap: float
+    bound: float | None
+    gap_bound: float | None
+    mip_gap: float | None
+    plan: Plan
+    baseline: Flows | None
+    shocks: tuple[Outcome, ...]
+    services: Mapping[str, Weakest]
+    price_of_survival: float | None
+    calm_cost: float | None
+    calm_builds: tuple[str, ...]
+    nothing: Nothing | None
+    costs: Mapping[str, float]
+    outlays: Mapping[str, float]
+    shares: Mapping[str, tuple[Share, ...]]
+    binding: tuple[Price, ...]
+    clash: tuple[str, ...]
+    notes: tuple[str, ...]
+    audit: Mapping[str, Any]
+    seconds: Mapping[str, float]
+    versions: Mapping[str, str]
+    settings: Mapping[str, Any]
+    history: tuple[Mapping[str, Any], ...]
+    periods: tuple[str, ...]
+    data: Mapping[str, Any] = field(repr=False)
+    endured: Mapping[str, Flows] = field(default_factory=dict, repr=False)
+    comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    adversary: Faced | None = None
+    lacks: Mapping[str, Lack] = field(default_factory=dict)
+    no_shock: NoShockPlan | None = field(default=None, repr=False)
+    format: int = FORMAT
+    departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def money(self) -> str:
+        """The currency's code, the first word of its label."""
+        return (self.currency.split() or [""])[0]
+
+    @property
+    def survives(self) -> bool:
+        """Whether the plan keeps every floor in every shock."""
+        return self.status != "none" and all(outcome.survives for outcome in self.shocks)
+
+    def __repr__(self) -> str:
+        survived = sum(outcome.survives for outcome in self.shocks)
+        money = self.money
+        figures = {"total cost": self.total_cost, "outlay": self.outlay, "worst gap": self.worst_gap}
+        amounts = ", ".join(f"{name} {si(value, money)}" for name, value in figures.items())
+        return f"<Result {self.instance!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
+
+    def _repr_html_(self) -> str:
+        """The plan in a notebook."""
+        from optimizer.results.notebook import of_result
+
+        return of_result(self)
+
+    @cached_property
+    def builds(self) -> "pd.DataFrame":
+        """One row a build: option, kind, year, period, size (t/yr; a level for leverage)."""
+        from optimizer.results import frames
+
+        return frames.builds(self)
+
+    @cached_property
+    def stock(self) -> "pd.DataFrame":
+        """One row a period, one column a stockpile, t at the end of the period."""
+        from optimizer.results import frames
+
+        return frames.stock(self)
+
+    @cached_property
+    def survival(self) -> "pd.DataFrame":
+        """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap.
+
+        A shock that is a line has rows only for the segments it names.
+        """
+        from optimizer.results import frames
+
+        return frames.survival(self)
+
+    @cached_property
+    def flows(self) -> "pd.DataFrame":
+        """One row a path, flow, owner and period, in t; shocks that are lines have none."""
+        from optimizer.results import frames
+
+        return frames.flows(self)
+
+    @cached_property
+    def dependence(self) -> "pd.DataFrame":
+        """One row a commodity, year and region: share of production and HHI (shares), production (t)."""
+        from optimizer.results import frames
+
+        return frames.dependence(self)
+
+    def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
+        """The JSON object documented in the README; `whole` adds flows and the instance, as `plan.json` has them."""
+        data = asdict(self)
+        data.pop("departures")
+        data["survives"] = self.survives
+        plan = data.pop("plan")
+        data["builds"] = list(plan["builds"])
+        data["dependence"] = data.pop("shares")
+        if self.baseline is None:
+            data |= dict.fromkeys(FIGURES)
+        data["stock"] = {o: dict(zip(self.periods, row, strict=True)) for o, row in plan["stocks"].items()}
+        data["purchases"] = {o: dict(zip(self.periods, row, strict=True)) for o, row in plan["fills"].items()}
+        for outcome in data["shocks"]:
+            for segment in outcome["segments"].values():
+                segment["margin"] = segment["worst_service"] - segment["floor"]
+        for segment in data["services"].values():
+            segment["margin"] = segment["worst_service"] - segment["floor"]
+        if not whole:
+            for outcome in data["shocks"]:
+                outcome.pop("flows")
+            for part in ("baseline", "data", "endured", "comments"):
+                data.pop(part)
+            if data["no_shock"] is not None:
+                data["no_shock"].pop("baseline")
+        elif self.format >= SINCE[DIGEST]:
+            data[DIGEST] = digest(data)
+        return data
+
+    def to_json(self, *, whole: bool = True) -> str:
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict(whole=whole), indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
+
+    def save(self, path: str | FilePath) -> None:
+        """Write ``plan.json`` whole or not at all."""
+        write_whole(path, self.to_json() + "\n")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Result":
+        """A result from what `to_dict` gave.
+
+        Raises:
+            PlanFileError: a part is missing, unknown or of another shape, or an older version wrote it.
+        """
+        if data.get("format") not in FORMATS or isinstance(data["format"], bool):
+            raise PlanFileError(
+                f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
+                "solve the instance again with --output"
+            )
+        try:
+            return _compared(data, _restore(data))
+        except ValidationError as error:
+            raise PlanFileError(f"not a plan file: {_first(error)}") from None
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
+
+    @classmethod
+    def load(cls, path: str | FilePath) -> "Result":
+        """A result from a saved file.
+
+        Raises:
+            PlanFileError: no such file, no JSON, or no plan.
+        """
+        try:
+            if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
+                raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+            data = read_json(path)
+        except UndecodableTextError as error:
+            raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
+        except OSError as error:
+            raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
+        except json.JSONDecodeError as error:
+            raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
+        except ValueError as error:
+            raise PlanFileError(f"{path} is not a plan file: {error}") from None
+        if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
+            raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+        if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
+            raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
+        return cls.from_dict(data)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else list(value)
+
+
+@cache
+def _adapter() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)
+
+
+def _first(error: ValidationError) -> str:
+    """The first of a validation's errors: where, and what."""
+    first = error.errors(include_url=False)[0]
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}"
+
+
+def _restore(data: Mapping[str, Any]) -> Result:
+    periods = data["periods"]
+    paths = {key: {o: [row[p] for p in periods] for o, row in data[key].items()} for key in ("stock", "purchases")}
+    made: dict[str, Any] = {part.name: data[part.name] for part in fields(Result) if part.name in data}
+    made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
+    made["shares"] = data["dependence"]
+    if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
+        raise ValueError("a comment lacks its place, value or text, or has other keys")
+    # Where there is no plan there are no figures: JSON says null.
+    made |= {figure: 0.0 for figure in FIGURES if data[figure] is None and data["baseline"] is None}
+    return _adapter().validate_python(made)
+
+
+def _compared(data: Mapping[str, Any], result: Result) -> Result:
+    """The result of a file with all that the file says otherwise than follows from the result.
+
+    Raises:
+        PlanFileError: the file has keys that no plan file has, or lacks some.
+    """
+    implied = {key: value for key, value in result.to_dict().items() if SINCE.get(key, 0) <= result.format}
+    found = list(differences(data, implied))
+    refused = [each for each in found if each.kind != "differs"]
+    if refused:
+        raise PlanFileError(f"not a plan file: {_named(refused)}")
+    return replace(result, departures=tuple(map(str, found)))
+
+
+def _named(refused: Sequence[Difference]) -> str:
+    """Every key that is unknown or missing, up to `NAMED` of each, and the cure."""
+    parts = []
+    for kind in ("unknown", "missing"):
+        paths = [each.path for each in refused if each.kind == kind]
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        if paths:
+            parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:NAMED])}{more}")
+    return f"{'; '.join(parts)}. Solve the instance again with --output"

@@ -1,0 +1,317 @@
+"""Plans nearly as good: what of the cheapest plan every good plan has, and good plans that have little in common.
+
+    ranges     the least and the greatest size of each option over all plans within the tolerance    (ranges)
+    plans      some that are as different from each other as can be found
+
+The distance of two plans is Σ_o |N[o] − N'[o]| / greatest[o]: an option that one of them does not buy and the other
+buys as much of as any counts as one. Plans are taken from all those that the search for the ranges met, which are
+extreme in one option each: the cheapest, then again and again the one whose nearest neighbour among those taken is
+farthest away (Gonzalez: Clustering to minimize the maximum intercluster distance, Theoretical Computer Science 38,
+1985). Before it is taken, a candidate is moved away from its nearest neighbour as long as that takes it farther from
+all: the distance is convex in the sizes, so the sum of the sizes, each with the sign of its difference, never promises
+too much. First with the integers free, once, to the options that none of those taken has (Brill, Chang, Hopkins:
+Modeling to generate alternatives, Management Science 28, 1982), then with the candidate's integers. That none is
+farther away is not proven.
+
+Each plan that is handed back is made as cheap as its sizes allow, put to every shock and audited, like the cheapest.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from optimizer.algorithms.base import Listener, Solved
+from optimizer.algorithms.executor import hired
+from optimizer.algorithms.near_optimal import Known, Near
+from optimizer.algorithms.recourse import Responder
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.schema import Instance
+from optimizer.model.expressions import Expression
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.frontier import biting
+from optimizer.studies.measure import SHARE, Measure, Within, loosely
+from optimizer.studies.proving import proven
+from optimizer.studies.ranges import PATIENCE, Range, Ranges, Told
+from optimizer.studies.record import Timer
+from optimizer.studies.solve import concluded
+
+# A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
+WITHIN = 0.1
+# The least cost is proven to this part of the tolerance at least, and sizes to this share of an option's largest.
+PART, SIZES = 0.25, 5e-3
+# A gap that is held may be missed by this share of itself.
+HELD = 1e-6
+# A plan nearer to another than this is the same plan.
+SAME = 0.05
+# A plan is moved so often at most.
+MOVES = 5
+
+Status = Literal["proven", "bounded", "stopped", "none"]
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A plan within the tolerance, and how far it is from the nearest of those before it."""
+
+    result: Result
+    distance: float
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """The plans within a tolerance of the cheapest.
+
+    Attributes:
+        status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
+            time ran out, ``none`` where there is no plan.
+        within: the tolerance, a share of the measure.
+        most: the cost that it allows, present value.
+        gap: to which the least cost is proven, a share of the measure.
+        cheapest: the plan that all are measured against, audited.
+        ranges: by option.
+        plans: alternatives, the first the most different from the cheapest.
+        met: how many plans were looked at.
+        seconds: that all of it took.
+        measure: what tolerances are shares of; None without a plan.
+        sizes: to which ends of ranges are proven, a share of an option's largest size.
+    """
+
+    status: Status
+    within: float
+    most: float
+    gap: float
+    cheapest: Result
+    ranges: tuple[Range, ...] = ()
+    plans: tuple[Alternative, ...] = ()
+    met: int = 0
+    seconds: float = 0.0
+    measure: Measure | None = None
+    sizes: float = SIZES
+
+    @property
+    def more(self) -> float:
+        """How much dearer than the cheapest a plan may be, money."""
+        return self.most - self.cheapest.total_cost
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the README; a bound that is not known is null."""
+        has_plan = self.cheapest.baseline is not None
+        return {
+            "instance": self.cheapest.instance,
+            "currency": self.cheapest.currency,
+            "status": self.status,
+            "within": self.within,
+            "gap": self.gap,
+            "most": self.most if has_plan else None,
+            "more": self.more if has_plan else None,
+            "measure": None if self.measure is None else self.measure.to_dict(),
+            "options": [_row(each) for each in self.ranges],
+            "cheapest": self.cheapest.to_dict(whole=False),
+            "plans": [{"distance": each.distance, **each.result.to_dict(whole=False)} for each in self.plans],
+            "met": self.met,
+            "seconds": self.seconds,
+        }
+
+
+def _row(each: Range) -> dict[str, Any]:
+    def end(size: float, bound: float, *, proven: bool) -> dict[str, Any]:
+        return {"size": size, "bound": bound if bound < float("inf") else None, "proven": proven}
+
+    least, greatest = each.least, each.greatest
+    return {
+        "option": each.option,
+        "kind": each.kind,
+        "verdict": each.verdict,
+        "cheapest": each.cheapest,
+        "least": end(least.size, least.bound, proven=least.proven),
+        "greatest": end(greatest.size, greatest.bound, proven=greatest.proven),
+    }
+
+
+def alternatives(
+    instance: Instance,
+    within: float | str = WITHIN,
+    plans: int = 3,
+    budget: MoneyLike | None = None,
+    settings: Settings | None = None,
+    patience: float = PATIENCE,
+    listener: Listener = lambda step: None,
+    told: Told = lambda what, done, size: None,
+    *,
+    scenario: ScenarioNames | None = None,
+) -> Alternatives:
+    """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
+
+    Where the floors cannot all be kept, they are plans that leave the least gap, at a cost within the tolerance.
+
+    Args:
+        instance: the instance.
+        within: how much dearer than the cheapest a plan may be: a share of the price of survival, such as 0.1 or
+            ``10%``, or money, such as ``20M``.
+        plans: how many alternatives are wanted.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: `gap` is the share of the price of survival to which the least cost is proven (2 % where left out,
+            and a quarter of the tolerance at most), and a limit in seconds for all of it.
+        patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
+            the end is shown with its bound, and the plan is the best by then.
+        listener: hears every step of the search for the cheapest.
+        told: hears what is asked next, its number and how many there are.
+        scenario: of the instance, or several in the order given.
+
+    Returns:
+        Ranges and plans; with ``stopped`` those that were known when the time ran out.
+
+    Raises:
+        AuditError: a plan and its figures disagree.
+        SolverError: the solver failed.
+        ValueError: `within` is neither a share nor money, a budget is no amount of money, or a scenario is not there.
+    """
+    settings, allowed = settings or Settings(gap=SHARE), Within.parse(within)
+    instance = edited(instance, budget, scenario).instance
+    clock = Clock(settings.time_limit)
+    responder = Responder(instance, hired(instance, settings.jobs, settings.cluster))
+    try:
+        # A tolerance that says nothing of the least cost would say nothing of plans near to it.
+        cheapest, measure = proven(
+            instance, settings, loosely(settings), responder, clock, listener, near=lambda m: PART * allowed.money(m)
+        )
+        if measure is None or cheapest.status == "stopped":
+            status: Status = "none" if cheapest.status == "none" else "stopped"
+            most = cheapest.total_cost + (0.0 if measure is None else allowed.money(measure))
+            share = allowed.of(measure)
+            return Alternatives(status, share, most, settings.gap, cheapest, seconds=_spent(clock), measure=measure)
+        near = replace(settings, gap=min(settings.gap, SIZES))
+        with interruptible(clock, lambda: told("stopping", 0, 0)):
+            more = allowed.money(measure)
+            found = _around(instance, cheapest, more, plans, near, patience, clock, responder, told)
+        return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
+    finally:
+        responder.close()
+
+
+def _spent(clock: Clock) -> float:
+    return time.perf_counter() - clock.started
+
+
+def _around(
+    instance: Instance,
+    cheapest: Result,
+    more: float,
+    plans: int,
+    settings: Settings,
+    patience: float,
+    clock: Clock,
+    responder: Responder,
+    told: Told,
+) -> Alternatives:
+    most = cheapest.total_cost + more
+    gap = cheapest.survival_gap if cheapest.status == "gap" else 0.0
+    near = Near(
+        instance, settings, clock, lambda step: None, responder, _loosened(most), gap * (1.0 + HELD), biting(cheapest)
+    )
+    near.taken(cheapest.plan, cheapest.total_cost)
+    of_all = Ranges(near, settings.gap)
+    of_all.settle(patience, told)
+    chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).chosen(plans, told)
+    # What the search for plans that differ met on its way counts too.
+    found = of_all.known()
+    apart, before = _Apart(near, found), [near.found[0], *chosen]
+    results = []
+    for k, known in enumerate(chosen, start=1):
+        solved = near.solved(known)
+        if solved is not None:
+            timer = Timer(began=time.perf_counter())
+            bounded = _bounded(solved, cheapest)
+            result = concluded(instance, settings, clock, timer, bounded, responder, no_shock=cheapest.no_shock)
+            distance = apart.nearest(known, before[:k])[0]
+            results.append(Alternative(replace(result, status=cheapest.status), distance))
+    status: Status = "proven" if all(each.proven for each in found) else "bounded"
+    return Alternatives(
+        "stopped" if clock.is_over else status,
+        more,
+        most,
+        settings.gap,
+        cheapest,
+        found,
+        tuple(results),
+        len(near.found),
+        _spent(clock),
+    )
+
+
+def _bounded(solved: Solved, cheapest: Result) -> Solved:
+    """No plan of the instance costs less than what is proven of the cheapest."""
+    if cheapest.bound is None:
+        return solved
+    return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
+
+
+def _loosened(most: float) -> float:
+    """A tolerance of 0 still lets the cheapest plan through."""
+    return most + 1e-9 * abs(most)
+
+
+class _Apart:
+    """Plans that are far from each other."""
+
+    def __init__(self, near: Near, found: Sequence[Range], patience: float = PATIENCE) -> None:
+        self.near, self.patience = near, patience
+        self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
+        self.dust = {each.option: each.dust for each in found}
+
+    def distance(self, one: Known, other: Known) -> float:
+        """See the module."""
+        apart = ((o, abs(one.sizes[o] - other.sizes[o])) for o in self.greatest)
+        return sum(far / self.greatest[o] for o, far in apart if far > self.dust[o])
+
+    def nearest(self, known: Known, taken: Sequence[Known]) -> tuple[float, Known]:
+        """The distance to the nearest of some plans, and which it is."""
+        return min(((self.distance(known, other), other) for other in taken), key=lambda pair: pair[0])
+
+    def chosen(self, count: int, told: Told) -> list[Known]:
+        """Some plans beside the cheapest, each as far from those before it as it was found."""
+        taken = [self.near.found[0]]
+        for k in range(count):
+            told("plans that differ", k, count)
+            if self.near.clock.is_over:
+                break
+            with self.near.hurried(self.patience):
+                self._unlike(taken)
+            known = max(self.near.found, key=lambda each: self.nearest(each, taken)[0])
+            known = self._moved(known, taken)
+            if self.nearest(known, taken)[0] < SAME:
+                break
+            taken.append(known)
+        told("", count, count)
+        return taken[1:]
+
+    def _unlike(self, taken: Sequence[Known]) -> None:
+        """Look for a plan that does with options that none of those taken has, and without those that they have."""
+        objective, share = Expression(), 1.0 / len(taken)
+        for o, most in self.greatest.items():
+            used = sum(known.sizes[o] > self.dust[o] for known in taken) * share
+            objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
+        best = self.near.limit(objective)
+        # The first that does nine tenths of what the relaxation could do over the cheapest will do.
+        now = min(self._value(objective, known) for known in self.near.found)
+        if best < now:
+            self.near.seek(objective, enough=best + 0.1 * (now - best))
+
+    def _value(self, objective: Expression, known: Known) -> float:
+        return sum(float(objective.terms.get(self.near.columns[o], 0.0)) * size for o, size in known.sizes.items())
+
+    def _moved(self, known: Known, taken: Sequence[Known]) -> Known:
+        """The plan, moved away from its nearest neighbour as long as that takes it farther from all of them."""
+        for _ in range(MOVES):
+            distance, neighbour = self.nearest(known, taken)
+            objective = Expression()
+            for o, most in self.greatest.items():
+                away = known.sizes[o] >= neighbour.sizes[o]
+                objective.add(self.near.size(o, (-1.0 if away else 1.0) / most))
+            moved = self.near.moved(known, objective)
+            if moved is None or self.nearest(moved, taken)[0] <= distance + SAME:
+                break
+            known = moved
+        return known

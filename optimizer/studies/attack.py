@@ -1,0 +1,338 @@
+"""The adversary's side of a plan: what shaped it, the worst that is left, and what it would take to break it.
+
+attacks that shaped it    those that the plan's model has to hold
+worst                     of all that he can afford at any start, the one that leaves most below the floors; where none
+                          breaks a floor, the one that leaves most unserved above them (where each set can be tried)
+least attack budget       of all sets of targets at any start, the cheapest that breaks a floor (`least_attack`)
+unaware                   the plan for the listed shocks alone: what it saves, and the worst attack on it
+least outlay              what surviving all of it takes at least, whatever the budget (`least_outlay`)
+
+Damage is what serves most: the least gap, then the least shortage cost; costs of operation are not looked at.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optimizer.algorithms.base import Listener, Step
+from optimizer.algorithms.reading import nothing
+from optimizer.algorithms.separation.attacker import Attacker, Method, Struck
+from optimizer.algorithms.separation.least_attack import cheapest
+from optimizer.disruptions.adversary import Attack
+from optimizer.errors import PlanFileError
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Plan, Service
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.attack_impact import Blow, blows
+from optimizer.studies.fitting import fitted
+from optimizer.studies.least_outlay import LeastOutlay, least_outlay
+from optimizer.studies.measure import SHARE, Difference, Measure, no_shock_cost
+from optimizer.studies.what_if import Asker
+from optimizer.studies.withstand import columns, hardest, without_attacks, withstood
+
+# The plan against the adversary is proven to this share of its cost at least.
+PLAN = 1e-4
+# Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
+PATIENCE = 30.0
+# Gaps nearer to each other than this, relative, are alike.
+ALIKE = 1e-6
+# A shock whose least margin is below this share bites.
+TIGHT = 1e-4
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """An attack that shaped the plan: what it would do with nothing built, and what it does."""
+
+    without: Blow
+    with_plan: Blow
+
+
+@dataclass(frozen=True)
+class Start:
+    """The worst affordable attack that breaks a floor at one start, and the cheapest set that does, affordable or not.
+
+    None where none does.
+    """
+
+    start: str
+    worst: Blow | None
+    cheapest: Blow | None
+
+
+@dataclass(frozen=True)
+class Unaware:
+    """The plan for the listed shocks alone: its cost, the gap that they leave it with, and the worst attack on it.
+
+    `saving` is what it costs less than the plan against the adversary, present value; `low` and `high` are what is
+    proven of that, None where nothing is.
+    """
+
+    cost: float
+    gap: float
+    saving: float
+    worst: Blow | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def difference(self) -> Difference:
+        """The saving, with what is proven of it."""
+        low = -math.inf if self.low is None else self.low
+        return Difference(self.saving, low, math.inf if self.high is None else self.high)
+
+
+@dataclass(frozen=True)
+class Onslaught:
+    """A plan under its adversary.
+
+    Attributes:
+        result: the plan; its `adversary` is None where it was given.
+        instance: the plan's, without attacks among its shocks.
+        method: how the worst attack is found. sets: how many maximal affordable sets there are; None where too many.
+        shaping: the attacks that shaped it, the dearest without a plan first; none for a saved plan.
+        starts: every start of the adversary.
+        worst: see the module; None where nothing he can afford leaves anything unserved, or it was not asked.
+        unaware: None for a saved plan, without listed shocks or rules, or where it was not asked.
+        least: the least outlay that survives the listed shocks and the adversary; None where it was not asked.
+        measure: what costs are measured by; None without a plan that was solved for.
+        stopped: whether the time ran out before all was asked.
+        notes: what the user should know.
+        seconds: that it took.
+    """
+
+    result: Result
+    instance: Instance
+    method: Method
+    sets: int | None
+    shaping: tuple[Shaping, ...]
+    starts: tuple[Start, ...]
+    worst: Blow | None
+    unaware: Unaware | None = None
+    least: LeastOutlay | None = None
+    measure: Measure | None = None
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def breaking(self) -> Blow | None:
+        """The cheapest attack that breaks the plan, whatever he has; None where none does."""
+        found = (start.cheapest for start in self.starts if start.cheapest is not None)
+        return min(found, key=lambda blow: (blow.price, -blow.gap), default=None)
+
+    @property
+    def survives(self) -> bool:
+        """Whether every floor is kept in all attacks that he can afford, and in all listed shocks.
+
+        Of a plan that was given, listed shocks are not looked at again.
+        """
+        holds = self.result.baseline is not None and not (self.worst is not None and self.worst.breaks)
+        return holds and (self.is_given or self.result.survives)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the plan was not solved for."""
+        return self.result.adversary is None
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether the time ran out before everything was found and proven."""
+        return self.stopped or (self.result.status == "stopped" and not self.is_given)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the README."""
+        adversary, result = self.instance.adversary, self.result
+        assert adversary is not None
+        breaking = self.breaking
+        return {
+            "instance": self.instance.title,
+            "plan": "given" if self.is_given else "solved",
+            "currency": self.instance.currency,
+            "status": result.status,
+            "survives": self.survives,
+            "attack_budget": adversary.attack_budget,
+            "months": adversary.months,
+            "targets": {name: target.price for name, target in adversary.targets.items()},
+            "sets": self.sets,
+            "method": self.method,
+            "shaping": [
+                {"without": asdict(each.without), "with_plan": asdict(each.with_plan)} for each in self.shaping
+            ],
+            "worst": None if self.worst is None else asdict(self.worst),
+            "least_attack_budget": None if breaking is None else breaking.price,
+            "breaking": None if breaking is None else asdict(breaking),
+            "starts": [asdict(start) for start in self.starts],
+            "unaware": None if self.unaware is None else asdict(self.unaware),
+            "least_outlay": None if self.least is None else asdict(self.least),
+            "total_cost": None if result.baseline is None else result.total_cost,
+            "outlay": None if result.baseline is None else result.outlay,
+            "survival_gap": None if result.baseline is None else result.survival_gap,
+            "mip_gap": result.mip_gap,
+            "measure": None if self.measure is None else self.measure.to_dict(),
+            "stopped": self.stopped,
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+
+def attack(
+    instance: Instance,
+    plan: Result | None = None,
+    budget: MoneyLike | None = None,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    told: Callable[[str], None] = lambda what: None,
+    notes: tuple[str, ...] = (),
+    *,
+    scenario: ScenarioNames | None = None,
+) -> Onslaught:
+    """Let the instance's adversary attack a plan: the cheapest one that withstands him, or one that is given.
+
+    Args:
+        instance: one with an adversary.
+        plan: a result whose plan is attacked as it is; solved for where it is left out.
+        budget: undiscounted outlay of the plan that is solved for, a number or text such as "250M"; None keeps the
+            instance's own.
+        settings: limits; `gap` is the share of the price of survival to which the plan for the listed shocks
+            alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
+        listener: hears every step of the searches.
+        told: hears what is asked next.
+        notes: what the caller wants to be said beside the result.
+        scenario: of the instance, or several in the order given.
+
+    Returns:
+        The plan under attack. Where the time runs out, or at Ctrl-C, what is known until then.
+
+    Raises:
+        InstanceError: no adversary, or a plan that cannot stand in the instance.
+        PlanFileError: a result without a plan.
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
+    """
+    began, settings, hear = time.perf_counter(), settings or Settings(gap=SHARE), listener or (lambda step: None)
+    changed = edited(instance, budget, scenario)
+    calm, notes = without_attacks(changed.instance), (*notes, *changed.notes)
+    clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN, settings.gap))
+    if plan is not None:
+        if plan.baseline is None:
+            raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
+        fit = fitted(calm, plan, calm.title)
+        result, attacks = replace(plan, plan=fit.plan, adversary=None), tuple[Attack, ...]()
+        attacker, notes = Attacker(calm, settings, clock), (*notes, *fit.notes)
+    else:
+        found = withstood(calm, None, own, clock, hear, notes)
+        result, attacks, attacker = found.result, found.attacks, found.attacker
+    with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - began))):
+        made = _Siege(calm, attacker, clock, told).told_of(result, attacks)
+        if plan is None and not made.stopped and (calm.events or calm.rules):
+            told("the plan for the listed shocks alone")
+            made = _beside(made, attacker, settings, clock, hear)
+        if not made.stopped and result.status != "none":
+            told("the least outlay that survives every attack")
+            made = _at_least(made, attacker, attacks, own, clock, hear)
+    return replace(made, notes=notes, seconds=time.perf_counter() - began)
+
+
+@dataclass
+class _Siege:
+    """One plan while it is attacked."""
+
+    instance: Instance
+    attacker: Attacker
+    clock: Clock
+    told: Callable[[str], None]
+
+    def told_of(self, result: Result, attacks: Sequence[Attack]) -> Onslaught:
+        """Everything about a plan but what the unaware would do."""
+        instance, attacker = self.instance, self.attacker
+        empty = Onslaught(result, instance, attacker.method, attacker.sets, (), (), None, stopped=self.clock.is_over)
+        if result.baseline is None:
+            return replace(empty, stopped=result.status == "stopped")
+        shaping = zip(
+            blows(instance, nothing(instance), attacks), blows(instance, result.plan, attacks), strict=True
+        )  # fmt: skip
+        shaped = sorted((Shaping(*both) for both in shaping), key=lambda each: -each.without.gap)
+        starts = self._starts(result.plan)
+        called = result.adversary.worst if result.adversary is not None else None
+        worst = _worst(called, [each.with_plan for each in shaped], [each.worst for each in starts if each.worst])
+        if worst is None:
+            self.told("what the attacks leave unserved above the floors")
+            worst = self._above(result.plan)
+        stopped = self.clock.is_over
+        return replace(empty, shaping=tuple(shaped), starts=tuple(starts), worst=worst, stopped=stopped)
+
+    def _starts(self, plan: Plan) -> list[Start]:
+        rows = []
+        for front in self.attacker.strikes.fronts(columns(self.attacker, plan)):
+            label = self.instance.horizon.label(front.start)
+            self.told(f"attacks from {label} on")
+            worst, least = self.attacker.worst(front), cheapest(self.attacker, front)
+            rows.append(Start(label, self._blow(plan, worst), self._blow(plan, least)))
+        return rows
+
+    def _blow(self, plan: Plan, struck: Struck | None) -> Blow | None:
+        return None if struck is None else blows(self.instance, plan, [struck.attack])[0]
+
+    def _above(self, plan: Plan) -> Blow | None:
+        """Of all that he can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
+        candidates = self.attacker.candidates()
+        found = blows(self.instance, plan, candidates) if candidates else []
+        worst = max(found, key=lambda blow: blow.damage, default=None)
+        return worst if worst is not None and worst.segments else None
+
+
+def _worst(called: str | None, known: Iterable[Blow], found: Iterable[Blow]) -> Blow | None:
+    """The one with the largest gap; of those that do alike the one that the result calls the worst."""
+    broken = [blow for blow in known if blow.breaks]
+    best = next((blow for blow in broken if blow.name == called), None)
+    for blow in (*broken, *found):
+        if best is None or blow.gap > best.gap * (1.0 + ALIKE):
+            best = blow
+    return best
+
+
+def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Clock, hear: Listener) -> Onslaught:
+    """With the plan of those who look at the listed shocks alone."""
+    instance, active = made.instance, frozenset(event.name for event in made.instance.events)
+    bites = frozenset(each.name for each in made.result.shocks if _is_tight(each.segments.values())) & active
+    least = no_shock_cost(instance, settings, clock)
+    cost = made.result.total_cost
+    measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN * abs(cost))
+    made = replace(made, measure=measure)
+    exact = replace(measure.settings(settings), gap=min(PLAN, settings.gap), patience=None)
+    with Asker(instance, exact, clock, hear) as asker:
+        asker.learn(made.result.plan, bites)
+        found = asker.ask()
+    if found.status != "optimal":
+        return replace(made, stopped=made.stopped or clock.is_over)
+    struck = hardest(attacker, found.plan)
+    worst = None if struck is None else blows(instance, found.plan, [struck.attack])[0]
+    saved = Difference.of(found.cost, found.bound, made.result.total_cost, made.result.bound)
+    unaware = Unaware(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
+    return replace(made, unaware=unaware, stopped=clock.is_over)
+
+
+def _known(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _at_least(
+    made: Onslaught, attacker: Attacker, attacks: Sequence[Attack], settings: Settings, clock: Clock, hear: Listener
+) -> Onslaught:
+    """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
+    known = made.result.plan if made.survives and not made.is_given else None
+    with clock.hurried(PATIENCE):
+        least = least_outlay(attacker, attacks, known, settings, clock, hear)
+    if least.status == "stopped" and known is not None:
+        least = replace(least, outlay=made.result.outlay)
+    return replace(made, least=least, stopped=clock.is_over)
+
+
+def _is_tight(services: Iterable[Service]) -> bool:
+    return any(service.margin < TIGHT and service.floor > 0 for service in services)

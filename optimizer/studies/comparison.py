@@ -1,0 +1,262 @@
+"""Plans side by side, and what is known about the money between them: frozen values.
+
+Column       one budget of one case, and its best plan
+Least        the least outlay at which a case survives everything, and the cheapest plan that has it
+Alone        the same for one shock alone (`columns`)
+Step         what a bit more of a budget buys
+Change       a budget at which the set of builds or of survived shocks becomes another
+Comparison   all of it
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from optimizer.instance.schema import Instance
+from optimizer.results.result import Result
+from optimizer.studies.compare_questions import Alone
+from optimizer.studies.measure import SHARE, Difference, Measure
+
+Status = Literal["optimal", "stopped", "infeasible"]
+
+
+def sizes(result: Result) -> dict[str, float]:
+    """What a plan buys of each option in all years: its size, or of a stockpile the tonnes bought."""
+    bought: dict[str, float] = {}
+    for build in result.plan.builds:
+        bought[build.option] = bought.get(build.option, 0.0) + build.size
+    bought |= {o: sum(fills) for o, fills in result.plan.fills.items()}
+    most = {o: max(result.plan.stocks.get(o, (0.0,)), default=0.0) for o in result.plan.fills}
+    return {o: size for o, size in bought.items() if size > 1e-9 * max(1e-9, most.get(o, 0.0))}
+
+
+def years(result: Result, option: str) -> tuple[int, ...]:
+    """The calendar years in which a plan buys some of an option."""
+    found = {build.year for build in result.plan.builds if build.option == option}
+    fills = result.plan.fills.get(option, ())
+    bought = (t for t, fill in enumerate(fills) if fill > 1e-9 * max(fills))
+    return tuple(sorted(found | {int(result.periods[t][:4]) for t in bought}))
+
+
+def survived(result: Result) -> tuple[str, ...]:
+    """The shocks in which a plan keeps every floor."""
+    return tuple(outcome.name for outcome in result.shocks if outcome.survives)
+
+
+def _figures(result: Result) -> dict[str, Any]:
+    """What is said of a plan, for JSON; null where there is none."""
+    whole, kept = result.to_dict(whole=False), survived(result)
+    last = {commodity: shares[-1] for commodity, shares in whole["dependence"].items() if shares}
+    names = ("status", "survives", "survival_gap", "gap_bound", "total_cost", "bound", "outlay", "mip_gap")
+    return {name: whole[name] for name in names} | {
+        "shocks": len(result.shocks),
+        "survived": list(kept),
+        "failed": [outcome.name for outcome in result.shocks if outcome.name not in kept],
+        "services": whole["services"],
+        "dependence": last,
+        "sizes": sizes(result),
+        "builds": whole["builds"],
+        "purchases": whole["purchases"],
+    }
+
+
+@dataclass(frozen=True)
+class Column:
+    """The best plan of one case under one budget; None for any. `result` may be that of a budget nearby."""
+
+    case: str
+    budget: float | None
+    result: Result
+
+
+@dataclass(frozen=True)
+class Least:
+    """The least outlay at which a case survives every shock.
+
+    Attributes:
+        status: ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough.
+        outlay, bound: money, as found and its proven lower bound; None where there is none, or none was found in time.
+        result: the cheapest plan with this outlay; None where it was not asked.
+    """
+
+    case: str
+    status: Status
+    outlay: float | None = None
+    bound: float | None = None
+    result: Result | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What `more` money buys beside a budget: the plan before, and the one after."""
+
+    case: str
+    budget: float
+    more: float
+    before: Result
+    after: Result
+
+    @property
+    def is_known(self) -> bool:
+        """Whether both plans are as good as they can be, and not what was left when a search was stopped."""
+        return "stopped" not in (self.before.status, self.after.status)
+
+    @property
+    def gap_closed(self) -> float:
+        """Survival gap that goes, money."""
+        return self.before.survival_gap - self.after.survival_gap
+
+    @property
+    def saved(self) -> float:
+        """Total cost that goes, present value."""
+        return self.before.total_cost - self.after.total_cost
+
+    @property
+    def gap(self) -> Difference:
+        """Of the survival gap, money."""
+        return Difference.of_gaps(self.before, self.after)
+
+    @property
+    def cost(self) -> Difference:
+        """Of the total cost, present value: what is proven of it where another gap is left, or none in both plans."""
+        return Difference.of_costs(self.before, self.after)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no change is proven: neither of the gap nor, where that is no change, of the cost."""
+        return not self.gap.is_proven and not (self.after.survival_gap <= 0 and self.cost.is_proven)
+
+    @property
+    def changes(self) -> dict[str, float]:
+        """By option, how much more is bought of it, or less."""
+        before, after = sizes(self.before), sizes(self.after)
+        each = {o: after.get(o, 0.0) - before.get(o, 0.0) for o in (*before, *(o for o in after if o not in before))}
+        return {o: more for o, more in each.items() if abs(more) > 1e-6 * max(before.get(o, 0.0), after.get(o, 0.0))}
+
+
+@dataclass(frozen=True)
+class Change:
+    """Between `above` and `at`, two budgets, the set of builds or of survived shocks becomes another."""
+
+    case: str
+    above: float
+    at: float
+    before: Result
+    after: Result
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Options that are new and that go, shocks that are survived from then on and no longer."""
+        some, more = sizes(self.before), sizes(self.after)
+        few, many = survived(self.before), survived(self.after)
+        return {
+            "added": tuple(o for o in more if o not in some),
+            "dropped": tuple(o for o in some if o not in more),
+            "survived": tuple(s for s in many if s not in few),
+            "lost": tuple(s for s in few if s not in many),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Plans side by side.
+
+    Attributes:
+        cases: by name, what is compared.
+        columns: in the order of the cases, then of the budgets, any budget last.
+        least: of each case that was asked.
+        alone: by case, every shock that was asked, the dearest first.
+        steps: what some more money buys at each budget.
+        changes: with budgets found by bisection, where they are.
+        resolution: how near, money; None where budgets were given.
+        is_whole: whether the bisection ended; where not, only the widest differences were looked into.
+        gap: to which costs are proven, a share of the measure; the least outlays are proven to 1e-6.
+        measures: by case, what its costs are measured by.
+        stopped: whether Ctrl-C ended it.
+        notes: what the user should know.
+    """
+
+    cases: Mapping[str, Instance] = field(repr=False)
+    columns: tuple[Column, ...] = field(default=(), repr=False)
+    least: tuple[Least, ...] = field(default=(), repr=False)
+    alone: Mapping[str, tuple[Alone, ...]] = field(default_factory=dict, repr=False)
+    steps: tuple[Step, ...] = field(default=(), repr=False)
+    changes: tuple[Change, ...] = field(default=(), repr=False)
+    resolution: float | None = None
+    is_whole: bool = True
+    gap: float = SHARE
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether everything that was begun was proven."""
+        plans = {column.result.status for column in self.columns} | {step.after.status for step in self.steps}
+        facts = {each.status for each in self.least} | {each.status for some in self.alone.values() for each in some}
+        return not self.stopped and "stopped" not in {*plans, *facts}
+
+    def frame(self) -> Any:
+        """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
+        from optimizer.results import frames
+
+        return frames.columns(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, as the README says."""
+        return {
+            "cases": {name: {"instance": each.title, "currency": each.currency} for name, each in self.cases.items()},
+            "columns": [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns],
+            "least_outlay": [_of_least(each) for each in self.least],
+            "alone": [
+                {"case": case, "shock": each.shock, "status": _said(each.status), "outlay": each.outlay}
+                | {"bound": each.bound}
+                for case, some in self.alone.items()
+                for each in some
+            ],
+            "next": [_of_step(each) for each in self.steps],
+            "breakpoints": [
+                {"case": each.case, "above": each.above, "at": each.at}
+                | {part: list(names) for part, names in each.parts.items()}
+                for each in self.changes
+            ],
+            "resolution": self.resolution,
+            "whole": self.is_whole,
+            "gap": self.gap,
+            "measures": {case: measure.to_dict() for case, measure in self.measures.items()},
+            "stopped": self.stopped,
+            "notes": list(self.notes),
+        }
+
+
+def _said(status: Status) -> str:
+    """A status in the words of `solve`: that no outlay is enough is ``none``."""
+    return "none" if status == "infeasible" else status
+
+
+def _of_least(least: Least) -> dict[str, Any]:
+    plan = None if least.result is None else _figures(least.result)
+    return {
+        "case": least.case,
+        "status": _said(least.status),
+        "outlay": least.outlay,
+        "bound": least.bound,
+        "plan": plan,
+    }
+
+
+def _of_step(step: Step) -> dict[str, Any]:
+    before, after = survived(step.before), survived(step.after)
+    return {
+        "case": step.case,
+        "budget": step.budget,
+        "more": step.more,
+        "survival_gap": [step.before.survival_gap, step.after.survival_gap],
+        "gap_closed": step.gap_closed,
+        "nothing": step.is_nothing,
+        "total_cost": [step.before.total_cost, step.after.total_cost],
+        "outlay": [step.before.outlay, step.after.outlay],
+        "survived": [name for name in after if name not in before],
+        "lost": [name for name in before if name not in after],
+        "changes": step.changes,
+    }

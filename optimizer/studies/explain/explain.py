@@ -1,0 +1,190 @@
+"""Why this plan, or why none: the plan, then one finding after the other, the most useful first.
+
+survives   what each shock, lever, floor and delay is worth, and by when each build has to be ordered
+fails      repairs, each alone sufficient, and the irreducible reason
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optimizer.algorithms.base import Listener, Step
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.schema import Instance
+from optimizer.results.ranking import hardest_of
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.explain.order_dates import Deadline
+from optimizer.studies.explain.prices import Ground, Worth, bought_options, things
+from optimizer.studies.explain.questions import EACH, WhatIfs
+from optimizer.studies.explain.reason import Money, Reason, reason
+from optimizer.studies.explain.repairs import (
+    BOTH,
+    Repair,
+    least_budget,
+    less_demand,
+    more_each_year,
+    scaled_floors,
+    shorter,
+    sooner,
+)
+from optimizer.studies.explain.without_part import Aside
+from optimizer.studies.measure import ENOUGH, Measure
+from optimizer.studies.proving import proven
+from optimizer.studies.what_if import Asker
+
+Part = Result | Reason | Repair | Worth | Deadline
+# How near the plan itself is proven.
+PLAN = 1e-4
+CLASH = "the rules contradict each other all the same"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A plan and why it is as it is.
+
+    Attributes:
+        result: the plan, audited.
+        gap: to which what-ifs are proven, relative to the price of survival; where nothing survives, to their own cost.
+        within: the same in money; None where nothing survives. measure: what it is a share of.
+        worths: where the plan survives, what each part of it is worth.
+        deadlines: where the plan survives, by when each part of it has to be ordered.
+        repairs: where nothing survives, what would mend it, in the order in which they were found.
+        reason: where nothing survives, why; None where it was not found in time.
+        is_complete: whether every question was put.
+    """
+
+    result: Result
+    gap: float
+    within: float | None = None
+    measure: Measure | None = None
+    worths: tuple[Worth, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    reason: Reason | None = None
+    is_complete: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the README."""
+        return {
+            "instance": self.result.instance,
+            "currency": self.result.currency,
+            "status": self.result.status,
+            "complete": self.is_complete,
+            "gap": self.gap,
+            "within": self.within,
+            "measure": None if self.measure is None else self.measure.to_dict(),
+            "plan": self.result.to_dict(whole=False),
+            "worths": [asdict(worth) for worth in self.worths],
+            "deadlines": [asdict(deadline) for deadline in self.deadlines],
+            "reason": None if self.reason is None else asdict(self.reason),
+            "repairs": [asdict(repair) for repair in self.repairs],
+        }
+
+
+def explain(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    heard: Callable[[Part], None] = lambda part: None,
+    progress: Callable[[str], None] = lambda words: None,
+    notes: tuple[str, ...] = (),
+    *,
+    scenario: ScenarioNames | None = None,
+) -> Explanation:
+    """Solve, then ask why.
+
+    Args:
+        instance: the instance.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: `gap` is that of what-ifs, 0.005 unless told; `time_limit` is for everything together.
+        listener: hears every step of every search.
+        heard: is given the plan's result and then every finding, as soon as it is known.
+        progress: is told in words what is being asked.
+        notes: what the caller wants to be said beside the plan.
+        scenario: of the instance, or several in the order given.
+
+    Returns:
+        All that was found; `is_complete` is false where the time ran out, or Ctrl-C was pressed.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
+    """
+    settings, made = settings or Settings(gap=ENOUGH), edited(instance, budget, scenario)
+    instance, notes = made.instance, (*notes, *made.notes)
+    clock, hear = Clock(settings.time_limit), listener or (lambda step: None)
+    with Asker(instance, settings, clock, hear) as asker:
+        own = replace(settings, gap=min(PLAN, settings.gap))
+        responder, budgeted = asker.responder(instance), Clock(settings.time_limit)
+        result, measure = proven(instance, settings, own, responder, budgeted, hear, notes)
+        heard(result)
+        explanation = Explanation(result, settings.gap)
+        if result.status == "stopped":
+            return explanation
+        survives = result.status == "survives"
+        if survives and measure is not None:
+            explanation = replace(explanation, within=measure.tolerance, measure=measure)
+            asker.settings = replace(measure.settings(settings), patience=None)
+        with interruptible(clock, lambda: hear(Step("stopping", 0.0))):
+            what = WhatIfs(instance, asker, EACH, progress)
+            for part in _surviving(what, result) if survives else _failing(what, result):
+                heard(part)
+                explanation = _with(explanation, part)
+        return replace(explanation, is_complete=not clock.is_over)
+
+
+def _with(explanation: Explanation, part: Part) -> Explanation:
+    if isinstance(part, Repair):
+        return replace(explanation, repairs=(*explanation.repairs, part))
+    if isinstance(part, Reason):
+        return replace(explanation, reason=part)
+    if isinstance(part, Worth):
+        return replace(explanation, worths=(*explanation.worths, part))
+    if isinstance(part, Deadline):
+        return replace(explanation, deadlines=(*explanation.deadlines, part))
+    return explanation
+
+
+def _surviving(what: WhatIfs, result: Result) -> Iterator[Part]:
+    """Worths and deadlines."""
+    what.asker.learn(result.plan, frozenset())
+    found = what.ask("which shocks bind")
+    everyone = frozenset(event.name for event in what.instance.events)
+    active = found.active if found.status == "optimal" else everyone
+    ground, lost = Ground(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
+    with Aside(what, ground, found.seconds) as aside:
+        for worth in aside.worths(things(what.instance, ground)):
+            lost |= {worth.of: worth.survives} if worth.kind == "lever" else {}
+            yield worth
+        # Those of what nothing survives without come first.
+        yield from aside.deadlines(sorted(bought_options(result.plan), key=lambda o: lost.get(o) is not False), lost)
+
+
+def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:
+    """Repairs and the reason."""
+    hardest = [each.name for each in hardest_of(result.shocks) if not each.survives]
+    money: Money | None = None
+    for repair in least_budget(what):
+        # What was not found in time may be money all the same.
+        money = None if repair.works is False else "budget"
+        yield _said(repair, result)
+    for repair in () if what.is_over else more_each_year(what, is_total_short=money is not None):
+        money = money or ("annual" if repair.works is not False or repair.why == BOTH else None)
+        yield _said(repair, result)
+    if not what.is_over:
+        yield from (_said(repair, result) for repair in scaled_floors(what, hardest))
+    if not what.is_over and result.status == "gap":
+        found = reason(what, result, money=money)
+        if found is not None:
+            yield found
+    for step in (shorter, less_demand, sooner):
+        if not what.is_over:
+            yield from (_said(repair, result) for repair in step(what))
+
+
+def _said(repair: Repair, result: Result) -> Repair:
+    """Where rules contradict each other, that is why a repair does not work."""
+    return replace(repair, why=CLASH) if repair.works is False and result.status == "none" else repair

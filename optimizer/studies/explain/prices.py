@@ -1,0 +1,231 @@
+"""What each part of a plan that survives is worth: the cost of the cheapest plan with that part otherwise.
+
+shock, family     without it
+kind, lever       without it: whatever else can be bought may take its place
+dearer floor      one point more;  cheaper floor: one point less
+later, sooner     a build that stands three months later or sooner, and at least a period
+
+A price is the difference of two optima, each known within bounds; `low` and `high` are what is proven of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from optimizer.algorithms.question import Question, Rows, leaving_out, outlay
+from optimizer.instance.schema import Instance
+from optimizer.instance.variants import without
+from optimizer.instance.whatif import arriving_later, keeping_shocks, with_floors
+from optimizer.levers import Sized
+from optimizer.results.plan import Plan
+from optimizer.studies.explain.questions import Tried, WhatIfs
+
+Kind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
+# What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
+RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
+POINT, MONTHS = 0.01, 3.0
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What one thing is worth.
+
+    Attributes:
+        kind: what is changed. of: the shock, family, kind, option or segment.
+        survives: whether some plan does; None where the time ran out before that was known.
+        change: of total cost, present value; None where there is no plan.
+        low, high: what is proven of it; None where nothing is.
+        outlay: of the plan that was found.
+        needed: where nothing survives, the least outlay with which something would; None where nothing does.
+        months: of a delay.
+    """
+
+    kind: Kind
+    of: str
+    survives: bool | None
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    outlay: float | None = None
+    needed: float | None = None
+    months: float | None = None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every question about a plan's worth starts from.
+
+    Attributes:
+        plan: the plan. cost, bound: its total cost and what is proven of that; None where nothing is.
+        active: the shocks that bite; others are worth nothing.
+    """
+
+    plan: Plan
+    cost: float
+    bound: float | None
+    active: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing in a plan whose worth is asked.
+
+    Attributes:
+        kind, of: as in `Worth`.
+        gone: the shocks or options that are left out.
+        change: of a floor, as a share, or of a date, in months.
+    """
+
+    kind: Kind
+    of: str
+    gone: tuple[str, ...] = ()
+    change: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """What is asked, for progress."""
+        if self.gone:
+            return f"without {self.of}"
+        if self.kind in ("later", "sooner"):
+            return f"{self.of} {abs(self.change):g} months {self.kind}"
+        return f"a point {'more' if self.change > 0 else 'less'} of the floor of {self.of}"
+
+
+def things(instance: Instance, ground: Ground) -> list[Thing]:
+    """Everything whose worth is asked: shocks, levers, floors, delays."""
+    return [*_shocks(instance, ground), *_levers(instance, ground), *_floors(instance), *_delays(instance, ground)]
+
+
+def _shocks(instance: Instance, ground: Ground) -> Iterator[Thing]:
+    """Each family of which several shocks bite, then each shock that does."""
+    entries: dict[str, list[str]] = {}
+    for event in instance.events:
+        if event.name in ground.active:
+            entries.setdefault(event.entry, []).append(event.name)
+    for entry, some in entries.items():
+        if len(some) > 1:
+            yield Thing("family", entry, tuple(event.name for event in instance.events if event.entry == entry))
+    for some in entries.values():
+        yield from (Thing("shock", name, (name,)) for name in some)
+
+
+def _levers(instance: Instance, ground: Ground) -> Iterator[Thing]:
+    """Each option that is bought, and each kind of which one is, if it has several options."""
+    bought, options = bought_options(ground.plan), instance.options
+    yield from (Thing("lever", o, (o,)) for o in bought)
+    for kind in dict.fromkeys(options[o].kind for o in bought):
+        some = [o for o, option in options.items() if option.kind == kind]
+        if len(some) > 1:
+            yield Thing("kind", kind, tuple(some))
+
+
+def _floors(instance: Instance) -> Iterator[Thing]:
+    """One point more of each segment's floor, if there is a point more to be had, and one point less."""
+    for d in instance.demands:
+        floors = _in_force(instance, d)
+        if max(floors, default=0.0) <= 0.0:
+            continue
+        if min(floors) <= 1.0 - POINT:
+            yield Thing("dearer floor", d, change=POINT)
+        yield Thing("cheaper floor", d, change=-POINT)
+
+
+def _in_force(instance: Instance, d: str) -> set[float]:
+    """The survival floors of a segment in the shocks and under the rules about time to survive, shares."""
+    horizon, floor = instance.horizon, instance.demands[d].survival
+    own = {event.spec.survival[d] for event in instance.events if d in event.spec.survival}
+    windows = {event.periods for event in instance.events if d not in event.spec.survival}
+    years = {horizon.year(t) for window in windows for t in window}
+    ruled = {float(share) for path in instance.rules.values() for share in path.floor[d]}
+    return own | ruled | {floor.at(year) for year in years}
+
+
+def _delays(instance: Instance, ground: Ground) -> Iterator[Thing]:
+    """Each build three months later, and sooner where it has a lead time."""
+    horizon, options = instance.horizon, instance.options
+    months = float(horizon.whole(MONTHS) * horizon.months)
+    lead = {o: option.lead_time for o in bought_options(ground.plan) if isinstance(option := options[o], Sized)}
+    yield from (Thing("later", o, change=months) for o in lead)
+    yield from (Thing("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Asks for the worth of things in a plan."""
+
+    what: WhatIfs
+    ground: Ground
+
+    def worth(self, thing: Thing) -> Worth:
+        """What one thing is worth."""
+        instance = self.what.instance
+        if thing.kind in ("lever", "kind"):
+            return self._without(thing)
+        if thing.kind in ("family", "shock"):
+            names = {event.name for event in instance.events}
+            variant = keeping_shocks(self.what.apart, names - set(thing.gone))
+        elif thing.kind in ("later", "sooner"):
+            variant = arriving_later(instance, thing.change, [thing.of])
+        else:
+            variant = with_floors(instance, points=thing.change, segments=[thing.of])
+        found = self._worth(thing, self._survived(thing, variant))
+        return replace(found, months=abs(thing.change)) if thing.kind in ("later", "sooner") else found
+
+    def _without(self, thing: Thing) -> Worth:
+        instance, rows = left_out(self.what.instance, list(thing.gone))
+        tried = self._survived(thing, instance, rows)
+        worth = self._worth(thing, tried, is_freed=not rows)
+        if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
+            return worth
+        free = instance.with_budget(None)
+        found = self.what.ask(
+            f"the least budget {thing.words}", free, Question(outlay, rows, f"least outlay {thing.words}")
+        )
+        return replace(worth, needed=found.value if self.what.judged(free, found).holds else None)
+
+    def _survived(self, thing: Thing, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+        """The cheapest plan of a variant, looked for from the plan itself: prices are differences from that."""
+        self.what.asker.learn(self.ground.plan, self.ground.active)
+        return self.what.survived(thing.words, variant, rows)
+
+    def _worth(self, thing: Thing, tried: Tried, *, is_freed: bool = False) -> Worth:
+        """The difference that a variant makes; `is_freed` where a rule that forces something went as well."""
+        kind, of = thing.kind, thing.of
+        if not tried.holds:
+            return Worth(kind, of, tried.holds)
+        cost, bound, found = self.ground.cost, self.ground.bound, tried.found
+        is_likely = any(event.probability > 0 for event in self.what.instance.events)
+        change, low = found.cost - cost, found.bound - cost
+        high = None if bound is None else found.cost - bound
+        if kind in RELAXED and not (is_likely and kind in ("shock", "family")):
+            # The plan itself can still be carried out.
+            change = min(change, 0.0)
+            high = 0.0 if high is None else min(high, 0.0)
+        elif kind in TIGHTENED and not is_freed:
+            change, low = max(change, 0.0), max(low, 0.0)
+        low_ = None if low == float("-inf") else min(low, change)
+        return Worth(kind, of, True, change, low_, None if high is None else max(high, change), found.outlay)
+
+
+def bought_options(plan: Plan) -> list[str]:
+    """The options that a plan buys, in its order; stockpiles last."""
+    piles = [o for o, fills in plan.fills.items() if any(fill > 0 for fill in fills)]
+    return list(dict.fromkeys([*(build.option for build in plan.builds), *piles]))
+
+
+def left_out(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
+    """An instance in which some options are not bought, nor those that require them; as rows where that will do."""
+    gone, options = list(names), instance.options
+    while True:
+        more = [
+            o
+            for o, option in options.items()
+            if o not in gone and isinstance(option, Sized) and any(required in gone for required in option.requires)
+        ]
+        if not more:
+            break
+        gone += more
+    # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
+    if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
+        return without(instance, gone).instance, ()
+    return instance, (leaving_out(gone),)

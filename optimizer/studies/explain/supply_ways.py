@@ -1,0 +1,235 @@
+"""Why there is no more of a commodity in some periods of a shock: each way to have it, and what stands against it.
+
+process        what a cut leaves of it, or its capacity
+option         too late, at its largest size, cut itself, without inputs or scrap, or too dear for the budget
+stockpile      its largest stock, how fast it fills or empties, when it may begin, or its price
+substitution   the share of demand that it can serve
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from optimizer.disruptions.shock import Shock
+from optimizer.instance.schema import Instance
+from optimizer.levers import Producing, Sized, Stockpile, Substitution
+from optimizer.results.plan import Flows, Plan
+from optimizer.studies.explain.annual_budgets import Bar
+from optimizer.studies.explain.prices import bought_options
+from optimizer.units import si
+
+FULL = 1.0 - 1e-4
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Goes through the ways under a plan that leaves the least gap in a shock.
+
+    `scarce` are commodities; `money` is the budget that is too small, if any is; `bar` tells which one keeps all of an
+    option out.
+    """
+
+    instance: Instance
+    event: Shock
+    plan: Plan
+    flows: Flows
+    periods: Sequence[int]
+    money: Literal["budget", "annual"] | None
+    scarce: frozenset[str]
+    bar: Callable[[str], Bar | None]
+
+    def said(self, commodity: str, segment: str) -> tuple[str, ...]:
+        """A sentence for each way, in the order of processes, options, stocks, substitutes; those too late together."""
+        late = [o for o, option in self._makers(commodity) if self._is_late(option)]
+        sentences = [*self._processes(commodity), *self._late(late, commodity)]
+        sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
+        sentences += [self._stock(o, each) for o, each in self._piles(commodity)]
+        sentences += [self._substitution(o, each) for o, each in self._substitutes(segment)]
+        sentences += [] if sentences else [f"nothing makes {self._name(commodity)}, and no option would"]
+        return tuple(sentences)
+
+    def _makers(self, commodity: str) -> Iterator[tuple[str, Producing]]:
+        for o, option in self.instance.options.items():
+            if isinstance(option, Producing) and option.output.get(commodity, 0.0) > 0:
+                yield o, option
+
+    def _piles(self, commodity: str) -> Iterator[tuple[str, Stockpile]]:
+        for o, option in self.instance.options.items():
+            if isinstance(option, Stockpile) and option.commodity == commodity:
+                yield o, option
+
+    def _substitutes(self, segment: str) -> Iterator[tuple[str, Substitution]]:
+        for o, option in self.instance.options.items():
+            if isinstance(option, Substitution) and option.demand == segment:
+                yield o, option
+
+    def _name(self, owner: str) -> str:
+        for section in (self.instance.options, self.instance.processes, self.instance.commodities):
+            if owner in section:
+                return section[owner].name or owner
+        return owner
+
+    def _cut(self, name: str) -> float:
+        path = self.instance.path(self.event)
+        return max(float(path.cut(name, t)) for t in self.periods)
+
+    def _processes(self, commodity: str) -> Iterator[str]:
+        for p, process in self.instance.processes.items():
+            if process.output.get(commodity, 0.0) <= 0:
+                continue
+            cut = self._cut(p)
+            if cut > 0:
+                left = self._used(p) * process.output[commodity]
+                rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
+                yield f"{self._name(p)} {_loses(cut)} in {self.event.name}{rest}"
+            elif self._used(p) >= FULL * sum(self.instance.path(self.event).limit(p, t) for t in self.periods):
+                yield f"{self._name(p)} gives all it has, {si(self._used(p) * process.output[commodity], 't')}"
+            else:
+                yield f"{self._name(p)} lacks {self._inputs(process.input)}"
+
+    def _inputs(self, inputs: Iterable[str]) -> str:
+        """Those of its inputs that are scarce; all of them where prices do not tell."""
+        wanted = list(inputs)
+        short = [c for c in wanted if c in self.scarce] or wanted
+        return _listed([self._name(c) for c in short]) if short else "orders"
+
+    def _used(self, name: str) -> float:
+        return sum(self.flows.activity[name][t - self.flows.first] for t in self.periods)
+
+    def _decided(self, option: Sized) -> list[int]:
+        horizon = self.instance.horizon
+        return [a for a in horizon.decisions if option.allows(horizon.year(a))]
+
+    def _stands(self, option: Sized) -> int | None:
+        """The first period in which it can work; None where it can never be decided."""
+        decided = self._decided(option)
+        return decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
+
+    def _is_late(self, option: Sized) -> bool:
+        stands = self._stands(option)
+        return stands is None or stands > self.periods[-1]
+
+    def _late(self, names: Sequence[str], commodity: str) -> Iterator[str]:
+        """Those that cannot stand in time, together where all take as long."""
+        horizon = self.instance.horizon
+        kinds: dict[tuple[float, str], list[str]] = {}
+        for o in names:
+            option = self.instance.options[o]
+            assert isinstance(option, Sized)
+            decided = self._decided(option)
+            kinds.setdefault((option.lead_time, horizon.label(decided[0]) if decided else ""), []).append(o)
+        every = len(names) > 1 and len(kinds) == 1 and len(names) == len(list(self._makers(commodity)))
+        for (months, first), some in kinds.items():
+            who = (
+                f"every option that makes {self._name(commodity)}" if every else _listed([self._name(o) for o in some])
+            )
+            verb = "take" if len(some) > 1 and not every else "takes"
+            be = "are" if len(some) > 1 and not every else "is"
+            if first:
+                yield f"{who} {verb} {months:g} months and {be} decided in {first} at the earliest"
+            else:
+                yield f"{who} can never be decided within the horizon"
+
+    def _bought(self, o: str) -> float:
+        return sum(build.size for build in self.plan.builds if build.option == o)
+
+    def _option(self, o: str, option: Producing) -> str:
+        name, size, cut = self._name(o), self._bought(o), self._cut(o)
+        if cut > 0:
+            return f"{name} {_loses(cut)} itself in {self.event.name}"
+        if size >= FULL * option.max_size:
+            used = self._used(o) if o in self.flows.activity else 0.0
+            working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
+            if option.input and used < FULL * working:
+                return f"{name} has its largest size, and lacks {self._inputs(option.input)}"
+            return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
+        most = (
+            option.max_size
+            if option.unit_size <= 0
+            else option.unit_size * int(option.max_size / option.unit_size + 1e-9)
+        )
+        if size >= FULL * most:
+            return f"{name} has its largest size in whole units, {si(most, 't/yr')}"
+        held = f"stops at {si(size, 't/yr')}" if size > 0 else "is not built"
+        if self.money is not None:
+            return f"{name} {held}: {self._dear(o, size)}"
+        short = [self._name(c) for c in option.input if c in self.scarce]
+        # The plan leaves the least gap that there is, with all the money that it wants.
+        why = f"it lacks {_listed(short)}" if short else "the rules allow no more, or more would not help"
+        return f"{name} {held}: {why}"
+
+    def _dear(self, o: str, size: float) -> str:
+        """How money stands against more of an option."""
+        bar = self.bar(o) if size <= 0 else None
+        if bar == "none":
+            return "there is no budget"
+        if bar == "annual":
+            return "the budget of no year reaches for the least of it"
+        if bar == "total":
+            return "the budget does not reach for the least of it"
+        if size > 0 and not self._is_spent_elsewhere(o):
+            return f"the {'budgets of the years buy' if self.money == 'annual' else 'budget buys'} no more"
+        return f"the {'budgets of the years go' if self.money == 'annual' else 'budget goes'} further elsewhere"
+
+    def _is_spent_elsewhere(self, o: str) -> bool:
+        """Whether the plan buys another option that the budget pays."""
+        others = [other for other in bought_options(self.plan) if other != o]
+        return any(getattr(self.instance.options[other], "budget_share", 1.0) > 0 for other in others)
+
+    def _working(self, o: str, option: Sized, t: int) -> float:
+        horizon = self.instance.horizon
+        lead = horizon.whole(option.lead_time)
+        builds = (build for build in self.plan.builds if build.option == o)
+        return sum(option.working_share((t - each.t - lead) * horizon.months) * each.size for each in builds)
+
+    def _stock(self, o: str, pile: Stockpile) -> str:
+        horizon, name = self.instance.horizon, self._name(o)
+        before = self.event.periods.start - 1
+        held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else pile.initial
+        released = self.flows.released.get(o, ())
+        start = f"{name} holds {si(held, 't')} when {self.event.name} begins"
+        open_ = [t for t in horizon.periods if t <= before and pile.allows(horizon.year(t))]
+        if not open_:
+            return f"{start}, and nothing could be bought for it before"
+        if pile.max_size is not None and held >= FULL * pile.max_size:
+            return f"{start}, its largest stock"
+        rate = None if pile.release_rate is None else pile.release_rate * horizon.delta
+        if rate is not None and any(each >= FULL * rate for each in released):
+            return f"{start}, and releases {si(rate, 't')} a {horizon.step} at most"
+        most = None if pile.fill_rate is None else pile.fill_rate * horizon.delta
+        if most is not None and all(self.plan.fills[o][t] >= FULL * most for t in open_):
+            return f"{start}, filled as fast as the market allows since {horizon.label(open_[0])}"
+        if self.money is None:
+            return f"{start}, and more would not help"
+        if held <= 0 and self.bar(o) == "none":
+            return f"{start}: there is no budget"
+        return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
+
+    def _substitution(self, o: str, option: Substitution) -> str:
+        name = self._name(o)
+        if self._is_late(option):
+            return next(self._late([o], ""))
+        size = self._bought(o)
+        if size >= FULL * option.max_size:
+            return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
+        path = self.instance.path(self.event)
+        served = sum(
+            self.flows.substituted.get(o, (0.0,) * len(self.event.periods))[t - self.flows.first] for t in self.periods
+        )
+        most = option.max_share * sum(float(path.demanded(option.demand, t)) for t in self.periods)
+        if served >= FULL * most:
+            return f"{name} serves the {100 * option.max_share:g} % of demand that it can"
+        held = f"stops at {si(size, 't/yr')}" if size > 0 else "is not bought"
+        return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
+
+
+def _loses(cut: float) -> str:
+    return "is cut off" if cut >= 1 else f"loses {100 * cut:.3g} %"
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    tail = f" and {len(names) - most} more" if len(names) > most else ""
+    head = ", ".join(names[:most])
+    if not tail and len(names) > 1:
+        head = f"{', '.join(names[:-1])} and {names[-1]}"
+    return head + tail

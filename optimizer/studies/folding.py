@@ -1,0 +1,122 @@
+"""Families and ensembles as one row each, of which the worst member stands for all; other shocks stay as they are.
+
+Fold     the shocks that share a row, whatever the plan
+Folded   the same shocks under a plan
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Outcome, Service
+from optimizer.results.ranking import weakest_of, weakness
+from optimizer.results.result import Result
+from optimizer.studies.preview import owner
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Shocks that share a row.
+
+    Attributes:
+        name: of the family or the ensemble in the file; of a shock alone its own name.
+        members: the names of the shocks, in the order of the instance.
+    """
+
+    name: str
+    members: tuple[str, ...]
+
+    @property
+    def is_many(self) -> bool:
+        """Whether it is a family or an ensemble of several shocks."""
+        return len(self.members) > 1
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The shocks of a row under a plan.
+
+    Attributes:
+        fold: which they are.
+        worst: the one with the largest gap, of equal gaps the one with the weakest service.
+        failed: how many are not survived.
+        segments: by segment, the `weakest` of the services that the shocks name, and whose it is.
+        partial: the segments that may be weaker in a shock that does not name them; there they do not fail, and another
+            is weaker still.
+        full: the segments that are served in full in all of the shocks, whether these name them or not.
+    """
+
+    fold: Fold
+    worst: Outcome
+    failed: int
+    segments: Mapping[str, tuple[str, Service]]
+    partial: frozenset[str]
+    full: frozenset[str]
+
+    @property
+    def survives(self) -> bool:
+        """Whether all of the shocks are survived."""
+        return not self.failed
+
+
+def folds(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[Fold, ...]:
+    """The rows of some shocks: a family or an ensemble in one, each other shock, or `every` shock, in its own."""
+    owners = {} if every else {event.name: owner(instance, event) for event in instance.events}
+    members: dict[str, list[str]] = {}
+    for name in names:
+        # A shock that bears the name of a family is none of it.
+        members.setdefault(f"{owners[name]}@" if name in owners else name, []).append(name)
+    return tuple(Fold(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in members.values())
+
+
+def urgency(outcome: Outcome) -> tuple[float, float, float]:
+    """What shocks are sorted by, the worst first: the largest gap, then the weakest service."""
+    return (-outcome.gap, *weakness(list(outcome.segments.values())))
+
+
+def folded(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
+    """Rows under a plan; a row of which the plan has no shock is left out."""
+    known = {outcome.name: outcome for outcome in result.shocks}
+    whole = frozenset(d for d, service in result.services.items() if service.is_full)
+    there = [(row, [known[name] for name in row.members if name in known]) for row in rows]
+    every = frozenset(result.services)
+    return tuple(_folded(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
+
+
+def _folded(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
+    by_segment: dict[str, list[tuple[str, Service]]] = {}
+    # Of services that are alike that of the shock that is named counts.
+    worst = min(outcomes, key=urgency)
+    for outcome in [worst, *outcomes]:
+        for d, service in outcome.segments.items():
+            by_segment.setdefault(d, []).append((outcome.name, service))
+    segments = {d: some[weakest_of([each for _, each in some])] for d, some in by_segment.items()}
+    return Folded(
+        fold=row,
+        worst=worst,
+        failed=sum(not outcome.survives for outcome in outcomes),
+        segments=segments,
+        partial=frozenset(
+            d for d, (_, service) in segments.items() if d not in full and _may_be_weaker(outcomes, d, service)
+        ),
+        full=full,
+    )
+
+
+def _may_be_weaker(outcomes: Iterable[Outcome], d: str, service: Service) -> bool:
+    """Whether a segment that some shock does not name may be weaker in it: that shock's weakest has to be."""
+    least = weakness([service])
+    others = (outcome for outcome in outcomes if d not in outcome.segments and not _is_full(outcome))
+    return service.worst_service > 0 and any(weakness(list(each.segments.values())) < least for each in others)
+
+
+def _is_full(outcome: Outcome) -> bool:
+    """Whether all demand is served: a shock names its weakest segment."""
+    return bool(outcome.segments) and all(service.is_full for service in outcome.segments.values())
+
+
+def hardest(rows: Sequence[Folded], most: int) -> tuple[Folded, ...]:
+    """At most so many rows, those of the worst shocks, in the order in which they were."""
+    ordered = sorted(rows, key=lambda row: urgency(row.worst))
+    kept = {row.fold.name for row in ordered[:most]}
+    return tuple(row for row in rows if row.fold.name in kept)

@@ -1,0 +1,189 @@
+"""What differences between plans are measured by: the price of survival, and which of them are proven.
+
+price        total cost less the no-shock plan's, present value
+measure      the price; a thousandth of the total cost where that is more (no shocks, survival that costs nothing)
+tolerance    a share of the measure, money: costs are proven to it wherever plans are compared
+difference   of two optima, each known between its lower bound and the value of the plan that was found
+
+Most of the total cost is ordinary purchases, which every plan makes: a share of it says nothing of what survival costs.
+Where floors fail, survival gaps are compared first; they are proven to a share of themselves.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.instance.schema import Instance
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings
+from optimizer.units import parse_amount
+
+# Share of the price of survival to which costs are proven where plans are compared, unless told otherwise: less takes
+# an integer programme several times as long, and no table shows a difference that is smaller.
+SHARE = 0.02
+# Survival gaps are proven to this share of themselves at least, and costs to this share of the total cost where a
+# search takes its time.
+ENOUGH = 5e-3
+# Seconds of one search with integers after which that is near enough.
+PATIENCE = 20.0
+# A measure is this share of the total cost at least.
+LEAST = 1e-3
+# No cost is proven to less than this share of itself: a solver's own tolerances add up to as much.
+FINEST = 1e-7
+# How near the no-shock plan's cost is proven, relative, and seconds for that.
+NO_SHOCK, SECONDS = 1e-5, 20.0
+
+Kind = Literal["price of survival", "cost above the no-shock plan", "total cost"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What costs of an instance's plans are measured by.
+
+    Attributes:
+        kind: the price of survival; the same difference of a plan that leaves a survival gap; or a thousandth of the
+            total cost.
+        amount: money, present value.
+        share: of it, to which costs are proven.
+        least: money below which nothing is proven.
+    """
+
+    kind: Kind
+    amount: float
+    share: float
+    least: float = 0.0
+
+    @classmethod
+    def of(cls, cost: float, no_shock_cost: float | None, share: float, survival_gap: float = 0.0) -> "Measure":
+        """The measure of plans that are compared with one of this cost and gap.
+
+        `no_shock_cost` is None where it is not known.
+        """
+        price, least = 0.0 if no_shock_cost is None else cost - no_shock_cost, LEAST * abs(cost)
+        kind: Kind = "price of survival" if survival_gap <= 0 else "cost above the no-shock plan"
+        kind = kind if price >= least and price > 0 else "total cost"
+        return cls(kind, max(price, least), share, FINEST * abs(cost))
+
+    @property
+    def tolerance(self) -> float:
+        """Money to which costs are proven."""
+        return max(self.share * self.amount, self.least)
+
+    def nearer(self, amount: float) -> "Measure":
+        """The same with a tolerance of no more than an amount of money."""
+        if self.amount <= 0 or self.share * self.amount <= amount:
+            return self
+        return replace(self, share=amount / self.amount)
+
+    def settings(self, settings: Settings) -> Settings:
+        """The settings of a search whose costs are proven to the tolerance."""
+        return replace(loosely(settings), tolerance=self.tolerance, patience=PATIENCE)
+
+    def is_proven(self, result: Result) -> bool:
+        """Whether the cost of a plan is proven to the tolerance."""
+        return self.proves(result.total_cost, result.bound)
+
+    def proves(self, cost: float, bound: float | None) -> bool:
+        """Whether a cost is as near to its lower bound as the tolerance asks."""
+        return bound is not None and cost - bound <= self.tolerance * (1.0 + 1e-6)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"kind": self.kind, "amount": self.amount, "tolerance": self.tolerance}
+
+
+def loosely(settings: Settings) -> Settings:
+    """The settings of a search before the measure is known, and of survival gaps: near enough, as a share of itself."""
+    return replace(settings, gap=min(settings.gap, ENOUGH), tolerance=None)
+
+
+def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float | None:
+    """Total cost of the cheapest plan without shocks and rules about surviving; None without either, or not in time."""
+    if not instance.events and not instance.rules:
+        return None
+    left = SECONDS if clock.left is None else min(SECONDS, clock.left)
+    exact = replace(settings, gap=min(settings.gap, NO_SHOCK), tolerance=None, checkpoint=None)
+    found = Whole().run(instance.at_peace(), exact, Clock(left), lambda step: None)
+    return found.cost if found.values is not None and found.status == "optimal" else None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What one optimum is more than another: of the plans that were found, and within which bounds it is proven."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, before: float, before_bound: float | None, after: float, after_bound: float | None) -> "Difference":
+        """`after` less `before`, of which the bounds are None where nothing is proven."""
+        floor = -math.inf if before_bound is None else min(before_bound, before)
+        least = -math.inf if after_bound is None else min(after_bound, after)
+        rounding = FINEST * max(abs(before), abs(after))
+        return cls(after - before, least - before - rounding, after - floor + rounding)
+
+    @classmethod
+    def of_costs(cls, before: Result, after: Result) -> "Difference":
+        """Of total costs."""
+        return cls.of(before.total_cost, before.bound, after.total_cost, after.bound)
+
+    @classmethod
+    def of_gaps(cls, before: Result, after: Result) -> "Difference":
+        """Of survival gaps."""
+        return cls.of(before.survival_gap, before.gap_bound, after.survival_gap, after.gap_bound)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether there is a difference at all: its sign is proven."""
+        return self.low > 0.0 or self.high < 0.0
+
+    @property
+    def size(self) -> float:
+        """Without its sign; 0 where no sign is proven."""
+        return abs(self.value) if self.is_proven else 0.0
+
+
+@dataclass(frozen=True)
+class Within:
+    """How much dearer than the cheapest a plan may be: a share of the measure, or an amount of money."""
+
+    share: float | None = None
+    amount: float | None = None
+
+    @classmethod
+    def parse(cls, given: "float | str | Within") -> "Within":
+        """From a share such as ``0.02`` or ``2%``, or from an amount such as ``20M``.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if isinstance(given, Within):
+            return given
+        text = str(given).strip()
+        try:
+            if text.endswith("%"):
+                share = float(text.removesuffix("%")) / 100.0
+            elif text[-1:].isalpha():
+                amount = parse_amount(text)
+                if amount >= 0:
+                    return cls(amount=amount)
+                share = -1.0
+            else:
+                share = float(text)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise ValueError("write a share such as 2% or 0.02, at most 100%, or an amount of money such as 20M.")
+        return cls(share=share)
+
+    def money(self, measure: Measure) -> float:
+        """How much dearer, money."""
+        return self.amount if self.amount is not None else (self.share or 0.0) * measure.amount
+
+    def of(self, measure: Measure | None) -> float:
+        """The same as a share of the measure; 0 of none."""
+        if self.amount is None:
+            return self.share or 0.0
+        return self.amount / measure.amount if measure is not None and measure.amount > 0 else 0.0

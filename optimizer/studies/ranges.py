@@ -1,0 +1,221 @@
+"""How little and how much of each option any plan near the cheapest buys.
+
+    N[o]       size of option o over all years; of a stockpile what it buys, t
+    least      min N[o], greatest  max N[o], over all plans that keep the floors at a cost within the tolerance
+
+What is known answers first: a plan without the option settles its least size, a plan with as much of it as the
+relaxation allows its greatest. Then cheap questions: the cheapest plan without the option, the cheapest with as much as
+can be, each left as soon as it is within the tolerance or proven not to be. Only what lies between is an integer
+programme over sizes. Every plan that is met on the way is remembered, for all options.
+
+Source: Neumann, Brown: The near-optimal feasible space of a renewable power system model, Electric Power Systems
+Research 190, 2021; the ranges, here with integers, floors in every shock, and a bound where the time runs out.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from optimizer.algorithms.near_optimal import Among, Known, Near
+from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stockpile
+
+Told = Callable[[str, int, int], None]
+Verdict = Literal["must-have", "real choice", "never worth it", "not settled"]
+# Seconds for one end of a range.
+PATIENCE = 15.0
+# Less than this share of the largest size is nothing. So is less than this part of what sizes are proven to: the gap
+# that floors are held to leaves room for so much of anything.
+DUST, PART = 1e-6, 1 / 50
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a range: what a plan that was found buys, and what no plan goes beyond.
+
+    `proven` says that the two are as near to each other as was asked for.
+    """
+
+    size: float
+    bound: float
+    proven: bool
+
+
+@dataclass(frozen=True)
+class Range:
+    """What plans within the tolerance buy of an option, in its own unit; of a stockpile t over all years.
+
+    Attributes:
+        option, kind: which.
+        dust: less of it than this is nothing.
+        cheapest: what the cheapest plan buys.
+        least, greatest: over all plans.
+        verdict: ``must-have`` where no plan does without it, ``never worth it`` where no plan buys it, ``real choice``
+            where some do and some do not; ``not settled`` where that is not known.
+    """
+
+    option: str
+    kind: str
+    cheapest: float
+    least: End
+    greatest: End
+    verdict: Verdict
+    dust: float = 0.0
+
+    @property
+    def proven(self) -> bool:
+        """Whether both ends are."""
+        return self.least.proven and self.greatest.proven
+
+
+class Ranges:
+    """The ranges of all options, in the order of the instance.
+
+    Args:
+        near: the plans within the tolerance, of which at least the cheapest is known; more will be.
+        gap: how near an end and its bound have to be, a share of the option's largest size.
+    """
+
+    def __init__(self, near: Near, gap: float) -> None:
+        self.near = near
+        self.searches = {o: _Search(near, o, gap) for o in near.instance.options}
+
+    def settle(self, patience: float = PATIENCE, told: Told = lambda what, done, size: None) -> None:
+        """Bring the ends and their bounds together.
+
+        Args:
+            patience: seconds for one end; where they do not do, its bound stays what it is by then.
+            told: hears what is asked next, its number and how many there are.
+        """
+        near, size, done = self.near, 2 * len(self.searches), 0
+        # Without an option first: what replaces it answers other questions, and all of them are easy.
+        for what in ("least", "greatest"):
+            for o, search in self.searches.items():
+                told(f"{what} size of {near.instance.options[o].name or o}", done, size)
+                with near.hurried(patience):
+                    search.settle_least() if what == "least" else search.settle_greatest()
+                near.narrow(o, search.low, search.high)
+                done += 1
+        told("", size, size)
+
+    def known(self) -> tuple[Range, ...]:
+        """What is known by now, from all plans that were met."""
+        cheapest = self.near.found[0]
+        return tuple(search.range(cheapest.sizes[o]) for o, search in self.searches.items())
+
+
+def _largest(instance: Instance, option: str) -> float:
+    """The largest size that the file allows; infinite for a stockpile without an end."""
+    lever = instance.options[option]
+    if isinstance(lever, Sized):
+        return lever.max_size
+    return math.inf
+
+
+class _Search:
+    """One option: `low` and `high` are proven, what plans are known to buy lies between."""
+
+    def __init__(self, near: Near, option: str, gap: float) -> None:
+        self.near, self.option = near, option
+        lever = near.instance.options[option]
+        self.low, self.high = 0.0, _largest(near.instance, option)
+        largest = self.high if isinstance(lever, Sized) else getattr(lever, "max_size", None)
+        self.scale = largest or max(1.0, near.found[0].sizes[option])
+        self.grain = max(gap, DUST) * self.scale
+        self.dust = max(DUST * self.scale, PART * self.grain)
+        # A lumpy option that is bought at all has a least size.
+        self.unit = getattr(lever, "unit_size", 0.0)
+        pieces = max(getattr(lever, "min_size", 0.0), self.unit)
+        self.piece = pieces if pieces > 0 else self.dust
+        self.is_endless = isinstance(lever, Stockpile) and _costs_nothing(lever)
+
+    @property
+    def least(self) -> float:
+        """The least that a plan is known to buy."""
+        return min(known.sizes[self.option] for known in self.near.found)
+
+    @property
+    def greatest(self) -> float:
+        """The most that a plan is known to buy."""
+        return max(known.sizes[self.option] for known in self.near.found)
+
+    def settle_least(self) -> None:
+        """Bring `least` and `low` together."""
+        near, size = self.near, self.near.size(self.option)
+        if self.least <= self.dust or near.clock.is_over:
+            return
+        without = self._cheapest_within(0.0, 0.0)
+        if without == "found":
+            return
+        self.low = max(self.piece if without == "none" else 0.0, min(self.least, near.limit(size)))
+        if near.clock.is_over:
+            return
+        near.moved(min(near.found, key=self._size), size)
+        while self.least - self.low > self.grain * (1 + DUST) and not near.clock.is_over:
+            limit = self.least - self.grain
+            verdict = self._cheapest_within(self.low, limit)
+            if verdict == "none":
+                self.low = limit
+            if verdict != "found":
+                return
+            near.moved(min(near.found, key=self._size), size)
+
+    def settle_greatest(self) -> None:
+        """Bring `greatest` and `high` together."""
+        near, size = self.near, self.near.size(self.option, -1.0)
+        if self.is_endless or near.clock.is_over or self.high - self.greatest <= self.grain:
+            return
+        if self.high < math.inf and self._cheapest_within(self.high - self.grain, self.high, among="like") == "found":
+            return
+        self.high = max(self.greatest, min(self.high, -near.limit(size)))
+        if self.greatest <= self.dust and self.high < self.piece * (1 - DUST):
+            self.high = self.greatest
+        if near.clock.is_over:
+            return
+        near.moved(max(near.found, key=self._size), size)
+        while self.high - self.greatest > self.grain * (1 + DUST) and not near.clock.is_over:
+            limit = self.greatest + self.grain if self.greatest > self.dust else min(self.piece, self.high)
+            verdict = self._cheapest_within(limit, self.high)
+            if verdict == "none":
+                self.high = limit if self.greatest > self.dust else self.greatest
+            if verdict != "found":
+                return
+            near.moved(max(near.found, key=self._size), size)
+
+    def _size(self, known: Known) -> float:
+        return known.sizes[self.option]
+
+    def _cheapest_within(self, lower: float, upper: float, among: Among = "all") -> str:
+        """Look for a plan of such a size that is cheap enough; the cheaper it is, the sooner it is found."""
+        with self.near.held({self.option: (lower, upper)}):
+            return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among).verdict
+
+    def range(self, cheapest: float) -> Range:
+        """What was found."""
+        least = self._end(self.least, self.low)
+        greatest = self._end(self.greatest, self.high)
+        lever = self.near.instance.options[self.option]
+        cheapest = cheapest if cheapest > self.dust else 0.0
+        return Range(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.dust)
+
+    def _end(self, size: float, bound: float) -> End:
+        size = 0.0 if size <= self.dust else size
+        if self.unit > 0 and math.isfinite(bound):
+            whole = math.ceil(bound / self.unit - DUST) if bound < size else math.floor(bound / self.unit + DUST)
+            bound = whole * self.unit
+        return End(size, bound, abs(bound - size) <= self.grain * (1 + 1e-3))
+
+    def _verdict(self) -> Verdict:
+        if self.low > self.dust:
+            return "must-have"
+        # Of what comes in any size, what is not found and proven to be less than is asked for is none.
+        is_trifle = self.greatest <= self.dust and self.piece <= self.dust and self.high - self.greatest <= self.grain
+        if self.high <= self.dust or is_trifle:
+            return "never worth it"
+        return "real choice" if self.least <= self.dust < self.greatest else "not settled"
+
+
+def _costs_nothing(pile: Stockpile) -> bool:
+    """Whether more of a stockpile can be had for ever, for nothing."""
+    return pile.max_size is None and pile.fill_rate is None and min(pile.price.values) <= 0 and pile.holding_cost <= 0

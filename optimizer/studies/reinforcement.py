@@ -1,0 +1,309 @@
+"""Which single addition to a plan would have mended most of the shocks that broke it.
+
+slope       what the gap of each broken shock gives for one unit more of each column of the plan: a promise, for gaps
+            are convex and later units give less
+candidate   an option at the decision point, or a stockpile at the end of the period, that promises most
+trial       the plan with a real amount of it, asked again about every broken shock: what is reported
+
+An addition keeps to what its option allows: what is left of its largest size, whole units, least size, opened once and
+before or after what it is tied to, fill rate and room of a stockpile. Budgets and policy are not looked at.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from optimizer.algorithms.reading import plan_values, stock_path
+from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.window import Integers
+from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stockpile
+from optimizer.results.plan import Build, Plan
+from optimizer.solver import Clock, Vector
+
+# So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.
+TRIED, PARTS, CHECKED = 8, (0.25, 0.5, 1.0), 200
+DUST = 1e-6
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One amount, added to the plan and checked.
+
+    Attributes:
+        size: t/yr or a level; of a stockpile t more at the end of the period.
+        outlay: capex and fixed cost, or the price of what is bought less what is then not bought later; undiscounted.
+        mended: how many of the broken shocks are survived with it.
+        gap_removed: money, over all broken shocks that were checked.
+    """
+
+    size: float
+    outlay: float
+    mended: int
+    gap_removed: float
+
+    @property
+    def per_mended(self) -> float | None:
+        """Outlay for each shock mended."""
+        return self.outlay / self.mended if self.mended else None
+
+
+@dataclass(frozen=True)
+class Mend:
+    """An addition: its best trial and all of them.
+
+    Attributes:
+        option, kind: what is bought.
+        period: label of its decision point; of a stockpile, of the period by whose end it is filled.
+        also: options that it requires and that the plan does not open; their cost is not counted.
+        best: the trial that mends most, or takes most off the gap where none is mended; the smallest of several.
+        trials: smallest amount first.
+    """
+
+    option: str
+    kind: str
+    period: str
+    also: tuple[str, ...]
+    best: Trial
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class Mending:
+    """What single additions do, the best first.
+
+    Attributes:
+        failed: shocks that broke the plan.
+        checked: how many of them the additions were tried on, evenly spread where they are many.
+        gap: of those that were checked, money.
+        promising: options whose slopes promise anything.
+        mends: the additions that were tried.
+    """
+
+    failed: int
+    checked: int
+    gap: float
+    promising: int
+    mends: tuple[Mend, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An option at one point of time, with what the slopes promise.
+
+    Attributes:
+        most: the largest amount that is possible.
+        saving: by broken shock, money off its gap for one unit.
+        also: options that it requires and that are not opened.
+    """
+
+    option: str
+    t: int
+    most: float
+    saving: Vector
+    also: tuple[str, ...] = ()
+
+    def suggested(self, gap: Vector) -> float:
+        """Twice what mends nine in ten of the shocks that it helps, if slopes held; at most what is possible."""
+        helped = self.saving > DUST * self.saving.max(initial=0.0)
+        return min(self.most, 2.0 * float(np.quantile(gap[helped] / self.saving[helped], 0.9))) if helped.any() else 0.0
+
+    def promise(self, gap: Vector) -> float:
+        """Money off all gaps, if slopes held."""
+        return float(np.minimum(gap, self.saving * self.suggested(gap)).sum())
+
+
+def mending(instance: Instance, responder: Responder, plan: Plan, failing: Integers, clock: Clock) -> Mending | None:
+    """Try single additions to a plan on the shocks that broke it; None where there is none.
+
+    Args:
+        instance: the instance.
+        responder: of this instance.
+        plan: that was broken.
+        failing: numbers of the shocks that broke it.
+        clock: where the solver's seconds are counted.
+    """
+    if not len(failing):
+        return None
+    spread = np.linspace(0, len(failing) - 1, min(len(failing), CHECKED)).round().astype(np.intp)
+    checked = failing[spread]
+    groups = np.zeros(len(instance.events), dtype=np.intp)
+    groups[checked] = np.arange(len(checked))
+    needless = np.setdiff1d(np.arange(len(instance.events)), checked).tolist()
+    values = np.array(plan_values(instance, plan, responder.desk.plan))
+    slopes = responder.slopes(values, clock, "slopes of gaps", groups, np.ones(len(groups)), needless)
+    gap = slopes.gap[checked]
+    best = promising(instance, responder, plan, -slopes.slope, gap)
+    mends = []
+    for candidate in best[:TRIED]:
+        trials = _tried(instance, responder, plan, candidate, checked, gap, clock)
+        mends.append(_mend(instance, candidate, trials))
+    mends.sort(key=lambda mend: (-mend.best.mended, -mend.best.gap_removed, mend.best.outlay))
+    return Mending(len(failing), len(checked), float(gap.sum()), len(best), tuple(mends))
+
+
+def _tried(
+    instance: Instance,
+    responder: Responder,
+    plan: Plan,
+    candidate: Candidate,
+    checked: Integers,
+    gap: Vector,
+    clock: Clock,
+) -> list[Trial]:
+    """Every amount of a candidate, checked on the broken shocks; what mends nothing is not tried in parts."""
+    trials: list[Trial] = []
+    everyone = np.arange(len(instance.events))
+    for amount in reversed(_amounts(instance, candidate, candidate.suggested(gap))):
+        more, outlay = added(instance, plan, candidate, amount)
+        needless = np.setdiff1d(everyone, checked).tolist()
+        after = responder.gaps(plan_values(instance, more, responder.desk.plan), clock, needless)
+        mended, left = int((~after.fails[checked]).sum()), float(after.gap[checked].sum())
+        trials.insert(0, Trial(amount, outlay, mended, float(gap.sum()) - left))
+        if not mended:
+            break
+    return trials
+
+
+def _mend(instance: Instance, candidate: Candidate, trials: Sequence[Trial]) -> Mend:
+    mended, removed = max(trial.mended for trial in trials), max(trial.gap_removed for trial in trials)
+    # More of it may do nothing more; where nothing is mended, what counts is the gap.
+    good = [trial for trial in trials if trial.mended == mended]
+    best = next(trial for trial in good if mended or trial.gap_removed >= removed - DUST * abs(removed))
+    label, kind = instance.horizon.label(candidate.t), instance.options[candidate.option].kind
+    return Mend(candidate.option, kind, label, candidate.also, best, tuple(trials))
+
+
+def promising(instance: Instance, responder: Responder, plan: Plan, saving: Vector, gap: Vector) -> list[Candidate]:
+    """Of each option that helps, the point of time that promises most; then the options, the best first.
+
+    Args:
+        instance, responder, plan: as for `mending`.
+        saving: money off the gap, by broken shock and column of `plan_stage`.
+        gap: by broken shock, money.
+    """
+    found, chosen = responder.desk.plan.found(), []
+    for o, option in instance.options.items():
+        if isinstance(option, Sized):
+            columns = found.get(("", o, "size"), {})
+            points = list(_points(instance, plan, option, columns, saving))
+        else:
+            assert isinstance(option, Stockpile)
+            points = list(_periods(instance, plan, option, found["", o, "stock"], saving))
+        promises = [point.promise(gap) for point in points]
+        most = max(promises, default=0.0)
+        # Of points that promise the same the last: money is spent no sooner than it has to be.
+        if most > DUST * gap.sum():
+            chosen.append((most, max(i for i, each in enumerate(promises) if each >= most * (1 - DUST)), points))
+    chosen.sort(key=lambda each: -each[0])
+    return [points[i] for _, i, points in chosen]
+
+
+def _points(
+    instance: Instance, plan: Plan, option: Sized, columns: Mapping[int, int], saving: Vector
+) -> Iterator[Candidate]:
+    """The decision points at which more of an option may be bought."""
+    opened = {build.option: build.t for build in plan.builds}
+    left = option.max_size - sum(build.size for build in plan.builds if build.option == option.id)
+    if option.unit_size > 0:
+        left = option.unit_size * math.floor(left / option.unit_size + DUST)
+    excluded = {
+        x for x, other in instance.options.items() if isinstance(other, Sized) and option.id in other.excludes
+    } | set(option.excludes)
+    if left <= DUST * option.max_size or excluded & set(opened):
+        return
+    also = tuple(required for required in option.requires if required not in opened)
+    first = max((opened[required] for required in option.requires if required in opened), default=0)
+    for a, column in columns.items():
+        is_open_elsewhere = option.is_lumpy and opened.get(option.id, a) != a
+        if a >= first and not is_open_elsewhere:
+            yield Candidate(option.id, a, left, np.maximum(saving[:, column], 0.0), also)
+
+
+def _periods(
+    instance: Instance, plan: Plan, pile: Stockpile, columns: Mapping[int, int], saving: Vector
+) -> Iterator[Candidate]:
+    """The periods by whose end a stockpile may hold more: what a tonne then is worth, losses taken off."""
+    worth = np.maximum(saving[:, [columns[t] for t in instance.horizon.periods]], 0.0)
+    kept = (1.0 - pile.loss) ** (instance.horizon.delta * np.arange(worth.shape[1]))
+    fills = plan.fills[pile.id]
+    before = np.array(stock_path(instance, pile, fills))
+    for t in np.flatnonzero(worth.any(axis=0)).tolist():
+        more, reached = laid_in(instance, pile, fills, t, math.inf)
+        if math.isinf(reached):
+            yield Candidate(pile.id, t, reached, worth[:, t:] @ kept[: worth.shape[1] - t])
+        elif reached > DUST * before.max(initial=0.0):
+            held = np.array(stock_path(instance, pile, more)) - before
+            yield Candidate(pile.id, t, reached, worth @ held / reached)
+
+
+def laid_in(
+    instance: Instance, pile: Stockpile, fills: Sequence[float], end: int, amount: float
+) -> tuple[tuple[float, ...], float]:
+    """Purchases that hold `amount` t more at the end of a period, made as late as fill rate and room allow.
+
+    What the stockpile cannot hold later is not bought then.
+
+    Returns:
+        By period t bought, and the amount that is reached: infinite where nothing limits it.
+    """
+    horizon, before = instance.horizon, stock_path(instance, pile, fills)[end]
+    keep = (1.0 - pile.loss) ** horizon.delta
+    rate = math.inf if pile.fill_rate is None else pile.fill_rate * horizon.delta
+    most = math.inf if pile.max_size is None else pile.max_size
+    more, held = tuple(fills), stock_path(instance, pile, fills)
+    for t in range(end, -1, -1):
+        kept = keep ** (end - t)
+        left = min(before + amount, most) - held[end]
+        if left <= DUST * max(1.0, before) or kept == 0.0:
+            break
+        bought = min(rate - more[t], most - held[t], left / kept)
+        if pile.allows(horizon.year(t)) and bought > 0:
+            if math.isinf(bought):
+                return tuple(fills), math.inf
+            more = _levelled(instance, pile, (*more[:t], more[t] + bought, *more[t + 1 :]))
+            held = stock_path(instance, pile, more)
+    return more, held[end] - before
+
+
+def _levelled(instance: Instance, pile: Stockpile, fills: Sequence[float]) -> tuple[float, ...]:
+    """The same purchases, each cut to what the stockpile can hold by then."""
+    if pile.max_size is None:
+        return tuple(fills)
+    keep, held, result = (1.0 - pile.loss) ** instance.horizon.delta, pile.initial, []
+    for fill in fills:
+        result.append(max(0.0, min(fill, pile.max_size - keep * held)))
+        held = keep * held + result[-1]
+    return tuple(result)
+
+
+def _amounts(instance: Instance, candidate: Candidate, suggested: float) -> list[float]:
+    """The amounts to try: parts of what is suggested, in whole units and no less than the least."""
+    option = instance.options[candidate.option]
+    amounts = [part * suggested for part in PARTS]
+    if isinstance(option, Sized):
+        amounts = [max(amount, min(option.min_size, candidate.most)) for amount in amounts]
+        if option.unit_size > 0:
+            units = (math.ceil(amount / option.unit_size - DUST) for amount in amounts)
+            amounts = [min(candidate.most, count * option.unit_size) for count in units]
+    return list(dict.fromkeys(amounts))
+
+
+def added(instance: Instance, plan: Plan, candidate: Candidate, amount: float) -> tuple[Plan, float]:
+    """The plan with so much more of an option, and the undiscounted outlay that it takes."""
+    option, t, horizon = instance.options[candidate.option], candidate.t, instance.horizon
+    if isinstance(option, Stockpile):
+        fills, _ = laid_in(instance, option, plan.fills[option.id], t, amount)
+        bought = np.array(fills) - np.array(plan.fills[option.id])
+        outlay = sum(option.price.at(horizon.year(at)) * each for at, each in enumerate(bought.tolist()))
+        stocks = {**plan.stocks, option.id: stock_path(instance, option, fills)}
+        return replace(plan, fills={**plan.fills, option.id: fills}, stocks=stocks), float(outlay)
+    here = [build for build in plan.builds if build.option == option.id and build.t == t]
+    others = [build for build in plan.builds if build not in here]
+    is_new = option.is_lumpy and not any(build.option == option.id for build in plan.builds)
+    size = amount + sum(build.size for build in here)
+    build = Build(option.id, option.kind, t, horizon.year(t), horizon.label(t), size, option.is_lumpy)
+    outlay = option.capex.at(horizon.year(t)) * amount + (option.fixed_cost if is_new else 0.0)
+    return replace(plan, builds=(*others, build)), float(outlay)

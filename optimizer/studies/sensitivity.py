@@ -1,0 +1,236 @@
+"""Which uncertain numbers decide: each alone at both ends, where the plan changes between, and all of them together.
+
+tornado    every number at its low and its high end, all others at their values: what changes
+flips      between a value and an end at which the plan is another: by bisection, where it changes. The plan is the set
+           of options that are bought, and whether it survives. Changes that come and go in between are not seen.
+global     a Latin hypercube over all ranges, uniform and independent; how much of the variance of the cost, and where
+           floors fail of the gap, hangs on each number (`importance`), and in how many samples each option is bought
+
+Every what-if goes on from the plan and the shocks of the instance as it is, never from another what-if: so the answers
+are the same on any number of processes. A plan is left for another one only where that is better by more than the gap.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from optimizer.algorithms.base import Listener, Step
+from optimizer.algorithms.question_pool import Call, Team, seats
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.schema import Instance
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.importance import FEWEST, Importance, importance, latin
+from optimizer.studies.measure import SHARE, Measure, loosely, no_shock_cost
+from optimizer.studies.one_at_a_time import Bar, Flip, Number, Outcome, asked, numbers_of, outcome
+from optimizer.studies.what_if import Asker, Found
+from optimizer.studies.withstand import listing_attacks
+
+Told = Callable[[str, int, int], None]
+Status = Literal["proven", "stopped", "none"]
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Which uncertain numbers decide.
+
+    Attributes:
+        status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
+        instance: the instance. gap: to which costs are proven, a share of the measure.
+        resolution: how near flips are, a share of the way from the value to the end.
+        base: the instance as it is.
+        bars: by number, the one that decides most first.
+        sampled: of all numbers together; None where it was not asked.
+        measure: what costs are measured by; None without any plan.
+    """
+
+    status: Status
+    instance: Instance = field(repr=False)
+    gap: float
+    resolution: float
+    base: Outcome
+    bars: tuple[Bar, ...] = ()
+    sampled: Importance | None = None
+    measure: Measure | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the README."""
+        return {
+            "instance": self.instance.title,
+            "currency": self.instance.currency,
+            "status": self.status,
+            "gap": self.gap,
+            "measure": None if self.measure is None else self.measure.to_dict(),
+            "resolution": self.resolution,
+            "base": self.base.to_dict(),
+            "numbers": [bar.to_dict() for bar in self.bars],
+            "sampled": None if self.sampled is None else self.sampled.to_dict(),
+        }
+
+
+def sensitivity(
+    instance: Instance,
+    samples: int = 0,
+    seed: int = 7,
+    *,
+    flips: bool = True,
+    resolution: float = 0.01,
+    budget: MoneyLike | None = None,
+    scenario: ScenarioNames | None = None,
+    adversary: bool = False,
+    settings: Settings | None = None,
+    listener: Listener = lambda step: None,
+    told: Told = lambda what, done, size: None,
+) -> Sensitivity:
+    """Find which uncertain numbers decide.
+
+    Args:
+        instance: with ranges.
+        samples: of all numbers together, at least 60; 0 for none.
+        seed: of the samples.
+        flips: whether it is asked where the plan changes.
+        resolution: how near a flip is found, a share of the way from the value to the end.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        scenario: of the instance, or several in the order given.
+        adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
+            found anew wherever numbers are elsewhere.
+        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds
+            for one search, and `jobs` processes.
+        listener: hears every step of the first search.
+        told: hears what was answered, how much is done and of how much.
+
+    Raises:
+        CrewError: a process died.
+        SolverError: the solver failed.
+        ValueError: fewer samples than can be judged, a budget that is no amount of money, or a scenario that there
+            is not.
+    """
+    if 0 < samples < FEWEST:
+        raise ValueError(f"write at least {FEWEST} samples, or 0 for none")
+    instance = edited(instance, budget, scenario).instance
+    if adversary:
+        instance, _ = listing_attacks(instance)
+    settings = settings or Settings(gap=SHARE)
+    alone = replace(
+        settings, jobs=1, threads=1, strategy="scenarios" if settings.strategy == "auto" else settings.strategy
+    )
+    clock = Clock()
+    with interruptible(clock, lambda: told("stopping", 0, 0)):
+        search = _Search(instance, numbers_of(instance), alone, clock, told)
+        search.lists_attacks = adversary
+        base = search.begin(listener)
+        if not base.has_plan:
+            return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
+        with Team(seats(settings.jobs, search.found.seconds), clock) as team:
+            search.team = team
+            team.desk["clock"] = clock
+            bars = search.tornado()
+            if flips:
+                bars = search.flipped(bars, resolution)
+            sampled = search.sampled(samples, seed) if samples else None
+    ordered = sorted(bars, key=lambda bar: bar.swing(base), reverse=True)
+    everyone = [base, *(end for bar in bars for end in (bar.low, bar.high))]
+    is_done = not clock.interrupted and all(each.status != "stopped" for each in everyone)
+    status: Status = "proven" if is_done else "stopped"
+    return Sensitivity(status, instance, settings.gap, resolution, base, tuple(ordered), sampled, search.measure)
+
+
+class _Search:
+    """What-ifs while they are asked."""
+
+    lists_attacks = False
+
+    def __init__(
+        self, instance: Instance, numbers: Sequence[Number], settings: Settings, clock: Clock, told: Told
+    ) -> None:
+        self.instance, self.numbers, self.settings, self.clock, self.told = instance, numbers, settings, clock, told
+        self.team = Team(1, clock)
+        self.found = Found("stopped")
+        self.base = Outcome("stopped")
+        self.measure: Measure | None = None
+
+    def begin(self, listener: Callable[[Step], None]) -> Outcome:
+        """The instance as it is, its cost proven to the tolerance that all others are proven to."""
+        share, settings = self.settings.gap, self.settings
+        with Asker(self.instance, loosely(settings), self.clock, listener) as asker:
+            self.found = asker.ask()
+            if math.isfinite(self.found.cost):
+                least = no_shock_cost(self.instance, settings, self.clock)
+                measure = Measure.of(self.found.cost, least, share, self.found.gap)
+                if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
+                    again = asker.ask(settings=measure.settings(settings))
+                    self.found = again if again.status == "optimal" else self.found
+                    measure = Measure.of(self.found.cost, least, share, self.found.gap)
+                self.measure, self.settings = measure, measure.settings(settings)
+            self.base = outcome(asker, self.instance, self.found)
+        return self.base
+
+    def answers(self, wanted: Sequence[Mapping[str, float]], what: str) -> dict[int, Outcome]:
+        """What comes of each set of numbers, by its place; those that were not reached are left out."""
+        fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
+        calls = [Call(asked, (self.instance, numbers, *fixed)) for numbers in wanted]
+        result: dict[int, Outcome] = {}
+        self.told(what, 0, len(calls))
+        for number, answer in self.team.answers(calls):
+            result[number] = answer
+            self.told(what, len(result), len(calls))
+        return result
+
+    def tornado(self) -> list[Bar]:
+        """Every number at both ends."""
+        found = self.answers(
+            [number.at(end) for number in self.numbers for end in (-1.0, 1.0)], "each number at its ends"
+        )
+        pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
+        return [Bar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
+
+    def flipped(self, bars: Sequence[Bar], resolution: float) -> list[Bar]:
+        """The same bars, with where the plan changes."""
+        ways: list[tuple[int, float, float, Outcome]] = []
+        for i, bar in enumerate(bars):
+            ways += [(i, 0.0, end, at) for end, at in ((-1.0, bar.low), (1.0, bar.high)) if self._differs(at)]
+        rounds = max(0, math.ceil(math.log2(1.0 / resolution)))
+        for k in range(rounds if ways else 0):
+            middles = [(same + other) / 2 for _, same, other, _ in ways]
+            wanted = [bars[i].number.at(middle) for (i, *_), middle in zip(ways, middles, strict=True)]
+            found = self.answers(wanted, f"where the plan changes, step {k + 1} of {rounds}")
+            if len(found) < len(wanted):
+                return list(bars)
+            for j, middle in enumerate(middles):
+                i, same, other, at = ways[j]
+                # What was stopped on the way is taken for the same: the plan changes further out at the latest.
+                ways[j] = (i, same, middle, found[j]) if self._differs(found[j]) else (i, middle, other, at)
+        result = list(bars)
+        for i, same, other, at in ways:
+            first = bars[i].number.first
+            flip = Flip("low" if other < 0 else "high", first.at(same), first.at(other), at)
+            result[i] = replace(result[i], flips=(*result[i].flips, flip))
+        return result
+
+    def _differs(self, at: Outcome) -> bool:
+        """Whether it is known that the plan is another one there."""
+        return at.status != "stopped" and at.state != self.base.state
+
+    def sampled(self, samples: int, seed: int) -> Importance | None:
+        """All numbers together."""
+        if not self.numbers:
+            return None
+        drawn = latin(len(self.numbers), samples, seed)
+        wanted = [
+            {
+                each.path: each.low + share * (each.high - each.low)
+                for number, share in zip(self.numbers, row, strict=True)
+                for each in number.members
+            }
+            for row in drawn.tolist()
+        ]
+        found = self.answers(wanted, "all numbers together")
+        usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
+        if len(usable) < FEWEST:
+            return None
+        names, outcomes = [number.name for number in self.numbers], [found[i] for i in usable]
+        columns = np.array([[each.cost, each.gap, float(each.gap > 0)] for each in outcomes])
+        bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
+        return importance(names, drawn[usable], columns, bought, samples, seed)

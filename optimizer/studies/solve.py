@@ -1,0 +1,314 @@
+"""The main job: the plan, and beside it what a reader needs to judge it.
+
+strategy     the plan, its cost and bound            (algorithms)
+recourse     every shock under the plan
+no-shock     the same instance without shocks: the price of survival, and what pays for itself in the baseline
+nothing      the same shocks with nothing built
+audit        all of it again, without the solver
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from optimizer.algorithms.auto import chosen
+from optimizer.algorithms.base import Listener, Solved, Step
+from optimizer.algorithms.conflict import clash
+from optimizer.algorithms.executor import hired
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
+from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.tasks import LOOSE
+from optimizer.audit import Report, complete
+from optimizer.errors import AuditError
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.scale import size_thresholds
+from optimizer.instance.schema import Instance
+from optimizer.instance.validation.floors import free_floors
+from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
+from optimizer.results.ranking import first_largest
+from optimizer.results.result import Result, Status
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.baseline_shortages import lacks
+from optimizer.studies.binding import binding
+from optimizer.studies.dependence import shares
+from optimizer.studies.record import Timer, frame_of, without_plan
+from optimizer.studies.survival import of_nothing, outcomes, services, survey
+from optimizer.tolerances import AUDIT_RELATIVE
+
+PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
+
+
+def solve(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    notes: tuple[str, ...] = (),
+    load_seconds: float = 0.0,
+    responder: Responder | None = None,
+    first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
+    clock: Clock | None = None,
+    *,
+    scenario: ScenarioNames | None = None,
+) -> Result:
+    """Find the cheapest plan that survives every shock, or the best there is.
+
+    Args:
+        instance: the instance.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: solver, gap, limits.
+        listener: hears every step of the search.
+        notes: what the caller wants to be said beside the result.
+        load_seconds: what reading the instance took, for `Result.seconds`.
+        responder: one that is warm, of an instance that differs in its policy at most; it stays open.
+        first: shocks that are known to bite: the search begins with them.
+        plan: one that is known: it bounds the search where it keeps the rules.
+        clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
+        scenario: of the instance, or several in the order given; a later one holds where two set the same number.
+
+    Returns:
+        The result, audited.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
+    """
+    timer = Timer(load_seconds, time.perf_counter())
+    settings = settings or Settings()
+    made = edited(instance, budget, scenario)
+    instance, notes = made.instance, (*notes, *made.notes)
+    clock = clock or Clock(settings.time_limit)
+    hear = listener or (lambda step: None)
+
+    def heard() -> None:
+        hear(Step("stopping", time.perf_counter() - timer.began))
+
+    with answering(instance, settings, responder) as responder, interruptible(clock, heard):
+        solved = chosen(settings.strategy, instance, responder, first, plan).run(instance, settings, clock, hear)
+        return concluded(instance, settings, clock, timer, solved, responder, notes)
+
+
+def concluded(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    timer: Timer,
+    solved: Solved,
+    responder: Responder,
+    notes: tuple[str, ...] = (),
+    faced: Faced | None = None,
+    no_shock: NoShockPlan | None = None,
+) -> Result:
+    """What a strategy found as a result, audited; `faced` where some shocks are attacks.
+
+    `no_shock` is the no-shock plan of this instance; it is solved for where it is left out.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+    """
+    frame = frame_of(instance, settings, clock, solved, notes) | {"adversary": faced}
+    if solved.values is None:
+        rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
+        return without_plan(timer.seconds(clock), solved, rules, frame)
+    result, report = _audited(instance, settings, clock, solved, responder, frame, no_shock)
+    result = replace(result, notes=(*result.notes, *responder.notes), seconds=timer.seconds(clock))
+    if not report.ok:
+        disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
+        raise AuditError(report.disagreements, disagrees)
+    return result
+
+
+def _audited(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    solved: Solved,
+    responder: Responder,
+    frame: dict[str, Any],
+    no_shock: NoShockPlan | None,
+) -> tuple[Result, Report]:
+    """The result and its audit, without the sizes that the audit cannot tell from zero.
+
+    Whether a size can be told is what the audit says without it: the largest thresholds that it accepts are kept, and
+    under the last, the solver's rounding errors, whatever it says is reported.
+    """
+    assert solved.values is not None
+    values = solved.values.tolist()
+    candidates = [swept(instance, solved.stage, values, sizes) for sizes in size_thresholds(instance)]
+    no_shock = no_shock or _no_shock(instance, settings, clock, solved)
+    for clean in candidates[:-1]:
+        if clean != candidates[-1]:
+            result, report = complete(
+                instance, *_with_plan(instance, settings, clock, solved, clean, responder, frame, no_shock)
+            )
+            if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
+                return result, report
+    return complete(
+        instance, *_with_plan(instance, settings, clock, solved, candidates[-1], responder, frame, no_shock)
+    )
+
+
+@contextlib.contextmanager
+def answering(instance: Instance, settings: Settings, warm: Responder | None) -> Iterator[Responder]:
+    """The responder given; or one of our own, which is let go afterwards."""
+    responder = warm or Responder(instance, hired(instance, settings.jobs, settings.cluster))
+    try:
+        yield responder
+    finally:
+        if warm is None:
+            responder.close()
+
+
+def _with_plan(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    solved: Solved,
+    values: list[float],
+    responder: Responder,
+    frame: dict[str, Any],
+    no_shock: NoShockPlan | None,
+) -> tuple[Result, list[ManyFlows]]:
+    """The result of a plan, by the values of its columns, and the flows of all shocks."""
+    plan = read_plan(instance, solved.stage, values)
+    columns = plan_values(instance, plan, responder.desk.plan)
+    faced = frame["adversary"]
+    granted = _granted(instance, solved, values, faced)
+    replies = responder.best(columns, clock, granted, flows=True)
+    surveyed, many = survey(instance, responder, replies), responder.flows(replies)
+    shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
+    gaps = {event.name: float(gap) for event, gap in zip(instance.events, surveyed.gap.sum(axis=1), strict=True)}
+    gap = _gap(solved, math.fsum(gaps.values()))
+    if faced is not None:
+        faced = _hurt(faced, gaps)
+        gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
+    # Shortfalls that are too small to be told are in the bound, and not in the gap.
+    bound, gap_bound = _known(solved.bound), _known(min(solved.gap_bound, gap))
+    found = solved.stage.found()
+    baseline = read_flows(instance, found, values, instance.baseline)
+    if not _has_shocks(instance):
+        no_shock = NoShockPlan(solved.cost, plan, baseline)
+    calm_cost, calm_builds = _known_of(no_shock)
+    outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
+    distance = _distance(solved.cost, bound, gap, gap_bound)
+    status: Status = "gap" if surveyed.fails.any() else "survives"
+    if solved.status == "stopped" and not _is_proven(distance, settings.gap, faced):
+        status = "stopped"
+    elif solved.status == "stopped":
+        # What the search says of its end no longer holds.
+        frame = frame | {"notes": (*(note for note in frame["notes"] if note not in solved.notes), PROVEN)}
+    result = Result(
+        status=status,
+        total_cost=solved.cost,
+        outlay=max(0.0, outlay),
+        survival_gap=gap,
+        worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
+        bound=bound,
+        gap_bound=gap_bound,
+        mip_gap=distance,
+        plan=plan,
+        baseline=baseline,
+        shocks=shocks,
+        services=services(instance, surveyed),
+        price_of_survival=None if calm_cost is None else solved.cost - calm_cost,
+        calm_cost=calm_cost,
+        calm_builds=calm_builds,
+        no_shock=no_shock,
+        nothing=_nothing(instance, clock, responder),
+        shares=shares(instance, baseline),
+        lacks=lacks(instance, baseline),
+        endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
+        binding=binding(instance, solved),
+        clash=(),
+        **frame | {"adversary": faced},
+    )
+    return result, many
+
+
+def _hurt(faced: Faced, gaps: Mapping[str, float]) -> Faced:
+    """With the worst of his attacks."""
+    place = first_largest([gaps[name] for name in faced.attacks])
+    return faced if place is None else replace(faced, worst=faced.attacks[place], gap=gaps[faced.attacks[place]])
+
+
+def _gap(solved: Solved, left: float) -> float:
+    """The first stage's gap; or what the plan really leaves, where it was stopped or does better than was proven.
+
+    Where a shortfall is a millionth of demand, the last digit decides in each of the two whether it is one.
+    """
+    does_better = left < solved.gap * (1.0 - 1e-6)
+    return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
+
+
+def _known(number: float) -> float | None:
+    return None if number in (float("inf"), float("-inf")) else number
+
+
+def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | None) -> float | None:
+    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known."""
+    if bound is None or (gap > 0 and gap_bound is None):
+        return None
+    of_cost = (cost - bound) / abs(cost) if cost else 0.0
+    of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
+    return max(0.0, of_cost, of_gap)
+
+
+def _is_proven(distance: float | None, wanted: float, faced: Faced | None) -> bool:
+    """Whether a search that was stopped had its proof already: all shocks are solved again, and all attacks tried."""
+    return distance is not None and distance <= wanted and (faced is None or faced.sets is not None)
+
+
+def _granted(instance: Instance, solved: Solved, values: list[float], faced: Faced | None = None) -> dict[str, float]:
+    """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
+
+    In the model an attack may do as much damage as the worst of them; nothing is said of it.
+    """
+    if not solved.is_loose and not solved.gap > 0:
+        return dict.fromkeys((event.name for event in instance.events), 0.0)
+    attacks = () if faced is None else faced.attacks
+    granted = {name: 0.0 for name in _written(solved) if name not in attacks}
+    for (path, segment, _), below in solved.stage.accounts("below").items():
+        if str(path) in granted:
+            shortage_cost = instance.demands[str(segment)].shortage_cost
+            granted[str(path)] += shortage_cost * max(0.0, below.value(values))
+    if solved.is_loose and free_floors(instance):
+        return {event.name: max(LOOSE, granted.get(event.name, 0.0)) for event in instance.events}
+    return granted
+
+
+def _written(solved: Solved) -> frozenset[str]:
+    """The paths that own rows of the model."""
+    return frozenset(row.mark.path for row in solved.stage.rows)
+
+
+def _has_shocks(instance: Instance) -> bool:
+    """Whether anything but the baseline shapes a plan; where nothing does, it is its own no-shock plan."""
+    return bool(instance.events or instance.rules)
+
+
+def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Solved) -> NoShockPlan | None:
+    """The cheapest plan without shocks and without rules about surviving; None without any, or where time ran out."""
+    if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
+        return solved.no_shock
+    variant = instance.at_peace()
+    found = Whole().run(variant, settings, clock, lambda step: None)
+    if found.values is None or found.status != "optimal":
+        return None
+    return read_no_shock(variant, found.stage, found.values.tolist(), found.cost)
+
+
+def _known_of(no_shock: NoShockPlan | None) -> tuple[float | None, tuple[str, ...]]:
+    """What it costs, and what it buys."""
+    return (None, ()) if no_shock is None else (no_shock.total_cost, no_shock.bought)
+
+
+def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing | None:
+    if not instance.events:
+        return None
+    return of_nothing(instance, survey(instance, responder, responder.idle_replies(clock)))

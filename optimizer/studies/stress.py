@@ -1,0 +1,309 @@
+"""A fixed plan against shocks that it was not built for.
+
+The shocks are `Instance.resampled`. What a plan does in each of them is what serves most: the least gap, then the
+least shortage cost; costs of operation are not looked at. All else is counting, but for two questions: which prices the
+least gap of the worst shocks has (`scarcity`), and what a single addition to the plan would have mended (`mending`).
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from optimizer.algorithms.executor import hired
+from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.scarcity import Scarcity, bottleneck, scarcity
+from optimizer.algorithms.subproblems import Desk
+from optimizer.algorithms.tasks import Reply
+from optimizer.disruptions.shock import Cut
+from optimizer.errors import Finding, InstanceError, PlanFileError
+from optimizer.instance.arguments import ScenarioNames, edited
+from optimizer.instance.reading import read
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Plan
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Vector
+from optimizer.solver import versions as solver_versions
+from optimizer.studies.fitting import fitted
+from optimizer.studies.reinforcement import Mending, mending
+from optimizer.studies.samples import Group, Samples, Spread, groups, sampled, spreads, wilson
+from optimizer.studies.survival import Survey, survey
+
+# Of so many of the worst shocks it is said what failed first; so often is it said how many samples are done.
+WORST, TOLD = 10, 10
+# What has been done so far of how much.
+Listener = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A shock that broke the plan.
+
+    Attributes:
+        name, entry, first, last, gap: of the shock; its window by labels, its gap in money.
+        strikes: what it cuts and which demand it raises, in words.
+        segment, period: what fell below its floor first; of several the one with the largest gap.
+        service, floor: of that segment in that period, shares.
+        short: the commodity whose makers are at their limit then, up the chain from what the segment wants.
+        makers: those that exist or are built and are at their limit, the dearest capacity first; none where nothing
+            makes it.
+        stage: of the first of them; None where it has none.
+    """
+
+    name: str
+    entry: str
+    first: str
+    last: str
+    gap: float
+    strikes: tuple[str, ...]
+    segment: str
+    period: str
+    service: float
+    floor: float
+    short: str
+    makers: tuple[str, ...]
+    stage: str | None
+
+
+@dataclass(frozen=True)
+class Stress:
+    """What became of a plan in samples.
+
+    Attributes:
+        instance, plan: names of the instance, and of the one that the plan was made for.
+        currency: its label.
+        samples, seed, sampler: how many, from which seed, and of what, in words.
+        own_shocks, own_failed: how many shocks the plan was made for, and in how many of those its file says it fails.
+        survived, share, interval: in how many every floor holds; as a share, with Wilson's 95 % interval.
+        expected_gap, worst_gap: mean and largest survival gap, money.
+        services: by segment.
+        worst: the shocks with the largest gaps.
+        groups: shares survived by event, start, duration and severity.
+        mending: what single additions would have done; None where nothing failed.
+        notes: what the user should know.
+        versions, seconds: the record of the run; seconds in the solver are summed over processes.
+        rows: every sample.
+    """
+
+    instance: str
+    plan: str
+    currency: str
+    samples: int
+    seed: int
+    sampler: str
+    own_shocks: int
+    own_failed: int
+    survived: int
+    share: float
+    interval: tuple[float, float]
+    expected_gap: float
+    worst_gap: float
+    services: Mapping[str, Spread]
+    worst: tuple[Broken, ...]
+    groups: tuple[Group, ...]
+    mending: Mending | None
+    notes: tuple[str, ...]
+    versions: Mapping[str, str]
+    seconds: Mapping[str, float]
+    rows: Samples = field(repr=False)
+    against: Instance = field(repr=False)
+
+    @property
+    def survives(self) -> bool:
+        """Whether every sample is survived."""
+        return self.survived == self.samples
+
+    @property
+    def money(self) -> str:
+        """The currency's code, the first word of its label."""
+        return self.against.money
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the README: all but the samples themselves."""
+        data = {name: value for name, value in vars(self).items() if name not in ("rows", "against")}
+        data |= {"survives": self.survives, "interval_method": "Wilson, 95 %"}
+        data["services"] = {d: asdict(spread) for d, spread in self.services.items()}
+        data["worst"] = [asdict(broken) for broken in self.worst]
+        data["groups"] = [asdict(group) | {"share": group.share} for group in self.groups]
+        if self.mending is not None:
+            data["mending"] = asdict(self.mending)
+            for mend, row in zip(self.mending.mends, data["mending"]["mends"], strict=True):
+                row["best"]["per_mended"] = mend.best.per_mended
+        return data
+
+
+def stress(
+    result: Result,
+    instance: Instance | None = None,
+    samples: int = 10_000,
+    seed: int = 7,
+    *,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    listener: Listener | None = None,
+    file: str = "instance",
+    scenario: ScenarioNames | None = None,
+) -> Stress:
+    """Put a plan to shocks that it was not built for.
+
+    Args:
+        result: whose plan.
+        instance: another instance than the plan's own, with the same horizon and with every option that is bought.
+        samples: how many shocks are drawn, 1 … 100,000.
+        seed: of the draws, 0 … 1e15.
+        jobs: processes that check shocks; all cores where there are many.
+        cluster: address of a Dask scheduler, in their place.
+        listener: hears how many samples are done, of how many.
+        file: what findings name as the place of the instance.
+        scenario: of the instance in which the plan is stressed, or several in the order given.
+
+    Raises:
+        PlanFileError: the result holds no plan.
+        InstanceError: the plan cannot stand in the instance, or there is no shock to draw from.
+        ValueError: samples or seed out of range, or there is no such scenario.
+        CrewError: the cluster cannot be reached.
+    """
+    began, clock = time.perf_counter(), Clock()
+    if result.baseline is None:
+        raise PlanFileError("there is no plan to stress: " + _why(result))
+    changed = edited(read(result.data, file) if instance is None else instance, scenario=scenario)
+    base = changed.instance
+    fit = fitted(base, result, file)
+    drawn = base.resampled(samples, seed)
+    if not drawn.events:
+        cure = "Add shocks, or name an instance that has some with --instance."
+        raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
+    responder = Responder(drawn, hired(drawn, jobs, cluster))
+    try:
+        notes = changed.notes + fit.notes + _currencies(base, result)
+        made = _stressed(drawn, responder, fit.plan, clock, listener or (lambda done, size: None))
+        notes += tuple(responder.notes)
+    finally:
+        responder.close()
+    return Stress(
+        instance=drawn.title,
+        plan=result.instance,
+        currency=drawn.currency,
+        samples=len(drawn.events),
+        seed=seed,
+        sampler=_sampler(base),
+        own_shocks=len(result.shocks),
+        own_failed=sum(not outcome.survives for outcome in result.shocks),
+        notes=notes,
+        versions={"optimizer": version("optimizer"), **solver_versions()},
+        seconds={"solver": clock.solving, "total": time.perf_counter() - began},
+        against=drawn,
+        **made,
+    )
+
+
+def _why(result: Result) -> str:
+    return "no plan exists" if result.status == "none" else "the search was stopped before there was one"
+
+
+def _currencies(instance: Instance, result: Result) -> tuple[str, ...]:
+    if instance.currency == result.currency:
+        return ()
+    return (f"Money is in {instance.currency}; the plan was made in {result.currency}.",)
+
+
+def _sampler(instance: Instance) -> str:
+    if instance.ensembles:
+        count = len(instance.ensembles)
+        return f"{count} ensemble{'s' if count != 1 else ''} drawn anew: {', '.join(instance.ensembles)}"
+    count = len(instance.shocks)
+    shocks = "the one listed shock" if count == 1 else f"the {count} listed shocks"
+    return (
+        f"variations of {shocks}, for there are no ensembles: any start, months × triangular (0.5, 1, 2), "
+        "severities × triangular (0.5, 1, 1.25)"
+    )
+
+
+def _stressed(instance: Instance, responder: Responder, plan: Plan, clock: Clock, listener: Listener) -> dict[str, Any]:
+    """The figures of `Stress`."""
+    values = np.array(plan_values(instance, plan))
+    replies = _served(responder, values, clock, listener)
+    surveyed = survey(instance, responder, replies)
+    rows = sampled(instance, surveyed)
+    failing, survived = np.flatnonzero(~rows.survived), int(rows.survived.sum())
+    return {
+        "survived": survived,
+        "share": survived / len(rows.gap),
+        "interval": wilson(survived, len(rows.gap)),
+        "expected_gap": float(rows.gap.mean()),
+        "worst_gap": float(rows.gap.max()),
+        "services": spreads(instance, surveyed),
+        "worst": _worst(instance, responder.desk, plan, values, replies, surveyed),
+        "groups": groups(instance, rows),
+        "mending": mending(instance, responder, plan, failing, clock),
+        "rows": rows,
+    }
+
+
+def _served(responder: Responder, values: Vector, clock: Clock, listener: Listener) -> list[Reply]:
+    """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
+    slices, replies, done = responder.slices, list[Reply](), 0
+    size = sum(len(part.events) for part in slices)
+    for portion in np.array_split(np.arange(len(slices)), min(TOLD, len(slices))):
+        wanted = np.zeros(size, dtype=bool)
+        wanted[np.concatenate([slices[number].events for number in portion])] = True
+        replies += responder.served(values, clock, wanted)
+        done += int(wanted.sum())
+        listener(done, size)
+    return replies
+
+
+def _worst(
+    instance: Instance, desk: Desk, plan: Plan, values: Vector, replies: Sequence[Reply], surveyed: Survey
+) -> tuple[Broken, ...]:
+    """The shocks with the largest gaps, and what failed first in each."""
+    order = np.argsort(-surveyed.gap.sum(axis=1), kind="stable")
+    numbers = [int(number) for number in order if surveyed.fails[number].any()][:WORST]
+    scarce = scarcity(desk, values, numbers)
+    unserved = {
+        int(number): reply.unserved[i]
+        for reply in replies
+        for i, number in enumerate(reply.events)
+        if int(number) in scarce
+    }
+    there = frozenset(instance.processes) | {build.option for build in plan.builds}
+    return tuple(_broken(instance, surveyed, n, unserved[n], scarce[n], there) for n in numbers)
+
+
+def _broken(
+    instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: Scarcity, there: frozenset[str]
+) -> Broken:
+    event, label, failure = instance.events[number], instance.horizon.label, surveyed.failure[number]
+    first = int(failure[failure >= 0].min())
+    i = int(np.argmax(np.where(failure == first, surveyed.gap[number], -1.0)))
+    d, t, path = list(instance.demands)[i], event.periods[first], instance.path(event)
+    found = bottleneck(instance, scarce, d, first, there)
+    return Broken(
+        name=event.name,
+        entry=event.entry,
+        first=label(event.periods[0]),
+        last=label(event.periods[-1]),
+        gap=float(surveyed.gap[number].sum()),
+        strikes=_strikes(event.spec.cuts, event.spec.demand, length=len(event.periods)),
+        segment=d,
+        period=label(t),
+        service=1.0 - max(0.0, float(unserved[i, first])) / float(path.demanded(d, t)),
+        floor=float(path.floor_at(d, t)),
+        short=found.commodity,
+        makers=found.makers,
+        stage=instance.activities[found.makers[0]].stage if found.makers else None,
+    )
+
+
+def _strikes(cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> tuple[str, ...]:
+    parts = []
+    for cut in cuts:
+        aims = (cut.process, cut.region, cut.stage, cut.commodity)
+        aim = " ".join("+".join(names) for names in aims if names)
+        profile = [f"{100 * severity:.0f} %" for severity in dict.fromkeys(cut.severity[:length])]
+        parts.append(f"{aim} −{' → '.join(dict.fromkeys(profile))}")
+    return *parts, *(f"demand of {d} ×{factor:g}" for d, factor in demand.items() if factor != 1.0)

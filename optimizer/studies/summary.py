@@ -1,0 +1,204 @@
+"""What an instance is about, before anybody chooses: counts, ranges, what shocks hit, what is bought in peace."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from optimizer.algorithms.conflict import clash
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import nothing, plan_values, read_plan
+from optimizer.algorithms.recourse import Responder
+from optimizer.disruptions.shock import BASELINE, Shock
+from optimizer.formulation import cost, whole_stage
+from optimizer.instance.scale import is_bought
+from optimizer.instance.schema import Instance
+from optimizer.model.builder import Stage
+from optimizer.solver import Clock, Settings
+from optimizer.studies.folding import folds
+from optimizer.studies.preview import Preview, previews
+from optimizer.studies.survival import survey
+
+MEASURED, HIT = 60, 40
+# A shortage below this share of demand is within the tolerance of the solver.
+NEGLIGIBLE = 1e-6
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One shock: its window, what it cuts (activity to worst severity), and what nothing built leaves below floors.
+
+    `below_floor` is in t, `gap` in currency units, by segment and in all.
+    """
+
+    name: str
+    first: str
+    last: str
+    deliberate: bool
+    cuts: dict[str, float]
+    demand: dict[str, float]
+    below_floor: dict[str, float]
+    gap: float
+
+
+@dataclass(frozen=True)
+class Struck:
+    """Listed shocks that share a row: those of a family, or one alone.
+
+    Attributes:
+        name: of the family, or of the shock.
+        shocks, below: how many there are, and how many leave something below the floors with nothing built.
+        worst: the one with the largest gap, of equal gaps the deepest cut; the first of several.
+    """
+
+    name: str
+    shocks: int
+    below: int
+    worst: Hit
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """What a segment goes short of without any shock in its worst period: t of `demand` t, in that period."""
+
+    segment: str
+    period: str
+    tonnes: float
+    demand: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What an instance is about.
+
+    Attributes:
+        counts: of commodities, processes, segments, options by kind, shocks, columns, rows; the last two are estimates
+            where there are more than 60 shocks.
+        ranges: smallest and largest coefficient of the model as the solver sees it, by part; of at most 60 shocks.
+        hits: every event of the listed shocks, or 40 of them, evenly spread; none of the ensembles'.
+        struck: all events of the listed shocks, those of a family together.
+        previews: every family and every ensemble.
+        bought_in_peace: options that are bought without any shock, with the size or stock bought.
+        clash: rules that contradict each other even without shocks.
+        baseline_shortages: of the no-shock plan, by segment, those above 1e-6 of demand.
+    """
+
+    counts: dict[str, int]
+    ranges: dict[str, tuple[float, float]]
+    hits: tuple[Hit, ...]
+    struck: tuple[Struck, ...]
+    previews: tuple[Preview, ...]
+    bought_in_peace: dict[str, float]
+    clash: tuple[str, ...]
+    baseline_shortages: tuple[Shortage, ...]
+
+
+def summarise(instance: Instance, *, every: bool = False) -> Summary:
+    """Count, measure, strike, and ask what would be bought with no shock at all; `every` listed shock is a hit."""
+    found = _hits(instance)
+    measured = _spread(instance.events, MEASURED)
+    stage = whole_stage(instance, measured)
+    columns, rows = stage.scales()
+    matrix = (
+        value * columns[j] / scale
+        for row, scale in zip(stage.rows, rows, strict=True)
+        for j, value in row.terms.items()
+    )
+    objective = cost(stage, instance, measured)
+    ranges = {
+        "matrix": _range(matrix),
+        "objective": _range(value * columns[j] for j, value in objective.terms.items()),
+        "right-hand side": _range(row.right / scale for row, scale in zip(stage.rows, rows, strict=True)),
+    }
+    peace, rules, shortages = _peace(instance)
+    return Summary(
+        counts=_counts(instance) | _size(instance, stage, len(measured)),
+        ranges=ranges,
+        hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
+        struck=tuple(_struck(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
+        previews=previews(instance),
+        bought_in_peace=peace,
+        clash=rules,
+        baseline_shortages=shortages,
+    )
+
+
+def _range(values: Iterable[float]) -> tuple[float, float]:
+    sizes = [abs(value) for value in values if value and math.isfinite(value)]
+    return (min(sizes), max(sizes)) if sizes else (0.0, 0.0)
+
+
+def _counts(instance: Instance) -> dict[str, int]:
+    sections = ("commodities", "processes", "demands", "options")
+    counts = {section: len(getattr(instance, section)) for section in sections} | {"shocks": len(instance.events)}
+    for option in instance.options.values():
+        counts[option.kind] = counts.get(option.kind, 0) + 1
+    return counts | {"periods": len(instance.horizon.periods)}
+
+
+def _spread[Item](items: Sequence[Item], most: int) -> Sequence[Item]:
+    """All of them, or so many, evenly spread."""
+    return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
+
+
+def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
+    """Columns and rows with every shock written out; where only some were, the others are taken to be like them."""
+    columns, rows, shocks = len(stage.columns), len(stage.rows), len(instance.events)
+    if shocks > measured:
+        calm = whole_stage(instance, ())
+        columns += round((columns - len(calm.columns)) * (shocks / measured - 1))
+        rows += round((rows - len(calm.rows)) * (shocks / measured - 1))
+    return {"columns": columns, "rows": rows}
+
+
+def _hits(instance: Instance) -> dict[str, Hit]:
+    """What every listed shock hits, by its name."""
+    listed = instance.without_ensembles()
+    responder = Responder(listed)
+    replies = responder.best(plan_values(listed, nothing(listed)), Clock(), {})
+    surveyed = zip(listed.events, survey(listed, responder, replies).below.tolist(), strict=True)
+    return {
+        shock.name: _hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})
+        for shock, row in surveyed
+    }
+
+
+def _struck(name: str, hits: Sequence[Hit]) -> Struck:
+    below = sum(bool(hit.below_floor) for hit in hits)
+    return Struck(name, len(hits), below, max(hits, key=lambda hit: (hit.gap, max(hit.cuts.values(), default=0.0))))
+
+
+def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
+    path, label = instance.path(shock), instance.horizon.label
+    struck = dict.fromkeys([*path.severity, *path.accident])
+    worst = {name: float(max(path.lost(name, t) for t in path.periods)) for name in struck}
+    cuts = {name: severity for name, severity in worst.items() if severity > 0}
+    gap = sum(instance.demands[d].shortage_cost * short for d, short in below.items())
+    first, last = label(shock.periods[0]), label(shock.periods[-1])
+    return Hit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
+
+
+def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
+    calm = instance.at_peace()
+    found = Whole().run(calm, Settings(), Clock(), lambda step: None)
+    if found.values is None:
+        return {}, clash(calm, Settings(), Clock()), ()
+    plan = read_plan(calm, found.stage, found.values.tolist())
+    bought: dict[str, float] = {}
+    for build in plan.builds:
+        bought[build.option] = bought.get(build.option, 0.0) + build.size
+    bought |= {o: sum(row) for o, row in plan.fills.items()}
+    bought = {o: size for o, size in bought.items() if is_bought(calm, o, size)}
+    # What has to be bought says nothing about what would pay for itself.
+    bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
+    rules = clash(instance, Settings(), Clock()) if instance.rules else ()
+    return bought, rules, tuple(_shortages(calm, found.stage, found.values.tolist()))
+
+
+def _shortages(calm: Instance, stage: Stage, values: Sequence[float]) -> Iterable[Shortage]:
+    """The worst period of each segment that the no-shock plan leaves short."""
+    columns, label = stage.found(), calm.horizon.label
+    for d, demand in calm.baseline.demand.items():
+        short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
+        worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)
+        if worst is not None and short[worst] > NEGLIGIBLE * float(demand[worst]):
+            yield Shortage(d, label(worst), short[worst], float(demand[worst]))

@@ -1,0 +1,285 @@
+"""The supply chain as it flows: who makes each commodity, who takes it, and what becomes of every segment's demand.
+
+The model knows no origins: all makers of a commodity deliver to one pool, and all takers draw on it. So each taker is
+served by every maker in proportion to what it makes:
+
+    passage   t/yr    = made / Σ made · taken      by commodity, from a maker's place to a taker's
+    share             = passage / all that is asked of the commodity, shortage and substitutes included
+
+A place is a stage in a region. Stages stand in columns in the order of the chain; what an ore yields beyond need is not
+drawn, nor what stays within a stage or runs backwards (slots on a furnace, say); those commodities are named.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from optimizer.disruptions.shock import Path
+from optimizer.instance.schema import Instance
+from optimizer.levers import Stockpile, Substitution
+from optimizer.results.plan import Flows
+
+Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
+# The usual order of stages; it only decides where a chain runs in a circle.
+USUAL = ("mine", "scrap", "concentrate", "cracking", "separation", "refining", "recycling", "metal", "alloy", "magnet")
+# Passages below this share of a commodity are dust.
+DUST = 1e-4
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is made or ends: a stage in a region, a store, a segment.
+
+    Attributes:
+        key: unique in its chain.
+        sort: what it is; ``unserved`` is demand that nobody serves.
+        column: from 0, the start of the chain, on.
+        stage, region: of activities; of others empty.
+        owner: the segment or the commodity of other sorts.
+    """
+
+    key: str
+    sort: Sort
+    column: int
+    stage: str = ""
+    region: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A commodity on its way: t per year, and its share of all that is asked of the commodity."""
+
+    source: str
+    target: str
+    commodity: str
+    tonnes: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The flows of one path in some of its periods, as yearly rates.
+
+    Attributes:
+        path: ``baseline`` or a shock's name.
+        first, last: labels of the periods.
+        columns: the stages of each column, the segments last.
+        places, passages: what is drawn.
+        demanded, served: t per year over all segments; substitutes serve.
+        by_region: t per year that reach segments, by the region of their maker.
+        left_out: commodities that stay within a stage or run backwards.
+    """
+
+    path: str
+    first: str
+    last: str
+    columns: tuple[str, ...]
+    places: tuple[Place, ...]
+    passages: tuple[Passage, ...]
+    demanded: float
+    served: float
+    by_region: Mapping[str, float]
+    left_out: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "path": self.path,
+            "first": self.first,
+            "last": self.last,
+            "demanded": self.demanded,
+            "served": self.served,
+            "by_region": dict(self.by_region),
+            "passages": [vars(passage) for passage in self.passages],
+        }
+
+
+def stage_columns(instance: Instance) -> dict[str, int]:
+    """The column of every stage: one further than all whose goods it takes."""
+    scrap = _scrap(instance)
+    makers: dict[str, set[str]] = defaultdict(set)
+    takes: dict[str, set[str]] = defaultdict(set)
+    scavenges: dict[str, int] = defaultdict(int)
+    for activity in instance.activities.values():
+        takes[activity.stage or ""] |= set(activity.input) - scrap
+        scavenges[activity.stage or ""] |= not scrap.isdisjoint(activity.input)
+        for commodity in set(activity.output) - scrap:
+            makers[commodity].add(activity.stage or "")
+    before = {stage: {m for c in taken for m in makers[c]} - {stage} for stage, taken in takes.items()}
+    columns: dict[str, int] = {}
+    while len(columns) < len(takes):
+        waiting = [stage for stage in takes if stage not in columns]
+        ready = [stage for stage in waiting if before[stage] <= set(columns)]
+        for stage in ready or [min(waiting, key=_usual)]:
+            done = [columns[other] for other in before[stage] if other in columns]
+            columns[stage] = max([scavenges[stage], *(1 + column for column in done)])
+    return columns
+
+
+def _usual(stage: str) -> int:
+    places = [i for i, word in enumerate(USUAL) if word in stage.lower()]
+    return places[0] if places else len(USUAL)
+
+
+def _scrap(instance: Instance) -> set[str]:
+    """Commodities that come back from what segments used: they start the chain again."""
+    return {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
+
+
+def chain(instance: Instance, flows: Flows, path: Path, first: int, last: int) -> Chain:
+    """The supply chain in periods `first` to `last` of a path, both inclusive.
+
+    Args:
+        instance: the instance.
+        flows: what the path does.
+        path: the baseline, or the path of a shock.
+        first, last: periods of the horizon, inside the path.
+    """
+    return _Drawing(instance, flows, path, range(first, last + 1)).chain()
+
+
+class _Drawing:
+    """One chain while it is put together."""
+
+    def __init__(self, instance: Instance, flows: Flows, path: Path, periods: range) -> None:
+        self.instance, self.flows, self.path, self.periods = instance, flows, path, periods
+        self.years = len(periods) * path.delta
+        self.stages, self.scrap = stage_columns(instance), _scrap(instance)
+        self.end = 1 + max(self.stages.values(), default=0)
+        self.places: dict[str, Place] = {}
+        self.passages: list[Passage] = []
+        self.left_out: dict[str, None] = {}
+
+    def chain(self) -> Chain:
+        for commodity in self.instance.commodities:
+            self._pass_on(commodity)
+        into = [each for each in self.passages if self.places[each.target].sort == "segment"]
+        by_region: dict[str, float] = defaultdict(float)
+        for each in into:
+            place = self.places[each.source]
+            if place.sort == "activity":
+                by_region[place.region] += each.tonnes
+        short = sum(each.tonnes for each in into if self.places[each.source].sort == "unserved")
+        demanded = sum(self._rate(self.path.demanded(d, t) for t in self.periods) for d in self.instance.demands)
+        horizon = self.instance.horizon
+        return Chain(
+            path=self.path.key,
+            first=horizon.label(self.periods[0]),
+            last=horizon.label(self.periods[-1]),
+            columns=self._columns(),
+            places=tuple(self.places.values()),
+            passages=tuple(self.passages),
+            demanded=demanded,
+            served=demanded - short,
+            by_region=dict(sorted(by_region.items(), key=lambda item: -item[1])),
+            left_out=tuple(self.left_out),
+        )
+
+    def _columns(self) -> tuple[str, ...]:
+        names = ["" for _ in range(self.end)]
+        for stage, column in self.stages.items():
+            names[column] += (", " if names[column] else "") + (stage or "other")
+        return (*names, "segment")
+
+    def _rate(self, tonnes: Any) -> float:
+        return float(sum(tonnes)) / self.years
+
+    def _of(self, rows: Mapping[str, Sequence[float]], owner: str) -> float:
+        """t per year of an owner in the periods."""
+        row = rows.get(owner)
+        return 0.0 if row is None else self._rate(row[t - self.flows.first] for t in self.periods)
+
+    def _pass_on(self, commodity: str) -> None:
+        """Every passage of one commodity."""
+        takers, elsewhere = self._takers(commodity), self._elsewhere(commodity)
+        makers = self._makers(commodity, takers)
+        made = sum(makers.values())
+        asked = sum(takers.values()) + sum(tonnes for *_, tonnes in elsewhere)
+        for maker, out in makers.items():
+            for taker, taken in takers.items():
+                self._add(maker, taker, commodity, taken * out / made if made > 0 else 0.0, asked)
+        for source, target, tonnes in elsewhere:
+            self._add(source, target, commodity, tonnes, asked)
+
+    def _add(self, source: Place, target: Place, commodity: str, tonnes: float, asked: float) -> None:
+        if asked <= 0 or tonnes <= DUST * asked:
+            return
+        if source.column >= target.column:
+            self.left_out[commodity] = None
+            return
+        self.places.setdefault(source.key, source)
+        self.places.setdefault(target.key, target)
+        self.passages.append(Passage(source.key, target.key, commodity, tonnes, tonnes / asked))
+
+    def _makers(self, commodity: str, takers: Mapping[Place, float]) -> dict[Place, float]:
+        """Places that give the commodity, t per year."""
+        found: dict[Place, float] = defaultdict(float)
+        # Swarf starts the chain again, as what comes back from use does.
+        nearest = min((taker.column for taker in takers), default=0) if commodity in self.scrap else self.end
+        collected = Place(f"scrap:{commodity}", "scrap", 0, owner=commodity)
+        for name, activity in self.instance.activities.items():
+            made = activity.output.get(commodity, 0.0) * self._of(self.flows.activity, name)
+            place = self._place(activity.stage, activity.region)
+            found[place if place.column < nearest else collected] += made
+        returned = [
+            self.path.returned(d, t)
+            for d, demand in self.instance.demands.items()
+            if demand.end_of_life and demand.end_of_life.commodity == commodity
+            for t in self.periods
+        ]
+        found[collected] += self._rate(returned)
+        for o, option in self.instance.options.items():
+            if isinstance(option, Stockpile) and option.commodity == commodity:
+                found[self._store(commodity)] += self._of(self.flows.released, o)
+        return {place: made for place, made in found.items() if made > 0}
+
+    def _store(self, commodity: str) -> Place:
+        makers = [a.stage or "" for a in self.instance.activities.values() if commodity in a.output]
+        column = min((self.stages[stage] for stage in makers), default=self.end - 1)
+        return Place(f"stock:{column}", "stock", column)
+
+    def _takers(self, commodity: str) -> dict[Place, float]:
+        """Places that the pool of the commodity serves, t per year."""
+        found: dict[Place, float] = defaultdict(float)
+        for name, activity in self.instance.activities.items():
+            taken = activity.input.get(commodity, 0.0) * self._of(self.flows.activity, name)
+            found[self._place(activity.stage, activity.region)] += taken
+        for o, option in self.instance.options.items():
+            if isinstance(option, Substitution):
+                used = option.input.get(commodity, 0.0) * self._of(self.flows.substituted, o)
+                found[self._segment(option.demand)] += used
+        for d, demand in self.instance.demands.items():
+            if demand.commodity == commodity:
+                found[self._segment(d)] += self._demanded(d) - self._short(d) - self._substituted(d)
+        return {place: taken for place, taken in found.items() if taken > 0}
+
+    def _elsewhere(self, commodity: str) -> list[tuple[Place, Place, float]]:
+        """What segments of the commodity get by substitution, and what nobody serves."""
+        found = []
+        for d, demand in self.instance.demands.items():
+            if demand.commodity == commodity:
+                substitutes = Place("substitute", "substitute", self.end - 1)
+                found.append((substitutes, self._segment(d), self._substituted(d)))
+                found.append((Place("unserved", "unserved", self.end - 1), self._segment(d), self._short(d)))
+        return found
+
+    def _place(self, stage: str | None, region: str | None) -> Place:
+        stage, region = stage or "", region or "unnamed"
+        return Place(f"{stage}/{region}", "activity", self.stages[stage], stage, region)
+
+    def _segment(self, d: str) -> Place:
+        return Place(f"segment:{d}", "segment", self.end, owner=d)
+
+    def _demanded(self, d: str) -> float:
+        return self._rate(self.path.demanded(d, t) for t in self.periods)
+
+    def _short(self, d: str) -> float:
+        return max(0.0, self._of(self.flows.unserved, d))
+
+    def _substituted(self, d: str) -> float:
+        options = [
+            o for o, each in self.instance.options.items() if isinstance(each, Substitution) and each.demand == d
+        ]
+        return sum(self._of(self.flows.substituted, o) for o in options)

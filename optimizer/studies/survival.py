@@ -1,0 +1,192 @@
+"""What a plan's flows mean for each segment: all shocks at once, then an outcome or a line for each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.tasks import Reply
+from optimizer.disruptions.shock import Numbers
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import FULL, NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
+from optimizer.results.ranking import first_largest, rank, weakest
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Every shock under a plan: arrays (shocks, segments), in the order of the events and of the demands.
+
+    Attributes:
+        served, floor: shares in the worst period, the `weakest`.
+        worst: that period's offset in the window.
+        shortage, below: t unserved over the window, and t of that below the floor.
+        gap: below, valued at the shortage cost.
+        failure: offset of the first period below the floor; -1 where there is none.
+    """
+
+    served: Array
+    floor: Array
+    worst: npt.NDArray[np.intp]
+    shortage: Array
+    below: Array
+    gap: Array
+    failure: npt.NDArray[np.intp]
+
+    @cached_property
+    def margin(self) -> Array:
+        """Service less floor in the worst period."""
+        return self.served - self.floor
+
+    @cached_property
+    def fails(self) -> npt.NDArray[np.bool_]:
+        """Whether a segment falls below its floor."""
+        return self.below > 0
+
+
+def survey(instance: Instance, responder: Responder, replies: Iterable[Reply]) -> Survey:
+    """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
+    shape = (len(instance.events), len(instance.demands))
+    made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
+    made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
+    by_length: dict[int, list[Reply]] = {}
+    for reply in replies:
+        by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
+    for length, some in by_length.items():
+        path, events = instance.shared(length), np.concatenate([reply.events for reply in some])
+        which, unserved = responder.places[events], np.concatenate([reply.unserved for reply in some])
+        for i, d in enumerate(instance.demands):
+            asked, floors = _table(path.demand[d], which), _table(path.floor[d], which)
+            part = _weighed(np.maximum(unserved[:, i], 0.0), asked, floors)
+            for name, array in made.items():
+                array[events, i] = part[name]
+    costs = np.array([demand.shortage_cost for demand in instance.demands.values()])
+    return Survey(**made, gap=made["below"] * costs)
+
+
+def _table(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
+    """Numbers of a shared path as an array (shocks, periods), of some of its shocks."""
+    columns = [number[which] if isinstance(number, np.ndarray) else np.full(len(which), number) for number in numbers]
+    return np.stack(columns, axis=1)
+
+
+def _weighed(unserved: Array, asked: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
+    """One segment's figures in some shocks, each array (shocks,), from arrays (shocks, periods)."""
+    served = 1.0 - np.divide(unserved, asked, out=np.zeros_like(asked), where=asked > 0)
+    short = unserved - (1.0 - floors) * asked
+    fails = short > NEGLIGIBLE * asked
+    worst = weakest(served - floors, served, axis=1)
+    shocks = np.arange(len(asked))
+    return {
+        "served": served[shocks, worst],
+        "floor": floors[shocks, worst],
+        "worst": worst,
+        "shortage": unserved.sum(axis=1),
+        "below": np.where(fails, short, 0.0).sum(axis=1),
+        "failure": np.where(fails.any(axis=1), np.argmax(fails, axis=1), -1),
+    }
+
+
+def outcomes(
+    instance: Instance, surveyed: Survey, many: Sequence[ManyFlows], costs: Array, written: Iterable[str]
+) -> tuple[Outcome, ...]:
+    """Every shock as the report shows it, in the order of the events.
+
+    Args:
+        instance: the instance.
+        surveyed: what the plan's flows mean.
+        many: the flows of all shocks.
+        costs: by shock, present value of its operation.
+        written: shocks that the model holds; their flows are kept first, then those of the worst.
+    """
+    place = {name: (flows, i) for flows in many for i, name in enumerate(flows.names)}
+    full = frozenset(_kept(instance, surveyed, frozenset(written)))
+    made = []
+    for s, event in enumerate(instance.events):
+        flows, i = place[event.name]
+        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.of(i) if s in full else None))
+    return tuple(made)
+
+
+def _kept(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list[int]:
+    """The numbers of the shocks whose flows are kept: the written, the larger gap, the weaker service first."""
+    is_other = np.array([event.name not in written for event in instance.events])
+    ranks = rank(surveyed.margin, surveyed.served).min(axis=1, initial=np.inf)
+    # Ranks that differ by rounding are the same: then the order of the file counts.
+    order = np.lexsort((np.round(ranks, 6), -surveyed.gap.sum(axis=1), is_other))
+    return [int(number) for number in order[:FULL]]
+
+
+def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: Flows | None) -> Outcome:
+    event, label = instance.events[s], instance.horizon.label
+    fails = surveyed.fails[s]
+    shown = np.ones_like(fails) if flows else fails.copy()
+    if len(shown):
+        shown[weakest(surveyed.margin[s], surveyed.served[s], axis=0)] = True
+    return Outcome(
+        name=event.name,
+        survives=not fails.any(),
+        gap=float(surveyed.gap[s].sum()),
+        cost=cost,
+        first=label(event.periods[0]),
+        last=label(event.periods[-1]),
+        probability=event.probability,
+        segments={d: _service(instance, surveyed, s, i) for i, d in enumerate(instance.demands) if shown[i]},
+        flows=flows,
+    )
+
+
+def _service(instance: Instance, surveyed: Survey, s: int, i: int) -> Service:
+    periods, label = instance.events[s].periods, instance.horizon.label
+    failure = int(surveyed.failure[s, i])
+    return Service(
+        floor=float(surveyed.floor[s, i]),
+        worst_service=float(surveyed.served[s, i]),
+        worst_period=label(periods[int(surveyed.worst[s, i])]),
+        shortage=float(surveyed.shortage[s, i]),
+        below_floor=float(surveyed.below[s, i]),
+        gap=float(surveyed.gap[s, i]),
+        first_failure=None if failure < 0 else label(periods[failure]),
+    )
+
+
+def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
+    """By segment, its worst over all shocks; empty where there are none."""
+    if not instance.events:
+        return {}
+    worst = weakest(surveyed.margin, surveyed.served, axis=0)
+    failed = surveyed.fails.sum(axis=0)
+    found = {}
+    for i, d in enumerate(instance.demands):
+        s = int(worst[i])
+        service = _service(instance, surveyed, s, i)
+        name = instance.events[s].name
+        found[d] = Weakest(name, service.worst_period, service.worst_service, service.floor, int(failed[i]))
+    return found
+
+
+def of_nothing(instance: Instance, surveyed: Survey) -> Nothing:
+    """What is left unserved below the floors where nothing is built."""
+    gaps, fails = surveyed.gap.sum(axis=1), surveyed.fails.any(axis=1)
+    worst = _worst(gaps, fails)
+    return Nothing(
+        gap=float(gaps.sum()),
+        below_floor=float(surveyed.below.sum()),
+        shocks_failed=int(fails.sum()),
+        worst_shock=None if worst is None else instance.events[worst].name,
+        worst_gap=0.0 if worst is None else float(gaps[worst]),
+    )
+
+
+def _worst(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
+    """The place of the failing shock with the largest gap; of gaps of 0, which cost nothing, the first that fails."""
+    worst = first_largest(np.where(fails, gaps, 0.0).tolist())
+    return int(np.argmax(fails)) if worst is None and fails.any() else worst
+
+
+def lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
+    """Every shock as a line, in the order of the events; `costs` by shock, present value of its operation."""
+    return tuple(_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events)))

@@ -1,0 +1,286 @@
+"""Time to survive: how long every floor holds once a chokepoint is cut for good.
+
+    τ      years       that it lasts                     x     t/yr   rate of an activity, at most what is left of it
+    s      1/τ, 1/yr   what is minimised                 z     t/yr   rate of a substitution
+    k      t           stock of the period before        g     t/yr   rate of a release, g ≤ release_rate and g ≤ k·s
+
+Of the totals over τ (X ≤ (1−σ)·cap·τ, G ≤ min(k, release_rate·τ), supply + scrap·τ ≥ use, served ≥ floor·D·τ) each is
+divided by τ: then only the stocks know how long it lasts, and the largest τ is the least s of a linear programme whose
+rows are those of any path of one year. No s at all: it does not last, τ = 0. s = 0: it lasts for ever.
+
+What works is frozen as it is at the start of a year. Demand and floors are the usual ones: of a shock only the cuts are
+taken, at their largest severity, and whether they are deliberate.
+
+Source: Simchi-Levi, Schmidt, Wei, Zhang, Combs, Ge, Gusikhin, Sanders, Zhang: Identifying Risks and Mitigating
+Disruptions in the Automotive Supply Chain, Interfaces 45(5), 2015; here with floors, regions and substitutes.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from optimizer.algorithms.reading import nothing, plan_values, stock_path
+from optimizer.algorithms.window import Offers, Table
+from optimizer.disruptions.family import title
+from optimizer.disruptions.shock import Cut, Siege
+from optimizer.errors import PlanFileError
+from optimizer.formulation import blank_stage, gap, plan_stage, write_path
+from optimizer.instance.arguments import ScenarioNames, edited
+from optimizer.instance.paths import MANY, steady
+from optimizer.instance.schema import RULE, Instance
+from optimizer.levers import Sized, Stockpile
+from optimizer.model.expressions import Expression
+from optimizer.results.plan import Plan
+from optimizer.solver import Batch, Vector, Warm
+from optimizer.tolerances import ROUNDING_SIZE
+
+Kind = Literal["stage", "process", "shock", "rule"]
+# What a solver's plan may lack of a floor, a share of demand: a tenth of what an audit would let pass.
+GRAIN = 1e-7
+# Per year: what lasts longer than a million years lasts for ever.
+ENDLESS = 1e-6
+# The segment that gives out first is the one that goes short when it has to last so much longer.
+LONGER = 1e-3
+# Months beyond which more of them hardly make anybody safer.
+LONG = 120.0
+
+
+@dataclass(frozen=True)
+class Chokepoint:
+    """Something that can be cut: all of a stage in a region, a process, what a shock or a rule of the policy cuts."""
+
+    name: str
+    kind: Kind
+    siege: Siege
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """How long every floor holds from the start of a year, in months, infinite where it is for ever.
+
+    `segment` gives out first: it is the one that goes short at the least cost; None where nothing gives out.
+    """
+
+    year: int
+    months: float
+    segment: str | None
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One chokepoint in every year of the horizon, with nothing built and with the plan; `after` is empty without one.
+
+    Attributes:
+        name, kind: of the chokepoint.
+        deliberate: whether leverage restrains its cuts.
+        cuts: in words.
+        before, after: by year.
+    """
+
+    name: str
+    kind: Kind
+    deliberate: bool
+    cuts: tuple[str, ...]
+    before: tuple[Lasting, ...]
+    after: tuple[Lasting, ...]
+
+    @property
+    def worst(self) -> int:
+        """The place of the year in which it is survived for the least time, with the plan where there is one."""
+        judged = self.after or self.before
+        return min(range(len(judged)), key=lambda i: (judged[i].months, self.before[i].months))
+
+    @property
+    def order(self) -> tuple[float, float, float]:
+        """What exposures are sorted by: months in the worst year, then of all years, then of all without the plan."""
+        judged = self.after or self.before
+        with_plan, without = (sum(min(each.months, LONG) for each in rows) for rows in (judged, self.before))
+        return judged[self.worst].months, with_plan, without
+
+
+@dataclass(frozen=True)
+class Endurance:
+    """Time to survive of every chokepoint, the most exposed first."""
+
+    instance: str
+    years: tuple[int, ...]
+    exposures: tuple[Exposure, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: months by year, null where it is for ever; `after` is null without a plan."""
+        return {
+            "instance": self.instance,
+            "years": list(self.years),
+            "chokepoints": [
+                {
+                    "name": each.name,
+                    "kind": each.kind,
+                    "deliberate": each.deliberate,
+                    "cuts": list(each.cuts),
+                    "before": _by_year(each.before),
+                    "after": _by_year(each.after) if each.after else None,
+                }
+                for each in self.exposures
+            ],
+        }
+
+
+def _by_year(lasting: Sequence[Lasting]) -> dict[str, dict[str, Any]]:
+    return {
+        str(each.year): {"months": each.months if math.isfinite(each.months) else None, "segment": each.segment}
+        for each in lasting
+    }
+
+
+def time_to_survive(
+    instance: Instance,
+    plan: Plan | None = None,
+    chokepoints: Sequence[Chokepoint] | None = None,
+    *,
+    scenario: ScenarioNames | None = None,
+) -> Endurance:
+    """How long every floor holds once a chokepoint is cut, at the start of each year, before and after a plan.
+
+    Args:
+        instance: the instance.
+        plan: what is built and stored, `Result.plan`; None asks of the world as it is only.
+        chokepoints: what is cut; `every_chokepoint` of the instance where it is left out.
+        scenario: of the instance, or several in the order given.
+
+    Returns:
+        Every chokepoint with its months, the least time first.
+
+    Raises:
+        PlanFileError: the plan is not one of this instance.
+        SolverError: the solver failed.
+        ValueError: there is no such scenario.
+    """
+    instance = edited(instance, scenario=scenario).instance
+    points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
+    before = _lasting(instance, nothing(instance), points)
+    after = [()] * len(points) if plan is None else _lasting(instance, _fitting(instance, plan), points)
+    exposures = [
+        Exposure(each.name, each.kind, each.siege.is_meant, tuple(map(str, each.siege.cuts)), *both)
+        for each, *both in zip(points, before, after, strict=True)
+    ]
+    ordered = sorted(exposures, key=lambda exposure: exposure.order)
+    return Endurance(instance.title, tuple(instance.horizon.years), tuple(ordered))
+
+
+def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
+    """Each region and stage with an existing process, each process, the cuts of each listed shock and of each rule.
+
+    Events of one shock that cut the same are one chokepoint. Samples of ensembles are none.
+    """
+    stages = dict.fromkeys((each.region, each.stage) for each in instance.processes.values())
+    for region, stage in stages:
+        if region and stage:
+            yield _whole(f"{region} / {stage}", "stage", region=(region,), stage=(stage,))
+    for p in instance.processes:
+        yield _whole(p, "process", process=(p,))
+    yield from _of_shocks(instance)
+    for i, rule in enumerate(instance.policy.min_time_to_survive):
+        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.siege)
+
+
+def _whole(name: str, kind: Kind, **aim: tuple[str, ...]) -> Chokepoint:
+    """All of something is lost, and nobody means it."""
+    return Chokepoint(name, kind, Siege((Cut.model_validate({**aim, "severity": 1.0}),)))
+
+
+def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
+    for name, spec in instance.shocks.items():
+        for severity, variant in spec.variants() if spec.cuts else ():
+            siege = Siege.of(variant.cuts, deliberate=spec.deliberate)
+            yield Chokepoint(title(name, None, None, severity), "shock", siege)
+
+
+def _fitting(instance: Instance, plan: Plan) -> Plan:
+    """The plan with its stocks worked out again for this instance."""
+    horizon, options = instance.horizon, instance.options
+    for build in plan.builds:
+        option = options.get(build.option)
+        is_sized = isinstance(option, Sized) and build.t in horizon.decisions and option.allows(horizon.year(build.t))
+        if not is_sized or horizon.label(build.t) != build.period:
+            raise PlanFileError(f"the plan is not one of this instance: it cannot buy {build.option} in {build.period}")
+    piles = {o: option for o, option in options.items() if isinstance(option, Stockpile)}
+    for o, fills in plan.fills.items():
+        if o not in piles or len(fills) != len(horizon.periods):
+            raise PlanFileError(f"the plan is not one of this instance: it cannot fill {o}")
+    filled = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in piles}
+    return Plan(plan.builds, filled, {o: stock_path(instance, pile, filled[o]) for o, pile in piles.items()})
+
+
+def _lasting(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[Lasting, ...]]:
+    """By chokepoint, then by year."""
+    if not points:
+        return []
+    offers = Offers(instance, plan_stage(instance))
+    offered = offers.of(np.array(plan_values(instance, plan)))
+    by_year = [
+        _Sheet(instance, points, t, offers, offered).lasting()
+        for t in range(0, len(instance.horizon.periods), instance.horizon.per_year)
+    ]
+    return list(zip(*by_year, strict=True))
+
+
+class _Sheet:
+    """A plan at the start of one year: one linear programme, kept warm, in which each chokepoint is a row of bounds."""
+
+    def __init__(
+        self, instance: Instance, points: Sequence[Chokepoint], t: int, offers: Offers, offered: Vector
+    ) -> None:
+        self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
+        self.stage = stage = blank_stage(instance)
+        inverse = stage.variable("time", "inverse", t, unit="1")
+        path = steady(instance, MANY, t, 1.0, [each.siege for each in points])
+        most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
+        for (owner, what), first in offers.first.items():
+            of_period = offered[first : first + offers.periods]
+            if what == "stock":
+                stock = float(of_period[t])
+                stage.offer(owner, what, {t - 1: (stock if stock > ROUNDING_SIZE * most else 0.0) * inverse})
+            else:
+                stage.offer(owner, what, {t: Expression(constant=float(of_period[t + 1]))})
+        write_path(stage, instance, path)
+        columns = stage.columns
+        self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
+        self.allowed = np.array([GRAIN * path.demanded(columns[j].mark.owner, t) for j in self.below])
+        self.upper = Table([column.upper for column in columns], self.size).of(np.arange(self.size))
+        for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
+            column.upper = upper
+        self.right = np.repeat([[float(row.right) for row in stage.rows]], self.size, axis=0)
+        self.warm = Warm(stage)
+
+    def lasting(self) -> list[Lasting]:
+        """Every chokepoint's time, and who gives out."""
+        least = self._least()
+        ends = np.flatnonzero(least > ENDLESS)
+        segments = dict(zip(ends.tolist(), self._giving_out(ends, least[ends]), strict=True))
+        months = [0.0 if math.isinf(s) else 12.0 / s if s > ENDLESS else math.inf for s in least.tolist()]
+        return [Lasting(self.year, lasts, segments.get(i)) for i, lasts in enumerate(months)]
+
+    def _least(self) -> Vector:
+        """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""
+        upper, costs = self.upper.copy(), np.zeros(len(self.stage.columns))
+        upper[:, self.below], costs[0] = 0.0, 1.0
+        exact = self.warm.ask(Batch(costs, upper, self.right), None).objective
+        upper[:, self.below] = self.allowed
+        lenient = self.warm.ask(Batch(costs, upper, self.right), None).objective
+        return np.where(np.isinf(exact) | (lenient <= ENDLESS), lenient, exact)
+
+    def _giving_out(self, which: Any, least: Vector) -> list[str]:
+        """By chokepoint that is not survived for ever, the segment that goes short when it has to last a bit longer."""
+        if not len(which):
+            return []
+        upper = self.upper[which]
+        upper[:, 0] = least * (1.0 - LONGER)
+        worth, costs = gap(self.stage, self.instance).terms, np.zeros(len(self.stage.columns))
+        free = 1e-3 * min((value for value in worth.values() if value > 0), default=1.0)
+        costs[self.below] = [worth.get(j) or free for j in self.below]
+        found = self.warm.ask(Batch(costs, upper, self.right[which]), None, values=True)
+        first = np.argmax(found.values[:, self.below] * costs[self.below], axis=1)
+        return [self.stage.columns[self.below[i]].mark.owner for i in first.tolist()]

@@ -1,0 +1,316 @@
+"""A saved plan, recomputed: the audit, and with a solver what arithmetic alone cannot tell.
+
+arithmetic   the audit (`optimizer.audit`): all but what is listed below
+recourse     shocks that are lines, by the recourse LP with the plan fixed; what the do-nothing plan leaves; the cost
+             and purchases of the no-shock plan; the worst attack on the plan
+proof        all of it, and the plan is solved for again: its bounds are held against the new ones
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from optimizer.algorithms.base import Listener
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import plan_values, read_plan
+from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.audit import Report, verify
+from optimizer.formulation import bought, cost, whole_stage
+from optimizer.instance.schema import Instance
+from optimizer.results.evidence import NOT_EVIDENCE
+from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service
+from optimizer.results.ranking import weakest
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Model, Settings, Vector
+from optimizer.studies.solve import answering, solve
+from optimizer.studies.survival import lines, of_nothing, survey
+from optimizer.studies.withstand import hardest, withstand
+from optimizer.studies.witness import witness
+
+Extent = Literal["arithmetic", "recourse", "proof"]
+# Figures of a line that differ by less than this, relative, are equal.
+CLOSE = 1e-7
+BOUNDS = ("bound", "gap_bound")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of a plan that was recomputed.
+
+    Attributes:
+        report: rows, figures and disagreements.
+        lines: shocks that the file keeps as lines without flows, and that were not solved again.
+        solved: shocks that the file keeps as lines, and that were.
+        not_recomputed: parts of the file that this run did not recompute, by key.
+        not_evidence: parts that no run recomputes, by key, with the reason.
+    """
+
+    report: Report
+    lines: int
+    solved: int
+    not_recomputed: tuple[str, ...]
+    not_evidence: dict[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing disagrees."""
+        return self.report.ok
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the README."""
+        counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
+        lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
+        return self.report.to_dict() | counts | lists
+
+
+def verify_plan(
+    instance: Instance, result: Result, extent: Extent = "recourse", listener: Listener | None = None
+) -> Verification:
+    """Recompute a plan.
+
+    Args:
+        instance: the instance that the result claims to answer.
+        result: a result, saved or changed by hand.
+        extent: how much is recomputed; see the module.
+        listener: hears every step of a solve.
+
+    Returns:
+        The report, and what is left out. Where the arithmetic disagrees, nothing is solved.
+
+    Raises:
+        SolverError: the solver failed.
+    """
+    check = _Check(instance, result, extent, listener or (lambda step: None))
+    return check.run()
+
+
+class _Check:
+    """One verification: `report` collects disagreements, `left` what is not recomputed."""
+
+    def __init__(self, instance: Instance, result: Result, extent: Extent, listener: Listener) -> None:
+        self.instance, self.result, self.extent, self.listener = instance, result, extent, listener
+        self.report, self.clock, self.left = verify(instance, result), Clock(), list[str]()
+        self.lines = sum(outcome.flows is None for outcome in result.shocks)
+        # The file's own gap, where it has one: nothing in it was proven more closely.
+        gap = result.settings.get("gap")
+        self.gap = max(1e-4, gap) if isinstance(gap, float) and gap <= 1 else 1e-4
+        self.settings = Settings(gap=min(self.gap, 1e-4))
+
+    def run(self) -> Verification:
+        """Recompute what the extent asks for."""
+        solved = 0
+        if self.result.baseline is None:
+            self._absent()
+        elif self.extent == "arithmetic" or not self.report.ok:
+            self.left += ["nothing", "calm_cost", "calm_builds", *BOUNDS]
+            self.left += ["adversary.worst"] if self.result.adversary else []
+        else:
+            solved = self.lines
+            self._solve_again()
+        return Verification(self.report, self.lines - solved, solved, tuple(self.left), dict(NOT_EVIDENCE))
+
+    def _absent(self) -> None:
+        """That no plan exists is shown by looking for one."""
+        if self.result.status == "none" and self.extent == "proof" and self.report.ok:
+            again = self._again()
+            self.report.holds("status", f"solving again ends with: {again.status}", again.status == "none")
+        elif self.result.status == "none":
+            self.left.append("status")
+        self.left += ["clash"] if self.result.clash else []
+
+    def _solve_again(self) -> None:
+        with answering(self.instance, Settings(), None) as responder:
+            again = solve_shocks(self.instance, self.result, responder, self.clock)
+            if self.lines:
+                self.report = verify(self.instance, self.result, again.flows)
+            self._best(again)
+            self._nothing(responder)
+        self._no_shock_plan()
+        self._worst_attack()
+        if self.extent == "proof":
+            self._proof()
+        else:
+            self.left += BOUNDS
+
+    def _best(self, again: "Again") -> None:
+        """No shock goes better under the plan than the result says."""
+        # A shock that fails was granted its part of a total gap that is held to a tolerance: its cost is not compared.
+        total = self.result.survival_gap
+        for said in self.result.shocks:
+            own = again.outcomes[said.name]
+            if said.survives:
+                self.report.at_most(f"{said.name}.cost", said.cost, own.cost, grain=self._worth[1])
+            self.report.at_most(f"{said.name}.gap", said.gap, own.gap, total, grain=1e-6)
+
+    @property
+    def _worth(self) -> tuple[float, float]:
+        """The largest demand of a period, t, and what going without it costs: what errors are measured against."""
+        demands = self.instance.demands.values()
+        tonnes = max((max(demand.quantity.values) for demand in demands), default=0.0) * self.instance.horizon.delta
+        return tonnes, tonnes * max((demand.shortage_cost for demand in demands), default=0.0)
+
+    def _nothing(self, responder: Responder) -> None:
+        """What the do-nothing plan leaves below the floors."""
+        said = self.result.nothing
+        if said is None:
+            return
+        own = of_nothing(self.instance, survey(self.instance, responder, responder.idle_replies(self.clock)))
+        tonnes, money = self._worth
+        for name, grain in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
+            self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), grain=grain)
+        for name in ("shocks_failed", "worst_shock"):
+            is_own = getattr(said, name) == getattr(own, name)
+            self.report.holds(f"nothing.{name}", f"it is {getattr(own, name)}", is_own)
+
+    def _no_shock_plan(self) -> None:
+        """The no-shock plan's cost, and what it buys."""
+        calm, said = self.instance.at_peace(), self.result.calm_cost
+        if not self.instance.events and not self.instance.rules:
+            # It is the plan itself, and the audit has compared the two.
+            return
+        if said is None:
+            self.left += ["calm_cost", "calm_builds"]
+            return
+        found = Whole().run(calm, self.settings, self.clock, self.listener)
+        if found.values is None:
+            self.report.holds("calm_cost", "no plan exists without shocks", False)
+            return
+        most = found.cost + self.gap * abs(found.cost)
+        self.report.at_most("calm_cost", found.bound, said, found.cost)
+        self.report.at_most("calm_cost", said, most, found.cost)
+        plan = read_plan(calm, found.stage, found.values.tolist())
+        piles = {o for o, fills in plan.fills.items() if any(fill > 0 for fill in fills)}
+        if {build.option for build in plan.builds} | piles != set(self.result.calm_builds):
+            known = self._buys_without_shocks(calm, most)
+            self.report.holds("calm_builds", "no no-shock plan at that cost buys just these", known)
+
+    def _buys_without_shocks(self, calm: Instance, most: float) -> bool:
+        """Whether a no-shock plan that costs no more buys just the options that are named."""
+        stage, tonnes = whole_stage(calm, ()), self._worth[0]
+        for o, option in calm.options.items():
+            amount, size = bought(stage, calm, o), getattr(option, "max_size", None) or tonnes
+            if o in self.result.calm_builds:
+                stage.require(o, "named", None, amount, ">=", NEGLIGIBLE * size)
+            else:
+                stage.require(o, "unnamed", None, amount, "<=", 0.0)
+        answer = Model(stage, cost(stage, calm, ()), self.settings, self.clock).solve()
+        return answer.values is not None and answer.objective <= most * (1 + CLOSE)
+
+    def _worst_attack(self) -> None:
+        """The worst attack on the plan at any start."""
+        faced = self.result.adversary
+        if faced is None:
+            return
+        attacker = Attacker(self.instance.without_attacks(), self.settings, self.clock)
+        struck = hardest(attacker, self.result.plan)
+        gap = 0.0 if struck is None else struck.gap
+        if self.result.status == "stopped" and faced.sets is None:
+            # The search ended before it had tried all attacks: a worse one is no contradiction.
+            self.left.append("adversary.worst")
+            self.report.at_most("adversary.gap", faced.gap, gap, grain=1e-6)
+            return
+        self.report.equal("adversary.gap", faced.gap, gap, grain=1e-6)
+        name = None if struck is None else struck.attack.name(self.instance.horizon)
+        self.report.holds("adversary.worst", f"it is {name}", (faced.worst is None) == (name is None))
+
+    def _proof(self) -> None:
+        """Solve again, and hold bounds and status against what is found."""
+        said, again = self.result, self._again()
+        ended = again.status in ("survives", "gap")
+        self.report.holds("bound", f"solving again ends with: {again.status}", ended)
+        if not ended:
+            return
+        if said.status in ("survives", "gap"):
+            self.report.holds("status", f"it is {again.status}", said.status == again.status)
+        else:
+            # A search that was stopped may have proven less than can be: that is no contradiction.
+            self.left.append("status")
+        names = [("survival_gap", "gap_bound")]
+        # The cost of two plans is the same question only where they leave the same gap.
+        if np.isclose(said.survival_gap, again.survival_gap, rtol=CLOSE, atol=0.0):
+            names.append(("total_cost", "bound"))
+        for name, bound in names:
+            mine, best = getattr(said, name), getattr(again, name)
+            self.report.at_most(bound, getattr(said, bound) or -np.inf, best, best)
+            self.report.at_most(name, getattr(again, bound), mine, mine)
+
+    def _again(self) -> Result:
+        """The answer to the same question."""
+        asked = Settings(gap=self.settings.gap)
+        find = solve if self.result.adversary is None else withstand
+        return find(self.instance, None, asked, self.listener)
+
+
+@dataclass(frozen=True)
+class Again:
+    """Every shock, solved again under the plan of a result.
+
+    Attributes:
+        outcomes: by name, each as a line.
+        flows: of the shocks that the result keeps as lines: those of its line where such exist, else the new ones.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    flows: list[ManyFlows]
+
+
+def solve_shocks(instance: Instance, result: Result, responder: Responder, clock: Clock) -> Again:
+    """Solve every shock by the recourse LP with the plan fixed: least gap, then least cost.
+
+    Raises:
+        SolverError: the solver failed.
+    """
+    plan = np.array(plan_values(instance, result.plan, responder.desk.plan))
+    granted = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
+    replies = responder.best(plan, clock, granted, flows=True)
+    surveyed = survey(instance, responder, replies)
+    own = {line.name: line for line in lines(instance, surveyed, responder.costs(replies))}
+    served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}
+    floors = {event.name: surveyed.floor[s] for s, event in enumerate(instance.events)}
+    replaced: dict[str, ManyFlows] = {}
+    for said in result.shocks:
+        if said.flows is None and not _agrees(
+            instance, result, said, own[said.name], served[said.name], floors[said.name]
+        ):
+            flows = witness(instance, responder, plan, said, result.services, clock)
+            replaced |= {} if flows is None else {said.name: flows}
+    return Again(own, [*_without(responder.flows(replies), replaced), *replaced.values()])
+
+
+def _without(many: Sequence[ManyFlows], names: dict[str, ManyFlows]) -> Iterator[ManyFlows]:
+    for flows in many:
+        which = [i for i, name in enumerate(flows.names) if name not in names]
+        yield flows.some(which)
+
+
+def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, served: Vector, floors: Vector) -> bool:
+    """Whether new flows say of a shock what its line and the table of services say.
+
+    `served` and `floors` are shares, by segment, in the worst periods of the new flows.
+    """
+    if said.segments.keys() != own.segments.keys() or not _is_close(said.cost, own.cost):
+        return False
+    if not all(_is_same(service, own.segments[d]) for d, service in said.segments.items()):
+        return False
+    for d, share, floor in zip(instance.demands, served.tolist(), floors.tolist(), strict=True):
+        worst = result.services[d]
+        pair = np.array([worst.margin, share - floor]), np.array([worst.worst_service, share])
+        is_worst = worst.worst_shock == said.name
+        if weakest(*pair, axis=0) or (is_worst and weakest(pair[0][::-1], pair[1][::-1], axis=0)):
+            return False
+    return True
+
+
+def _is_same(one: Service, other: Service) -> bool:
+    labels = ("worst_period", "first_failure")
+    numbers = ("floor", "worst_service", "shortage", "below_floor")
+    return all(getattr(one, name) == getattr(other, name) for name in labels) and all(
+        _is_close(getattr(one, name), getattr(other, name)) for name in numbers
+    )
+
+
+def _is_close(one: float, other: float) -> bool:
+    return bool(np.isclose(one, other, rtol=CLOSE, atol=CLOSE))

@@ -1,0 +1,184 @@
+"""What-ifs about one instance: each goes on from what the ones before it learned.
+
+A question is put to the instance or to a variant of it (another budget, an option left out, a floor one point lower).
+Shocks that bit before are written out from the start, the plan before bounds the search, and programmes of the shocks
+stay warm where the variant differs in its policy only. Answers are plans proven to the gap of the settings; they are
+not audited, for nobody is told to carry them out.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from optimizer import formulation
+from optimizer.algorithms.auto import chosen
+from optimizer.algorithms.base import Solved, Step
+from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.executor import hired
+from optimizer.algorithms.question import LEAST_COST, Question, outlay
+from optimizer.algorithms.reading import read_plan
+from optimizer.algorithms.recourse import Responder
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Plan
+from optimizer.solver import Clock, Settings
+from optimizer.studies.measure import ENOUGH, loosely
+
+# So many variants keep their programmes warm.
+KEPT = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer to a what-if.
+
+    Attributes:
+        status: ``optimal`` (proven to the gap), ``stopped`` (the best so far), ``infeasible`` (no such plan).
+        value, bound: of what was asked, and its proven lower bound; infinite where there is none.
+        cost: total cost, present value. outlay: undiscounted, the budget's share. Both are money.
+        gap, gap_bound: least survival gap and its proven lower bound; 0 where every floor is kept.
+        plan: what is bought.
+        active: names of the shocks that the model had to hold.
+        seconds: that it took.
+    """
+
+    status: Literal["optimal", "stopped", "infeasible"]
+    value: float = float("inf")
+    bound: float = float("-inf")
+    cost: float = float("inf")
+    outlay: float = float("inf")
+    gap: float = 0.0
+    gap_bound: float = 0.0
+    plan: Plan = field(default_factory=Plan)
+    active: frozenset[str] = frozenset()
+    seconds: float = 0.0
+
+    @property
+    def survives(self) -> bool:
+        """Whether there is a plan, and every floor is kept by it."""
+        return self.status != "infeasible" and self.gap <= 0.0
+
+
+class Asker:
+    """Puts questions to an instance and its variants.
+
+    Args:
+        instance: the one that most questions are about.
+        settings: how near answers are proven, and who checks shocks.
+        clock: a deadline for all questions together, and whether Ctrl-C was pressed.
+        listener: hears every step of every question.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        listener: Callable[[Step], None] = lambda step: None,
+    ) -> None:
+        self.instance, self.listener = instance, listener
+        self.settings = settings or loosely(Settings(gap=ENOUGH))
+        self.clock = clock or Clock()
+        self._warm: list[tuple[Instance, Responder]] = []
+        self._active: frozenset[str] = frozenset()
+        self._plan: Plan | None = None
+
+    def __enter__(self) -> "Asker":
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        for _, responder in self._warm:
+            responder.close()
+
+    def learn(self, plan: Plan, active: frozenset[str]) -> None:
+        """Take a plan and the shocks that shaped it for the start of the next question."""
+        self._plan, self._active = plan, self._active | active
+
+    def ask(
+        self,
+        variant: Instance | None = None,
+        question: Question = LEAST_COST,
+        settings: Settings | None = None,
+        within: float | None = None,
+    ) -> Found:
+        """The best plan of a variant; of the instance itself where it is left out.
+
+        With the usual question, the plan with the least gap where floors cannot be kept; with another one there is no
+        answer then. After `within` seconds the best so far is taken; its plan may not survive every shock.
+
+        Raises:
+            SolverError: the solver failed.
+        """
+        with self._deadline(within):
+            return self._asked(variant or self.instance, question, settings or self.settings)
+
+    def _asked(self, instance: Instance, question: Question, settings: Settings) -> Found:
+        began = time.perf_counter()
+        responder = self.responder(instance)
+        if question.is_usual:
+            strategy = chosen(settings.strategy, instance, responder, self._known(instance), self._plan)
+        else:
+            strategy = Scenarios(responder=responder, first=self._known(instance), question=question, plan=self._plan)
+        solved = strategy.run(instance, settings, self.clock, self.listener)
+        found = read(instance, question, solved)
+        if found.status != "infeasible":
+            self.learn(found.plan, found.active)
+        return replace(found, seconds=time.perf_counter() - began)
+
+    @contextlib.contextmanager
+    def _deadline(self, seconds: float | None) -> Iterator[None]:
+        """Inside, the clock runs out after so many seconds at the latest."""
+        limit = self.clock.limit
+        if seconds is not None:
+            end = time.perf_counter() - self.clock.started + seconds
+            self.clock.limit = end if limit is None else min(limit, end)
+        try:
+            yield
+        finally:
+            self.clock.limit = limit
+
+    def responder(self, instance: Instance) -> Responder:
+        """One that is warm for the instance, whatever its policy."""
+        for known, responder in self._warm:
+            if _operates_alike(known, instance):
+                return responder
+        made = Responder(instance, hired(instance, self.settings.jobs, self.settings.cluster))
+        self._warm.append((instance, made))
+        if len(self._warm) > KEPT:
+            # The first is the instance itself, or what was asked of before all others.
+            _, old = self._warm.pop(1)
+            old.close()
+        return made
+
+    def _known(self, instance: Instance) -> frozenset[str]:
+        return self._active & {event.name for event in instance.events}
+
+
+def _operates_alike(one: Instance, other: Instance) -> bool:
+    """Whether two instances differ in their policy at most."""
+    parts = ("horizon", "discount_rate", "commodities", "processes", "demands", "options", "shocks", "ensembles")
+    return all(getattr(one, part) is getattr(other, part) for part in parts) or all(
+        getattr(one, part) == getattr(other, part) for part in parts
+    )
+
+
+def read(instance: Instance, question: Question, solved: Solved) -> Found:
+    """What a strategy found, as an answer."""
+    if solved.values is None:
+        return Found("infeasible" if solved.status == "infeasible" else "stopped")
+    values = solved.values.tolist()
+    written = frozenset(row.mark.path for row in solved.stage.rows) & {event.name for event in instance.events}
+    shocks = [event for event in instance.events if event.name in written]
+    usual = question.is_usual
+    return Found(
+        status=solved.status,
+        value=solved.cost,
+        bound=solved.bound,
+        cost=solved.cost if usual else formulation.cost(solved.stage, instance, shocks).value(values),
+        outlay=max(0.0, outlay(solved.stage, instance, shocks).value(values)),
+        gap=solved.gap,
+        gap_bound=solved.gap_bound,
+        plan=read_plan(instance, solved.stage, values),
+        active=written,
+    )

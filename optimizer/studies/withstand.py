@@ -1,0 +1,174 @@
+"""The cheapest plan that survives the listed shocks and the worst attack that an adversary can afford.
+
+The search is `algorithms.adversary`. Its result is that of the instance in which the attacks that shaped the plan are
+shocks beside the listed ones, audited as such; and every other attack that he can afford has been looked at.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.algorithms.adversary import Fought, fight
+from optimizer.algorithms.base import Listener, Step
+from optimizer.algorithms.reading import plan_values, read_plan
+from optimizer.algorithms.separation.attacker import Attacker, Struck
+from optimizer.disruptions.adversary import ENUMERATED, Attack
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Faced, Plan
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings, Vector, interruptible
+from optimizer.studies.record import Timer
+from optimizer.studies.solve import answering, concluded
+from optimizer.units import si
+
+
+@dataclass(frozen=True)
+class Withstood:
+    """A plan that was made against an adversary.
+
+    Attributes:
+        result: the plan, audited; its instance lists the attacks that shaped it.
+        attacker: who knows the attacks on plans of the instance.
+        attacks: those that shaped the plan.
+    """
+
+    result: Result
+    attacker: Attacker
+    attacks: tuple[Attack, ...]
+
+
+def withstand(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    notes: tuple[str, ...] = (),
+    load_seconds: float = 0.0,
+    *,
+    clock: Clock | None = None,
+    scenario: ScenarioNames | None = None,
+) -> Result:
+    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
+
+    Args:
+        instance: one with an adversary.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: gap, limits; `strategy` and `checkpoint` do not matter.
+        listener: hears every step of the search.
+        notes: what the caller wants to be said beside the result.
+        load_seconds: what reading the instance took, for `Result.seconds`.
+        clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
+        scenario: of the instance, or several in the order given.
+
+    Returns:
+        The result, audited. Where floors cannot all be kept, its plan has the least sum of the listed shocks' gaps and
+        the worst attack's.
+
+    Raises:
+        InstanceError: the instance has no adversary.
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        ValueError: a budget that is no amount of money, or a scenario that there is not.
+    """
+    settings, made = settings or Settings(), edited(instance, budget, scenario)
+    clock = clock or Clock(settings.time_limit)
+    notes = (*notes, *made.notes)
+    return withstood(made.instance, None, settings, clock, listener, notes, load_seconds).result
+
+
+def withstood(
+    instance: Instance,
+    budget: float | None,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener | None = None,
+    notes: tuple[str, ...] = (),
+    load_seconds: float = 0.0,
+) -> Withstood:
+    """The same, with the attacker; `clock` tells afterwards whether Ctrl-C was pressed."""
+    timer = Timer(load_seconds, time.perf_counter())
+    instance = without_attacks(instance if budget is None else instance.with_budget(budget))
+    hear = listener or (lambda step: None)
+
+    def heard() -> None:
+        hear(Step("stopping", time.perf_counter() - timer.began))
+
+    with interruptible(clock, heard):
+        with answering(instance, settings, None) as responder:
+            fought = fight(instance, settings, clock, hear, responder)
+            notes = (*notes, *responder.notes)
+        attacks = (*fought.attacks, *_left(instance, fought))
+        shaped = instance.under_attack(attacks)
+        faced = _faced(fought.attacker, [attack.name(instance.horizon) for attack in attacks])
+        with answering(shaped, settings, None) as responder:
+            result = concluded(shaped, settings, clock, timer, fought.solved, responder, notes, faced)
+    return Withstood(result, fought.attacker, attacks)
+
+
+def without_attacks(instance: Instance) -> Instance:
+    """The instance with its listed shocks only.
+
+    Raises:
+        InstanceError: it has no adversary.
+    """
+    if instance.adversary is None:
+        cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
+        raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
+    return instance.without_attacks()
+
+
+def listing_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
+    """The instance in which every attack that matters is a shock beside the listed ones, and that in words.
+
+    Those are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
+    of them keeps every floor in any attack. Where floors fail, the survival gap is the sum over all of them.
+
+    Raises:
+        InstanceError: the instance has no adversary, or one with too many attacks to list.
+    """
+    listed, clock = without_attacks(instance), Clock()
+    adversary, settings = listed.adversary, settings or Settings()
+    assert adversary is not None
+    attacks = Attacker(listed, settings, clock).candidates()
+    if attacks is None:
+        what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
+        cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
+        raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
+    means = si(adversary.attack_budget, listed.money)
+    count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
+    note = f"Adversary: {count} that {means} can buy stand among the shocks."
+    return listed.under_attack(attacks), f"{note} Where floors fail, the gap is summed over all of them."
+
+
+def columns(attacker: Attacker, plan: Plan) -> Vector:
+    """A plan as the attacker sees it."""
+    return np.array(plan_values(attacker.strikes.instance, plan, attacker.strikes.sheet), dtype=np.float64)
+
+
+def hardest(attacker: Attacker, plan: Plan) -> Struck | None:
+    """Of the attacks that he can afford, the one that leaves most below the floors; None where none breaks the plan."""
+    found = (attacker.worst(front) for front in attacker.strikes.fronts(columns(attacker, plan)))
+    return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
+
+
+def _left(instance: Instance, fought: Fought) -> tuple[Attack, ...]:
+    """The worst attack on the plan, where it breaks the plan and is not among those that are written out."""
+    if fought.solved.values is None:
+        return ()
+    plan = read_plan(instance, fought.solved.stage, fought.solved.values.tolist())
+    struck = hardest(fought.attacker, plan)
+    return () if struck is None or struck.attack in fought.attacks else (struck.attack,)
+
+
+def _faced(attacker: Attacker, attacks: list[str]) -> Faced:
+    strikes = attacker.strikes
+    return Faced(
+        attack_budget=strikes.adversary.attack_budget,
+        starts=len(strikes.starts),
+        targets=len(strikes.names),
+        sets=attacker.sets,
+        attacks=tuple(attacks),
+    )
