@@ -123,7 +123,7 @@ def test_slider_moves_plan_survival_and_cost_together(opened: Open, file: Path, 
     slider.press("End")
     assert "11.5M USD, undiscounted; no budget is set" in page.inner_text("#facts")
     page.click("#own")
-    assert "under a budget of 20M USD, 57 % of it" in page.inner_text("#facts")
+    assert "under a budget of 20M USD, 58 % of it" in page.inner_text("#facts")
     assert page.inner_text("#sentence") == sentence
     assert page.locator("#heat .fail").count() == 0
 
@@ -179,7 +179,7 @@ def test_other_controls_change_what_they_say(opened: Open, file: Path) -> None:
 
 def test_numbers_are_written_as_the_tables_write_them(opened: Open, file: Path) -> None:
     page = opened(file).page
-    # 8.625M and 10.25k lie just between two: both go to the even one.
+    # 8.625M and 10.25k lie just between two: both are rounded away from zero.
     values = [
         8_625_000,
         10_250,

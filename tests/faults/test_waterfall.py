@@ -62,7 +62,7 @@ def test_every_bar_is_the_difference_of_the_two_plans(instance: so.Instance, res
 
 def test_plot_shows_the_same_bars_and_says_from_where_they_count(instance: so.Instance, result: so.Result) -> None:
     text = words(plot(book(instance, alone(instance, result)), "waterfall", Choice(), "svg"))
-    for said in ("15k USD", "-300 USD", "2,820 USD", "17.52k USD", "what the plan costs beyond the no-shock plan"):
+    for said in ("15k USD", "−300 USD", "2,820 USD", "17.52k USD", "what the plan costs beyond the no-shock plan"):
         assert said in text
 
 

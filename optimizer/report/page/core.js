@@ -48,7 +48,7 @@ function significant(value, digits) {
   const [whole, rest] = fixed(Math.abs(value), Math.min(places, 6)).split(".");
   const tail = rest ? rest.replace(/0+$/, "") : "";
   const body = whole.replace(/\B(?=(\d{3})+$)/g, ",") + (tail ? `.${tail}` : "");
-  return (value < 0 && body !== "0" ? "-" : "") + body;
+  return (value < 0 && body !== "0" ? "−" : "") + body;
 }
 /* Rounded one way, up for what suffices and down for what does not; a ten-thousandth of the last digit is none. */
 function oneWay(value, digits, whole) {
@@ -56,12 +56,12 @@ function oneWay(value, digits, whole) {
   const step = Math.floor(Math.log10(value)) - digits + 1, near = Math.round(value / 10 ** step);
   return Number(`${Math.abs(value / 10 ** step - near) < 1e-4 ? near : whole(value / 10 ** step)}e${step}`);
 }
-/* Rounded as the command does it: what lies just between two goes to the even one. */
+/* Rounded as the command does it: taken to 12 digits first, halves away from zero. */
 function fixed(value, places) {
-  const isBetween = Math.abs(value * 2 ** (places + 1) % 2) === 1, below = Math.floor(value * 10 ** places);
-  const text = (isBetween && below % 2 === 0 ? below / 10 ** places : value).toFixed(places);
+  const [digits, power = 0] = Math.abs(value).toPrecision(12).split("e");
+  const steps = Math.round(Number(`${digits}e${Number(power) + places}`)), text = (steps / 10 ** places).toFixed(places);
   // What rounds to zero has no sign.
-  return Number(text) === 0 ? text.replace("-", "") : text;
+  return (value < 0 && steps > 0 ? "−" : "") + text;
 }
 function percent(share, digits = 0) {
   if (digits === 0 && share < 1 - 1e-6 && Math.round(100 * share) >= 100) return ">99 %";
