@@ -1,6 +1,6 @@
 """Against an adversary: write out the attacks that hurt, until none does (column-and-constraint generation).
 
-The defender chooses a plan, then the attacker the worst attack that he can afford, then the defender what to do about
+The defender chooses a plan, then the attacker the worst attack that it can afford, then the defender what to do about
 it. A plan's model holds the instance's own shocks that bite and the attacks that were found so far, each a shock like
 any other:
 
@@ -10,7 +10,7 @@ any other:
 With fewer attacks the model is a relaxation, so that its bound is a bound; and a plan that the worst attack at every
 start does not hurt is hurt by none. There are finitely many sets and starts: it ends.
 
-Where the floors cannot all be kept, the adversary counts as one more shock, the worst that he can make of it:
+Where the floors cannot all be kept, the adversary counts as one more shock, the worst that it can make of it:
 
     θ   damage   in tonnes of middle shortage cost   at least the gap of every attack that is written out
 
@@ -247,7 +247,7 @@ class _Search:
         self.run.grow([*(self.instance.events[n] for n in numbers), *(found[i] for i in chosen)])
 
     def _is_blind(self) -> bool:
-        """Whether the attacker may have been stopped before he had found what he could do."""
+        """Whether the attacker may have been stopped before it had found what it could do."""
         return self.clock.is_over and self.attacker.method == "programme"
 
     def _stopped(self, solved: Solved) -> Solved:

@@ -137,7 +137,7 @@ class Figures(Endurance):
         self.report.holds("status", f'it is said to be "{result.status}"', said)
 
     def _left(self) -> float:
-        """All gaps together, of which attacks of an adversary count as one; and whether he can afford them."""
+        """All gaps together, of which attacks of an adversary count as one; and whether it can afford them."""
         faced, adversary = self.result.adversary, self.instance.adversary
         gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
         if faced is None:

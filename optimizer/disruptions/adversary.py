@@ -1,7 +1,7 @@
-"""Adversaries: what somebody can strike, what each target costs him, and which sets of them an attack budget buys.
+"""Adversaries: what one can strike, what each target costs it, and which sets of them an attack budget buys.
 
 AdversarySpec    the entry `adversary:`
-AttackTarget     cuts that he can bring about, at a price
+AttackTarget     cuts that it can bring about, at a price
 Attack           targets that are struck together, and the period in which that begins
 
 An attack is affordable if its prices add to no more than the attack budget, and it is a shock: the cuts of all its

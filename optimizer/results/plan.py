@@ -264,11 +264,11 @@ class Faced:
     """The adversary that a plan was made against.
 
     Attributes:
-        attack_budget: what he has, money of his.
-        starts, targets: how many he can choose from.
-        sets: how many maximal sets of targets he can afford; None where there are too many to try each.
-        attacks: names of the shocks that are attacks of his: those that shaped the plan.
-        worst: name of the one that leaves most below the floors, of all attacks that he can afford at any start; None
+        attack_budget: what it has, in money.
+        starts, targets: how many it can choose from.
+        sets: how many maximal sets of targets it can afford; None where there are too many to try each.
+        attacks: names of the shocks that are its attacks: those that shaped the plan.
+        worst: name of the one that leaves most below the floors, of all attacks that it can afford at any start; None
             where no attack breaks the plan.
         gap: what that leaves, in money.
     """

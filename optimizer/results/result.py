@@ -61,7 +61,7 @@ class Result:
         data: the instance itself.
         endured: by rule of the policy about time to survive and year, flows over its months that keep every floor.
         comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
-        adversary: whom the plan was made against; his attacks are among the shocks, and in `survival_gap` they count as
+        adversary: what the plan was made against; its attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where nobody was asked about.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
         format: of the file that it comes from, or that it would be written to.

@@ -1,7 +1,7 @@
 """The adversary's side of a plan: what shaped it, the worst that is left, and what it would take to break it.
 
 attacks that shaped it    those that the plan's model has to hold
-worst                     of all that he can afford at any start, the one that leaves most below the floors; where none
+worst                     of all that it can afford at any start, the one that leaves most below the floors; where none
                           breaks a floor, the one that leaves most unserved above them (where each set can be tried)
 least attack budget       of all sets of targets at any start, the cheapest that breaks a floor (`least_attack`)
 unaware                   the plan for the listed shocks alone: what it saves, and the worst attack on it
@@ -96,7 +96,7 @@ class Onslaught:
         method: how the worst attack is found. sets: how many maximal affordable sets there are; None where too many.
         shaping: the attacks that shaped it, the dearest without a plan first; none for a saved plan.
         starts: every start of the adversary.
-        worst: see the module; None where nothing he can afford leaves anything unserved, or it was not asked.
+        worst: see the module; None where nothing it can afford leaves anything unserved, or it was not asked.
         unaware: None for a saved plan, without listed shocks or rules, or where it was not asked.
         least: the least outlay that survives the listed shocks and the adversary; None where it was not asked.
         measure: what costs are measured by; None without a plan that was solved for.
@@ -121,13 +121,13 @@ class Onslaught:
 
     @property
     def breaking(self) -> Blow | None:
-        """The cheapest attack that breaks the plan, whatever he has; None where none does."""
+        """The cheapest attack that breaks the plan, whatever it has; None where none does."""
         found = (start.cheapest for start in self.starts if start.cheapest is not None)
         return min(found, key=lambda blow: (blow.price, -blow.gap), default=None)
 
     @property
     def survives(self) -> bool:
-        """Whether every floor is kept in all attacks that he can afford, and in all listed shocks.
+        """Whether every floor is kept in all attacks that it can afford, and in all listed shocks.
 
         Of a plan that was given, listed shocks are not looked at again.
         """
@@ -191,7 +191,7 @@ def attack(
     *,
     scenario: ScenarioNames | None = None,
 ) -> Onslaught:
-    """Let the instance's adversary attack a plan: the cheapest one that withstands him, or one that is given.
+    """Let the instance's adversary attack a plan: the cheapest one that withstands it, or one that is given.
 
     Args:
         instance: one with an adversary.
@@ -280,7 +280,7 @@ class _Siege:
         return None if struck is None else blows(self.instance, plan, [struck.attack])[0]
 
     def _above(self, plan: Plan) -> Blow | None:
-        """Of all that he can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
+        """Of all that it can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
         candidates = self.attacker.candidates()
         found = blows(self.instance, plan, candidates) if candidates else []
         worst = max(found, key=lambda blow: blow.damage, default=None)

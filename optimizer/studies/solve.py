@@ -232,7 +232,7 @@ def _with_plan(
 
 
 def _hurt(faced: Faced, gaps: Mapping[str, float]) -> Faced:
-    """With the worst of his attacks."""
+    """With the worst of its attacks."""
     place = first_largest([gaps[name] for name in faced.attacks])
     return faced if place is None else replace(faced, worst=faced.attacks[place], gap=gaps[faced.attacks[place]])
 

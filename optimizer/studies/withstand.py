@@ -1,7 +1,7 @@
 """The cheapest plan that survives the listed shocks and the worst attack that an adversary can afford.
 
 The search is `algorithms.adversary`. Its result is that of the instance in which the attacks that shaped the plan are
-shocks beside the listed ones, audited as such; and every other attack that he can afford has been looked at.
+shocks beside the listed ones, audited as such; and every other attack that it can afford has been looked at.
 """
 
 import time
@@ -149,7 +149,7 @@ def columns(attacker: Attacker, plan: Plan) -> Vector:
 
 
 def hardest(attacker: Attacker, plan: Plan) -> Struck | None:
-    """Of the attacks that he can afford, the one that leaves most below the floors; None where none breaks the plan."""
+    """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
     found = (attacker.worst(front) for front in attacker.strikes.fronts(columns(attacker, plan)))
     return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
 

@@ -1,6 +1,6 @@
 """The worst set of targets that an attack budget buys, where there are too many sets to try: one integer programme.
 
-The attacker chooses z to make the least gap of the others as large as he can. In place of that least he writes the dual
+The attacker chooses z to make the least gap of the others as large as it can. In place of that least it writes the dual
 of its linear programme, which is a maximum as well:
 
     z[i]     struck    0 or 1        target i                     u[j]    bound of column j where nothing is struck
