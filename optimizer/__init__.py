@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import forcing, under, without
     from optimizer.io.load import inspect, load
-    from optimizer.report.workbook import write_workbook
-    from optimizer.report.writing import write_report
+    from optimizer.report.excel import write_workbook
+    from optimizer.report.html import write_report
     from optimizer.results.plan import Build, Flows, Outcome, Plan, Service
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -54,8 +54,8 @@ _HOMES = {
     "instance.schema": ("Instance",),
     "instance.variants": ("forcing", "under", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
-    "report.workbook": ("write_workbook",),
-    "report.writing": ("write_report",),
+    "report.excel": ("write_workbook",),
+    "report.html": ("write_report",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }

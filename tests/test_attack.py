@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.algorithms.base import Listener, Step
 from optimizer.cli.app import app
-from optimizer.report.attack import show_attack
+from optimizer.report.tables.attack import show_attack
 from optimizer.results.plan import Faced
 from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 import optimizer as so
 from optimizer.algorithms.question_pool import Call, Team
 from optimizer.errors import AuditError
-from optimizer.report import compare_facts as facts
+from optimizer.report.tables import budgets as facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import compare, default_step
 from optimizer.studies.comparison import Comparison, Least, sizes, survived

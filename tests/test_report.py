@@ -14,12 +14,11 @@ from rich.console import Console
 import optimizer as so
 from optimizer.disruptions.shock import Cut
 from optimizer.io.opening import of_file
-from optimizer.report.compare import show_grid
-from optimizer.report.figures.book import book, tidy
-from optimizer.report.figures.record import fingerprint
-from optimizer.report.page import embedded, page
-from optimizer.report.survival import survival
-from optimizer.report.tables import dependence
+from optimizer.report.html import embedded, page
+from optimizer.report.html.book import book, tidy
+from optimizer.report.html.provenance import fingerprint
+from optimizer.report.tables.compare import show_grid
+from optimizer.report.tables.plan import dependence, survival
 from optimizer.studies.comparison import Column, Comparison
 from optimizer.studies.frontier import Frontier, Point, alone, frontier
 
@@ -249,7 +248,7 @@ def test_a_report_too_large_leaves_out_what_other_budgets_hold_of_shocks(
 ) -> None:
     other = replace(result, seconds={"total": 1.0})
     found = Frontier((Point(1e6, other), Point(20e6, result)), 1)
-    monkeypatch.setattr("optimizer.report.figures.book.ROOM", 1)
+    monkeypatch.setattr("optimizer.report.html.book.ROOM", 1)
     data = book(tiny, found).to_dict()
     poor, own = data["points"]
     assert data["frontier"]["trimmed"]

@@ -16,7 +16,7 @@ from optimizer.algorithms.recourse import Responder
 from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
 from optimizer.levers import Stockpile
-from optimizer.report.stress import show_stress
+from optimizer.report.tables.stress import show_stress
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
 from optimizer.studies.reinforcement import laid_in

@@ -55,7 +55,7 @@ def attack(
 
         typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        from optimizer.report.attack import show_attack
+        from optimizer.report.tables.attack import show_attack
 
         show_attack(found)
     if output is not None:

@@ -61,7 +61,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             complain(str(error), BAD_INSTANCE)
         except AuditError as error:
             if error.result is not None:
-                from optimizer.report.whole import show
+                from optimizer.report.tables.plan import show
 
                 show(error.result)
             complain(f"internal error: {error}", INTERNAL)

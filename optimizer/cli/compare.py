@@ -123,7 +123,7 @@ def _shown(part: str, known: "Comparison", *, every: bool) -> None:
     """Print a part as soon as it is known."""
     import sys
 
-    from optimizer.report.compare import show_grid, show_part
+    from optimizer.report.tables.compare import show_grid, show_part
 
     if part == "grid":
         show_grid(known)
@@ -142,7 +142,7 @@ def _budgets(text: str | None) -> Budgets:
 
 
 def _check(plot: Path | None) -> None:
-    from optimizer.report.compare_plot import FORMATS
+    from optimizer.report.figures.frontier import FORMATS
 
     if plot is None:
         return
@@ -254,7 +254,7 @@ def _progress() -> Iterator[Telling]:
 
 
 def _draw(found: "Comparison", path: Path) -> None:
-    from optimizer.report.compare_plot import save_plot
+    from optimizer.report.figures.frontier import save_plot
 
     with targets.writing(path), warned():
         save_plot(found, path)

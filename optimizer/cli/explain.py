@@ -37,7 +37,7 @@ def explain(
     """
     made = sources.prepared(file, changes, lists_attacks=adversary)
 
-    from optimizer.report.explain import Explaining
+    from optimizer.report.tables.explain import Explaining
     from optimizer.solver import Settings
     from optimizer.studies.explain.explain import explain as ask
 

@@ -63,9 +63,9 @@ def plot(
                 f"a {kind} has none; it is for {' and '.join(OF[option])}.", param_hint=f"--{option}"
             )
 
-    from optimizer.report.figures.book import book
-    from optimizer.report.plots import Choice
-    from optimizer.report.plots import plot as drawn
+    from optimizer.report.figures.plot import Choice
+    from optimizer.report.figures.plot import plot as drawn
+    from optimizer.report.html.book import book
     from optimizer.solver import Settings
     from optimizer.studies.frontier import alone
 

@@ -78,13 +78,13 @@ def report(
     if not quick and not is_stopped and result.baseline is not None:
         found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
 
-    from optimizer.report.figures.book import book
+    from optimizer.report.html.book import book
 
     doubts = common.doubts(instance, result)
     with held:
         data = book(instance, found, is_quick=quick, warnings=doubts).to_dict()
-    from optimizer.report.figures.saying import sentence
-    from optimizer.report.page import page
+    from optimizer.report.html import page
+    from optimizer.report.narrative import sentence
 
     if json:
         import json as text
@@ -97,8 +97,8 @@ def report(
 
 def _book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
     """The plan as a workbook; no other budget is asked."""
-    from optimizer.report.answer import headline
-    from optimizer.report.workbook import workbook
+    from optimizer.report.excel import workbook
+    from optimizer.report.narrative import headline
 
     doubts = common.doubts(instance, result)
     _tell(f"{result.instance}: {headline(result)}")

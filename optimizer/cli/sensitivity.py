@@ -70,7 +70,7 @@ def sensitivity(
 
         typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        from optimizer.report.sensitivity import show_sensitivity
+        from optimizer.report.tables.sensitivity import show_sensitivity
 
         show_sensitivity(found)
     raise typer.Exit(_code(found))

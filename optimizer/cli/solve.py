@@ -90,7 +90,7 @@ def solve(
         if json:
             typer.echo(result.to_json(whole=False))
         else:
-            from optimizer.report.whole import show
+            from optimizer.report.tables.plan import show
 
             show(result, every=every)
     finally:
@@ -103,7 +103,7 @@ def _write(result: "Result", csv: Path | None, output: Path | None) -> None:
     if output is not None:
         targets.written(output, result.to_json() + "\n")
     if csv is not None:
-        from optimizer.report.tables import write_csv
+        from optimizer.report.tables.plan import write_csv
 
         with targets.writing(csv):
             paths = write_csv(result, csv)

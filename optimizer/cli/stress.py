@@ -69,7 +69,7 @@ def stress(
 
         typer.echo(text.dumps(stressed.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        from optimizer.report.stress import show_stress
+        from optimizer.report.tables.stress import show_stress
 
         show_stress(stressed, every=every)
     _write(stressed, csv, parquet)
@@ -121,7 +121,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 
 def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:
-    from optimizer.report.stress import write_stress_csv, write_stress_parquet
+    from optimizer.report.tables.stress import write_stress_csv, write_stress_parquet
 
     for path, write in ((csv, write_stress_csv), (parquet, write_stress_parquet)):
         if path is not None:

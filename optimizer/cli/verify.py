@@ -41,7 +41,7 @@ def verify(
 
         typer.echo(text.dumps(found.to_dict() | {"plan": plan, "status": result.status}, indent=1))
     else:
-        from optimizer.report.audit import show_verification
+        from optimizer.report.tables.checks import show_verification
 
         show_verification(plan, result, found)
     if not found.ok:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.report.figures.book import book
-from optimizer.report.page import page
-from optimizer.report.plots import Choice, plot
+from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.html import page
+from optimizer.report.html.book import book
 from optimizer.studies.frontier import Frontier, frontier
 from tests.test_plot import words
 
