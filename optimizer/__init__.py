@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optimizer.instance.variants import forcing, under, without
     from optimizer.io.load import inspect, load
     from optimizer.report.excel import write_workbook
-    from optimizer.report.html import write_report
+    from optimizer.report.html.page import write_report
     from optimizer.results.plan import Build, Flows, Outcome, Plan, Service
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -55,7 +55,7 @@ _HOMES = {
     "instance.variants": ("forcing", "under", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "report.excel": ("write_workbook",),
-    "report.html": ("write_report",),
+    "report.html.page": ("write_report",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }

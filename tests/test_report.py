@@ -14,8 +14,8 @@ from rich.console import Console
 import optimizer as so
 from optimizer.disruptions.shock import Cut
 from optimizer.io.opening import of_file
-from optimizer.report.html import embedded, page
 from optimizer.report.html.book import book, tidy
+from optimizer.report.html.page import embedded, page
 from optimizer.report.html.provenance import fingerprint
 from optimizer.report.tables.compare import show_grid
 from optimizer.report.tables.plan import dependence, survival

@@ -83,7 +83,7 @@ def report(
     doubts = common.doubts(instance, result)
     with held:
         data = book(instance, found, is_quick=quick, warnings=doubts).to_dict()
-    from optimizer.report.html import page
+    from optimizer.report.html.page import page
     from optimizer.report.narrative import sentence
 
     if json:

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
 from optimizer.io.opening import of_file
-from optimizer.report.html import page as written
 from optimizer.report.html.book import Book, book
+from optimizer.report.html.page import page as written
 from optimizer.studies.frontier import alone, frontier
 from tests.browser import browser
 
