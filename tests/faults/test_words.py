@@ -31,7 +31,7 @@ def test_no_module_prints_such_a_word() -> None:
 
 def test_no_page_or_starter_shows_such_a_word() -> None:
     paths = [
-        *(path for path in (PACKAGE / "report" / "page").iterdir() if path.is_file()),
+        *(path for path in (PACKAGE / "report" / "html").iterdir() if path.is_file()),
         PACKAGE / "io" / "starter.yaml",
     ]
     comments = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
