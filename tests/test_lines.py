@@ -23,7 +23,7 @@ from optimizer.report.whole import parts, show
 from optimizer.results.plan import FULL, ManyFlows
 from optimizer.solver import Clock
 from optimizer.studies.solve import _granted
-from optimizer.studies.survival import outcomes, survey
+from optimizer.studies.outcomes import outcomes, survey
 
 COUNT = 60
 

@@ -7,7 +7,7 @@ import pytest
 
 import optimizer as so
 from optimizer.solver import Settings
-from optimizer.studies.one_at_a_time import Bar
+from optimizer.studies.sensitivity import Bar
 from optimizer.studies.sensitivity import Sensitivity
 from tests.test_alternatives import three
 

@@ -16,8 +16,8 @@ from optimizer.report.screen import Screen
 from optimizer.report.services import beside
 from optimizer.report.words import adversary_words, named, plural, table
 from optimizer.studies.attack import Onslaught
-from optimizer.studies.attack_impact import Blow
-from optimizer.studies.least_outlay import LeastOutlay
+from optimizer.studies.attack import Blow
+from optimizer.studies.withstand import LeastOutlay
 from optimizer.studies.measure import FINEST
 from optimizer.units import si, si_down, si_up
 

@@ -30,11 +30,11 @@ from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.frontier import biting
+from optimizer.studies.solve import biting
 from optimizer.studies.measure import SHARE, Measure, Within, loosely
-from optimizer.studies.proving import proven
+from optimizer.studies.solve import proven
 from optimizer.studies.ranges import PATIENCE, Range, Ranges, Told
-from optimizer.studies.record import Timer
+from optimizer.studies.solve import Timer
 from optimizer.studies.solve import concluded
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.

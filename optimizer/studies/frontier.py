@@ -21,7 +21,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import SHARE, Measure, loosely
-from optimizer.studies.solve import solve
+from optimizer.studies.solve import biting, solve
 from optimizer.studies.what_if import Asker
 
 # Parts of the least outlay that are asked about; the last is all of it.
@@ -30,8 +30,6 @@ PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ALIKE = 0.02
 # Gaps and costs nearer to each other than this are equal: a plan holds its gap no more exactly.
 EQUAL = 1e-6
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -299,10 +297,3 @@ def is_better(one: Result, other: Result) -> bool:
     if abs(one.survival_gap - other.survival_gap) > slack:
         return one.survival_gap < other.survival_gap
     return one.total_cost < other.total_cost * (1.0 - EQUAL if other.total_cost > 0 else 1.0 + EQUAL)
-
-
-def biting(result: Result) -> Iterable[str]:
-    """The shocks in which some segment is no better than at its floor; one of 100 % that is kept may bind as well."""
-    for outcome in result.shocks:
-        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values()):
-            yield outcome.name

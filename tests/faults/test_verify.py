@@ -19,9 +19,9 @@ from optimizer.errors import OptimizerError
 from optimizer.results.evidence import NOT_EVIDENCE, SINCE, digest
 from optimizer.solver import Clock
 from optimizer.studies import verification
-from optimizer.studies.record import Timer
+from optimizer.studies.solve import Timer
 from optimizer.studies.solve import answering, concluded
-from optimizer.studies.verification import Extent, Verification, verify_plan
+from optimizer.studies.verify import Extent, Verification, verify_plan
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
 
 Data = dict[str, Any]
