@@ -12,35 +12,32 @@ Damage is what serves most: the least gap, then the least shortage cost; costs o
 What an attack does to a plan, segment by segment, where it is met by what serves most.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-import numpy as np
-from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import Responder
-from optimizer.disruptions.adversary import Attack
-from optimizer.instance.schema import Instance
-from optimizer.results.plan import Plan
-from optimizer.solver import Clock
-from optimizer.studies.outcomes import Survey, survey
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
+
 from optimizer.algorithms.base import Listener, Step
-from optimizer.algorithms.reading import nothing
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.recourse import Responder
 from optimizer.algorithms.separation.attacker import Attacker, Method, Struck
 from optimizer.algorithms.separation.least_attack import cheapest
+from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
-from optimizer.results.plan import Plan, Service
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.fitting import fitted
-from optimizer.studies.withstand import LeastOutlay, least_outlay
 from optimizer.studies.measure import SHARE, Difference, Measure, no_shock_cost
+from optimizer.studies.outcomes import Survey, survey
+from optimizer.studies.solve import tight_shocks
 from optimizer.studies.what_if import Asker
-from optimizer.studies.withstand import columns, hardest, without_attacks, withstood
+from optimizer.studies.withstand import LeastOutlay, columns, hardest, least_outlay, without_attacks, withstood
 
 # What is served to within this share of demand is served whole.
 SERVED = 1e-6
@@ -136,8 +133,6 @@ PLAN = 1e-4
 PATIENCE = 30.0
 # Gaps nearer to each other than this, relative, are alike.
 ALIKE = 1e-6
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -396,7 +391,7 @@ def _worst(called: str | None, known: Iterable[Blow], found: Iterable[Blow]) -> 
 def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Clock, hear: Listener) -> Onslaught:
     """With the plan of those who look at the listed shocks alone."""
     instance, active = made.instance, frozenset(event.name for event in made.instance.events)
-    bites = frozenset(each.name for each in made.result.shocks if _is_tight(each.segments.values())) & active
+    bites = tight_shocks(made.result) & active
     least = no_shock_cost(instance, settings, clock)
     cost = made.result.total_cost
     measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN * abs(cost))
@@ -428,7 +423,3 @@ def _at_least(
     if least.status == "stopped" and known is not None:
         least = replace(least, outlay=made.result.outlay)
     return replace(made, least=least, stopped=clock.is_over)
-
-
-def _is_tight(services: Iterable[Service]) -> bool:
-    return any(service.margin < TIGHT and service.floor > 0 for service in services)

@@ -8,31 +8,27 @@ alone    the same where only one shock may come, for some of the shocks
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
 import numpy as np
+
 from optimizer import formulation
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.question import Question, outlay
-from optimizer.algorithms.question_pool import Desk
+from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.restricted import Run
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.solve import biting, solve
-from optimizer.studies.what_if import Asker, Found
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
-from optimizer.algorithms.base import Listener
-from optimizer.algorithms.question_pool import Call, Team, seats
-from optimizer.solver import Clock, Settings
 from optimizer.studies.frontier import Known
 from optimizer.studies.measure import Measure, loosely, no_shock_cost
+from optimizer.studies.solve import solve, tight_shocks
+from optimizer.studies.what_if import Asker, Found
 from optimizer.units import si
 
 # How near the ask_least_outlay outlays are proven: what is called exact.
@@ -245,7 +241,7 @@ class Search:
             if result.status != "stopped" and not self.measures[case].is_proven(result):
                 before[case, budget] = self._results.pop((case, budget))
                 self.known[case] = Known()
-        self._find(list(before), {key: (frozenset(biting(each)), each.plan) for key, each in before.items()})
+        self._find(list(before), {key: (tight_shocks(each), each.plan) for key, each in before.items()})
         for (case, budget), result in before.items():
             again = self._results.get((case, budget))
             if again is None or again.status == "stopped":

@@ -17,26 +17,24 @@ first, so that whatever is known when it ends is evenly near. A plan that is as 
 buy other options: then the budget found is one at which these plans change, not the only one.
 """
 
-from itertools import pairwise
-from optimizer.results.result import Result
-from optimizer.studies.budget_sweep import Search
-from optimizer.studies.comparison import Change, sizes, survived
-from optimizer.studies.frontier import rounded_up
-from optimizer.units import rounded
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Literal
+
 from optimizer.algorithms import base
 from optimizer.algorithms.question_pool import Call
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, budget_list, money, variants
 from optimizer.instance.schema import Instance
+from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.budget_sweep import EXACT, Alone, ask_alone, ask_best_plan, ask_hurting, ask_least_outlay
-from optimizer.studies.comparison import Column, Comparison, Least, Step
-from optimizer.studies.frontier import chosen
-from optimizer.studies.solve import biting
+from optimizer.studies.budget_sweep import EXACT, Alone, Search, ask_alone, ask_best_plan, ask_hurting, ask_least_outlay
+from optimizer.studies.comparison import Change, Column, Comparison, Least, Step, sizes, survived
+from optimizer.studies.frontier import chosen, rounded_up
 from optimizer.studies.measure import SHARE
+from optimizer.studies.solve import tight_shocks
+from optimizer.units import rounded
 
 # So many budgets are asked at most.
 MOST_BUDGETS = 60
@@ -262,7 +260,7 @@ class _Comparing:
         for case in cases:
             plans = [point.result for point in search.known[case].points if point.result.survives]
             best = min(plans, key=lambda result: result.outlay, default=None)
-            first = frozenset(biting(best)) if best else frozenset[str]()
+            first = tight_shocks(best) if best else frozenset[str]()
             plan = best.plan if best else None
             kept.append(best)
             calls.append(Call(ask_least_outlay, (search.cases[case], search.working, first, plan)))

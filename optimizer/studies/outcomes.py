@@ -5,23 +5,34 @@ What a plan leaves unserved though nothing happens.
 Where each commodity comes from in the baseline: shares of production by region, and their concentration.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
 from optimizer.algorithms.recourse import Responder
 from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import FULL, NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
+from optimizer.results.plan import (
+    FULL,
+    NEGLIGIBLE,
+    Array,
+    Flows,
+    Lack,
+    ManyFlows,
+    Nothing,
+    Outcome,
+    Service,
+    Share,
+    Weakest,
+)
 from optimizer.results.ranking import first_largest, rank, weakest
-from optimizer.results.plan import NEGLIGIBLE, Flows, Lack
-from optimizer.results.ranking import first_largest
-from collections import defaultdict
-from collections.abc import Iterable
-from optimizer.results.plan import Flows, Share
+
 
 @dataclass(frozen=True)
 class Survey:

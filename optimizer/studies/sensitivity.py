@@ -13,28 +13,28 @@ What-ifs about uncertain numbers: a number with its range, and what comes of it 
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
+
+import numpy as np
+
+from optimizer.algorithms.base import Listener, Step
+from optimizer.algorithms.question_pool import Call, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
+from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.reading import read
 from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
 from optimizer.instance.uncertain import Uncertain
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.measure import Difference
+from optimizer.studies.importance import FEWEST, Importance, importance, latin
+from optimizer.studies.measure import SHARE, Difference, Measure, loosely, no_shock_cost
 from optimizer.studies.what_if import Asker, Found
 from optimizer.studies.withstand import listing_attacks
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-import numpy as np
-from optimizer.algorithms.base import Listener, Step
-from optimizer.algorithms.question_pool import Call, Team, seats
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
-from optimizer.studies.importance import FEWEST, Importance, importance, latin
-from optimizer.studies.measure import SHARE, Measure, loosely, no_shock_cost
+
 
 @dataclass(frozen=True)
 class Outcome:

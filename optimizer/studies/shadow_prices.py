@@ -7,6 +7,7 @@ limit. What it says holds near the plan; a large step may be worth less.
 
 from collections import defaultdict
 from collections.abc import Iterator
+
 from optimizer.algorithms.base import Priced, Solved
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.schema import RULE, Instance

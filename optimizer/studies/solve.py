@@ -11,22 +11,15 @@ The record of a run: settings, versions, history, seconds; and the result of one
 The plan that others are compared with, its cost proven to a share of the price of survival.
 """
 
+import contextlib
+import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
-from optimizer.algorithms.base import Solved
-from optimizer.instance.schema import Instance
-from optimizer.results.plan import Plan
-from optimizer.results.result import Result, Status
-from optimizer.solver import Clock, Settings
-from optimizer.solver import versions as solver_versions
-import contextlib
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+
 from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Listener, Solved, Step
 from optimizer.algorithms.conflict import clash
@@ -39,19 +32,17 @@ from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.scale import size_thresholds
+from optimizer.instance.schema import Instance
 from optimizer.instance.validation.floors import free_floors
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.ranking import first_largest
+from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.outcomes import lacks
-from optimizer.studies.shadow_prices import binding
-from optimizer.studies.outcomes import shares
-from optimizer.studies.outcomes import of_nothing, outcomes, services, survey
-from optimizer.tolerances import AUDIT_RELATIVE
-from collections.abc import Callable
-from optimizer.algorithms.base import Listener
-from optimizer.results.result import Result
+from optimizer.solver import versions as solver_versions
 from optimizer.studies.measure import Measure, no_shock_cost
+from optimizer.studies.outcomes import lacks, of_nothing, outcomes, services, shares, survey
+from optimizer.studies.shadow_prices import binding
+from optimizer.tolerances import AUDIT_RELATIVE
 
 # Settings that say where the work is done; they do not change the answer.
 WHERE = ("jobs", "cluster", "checkpoint")
@@ -454,7 +445,7 @@ def proven(
         listener,
         notes,
         responder=responder,
-        first=frozenset(biting(found)),
+        first=tight_shocks(found),
         plan=found.plan,
         clock=clock,
     )
@@ -462,8 +453,10 @@ def proven(
     return found, Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
 
 
-def biting(result: Result) -> Iterable[str]:
+def tight_shocks(result: Result) -> frozenset[str]:
     """The shocks in which some segment is no better than at its floor; one of 100 % that is kept may bind as well."""
-    for outcome in result.shocks:
-        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values()):
-            yield outcome.name
+    return frozenset(
+        outcome.name
+        for outcome in result.shocks
+        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values())
+    )

@@ -8,38 +8,34 @@ What samples have in common, as arrays; shares survived, overall and by group, w
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
-import numpy as np
-import numpy.typing as npt
-from optimizer.disruptions.shock import Shock
-from optimizer.instance.schema import Instance
-from optimizer.results.plan import Array
-from optimizer.results.ranking import weakest
-from optimizer.studies.outcomes import Survey
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import Responder
 from optimizer.algorithms.scarcity import Scarcity, bottleneck, scarcity
 from optimizer.algorithms.subproblems import Desk
 from optimizer.algorithms.tasks import Reply
-from optimizer.disruptions.shock import Cut
+from optimizer.disruptions.shock import Cut, Shock
 from optimizer.errors import Finding, InstanceError, PlanFileError
 from optimizer.instance.arguments import ScenarioNames, edited
 from optimizer.instance.reading import read
-from optimizer.results.plan import Plan
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Array, Plan
+from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Vector
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.fitting import fitted
-from optimizer.studies.reinforcement import Mending, mending
 from optimizer.studies.outcomes import Survey, survey
+from optimizer.studies.reinforcement import Mending, mending
 
 # The normal quantile of a two-sided 95 % interval.
 NORMAL = 1.959963984540054

@@ -3,14 +3,13 @@
 What families and ensembles of shocks come to: how many, when, how long, how hard.
 """
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
-from optimizer.disruptions.shock import Shock
-from optimizer.instance.schema import Instance
-import math
+
 from optimizer.algorithms.conflict import clash
 from optimizer.algorithms.extensive_form import Whole
 from optimizer.algorithms.reading import nothing, plan_values, read_plan
@@ -18,6 +17,7 @@ from optimizer.algorithms.recourse import Responder
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, whole_stage
 from optimizer.instance.scale import is_bought
+from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.solver import Clock, Settings
 from optimizer.studies.folding import folds, owner

@@ -20,34 +20,31 @@ says, the audit decides.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
 import numpy as np
-from optimizer.algorithms.reading import read_many
+
+from optimizer.algorithms.base import Listener
+from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.formulation import recourse_stage
+from optimizer.formulation import bought, cost, recourse_stage, whole_stage
 from optimizer.instance.paths import MANY, together
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
-from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
-from optimizer.solver import Clock, Model, Settings, Vector
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
-from optimizer.algorithms.base import Listener
-from optimizer.algorithms.extensive_form import Whole
-from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.separation.attacker import Attacker
-from optimizer.audit import Report, verify
-from optimizer.formulation import bought, cost, whole_stage
 from optimizer.results.evidence import NOT_EVIDENCE
-from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service
+from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
-from optimizer.studies.solve import answering, solve
+from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.outcomes import lines, of_nothing, survey
+from optimizer.studies.solve import answering, solve
 from optimizer.studies.withstand import hardest, withstand
 
 # Shares may be off by this much: what a solver calls equal.

@@ -12,8 +12,12 @@ out those that break a floor, and repeat until none does (column-and-constraint 
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
+
 from optimizer.algorithms.adversary import Fought, fight
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import plan_values, read_plan
@@ -25,18 +29,11 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
-from optimizer.studies.solve import Timer
-from optimizer.studies.solve import answering, concluded
-from optimizer.units import si
-from collections.abc import Iterable
-from typing import Literal
-from optimizer.algorithms.base import Listener
-from optimizer.algorithms.separation.attacker import Attacker
-from optimizer.disruptions.adversary import Attack
-from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Settings
 from optimizer.studies.budget_sweep import LEAST
+from optimizer.studies.solve import Timer, answering, concluded
 from optimizer.studies.what_if import Asker, Found
+from optimizer.units import si
+
 
 @dataclass(frozen=True)
 class Withstood:

@@ -11,25 +11,17 @@ questions that it gets later. Answers are told in the order in which they were a
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
-from optimizer.algorithms.question_pool import Call, Desk, Team, seats
-from optimizer.instance.schema import Instance
-from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.explain.worths import Deadline, deadline
-from optimizer.studies.explain.worths import Ground, Prices, Thing, Worth
-from optimizer.studies.explain.questions import WhatIfs
-from optimizer.studies.what_if import Asker
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
+
 from optimizer.algorithms.base import Listener, Step
+from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.schema import Instance
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
-from optimizer.studies.explain.worths import Deadline
-from optimizer.studies.explain.worths import Ground, Worth, bought_options, things
+from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.explain.questions import EACH, WhatIfs
 from optimizer.studies.explain.reason import Money, Reason, reason
 from optimizer.studies.explain.repairs import (
@@ -42,8 +34,11 @@ from optimizer.studies.explain.repairs import (
     shorter,
     sooner,
 )
+from optimizer.studies.explain.worths import Deadline, Ground, Prices, Thing, Worth, bought_options, deadline, things
 from optimizer.studies.measure import ENOUGH, Measure
 from optimizer.studies.solve import proven
+from optimizer.studies.what_if import Asker
+
 
 @dataclass(frozen=True)
 class Terms:

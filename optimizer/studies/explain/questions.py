@@ -10,23 +10,21 @@ Minimised is x; every other rule holds, the budget of all years together include
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-import numpy as np
-from optimizer.algorithms.question import LEAST_COST, Question, Rows
-from optimizer.algorithms.reading import plan_values
-from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import apart
-from optimizer.solver import Settings
-from optimizer.studies.what_if import Asker, Found
-from collections.abc import Sequence
 from typing import Literal
-from optimizer.algorithms.question import Question, size
+
+import numpy as np
+
+from optimizer.algorithms.question import LEAST_COST, Question, Rows, size
+from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.whatif import keeping_shocks
+from optimizer.instance.schema import Instance
+from optimizer.instance.whatif import apart, keeping_shocks
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
-from optimizer.studies.what_if import Found
+from optimizer.solver import Settings
+from optimizer.studies.what_if import Asker, Found
 from optimizer.units import Series
 
 # After so many seconds a single what-if is given up.

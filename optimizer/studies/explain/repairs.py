@@ -19,10 +19,15 @@ Minimised is μ, with few shocks written out; the plan found is put to all the o
 that it does not survive are written out as well.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal
+
 import numpy as np
-from optimizer.algorithms.question import Question
+
+from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import Responder
 from optimizer.algorithms.restricted import Run
@@ -30,22 +35,22 @@ from optimizer.algorithms.violations import worst
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import with_floors
+from optimizer.instance.whatif import arriving_later, no_longer_than, with_demand, with_floors
+from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
-from optimizer.studies.what_if import Asker
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal
-from optimizer.algorithms.question import Question, outlay
-from optimizer.instance.whatif import arriving_later, no_longer_than, with_demand, with_floors
-from optimizer.levers import Sized
-from optimizer.studies.explain.questions import least_added, of_any_year, with_added, without_budgets
-from optimizer.studies.explain.questions import LOOSE, Tried, WhatIfs, least
-from optimizer.studies.what_if import Found
+from optimizer.studies.explain.questions import (
+    LOOSE,
+    Tried,
+    WhatIfs,
+    least,
+    least_added,
+    of_any_year,
+    with_added,
+    without_budgets,
+)
+from optimizer.studies.what_if import Asker, Found
 from optimizer.units import rounded_up
 
 # Shocks that are written out at the start, and more of them in a round.

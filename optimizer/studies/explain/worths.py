@@ -13,24 +13,23 @@ as planned   the latest point to which its purchases can be put off while everyt
 anyhow       the latest point before which nothing of it is bought, and some plan under the budget survives all the same
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
+
 from optimizer.algorithms.question import Question, Rows, leaving_out, outlay
+from optimizer.algorithms.reading import plan_values
+from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import without
 from optimizer.instance.whatif import arriving_later, keeping_shocks, with_floors
 from optimizer.levers import Sized
-from optimizer.results.plan import Plan
-from optimizer.studies.explain.questions import Tried, WhatIfs
-from collections.abc import Sequence
-import numpy as np
-from optimizer.algorithms.question import Rows
-from optimizer.algorithms.reading import plan_values
-from optimizer.disruptions.shock import Shock
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
-from optimizer.studies.explain.questions import LOOSE, WhatIfs, least
+from optimizer.results.plan import Plan
+from optimizer.studies.explain.questions import LOOSE, Tried, WhatIfs, least
 
 Kind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
