@@ -13,7 +13,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.disruptions.shock import Cut
-from optimizer.io.opening import of_file
+from optimizer.io.load import of_file
 from optimizer.report.compare import show_grid
 from optimizer.report.figures.book import book, tidy
 from optimizer.report.figures.record import fingerprint

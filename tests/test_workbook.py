@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 import optimizer as so
-from optimizer.io.opening import of_file
+from optimizer.io.load import of_file
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"

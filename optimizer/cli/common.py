@@ -143,7 +143,7 @@ def commented(result: "Result", file: str) -> "Result":
     """The result with what its instance file says in comments, so that the plan file knows its sources."""
     from dataclasses import replace
 
-    from optimizer.io.opening import of_file
+    from optimizer.io.load import of_file
 
     return replace(result, comments=of_file(file))
 

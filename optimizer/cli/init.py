@@ -18,7 +18,7 @@ def init(
 
     Nothing that is there is overwritten.
     """
-    from optimizer.io.starter import files
+    from optimizer.io.json_schema import files
 
     targets.check_folder(folder, "DIR")
 

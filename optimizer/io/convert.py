@@ -7,10 +7,10 @@ from optimizer.errors import OptimizerError
 from optimizer.files import write_whole_bytes
 from optimizer.instance.document import parse
 from optimizer.instance.reading import checked
-from optimizer.io.from_workbook import from_workbook
+from optimizer.io.excel_read import from_workbook
+from optimizer.io.excel_write import to_workbook
 from optimizer.io.json_schema import EDITOR_LINE, NAME
-from optimizer.io.opening import WORKBOOK, opened, remarks
-from optimizer.io.to_workbook import to_workbook
+from optimizer.io.load import WORKBOOK, opened, remarks
 from optimizer.io.yaml_text import to_yaml
 
 FORMS = (".yaml", ".yml", ".json", WORKBOOK)

@@ -6,6 +6,7 @@ on its own: that names exist, windows lie in the horizon and sizes fit is checke
 
 import json
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import BaseModel
@@ -172,3 +173,9 @@ def _plain(shape: dict[str, Any]) -> dict[str, Any]:
             types = other["type"] if isinstance(other["type"], list) else [other["type"]]
             return {**{key: value for key, value in shape.items() if key != "anyOf"}, **other, "type": [*types, "null"]}
     return shape
+
+
+def starter_files() -> dict[str, str]:
+    """By name, the text of each file."""
+    starter = FilePath(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
+    return {"instance.yaml": starter, NAME: text()}

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
-from optimizer.io.opening import of_file
+from optimizer.io.load import of_file
 from optimizer.report.figures.book import Book, book
 from optimizer.report.page import page as written
 from optimizer.studies.frontier import alone, frontier

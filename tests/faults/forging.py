@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optimizer as so
-from optimizer.io.opening import of_file
+from optimizer.io.load import of_file
 from optimizer.results.evidence import NOT_EVIDENCE, differences, digest
 
 RICH = Path(__file__).parent / "plan" / "rich.yaml"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.io.opening import of_file
+from optimizer.io.load import of_file
 from optimizer.report.compare import show_part
 from optimizer.report.figures.book import Book, book
 from optimizer.report.figures.survival import spans

@@ -15,7 +15,7 @@ from optimizer.algorithms.checkpoint import Checkpoint
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import CheckpointError, PlanFileError
 from optimizer.io.convert import convert
-from optimizer.io.opening import remarks
+from optimizer.io.load import remarks
 from optimizer.results.result import Result
 from optimizer.solver import Settings
 from tests.faults.running import INPUT, ROOT, TINY, run

@@ -12,8 +12,8 @@ import pytest
 import optimizer as so
 from optimizer.instance.document import scalar
 from optimizer.instance.reading import checked
-from optimizer.io.from_workbook import from_workbook
-from optimizer.io.opening import opened
+from optimizer.io.excel_read import from_workbook
+from optimizer.io.load import opened
 from optimizer.suggestions import excerpt, nearest
 from tests.faults.running import INPUT, ROOT, TINY
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.io.comments import comments
-from optimizer.io.opening import of_file
+from optimizer.io.load import of_file
+from optimizer.io.yaml_text import comments
 
 TEXT = """\
 # A head

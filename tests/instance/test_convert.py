@@ -17,13 +17,12 @@ import optimizer as so
 from optimizer.errors import OptimizerError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import checked
-from optimizer.io.comments import Comment
 from optimizer.io.convert import convert
-from optimizer.io.from_workbook import from_workbook
-from optimizer.io.opening import opened, remarks
-from optimizer.io.sheets import from_cell, to_cell
-from optimizer.io.to_workbook import to_workbook
-from optimizer.io.yaml_text import flow, to_yaml
+from optimizer.io.excel_layout import from_cell, to_cell
+from optimizer.io.excel_read import from_workbook
+from optimizer.io.excel_write import to_workbook
+from optimizer.io.load import opened, remarks
+from optimizer.io.yaml_text import Comment, flow, to_yaml
 from tests.instance.test_json_schema import complaints
 from tests.strategies import instances
 

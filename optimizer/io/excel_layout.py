@@ -26,9 +26,8 @@ from optimizer.instance.document import Place, parse_value
 from optimizer.instance.naming import Commodity, Region
 from optimizer.instance.ranging import RangeSpec
 from optimizer.instance.schema import Policy, ShareRule, SurvivalRule
-from optimizer.io.comments import Comment
 from optimizer.io.json_schema import json_schema
-from optimizer.io.yaml_text import flow
+from optimizer.io.yaml_text import Comment, flow
 from optimizer.levers import KINDS
 from optimizer.network.process import Demand, EndOfLife, Process
 from optimizer.units import parse_amount

@@ -11,9 +11,7 @@ from optimizer.errors import OptimizerError
 from optimizer.files import starts_formula
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Instance, Policy
-from optimizer.io.comments import Comment
-from optimizer.io.json_schema import describe
-from optimizer.io.sheets import (
+from optimizer.io.excel_layout import (
     ABOUT,
     COMMENT,
     COMMENTS,
@@ -26,7 +24,8 @@ from optimizer.io.sheets import (
     rows_of_rest,
     to_cell,
 )
-from optimizer.io.yaml_text import flow
+from optimizer.io.json_schema import describe
+from optimizer.io.yaml_text import Comment, flow
 from optimizer.levers import KINDS
 
 LONGEST = 32_767
