@@ -26,8 +26,8 @@ from optimizer.instance.document import Place, parse_value
 from optimizer.instance.naming import Commodity, Region
 from optimizer.instance.ranging import RangeSpec
 from optimizer.instance.schema import Policy, ShareRule, SurvivalRule
-from optimizer.io.json_schema import json_schema
-from optimizer.io.yaml_text import Comment, flow
+from optimizer.io.json_schema import build_schema
+from optimizer.io.yaml_text import Comment, dump_flow
 from optimizer.levers import KINDS
 from optimizer.network.process import Demand, EndOfLife, Process
 from optimizer.units import parse_amount
@@ -207,7 +207,7 @@ def _note(row: Row, within: Place, text: str) -> None:
 @cache
 def _amounts(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
     """The fields of a row that hold a number in whatever it may be: there 60k is 60,000."""
-    parts = json_schema()["$defs"]
+    parts = build_schema()["$defs"]
     number: dict[str, bool] = {"discount_rate": True}
     named: tuple[type[BaseModel], ...] = (*models, EndOfLife)
     for part in (parts[model.__name__] for model in named):
@@ -234,11 +234,11 @@ def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Poli
         # Excel keeps 16 digits of a number; where that is another one, its text is kept.
         return value if isfinite(value) and float(f"{value:.16G}") == value else repr(value)
     if not isinstance(value, str):
-        return flow(value)
+        return dump_flow(value)
     if _field(column) in _amounts(models) and _AMOUNT.match(value.strip()):
         number = parse_amount(value)
         return int(number) if number.is_integer() else to_cell(column, number)
-    return flow(value, quoted=True) if not is_text(column) and value.lstrip()[:1] in ("{", "[", '"') else value
+    return dump_flow(value, quoted=True) if not is_text(column) and value.lstrip()[:1] in ("{", "[", '"') else value
 
 
 def is_text(column: str) -> bool:

@@ -20,7 +20,7 @@ _APART = 100
 _ORDER = list(Instance.model_fields)
 
 
-def from_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, ...]]:
+def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, ...]]:
     """The data of a workbook, what is wrong with its sheets themselves, and its comments.
 
     Raises:

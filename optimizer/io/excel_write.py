@@ -25,14 +25,14 @@ from optimizer.io.excel_layout import (
     to_cell,
 )
 from optimizer.io.json_schema import describe
-from optimizer.io.yaml_text import Comment, flow
+from optimizer.io.yaml_text import Comment, dump_flow
 from optimizer.levers import KINDS
 
 LONGEST = 32_767
 _FIRST, _LAST = ("name", "kind"), ("source", "note")
 
 
-def to_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> bytes:
+def dump_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> bytes:
     """The content of an .xlsx file.
 
     Args:
@@ -168,7 +168,7 @@ class _Writer:
                 sheet.data_validation(1, j, 999, j, {"validate": "list", "source": list(KINDS)})
         for j, column in enumerate(columns[:-1]):
             shown = [row.keys[j] if j < len(row.keys) else row.values.get(column, "") for row in rows]
-            longest = max((len(flow(value)) for value in shown), default=0)
+            longest = max((len(dump_flow(value)) for value in shown), default=0)
             sheet.set_column(j, j, max(len(column) + 2, 9, min(longest + 1, 44)))
         for i, row in enumerate(rows, start=1):
             for j, key in enumerate(row.keys):

@@ -19,9 +19,9 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NAME = "instance.schema.json"
+SCHEMA_FILE = "instance.schema.json"
 # The first line of an instance file, which language servers for YAML follow.
-EDITOR_LINE = f"# yaml-language-server: $schema={NAME}"
+EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 _SECTIONS = (
     "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "ranges"
 )  # fmt: skip
@@ -66,7 +66,7 @@ class _Generator(GenerateJsonSchema):
         return dft if plain else None
 
 
-def json_schema() -> dict[str, Any]:
+def build_schema() -> dict[str, Any]:
     """The schema, as a mapping that goes to JSON."""
     models = sorted({model.__name__: model for model in _models(Instance)}.values(), key=lambda model: model.__name__)
     models = [*models, *(lever for lever in KINDS.values() if lever not in models)]
@@ -105,9 +105,9 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "Instance", **whole, "$defs": dict(sorted(parts.items()))}
 
 
-def text() -> str:
+def dump_schema() -> str:
     """The schema as the text of a file."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(build_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _ranged(shape: Any) -> Any:
@@ -178,4 +178,4 @@ def _plain(shape: dict[str, Any]) -> dict[str, Any]:
 def starter_files() -> dict[str, str]:
     """By name, the text of each file."""
     starter = FilePath(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
-    return {"instance.yaml": starter, NAME: text()}
+    return {"instance.yaml": starter, SCHEMA_FILE: dump_schema()}

@@ -10,23 +10,23 @@ from optimizer.files import INSTANCES
 from optimizer.instance.document import Document, Place, override, parse
 from optimizer.instance.reading import checked
 from optimizer.instance.schema import Instance
-from optimizer.io.yaml_text import Comment, comments
+from optimizer.io.yaml_text import Comment, parse_comments
 from optimizer.limits import FILE_BYTES
 from optimizer.untrusted import UndecodableTextError, decode, parse_json, read_bytes
 
 WORKBOOK = ".xlsx"
 
 
-def opened(path: str | FilePath) -> Document:
+def open_document(path: str | FilePath) -> Document:
     """The data of an instance file, with the line or cell of every value; of a saved plan the instance inside it.
 
     Raises:
         InstanceError: it cannot be read.
     """
     if is_workbook(path):
-        from optimizer.io.excel_read import from_workbook
+        from optimizer.io.excel_read import parse_workbook
 
-        return from_workbook(_content(path), str(path))[0]
+        return parse_workbook(_content(path), str(path))[0]
     text = _text(path)
     plan = _plan(text)
     if plan is None:
@@ -87,30 +87,30 @@ def _placed(data: Any, keys: Sequence[str]) -> Place:
     return place
 
 
-def remarks(path: str | FilePath) -> tuple[Comment, ...]:
+def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
     """The comments of an instance file; JSON has none, but a saved plan keeps those of its instance.
 
     Raises:
         InstanceError: it cannot be read.
     """
     if is_workbook(path):
-        from optimizer.io.excel_read import from_workbook
+        from optimizer.io.excel_read import parse_workbook
 
-        return from_workbook(_content(path), str(path))[1]
+        return parse_workbook(_content(path), str(path))[1]
     text = _text(path)
     plan = _plan(text)
     if plan is not None:
         said = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
         return tuple(Comment(_placed(plan["data"], each["place"]), each["value"], each["text"]) for each in said)
-    return () if FilePath(path).suffix.lower() == ".json" else comments(text, str(path))
+    return () if FilePath(path).suffix.lower() == ".json" else parse_comments(text, str(path))
 
 
-def of_file(path: str | FilePath) -> tuple[dict[str, Any], ...]:
+def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
     """The comments of an instance file, as `Result.comments` holds them; none where it has none or cannot be read."""
     if FilePath(path).suffix.lower() not in INSTANCES and not is_plan(path):
         return ()
     try:
-        said = remarks(path)
+        said = read_comments(path)
     except InstanceError:
         return ()
     # What YAML reads as a date, say, becomes its text.
@@ -170,7 +170,7 @@ def inspect_document(
     path: str | FilePath, overrides: Sequence[str] = ()
 ) -> tuple[Instance, tuple[Finding, ...], Document]:
     """Like `inspect`, with the document, for findings that need more than reading: it knows the line of a place."""
-    document, wrong = opened(path), list[Finding]()
+    document, wrong = open_document(path), list[Finding]()
     for assignment in overrides:
         try:
             override(document, assignment)

@@ -32,7 +32,7 @@ class Comment:
     text: str
 
 
-def comments(text: str, file: str) -> tuple[Comment, ...]:
+def parse_comments(text: str, file: str) -> tuple[Comment, ...]:
     """Every comment of a YAML text, in the order of the file.
 
     Raises:
@@ -175,12 +175,12 @@ _BLOCKS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def flow(value: Any, *, quoted: bool = False) -> str:
+def dump_flow(value: Any, *, quoted: bool = False) -> str:
     """A value in one line of YAML."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(key)}: {flow(part)}" for key, part in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key)}: {dump_flow(part)}" for key, part in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(flow(part) for part in value) + "]"
+        return "[" + ", ".join(dump_flow(part) for part in value) + "]"
     if isinstance(value, str):
         return _quoted(value) if quoted or not _is_plain(value) else value
     if value is None or isinstance(value, bool):
@@ -214,7 +214,7 @@ def _short(value: Any) -> str:
         text = f"{value / size:.6g}"
         if abs(value) >= size and "e" not in text and float(text) * size == value:
             return f"{text}{suffix}"
-    return flow(value)
+    return dump_flow(value)
 
 
 def _is_plain(text: str) -> bool:
@@ -225,7 +225,7 @@ def _is_plain(text: str) -> bool:
     return bool(looks) and isinstance(scalar(text), str)
 
 
-def to_yaml(data: Mapping[str, Any], comments: Iterable[Comment] = (), first: str = "") -> str:
+def dump_yaml(data: Mapping[str, Any], comments: Iterable[Comment] = (), first: str = "") -> str:
     """The text of an instance file.
 
     Args:
@@ -268,7 +268,7 @@ class _Writer:
         is_field = place[0] in ("policy", "adversary")
         if not is_field:
             yield from self._above(place, indent)
-        line = f"{indent}{_key(place[-1])}: {flow(value)}"
+        line = f"{indent}{_key(place[-1])}: {dump_flow(value)}"
         has_own = any(len(other) > len(place) and other[: len(place)] == place for other in self.said)
         if is_field or not isinstance(value, Mapping) or (len(line) <= LONG and not has_own):
             yield from self._field(place, value, indent) if is_field else [line]
@@ -288,7 +288,7 @@ class _Writer:
                 yield from self._field((*place, key), part, f"{indent}  ")
         else:
             for i, part in enumerate(value):
-                yield f"{indent}  - {flow(part)}{self._beside((*place, i))}"
+                yield f"{indent}  - {dump_flow(part)}{self._beside((*place, i))}"
 
     def _line(self, place: Place, value: Any, indent: str) -> Iterator[str]:
         key, beside = _key(place[-1]), self._beside(place)
@@ -299,7 +299,7 @@ class _Writer:
                                      break_long_words=False, break_on_hyphens=False)  # fmt: skip
         else:
             # What a scenario says is taken as it stands.
-            yield f"{indent}{key}: {flow(value) if place[0] == 'scenarios' else _short(value)}{beside}"
+            yield f"{indent}{key}: {dump_flow(value) if place[0] == 'scenarios' else _short(value)}{beside}"
 
     def _beside(self, place: Place, *, deep: bool = True) -> str:
         """What is said of a place, and of all in it, behind its line."""
