@@ -1,4 +1,4 @@
-"""The impact of attacks on a plan: one linear programme per window length, and the worst attack as an integer programme.
+"""The impact of attacks on a plan: one linear programme per window length, and an integer programme for the worst one.
 
     z[i]   1 where target i is struck
     u[j]   bound of column j of the gap's linear programme without an attack       u[i,j]   where i alone is struck
