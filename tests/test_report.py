@@ -6,14 +6,14 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Anyfrom optimizer.io.load import comments_of
-
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 import optimizer as so
 from optimizer.disruptions.shock import Cut
+from optimizer.io.load import comments_of
 from optimizer.report.compare import show_grid
 from optimizer.report.figures.book import book, tidy
 from optimizer.report.figures.record import fingerprint
@@ -160,7 +160,9 @@ def test_sources_come_from_comments_and_fields(cell: Any, tmp_path: Path) -> Non
     text = re.sub(r"(?m)^    ", "", text)
     instance = cell(text)
     (tmp_path / "said.yaml").write_text(text)
-    found = replace(so.solve(instance.model_copy()), comments=comments_of(tmp_path / "said.yaml"), data=instance.to_dict())
+    found = replace(
+        so.solve(instance.model_copy()), comments=comments_of(tmp_path / "said.yaml"), data=instance.to_dict()
+    )
     made = book(instance, alone(instance, found))
     comment, source = made.sources
     assert made.head == "The head."

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Anyfrom optimizer.io.load import comments_of
-
+from typing import Any
 
 import openpyxl
 import pytest
 
 import optimizer as so
+from optimizer.io.load import comments_of
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"

@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Anyfrom optimizer.io.load import comments_of
-
+from typing import Any
 
 import optimizer as so
+from optimizer.io.load import comments_of
 from optimizer.results.evidence import NOT_EVIDENCE, differences, digest
 
 RICH = Path(__file__).parent / "plan" / "rich.yaml"

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner, Result
 
 import optimizer as so
-from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.attacks import Attacker
 from optimizer.cli.app import app
 from optimizer.solver import Clock
 from optimizer.studies.least_outlay import least_outlay

@@ -4,8 +4,7 @@ import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import Anyfrom optimizer.io.load import comments_of
-
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,6 +12,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
+from optimizer.io.load import comments_of
 from optimizer.report.compare import show_part
 from optimizer.report.figures.book import Book, book
 from optimizer.report.figures.survival import spans
