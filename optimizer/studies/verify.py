@@ -30,7 +30,7 @@ from optimizer.algorithms.base import Listener
 from optimizer.algorithms.extensive_form import Whole
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.attacks import Attacker
 from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, recourse_stage, whole_stage
