@@ -114,7 +114,7 @@ def test_audit_knows_neither_levers_nor_solver() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=module)
 def test_files_stay_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 340
+    assert len(path.read_text().splitlines()) <= 500
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "levers").glob("*.py")), ids=lambda path: path.stem)
