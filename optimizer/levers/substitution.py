@@ -29,10 +29,16 @@ class Substitution(Sized):
     """A way to serve a segment without its commodity."""
 
     kind: Literal["substitution"]
-    demand: str
-    max_share: Share = 1.0
-    cost: AmountSeries = NOTHING
-    input: Mapping[str, Quantity] = Field(default_factory=dict)
+    demand: str = Field(description="The segment that it serves without the commodity.")
+    max_share: Share = Field(
+        default=1.0, description="The most of the segment's demand that it can serve, a share from 0 to 1. Default 1."
+    )
+    cost: AmountSeries = Field(
+        default=NOTHING, description="Whole cost of the alternative, money per t substituted; a series."
+    )
+    input: Mapping[str, Quantity] = Field(
+        default_factory=dict, description="By commodity: t that it takes per t substituted."
+    )
 
     @property
     def flows(self) -> tuple[Flow, ...]:

@@ -13,8 +13,7 @@ import numpy as np
 
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.scarcity import Scarcity, bottleneck, scarcity
+from optimizer.algorithms.recourse import Responder, Scarcity, bottleneck, scarcity
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import keeping_shocks, no_longer_than, with_floors
