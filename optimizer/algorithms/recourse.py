@@ -154,7 +154,7 @@ class Responder:
             wanted = np.array([event.name in chosen for event in self.instance.events], dtype=bool)
         replies = self.best(plan, clock, granted, wanted, flows=True)
         gaps = {self.instance.events[n].name: gap for r in replies for n, gap in zip(r.events, r.gap, strict=True)}
-        flows = {name: many.of(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
+        flows = {name: many.at(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
         return {e.name: Recourse(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps}
 
     def best(

@@ -125,7 +125,7 @@ def outcomes(
     made = []
     for s, event in enumerate(instance.events):
         flows, i = place[event.name]
-        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.of(i) if s in full else None))
+        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.at(i) if s in full else None))
     return tuple(made)
 
 
@@ -213,7 +213,7 @@ def lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, 
 def lacks(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
     found, label = {}, instance.horizon.label
-    for d, row in baseline.unserved.items():
+    for d, row in baseline.of("unserved").items():
         demanded = [float(instance.baseline.demanded(d, t)) for t in instance.horizon.periods]
         parts = [short / asked if asked > 0 else 0.0 for short, asked in zip(row, demanded, strict=True)]
         worst = first_largest(parts)
@@ -248,7 +248,7 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Sh
     first = (year - instance.horizon.start) * instance.horizon.per_year
     for name, activity in instance.activities.items():
         rate = activity.output.get(commodity, 0.0)
-        made = sum(baseline.activity[name][first : first + instance.horizon.per_year])
+        made = sum(baseline[name, "activity"][first : first + instance.horizon.per_year])
         by_region[activity.region or "unnamed"] += rate * made
     total = sum(by_region.values())
     parts = {region: made / total for region, made in by_region.items() if total > 0 and made > 1e-9 * total}
