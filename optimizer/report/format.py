@@ -12,7 +12,7 @@ from optimizer.instance.validation.floors import highest_floor
 from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
-from optimizer.studies.preview import owner
+from optimizer.studies.folding import owner
 from optimizer.units import fixed, short, si
 
 LINE = 0.65

@@ -21,7 +21,7 @@ from optimizer.report.tables.plan import survival
 from optimizer.report.tables.sensitivity import _between
 from optimizer.results.plan import Service
 from optimizer.results.ranking import by_gap
-from optimizer.studies.one_at_a_time import Number
+from optimizer.studies.sensitivity import Number
 from optimizer.units import short, si
 
 HERE = Path(__file__).parent

@@ -25,7 +25,7 @@ def test_texts_are_seen_and_docstrings_are_not() -> None:
 
 def test_no_module_prints_such_a_word() -> None:
     texts = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
-    assert len(texts) > 200
+    assert len(texts) > 100
     assert not [(name, *each) for name, text in texts.items() for each in printed(text) if WORDS.search(each[1])]
 
 

@@ -32,9 +32,9 @@ from optimizer.report.html.provenance import Source, head, record, sources
 from optimizer.report.narrative import losses
 from optimizer.results.plan import Row, Share
 from optimizer.results.result import Result
-from optimizer.studies.dependence import yearly_shares
 from optimizer.studies.folding import Fold, Folded, folded
 from optimizer.studies.frontier import Frontier
+from optimizer.studies.outcomes import yearly_shares
 from optimizer.studies.supply_chain import Chain
 from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
 from optimizer.units import si

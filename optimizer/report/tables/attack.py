@@ -14,10 +14,9 @@ from optimizer.report.narrative import changed, headline, proof
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import STYLES, builds, stocks
 from optimizer.report.tables.render import table
-from optimizer.studies.attack import Onslaught
-from optimizer.studies.attack_impact import Blow
-from optimizer.studies.least_outlay import LeastOutlay
+from optimizer.studies.attack import Blow, Onslaught
 from optimizer.studies.measure import FINEST
+from optimizer.studies.withstand import LeastOutlay
 from optimizer.units import si, si_down, si_up
 
 MOST = 24

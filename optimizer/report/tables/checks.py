@@ -14,9 +14,8 @@ from optimizer.report.format import adversary_words, listed, named, percent, plu
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
 from optimizer.results.result import Result
-from optimizer.studies.preview import Preview, Spread
-from optimizer.studies.summary import MEASURED, Hit, Shortage, Struck, Summary
-from optimizer.studies.verification import Verification
+from optimizer.studies.summary import MEASURED, Hit, MinMedianMax, Preview, Shortage, Struck, Summary
+from optimizer.studies.verify import Verification
 from optimizer.units import short, si
 
 
@@ -151,7 +150,7 @@ def _row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
     return [*cells, Text(names, style="dim")] if is_wide else cells
 
 
-def _spread(spread: Spread, unit: float = 1.0) -> str:
+def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:
     figures = [short(unit * value) for value in spread]
     return figures[0] if len(set(figures)) == 1 else "/".join(figures)
 

@@ -15,10 +15,9 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds
 from optimizer.results.result import Result
 from optimizer.studies.explain.explain import Explanation, Part
-from optimizer.studies.explain.order_dates import Deadline
-from optimizer.studies.explain.prices import Worth
 from optimizer.studies.explain.reason import Reason
 from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.explain.worths import Deadline, Worth
 from optimizer.studies.folding import folds
 from optimizer.studies.measure import Difference
 from optimizer.units import si, si_down, si_up

@@ -13,8 +13,7 @@ from optimizer.report.narrative import NOTHING, changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
 from optimizer.studies.importance import Importance, Weight
-from optimizer.studies.one_at_a_time import Bar, Flip, Number, Outcome
-from optimizer.studies.sensitivity import Sensitivity
+from optimizer.studies.sensitivity import Bar, Flip, Number, Outcome, Sensitivity
 from optimizer.units import EXACT, short, si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
