@@ -9,19 +9,19 @@ alone    the same where only one shock may come, for some of the shocks
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Listener, Step
-from optimizer.algorithms.extensive_form import Run
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -56,9 +56,9 @@ def ask_best_plan(
 ) -> Result:
     """The ask_best_plan plan of an instance, from shocks that are likely to bite and a plan to start from."""
     with _clock(desk, settings) as clock:
-        responder = _asker(desk, instance, settings).responder(instance)
+        evaluator = _asker(desk, instance, settings).evaluator(instance)
         return solve(
-            instance, None, settings, _listener(desk), responder=responder, first=first, plan=plan, clock=clock
+            instance, None, settings, _listener(desk), evaluator=evaluator, first=first, plan=plan, clock=clock
         )
 
 
@@ -77,14 +77,14 @@ def ask_least_outlay(
         found = asker.ask(free, LEAST, exact)
         if found.status != "stopped" or not np.isfinite(found.value):
             return found
-        responder = asker.responder(free)
-        left = responder.gaps(plan_values(free, found.plan, responder.desk.plan), clock)
+        evaluator = asker.evaluator(free)
+        left = evaluator.gaps(plan_values(free, found.plan, evaluator.subproblems.plan), clock)
         return replace(found, gap=max(found.gap, float(left.gap.sum())))
 
 
 def ask_hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ...]:
     """The shocks that are not survived where nothing is built, the worst first."""
-    gap = _asker(desk, instance, settings).responder(instance).idle(Clock()).gap
+    gap = _asker(desk, instance, settings).evaluator(instance).idle(Clock()).gap
     worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
     return tuple(instance.events[number].name for number in worst)
 
@@ -98,7 +98,7 @@ def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequenc
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = Run(free, shocks, exact, clock, _listener(desk), writer, LEAST).kept()
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST).kept()
             if solved is None or solved.status == "infeasible":
                 found.append(Alone(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:
@@ -129,19 +129,15 @@ def dismiss(desk: Desk) -> None:
 
 
 def _listener(desk: Desk) -> Listener:
-    listener: Listener = desk.get("listener", _silent)
+    listener: Listener = desk.get("listener", ignore)
     return listener
-
-
-def _silent(step: Step) -> None:
-    """Nobody listens in another process."""
 
 
 @contextlib.contextmanager
 def _clock(desk: Desk, settings: Settings) -> Iterator[Clock]:
     """The time of one question. Where it is this process that hears Ctrl-C, all questions end with it."""
     clock = Clock(settings.time_limit)
-    with interruptible(clock, lambda: _listener(desk)(Step("stopping", 0.0))):
+    with interruptible(clock, _listener(desk)):
         yield clock
     if clock.interrupted and "clock" in desk:
         desk["clock"].interrupted = True
@@ -159,8 +155,7 @@ class Search:
         settings: of every search; `jobs` is how many run side by side, `gap` the share of the measure to which costs
             are proven.
         clock: whether Ctrl-C was pressed.
-        progress: hears what was answered, how many are, and how many were asked.
-        listener: hears the steps of searches in this process.
+        listener: hears of each plan or outlay that was found, and of the rounds of searches in this process.
         known: by case, its plans.
         plans: by case, the one with the least outlay.
         measures: by case, what its costs are measured by; known once its first plan is.
@@ -169,7 +164,6 @@ class Search:
     cases: Mapping[str, Instance]
     settings: Settings
     clock: Clock
-    progress: Callable[[str, int, int], None]
     listener: Listener
     known: dict[str, Known] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -275,15 +269,15 @@ class Search:
         self._hire_for(time.perf_counter() - began, len(calls))
 
     def answers(self, calls: Sequence[Call], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
-        """What calls return, as it comes; progress hears of each."""
+        """What calls return, as it comes; the listener hears of each."""
         self._asked += len(calls)
         if calls:
-            self.progress("", self._done, self._asked)
+            self.listener(Progress(done=self._done, total=self._asked))
         with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
             for number, answer in answers:
                 self._done += 1
                 said = f": {in_short(answer)}" if isinstance(answer, Result) else ""
-                self.progress(labels[number] + said, self._done, self._asked)
+                self.listener(Progress(task=labels[number] + said, done=self._done, total=self._asked))
                 yield number, answer
 
     def _hire_for(self, seconds: float, count: int) -> None:

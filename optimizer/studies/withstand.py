@@ -18,14 +18,14 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.robust import Fought, fight
-from optimizer.algorithms.separation.attacks import Attacker, Struck
+from optimizer.algorithms.robust import RobustPlan, robust_plan
+from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
@@ -41,12 +41,12 @@ class Withstood:
 
     Attributes:
         result: the plan, audited; its instance lists the attacks that shaped it.
-        attacker: who knows the attacks on plans of the instance.
+        oracle: who knows the attacks on plans of the instance.
         attacks: those that shaped the plan.
     """
 
     result: Result
-    attacker: Attacker
+    oracle: AttackOracle
     attacks: tuple[Attack, ...]
 
 
@@ -54,7 +54,7 @@ def withstand(
     instance: Instance,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
-    listener: Listener | None = None,
+    listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
     *,
@@ -94,28 +94,23 @@ def withstood(
     budget: float | None,
     settings: Settings,
     clock: Clock,
-    listener: Listener | None = None,
+    listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
 ) -> Withstood:
-    """The same, with the attacker; `clock` tells afterwards whether Ctrl-C was pressed."""
+    """The same, with the oracle; `clock` tells afterwards whether Ctrl-C was pressed."""
     timer = Timer(load_seconds, time.perf_counter())
     instance = without_attacks(instance if budget is None else instance.with_budget(budget))
-    hear = listener or (lambda step: None)
-
-    def heard() -> None:
-        hear(Step("stopping", time.perf_counter() - timer.began))
-
-    with interruptible(clock, heard):
-        with answering(instance, settings, None) as responder:
-            fought = fight(instance, settings, clock, hear, responder)
-            notes = (*notes, *responder.notes)
+    with interruptible(clock, listener):
+        with answering(instance, settings, None) as evaluator:
+            fought = robust_plan(instance, settings, clock, listener, evaluator)
+            notes = (*notes, *evaluator.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
         shaped = instance.under_attack(attacks)
-        faced = _faced(fought.attacker, [attack.name(instance.horizon) for attack in attacks])
-        with answering(shaped, settings, None) as responder:
-            result = concluded(shaped, settings, clock, timer, fought.solved, responder, notes, faced)
-    return Withstood(result, fought.attacker, attacks)
+        faced = _faced(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
+        with answering(shaped, settings, None) as evaluator:
+            result = concluded(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
+    return Withstood(result, fought.oracle, attacks)
 
 
 def without_attacks(instance: Instance) -> Instance:
@@ -142,7 +137,7 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     listed, clock = without_attacks(instance), Clock()
     adversary, settings = listed.adversary, settings or Settings()
     assert adversary is not None
-    attacks = Attacker(listed, settings, clock).candidates()
+    attacks = AttackOracle(listed, settings, clock).candidates()
     if attacks is None:
         what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
         cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
@@ -153,33 +148,33 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     return listed.under_attack(attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
-def columns(attacker: Attacker, plan: Plan) -> Vector:
-    """A plan as the attacker sees it."""
-    return np.array(plan_values(attacker.strikes.instance, plan, attacker.strikes.sheet), dtype=np.float64)
+def columns(oracle: AttackOracle, plan: Plan) -> Vector:
+    """A plan as the oracle sees it."""
+    return np.array(plan_values(oracle.strikes.instance, plan, oracle.strikes.sheet), dtype=np.float64)
 
 
-def hardest(attacker: Attacker, plan: Plan) -> Struck | None:
+def hardest(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
-    found = (attacker.worst(front) for front in attacker.strikes.fronts(columns(attacker, plan)))
+    found = (oracle.worst(front) for front in oracle.strikes.fronts(columns(oracle, plan)))
     return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
 
 
-def _left(instance: Instance, fought: Fought) -> tuple[Attack, ...]:
+def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
     """The worst attack on the plan, where it breaks the plan and is not among those that are written out."""
     if fought.solved.values is None:
         return ()
     plan = read_plan(instance, fought.solved.stage, fought.solved.values.tolist())
-    struck = hardest(fought.attacker, plan)
+    struck = hardest(fought.oracle, plan)
     return () if struck is None or struck.attack in fought.attacks else (struck.attack,)
 
 
-def _faced(attacker: Attacker, attacks: list[str]) -> Faced:
-    strikes = attacker.strikes
+def _faced(oracle: AttackOracle, attacks: list[str]) -> Faced:
+    strikes = oracle.strikes
     return Faced(
         attack_budget=strikes.adversary.attack_budget,
         starts=len(strikes.starts),
         targets=len(strikes.names),
-        sets=attacker.sets,
+        sets=oracle.sets,
         attacks=tuple(attacks),
     )
 
@@ -200,17 +195,17 @@ class LeastOutlay:
 
 
 def least_outlay(
-    attacker: Attacker,
+    oracle: AttackOracle,
     known: Iterable[Attack],
     plan: Plan | None,
     settings: Settings,
     clock: Clock,
-    listener: Listener = lambda step: None,
+    listener: Listener = ignore,
 ) -> LeastOutlay:
     """Find the least outlay that survives the listed shocks and the adversary of an instance.
 
     Args:
-        attacker: of the instance, which has none of its attacks among its shocks.
+        oracle: of the instance, which has none of its attacks among its shocks.
         known: attacks that are likely to matter.
         plan: one to start from; None where none is known.
         settings: the outlay is proven to their gap, relative.
@@ -220,10 +215,10 @@ def least_outlay(
     Raises:
         SolverError: the solver failed.
     """
-    free = attacker.strikes.instance.with_budget(None)
+    free = oracle.strikes.instance.with_budget(None)
     attacks, bound = list(known), 0.0
     names = frozenset(attack.name(free.horizon) for attack in attacks)
-    attacks += [attack for attack in attacker.candidates() or () if attack not in attacks]
+    attacks += [attack for attack in oracle.candidates() or () if attack not in attacks]
     while True:
         shaped = free.under_attack(attacks)
         found = _asked(shaped, names, plan, settings, clock, listener)
@@ -232,7 +227,7 @@ def least_outlay(
         bound = max(bound, found.bound)
         if found.status == "stopped" or not np.isfinite(found.value):
             return LeastOutlay("stopped", None, bound)
-        struck = attacker.breaking(columns(attacker, found.plan), attacks)
+        struck = oracle.breaking(columns(oracle, found.plan), attacks)
         if clock.is_over:
             return LeastOutlay("stopped", None, bound)
         if not struck:
