@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pulp
 
-from optimizer.errors import SolverError
+from optimizer.errors import MissingExtraError
 from optimizer.model.builder import Sense
 from optimizer.solver.base import Asked, Clock, Indices, Listener, Raw, Settings, Vector
 
@@ -18,7 +18,7 @@ class Cold:
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
         if not pulp.COIN_CMD(msg=False).available():
-            raise SolverError('CBC is not installed; install the extra: pip install "optimizer[cbc]"')
+            raise MissingExtraError("--solver cbc needs CBC; run: pip install 'optimizer[cbc]'")
 
     def run(self, asked: Asked, clock: Clock, listener: Listener) -> Raw:
         """Minimise. CBC is not told of a cutoff: it finds the same without."""
