@@ -30,6 +30,7 @@ from optimizer import shapes
 from optimizer.disruptions.shock import Names, Path, as_tuple
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import Expression, total
+from optimizer.results.plan import Flow
 from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
@@ -65,6 +66,11 @@ class Lever(Described):
     def is_a(self, kind: str) -> bool:
         """Whether it is of a kind, or of one that is derived from it."""
         return kind in self.kinds()
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """The flows that a result reports of it; none where it has no columns in operation."""
+        return ()
 
     def allows(self, year: int) -> bool:
         """Whether it may be decided in a calendar year."""

@@ -28,6 +28,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Lever
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
+from optimizer.results.plan import Flow
 from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
 
 
@@ -62,6 +63,12 @@ class Stockpile(Lever):
             cure = f"Raise max_size to at least {self.initial:g}, or lower initial."
             raise finding(f"initial ({self.initial:g} t) does not fit max_size ({self.max_size:g} t)", cure)
         return self
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """What is released in a shock, and what is left of the stock."""
+        released = Flow("released", "released", column="release", in_baseline=False, gives={self.commodity: 1.0})
+        return (released, Flow("left", "left in stock", in_baseline=False))
 
     def _keep(self, stage: Stage) -> float:
         return float((1.0 - self.loss) ** stage.horizon.delta)

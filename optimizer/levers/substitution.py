@@ -21,6 +21,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
 from optimizer.model.builder import Stage
 from optimizer.network.activity import NOTHING
+from optimizer.results.plan import Flow
 from optimizer.units import AmountSeries, Quantity, Share
 
 
@@ -38,6 +39,11 @@ class Substitution(Sized):
     input: Mapping[str, Quantity] = Field(
         default_factory=dict, description="By commodity: t that it takes per t substituted."
     )
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """What is substituted."""
+        return (Flow("substituted", "substituted", takes=self.input, serves=self.demand),)
 
     def invest(self, stage: Stage) -> None:
         """Buy size and offer what of it works."""
