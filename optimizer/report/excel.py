@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.audit import verify
+from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole_bytes
 from optimizer.horizon import windowed
 from optimizer.instance.reading import read
@@ -308,6 +309,7 @@ def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | N
 
 def workbook(instance: Instance, result: Result, warnings: Sequence[str] = ()) -> bytes:
     """The content of the file."""
+    require_extra("excel", "An Excel workbook")
     import xlsxwriter
 
     content = io.BytesIO()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.audit import verify
+from optimizer.extras import require_extra
 from optimizer.files import write_whole
 from optimizer.instance.arguments import MoneyLike, money
 from optimizer.instance.reading import read
@@ -20,6 +21,7 @@ SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "page.js
 
 def page(data: dict[str, Any]) -> str:
     """The page of a report's data, `Book.to_dict`."""
+    require_extra("report", "A report page")
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
