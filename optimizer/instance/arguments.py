@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic_core import PydanticCustomError
 
 from optimizer.errors import Finding
+from optimizer.instance.document import no_such
 from optimizer.instance.edits import Edit, clashes, of_scenarios
-from optimizer.instance.scenarios import no_such
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import Without, under
 from optimizer.units import parse_amount

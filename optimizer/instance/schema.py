@@ -13,15 +13,21 @@ from optimizer.disruptions.sampling import samples
 from optimizer.disruptions.shock import Cuts, Path, Shock, ShockSpec, Siege, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.forgetting import adversary_without, cuts_of_known, shock_without
-from optimizer.instance.matching import ActivityIndex
-from optimizer.instance.naming import Commodity, Region
-from optimizer.instance.paths import alone, calm, steady, together
-from optimizer.instance.ranging import RangeSpec, still, uncertain
-from optimizer.instance.uncertain import Uncertain, found, moved, there
+from optimizer.instance.paths import ActivityIndex, alone, calm, steady, together
+from optimizer.instance.ranges import RangeSpec, Uncertain, found, moved, still, there, uncertain
 from optimizer.levers import Lever, Option, Producing
 from optimizer.network.activity import Activity
 from optimizer.network.process import Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
+
+
+class Commodity(Described):
+    """A material at one stage; its key is its name, all else is text."""
+
+
+class Region(Described):
+    """A region that other objects name; its key is what they write, its name is what is printed."""
+
 
 RULE = "min_time_to_survive"
 

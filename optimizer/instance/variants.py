@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.document import assign
+from optimizer.instance.document import assign, no_such, played
 from optimizer.instance.reading import checked, written
-from optimizer.instance.scenarios import no_such, played
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS, Sized
 from optimizer.suggestions import nearest

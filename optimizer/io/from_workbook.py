@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.building import Allowance
 from optimizer.instance.document import Document, Place
-from optimizer.instance.nodes import TextError
 from optimizer.instance.schema import Instance
+from optimizer.instance.text import Allowance, TextError
 from optimizer.io.comments import Comment, value_at
 from optimizer.io.sheets import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, Layout, from_cell
 from optimizer.io.workbook_cells import Book, Cell, Line, Sheet

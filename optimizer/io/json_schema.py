@@ -12,9 +12,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from optimizer import shapes
-from optimizer.instance.naming import Commodity
-from optimizer.instance.ranging import RangeSpec
-from optimizer.instance.schema import Instance
+from optimizer.instance.ranges import RangeSpec
+from optimizer.instance.schema import Commodity, Instance
 from optimizer.io.glossary import words
 from optimizer.levers import KINDS
 

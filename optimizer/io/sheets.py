@@ -16,8 +16,8 @@ from functools import cache
 from math import isfinite
 from typing import Any
 
-from optimizer.instance.building import Allowance
 from optimizer.instance.document import Place, parse_value
+from optimizer.instance.text import Allowance
 from optimizer.io.comments import Comment
 from optimizer.io.json_schema import json_schema
 from optimizer.io.yaml_text import flow

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
+from optimizer.instance.validation.names import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.studies.preview import owner
 from optimizer.units import fixed, short, si

@@ -6,7 +6,7 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
+from optimizer.instance.validation.names import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.report.answer import facts, headline
 from optimizer.report.services import FULL

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
+from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import read
 from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
-from optimizer.instance.uncertain import Uncertain
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import Difference

@@ -27,7 +27,7 @@ from optimizer.errors import AuditError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.floors import free_floors
+from optimizer.instance.validation.lint import free_floors
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.ranking import first_largest
 from optimizer.results.result import Result, Status

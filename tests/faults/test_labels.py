@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.instance.validation.regions import region_name
+from optimizer.instance.validation.names import region_name
 from optimizer.report.compare import show_grid
 from optimizer.report.endurance import show_endurance
 from optimizer.report.figures.book import Book, book

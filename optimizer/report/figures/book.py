@@ -8,7 +8,7 @@ from typing import Any
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import named_regions, region_name
+from optimizer.instance.validation.names import named_regions, region_name
 from optimizer.report.figures import colours
 from optimizer.report.figures.chains import Atlas
 from optimizer.report.figures.record import record

@@ -1,5 +1,6 @@
-"""The passes about names: whatever is named exists."""
+"""Checks of names: whatever is named exists."""
 
+import difflib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
@@ -7,7 +8,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ShockSpec, Target
 from optimizer.errors import Severity
 from optimizer.instance.schema import RULE, Instance
-from optimizer.instance.validation.draft import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
 from optimizer.network.activity import Activity
 from optimizer.suggestions import Vocabulary
@@ -204,3 +205,28 @@ def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -
         near = known.nearest(name) if name not in known else None
         if near is not None:
             yield place, f'"{name}" is the {known.noun} of no process', f'Did you mean "{near}"?', "error"
+
+
+def region_name(instance: Instance, region: str) -> str:
+    """A region for reading: the name that the file gives it, or its key in words, ``united kingdom``."""
+    named = instance.regions.get(region) or (instance.regions.get("home") if region == instance.home else None)
+    return (named.name if named else None) or region.replace("_", " ")
+
+
+def named_regions(instance: Instance) -> set[str]:
+    """Every region that something stands in or is directed at, the home region among them."""
+    named = {activity.region for activity in instance.activities.values() if activity.region}
+    named |= {getattr(option, "region", None) or "" for option in instance.options.values()} - {""}
+    return named | ({instance.home, "home"} if instance.home else set())
+
+
+def regions_are_named(draft: Draft) -> Iterator[Problem]:
+    """Every region of the section `regions` is the region of something: another name is a slip."""
+    if draft.instance is None or not draft.sound:
+        return
+    known = named_regions(draft.instance)
+    for region in draft.instance.regions:
+        if region not in known:
+            near = difflib.get_close_matches(region, sorted(known), n=1)
+            cure = f'Did you mean "{near[0]}"?' if near else "Remove it, or name it as the region of a process."
+            yield ("regions", region), "nothing stands in this region", cure, "warning"
