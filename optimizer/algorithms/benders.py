@@ -25,8 +25,8 @@ from optimizer.algorithms.subproblems import SLACK
 from optimizer.algorithms.tasks import Task
 from optimizer.algorithms.violations import worst
 from optimizer.formulation import gaps
+from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.lint import free_floors
 from optimizer.model.expressions import Expression
 from optimizer.solver import Answer, Clock, Settings, Vector
 

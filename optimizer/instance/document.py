@@ -4,19 +4,18 @@ Plain scalars follow YAML 1.2: ``no`` is the text "no" (Norway is not false), ``
 Keys are always text. A key that stands twice in one mapping is a finding, since one of the two would be lost.
 """
 
-import copy
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from optimizer.errors import Finding, InstanceError, Severity
 from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml
-from optimizer.limits import FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
-from optimizer.suggestions import Vocabulary, excerpt, nearest
+from optimizer.limits import FINDINGS, MESSAGE, NUMBER_LENGTH
+from optimizer.suggestions import excerpt
 from optimizer.untrusted import UndecodableTextError, refuse_control_characters
 
 Place = tuple[str | int, ...]
@@ -141,22 +140,6 @@ def scalar(text: str) -> Any:
     return text
 
 
-def override(document: Document, assignment: str) -> None:
-    """Apply ``demands.ev_motors.survival=0.6`` to the data, to be checked like the file.
-
-    Raises:
-        InstanceError: no ``=``, or a path that leads through something that is not there.
-    """
-    source = f"--set {excerpt(assignment)}"
-    path, equals, text = assignment.partition("=")
-    if not equals or not path.strip():
-        cure = "Write KEY=VALUE, such as demands.ev_motors.survival=0.6."
-        raise InstanceError([Finding(source, None, "", "is no assignment", cure)])
-    value, findings = parse_value(text, source)
-    document.findings += findings
-    assign(document, path, value, Finding(source, None, "", "", ""))
-
-
 def parse_value(text: str, file: str, allowance: Allowance | None = None) -> tuple[Any, list[Finding]]:
     """A single value, as a file would have it behind a key, and what is wrong with it.
 
@@ -181,167 +164,8 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def assign(document: Document, path: str | Sequence[str], value: Any, source: Finding) -> Place:
-    """Put a value where a dotted path leads, or a path of keys taken as they are; mappings on the way are made.
-
-    What is later found there is said of the file and line of `source`.
-
-    Returns:
-        The place.
-
-    Raises:
-        InstanceError: a path that leads through something that is not there.
-    """
-    parts = _parts(path) if isinstance(path, str) else list(path)
-    holder: Any = document.data
-    place: Place = ()
-    while parts:
-        key, parts = _step(holder, parts, source, is_dotted=isinstance(path, str))
-        place = (*place, key)
-        if not parts:
-            holder[key] = value
-        elif isinstance(holder, dict) and (key not in holder or holder[key] is None):
-            holder[key] = {}
-            document.overrides[place] = source
-            document.made.add(place)
-        holder = holder[key]
-    document.overrides[place] = source
-    return place
-
-
-def _parts(path: str) -> list[str]:
-    """The keys of a dotted path; what follows `ranges` is itself the path of a number, and one key."""
-    head, _, rest = path.strip().partition(".")
-    return [head, rest] if head == "ranges" and rest else path.strip().split(".")
-
-
-def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
-    """The next key of a path; of a dotted one the longest name that is there wins, so that names may hold dots."""
-    if isinstance(holder, dict):
-        for length in range(min(len(parts), NESTING) if is_dotted else 1, 0, -1):
-            if ".".join(parts[:length]) in holder:
-                return ".".join(parts[:length]), parts[length:]
-        return parts[0], parts[1:]
-    if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
-        return int(parts[0]), parts[1:]
-    what = f'"{parts[0]}" leads nowhere: what stands before it is {_kind(holder)}'
-    raise InstanceError([replace(source, what=what, cure="Name a key that exists; items of a list count from 0.")])
-
-
-def _kind(holder: Any) -> str:
-    return f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
-
-
 def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
     """The entries of a section that is a mapping; nothing where it is absent or something else."""
     entries = data.get(section)
     if isinstance(entries, Mapping):
         yield from entries.items()
-
-
-SCENARIOS = "scenarios"
-# What the rest of the file rests on, and is resolved before a scenario can speak.
-BEFORE_SCENARIOS = (SCENARIOS, "home")
-NOUNS = {
-    "regions": "region",
-    "commodities": "commodity",
-    "processes": "process",
-    "demands": "segment",
-    "options": "option",
-    "shocks": "shock",
-    "ensembles": "ensemble",
-}
-
-
-def malformed(document: Document) -> Iterator[Finding]:
-    """What is wrong with the scenarios before any is applied."""
-    data = document.data.get(SCENARIOS)
-    if data is not None and not isinstance(data, Mapping):
-        cure = "Write `scenarios:` and one named set of overrides a line."
-        yield document.finding((SCENARIOS,), "is not a mapping", cure)
-    for name, overrides in walk(document.data, SCENARIOS):
-        yield from _of_overrides(document, name, overrides)
-
-
-def _of_overrides(document: Document, name: str, overrides: Any) -> Iterator[Finding]:
-    place: Place = (SCENARIOS, name)
-    if not isinstance(overrides, Mapping):
-        cure = "Write dotted paths with their values: {demands.motors.survival: 0.6}."
-        yield document.finding(place, "is not a mapping", cure)
-        return
-    if not overrides:
-        yield document.finding(place, "changes nothing", "Add an override, or remove it.", "warning")
-    for key in overrides:
-        head = key.partition(".")[0]
-        if head in BEFORE_SCENARIOS:
-            cure = "Write a file of its own for that." if head == "home" else "Override the rest of the file."
-            yield document.finding((*place, key), f"a scenario cannot change `{head}`", cure)
-
-
-def usable(document: Document) -> dict[str, Mapping[str, Any]]:
-    """The scenarios that are well formed."""
-
-    def is_sound(name: str, overrides: Any) -> bool:
-        return all(finding.severity == "warning" for finding in _of_overrides(document, name, overrides))
-
-    return {name: overrides for name, overrides in walk(document.data, SCENARIOS) if is_sound(name, overrides)}
-
-
-def played(document: Document, *names: str) -> Document:
-    """A copy of a document with the overrides of scenarios applied in their order, and without scenarios of its own."""
-    data = copy.deepcopy({key: value for key, value in document.data.items() if key != SCENARIOS})
-    result = Document(document.file, data, made={*document.made})
-    for name in names:
-        result.overrides[()] = document.finding((SCENARIOS, name), "", "")
-        _play(document, name, result)
-    return result
-
-
-def _play(document: Document, name: str, result: Document) -> None:
-    """Apply the overrides of one scenario of a document to the copy."""
-    place: Place = (SCENARIOS, name)
-    for key, value in document.data[SCENARIOS][name].items():
-        source = document.finding((*place, key), "", "")
-        try:
-            there = assign(result, key, copy.deepcopy(value), source)
-        except InstanceError as error:
-            result.findings += error.findings
-            continue
-        within = document.places_in((*place, key))
-        result.overrides |= {(*there, *where[3:]): document.finding(where, "", "") for where in within}
-
-
-def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:
-    """What is found in a scenario and not before."""
-    known = {(finding.where, finding.what, finding.cure, finding.severity) for finding in before}
-    new = (each for each in found if (each.where, each.what, each.cure, each.severity) not in known)
-    own = f"{SCENARIOS}.{name}"
-    return [
-        each if each.where.startswith(own) else replace(each, where=f"{own}, {each.where}".removesuffix(", "))
-        for each in new
-    ]
-
-
-def no_such(name: str, known: Sequence[str]) -> Finding:
-    """That there is no scenario of a name, with the nearest that there is."""
-    near = nearest(name, known)
-    cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
-    return Finding(
-        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near}"?' if near else cure
-    )
-
-
-def no_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:
-    """That an override means to change an entry that there is not; None where it makes a whole one.
-
-    Args:
-        document: with the overrides applied.
-        section, name: of the entry.
-        required: the fields without which there is no such entry.
-    """
-    entries = document.data[section]
-    if (section, name) not in document.made or all(field in entries[name] for field in required if field != "id"):
-        return None
-    others = Vocabulary((key for key in entries if (section, key) not in document.made), NOUNS[section])
-    cure = others.cure(name) if others.names else f"Write it whole: `{section}.{name}={{…}}`."
-    return document.finding((section, name), f'there is no {NOUNS[section]} "{name}"', cure)

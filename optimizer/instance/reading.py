@@ -16,8 +16,9 @@ from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
-from optimizer.instance.document import SCENARIOS as SCENARIOS
-from optimizer.instance.document import Document, Place, malformed, no_entry, of_scenario, played, usable, walk
+from optimizer.instance.document import Document, Place, walk
+from optimizer.instance.overrides import SCENARIOS as SCENARIOS
+from optimizer.instance.overrides import malformed, no_entry, of_scenario, played, usable
 from optimizer.instance.ranges import RANGES as RANGES
 from optimizer.instance.ranges import RangeSpec, lifted, of_end, shifted, spread, uncertain
 from optimizer.instance.schema import RULE, Commodity, Instance, Policy, Region

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path as FilePath
 
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.document import Document, override
+from optimizer.instance.document import Document
+from optimizer.instance.overrides import override
 from optimizer.instance.reading import checked
 from optimizer.instance.schema import Instance
 from optimizer.io.opening import opened

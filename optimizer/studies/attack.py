@@ -22,7 +22,7 @@ from optimizer.algorithms.separation.attacker import Attacker, Method, Struck
 from optimizer.algorithms.separation.least_attack import cheapest
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan, Service
 from optimizer.results.result import Result
@@ -32,7 +32,7 @@ from optimizer.studies.fitting import fitted
 from optimizer.studies.least_outlay import LeastOutlay, least_outlay
 from optimizer.studies.measure import SHARE, Difference, Measure, no_shock_cost
 from optimizer.studies.what_if import Asker
-from optimizer.studies.withstand import columns, hardest, without_attacks, withstood
+from optimizer.studies.withstand import columns, hardest, listed_shocks_only, withstood
 
 # The plan against the adversary is proven to this share of its cost at least.
 PLAN = 1e-4
@@ -216,8 +216,8 @@ def attack(
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
     began, settings, hear = time.perf_counter(), settings or Settings(gap=SHARE), listener or (lambda step: None)
-    changed = edited(instance, budget, scenario)
-    calm, notes = without_attacks(changed.instance), (*notes, *changed.notes)
+    changed = apply_arguments(instance, budget=budget, scenario=scenario)
+    calm, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
     clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN, settings.gap))
     if plan is not None:
         if plan.baseline is None:

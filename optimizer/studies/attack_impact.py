@@ -8,6 +8,7 @@ import numpy as np
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import Responder
 from optimizer.disruptions.adversary import Attack
+from optimizer.instance.edits import with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock
@@ -63,7 +64,7 @@ def blows(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[Blo
     """What some attacks do to a plan, in their order."""
     if not attacks:
         return []
-    under = instance.without_shocks().under_attack(attacks)
+    under = with_attacks(without_shocks(instance), attacks)
     responder = Responder(under)
     values = np.array(plan_values(under, plan, responder.desk.plan), dtype=np.float64)
     replies = responder.served(values, Clock(), np.ones(len(under.events), dtype=bool))

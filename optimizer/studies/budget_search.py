@@ -8,6 +8,7 @@ from typing import Any
 
 from optimizer.algorithms.base import Listener
 from optimizer.algorithms.question_pool import Call, Team, seats
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
@@ -105,7 +106,7 @@ class Search:
             result = self._results.get((case, budget))
             if result is None or result.baseline is None or self.clock.interrupted:
                 continue
-            instance, clock = self.cases[case].with_budget(budget), Clock(self.settings.time_limit)
+            instance, clock = with_budget(self.cases[case], budget), Clock(self.settings.time_limit)
             least[case] = no_shock_cost(instance, self.settings, clock)
             self.measures[case] = self._measured(result, least[case])
             if result.status != "stopped" and not self.measures[case].is_proven(result):
@@ -132,7 +133,7 @@ class Search:
             if settled is not None:
                 self._results[case, budget] = settled
                 continue
-            instance = self.cases[case].with_budget(budget)
+            instance = with_budget(self.cases[case], budget)
             begin = (starts or {}).get((case, budget)) or self.known[case].start(budget)
             calls.append(Call(columns.best, (instance, self.measuring(case), *begin)))
             keys.append((case, budget))

@@ -17,7 +17,7 @@ from typing import Literal
 from optimizer.algorithms import base
 from optimizer.algorithms.question_pool import Call
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, budget_list, money, variants
+from optimizer.instance.edits import MoneyLike, ScenarioNames, budget_list, money, scenario_variants, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -79,7 +79,7 @@ def compare(
         ValueError: a budget or step that is no amount of money, or a scenario that there is not.
     """
     settings, asked, more = settings or Settings(gap=SHARE), budget_list(budgets), money(step, "step")
-    named = variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
+    named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
     of_one_currency(named)
     clock = Clock()
     with (
@@ -226,7 +226,7 @@ class _Comparing:
         search, calls, labels = self.search, [], []
         least = [each for each in self.found.least if each.outlay is not None] if "least" in self.facts else []
         for each in least:
-            case = search.cases[each.case].with_budget((each.outlay or 0.0) * (1.0 + columns.EXACT))
+            case = with_budget(search.cases[each.case], (each.outlay or 0.0) * (1.0 + columns.EXACT))
             calls.append(Call(columns.best, (case, search.measuring(each.case), *search.start(each.case))))
             labels.append("the cheapest plan with the least outlay")
         asked = self._alone_calls() if "alone" in self.facts else []

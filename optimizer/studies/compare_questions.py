@@ -18,6 +18,7 @@ from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.question_pool import Desk
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.restricted import Run
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
@@ -63,7 +64,7 @@ def least(
 
     Where it was stopped, its plan may not keep them: then the gap that it leaves is that of the answer.
     """
-    free, exact = instance.with_budget(None), _exact(settings)
+    free, exact = with_budget(instance, None), _exact(settings)
     with _clock(desk, settings) as clock:
         asker = _asker(desk, instance, settings)
         asker.clock, asker.listener = clock, _listener(desk)
@@ -85,7 +86,7 @@ def hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ..
 
 def alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[Alone]:
     """The least outlay for each of some shocks alone; of no name at all, for none to come."""
-    free, exact = instance.with_budget(None), _exact(settings)
+    free, exact = with_budget(instance, None), _exact(settings)
     writer, found = formulation.Writer(free), list[Alone]()
     with _clock(desk, settings) as clock:
         for name in names:

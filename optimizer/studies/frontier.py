@@ -16,6 +16,7 @@ from typing import Any
 
 from optimizer.algorithms.base import Step
 from optimizer.algorithms.question import Question, outlay
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
@@ -156,7 +157,7 @@ class _Search:
         settled = self.known.settled(budget)
         if settled is not None:
             return settled
-        variant, (first, plan) = self.instance.with_budget(budget), self.known.start(budget)
+        variant, (first, plan) = with_budget(self.instance, budget), self.known.start(budget)
         result = solve(
             variant,
             settings=self.settings,
@@ -258,7 +259,7 @@ def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
         asker.learn(search.own.plan, frozenset(biting(search.own)))
     question = Question(objective=outlay, name="outlay")
     with interruptible(search.clock, lambda: search.listener(Step("stopping", 0.0))):
-        found = asker.ask(search.instance.with_budget(None), question)
+        found = asker.ask(with_budget(search.instance, None), question)
     return None if found.plan is None or found.status != "optimal" else (max(0.0, found.value), max(0.0, found.bound))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from optimizer.algorithms.base import Listener
 from optimizer.algorithms.separation.attacker import Attacker
 from optimizer.disruptions.adversary import Attack
+from optimizer.instance.edits import with_attacks, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings
@@ -59,12 +60,12 @@ def least_outlay(
     Raises:
         SolverError: the solver failed.
     """
-    free = attacker.strikes.instance.with_budget(None)
+    free = with_budget(attacker.strikes.instance, None)
     attacks, bound = list(known), 0.0
     names = frozenset(attack.name(free.horizon) for attack in attacks)
     attacks += [attack for attack in attacker.candidates() or () if attack not in attacks]
     while True:
-        shaped = free.under_attack(attacks)
+        shaped = with_attacks(free, attacks)
         found = _asked(shaped, names, plan, settings, clock, listener)
         if found.status == "infeasible":
             return LeastOutlay("none")

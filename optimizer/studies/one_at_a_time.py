@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
+from optimizer.instance.derived import is_bought
+from optimizer.instance.edits import without_attacks
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import read
-from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
@@ -171,7 +172,7 @@ def asked(
 
 def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
-    return listing_attacks(read(instance.without_attacks().moved(numbers)))[0]
+    return listing_attacks(read(without_attacks(instance).moved(numbers)))[0]
 
 
 def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:

@@ -19,7 +19,7 @@ import numpy as np
 
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.question_pool import Call, Team, seats
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.importance import FEWEST, Importance, importance, latin
@@ -109,7 +109,7 @@ def sensitivity(
     """
     if 0 < samples < FEWEST:
         raise ValueError(f"write at least {FEWEST} samples, or 0 for none")
-    instance = edited(instance, budget, scenario).instance
+    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     if adversary:
         instance, _ = listing_attacks(instance)
     settings = settings or Settings(gap=SHARE)

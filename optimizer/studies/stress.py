@@ -1,6 +1,6 @@
 """A fixed plan against shocks that it was not built for.
 
-The shocks are `Instance.resampled`. What a plan does in each of them is what serves most: the least gap, then the
+The shocks are those of `resample`. What a plan does in each of them is what serves most: the least gap, then the
 least shortage cost; costs of operation are not looked at. All else is counting, but for two questions: which prices the
 least gap of the worst shocks has (`scarcity`), and what a single addition to the plan would have mended (`mending`).
 """
@@ -21,7 +21,7 @@ from optimizer.algorithms.subproblems import Desk
 from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError, PlanFileError
-from optimizer.instance.arguments import ScenarioNames, edited
+from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
@@ -170,10 +170,10 @@ def stress(
     began, clock = time.perf_counter(), Clock()
     if result.baseline is None:
         raise PlanFileError("there is no plan to stress: " + _why(result))
-    changed = edited(read(result.data, file) if instance is None else instance, scenario=scenario)
+    changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fitted(base, result, file)
-    drawn = base.resampled(samples, seed)
+    drawn = resample(base, samples, seed)
     if not drawn.events:
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])

@@ -19,6 +19,7 @@ from optimizer.algorithms.recourse import Responder
 from optimizer.algorithms.separation.attacker import Attacker
 from optimizer.audit import Report, verify
 from optimizer.formulation import bought, cost, whole_stage
+from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.results.evidence import NOT_EVIDENCE
 from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service
@@ -167,7 +168,7 @@ class _Check:
 
     def _no_shock_plan(self) -> None:
         """The no-shock plan's cost, and what it buys."""
-        calm, said = self.instance.at_peace(), self.result.calm_cost
+        calm, said = without_disruptions(self.instance), self.result.calm_cost
         if not self.instance.events and not self.instance.rules:
             # It is the plan itself, and the audit has compared the two.
             return
@@ -204,7 +205,7 @@ class _Check:
         faced = self.result.adversary
         if faced is None:
             return
-        attacker = Attacker(self.instance.without_attacks(), self.settings, self.clock)
+        attacker = Attacker(without_attacks(self.instance), self.settings, self.clock)
         struck = hardest(attacker, self.result.plan)
         gap = 0.0 if struck is None else struck.gap
         if self.result.status == "stopped" and faced.sets is None:

@@ -15,7 +15,14 @@ from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.separation.attacker import Attacker, Struck
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import (
+    MoneyLike,
+    ScenarioNames,
+    apply_arguments,
+    with_attacks,
+    with_budget,
+    without_attacks,
+)
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
@@ -73,7 +80,7 @@ def withstand(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings, made = settings or Settings(), edited(instance, budget, scenario)
+    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
     clock = clock or Clock(settings.time_limit)
     notes = (*notes, *made.notes)
     return withstood(made.instance, None, settings, clock, listener, notes, load_seconds).result
@@ -90,7 +97,7 @@ def withstood(
 ) -> Withstood:
     """The same, with the attacker; `clock` tells afterwards whether Ctrl-C was pressed."""
     timer = Timer(load_seconds, time.perf_counter())
-    instance = without_attacks(instance if budget is None else instance.with_budget(budget))
+    instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     hear = listener or (lambda step: None)
 
     def heard() -> None:
@@ -101,14 +108,14 @@ def withstood(
             fought = fight(instance, settings, clock, hear, responder)
             notes = (*notes, *responder.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
-        shaped = instance.under_attack(attacks)
+        shaped = with_attacks(instance, attacks)
         faced = _faced(fought.attacker, [attack.name(instance.horizon) for attack in attacks])
         with answering(shaped, settings, None) as responder:
             result = concluded(shaped, settings, clock, timer, fought.solved, responder, notes, faced)
     return Withstood(result, fought.attacker, attacks)
 
 
-def without_attacks(instance: Instance) -> Instance:
+def listed_shocks_only(instance: Instance) -> Instance:
     """The instance with its listed shocks only.
 
     Raises:
@@ -117,7 +124,7 @@ def without_attacks(instance: Instance) -> Instance:
     if instance.adversary is None:
         cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
         raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
-    return instance.without_attacks()
+    return without_attacks(instance)
 
 
 def listing_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
@@ -129,7 +136,7 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     Raises:
         InstanceError: the instance has no adversary, or one with too many attacks to list.
     """
-    listed, clock = without_attacks(instance), Clock()
+    listed, clock = listed_shocks_only(instance), Clock()
     adversary, settings = listed.adversary, settings or Settings()
     assert adversary is not None
     attacks = Attacker(listed, settings, clock).candidates()
@@ -140,7 +147,7 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     means = si(adversary.attack_budget, listed.money)
     count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
     note = f"Adversary: {count} that {means} can buy stand among the shocks."
-    return listed.under_attack(attacks), f"{note} Where floors fail, the gap is summed over all of them."
+    return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
 def columns(attacker: Attacker, plan: Plan) -> Vector:

@@ -14,6 +14,7 @@ from optimizer.algorithms.recourse import Responder
 from optimizer.algorithms.separation.attacker import Attacker
 from optimizer.algorithms.separation.defender import Defender
 from optimizer.disruptions.adversary import Attack
+from optimizer.instance.edits import with_attacks
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings
 from tests.strategies import besieged
@@ -153,7 +154,7 @@ def every_attack(instance: Instance) -> list[Attack]:
 @given(besieged())
 def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    written = instance.under_attack(every_attack(instance))
+    written = with_attacks(instance, every_attack(instance))
     whole = Whole().run(written, EXACT, Clock(), lambda step: None)
     for most in (1000, 0):
         found = fought(instance, Attacker(instance, EXACT, Clock(), most)).solved
@@ -170,7 +171,7 @@ def test_with_every_attack_written_out_the_least_gap_is_the_same(data: dict[str,
     found, attacks = fought(instance).solved, every_attack(instance)
     if not found.gap > 0:
         return
-    shocks = instance.under_attack(attacks).events
+    shocks = with_attacks(instance, attacks).events
     names = {attack.name(instance.horizon) for attack in attacks}
     everything = Defender(instance, shocks, EXACT, Clock(), lambda step: None, attacks=names).least_gap()
     assert found.gap == pytest.approx(everything.gap, rel=1e-5, abs=1e-3)
@@ -178,7 +179,7 @@ def test_with_every_attack_written_out_the_least_gap_is_the_same(data: dict[str,
     # Nothing of this module: the plan's own gaps and the worst of all attacks, one shock at a time.
     assert found.values is not None
     plan = read_plan(instance, found.stage, found.values.tolist())
-    responder = Responder(instance.under_attack(attacks))
+    responder = Responder(with_attacks(instance, attacks))
     gaps = responder.gaps(plan_values(instance, plan, responder.desk.plan), Clock()).gap
     mine = sum(gap for gap, event in zip(gaps, responder.instance.events, strict=True) if event.name not in names)
     worst = max(gap for gap, event in zip(gaps, responder.instance.events, strict=True) if event.name in names)

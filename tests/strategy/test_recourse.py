@@ -10,7 +10,7 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import Whole
 from optimizer.algorithms.reading import nothing, plan_values, read_plan
 from optimizer.algorithms.recourse import Responder
-from optimizer.instance.validation.lint import free_floors
+from optimizer.instance.derived import free_floors
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Settings
 from tests.strategies import instances

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
-from optimizer.instance.validation.names import struck
 from optimizer.levers import Lever, Leverage, Producing, Recycling, Refining, Sized, Stockpile, Substitution
 
 FATE = {
@@ -110,30 +110,6 @@ def stock_that_is_paid_back_is_there(draft: Draft) -> Iterator[Problem]:
         )
         cure = "Leave out salvage or the probabilities, or remember that such a shock looks cheaper than it is."
         yield ("options", paid[0], "salvage"), what, cure, "warning"
-
-
-def free_floors(instance: Instance) -> list[str]:
-    """The segments that have a floor, in all shocks or in one, and whose shortage costs nothing."""
-    of_shocks = {d for _, spec in struck(instance) for d, floor in (spec.survival or {}).items() if floor > 0}
-    return [
-        d
-        for d, demand in instance.demands.items()
-        if demand.shortage_cost == 0 and (d in of_shocks or max(demand.survival.values) > 0)
-    ]
-
-
-def highest_floor(instance: Instance, names: Iterable[str], d: str) -> float:
-    """The highest survival floor of a segment, a share, in force in any period of some shocks, by their names."""
-    demand, horizon = instance.demands[d], instance.horizon
-    return max(
-        (
-            event.spec.survival[d]
-            if d in event.spec.survival
-            else max(demand.survival.at(horizon.year(t)) for t in event.periods)
-            for event in map(instance.event, names)
-        ),
-        default=0.0,
-    )
 
 
 def floors_have_a_price(draft: Draft) -> Iterator[Problem]:

@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from optimizer.disruptions.ensemble import EnsembleSpec, Event
-from optimizer.disruptions.shock import ShockSpec, Target
+from optimizer.disruptions.shock import Target
 from optimizer.errors import Severity
+from optimizer.instance.derived import named_regions, struck
 from optimizer.instance.schema import RULE, Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
@@ -157,25 +157,6 @@ def shock_names_resolve(draft: Draft) -> Iterator[Problem]:
             yield from _names_of_cut(known, (*place, "cuts", i), cut)
 
 
-def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
-    """All that may say what is struck, as the file has it: shocks, ensembles, their events."""
-    for s, spec in instance.shocks.items():
-        yield ("shocks", s), spec
-    for e, ensemble in instance.ensembles.items():
-        yield ("ensembles", e), ensemble
-        for name, event in ensemble.events.items():
-            yield ("ensembles", e, "events", name), event
-
-
-def happening(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
-    """All that may happen, with what it inherits: shocks, and the events of ensembles."""
-    for s, spec in instance.shocks.items():
-        yield ("shocks", s), spec
-    for e, ensemble in instance.ensembles.items():
-        for name, event in ensemble.whole_events().items():
-            yield ("ensembles", e, *(("events", name) if name else ())), event
-
-
 def _names_of_cut(known: _Known, place: Place, cut: Target) -> Iterator[Problem]:
     if cut.region is cut.stage is cut.process is cut.commodity is None:
         cure = "Add at least one of region, stage, process, commodity."
@@ -205,19 +186,6 @@ def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -
         near = known.nearest(name) if name not in known else None
         if near is not None:
             yield place, f'"{name}" is the {known.noun} of no process', f'Did you mean "{near}"?', "error"
-
-
-def region_name(instance: Instance, region: str) -> str:
-    """A region for reading: the name that the file gives it, or its key in words, ``united kingdom``."""
-    named = instance.regions.get(region) or (instance.regions.get("home") if region == instance.home else None)
-    return (named.name if named else None) or region.replace("_", " ")
-
-
-def named_regions(instance: Instance) -> set[str]:
-    """Every region that something stands in or is directed at, the home region among them."""
-    named = {activity.region for activity in instance.activities.values() if activity.region}
-    named |= {getattr(option, "region", None) or "" for option in instance.options.values()} - {""}
-    return named | ({instance.home, "home"} if instance.home else set())
 
 
 def regions_are_named(draft: Draft) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ Passes that would only report the effect of an earlier fault (not `sound`, not `
 import math
 from collections.abc import Callable, Iterator
 
+from optimizer.instance.derived import happening, struck
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.instance.validation.lint import (
@@ -21,7 +22,7 @@ from optimizer.instance.validation.lint import (
     stock_that_is_paid_back_is_there,
 )
 from optimizer.instance.validation.magnitudes import magnitudes_are_plausible
-from optimizer.instance.validation.names import happening, names_resolve, regions_are_named, shock_names_resolve, struck
+from optimizer.instance.validation.names import names_resolve, regions_are_named, shock_names_resolve
 from optimizer.instance.validation.policy import adversary_can_act, forced_purchases_are_possible, rules_ask_something
 from optimizer.instance.validation.supply import commodities_are_of_use, floors_have_a_source, inputs_can_be_had
 from optimizer.instance.validation.windows import (

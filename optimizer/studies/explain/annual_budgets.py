@@ -12,8 +12,8 @@ from typing import Literal
 
 from optimizer.algorithms.question import Question, size
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.edits import with_budget, with_only_shocks
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import keeping_shocks
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.solver import Settings
@@ -32,7 +32,7 @@ def of_any_year(instance: Instance) -> Instance:
 
 def without_budgets(instance: Instance) -> Instance:
     """The same instance with as much money as anybody wants."""
-    return of_any_year(instance.with_budget(None))
+    return of_any_year(with_budget(instance, None))
 
 
 def with_added(instance: Instance, added: float) -> Instance:
@@ -44,7 +44,7 @@ def with_added(instance: Instance, added: float) -> Instance:
 
 def with_years(instance: Instance, years: Series | None) -> Instance:
     """The same instance with another annual budget."""
-    return instance.having(policy=instance.policy.model_copy(update={"annual_budget": years}))
+    return instance.replacing(policy=instance.policy.model_copy(update={"annual_budget": years}))
 
 
 def least_added(what: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> Found:
@@ -76,7 +76,7 @@ def bar(what: WhatIfs, instance: Instance, option: str) -> Bar | None:
         return None
     if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
         return "none"
-    calm = keeping_shocks(instance, ())
+    calm = with_only_shocks(instance, ())
     if _can_be_bought(what, calm, option) is not False:
         return None
     if policy.annual_budget is not None and _can_be_bought(what, of_any_year(calm), option):

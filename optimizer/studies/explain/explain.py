@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer.algorithms.base import Listener, Step
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
@@ -113,7 +113,7 @@ def explain(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings, made = settings or Settings(gap=ENOUGH), edited(instance, budget, scenario)
+    settings, made = settings or Settings(gap=ENOUGH), apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock, hear = Clock(settings.time_limit), listener or (lambda step: None)
     with Asker(instance, settings, clock, hear) as asker:

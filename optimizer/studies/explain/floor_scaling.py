@@ -20,8 +20,8 @@ from optimizer.algorithms.restricted import Run
 from optimizer.algorithms.violations import worst
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
+from optimizer.instance.edits import with_floors
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import with_floors
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
@@ -71,7 +71,7 @@ def highest_scaling(instance: Instance, asker: Asker, first: Sequence[str]) -> S
         most = 1.0 - float(np.clip(solved.bound, 0.0, 1.0))
         if solved.notes and solved.status == "stopped":
             return Scaling(None, most)
-        violated = _violated(with_floors(instance, max(0.0, factor - GRAIN)), plan, asker, written)
+        violated = _violated(with_floors(instance, factor=max(0.0, factor - GRAIN)), plan, asker, written)
         if not violated:
             return Scaling(factor, most, plan)
         if asker.clock.is_over:

@@ -8,8 +8,8 @@ import numpy as np
 
 from optimizer.algorithms.question import LEAST_COST, Question, Rows
 from optimizer.algorithms.reading import plan_values
+from optimizer.instance.edits import with_single_events
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import apart
 from optimizer.solver import Settings
 from optimizer.studies.what_if import Asker, Found
 
@@ -51,7 +51,7 @@ class WhatIfs:
         self, instance: Instance, asker: Asker, each: float = EACH, progress: Callable[[str], None] = lambda words: None
     ) -> None:
         self.instance, self.asker, self.each, self.progress = instance, asker, each, progress
-        self.apart = apart(instance)
+        self.apart = with_single_events(instance)
 
     @property
     def is_over(self) -> bool:

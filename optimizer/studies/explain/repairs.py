@@ -17,8 +17,8 @@ from functools import partial
 from typing import Literal
 
 from optimizer.algorithms.question import Question, outlay
+from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import arriving_later, no_longer_than, with_demand, with_floors
 from optimizer.levers import Sized
 from optimizer.studies.explain.annual_budgets import least_added, of_any_year, with_added, without_budgets
 from optimizer.studies.explain.floor_scaling import highest_scaling
@@ -80,7 +80,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     if policy.budget is None and policy.annual_budget is None:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
-    free = what.instance.with_budget(None)
+    free = with_budget(what.instance, None)
     settings = replace(what.asker.settings, gap=min(EXACT, what.asker.settings.gap))
     found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
     tried = what.judged(free, found)
@@ -92,7 +92,8 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - EXACT):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
-        yield _enough(what, "budget", found, tried, "the plan of the least budget", what.instance.with_budget)
+        cheaper = partial(with_budget, what.instance)
+        yield _enough(what, "budget", found, tried, "the plan of the least budget", cheaper)
 
 
 def _enough(
@@ -154,10 +155,10 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     if factor <= 0:
         yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
         return
-    tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor))
+    tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor=factor))
     if not tried.holds:
         factor -= TENTHS
-        tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor))
+        tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor=factor))
     floors = {
         d: {year: factor * demand.survival.at(year) for year in what.instance.horizon.years}
         for d, demand in what.instance.demands.items()
@@ -198,7 +199,7 @@ def shorter(what: WhatIfs) -> Iterator[Repair]:
     if longest == 0:
         return
     search = _Search(
-        what, "shorter shocks", lambda steps: no_longer_than(what.apart, (longest - steps) * horizon.months)
+        what, "shorter shocks", lambda steps: with_windows_up_to(what.apart, (longest - steps) * horizon.months)
     )
     if longest == 1:
         yield Repair("length", works=False, why=f"the shocks last one {horizon.step}, and none can be shorter here")
@@ -230,7 +231,9 @@ def sooner(what: WhatIfs) -> Iterator[Repair]:
         search = _Search(
             what,
             f"builds earlier{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: arriving_later(instance, -steps * horizon.months, chosen),  # type: ignore[misc]
+            lambda steps, chosen=chosen: with_lead_times(
+                instance, months_later=-steps * horizon.months, options=chosen
+            ),  # type: ignore[misc]
         )
         why = "not even if everything stood on the day it is ordered" if of is None else "not by itself"
         repair, steps, is_least = search.repair("sooner", of, most, None, why)
@@ -253,7 +256,7 @@ def less_demand(what: WhatIfs) -> Iterator[Repair]:
         search = _Search(
             what,
             f"less demand{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: with_demand(instance, 1.0 - steps / 100, chosen),  # type: ignore[misc]
+            lambda steps, chosen=chosen: with_demand(instance, factor=1.0 - steps / 100, segments=chosen),  # type: ignore[misc]
         )
         repair, steps, is_least = search.repair(
             "demand", of, 100, None, "not even without any of it" if of else "not even without any demand"
