@@ -137,7 +137,7 @@ def test_nothing_runs_on_the_dust_of_a_size() -> None:
     # Of 1000 t/yr 5e-7 are dust; run all year, they would be 5e-7 t more than the capacity of nothing.
     result = with_dust(size=5e-7, activity=5e-7)
     assert result.baseline is not None
-    assert set(result.baseline.activity["plant"]) == {0.0}
+    assert set(result.baseline["plant", "activity"]) == {0.0}
 
 
 def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> None:

@@ -190,7 +190,7 @@ def test_the_audit_proves_a_rule_from_its_flows() -> None:
     assert any("no flows show" in row for row in said(instance, result, endured={}))
     assert any("magnet.balance" in row for row in said(ruled(rule(19, **{"from": 2027})), result))
     flows = result.endured["min_time_to_survive_0@2027"]
-    short = dataclasses.replace(flows, unserved={"all": (40.0,)})
+    short = dataclasses.replace(flows, rows={**flows.rows, ("all", "unserved"): (40.0,)})
     endured = dict(result.endured) | {"min_time_to_survive_0@2027": short}
     assert any("all.floor" in row for row in said(instance, result, endured=endured))
 

@@ -18,12 +18,12 @@ import numpy.typing as npt
 from optimizer.algorithms.base import Listener, Priced, Solved, Step
 from optimizer.algorithms.benders_loop import EXACT, Best, Look, Phase
 from optimizer.algorithms.benders_master import Groups, Kind, Master
+from optimizer.algorithms.extensive_form import HELD, Run
 from optimizer.algorithms.recourse import Responder, Slopes
-from optimizer.algorithms.restricted import HELD, Run
-from optimizer.algorithms.rounds import Rounds
+from optimizer.algorithms.search import Rounds
+from optimizer.algorithms.separation.listed import worst
 from optimizer.algorithms.subproblems import SLACK
 from optimizer.algorithms.tasks import Task
-from optimizer.algorithms.violations import worst
 from optimizer.formulation import gaps
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance

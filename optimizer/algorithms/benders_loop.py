@@ -16,8 +16,8 @@ import numpy as np
 
 from optimizer.algorithms.benders_master import Master, packed, unpacked
 from optimizer.algorithms.branching import Branching
-from optimizer.algorithms.rounds import Rounds
-from optimizer.algorithms.violations import worst
+from optimizer.algorithms.search import Rounds
+from optimizer.algorithms.separation.listed import worst
 from optimizer.model.builder import Stage
 from optimizer.solver import Answer, Vector
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import formulation
+from optimizer.algorithms.extensive_form import Run
 from optimizer.algorithms.recourse import Slopes
-from optimizer.algorithms.restricted import Run
 from optimizer.algorithms.window import Integers
 from optimizer.disruptions.shock import BASELINE
 from optimizer.model.expressions import Expression, total

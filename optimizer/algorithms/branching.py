@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.restricted import WHOLE, Run
+from optimizer.algorithms.extensive_form import WHOLE, Run
 from optimizer.solver import Answer, Vector
 
 # So many branches are asked, and no more.

@@ -16,18 +16,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Solved
+from optimizer.algorithms.base import Listener, Solved, Strategy
 from optimizer.algorithms.benders import FEW, Cuts
 from optimizer.algorithms.branching import Branching
+from optimizer.algorithms.extensive_form import Run, Whole
 from optimizer.algorithms.question import LEAST_COST, Question
 from optimizer.algorithms.reading import integers_of, plan_values, read_no_shock, read_plan
 from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.restricted import Run
-from optimizer.algorithms.rounds import Rounds
-from optimizer.algorithms.violations import busy, worst
+from optimizer.algorithms.search import Rounds
+from optimizer.algorithms.separation.listed import busy, worst
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import Answer, Clock, Settings, Vector
+from optimizer.solver.base import StrategyName
 
 # Where more of the written shocks than this are needed, a new model would cost more than it saves.
 MOSTLY = 0.8
@@ -230,3 +231,35 @@ class _Search(Rounds):
                 violated |= self.responder.gaps(plan, self.clock, everyone - some).violated
         self.suspects = frozenset(violated)
         return violated
+
+
+# Up to so many shocks the whole model is small.
+HANDFUL = 8
+# With probabilities, or where floors fail, every shock counts: the whole model is no larger than its shocks make it.
+PERIODS = 60
+
+
+def chosen(
+    name: StrategyName,
+    instance: Instance,
+    responder: Responder | None = None,
+    first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
+) -> Strategy:
+    """The strategy of a name.
+
+    `first` are shocks that are known to bite, `plan` is one to start from: those of a question that was asked before.
+
+    ``auto`` takes the whole model for a handful of shocks, or for shocks with probabilities that last few periods in
+    all; else scenarios, which turn to cuts where every shock counts.
+    """
+    if name == "whole" or (name == "auto" and _is_small(instance)):
+        return Whole()
+    return Cuts(responder=responder) if name == "cuts" else Scenarios(responder=responder, first=first, plan=plan)
+
+
+def _is_small(instance: Instance) -> bool:
+    events = instance.events
+    if any(shock.probability > 0 for shock in events):
+        return sum(len(shock.periods) for shock in events) <= PERIODS
+    return len(events) <= HANDFUL

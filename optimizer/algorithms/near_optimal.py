@@ -19,12 +19,12 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.base import Listener, Solved
 from optimizer.algorithms.benders import FEW
+from optimizer.algorithms.extensive_form import Run
 from optimizer.algorithms.question import Question, at_most
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
 from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.restricted import Run
-from optimizer.algorithms.rounds import Rounds
-from optimizer.algorithms.violations import worst
+from optimizer.algorithms.search import Rounds
+from optimizer.algorithms.separation.listed import worst
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized

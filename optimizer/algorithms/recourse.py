@@ -1,12 +1,15 @@
-"""What a plan that is already made can do in each shock: least gap, then least operating and shortage cost.
+"""What a given plan can do in each shock: least gap, then least operating and shortage cost; and what is scarce then.
 
-Shocks have nothing in common once the plan is fixed. Those whose windows are equally long share one linear programme
-(`window`), kept warm at a desk (`answering`) in this process or in others (`crew`); a plan is sent, answers come back.
+Shocks are independent once the plan is fixed. Those with windows of one length share one linear programme
+(`subproblems`), kept warm in this process or in workers (`executor`).
+
+The shadow price of a commodity in a period is the reduction of the least gap by one tonne more of it, from its balance
+row; that of an activity's capacity comes from its limit, a row or the bound of its column.
 """
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -151,7 +154,7 @@ class Responder:
             wanted = np.array([event.name in chosen for event in self.instance.events], dtype=bool)
         replies = self.best(plan, clock, granted, wanted, flows=True)
         gaps = {self.instance.events[n].name: gap for r in replies for n, gap in zip(r.events, r.gap, strict=True)}
-        flows = {name: many.of(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
+        flows = {name: many.at(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
         return {e.name: Recourse(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps}
 
     def best(
@@ -305,3 +308,83 @@ def _places(instance: Instance) -> Integers:
         places.append(count.get(length, 0))
         count[length] = places[-1] + 1
     return np.array(places, dtype=np.intp)
+
+
+LIMITS = ("limit", "capacity")
+# A price below this share of the dearest one is the solver's dust.
+DUST = 1e-6
+
+
+@dataclass
+class Scarcity:
+    """The prices of one shock's least gap, in money per tonne, by (owner, offset in the window); only those above 0.
+
+    Attributes:
+        commodity: of a tonne more of a commodity.
+        capacity: of a tonne more of an activity's capacity.
+    """
+
+    commodity: dict[tuple[str, int], float] = field(default_factory=dict)
+    capacity: dict[tuple[str, int], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """Where the chain of a segment breaks.
+
+    Attributes:
+        commodity: what is short.
+        makers: the activities that make it and are at their limit, the dearest capacity first; none where nothing
+            makes it, or prices do not tell.
+    """
+
+    commodity: str
+    makers: tuple[str, ...]
+
+
+def scarcity(desk: Desk, plan: Vector, numbers: Iterable[int]) -> dict[int, Scarcity]:
+    """By number of the shock, its prices under a plan (values of the columns of `plan_stage`)."""
+    by_length: dict[int, list[int]] = {}
+    for number in sorted(numbers):
+        by_length.setdefault(len(desk.instance.events[number].periods), []).append(number)
+    offered, result = desk.offers.of(plan), {}
+    for length, some in by_length.items():
+        found = desk.priced(Job(0, "gaps", np.array(some, dtype=np.intp), offered))
+        for i, number in enumerate(some):
+            result[number] = _read(desk, length, found.prices[i], found.reduced[i])
+    return result
+
+
+def _read(desk: Desk, length: int, prices: Vector, reduced: Vector) -> Scarcity:
+    sheet, result = desk.window(length).skeleton, Scarcity()
+    least = DUST * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
+    for row, price in zip(sheet.rows, prices.tolist(), strict=True):
+        if row.t is not None and row.mark.what == "balance" and price > least:
+            result.commodity[row.mark.owner, row.t] = price
+        elif row.t is not None and row.mark.what in LIMITS and -price > least:
+            result.capacity[row.mark.owner, row.t] = -price
+    for column, price in zip(sheet.columns, reduced.tolist(), strict=True):
+        if column.mark.what == "activity" and -price > least:
+            result.capacity[column.mark.owner, column.t] = -price
+    return result
+
+
+def bottleneck(instance: Instance, scarce: Scarcity, segment: str, offset: int, there: frozenset[str]) -> Bottleneck:
+    """Up the chain from what a segment wants, to the first commodity whose makers are at their limit.
+
+    Only makers that are `there` are looked at: an option that nobody bought has not failed.
+    """
+    commodity, seen = instance.demands[segment].commodity, set[str]()
+    while True:
+        seen.add(commodity)
+        makers = [name for name in instance.activities if name in there and _makes(instance, name, commodity)]
+        full = [name for name in makers if (name, offset) in scarce.capacity]
+        inputs = {c for name in makers for c in instance.activities[name].input} - seen
+        short = {c: scarce.commodity[c, offset] for c in sorted(inputs) if (c, offset) in scarce.commodity}
+        if full or not short:
+            return Bottleneck(commodity, tuple(sorted(full, key=lambda name: -scarce.capacity[name, offset])))
+        commodity = max(short, key=lambda c: short[c])
+
+
+def _makes(instance: Instance, name: str, commodity: str) -> bool:
+    return instance.activities[name].output.get(commodity, 0.0) > 0

@@ -143,9 +143,9 @@ def commented(result: "Result", file: str) -> "Result":
     """The result with what its instance file says in comments, so that the plan file knows its sources."""
     from dataclasses import replace
 
-    from optimizer.io.opening import of_file
+    from optimizer.io.load import comments_of
 
-    return replace(result, comments=of_file(file))
+    return replace(result, comments=comments_of(file))
 
 
 @contextlib.contextmanager

@@ -18,11 +18,11 @@ def init(
 
     Nothing that is there is overwritten.
     """
-    from optimizer.io.starter import files
+    from optimizer.io.json_schema import starter_files
 
     targets.check_folder(folder, "DIR")
 
-    made = {folder / name: text for name, text in files().items()}
+    made = {folder / name: text for name, text in starter_files().items()}
     there = [str(path) for path in made if path.exists()]
     if there:
         common.complain(

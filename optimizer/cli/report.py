@@ -67,9 +67,9 @@ def report(
     instance, result, is_stopped = planned.instance, planned.result, planned.interrupted
     held = common.fitting(source) if planned.is_saved else contextlib.nullcontext()
     if instance_ is not None:
-        from optimizer.io.opening import opened
+        from optimizer.io.load import open_document
 
-        opened(instance_)
+        open_document(instance_)
         result = common.commented(result, str(instance_))
     if is_book:
         with held:

@@ -15,10 +15,10 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of instance files, by which an editor completes, explains and checks while one types."""
-    from optimizer.io.json_schema import text
+    from optimizer.io.json_schema import dump_schema
 
     if output is None:
-        typer.echo(text(), nl=False)
+        typer.echo(dump_schema(), nl=False)
         return
     targets.check_answer(output, "--output")
-    targets.written(output, text())
+    targets.written(output, dump_schema())

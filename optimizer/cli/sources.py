@@ -41,7 +41,7 @@ class Planned:
 
 def is_plan(file: str) -> bool:
     """Whether a file is a saved plan."""
-    from optimizer.io.opening import is_plan
+    from optimizer.io.load import is_plan
 
     return is_plan(file)
 
@@ -172,7 +172,7 @@ def planned(file: str, changes: Changes, time_limit: float | None = None, *, adv
     A search that was stopped, or a plan that leaves a gap, is said on stderr.
     """
     from optimizer.instance.reading import read
-    from optimizer.io.opening import is_instance
+    from optimizer.io.load import is_instance
     from optimizer.results.result import Result
 
     if is_instance(file):

@@ -9,8 +9,8 @@ here and nowhere else:
 """
 
 from optimizer.solver.base import Answer, Clock, Settings, Vector, interruptible
+from optimizer.solver.highs import Basis, Batch, Found, Warm
 from optimizer.solver.model import Model, versions, write_model
-from optimizer.solver.warm import Basis, Batch, Found, Warm
 
 __all__ = [
     "Answer",

@@ -3,7 +3,7 @@
 attacks that shaped it    those that the plan's model has to hold
 worst                     of all that it can afford at any start, the one that leaves most below the floors; where none
                           breaks a floor, the one that leaves most unserved above them (where each set can be tried)
-least attack budget       of all sets of targets at any start, the cheapest that breaks a floor (`least_attack`)
+least attack budget       of all sets of targets at any start, the cheapest that breaks a floor (`separation.attacks`)
 unaware                   the plan for the listed shocks alone: what it saves, and the worst attack on it
 least outlay              what surviving all of it takes at least, whatever the budget (`least_outlay`)
 
@@ -18,8 +18,7 @@ from typing import Any
 
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import nothing
-from optimizer.algorithms.separation.attacker import Attacker, Method, Struck
-from optimizer.algorithms.separation.least_attack import cheapest
+from optimizer.algorithms.separation.attacks import Attacker, Method, Struck, cheapest
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments

@@ -8,7 +8,7 @@ from optimizer.results.ranking import first_largest
 def lacks(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
     found, label = {}, instance.horizon.label
-    for d, row in baseline.unserved.items():
+    for d, row in baseline.of("unserved").items():
         demanded = [float(instance.baseline.demanded(d, t)) for t in instance.horizon.periods]
         parts = [short / asked if asked > 0 else 0.0 for short, asked in zip(row, demanded, strict=True)]
         worst = first_largest(parts)

@@ -14,10 +14,10 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.base import Listener, Step
+from optimizer.algorithms.extensive_form import Run
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.question_pool import Desk
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.restricted import Run
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan

@@ -33,7 +33,7 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Sh
     first = (year - instance.horizon.start) * instance.horizon.per_year
     for name, activity in instance.activities.items():
         rate = activity.output.get(commodity, 0.0)
-        made = sum(baseline.activity[name][first : first + instance.horizon.per_year])
+        made = sum(baseline[name, "activity"][first : first + instance.horizon.per_year])
         by_region[activity.region or "unnamed"] += rate * made
     total = sum(by_region.values())
     parts = {region: made / total for region, made in by_region.items() if total > 0 and made > 1e-9 * total}

@@ -3,7 +3,7 @@
 Where the attacks that matter can be listed, they are shocks like any other. Else those that are known are a
 relaxation, so that its bound is a bound: minimise the outlay, find the worst attack on that plan at each start, write
 out those that break a floor, and repeat until none does (column-and-constraint generation, as in
-`algorithms.adversary`).
+`algorithms.robust`).
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer.algorithms.base import Listener
-from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.attacks import Attacker
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import with_attacks, with_budget
 from optimizer.instance.schema import Instance

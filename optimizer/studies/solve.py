@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Listener, Solved, Step
 from optimizer.algorithms.conflict import clash
+from optimizer.algorithms.constraint_generation import chosen
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.extensive_form import Whole
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept

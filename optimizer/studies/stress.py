@@ -15,8 +15,7 @@ import numpy as np
 
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.scarcity import Scarcity, bottleneck, scarcity
+from optimizer.algorithms.recourse import Responder, Scarcity, bottleneck, scarcity
 from optimizer.algorithms.subproblems import Desk
 from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Cut

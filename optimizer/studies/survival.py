@@ -107,7 +107,7 @@ def outcomes(
     made = []
     for s, event in enumerate(instance.events):
         flows, i = place[event.name]
-        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.of(i) if s in full else None))
+        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.at(i) if s in full else None))
     return tuple(made)
 
 

@@ -16,7 +16,7 @@ from optimizer.algorithms.base import Listener
 from optimizer.algorithms.extensive_form import Whole
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.attacks import Attacker
 from optimizer.audit import Report, verify
 from optimizer.formulation import bought, cost, whole_stage
 from optimizer.instance.edits import without_attacks, without_disruptions

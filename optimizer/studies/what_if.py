@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Solved, Step
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import Scenarios, chosen
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.question import LEAST_COST, Question, outlay
 from optimizer.algorithms.reading import read_plan

@@ -1,6 +1,6 @@
 """The cheapest plan that survives the listed shocks and the worst attack that an adversary can afford.
 
-The search is `algorithms.adversary`. Its result is that of the instance in which the attacks that shaped the plan are
+The search is `algorithms.robust`. Its result is that of the instance in which the attacks that shaped the plan are
 shocks beside the listed ones, audited as such; and every other attack that it can afford has been looked at.
 """
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.algorithms.adversary import Fought, fight
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.separation.attacker import Attacker, Struck
+from optimizer.algorithms.robust import Fought, fight
+from optimizer.algorithms.separation.attacks import Attacker, Struck
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import (

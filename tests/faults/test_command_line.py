@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner, Result
 
 import optimizer as so
-from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.attacks import Attacker
 from optimizer.cli.app import app
 from optimizer.solver import Clock
 from optimizer.studies.least_outlay import least_outlay
@@ -384,7 +384,7 @@ def test_a_broken_plan_is_told_as_a_plan(tmp_path: Path) -> None:
 def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
     import os
 
-    from optimizer.io.opening import is_plan
+    from optimizer.io.load import is_plan
 
     # Nobody writes into it: to open it would last for ever.
     os.mkfifo(tmp_path / "pipe.json")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.adversary import fight
-from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Solved, Step
+from optimizer.algorithms.constraint_generation import chosen
+from optimizer.algorithms.robust import fight
 from optimizer.solver import Answer, Clock, Model, Settings
 from tests.strategy.test_adversary import market
 

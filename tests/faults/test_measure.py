@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import optimizer as so
-from optimizer.algorithms.restricted import Run
+from optimizer.algorithms.extensive_form import Run
 from optimizer.report import proofs, services
 from optimizer.report import sensitivity as shown
 from optimizer.report.attack import parts

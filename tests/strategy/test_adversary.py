@@ -6,13 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.adversary import Fought, fight
 from optimizer.algorithms.base import Step
 from optimizer.algorithms.extensive_form import Whole
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacker import Attacker
-from optimizer.algorithms.separation.defender import Defender
+from optimizer.algorithms.robust import Defender, Fought, fight
+from optimizer.algorithms.separation.attacks import Attacker
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import with_attacks
 from optimizer.instance.schema import Instance

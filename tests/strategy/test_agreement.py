@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Step, Strategy
 from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import Scenarios, chosen
 from optimizer.algorithms.extensive_form import Whole
 from optimizer.solver import Clock, Settings
 from tests.strategies import SHOCK, instances

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.attacks import Attacker, cheapest
 from optimizer.algorithms.separation.interdiction import worths
-from optimizer.algorithms.separation.least_attack import cheapest
 from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.instance.edits import with_attacks, without_shocks
 from optimizer.instance.schema import Instance

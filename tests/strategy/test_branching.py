@@ -13,8 +13,7 @@ from optimizer.algorithms import branching
 from optimizer.algorithms.base import Step
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.constraint_generation import Scenarios
-from optimizer.algorithms.extensive_form import Whole
-from optimizer.algorithms.restricted import Run
+from optimizer.algorithms.extensive_form import Run, Whole
 from optimizer.solver import Clock, Settings
 from tests.strategies import instances
 

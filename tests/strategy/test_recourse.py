@@ -40,9 +40,9 @@ def test_a_shock_by_hand() -> None:
     assert plan.stocks["reserve"] == (pytest.approx(12), pytest.approx(10.8))
     answer = Responder(instance).answers(plan_values(instance, plan), Clock(), {})["embargo"]
     assert answer.gap == pytest.approx(49_200)
-    assert answer.flows.unserved["all"] == (pytest.approx(69.2),)
-    assert answer.flows.released["reserve"] == (pytest.approx(10.8),)
-    assert answer.flows.activity["friend"] == (pytest.approx(20),)
+    assert answer.flows["all", "unserved"] == (pytest.approx(69.2),)
+    assert answer.flows["reserve", "released"] == (pytest.approx(10.8),)
+    assert answer.flows["friend", "activity"] == (pytest.approx(20),)
 
 
 @pytest.mark.parametrize(("size", "granted"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])

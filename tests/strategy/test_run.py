@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.restricted import Run
+from optimizer.algorithms.extensive_form import Run
 from optimizer.solver import Answer, Clock, Settings
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"

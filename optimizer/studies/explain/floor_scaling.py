@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.algorithms.extensive_form import Run
 from optimizer.algorithms.question import Question
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.restricted import Run
-from optimizer.algorithms.violations import worst
+from optimizer.algorithms.separation.listed import worst
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_floors

@@ -13,8 +13,7 @@ import numpy as np
 
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.scarcity import Scarcity, bottleneck, scarcity
+from optimizer.algorithms.recourse import Responder, Scarcity, bottleneck, scarcity
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
@@ -226,7 +225,7 @@ def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> fl
     """What a segment lacks of its floor, t."""
     path = instance.path(event)
     allowed = (1.0 - path.floor_at(d, t)) * path.demanded(d, t)
-    return max(0.0, flows.unserved[d][t - flows.first] - float(allowed))
+    return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
 
 
 def _factor(instance: Instance, scarce: Scarcity, d: str, commodity: str, offset: int) -> float | None:
@@ -241,14 +240,14 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
     """What there is of a commodity in some periods, t: made, released from stock, and returned as scrap."""
     path, at = instance.path(event), [t - flows.first for t in periods]
     made = sum(
-        activity.output.get(commodity, 0.0) * sum(flows.activity[name][k] for k in at)
+        activity.output.get(commodity, 0.0) * sum(flows[name, "activity"][k] for k in at)
         for name, activity in instance.activities.items()
-        if name in flows.activity
+        if flows.row(name, "activity")
     )
     released = sum(
-        sum(flows.released[o][k] for k in at)
+        sum(flows[o, "released"][k] for k in at)
         for o, option in instance.options.items()
-        if getattr(option, "commodity", None) == commodity and o in flows.released
+        if getattr(option, "commodity", None) == commodity and flows.row(o, "released")
     )
     scrap = sum(
         float(path.returned(d, t))
@@ -261,7 +260,7 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
 
 def _draws_on_stock(instance: Instance, flows: Flows, commodities: set[str]) -> bool:
     return any(
-        sum(flows.released.get(o, ())) > 0
+        sum(flows.row(o, "released")) > 0
         for o, option in instance.options.items()
         if getattr(option, "commodity", None) in commodities
     )
@@ -275,7 +274,7 @@ def _takers(
     running = [
         each
         for o, each in instance.activities.items()
-        if sum(flows.activity.get(o, (0.0,) * len(at))[k] for k in at) > 0
+        if sum((flows.row(o, "activity") or (0.0,) * len(at))[k] for k in at) > 0
     ]
     for _ in running:
         reached |= {made for each in running if reached & set(each.input) for made in each.output}
@@ -290,7 +289,7 @@ def _takers(
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
     """Whether a segment gets more than a solver's rounding in some periods."""
     demanded = [_asked(instance, event, d, t) for t in periods]
-    unserved = sum(flows.unserved[d][t - flows.first] for t in periods)
+    unserved = sum(flows[d, "unserved"][t - flows.first] for t in periods)
     return sum(demanded) - unserved > NEGLIGIBLE * sum(demanded)
 
 

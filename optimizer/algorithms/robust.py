@@ -1,23 +1,23 @@
-"""Against an adversary: write out the attacks that hurt, until none does (column-and-constraint generation).
+"""The cheapest plan that survives the listed shocks and every attack that an adversary can afford.
 
-The defender chooses a plan, then the attacker the worst attack that it can afford, then the defender what to do about
-it. A plan's model holds the instance's own shocks that bite and the attacks that were found so far, each a shock like
-any other:
+Column-and-constraint generation: the first stage chooses a plan, the adversary the worst attack that it can afford,
+and recourse follows. The model holds the listed shocks that are violated and the attacks found so far, each a shock
+like any other:
 
-    relaxation   integers dropped: solve, find the worst attack at each start (`attacker`), write those out that hurt
-    integers     the same with integers, from what the relaxation needed
+    relaxation   integers dropped: solve, find the worst attack at each start (`separation.attacks`), add those violated
+    integers     the same with integers, from the shocks and attacks that the relaxation needed
 
-With fewer attacks the model is a relaxation, so that its bound is a bound; and a plan that the worst attack at every
-start does not hurt is hurt by none. There are finitely many sets and starts: it ends.
+With fewer attacks the model is a relaxation, so that its bound is a bound. A plan that survives the worst attack at
+every start survives every attack. There are finitely many sets of targets and starts, so the search ends.
 
-Where the floors cannot all be kept, the adversary counts as one more shock, the worst that it can make of it:
+Where the floors cannot all be kept, the adversary counts as one more shock, the worst that it can choose:
 
-    θ   damage   in tonnes of middle shortage cost   at least the gap of every attack that is written out
+    θ      damage   in tonnes of middle shortage cost   of the worst attack
+    link   θ ≥ what an attack leaves below the floors, in money / unit           every attack in the model
+    gap    the listed shocks' gaps + unit·θ
 
-    first  minimise the gaps of the instance's own shocks + θ; then cost, with that sum held
-
-so a plan is not praised for what it spares in attacks that nobody who chooses would choose. Attacks hurt then that
-leave more than θ.
+The gap is minimised first, then cost with the gap held. Only the worst attack counts. Then an attack is violated if it
+leaves more than θ.
 
 Source: Zeng, Zhao: Solving two-stage robust optimization problems using a column-and-constraint generation method,
 Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defending critical infrastructure, Interfaces
@@ -27,24 +27,69 @@ Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defend
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from optimizer import formulation
 from optimizer.algorithms.base import Listener, Solved, Step
 from optimizer.algorithms.benders import ROOM
 from optimizer.algorithms.constraint_generation import MOSTLY
+from optimizer.algorithms.extensive_form import HELD, Run
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.restricted import HELD
-from optimizer.algorithms.separation.attacker import Attacker, Struck
-from optimizer.algorithms.separation.defender import Defender
-from optimizer.algorithms.violations import busy, worst
+from optimizer.algorithms.separation.attacks import Attacker, Struck
+from optimizer.algorithms.separation.listed import busy, worst
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
+from optimizer.model.expressions import Expression, total
 from optimizer.solver import Answer, Clock, Settings, Vector
+
+
+@dataclass
+class Defender(Run):
+    """A run in which some of the written shocks are attacks, of which only the worst counts as a gap.
+
+    Attributes:
+        attacks: their names.
+    """
+
+    attacks: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        priced = sorted(demand.shortage_cost for demand in self.instance.demands.values() if demand.shortage_cost > 0)
+        self.unit = priced[len(priced) // 2] if priced else 1.0
+        self.damage: Expression | None = None
+        self._linked: set[str] = set()
+        super().__post_init__()
+
+    def _objectives(self) -> tuple[Expression, Expression]:
+        cost = self.question.objective(self.stage, self.instance, self.shocks)
+        if self.damage is None:
+            self.damage = self.stage.variable("adversary", "damage", 0)
+        gaps = formulation.gaps(self.stage, self.instance)
+        for name, gap in gaps.items():
+            if name in self.attacks and name not in self._linked:
+                self._linked.add(name)
+                self.stage.require("adversary", name, None, self.damage, ">=", (1.0 / self.unit) * gap)
+        own = (gap for name, gap in gaps.items() if name not in self.attacks)
+        return cost, total([*own, self.unit * self.damage])
+
+    def granted(self, values: Vector) -> float:
+        """The damage that an attack may do, in money, while all that is held stays held."""
+        assert self.damage is not None
+        (column,) = self.damage.terms
+        if not self.ration.columns or not math.isfinite(self.allowed):
+            return float(self.unit * values[column])
+        return max(0.0, self.allowed - self.own_gap(values))
+
+    def own_gap(self, values: Vector) -> float:
+        """What the instance's own shocks leave below their floors, in money."""
+        gaps, numbers = formulation.gaps(self.stage, self.instance), values.tolist()
+        return math.fsum(max(0.0, gap.value(numbers)) for name, gap in gaps.items() if name not in self.attacks)
+
 
 # Own shocks, and attacks, that are written out in a round of the relaxation.
 ADD = 4
