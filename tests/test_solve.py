@@ -11,8 +11,7 @@ from optimizer.algorithms.extensive_form import Whole
 from optimizer.algorithms.reading import swept
 from optimizer.report.answer import facts
 from optimizer.solver import Clock, Settings
-from optimizer.studies.record import Timer
-from optimizer.studies.solve import answering, concluded
+from optimizer.studies.solve import Timer, answering, concluded
 
 CASES = Path(__file__).parent / "cases"
 EXACT = so.Settings(gap=0.0)

@@ -20,9 +20,9 @@ from optimizer.levers import Stockpile
 from optimizer.report.stress import show_stress
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
+from optimizer.studies.outcomes import survey
 from optimizer.studies.reinforcement import laid_in
-from optimizer.studies.samples import wilson
-from optimizer.studies.survival import survey
+from optimizer.studies.stress import wilson
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")

@@ -13,7 +13,7 @@ from optimizer.report.services import FULL
 from optimizer.report.words import LINE, named, percent
 from optimizer.results.plan import WRITTEN, Service
 from optimizer.results.result import Result
-from optimizer.studies.dependence import yearly_shares
+from optimizer.studies.outcomes import yearly_shares
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,9 @@ from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.frontier import biting
 from optimizer.studies.measure import SHARE, Measure, Within, loosely
-from optimizer.studies.proving import proven
 from optimizer.studies.ranges import PATIENCE, Range, Ranges, Told
-from optimizer.studies.record import Timer
-from optimizer.studies.solve import concluded
+from optimizer.studies.solve import Timer, concluded, proven, tight_shocks
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
 WITHIN = 0.1
@@ -209,7 +206,14 @@ def _around(
     most = cheapest.total_cost + more
     gap = cheapest.survival_gap if cheapest.status == "gap" else 0.0
     near = Near(
-        instance, settings, clock, lambda step: None, responder, _loosened(most), gap * (1.0 + HELD), biting(cheapest)
+        instance,
+        settings,
+        clock,
+        lambda step: None,
+        responder,
+        _loosened(most),
+        gap * (1.0 + HELD),
+        tight_shocks(cheapest),
     )
     near.taken(cheapest.plan, cheapest.total_cost)
     of_all = Ranges(near, settings.gap)

@@ -8,30 +8,123 @@ unaware                   the plan for the listed shocks alone: what it saves, a
 least outlay              what surviving all of it takes at least, whatever the budget (`least_outlay`)
 
 Damage is what serves most: the least gap, then the least shortage cost; costs of operation are not looked at.
+
+What an attack does to a plan, segment by segment, where it is met by what serves most.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from optimizer.algorithms.base import Listener, Step
-from optimizer.algorithms.reading import nothing
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.recourse import Responder
 from optimizer.algorithms.separation.attacks import Attacker, Method, Struck, cheapest
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Plan, Service
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.attack_impact import Blow, blows
 from optimizer.studies.fitting import fitted
-from optimizer.studies.least_outlay import LeastOutlay, least_outlay
 from optimizer.studies.measure import SHARE, Difference, Measure, no_shock_cost
+from optimizer.studies.outcomes import Survey, survey
+from optimizer.studies.solve import tight_shocks
 from optimizer.studies.what_if import Asker
-from optimizer.studies.withstand import columns, hardest, listed_shocks_only, withstood
+from optimizer.studies.withstand import LeastOutlay, columns, hardest, least_outlay, listed_shocks_only, withstood
+
+# What is served to within this share of demand is served whole.
+SERVED = 1e-6
+
+
+@dataclass(frozen=True)
+class Harm:
+    """One segment under one attack, over its window: t unserved, t of that below the floor, and both at shortage cost.
+
+    `service` and `floor` are shares in the weakest period.
+    """
+
+    service: float
+    floor: float
+    unserved: float
+    below_floor: float
+    damage: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class Blow:
+    """An attack and what it does.
+
+    Attributes:
+        name, targets, first, last: of the attack; its window by labels.
+        price: what it costs the attacker.
+        gap: what it leaves below the floors, in money.
+        damage: all that it leaves unserved, at its shortage cost.
+        segments: those that it leaves something unserved of, the largest gap first, then the largest damage.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    first: str
+    last: str
+    price: float
+    gap: float
+    damage: float
+    segments: Mapping[str, Harm]
+
+    @property
+    def breaks(self) -> bool:
+        """Whether a segment falls below its floor."""
+        return any(harm.below_floor > 0 for harm in self.segments.values())
+
+
+def blows(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[Blow]:
+    """What some attacks do to a plan, in their order."""
+    if not attacks:
+        return []
+    under = with_attacks(without_shocks(instance), attacks)
+    responder = Responder(under)
+    values = np.array(plan_values(under, plan, responder.desk.plan), dtype=np.float64)
+    replies = responder.served(values, Clock(), np.ones(len(under.events), dtype=bool))
+    surveyed = survey(under, responder, replies)
+    place = {event.name: s for s, event in enumerate(under.events)}
+    costs = [demand.shortage_cost for demand in under.demands.values()]
+    return [_blow_of(under, each, surveyed, place[each.name(instance.horizon)], costs) for each in attacks]
+
+
+def _blow_of(under: Instance, struck: Attack, surveyed: Survey, s: int, costs: Sequence[float]) -> Blow:
+    adversary, event, label = under.adversary, under.events[s], under.horizon.label
+    assert adversary is not None
+    harms = {
+        d: Harm(
+            service=float(surveyed.served[s, i]),
+            floor=float(surveyed.floor[s, i]),
+            unserved=float(surveyed.shortage[s, i]),
+            below_floor=float(surveyed.below[s, i]),
+            damage=float(surveyed.shortage[s, i]) * costs[i],
+            gap=float(surveyed.gap[s, i]),
+        )
+        for i, d in enumerate(under.demands)
+        if surveyed.served[s, i] < 1.0 - SERVED
+    }
+    ordered = sorted(harms.items(), key=lambda item: (-item[1].gap, -item[1].damage))
+    return Blow(
+        name=event.name,
+        targets=struck.targets,
+        first=label(event.periods[0]),
+        last=label(event.periods[-1]),
+        price=adversary.price(struck.targets),
+        gap=sum(harm.gap for harm in harms.values()),
+        damage=sum(harm.damage for harm in harms.values()),
+        segments=dict(ordered),
+    )
+
 
 # The plan against the adversary is proven to this share of its cost at least.
 PLAN = 1e-4
@@ -39,8 +132,6 @@ PLAN = 1e-4
 PATIENCE = 30.0
 # Gaps nearer to each other than this, relative, are alike.
 ALIKE = 1e-6
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -299,7 +390,7 @@ def _worst(called: str | None, known: Iterable[Blow], found: Iterable[Blow]) -> 
 def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Clock, hear: Listener) -> Onslaught:
     """With the plan of those who look at the listed shocks alone."""
     instance, active = made.instance, frozenset(event.name for event in made.instance.events)
-    bites = frozenset(each.name for each in made.result.shocks if _is_tight(each.segments.values())) & active
+    bites = tight_shocks(made.result) & active
     least = no_shock_cost(instance, settings, clock)
     cost = made.result.total_cost
     measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN * abs(cost))
@@ -331,7 +422,3 @@ def _at_least(
     if least.status == "stopped" and known is not None:
         least = replace(least, outlay=made.result.outlay)
     return replace(made, least=least, stopped=clock.is_over)
-
-
-def _is_tight(services: Iterable[Service]) -> bool:
-    return any(service.margin < TIGHT and service.floor > 0 for service in services)

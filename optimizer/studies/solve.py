@@ -5,13 +5,19 @@ recourse     every shock under the plan
 no-shock     the same instance without shocks: the price of survival, and what pays for itself in the baseline
 nothing      the same shocks with nothing built
 audit        all of it again, without the solver
+
+The record of a run: settings, versions, history, seconds; and the result of one that found no plan.
+
+The plan that others are compared with, its cost proven to a share of the price of survival.
 """
 
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from platform import python_version
 from typing import Any
 
 from optimizer.algorithms.base import Listener, Solved, Step
@@ -31,13 +37,94 @@ from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.ranking import first_largest
 from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.baseline_shortages import lacks
-from optimizer.studies.binding import binding
-from optimizer.studies.dependence import shares
-from optimizer.studies.record import Timer, frame_of, without_plan
-from optimizer.studies.survival import of_nothing, outcomes, services, survey
+from optimizer.solver import versions as solver_versions
+from optimizer.studies.measure import Measure, no_shock_cost
+from optimizer.studies.outcomes import lacks, of_nothing, outcomes, services, shares, survey
+from optimizer.studies.shadow_prices import binding
 from optimizer.tolerances import AUDIT_RELATIVE
 
+# Settings that say where the work is done; they do not change the answer.
+WHERE = ("jobs", "cluster", "checkpoint")
+
+
+@dataclass
+class Timer:
+    """Seconds of a run, by part."""
+
+    load: float = 0.0
+    began: float = 0.0
+
+    def seconds(self, clock: Clock) -> dict[str, float]:
+        """load, build (all that is neither loading nor the solver), solver, total."""
+        spent = time.perf_counter() - self.began
+        parts = {"load": self.load, "build": max(0.0, spent - clock.solving), "solver": clock.solving}
+        return parts | {"total": self.load + spent}
+
+
+def frame_of(
+    instance: Instance, settings: Settings, clock: Clock, solved: Solved, notes: tuple[str, ...]
+) -> dict[str, Any]:
+    """The fields of a result that say what was asked and how it went."""
+    horizon = instance.horizon
+    interrupted = (
+        (f"Stopped by {clock.interrupt}: this is the best plan found until then.",) if clock.interrupted else ()
+    )
+    return {
+        "instance": instance.title,
+        "currency": instance.currency,
+        "notes": (*notes, *solved.notes, *interrupted),
+        "settings": {name: value for name, value in asdict(settings).items() if name not in WHERE},
+        "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
+        "periods": tuple(horizon.label(t) for t in horizon.periods),
+        "data": instance.to_dict(),
+        "history": tuple(_thinned(solved)),
+        "costs": {},
+        "outlays": {},
+        "audit": {},
+        "seconds": {},
+    }
+
+
+def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
+    """Every step that changed something; an infinite bound is not written."""
+    steps: list[Mapping[str, Any]] = []
+    for step in solved.history:
+        row = {key: value for key, value in asdict(step).items() if value not in (float("inf"), float("-inf"))}
+        if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
+            steps.append(row)
+    return steps
+
+
+def without_plan(seconds: Mapping[str, float], solved: Solved, rules: tuple[str, ...], frame: dict[str, Any]) -> Result:
+    """The result where rules clash, or where the time ran out at once."""
+    status: Status = "none" if solved.status == "infeasible" else "stopped"
+    frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
+    return Result(
+        status=status,
+        total_cost=0.0,
+        outlay=0.0,
+        survival_gap=0.0,
+        worst_gap=0.0,
+        bound=None,
+        gap_bound=None,
+        mip_gap=None,
+        plan=Plan(),
+        baseline=None,
+        shocks=(),
+        services={},
+        price_of_survival=None,
+        calm_cost=None,
+        calm_builds=(),
+        nothing=None,
+        shares={},
+        binding=(),
+        clash=rules,
+        **frame,
+    )
+
+
+# A shock whose least margin is below this share bites.
+TIGHT = 1e-4
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
 
@@ -311,3 +398,64 @@ def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing 
     if not instance.events:
         return None
     return of_nothing(instance, survey(instance, responder, responder.idle_replies(clock)))
+
+
+def proven(
+    instance: Instance,
+    settings: Settings,
+    first: Settings,
+    responder: Responder,
+    clock: Clock,
+    listener: Listener,
+    notes: tuple[str, ...] = (),
+    near: Callable[[Measure], float] = lambda measure: math.inf,
+) -> tuple[Result, Measure | None]:
+    """The best plan of an instance, and what its cost is measured by.
+
+    The measure is known with a first plan; where that is not proven to the tolerance, it is solved for again, from that
+    plan and the shocks that shape it.
+
+    Args:
+        instance: the instance, under its budget.
+        settings: `gap` is the share of the measure to which the cost is proven.
+        first: the settings of the first search.
+        responder, clock, listener, notes: as for `solve`.
+        near: money to which the cost is proven at least, of a measure.
+
+    Returns:
+        The plan; the measure is None where there is no plan.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    found = solve(instance, None, first, listener, notes, responder=responder, clock=clock)
+    if found.baseline is None:
+        return found, None
+    least = no_shock_cost(instance, settings, clock)
+    measure = Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    needed = measure.nearer(near(measure))
+    if found.status == "stopped" or clock.is_over or needed.is_proven(found):
+        return found, measure
+    again = solve(
+        instance,
+        None,
+        replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
+        listener,
+        notes,
+        responder=responder,
+        first=tight_shocks(found),
+        plan=found.plan,
+        clock=clock,
+    )
+    found = again if again.status == found.status else found
+    return found, Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+
+
+def tight_shocks(result: Result) -> frozenset[str]:
+    """The shocks in which some segment is no better than at its floor; one of 100 % that is kept may bind as well."""
+    return frozenset(
+        outcome.name
+        for outcome in result.shocks
+        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values())
+    )

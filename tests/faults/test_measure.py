@@ -23,8 +23,7 @@ from optimizer.studies.compare import compare
 from optimizer.studies.comparison import Step
 from optimizer.studies.frontier import frontier
 from optimizer.studies.measure import Difference, Measure, Within
-from optimizer.studies.one_at_a_time import Outcome
-from optimizer.studies.sensitivity import sensitivity
+from optimizer.studies.sensitivity import Outcome, sensitivity
 from tests.test_cli import diversify
 
 HERE = Path(__file__).parent

@@ -21,8 +21,7 @@ from optimizer.results.plan import NEGLIGIBLE, Flows, Plan
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Vector
-from optimizer.studies.explain.annual_budgets import bar, least_added, of_any_year, without_budgets
-from optimizer.studies.explain.questions import LOOSE, WhatIfs, least
+from optimizer.studies.explain.questions import LOOSE, WhatIfs, bar, least, least_added, of_any_year, without_budgets
 from optimizer.studies.explain.supply_ways import Ways
 
 # Which budget is too small: that of all years together, or that of single years.
