@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import read_plan
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Settings
@@ -160,8 +160,8 @@ def with_rules(data: dict[str, Any], rules: list[dict[str, Any]]) -> so.Instance
 @given(instances(), RULES)
 def test_strategies_agree_and_the_time_is_what_the_rule_asks(data: dict[str, Any], rules: list[dict[str, Any]]) -> None:
     instance = with_rules(data, rules)
-    whole = Whole().run(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (Scenarios(add=1), Cuts(add=1)):
+    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (ConstraintGeneration(add=1), Benders(add=1)):
         found = strategy.run(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)

@@ -22,8 +22,8 @@ import numpy as np
 
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacks import Attacker, Method, Struck, cheapest
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, with_attacks, without_shocks
@@ -63,7 +63,7 @@ class Blow:
 
     Attributes:
         name, targets, first, last: of the attack; its window by labels.
-        price: what it costs the attacker.
+        price: what it costs the oracle.
         gap: what it leaves below the floors, in money.
         damage: all that it leaves unserved, at its shortage cost.
         segments: those that it leaves something unserved of, the largest gap first, then the largest damage.
@@ -89,10 +89,10 @@ def blows(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[Blo
     if not attacks:
         return []
     under = with_attacks(without_shocks(instance), attacks)
-    responder = Responder(under)
-    values = np.array(plan_values(under, plan, responder.desk.plan), dtype=np.float64)
-    replies = responder.served(values, Clock(), np.ones(len(under.events), dtype=bool))
-    surveyed = survey(under, responder, replies)
+    evaluator = RecourseEvaluator(under)
+    values = np.array(plan_values(under, plan, evaluator.subproblems.plan), dtype=np.float64)
+    replies = evaluator.served(values, Clock(), np.ones(len(under.events), dtype=bool))
+    surveyed = survey(under, evaluator, replies)
     place = {event.name: s for s, event in enumerate(under.events)}
     costs = [demand.shortage_cost for demand in under.demands.values()]
     return [_blow_of(under, each, surveyed, place[each.name(instance.horizon)], costs) for each in attacks]
@@ -314,18 +314,18 @@ def attack(
             raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
         fit = fitted(calm, plan, calm.title)
         result, attacks = replace(plan, plan=fit.plan, adversary=None), tuple[Attack, ...]()
-        attacker, notes = Attacker(calm, settings, clock), (*notes, *fit.notes)
+        oracle, notes = AttackOracle(calm, settings, clock), (*notes, *fit.notes)
     else:
         found = withstood(calm, None, own, clock, hear, notes)
-        result, attacks, attacker = found.result, found.attacks, found.attacker
+        result, attacks, oracle = found.result, found.attacks, found.oracle
     with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - began))):
-        made = _Siege(calm, attacker, clock, told).told_of(result, attacks)
+        made = _Siege(calm, oracle, clock, told).told_of(result, attacks)
         if plan is None and not made.stopped and (calm.events or calm.rules):
             told("the plan for the listed shocks alone")
-            made = _beside(made, attacker, settings, clock, hear)
+            made = _beside(made, oracle, settings, clock, hear)
         if not made.stopped and result.status != "none":
             told("the least outlay that survives every attack")
-            made = _at_least(made, attacker, attacks, own, clock, hear)
+            made = _at_least(made, oracle, attacks, own, clock, hear)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
 
 
@@ -334,14 +334,14 @@ class _Siege:
     """One plan while it is attacked."""
 
     instance: Instance
-    attacker: Attacker
+    oracle: AttackOracle
     clock: Clock
     told: Callable[[str], None]
 
     def told_of(self, result: Result, attacks: Sequence[Attack]) -> Onslaught:
         """Everything about a plan but what the unaware would do."""
-        instance, attacker = self.instance, self.attacker
-        empty = Onslaught(result, instance, attacker.method, attacker.sets, (), (), None, stopped=self.clock.is_over)
+        instance, oracle = self.instance, self.oracle
+        empty = Onslaught(result, instance, oracle.method, oracle.sets, (), (), None, stopped=self.clock.is_over)
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
         shaping = zip(
@@ -359,19 +359,19 @@ class _Siege:
 
     def _starts(self, plan: Plan) -> list[Start]:
         rows = []
-        for front in self.attacker.strikes.fronts(columns(self.attacker, plan)):
+        for front in self.oracle.strikes.fronts(columns(self.oracle, plan)):
             label = self.instance.horizon.label(front.start)
             self.told(f"attacks from {label} on")
-            worst, least = self.attacker.worst(front), cheapest(self.attacker, front)
+            worst, least = self.oracle.worst(front), cheapest_violating_attack(self.oracle, front)
             rows.append(Start(label, self._blow(plan, worst), self._blow(plan, least)))
         return rows
 
-    def _blow(self, plan: Plan, struck: Struck | None) -> Blow | None:
+    def _blow(self, plan: Plan, struck: AttackImpact | None) -> Blow | None:
         return None if struck is None else blows(self.instance, plan, [struck.attack])[0]
 
     def _above(self, plan: Plan) -> Blow | None:
         """Of all that it can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
-        candidates = self.attacker.candidates()
+        candidates = self.oracle.candidates()
         found = blows(self.instance, plan, candidates) if candidates else []
         worst = max(found, key=lambda blow: blow.damage, default=None)
         return worst if worst is not None and worst.segments else None
@@ -387,7 +387,7 @@ def _worst(called: str | None, known: Iterable[Blow], found: Iterable[Blow]) -> 
     return best
 
 
-def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Clock, hear: Listener) -> Onslaught:
+def _beside(made: Onslaught, oracle: AttackOracle, settings: Settings, clock: Clock, hear: Listener) -> Onslaught:
     """With the plan of those who look at the listed shocks alone."""
     instance, active = made.instance, frozenset(event.name for event in made.instance.events)
     bites = tight_shocks(made.result) & active
@@ -401,7 +401,7 @@ def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Cloc
         found = asker.ask()
     if found.status != "optimal":
         return replace(made, stopped=made.stopped or clock.is_over)
-    struck = hardest(attacker, found.plan)
+    struck = hardest(oracle, found.plan)
     worst = None if struck is None else blows(instance, found.plan, [struck.attack])[0]
     saved = Difference.of(found.cost, found.bound, made.result.total_cost, made.result.bound)
     unaware = Unaware(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
@@ -413,12 +413,12 @@ def _known(number: float) -> float | None:
 
 
 def _at_least(
-    made: Onslaught, attacker: Attacker, attacks: Sequence[Attack], settings: Settings, clock: Clock, hear: Listener
+    made: Onslaught, oracle: AttackOracle, attacks: Sequence[Attack], settings: Settings, clock: Clock, hear: Listener
 ) -> Onslaught:
     """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
     known = made.result.plan if made.survives and not made.is_given else None
     with clock.hurried(PATIENCE):
-        least = least_outlay(attacker, attacks, known, settings, clock, hear)
+        least = least_outlay(oracle, attacks, known, settings, clock, hear)
     if least.status == "stopped" and known is not None:
         least = replace(least, outlay=made.result.outlay)
     return replace(made, least=least, stopped=clock.is_over)

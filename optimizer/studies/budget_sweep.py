@@ -17,7 +17,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.base import Listener, Step
-from optimizer.algorithms.extensive_form import Run
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
@@ -57,9 +57,9 @@ def ask_best_plan(
 ) -> Result:
     """The ask_best_plan plan of an instance, from shocks that are likely to bite and a plan to start from."""
     with _clock(desk, settings) as clock:
-        responder = _asker(desk, instance, settings).responder(instance)
+        evaluator = _asker(desk, instance, settings).evaluator(instance)
         return solve(
-            instance, None, settings, _listener(desk), responder=responder, first=first, plan=plan, clock=clock
+            instance, None, settings, _listener(desk), evaluator=evaluator, first=first, plan=plan, clock=clock
         )
 
 
@@ -78,14 +78,14 @@ def ask_least_outlay(
         found = asker.ask(free, LEAST, exact)
         if found.status != "stopped" or not np.isfinite(found.value):
             return found
-        responder = asker.responder(free)
-        left = responder.gaps(plan_values(free, found.plan, responder.desk.plan), clock)
+        evaluator = asker.evaluator(free)
+        left = evaluator.gaps(plan_values(free, found.plan, evaluator.subproblems.plan), clock)
         return replace(found, gap=max(found.gap, float(left.gap.sum())))
 
 
 def ask_hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ...]:
     """The shocks that are not survived where nothing is built, the worst first."""
-    gap = _asker(desk, instance, settings).responder(instance).idle(Clock()).gap
+    gap = _asker(desk, instance, settings).evaluator(instance).idle(Clock()).gap
     worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
     return tuple(instance.events[number].name for number in worst)
 
@@ -99,7 +99,7 @@ def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequenc
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = Run(free, shocks, exact, clock, _listener(desk), writer, LEAST).kept()
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST).kept()
             if solved is None or solved.status == "infeasible":
                 found.append(Alone(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:

@@ -160,7 +160,7 @@ class _Search:
             variant,
             settings=self.settings,
             listener=self.listener,
-            responder=asker.responder(variant),
+            evaluator=asker.evaluator(variant),
             first=first,
             plan=plan,
             clock=self.clock,

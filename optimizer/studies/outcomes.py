@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
@@ -65,7 +65,7 @@ class Survey:
         return self.below > 0
 
 
-def survey(instance: Instance, responder: Responder, replies: Iterable[Reply]) -> Survey:
+def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[Reply]) -> Survey:
     """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
@@ -75,7 +75,7 @@ def survey(instance: Instance, responder: Responder, replies: Iterable[Reply]) -
         by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
     for length, some in by_length.items():
         path, events = instance.shared(length), np.concatenate([reply.events for reply in some])
-        which, unserved = responder.places[events], np.concatenate([reply.unserved for reply in some])
+        which, unserved = evaluator.places[events], np.concatenate([reply.unserved for reply in some])
         for i, d in enumerate(instance.demands):
             asked, floors = _table(path.demand[d], which), _table(path.floor[d], which)
             part = _weighed(np.maximum(unserved[:, i], 0.0), asked, floors)

@@ -198,8 +198,8 @@ def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
         return Outcome(found.status)
     failed = 0
     if found.gap > 0:
-        responder = asker.responder(instance)
-        left = responder.gaps(plan_values(instance, found.plan, responder.desk.plan), Clock())
+        evaluator = asker.evaluator(instance)
+        left = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), Clock())
         failed = int(left.fails.sum())
     sizes = {o: sum(fills) for o, fills in found.plan.fills.items()}
     for build in found.plan.builds:

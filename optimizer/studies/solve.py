@@ -21,12 +21,12 @@ from platform import python_version
 from typing import Any
 
 from optimizer.algorithms.base import Listener, Solved, Step
-from optimizer.algorithms.conflict import clash
-from optimizer.algorithms.constraint_generation import chosen
+from optimizer.algorithms.conflict import find_conflict
+from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import hired
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.tasks import LOOSE
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
@@ -135,7 +135,7 @@ def solve(
     listener: Listener | None = None,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
-    responder: Responder | None = None,
+    evaluator: RecourseEvaluator | None = None,
     first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
     clock: Clock | None = None,
@@ -151,7 +151,7 @@ def solve(
         listener: hears every step of the search.
         notes: what the caller wants to be said beside the result.
         load_seconds: what reading the instance took, for `Result.seconds`.
-        responder: one that is warm, of an instance that differs in its policy at most; it stays open.
+        evaluator: one that is warm, of an instance that differs in its policy at most; it stays open.
         first: shocks that are known to bite: the search begins with them.
         plan: one that is known: it bounds the search where it keeps the rules.
         clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
@@ -175,9 +175,11 @@ def solve(
     def heard() -> None:
         hear(Step("stopping", time.perf_counter() - timer.began))
 
-    with answering(instance, settings, responder) as responder, interruptible(clock, heard):
-        solved = chosen(settings.strategy, instance, responder, first, plan).run(instance, settings, clock, hear)
-        return concluded(instance, settings, clock, timer, solved, responder, notes)
+    with answering(instance, settings, evaluator) as evaluator, interruptible(clock, heard):
+        solved = choose_strategy(settings.strategy, instance, evaluator, first, plan).run(
+            instance, settings, clock, hear
+        )
+        return concluded(instance, settings, clock, timer, solved, evaluator, notes)
 
 
 def concluded(
@@ -186,7 +188,7 @@ def concluded(
     clock: Clock,
     timer: Timer,
     solved: Solved,
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     notes: tuple[str, ...] = (),
     faced: Faced | None = None,
     no_shock: NoShockPlan | None = None,
@@ -200,10 +202,10 @@ def concluded(
     """
     frame = frame_of(instance, settings, clock, solved, notes) | {"adversary": faced}
     if solved.values is None:
-        rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
+        rules = find_conflict(instance, settings, clock) if solved.status == "infeasible" else ()
         return without_plan(timer.seconds(clock), solved, rules, frame)
-    result, report = _audited(instance, settings, clock, solved, responder, frame, no_shock)
-    result = replace(result, notes=(*result.notes, *responder.notes), seconds=timer.seconds(clock))
+    result, report = _audited(instance, settings, clock, solved, evaluator, frame, no_shock)
+    result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
         raise AuditError(report.disagreements, disagrees)
@@ -215,7 +217,7 @@ def _audited(
     settings: Settings,
     clock: Clock,
     solved: Solved,
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     frame: dict[str, Any],
     no_shock: NoShockPlan | None,
 ) -> tuple[Result, Report]:
@@ -231,24 +233,24 @@ def _audited(
     for clean in candidates[:-1]:
         if clean != candidates[-1]:
             result, report = complete(
-                instance, *_with_plan(instance, settings, clock, solved, clean, responder, frame, no_shock)
+                instance, *_with_plan(instance, settings, clock, solved, clean, evaluator, frame, no_shock)
             )
             if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
                 return result, report
     return complete(
-        instance, *_with_plan(instance, settings, clock, solved, candidates[-1], responder, frame, no_shock)
+        instance, *_with_plan(instance, settings, clock, solved, candidates[-1], evaluator, frame, no_shock)
     )
 
 
 @contextlib.contextmanager
-def answering(instance: Instance, settings: Settings, warm: Responder | None) -> Iterator[Responder]:
-    """The responder given; or one of our own, which is let go afterwards."""
-    responder = warm or Responder(instance, hired(instance, settings.jobs, settings.cluster))
+def answering(instance: Instance, settings: Settings, warm: RecourseEvaluator | None) -> Iterator[RecourseEvaluator]:
+    """The evaluator given; or one of our own, which is let go afterwards."""
+    evaluator = warm or RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
     try:
-        yield responder
+        yield evaluator
     finally:
         if warm is None:
-            responder.close()
+            evaluator.close()
 
 
 def _with_plan(
@@ -257,18 +259,18 @@ def _with_plan(
     clock: Clock,
     solved: Solved,
     values: list[float],
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     frame: dict[str, Any],
     no_shock: NoShockPlan | None,
 ) -> tuple[Result, list[ManyFlows]]:
     """The result of a plan, by the values of its columns, and the flows of all shocks."""
     plan = read_plan(instance, solved.stage, values)
-    columns = plan_values(instance, plan, responder.desk.plan)
+    columns = plan_values(instance, plan, evaluator.subproblems.plan)
     faced = frame["adversary"]
     granted = _granted(instance, solved, values, faced)
-    replies = responder.best(columns, clock, granted, flows=True)
-    surveyed, many = survey(instance, responder, replies), responder.flows(replies)
-    shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
+    replies = evaluator.best(columns, clock, granted, flows=True)
+    surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
+    shocks = outcomes(instance, surveyed, many, evaluator.costs(replies), _written(solved))
     gaps = {event.name: float(gap) for event, gap in zip(instance.events, surveyed.gap.sum(axis=1), strict=True)}
     gap = _gap(solved, math.fsum(gaps.values()))
     if faced is not None:
@@ -306,7 +308,7 @@ def _with_plan(
         calm_cost=calm_cost,
         calm_builds=calm_builds,
         no_shock=no_shock,
-        nothing=_nothing(instance, clock, responder),
+        nothing=_nothing(instance, clock, evaluator),
         shares=shares(instance, baseline),
         lacks=lacks(instance, baseline),
         endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
@@ -383,7 +385,7 @@ def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Solv
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
     variant = without_disruptions(instance)
-    found = Whole().run(variant, settings, clock, lambda step: None)
+    found = ExtensiveForm().run(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None
     return read_no_shock(variant, found.stage, found.values.tolist(), found.cost)
@@ -394,17 +396,17 @@ def _known_of(no_shock: NoShockPlan | None) -> tuple[float | None, tuple[str, ..
     return (None, ()) if no_shock is None else (no_shock.total_cost, no_shock.bought)
 
 
-def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing | None:
+def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
     if not instance.events:
         return None
-    return of_nothing(instance, survey(instance, responder, responder.idle_replies(clock)))
+    return of_nothing(instance, survey(instance, evaluator, evaluator.idle_replies(clock)))
 
 
 def proven(
     instance: Instance,
     settings: Settings,
     first: Settings,
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     clock: Clock,
     listener: Listener,
     notes: tuple[str, ...] = (),
@@ -419,7 +421,7 @@ def proven(
         instance: the instance, under its budget.
         settings: `gap` is the share of the measure to which the cost is proven.
         first: the settings of the first search.
-        responder, clock, listener, notes: as for `solve`.
+        evaluator, clock, listener, notes: as for `solve`.
         near: money to which the cost is proven at least, of a measure.
 
     Returns:
@@ -429,7 +431,7 @@ def proven(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
-    found = solve(instance, None, first, listener, notes, responder=responder, clock=clock)
+    found = solve(instance, None, first, listener, notes, evaluator=evaluator, clock=clock)
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
@@ -443,7 +445,7 @@ def proven(
         replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
         listener,
         notes,
-        responder=responder,
+        evaluator=evaluator,
         first=tight_shocks(found),
         plan=found.plan,
         clock=clock,

@@ -1,8 +1,9 @@
 """A fixed plan against shocks that it was not built for.
 
-The shocks are those of `resample`. What a plan does in each of them is what serves most: the least gap, then the
-least shortage cost; costs of operation are not looked at. All else is counting, but for two questions: which prices the
-least gap of the worst shocks has (`scarcity`), and what a single addition to the plan would have mended (`mending`).
+The shocks are `Instance.resampled`. What a plan does in each of them is what serves most: the least gap, then the
+least shortage cost; costs of operation are not looked at. All else is counting, but for two questions: which prices
+the least gap of the worst shocks has (`scarcity_prices`), and what a single addition to the plan would have mended
+(`mending`).
 
 What samples have in common, as arrays; shares survived, overall and by group, with Wilson's interval.
 """
@@ -19,8 +20,8 @@ import numpy.typing as npt
 
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import Responder, Scarcity, bottleneck, scarcity
-from optimizer.algorithms.subproblems import Desk
+from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
+from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.errors import Finding, InstanceError, PlanFileError
@@ -351,13 +352,13 @@ def stress(
     if not drawn.events:
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
-    responder = Responder(drawn, hired(drawn, jobs, cluster))
+    evaluator = RecourseEvaluator(drawn, hired(drawn, jobs, cluster))
     try:
         notes = changed.notes + fit.notes + _currencies(base, result)
-        made = _stressed(drawn, responder, fit.plan, clock, listener or (lambda done, size: None))
-        notes += tuple(responder.notes)
+        made = _stressed(drawn, evaluator, fit.plan, clock, listener or (lambda done, size: None))
+        notes += tuple(evaluator.notes)
     finally:
-        responder.close()
+        evaluator.close()
     return Stress(
         instance=drawn.title,
         plan=result.instance,
@@ -397,11 +398,13 @@ def _sampler(instance: Instance) -> str:
     )
 
 
-def _stressed(instance: Instance, responder: Responder, plan: Plan, clock: Clock, listener: Listener) -> dict[str, Any]:
+def _stressed(
+    instance: Instance, evaluator: RecourseEvaluator, plan: Plan, clock: Clock, listener: Listener
+) -> dict[str, Any]:
     """The figures of `Stress`."""
     values = np.array(plan_values(instance, plan))
-    replies = _served(responder, values, clock, listener)
-    surveyed = survey(instance, responder, replies)
+    replies = _served(evaluator, values, clock, listener)
+    surveyed = survey(instance, evaluator, replies)
     rows = sampled(instance, surveyed)
     failing, survived = np.flatnonzero(~rows.survived), int(rows.survived.sum())
     return {
@@ -411,33 +414,33 @@ def _stressed(instance: Instance, responder: Responder, plan: Plan, clock: Clock
         "expected_gap": float(rows.gap.mean()),
         "worst_gap": float(rows.gap.max()),
         "services": spreads(instance, surveyed),
-        "worst": _worst(instance, responder.desk, plan, values, replies, surveyed),
+        "worst": _worst(instance, evaluator.subproblems, plan, values, replies, surveyed),
         "groups": groups(instance, rows),
-        "mending": mending(instance, responder, plan, failing, clock),
+        "mending": mending(instance, evaluator, plan, failing, clock),
         "rows": rows,
     }
 
 
-def _served(responder: Responder, values: Vector, clock: Clock, listener: Listener) -> list[Reply]:
+def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[Reply]:
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
-    slices, replies, done = responder.slices, list[Reply](), 0
+    slices, replies, done = evaluator.slices, list[Reply](), 0
     size = sum(len(part.events) for part in slices)
     for portion in np.array_split(np.arange(len(slices)), min(TOLD, len(slices))):
         wanted = np.zeros(size, dtype=bool)
         wanted[np.concatenate([slices[number].events for number in portion])] = True
-        replies += responder.served(values, clock, wanted)
+        replies += evaluator.served(values, clock, wanted)
         done += int(wanted.sum())
         listener(done, size)
     return replies
 
 
 def _worst(
-    instance: Instance, desk: Desk, plan: Plan, values: Vector, replies: Sequence[Reply], surveyed: Survey
+    instance: Instance, desk: SubproblemSolver, plan: Plan, values: Vector, replies: Sequence[Reply], surveyed: Survey
 ) -> tuple[Broken, ...]:
     """The shocks with the largest gaps, and what failed first in each."""
     order = np.argsort(-surveyed.gap.sum(axis=1), kind="stable")
     numbers = [int(number) for number in order if surveyed.fails[number].any()][:WORST]
-    scarce = scarcity(desk, values, numbers)
+    scarce = scarcity_prices(desk, values, numbers)
     unserved = {
         int(number): reply.unserved[i]
         for reply in replies
@@ -449,7 +452,7 @@ def _worst(
 
 
 def _broken(
-    instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: Scarcity, there: frozenset[str]
+    instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: ScarcityPrices, there: frozenset[str]
 ) -> Broken:
     event, label, failure = instance.events[number], instance.horizon.label, surveyed.failure[number]
     first = int(failure[failure >= 0].min())

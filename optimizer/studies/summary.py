@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from optimizer.algorithms.conflict import clash
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.conflict import find_conflict
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values, read_plan
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, whole_stage
 from optimizer.instance.derived import is_bought
@@ -224,9 +224,9 @@ def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
 def _hits(instance: Instance) -> dict[str, Hit]:
     """What every listed shock hits, by its name."""
     listed = without_ensembles(instance)
-    responder = Responder(listed)
-    replies = responder.best(plan_values(listed, nothing(listed)), Clock(), {})
-    surveyed = zip(listed.events, survey(listed, responder, replies).below.tolist(), strict=True)
+    evaluator = RecourseEvaluator(listed)
+    replies = evaluator.best(plan_values(listed, nothing(listed)), Clock(), {})
+    surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
     return {
         shock.name: _hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})
         for shock, row in surveyed
@@ -250,9 +250,9 @@ def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
 
 def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
     calm = without_disruptions(instance)
-    found = Whole().run(calm, Settings(), Clock(), lambda step: None)
+    found = ExtensiveForm().run(calm, Settings(), Clock(), lambda step: None)
     if found.values is None:
-        return {}, clash(calm, Settings(), Clock()), ()
+        return {}, find_conflict(calm, Settings(), Clock()), ()
     plan = read_plan(calm, found.stage, found.values.tolist())
     bought: dict[str, float] = {}
     for build in plan.builds:
@@ -261,7 +261,7 @@ def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple
     bought = {o: size for o, size in bought.items() if is_bought(calm, o, size)}
     # What has to be bought says nothing about what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
-    rules = clash(instance, Settings(), Clock()) if instance.rules else ()
+    rules = find_conflict(instance, Settings(), Clock()) if instance.rules else ()
     return bought, rules, tuple(_shortages(calm, found.stage, found.values.tolist()))
 
 

@@ -27,10 +27,10 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer.algorithms.base import Listener
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacks import Attacker
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, recourse_stage, whole_stage
@@ -54,7 +54,7 @@ SLACK = 1e-9
 
 def witness(
     instance: Instance,
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     plan: Vector,
     line: Outcome,
     services: Mapping[str, Weakest],
@@ -64,7 +64,7 @@ def witness(
 
     Args:
         instance: the instance.
-        responder: of the instance.
+        evaluator: of the instance.
         plan: values of the columns of `plan_stage`.
         line: of one shock.
         services: each segment's worst over all shocks.
@@ -77,8 +77,8 @@ def witness(
     # One shock alone: its years are numbers, not arrays.
     years = tuple(map(instance.horizon.year, shock.periods))
     path = replace(together(instance, [shock]), years=years)
-    stage = recourse_stage(instance, path, responder.desk.plan)
-    _give(stage, responder, plan, shock)
+    stage = recourse_stage(instance, path, evaluator.subproblems.plan)
+    _give(stage, evaluator, plan, shock)
     for d in instance.demands:
         _Segment(instance, stage, path, shock, d).say(line, services.get(d))
     cost = Expression()
@@ -90,9 +90,9 @@ def witness(
     return read_many(instance, stage.found(), np.array([answer.values]), [shock])
 
 
-def _give(stage: Stage, responder: Responder, plan: Vector, shock: Shock) -> None:
+def _give(stage: Stage, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix what the plan offers to operation."""
-    offers = responder.desk.offers
+    offers = evaluator.subproblems.offers
     offered = offers.of(plan)
     for column in stage.columns:
         if column.given:
@@ -241,12 +241,12 @@ class _Check:
         self.left += ["clash"] if self.result.clash else []
 
     def _solve_again(self) -> None:
-        with answering(self.instance, Settings(), None) as responder:
-            again = solve_shocks(self.instance, self.result, responder, self.clock)
+        with answering(self.instance, Settings(), None) as evaluator:
+            again = solve_shocks(self.instance, self.result, evaluator, self.clock)
             if self.lines:
                 self.report = verify(self.instance, self.result, again.flows)
             self._best(again)
-            self._nothing(responder)
+            self._nothing(evaluator)
         self._no_shock_plan()
         self._worst_attack()
         if self.extent == "proof":
@@ -271,12 +271,12 @@ class _Check:
         tonnes = max((max(demand.quantity.values) for demand in demands), default=0.0) * self.instance.horizon.delta
         return tonnes, tonnes * max((demand.shortage_cost for demand in demands), default=0.0)
 
-    def _nothing(self, responder: Responder) -> None:
+    def _nothing(self, evaluator: RecourseEvaluator) -> None:
         """What the do-nothing plan leaves below the floors."""
         said = self.result.nothing
         if said is None:
             return
-        own = of_nothing(self.instance, survey(self.instance, responder, responder.idle_replies(self.clock)))
+        own = of_nothing(self.instance, survey(self.instance, evaluator, evaluator.idle_replies(self.clock)))
         tonnes, money = self._worth
         for name, grain in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), grain=grain)
@@ -293,7 +293,7 @@ class _Check:
         if said is None:
             self.left += ["calm_cost", "calm_builds"]
             return
-        found = Whole().run(calm, self.settings, self.clock, self.listener)
+        found = ExtensiveForm().run(calm, self.settings, self.clock, self.listener)
         if found.values is None:
             self.report.holds("calm_cost", "no plan exists without shocks", False)
             return
@@ -323,8 +323,8 @@ class _Check:
         faced = self.result.adversary
         if faced is None:
             return
-        attacker = Attacker(without_attacks(self.instance), self.settings, self.clock)
-        struck = hardest(attacker, self.result.plan)
+        oracle = AttackOracle(without_attacks(self.instance), self.settings, self.clock)
+        struck = hardest(oracle, self.result.plan)
         gap = 0.0 if struck is None else struck.gap
         if self.result.status == "stopped" and faced.sets is None:
             # The search ended before it had tried all attacks: a worse one is no contradiction.
@@ -376,17 +376,17 @@ class Again:
     flows: list[ManyFlows]
 
 
-def solve_shocks(instance: Instance, result: Result, responder: Responder, clock: Clock) -> Again:
+def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluator, clock: Clock) -> Again:
     """Solve every shock by the recourse LP with the plan fixed: least gap, then least cost.
 
     Raises:
         SolverError: the solver failed.
     """
-    plan = np.array(plan_values(instance, result.plan, responder.desk.plan))
+    plan = np.array(plan_values(instance, result.plan, evaluator.subproblems.plan))
     granted = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
-    replies = responder.best(plan, clock, granted, flows=True)
-    surveyed = survey(instance, responder, replies)
-    own = {line.name: line for line in lines(instance, surveyed, responder.costs(replies))}
+    replies = evaluator.best(plan, clock, granted, flows=True)
+    surveyed = survey(instance, evaluator, replies)
+    own = {line.name: line for line in lines(instance, surveyed, evaluator.costs(replies))}
     served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}
     floors = {event.name: surveyed.floor[s] for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
@@ -394,9 +394,9 @@ def solve_shocks(instance: Instance, result: Result, responder: Responder, clock
         if said.flows is None and not _agrees(
             instance, result, said, own[said.name], served[said.name], floors[said.name]
         ):
-            flows = witness(instance, responder, plan, said, result.services, clock)
+            flows = witness(instance, evaluator, plan, said, result.services, clock)
             replaced |= {} if flows is None else {said.name: flows}
-    return Again(own, [*_without(responder.flows(replies), replaced), *replaced.values()])
+    return Again(own, [*_without(evaluator.flows(replies), replaced), *replaced.values()])
 
 
 def _without(many: Sequence[ManyFlows], names: dict[str, ManyFlows]) -> Iterator[ManyFlows]:

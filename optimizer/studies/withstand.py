@@ -20,8 +20,8 @@ import numpy as np
 
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.robust import Fought, fight
-from optimizer.algorithms.separation.attacks import Attacker, Struck
+from optimizer.algorithms.robust import RobustPlan, robust_plan
+from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import (
@@ -48,12 +48,12 @@ class Withstood:
 
     Attributes:
         result: the plan, audited; its instance lists the attacks that shaped it.
-        attacker: who knows the attacks on plans of the instance.
+        oracle: who knows the attacks on plans of the instance.
         attacks: those that shaped the plan.
     """
 
     result: Result
-    attacker: Attacker
+    oracle: AttackOracle
     attacks: tuple[Attack, ...]
 
 
@@ -105,7 +105,7 @@ def withstood(
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
 ) -> Withstood:
-    """The same, with the attacker; `clock` tells afterwards whether Ctrl-C was pressed."""
+    """The same, with the oracle; `clock` tells afterwards whether Ctrl-C was pressed."""
     timer = Timer(load_seconds, time.perf_counter())
     instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     hear = listener or (lambda step: None)
@@ -114,15 +114,15 @@ def withstood(
         hear(Step("stopping", time.perf_counter() - timer.began))
 
     with interruptible(clock, heard):
-        with answering(instance, settings, None) as responder:
-            fought = fight(instance, settings, clock, hear, responder)
-            notes = (*notes, *responder.notes)
+        with answering(instance, settings, None) as evaluator:
+            fought = robust_plan(instance, settings, clock, hear, evaluator)
+            notes = (*notes, *evaluator.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
         shaped = with_attacks(instance, attacks)
-        faced = _faced(fought.attacker, [attack.name(instance.horizon) for attack in attacks])
-        with answering(shaped, settings, None) as responder:
-            result = concluded(shaped, settings, clock, timer, fought.solved, responder, notes, faced)
-    return Withstood(result, fought.attacker, attacks)
+        faced = _faced(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
+        with answering(shaped, settings, None) as evaluator:
+            result = concluded(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
+    return Withstood(result, fought.oracle, attacks)
 
 
 def listed_shocks_only(instance: Instance) -> Instance:
@@ -149,7 +149,7 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     listed, clock = listed_shocks_only(instance), Clock()
     adversary, settings = listed.adversary, settings or Settings()
     assert adversary is not None
-    attacks = Attacker(listed, settings, clock).candidates()
+    attacks = AttackOracle(listed, settings, clock).candidates()
     if attacks is None:
         what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
         cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
@@ -160,33 +160,33 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
-def columns(attacker: Attacker, plan: Plan) -> Vector:
-    """A plan as the attacker sees it."""
-    return np.array(plan_values(attacker.strikes.instance, plan, attacker.strikes.sheet), dtype=np.float64)
+def columns(oracle: AttackOracle, plan: Plan) -> Vector:
+    """A plan as the oracle sees it."""
+    return np.array(plan_values(oracle.strikes.instance, plan, oracle.strikes.sheet), dtype=np.float64)
 
 
-def hardest(attacker: Attacker, plan: Plan) -> Struck | None:
+def hardest(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
-    found = (attacker.worst(front) for front in attacker.strikes.fronts(columns(attacker, plan)))
+    found = (oracle.worst(front) for front in oracle.strikes.fronts(columns(oracle, plan)))
     return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
 
 
-def _left(instance: Instance, fought: Fought) -> tuple[Attack, ...]:
+def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
     """The worst attack on the plan, where it breaks the plan and is not among those that are written out."""
     if fought.solved.values is None:
         return ()
     plan = read_plan(instance, fought.solved.stage, fought.solved.values.tolist())
-    struck = hardest(fought.attacker, plan)
+    struck = hardest(fought.oracle, plan)
     return () if struck is None or struck.attack in fought.attacks else (struck.attack,)
 
 
-def _faced(attacker: Attacker, attacks: list[str]) -> Faced:
-    strikes = attacker.strikes
+def _faced(oracle: AttackOracle, attacks: list[str]) -> Faced:
+    strikes = oracle.strikes
     return Faced(
         attack_budget=strikes.adversary.attack_budget,
         starts=len(strikes.starts),
         targets=len(strikes.names),
-        sets=attacker.sets,
+        sets=oracle.sets,
         attacks=tuple(attacks),
     )
 
@@ -207,7 +207,7 @@ class LeastOutlay:
 
 
 def least_outlay(
-    attacker: Attacker,
+    oracle: AttackOracle,
     known: Iterable[Attack],
     plan: Plan | None,
     settings: Settings,
@@ -217,7 +217,7 @@ def least_outlay(
     """Find the least outlay that survives the listed shocks and the adversary of an instance.
 
     Args:
-        attacker: of the instance, which has none of its attacks among its shocks.
+        oracle: of the instance, which has none of its attacks among its shocks.
         known: attacks that are likely to matter.
         plan: one to start from; None where none is known.
         settings: the outlay is proven to their gap, relative.
@@ -227,10 +227,10 @@ def least_outlay(
     Raises:
         SolverError: the solver failed.
     """
-    free = with_budget(attacker.strikes.instance, None)
+    free = with_budget(oracle.strikes.instance, None)
     attacks, bound = list(known), 0.0
     names = frozenset(attack.name(free.horizon) for attack in attacks)
-    attacks += [attack for attack in attacker.candidates() or () if attack not in attacks]
+    attacks += [attack for attack in oracle.candidates() or () if attack not in attacks]
     while True:
         shaped = with_attacks(free, attacks)
         found = _asked(shaped, names, plan, settings, clock, listener)
@@ -239,7 +239,7 @@ def least_outlay(
         bound = max(bound, found.bound)
         if found.status == "stopped" or not np.isfinite(found.value):
             return LeastOutlay("stopped", None, bound)
-        struck = attacker.breaking(columns(attacker, found.plan), attacks)
+        struck = oracle.breaking(columns(oracle, found.plan), attacks)
         if clock.is_over:
             return LeastOutlay("stopped", None, bound)
         if not struck:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
 from optimizer.results.evidence import NOT_EVIDENCE, SINCE, digest
@@ -368,11 +368,11 @@ def test_a_search_that_was_stopped_with_its_proof_in_hand_is_proven() -> None:
     # The search gives up at once, with the plan and the bound that it would have ended with.
     instance = so.load(RICH)
     settings, clock = so.Settings(), Clock()
-    with answering(instance, settings, None) as responder:
-        found = Whole().run(instance, settings, clock, lambda step: None)
+    with answering(instance, settings, None) as evaluator:
+        found = ExtensiveForm().run(instance, settings, clock, lambda step: None)
         stopped = replace(found, status="stopped", notes=("Stopped.",))
         for solved, status in ((stopped, "survives"), (replace(stopped, bound=0.5 * found.cost), "stopped")):
-            result = concluded(instance, settings, clock, Timer(), solved, responder)
+            result = concluded(instance, settings, clock, Timer(), solved, evaluator)
             assert result.status == status
             assert ("Stopped." in result.notes) == (status == "stopped")
             assert verified(saved(result)).ok

@@ -223,8 +223,8 @@ def explain(
     clock, hear = Clock(settings.time_limit), listener or (lambda step: None)
     with Asker(instance, settings, clock, hear) as asker:
         own = replace(settings, gap=min(PLAN, settings.gap))
-        responder, budgeted = asker.responder(instance), Clock(settings.time_limit)
-        result, measure = proven(instance, settings, own, responder, budgeted, hear, notes)
+        evaluator, budgeted = asker.evaluator(instance), Clock(settings.time_limit)
+        result, measure = proven(instance, settings, own, evaluator, budgeted, hear, notes)
         heard(result)
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":

@@ -99,8 +99,8 @@ class WhatIfs:
             return Tried(found.survives, found)
         if not math.isfinite(found.cost):
             return Tried(None, found)
-        responder = self.asker.responder(instance)
-        gaps = responder.gaps(plan_values(instance, found.plan, responder.desk.plan), self.asker.clock)
+        evaluator = self.asker.evaluator(instance)
+        gaps = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), self.asker.clock)
         return Tried(None if np.any(gaps.fails) else True, found)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import Responder, Scarcity, bottleneck, scarcity
+from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
@@ -146,14 +146,14 @@ def _told(
     is_irreducible: bool,
     money: Money | None,
 ) -> Reason | None:
-    responder = what.asker.responder(instance)
-    columns = np.array(plan_values(instance, plan, responder.desk.plan))
-    worst = _worst(what, instance, responder, columns, segments)
+    evaluator = what.asker.evaluator(instance)
+    columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
+    worst = _worst(what, instance, evaluator, columns, segments)
     if worst is None:
         return None
     event, d, periods, flows = worst
     number = [each.name for each in instance.events].index(event.name)
-    scarce = scarcity(responder.desk, columns, [number])[number]
+    scarce = scarcity_prices(evaluator.subproblems, columns, [number])[number]
     bought = {build.option for build in plan.builds}
     there = frozenset(instance.processes) | frozenset(bought)
     commodity = bottleneck(instance, scarce, d, periods[0] - event.periods.start, there).commodity
@@ -199,10 +199,10 @@ def _told(
 
 
 def _worst(
-    what: WhatIfs, instance: Instance, responder: Responder, columns: Vector, segments: Sequence[str]
+    what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
     """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock."""
-    answers = responder.answers(columns, what.asker.clock, {})
+    answers = evaluator.answers(columns, what.asker.clock, {})
     worst, largest = None, 0.0
     for event in instance.events:
         flows = answers[event.name].flows
@@ -227,7 +227,7 @@ def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> fl
     return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
 
 
-def _factor(instance: Instance, scarce: Scarcity, d: str, commodity: str, offset: int) -> float | None:
+def _factor(instance: Instance, scarce: ScarcityPrices, d: str, commodity: str, offset: int) -> float | None:
     """How many tonnes of a commodity are missing for each tonne that a segment lacks, from their prices."""
     if commodity == instance.demands[d].commodity:
         return 1.0

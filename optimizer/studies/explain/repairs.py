@@ -27,11 +27,11 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import Run
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.listed import worst
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
@@ -88,7 +88,7 @@ def highest_scaling(instance: Instance, asker: Asker, first: Sequence[str]) -> S
     while True:
         shocks = [instance.events[n] for n in written]
         question = Question(_loss, (_loosen,), "share that floors lose")
-        run = Run(instance, shocks, asker.settings, asker.clock, asker.listener, writer, question)
+        run = ScenarioModel(instance, shocks, asker.settings, asker.clock, asker.listener, writer, question)
         solved = run.kept()
         if solved is None or solved.values is None or solved.status == "infeasible":
             return Scaling(None)
@@ -102,14 +102,14 @@ def highest_scaling(instance: Instance, asker: Asker, first: Sequence[str]) -> S
             return Scaling(factor, most, plan)
         if asker.clock.is_over:
             return Scaling(None, most)
-        written += worst(instance.events, violated, MORE)
+        written += select_most_violated(instance.events, violated, MORE)
 
 
 def _violated(scaled: Instance, plan: Plan, asker: Asker, written: Sequence[int]) -> dict[int, float]:
     """By number, the gaps of the shocks that a plan does not survive and that are not written out."""
-    responder = Responder(scaled)
-    checked = responder.gaps(plan_values(scaled, plan, responder.desk.plan), asker.clock, written)
-    responder.close()
+    evaluator = RecourseEvaluator(scaled)
+    checked = evaluator.gaps(plan_values(scaled, plan, evaluator.subproblems.plan), asker.clock, written)
+    evaluator.close()
     return checked.violated
 
 

@@ -298,11 +298,11 @@ def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
 
 def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
     """The latest point to which its purchases can be put off while all else stays."""
-    responder = what.asker.responder(what.instance)
+    evaluator = what.asker.evaluator(what.instance)
 
     def fails(i: int) -> bool:
-        columns = plan_values(what.instance, _put_off(what.instance, plan, o, points[i]), responder.desk.plan)
-        return bool(np.any(responder.gaps(columns, what.asker.clock).fails))
+        columns = plan_values(what.instance, _put_off(what.instance, plan, o, points[i]), evaluator.subproblems.plan)
+        return bool(np.any(evaluator.gaps(columns, what.asker.clock).fails))
 
     first, _ = least(fails, 0, len(points)) if len(points) > 1 else (1, True)
     for i in range(first - 1, 0, -1):
