@@ -20,7 +20,7 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-from optimizer.algorithms.base import Listener, Solved, Step
+from optimizer.algorithms.base import Solved
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import hired
@@ -33,6 +33,7 @@ from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_disruptions
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.ranking import first_largest
 from optimizer.results.result import Result, Status
@@ -89,7 +90,7 @@ def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
     """Every step that changed something; an infinite bound is not written."""
     steps: list[Mapping[str, Any]] = []
     for step in solved.history:
-        row = {key: value for key, value in asdict(step).items() if value not in (float("inf"), float("-inf"))}
+        row = {key: value for key, value in step.record().items() if value not in (float("inf"), float("-inf"))}
         if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
             steps.append(row)
     return steps
@@ -132,7 +133,7 @@ def solve(
     instance: Instance,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
-    listener: Listener | None = None,
+    listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
     evaluator: RecourseEvaluator | None = None,
@@ -170,14 +171,9 @@ def solve(
     made = apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = clock or Clock(settings.time_limit)
-    hear = listener or (lambda step: None)
-
-    def heard() -> None:
-        hear(Step("stopping", time.perf_counter() - timer.began))
-
-    with answering(instance, settings, evaluator) as evaluator, interruptible(clock, heard):
+    with answering(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
         solved = choose_strategy(settings.strategy, instance, evaluator, first, plan).run(
-            instance, settings, clock, hear
+            instance, settings, clock, listener
         )
         return concluded(instance, settings, clock, timer, solved, evaluator, notes)
 
