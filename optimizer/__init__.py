@@ -112,6 +112,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"optimizer.{_HOME[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("optimizer")
     raise AttributeError(f"module 'optimizer' has no attribute {name!r}")
 
 

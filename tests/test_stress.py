@@ -1,6 +1,7 @@
 """A plan under stress: a case worked by hand, what failed first, what mends, the same on any number of processes."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -303,7 +304,7 @@ def test_what_is_no_plan_or_does_not_fit_exits_with_3(plan_file: str) -> None:
 
 
 def test_parquet_without_pyarrow_is_said_before_any_work(plan_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = stressed(plan_file, "--parquet", "rows.parquet")
     assert done.exit_code == 2
     assert "optimizer[parquet]" in " ".join(done.stderr.replace("│", " ").split())

@@ -48,7 +48,14 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         from optimizer.cli.stream import warnings_to
-        from optimizer.errors import AuditError, CheckpointError, InstanceError, OptimizerError, PlanFileError
+        from optimizer.errors import (
+            AuditError,
+            CheckpointError,
+            InstanceError,
+            MissingExtraError,
+            OptimizerError,
+            PlanFileError,
+        )
 
         try:
             with warnings_to(say):
@@ -64,7 +71,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
                 show(error.result)
             complain(f"internal error: {error}", INTERNAL)
-        except CheckpointError as error:
+        except (CheckpointError, MissingExtraError) as error:
             complain(str(error), USAGE)
         except OptimizerError as error:
             complain(str(error), INTERNAL)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli import common, options, progress, sources
+from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.sensitivity import Sensitivity
@@ -41,6 +42,8 @@ def sensitivity(
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
+    if samples:
+        require_extra("sensitivity", "--samples")
     instance = sources.prepared(file, changes).instance
     if not instance.ranges:
         common.complain(

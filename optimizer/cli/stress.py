@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli import common, options, progress, sources, targets
+from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.stress import Stress
@@ -42,7 +43,8 @@ def stress(
     """
     targets.check_answer(csv, "--csv", plan, instance)
     targets.check_answer(parquet, "--parquet", plan, instance)
-    _check(parquet)
+    if parquet is not None:
+        require_extra("parquet", "--parquet")
     common.address(cluster)
 
     from optimizer.studies.stress import stress as put_to
@@ -90,19 +92,6 @@ def _planned(
     if instance is None:
         return found
     return replace(found, instance=sources.prepared(instance, options.Changes()).instance)
-
-
-def _check(parquet: Path | None) -> None:
-    if parquet is None:
-        return
-
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        raise typer.BadParameter(
-            'pyarrow is not installed; install the extra: pip install "optimizer[parquet]", or write --csv.',
-            param_hint="--parquet",
-        )
 
 
 def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:
