@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
+    from optimizer.instance.edits import forcing, resample, under, with_budget, without
     from optimizer.instance.reading import read
     from optimizer.instance.schema import Instance
-    from optimizer.instance.variants import forcing, under, without
     from optimizer.io.load import inspect, load
     from optimizer.report.excel import write_workbook
     from optimizer.report.html.page import write_report
@@ -52,7 +52,7 @@ _HOMES = {
     "io.load": ("inspect", "load"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.variants": ("forcing", "under", "without"),
+    "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "report.excel": ("write_workbook",),
     "report.html.page": ("write_report",),
@@ -93,6 +93,7 @@ __all__ = [
     "load",
     "read",
     "register",
+    "resample",
     "sensitivity",
     "solve",
     "stress",
@@ -100,6 +101,7 @@ __all__ = [
     "under",
     "verify",
     "verify_plan",
+    "with_budget",
     "without",
     "withstand",
     "write_report",

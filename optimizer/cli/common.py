@@ -104,7 +104,7 @@ def show_findings(findings: Sequence["Finding"]) -> None:
 
 def amount(text: str | None, option: str) -> float | None:
     """A number of the command line such as ``2B``; refused as usage."""
-    from optimizer.instance.arguments import parse_money
+    from optimizer.instance.edits import parse_money
 
     if text is None:
         return None

@@ -10,9 +10,9 @@ from optimizer.audit import verify
 from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole_bytes
 from optimizer.horizon import windowed
+from optimizer.instance.derived import region_name
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.report.format import FULL, LINE, named, percent
 from optimizer.report.narrative import facts, headline

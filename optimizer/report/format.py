@@ -7,9 +7,8 @@ from itertools import islice
 from typing import Any, Literal
 
 from optimizer.disruptions.shock import Cut, Shock
+from optimizer.instance.derived import highest_floor, region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.floors import highest_floor
-from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
 from optimizer.studies.folding import owner

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.shock import BASELINE, Path
 from optimizer.horizon import windowed
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.report.figures.canvas import INK, Canvas, foot, of_plan, paper, plain
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY
 from optimizer.report.format import LINE, in_full, named, percent, placed

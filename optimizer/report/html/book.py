@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.shock import BASELINE
+from optimizer.instance.derived import named_regions, region_name
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import named_regions, region_name
 from optimizer.report import narrative
 from optimizer.report.figures import colours, waterfall
 from optimizer.report.figures.frontier import baseline_words, tolerance_words
@@ -82,7 +83,7 @@ class Sheet:
             instance: the instance, of whatever budget.
             counted_from: the budget of the no-shock plan from which the price counts, money; None for any.
         """
-        return narrative.facts_under(instance.with_budget(self.budget), self.result, counted_from)
+        return narrative.facts_under(with_budget(instance, self.budget), self.result, counted_from)
 
     def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
         """For JSON; what all plans of an instance share is left out."""

@@ -10,7 +10,7 @@ from typing import Any
 from optimizer.audit import verify
 from optimizer.extras import require_extra
 from optimizer.files import write_whole
-from optimizer.instance.arguments import MoneyLike, money
+from optimizer.instance.edits import MoneyLike, money
 from optimizer.instance.reading import read
 from optimizer.report.html.book import book
 from optimizer.results.result import Result

@@ -7,8 +7,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.report.figures.frontier import drawn
 from optimizer.report.format import LINE, abroad, named, percent, plural, share
 from optimizer.report.narrative import bounded, budgeted, losses

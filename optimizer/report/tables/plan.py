@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import write_whole
+from optimizer.instance.derived import region_name
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.report.figures.timeline import Move, moves
 from optimizer.report.format import (
     FOLDED,
