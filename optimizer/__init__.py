@@ -12,12 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optimizer.audit import Auditor, register, verify
+    from optimizer.audit import Auditor, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.reading import read
     from optimizer.instance.schema import Instance
     from optimizer.instance.variants import forcing, under, without
     from optimizer.io.load import inspect, load
+    from optimizer.plugins import register
     from optimizer.report.workbook import write_workbook
     from optimizer.report.writing import write_report
     from optimizer.results.plan import Build, Flows, Outcome, Plan, Service
@@ -47,13 +48,14 @@ _HOMES = {
     "studies.stress": ("Stress", "stress"),
     "studies.verification": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
-    "audit": ("Auditor", "register", "verify"),
+    "audit": ("Auditor", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "io.load": ("inspect", "load"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
     "instance.variants": ("forcing", "under", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
+    "plugins": ("register",),
     "report.workbook": ("write_workbook",),
     "report.writing": ("write_report",),
     "results.result": ("Result",),

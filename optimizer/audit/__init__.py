@@ -7,21 +7,18 @@ millionth of its own largest term, so that grams of dysprosium are judged as gra
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from optimizer.audit.activity import ActivityAuditor
 from optimizer.audit.auditor import Auditor, Holding, Operation
 from optimizer.audit.figures import Figures
-from optimizer.audit.levers import register_auditor
 from optimizer.audit.plan import unaudited
 from optimizer.audit.report import Report
 from optimizer.audit.saved import Saved, check_absent
-from optimizer.instance.registering import known_from_now_on
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.results.result import Result
 
-__all__ = ["ActivityAuditor", "Auditor", "Holding", "Operation", "Report", "complete", "register", "verify"]
+__all__ = ["ActivityAuditor", "Auditor", "Holding", "Operation", "Report", "complete", "verify"]
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
@@ -59,19 +56,3 @@ def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> t
     no_shock = None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs)
     made = replace(result, costs=report.costs, outlays=report.outlays, no_shock=no_shock, audit=report.to_dict())
     return made, report
-
-
-def register(lever: type[Any], auditor: Auditor) -> None:
-    """Make a lever from outside the package known: instances may name its kind, and plans that buy it are audited.
-
-    Args:
-        lever: a class with a `kind` of its own, derived from a lever of `optimizer.levers`.
-        auditor: its arithmetic, which must not call the lever's.
-
-    Raises:
-        TypeError: no such class, or no auditor.
-        ValueError: a kind that the package has itself.
-    """
-    if not isinstance(auditor, Auditor):
-        raise TypeError("a lever that nobody audits is not registered: give it an Auditor")
-    register_auditor(known_from_now_on(lever), auditor)

@@ -29,7 +29,7 @@ from optimizer.instance.validation.draft import Draft, Problem
 from optimizer.instance.validation.passes import NAMES, PASSES
 from optimizer.instance.validation.sizes import sizes_can_be_handled
 from optimizer.instance.validation.wording import in_words, no_mapping, noun
-from optimizer.levers import KINDS
+from optimizer.levers import KINDS, is_audited
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
 from optimizer.suggestions import excerpt, suggest
@@ -244,6 +244,10 @@ class _Reader:
             self.report(
                 (*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are")
             )
+        elif not is_audited(kind):
+            what = f'plans that buy "{kind}" cannot be audited'
+            cure = f"Add its auditor, audit/levers/{kind}.py, or register the lever with `optimizer.register`."
+            self.report((*place, "kind"), what, cure)
         return KINDS.get(kind) if isinstance(kind, str) else None
 
     def _ranges(self) -> dict[str, RangeSpec]:

@@ -7,12 +7,12 @@ from typing import Any, Literal
 import pytest
 
 import optimizer as so
+from optimizer import levers as levers_module
 from optimizer.audit import ActivityAuditor, Holding, Operation, levers
 from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.disruptions.shock import Path
 from optimizer.errors import StageError
-from optimizer.instance.registering import SHIPPED
-from optimizer.levers import KINDS, Lever, Producing, Sized, Substitution
+from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import Stage
 from tests.conftest import Cell, Printed, Solve
 
@@ -133,7 +133,7 @@ def registered() -> Iterator[None]:
     for lever, auditor in LEVERS.items():
         so.register(lever, auditor)
     yield
-    for kind in set(KINDS) - SHIPPED:
+    for kind in set(KINDS) - PACKAGE_KINDS:
         del KINDS[kind]
         levers._REGISTERED.pop(kind, None)
 
@@ -224,6 +224,17 @@ def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: p
     result = solve(instance)
     monkeypatch.delitem(levers._REGISTERED, "thrift")
     assert "less.kind: nobody audits its kind" in so.verify(instance, result).disagreements
+
+
+def test_a_kind_that_nobody_audits_is_refused_on_reading(refused: Callable[..., list[str]]) -> None:
+    levers_module._AUDITED.discard("thrift")
+    (said,) = refused(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
+    assert 'options.less.kind: plans that buy "thrift" cannot be audited. Add its auditor,' in said
+
+
+def test_every_kind_of_the_package_has_an_auditor() -> None:
+    assert set(levers.package_auditors()) == PACKAGE_KINDS
+    assert all(is_audited(kind) for kind in PACKAGE_KINDS)
 
 
 def test_unknown_kind_is_refused_with_the_registered_ones(refused: Callable[..., list[str]]) -> None:
