@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optimizer.audit import Auditor, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
+    from optimizer.instance.edits import forcing, resample, under, with_budget, without
     from optimizer.instance.reading import read
     from optimizer.instance.schema import Instance
-    from optimizer.instance.variants import forcing, under, without
     from optimizer.io.load import inspect, load
     from optimizer.plugins import register
     from optimizer.report.workbook import write_workbook
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from optimizer.studies.solve import solve
     from optimizer.studies.stress import Stress, stress
     from optimizer.studies.time_to_survive import time_to_survive
-    from optimizer.studies.verification import Verification, verify_plan
+    from optimizer.studies.verify import Verification, verify_plan
     from optimizer.studies.withstand import withstand
 
 _HOMES = {
@@ -46,14 +46,14 @@ _HOMES = {
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
-    "studies.verification": ("Verification", "verify_plan"),
+    "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
     "audit": ("Auditor", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "io.load": ("inspect", "load"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.variants": ("forcing", "under", "without"),
+    "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "plugins": ("register",),
     "report.workbook": ("write_workbook",),
@@ -95,6 +95,7 @@ __all__ = [
     "load",
     "read",
     "register",
+    "resample",
     "sensitivity",
     "solve",
     "stress",
@@ -102,6 +103,7 @@ __all__ = [
     "under",
     "verify",
     "verify_plan",
+    "with_budget",
     "without",
     "withstand",
     "write_report",
@@ -112,6 +114,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"optimizer.{_HOME[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("optimizer")
     raise AttributeError(f"module 'optimizer' has no attribute {name!r}")
 
 

@@ -17,8 +17,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.algorithms.base import Listener, Step
 from optimizer.cli.app import app
+from optimizer.instance.edits import without_attacks
+from optimizer.progress import Listener, Progress
 from optimizer.report.attack import show_attack
 from optimizer.results.plan import Faced
 from tests.strategies import besieged
@@ -132,7 +133,7 @@ def test_an_adversary_and_the_attacks_written_out_go_to_a_mapping_and_back(data:
     shaped = so.withstand(instance)
     again = so.read(shaped.data)
     assert again.adversary == instance.adversary
-    assert again.without_attacks().events == instance.events
+    assert without_attacks(again).events == instance.events
     if shaped.baseline is not None:
         assert so.verify(again, shaped).ok
 
@@ -163,7 +164,7 @@ def test_an_attack_budget_below_the_least_that_breaks_a_plan_does_not_and_that_o
 
 def _breaks(instance: so.Instance, result: so.Result, names: tuple[str, ...]) -> list[bool]:
     from optimizer.disruptions.adversary import Attack
-    from optimizer.studies.attack_impact import blows
+    from optimizer.studies.attack import blows
 
     assert instance.adversary is not None
     starts = instance.adversary.starts.periods(instance.horizon)
@@ -239,11 +240,11 @@ def test_without_an_adversary_there_is_a_finding() -> None:
 
 
 def test_ctrl_c_keeps_what_is_known_and_exits_with_5(siege: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pressed: list[Step] = []
+    pressed: list[Progress] = []
 
     @contextlib.contextmanager
     def impatient(money: str) -> Iterator[Listener]:
-        def press(step: Step) -> None:
+        def press(step: Progress) -> None:
             # Once the plan is found and proven: attacks are looked at now.
             if step.phase.startswith("cost under") and step.round and not step.violated and not pressed:
                 pressed.append(step)
@@ -251,7 +252,7 @@ def test_ctrl_c_keeps_what_is_known_and_exits_with_5(siege: str, monkeypatch: py
 
         yield press
 
-    monkeypatch.setattr("optimizer.cli.common.progress", impatient)
+    monkeypatch.setattr("optimizer.cli.progress.display", impatient)
     done = CliRunner().invoke(app, ["attack", siege, "--json"])
     assert pressed
     assert done.exit_code == 5, done.output

@@ -10,13 +10,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
+from optimizer.instance.edits import (
+    with_budget,
+    with_demand,
+    with_floors,
+    with_lead_times,
+    with_only_shocks,
+    with_single_events,
+    with_windows_up_to,
+)
+from optimizer.progress import Progress
 from optimizer.solver import Settings
-from optimizer.studies.explain import without_part as explain_aside
-from optimizer.studies.explain.prices import Ground, Thing, Worth
+from optimizer.studies.explain import explain as explain_aside
+from optimizer.studies.explain.explain import Terms
 from optimizer.studies.explain.questions import least
 from optimizer.studies.explain.repairs import Repair
-from optimizer.studies.explain.without_part import Terms
+from optimizer.studies.explain.worths import Ground, Thing, Worth
 from tests.conftest import Cell
 from tests.strategies import instances
 
@@ -173,14 +182,14 @@ def mended(instance: so.Instance, repair: Repair, amount: float) -> so.Instance:
     """The instance with a repair of some size."""
     of = None if repair.of is None else [repair.of]
     if repair.kind == "budget":
-        return instance.with_budget(amount)
+        return with_budget(instance, amount)
     if repair.kind == "floors":
-        return with_floors(instance, amount)
+        return with_floors(instance, factor=amount)
     if repair.kind == "length":
-        return no_longer_than(apart(instance), amount)
+        return with_windows_up_to(with_single_events(instance), amount)
     if repair.kind == "sooner":
-        return arriving_later(instance, -amount, of)
-    return with_demand(instance, 1.0 - amount, of)
+        return with_lead_times(instance, months_later=-amount, options=of)
+    return with_demand(instance, factor=1.0 - amount, segments=of)
 
 
 @FEW
@@ -302,7 +311,7 @@ options:
 """
     instance = cell(HEAD, options)
     assert worth(so.explain(instance, settings=EXACT), "lever", "reserve").change == pytest.approx(350)
-    alone = so.solve(so.without(instance, ["reserve"]).instance, settings=EXACT)
+    alone = so.solve(so.without(instance, ["reserve"]), settings=EXACT)
     assert alone.total_cost - so.solve(instance, settings=EXACT).total_cost == pytest.approx(350)
 
 
@@ -360,27 +369,27 @@ def test_worths_are_differences_of_optima_and_have_their_sign(data: dict[str, An
 def otherwise(instance: so.Instance, each: Worth) -> so.Instance:
     if each.kind in ("shock", "family"):
         gone = {event.name for event in instance.events if each.of in (event.name, event.entry)}
-        return keeping_shocks(apart(instance), {event.name for event in instance.events} - gone)
+        return with_only_shocks(with_single_events(instance), {event.name for event in instance.events} - gone)
     if each.kind in ("lever", "kind"):
-        return so.without(instance, [each.of]).instance
+        return so.without(instance, [each.of])
     if each.kind in ("later", "sooner"):
-        return arriving_later(instance, 3 if each.kind == "later" else -3, [each.of])
+        return with_lead_times(instance, months_later=3 if each.kind == "later" else -3, options=[each.of])
     return with_floors(instance, points=0.01 if each.kind == "dearer floor" else -0.01, segments=[each.of])
 
 
 def test_side_by_side_the_order_is_the_same_and_progress_counts() -> None:
-    said: dict[int, list[str]] = {}
+    said: dict[int, list[tuple[str, int, int]]] = {}
     order = []
     for jobs in (1, 2):
-        words: list[str] = []
-        found = so.explain(so.load(TINY), settings=Settings(gap=0.0, jobs=jobs), progress=words.append)
-        said[jobs] = [each for each in words if each.startswith("without ")]
+        events: list[Progress] = []
+        found = so.explain(so.load(TINY), settings=Settings(gap=0.0, jobs=jobs), listener=events.append)
+        said[jobs] = [(each.task, each.done, each.total) for each in events if each.task.startswith("without ")]
         order.append(([(each.kind, each.of) for each in found.worths], [each.option for each in found.deadlines]))
     assert order[0] == order[1]
     count = len(order[0][0])
-    # One question tells what it is; of several, the first that is not answered is told.
-    assert "without plant" in said[1]
-    assert f"without embargo (1 of {count}, 2 at a time)" in said[2]
+    # One question is reported as such; of several, the first that has no answer.
+    assert ("without plant", 0, 0) in said[1]
+    assert ("without embargo", 0, count) in said[2]
 
 
 def test_a_question_that_comes_too_late_has_no_answer(survived: so.Explanation) -> None:

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import read_plan
+from optimizer.instance.edits import leave_out
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
 from tests.conftest import Printed
@@ -40,7 +41,7 @@ def test_two_lines_a_year_late_by_hand() -> None:
 def test_a_stockpile_buys_so_much_over_the_year_and_no_more() -> None:
     # Without the plant: embargo@2027 needs 80 t, of which the 30 of 2026 are there; embargo@2029 needs 140 and
     # the store can hold 100. 50 + 40 t, at 500k.
-    result = so.solve(so.without(forced(("reserve", 2026, 30)), ["plant"]).instance, settings=EXACT)
+    result = so.solve(so.without(forced(("reserve", 2026, 30)), ["plant"]), settings=EXACT)
     assert result.plan.fills["reserve"][0] == pytest.approx(30)
     assert result.status == "gap"
     assert result.survival_gap == pytest.approx((50 + 40) * 500e3)
@@ -107,8 +108,10 @@ def test_what_a_forced_size_costs_is_among_what_binds() -> None:
 
 
 def test_leaving_out_what_is_forced_forgets_it_and_says_so() -> None:
-    left = so.without(forced(("plant", 2027, 40), ("reserve", 2026, 9)), ["plant"])
+    instance = forced(("plant", 2027, 40), ("reserve", 2026, 9))
+    left = leave_out(instance, ["plant"])
     assert left.instance.policy.force == {"reserve": {2026: 9.0}}
+    assert so.without(instance, "plant") == left.instance
     assert "The policy forces plant; that goes with it." in left.notes
 
 
@@ -122,8 +125,8 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
     size = max(share * float(data["options"][o]["max_size"]), 0.5)
     assume(size <= data["options"][o]["max_size"])
     instance = so.forcing(free, [(o, year, size)])
-    whole = Whole().run(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (Scenarios(add=1), Cuts(add=1)):
+    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (ConstraintGeneration(add=1), Benders(add=1)):
         found = strategy.run(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -133,7 +136,7 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
             bought = sum(build.size for build in plan.builds if (build.option, build.year) == (o, year))
             bought += sum(f for t, f in enumerate(plan.fills.get(o, ())) if instance.horizon.year(t) == year)
             assert bought == pytest.approx(size, rel=1e-6)
-    least = Whole().run(free, EXACT, Clock(), lambda step: None)
+    least = ExtensiveForm().run(free, EXACT, Clock(), lambda step: None)
     if whole.values is not None:
         assert whole.gap >= least.gap - 1e-6 * max(1.0, least.gap)
         if whole.gap <= least.gap:

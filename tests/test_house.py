@@ -11,8 +11,8 @@ import optimizer
 from tests.house import FILES, ROOT, functions, import_graph, imports, lever_files, module, own_imports
 
 FLOORS = [
-    {"errors", "files", "limits", "shapes", "tolerances"},
-    {"suggestions", "untrusted"},
+    {"errors", "files", "limits", "progress", "shapes", "tolerances"},
+    {"extras", "suggestions", "untrusted"},
     {"units"},
     {"horizon"},
     {"disruptions", "results"},

@@ -16,14 +16,14 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.report.whole import parts, show
 from optimizer.results.plan import FULL, ManyFlows
 from optimizer.solver import Clock
+from optimizer.studies.outcomes import outcomes, survey
 from optimizer.studies.solve import _granted
-from optimizer.studies.survival import outcomes, survey
 
 COUNT = 60
 
@@ -57,9 +57,9 @@ Case = tuple[so.Instance, so.Result, list[ManyFlows]]
 
 
 def solved(problem: so.Instance) -> Case:
-    responder = Responder(problem)
-    replies = responder.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
-    return problem, so.solve(problem), responder.flows(replies)
+    evaluator = RecourseEvaluator(problem)
+    replies = evaluator.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    return problem, so.solve(problem), evaluator.flows(replies)
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +132,10 @@ def test_the_smallest_margins_are_kept_where_none_fails(calm: Case) -> None:
 
 def test_shocks_that_the_model_holds_are_kept_first(calm: Case) -> None:
     problem, _, _ = calm
-    responder = Responder(problem)
-    replies = responder.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
-    surveyed, costs = survey(problem, responder, replies), responder.costs(replies)
-    made = outcomes(problem, surveyed, responder.flows(replies), costs, ["s3", "s7"])
+    evaluator = RecourseEvaluator(problem)
+    replies = evaluator.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    surveyed, costs = survey(problem, evaluator, replies), evaluator.costs(replies)
+    made = outcomes(problem, surveyed, evaluator.flows(replies), costs, ["s3", "s7"])
     assert [outcome.name for outcome in made if outcome.flows] == ["s3", "s7", *(f"s{k}" for k in range(38, 60))]
 
 
@@ -313,8 +313,8 @@ def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) ->
     # The model holds s59 alone; what it leaves there says nothing of the others.
     problem, _, _ = failing
     last = problem.events[59]
-    one = problem.keeping(problem.options).model_copy(update={"shocks": {"s59": last.spec}})
-    solved = Whole().run(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
+    one = problem.replacing(shocks={"s59": last.spec})
+    solved = ExtensiveForm().run(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
     assert solved.values is not None
     granted = _granted(problem, solved, solved.values.tolist())
     assert granted["s59"] == pytest.approx(3500)

@@ -1,6 +1,7 @@
 """A plan under stress: a case worked by hand, what failed first, what mends, the same on any number of processes."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
+from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
 from optimizer.report.stress import show_stress
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
+from optimizer.studies.outcomes import survey
 from optimizer.studies.reinforcement import laid_in
-from optimizer.studies.samples import wilson
-from optimizer.studies.survival import survey
+from optimizer.studies.stress import wilson
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -75,7 +77,7 @@ def test_a_case_by_hand(by_hand: so.Result) -> None:
     # The plant makes 20 t from 2027 on. A dip leaves 72 t of imports: 92 t, 50 are needed. A ban leaves the 20 t alone:
     # 30 t are missing, at 1000 each.
     found = so.stress(by_hand, samples=40, seed=1)
-    bans = sum(event.entry == "trouble/ban" for event in so.read(data()).resampled(40, 1).events)
+    bans = sum(event.entry == "trouble/ban" for event in resample(so.read(data()), 40, 1).events)
     assert 0 < bans < 40
     assert found.survived == 40 - bans
     assert found.interval == wilson(40 - bans, 40)
@@ -170,12 +172,12 @@ def test_stock_is_laid_in_late_within_rate_and_room_and_makes_good_what_is_lost(
 
 
 def test_what_serves_most_has_the_least_gap_and_leaves_the_least_unserved() -> None:
-    instance = so.load(ROOT / "instances" / "us-magnets.yaml").resampled(60, 3)
+    instance = resample(so.load(ROOT / "instances" / "us-magnets.yaml"), 60, 3)
     values = np.array(plan_values(instance, nothing(instance)))
-    responder = Responder(instance)
+    evaluator = RecourseEvaluator(instance)
     everyone = np.ones(len(instance.events), dtype=bool)
-    served = survey(instance, responder, responder.served(values, Clock(), everyone))
-    best = survey(instance, responder, responder.best(values, Clock(), {}))
+    served = survey(instance, evaluator, evaluator.served(values, Clock(), everyone))
+    best = survey(instance, evaluator, evaluator.best(values, Clock(), {}))
     assert served.fails.any()
     assert served.gap.sum(axis=1) == pytest.approx(best.gap.sum(axis=1), rel=1e-6, abs=1.0)
     costs = np.array([demand.shortage_cost for demand in instance.demands.values()])
@@ -302,7 +304,7 @@ def test_what_is_no_plan_or_does_not_fit_exits_with_3(plan_file: str) -> None:
 
 
 def test_parquet_without_pyarrow_is_said_before_any_work(plan_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = stressed(plan_file, "--parquet", "rows.parquet")
     assert done.exit_code == 2
     assert "optimizer[parquet]" in " ".join(done.stderr.replace("│", " ").split())

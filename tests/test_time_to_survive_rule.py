@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import read_plan
+from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
 from optimizer.studies.time_to_survive import time_to_survive
@@ -106,7 +107,7 @@ def test_a_rule_that_cannot_be_kept_is_named() -> None:
 
 
 def test_a_rule_that_clashes_with_a_budget_is_named_beside_it() -> None:
-    instance = ruled(rule(1, **{"from": 2028}), rule(18, **{"from": 2027})).with_budget(5999)
+    instance = with_budget(ruled(rule(1, **{"from": 2028}), rule(18, **{"from": 2027})), 5999)
     assert solved(instance).clash == (
         "the budget of 5,999 USD",
         "policy.min_time_to_survive[1]: every floor for 18 months without region rival from 2027 on",
@@ -159,8 +160,8 @@ def with_rules(data: dict[str, Any], rules: list[dict[str, Any]]) -> so.Instance
 @given(instances(), RULES)
 def test_strategies_agree_and_the_time_is_what_the_rule_asks(data: dict[str, Any], rules: list[dict[str, Any]]) -> None:
     instance = with_rules(data, rules)
-    whole = Whole().run(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (Scenarios(add=1), Cuts(add=1)):
+    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (ConstraintGeneration(add=1), Benders(add=1)):
         found = strategy.run(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -213,7 +214,7 @@ def test_a_rule_about_an_option_that_is_left_out_goes_with_it() -> None:
     }
     asked = {"cuts": [{"process": "plant", "severity": 1}], "months": 3}
     instance = ruled(asked, rule(6), options=options)
-    left = so.without(instance, ["plant"]).instance
+    left = so.without(instance, ["plant"])
     assert [each.months for each in left.policy.min_time_to_survive] == [6]
     assert so.read(left.to_dict()).policy == left.policy
 

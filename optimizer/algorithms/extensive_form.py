@@ -17,14 +17,15 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Listener, Priced, Solved, Step
+from optimizer.algorithms.base import Priced, Solved
 from optimizer.algorithms.question import LEAST_COST, Question
 from optimizer.algorithms.reading import is_negligible, opened_at_zero
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Ration, hold, write_path
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
-from optimizer.solver import Answer, Clock, Model, Settings, Vector
+from optimizer.progress import Listener, Progress
+from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 
 HELD = 1e-7
 # An integer nearer to a whole number than this is whole.
@@ -33,7 +34,7 @@ Aim = Literal["cost", "gap"]
 
 
 @dataclass
-class Run:
+class ScenarioModel:
     """The model of an instance with some of its shocks written out."""
 
     instance: Instance
@@ -43,7 +44,7 @@ class Run:
     listener: Listener
     writer: formulation.Writer | None = None
     question: Question = LEAST_COST
-    history: list[Step] = field(default_factory=list)
+    history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -54,7 +55,7 @@ class Run:
             write(self.stage, self.instance, self.shocks)
         self.ration = Ration((), 1.0)
         self.start: Vector | None = None
-        self.loose: Answer | None = None
+        self.loose: SolveResult | None = None
         self.aim: Aim = "cost"
         self._count()
         self.model = Model(self.stage, self.cost, self.settings, self.clock)
@@ -106,7 +107,7 @@ class Run:
         else:
             self.floors(0.0)
 
-    def relaxed(self) -> Answer:
+    def relaxed(self) -> SolveResult:
         """The least cost with all floors kept, without integers."""
         self.unfix()
         self.keep_floors()
@@ -129,7 +130,7 @@ class Run:
             return self.fall_back()
         return self._finish(answer, 0.0, 0.0, None)
 
-    def ask(self, phase: str, cutoff: float = math.inf) -> Answer:
+    def ask(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers, telling every step; what is not cheaper than a cutoff is not looked for."""
         self.tell(phase, math.inf, -math.inf)
         tolerance = self.settings.tolerance if self.aim == "cost" else None
@@ -140,11 +141,11 @@ class Run:
 
     def tell(self, phase: str, best: float, bound: float) -> None:
         """Keep a step of the search with integers, and pass it on."""
-        step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
+        step = Progress(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
         self.history.append(step)
         self.listener(step)
 
-    def rounded(self, values: Vector) -> Answer | None:
+    def rounded(self, values: Vector) -> SolveResult | None:
         """The best with the nearest whole numbers, or where they leave too little with the next larger ones.
 
         The integers stay fixed. They are the first columns' alone: a stage that has grown since will do.
@@ -152,7 +153,7 @@ class Run:
         integers = values[self.model.integers]
         return self._first_of((np.round(integers), np.ceil(integers - WHOLE)))
 
-    def _first_of(self, proposals: Iterable[Vector]) -> Answer | None:
+    def _first_of(self, proposals: Iterable[Vector]) -> SolveResult | None:
         """The best with the first integers that fit; they stay fixed."""
         for whole in proposals:
             self.model.bound(self.model.integers, whole, whole)
@@ -161,12 +162,12 @@ class Run:
                 return answer
         return None
 
-    def given_up(self, loose: Answer | None) -> Solved:
+    def given_up(self, loose: SolveResult | None) -> Solved:
         """The time ran out before the integers: the plan that a relaxation rounds to, or another one in hand."""
         self.loose = loose or self.loose
         return self.fall_back()
 
-    def made(self, best: Answer, status: Literal["optimal", "stopped"], bound: float) -> Solved:
+    def made(self, best: SolveResult, status: Literal["optimal", "stopped"], bound: float) -> Solved:
         """A plan that keeps all floors, with whole numbers, as what was found."""
         return self._finish(replace(best, status=status, bound=bound), 0.0, 0.0, None)
 
@@ -191,7 +192,7 @@ class Run:
             answer = replace(least, status="stopped", bound=-math.inf)
         return self._finish(answer, least.objective, gap_bound, priced)
 
-    def _at_hand(self, gap: float) -> Answer | None:
+    def _at_hand(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
         for slack in (HELD, 10 * HELD):
@@ -201,7 +202,7 @@ class Run:
                 return replace(answer, bound=-math.inf)
         return None
 
-    def started(self) -> Answer | None:
+    def started(self) -> SolveResult | None:
         """The best with the integers to start from, if there are any and they fit."""
         if self.start is None or not len(self.model.integers):
             return None
@@ -209,7 +210,7 @@ class Run:
         answer = self.untimed()
         return None if answer.values is None else replace(answer, bound=-math.inf)
 
-    def _better_than(self, at_hand: Answer | None, phase: str) -> Answer:
+    def _better_than(self, at_hand: SolveResult | None, phase: str) -> SolveResult:
         """Where a plan is at hand, only one that is noticeably better is looked for."""
         self.unfix()
         cutoff = math.inf
@@ -277,14 +278,14 @@ class Run:
         stopped = replace(answer, status="stopped", bound=-math.inf)
         return self._solved(stopped, gap, 0.0, None, is_loose=True)
 
-    def polished(self, answer: Answer) -> Answer:
+    def polished(self, answer: SolveResult) -> SolveResult:
         """The same integers, fixed and whole; the rest again by linear programming, with prices."""
         again = self.fixed(answer)
         if again is None:
             self.notes.append("The integers could not be fixed exactly; prices are left out.")
         return again or answer
 
-    def fixed(self, answer: Answer) -> Answer | None:
+    def fixed(self, answer: SolveResult) -> SolveResult | None:
         """The same; None where nothing fits the integers. They stay fixed."""
         assert answer.values is not None
         if not len(self.model.integers) and answer.prices is not None:
@@ -303,7 +304,7 @@ class Run:
             values[dust] = 0.0
         return again
 
-    def untimed(self) -> Answer:
+    def untimed(self) -> SolveResult:
         """Solve what is left once the integers are fixed, whatever the clock says."""
         clock, self.model.clock = self.model.clock, Clock()
         try:
@@ -318,7 +319,7 @@ class Run:
         upper = [columns[j].upper for j in self.model.integers]
         self.model.bound(self.model.integers, 0.0, np.array(upper))
 
-    def _finish(self, answer: Answer, gap: float, gap_bound: float, least: Priced | None) -> Solved:
+    def _finish(self, answer: SolveResult, gap: float, gap_bound: float, least: Priced | None) -> Solved:
         """Fix the integers of an answer; `least` are the prices of the gap, where floors fail."""
         bound = answer.bound if least is None or answer.status == "optimal" else -math.inf
         polished = replace(self.polished(answer), status=answer.status, bound=bound)
@@ -326,7 +327,9 @@ class Run:
             polished, gap, gap_bound, least or Priced.of(self.stage, polished), is_loose=least is not None
         )
 
-    def _solved(self, answer: Answer, gap: float, gap_bound: float, priced: Priced | None, *, is_loose: bool) -> Solved:
+    def _solved(
+        self, answer: SolveResult, gap: float, gap_bound: float, priced: Priced | None, *, is_loose: bool
+    ) -> Solved:
         assert answer.values is not None
         values = answer.values.tolist()
         cost = self.cost.value(values)
@@ -340,10 +343,10 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Whole:
+class ExtensiveForm:
     """The strategy that writes every shock out."""
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        run = Run(instance, instance.events, settings, clock, listener)
+        run = ScenarioModel(instance, instance.events, settings, clock, listener)
         return run.kept() or run.least_gap()

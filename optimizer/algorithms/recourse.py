@@ -18,7 +18,7 @@ import numpy.typing as npt
 from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.executor import Crew, Serial
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.subproblems import Desk
+from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.algorithms.tasks import Job, Reply, Task
 from optimizer.algorithms.window import Integers
 from optimizer.errors import CrewError, OptimizerWarning
@@ -28,7 +28,7 @@ from optimizer.solver import Basis, Clock, Vector
 
 
 @dataclass(frozen=True)
-class Recourse:
+class RecourseResult:
     """One shock under a plan: the gap, in money, and the flows that leave it."""
 
     gap: float
@@ -36,7 +36,7 @@ class Recourse:
 
 
 @dataclass(frozen=True)
-class Gaps:
+class ShockGaps:
     """Every shock under a plan, in the order of the events; 0 and False where none was asked for.
 
     Attributes:
@@ -54,14 +54,14 @@ class Gaps:
 
 
 @dataclass(frozen=True)
-class Slopes:
+class Subgradients:
     """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
 
     ``value + slope · (x − plan)`` is never above the group's true value at any plan x.
 
     Attributes:
         value: by group. slope: by group and column of `plan_stage`.
-        gap, fails, cost: by shock, as in `Gaps`; cost is discounted and without probability.
+        gap, fails, cost: by shock, as in `ShockGaps`; cost is discounted and without probability.
         held: by group, the gap that its shock was granted. by_gap: the slope of the group's value in it.
     """
 
@@ -74,7 +74,7 @@ class Slopes:
     by_gap: Vector
 
 
-class Responder:
+class RecourseEvaluator:
     """Answers plans about all the shocks of an instance.
 
     Args:
@@ -88,9 +88,9 @@ class Responder:
 
     def __init__(self, instance: Instance, crew: Crew | None = None) -> None:
         self.instance = instance
-        self.crew: Crew = crew or Serial(Desk(instance))
-        self.desk = self.crew.desk
-        self.slices = self.desk.slices
+        self.crew: Crew = crew or Serial(SubproblemSolver(instance))
+        self.subproblems = self.crew.desk
+        self.slices = self.subproblems.slices
         self.notes: list[str] = []
         self._bases: dict[tuple[int, Task], Basis] = {}
         self._dominators: Integers | None = None
@@ -104,10 +104,10 @@ class Responder:
             self._dominators = dominators(self.instance)
         return self._dominators
 
-    def idle(self, clock: Clock) -> Gaps:
+    def idle(self, clock: Clock) -> ShockGaps:
         """Every shock where nothing is built. One that is survived then is survived by every plan: a plan only adds."""
         if self._idle is None:
-            plan = plan_values(self.instance, nothing(self.instance), self.desk.plan)
+            plan = plan_values(self.instance, nothing(self.instance), self.subproblems.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
             self._idle = tuple(self._ask("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gathered(self._idle)
@@ -117,7 +117,7 @@ class Responder:
         self.idle(clock)
         return self._idle or ()
 
-    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> Gaps:
+    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> ShockGaps:
         """The least gap that a plan leaves in each shock; costs are not looked at.
 
         Args:
@@ -127,11 +127,11 @@ class Responder:
         """
         return self._gathered(self._ask("gaps", plan, clock, self._wanted(needless)))
 
-    def _gathered(self, replies: Sequence[Reply]) -> Gaps:
+    def _gathered(self, replies: Sequence[Reply]) -> ShockGaps:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
         for reply in replies:
             gap[reply.events], fails[reply.events] = reply.gap, reply.fails
-        return Gaps(gap, fails, sum(len(reply.events) for reply in replies))
+        return ShockGaps(gap, fails, sum(len(reply.events) for reply in replies))
 
     def answers(
         self,
@@ -139,7 +139,7 @@ class Responder:
         clock: Clock,
         granted: Mapping[str, float],
         names: Iterable[str] | None = None,
-    ) -> dict[str, Recourse]:
+    ) -> dict[str, RecourseResult]:
         """The best that a plan can do in each shock, with its flows: least gap, then least cost.
 
         Args:
@@ -155,7 +155,9 @@ class Responder:
         replies = self.best(plan, clock, granted, wanted, flows=True)
         gaps = {self.instance.events[n].name: gap for r in replies for n, gap in zip(r.events, r.gap, strict=True)}
         flows = {name: many.at(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
-        return {e.name: Recourse(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps}
+        return {
+            e.name: RecourseResult(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps
+        }
 
     def best(
         self,
@@ -203,7 +205,7 @@ class Responder:
         weights: Vector,
         needless: Iterable[int] = (),
         granted: Vector | None = None,
-    ) -> Slopes:
+    ) -> Subgradients:
         """Gaps or costs with their slopes, weighted and summed by group.
 
         Args:
@@ -215,7 +217,7 @@ class Responder:
                 has a group of its own. `fails` are then the shocks that cannot keep what they are granted.
         """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
-        value, by_offer = np.zeros(count), np.zeros((count, len(self.desk.offers.constant)))
+        value, by_offer = np.zeros(count), np.zeros((count, len(self.subproblems.offers.constant)))
         gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
         wanted = self._wanted(needless)
         held, by_gap = np.zeros(count), np.zeros(count)
@@ -235,15 +237,15 @@ class Responder:
             for group, (part, slope) in reply.cuts.items():
                 value[group] += part
                 by_offer[group] += slope
-        slope = np.asarray((self.desk.offers.matrix.T @ by_offer.T).T)
-        return Slopes(value, slope, gap, fails, cost, held, by_gap)
+        slope = np.asarray((self.subproblems.offers.matrix.T @ by_offer.T).T)
+        return Subgradients(value, slope, gap, fails, cost, held, by_gap)
 
     def least_costs(self) -> Vector:
         """By shock, a sum of money that its discounted cost cannot fall below whatever the plan."""
         result = np.zeros(len(self.instance.events))
         for length in {part.length for part in self.slices}:
             numbers = np.sort(np.concatenate([part.events for part in self.slices if part.length == length]))
-            result[numbers] = self.desk.window(length).least_costs()
+            result[numbers] = self.subproblems.window(length).least_costs()
         return result
 
     def bases(self) -> dict[str, npt.NDArray[Any]]:
@@ -274,7 +276,7 @@ class Responder:
         wanted: npt.NDArray[np.bool_],
         more: Any = lambda numbers: {},
     ) -> list[Reply]:
-        offered = self.desk.offers.of(np.asarray(plan, dtype=np.float64))
+        offered = self.subproblems.offers.of(np.asarray(plan, dtype=np.float64))
         jobs = []
         for number, part in enumerate(self.slices):
             events = part.events[wanted[part.events]]
@@ -296,7 +298,7 @@ class Responder:
             warnings.warn(said[:1].upper() + said[1:], OptimizerWarning, stacklevel=2)
             self.notes.append(f"Shocks were checked in one process, since {error}.")
             self.crew.close()
-            self.crew = Serial(self.desk)
+            self.crew = Serial(self.subproblems)
             return self.crew.ask(jobs, clock)
 
 
@@ -316,7 +318,7 @@ DUST = 1e-6
 
 
 @dataclass
-class Scarcity:
+class ScarcityPrices:
     """The prices of one shock's least gap, in money per tonne, by (owner, offset in the window); only those above 0.
 
     Attributes:
@@ -342,7 +344,7 @@ class Bottleneck:
     makers: tuple[str, ...]
 
 
-def scarcity(desk: Desk, plan: Vector, numbers: Iterable[int]) -> dict[int, Scarcity]:
+def scarcity_prices(desk: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
     """By number of the shock, its prices under a plan (values of the columns of `plan_stage`)."""
     by_length: dict[int, list[int]] = {}
     for number in sorted(numbers):
@@ -355,8 +357,8 @@ def scarcity(desk: Desk, plan: Vector, numbers: Iterable[int]) -> dict[int, Scar
     return result
 
 
-def _read(desk: Desk, length: int, prices: Vector, reduced: Vector) -> Scarcity:
-    sheet, result = desk.window(length).skeleton, Scarcity()
+def _read(desk: SubproblemSolver, length: int, prices: Vector, reduced: Vector) -> ScarcityPrices:
+    sheet, result = desk.window(length).skeleton, ScarcityPrices()
     least = DUST * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
     for row, price in zip(sheet.rows, prices.tolist(), strict=True):
         if row.t is not None and row.mark.what == "balance" and price > least:
@@ -369,7 +371,9 @@ def _read(desk: Desk, length: int, prices: Vector, reduced: Vector) -> Scarcity:
     return result
 
 
-def bottleneck(instance: Instance, scarce: Scarcity, segment: str, offset: int, there: frozenset[str]) -> Bottleneck:
+def bottleneck(
+    instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, there: frozenset[str]
+) -> Bottleneck:
     """Up the chain from what a segment wants, to the first commodity whose makers are at their limit.
 
     Only makers that are `there` are looked at: an option that nobody bought has not failed.

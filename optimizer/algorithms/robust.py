@@ -32,24 +32,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Listener, Solved, Step
+from optimizer.algorithms.base import Solved
 from optimizer.algorithms.benders import ROOM
 from optimizer.algorithms.constraint_generation import MOSTLY
-from optimizer.algorithms.extensive_form import HELD, Run
+from optimizer.algorithms.extensive_form import HELD, ScenarioModel
 from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacks import Attacker, Struck
-from optimizer.algorithms.separation.listed import busy, worst
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
+from optimizer.algorithms.separation.listed import paths_with_dual_values, select_most_violated
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
-from optimizer.solver import Answer, Clock, Settings, Vector
+from optimizer.progress import Listener, Progress
+from optimizer.solver import Clock, Settings, SolveResult, Vector
 
 
 @dataclass
-class Defender(Run):
+class WorstAttackModel(ScenarioModel):
     """A run in which some of the written shocks are attacks, of which only the worst counts as a gap.
 
     Attributes:
@@ -96,37 +97,37 @@ ADD = 4
 
 
 @dataclass(frozen=True)
-class Fought:
+class RobustPlan:
     """What a search against an adversary found.
 
     Attributes:
         solved: the plan; its gap is that of the instance's own shocks and of the worst attack.
         attacks: those that the model holds, in the order in which they were found.
-        attacker: who found them, warm.
+        oracle: who found them, warm.
     """
 
     solved: Solved
     attacks: tuple[Attack, ...]
-    attacker: Attacker
+    oracle: AttackOracle
 
 
-def fight(
+def robust_plan(
     instance: Instance,
     settings: Settings,
     clock: Clock,
     listener: Listener,
-    responder: Responder | None = None,
-    attacker: Attacker | None = None,
-) -> Fought:
+    evaluator: RecourseEvaluator | None = None,
+    oracle: AttackOracle | None = None,
+) -> RobustPlan:
     """Find the cheapest plan that survives the instance's shocks and the worst affordable attack at each start.
 
     Args:
-        instance: one that has an adversary, and none of its attacks among its shocks (`Instance.without_attacks`).
+        instance: one that has an adversary, and none of its attacks among its shocks (`edits.without_attacks`).
         settings: how to solve; `strategy` and `checkpoint` do not matter.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: hears every step.
-        responder: of the instance, already warm.
-        attacker: of the instance, already warm.
+        evaluator: of the instance, already warm.
+        oracle: of the instance, already warm.
 
     Returns:
         The plan; where the floors cannot all be kept, the one with the least gap as this module counts it.
@@ -134,8 +135,8 @@ def fight(
     Raises:
         SolverError: the solver failed.
     """
-    search = _Search(instance, settings, clock, listener, responder, attacker)
-    return Fought(search.solved(), tuple(search.attacks), search.attacker)
+    search = _Search(instance, settings, clock, listener, evaluator, oracle)
+    return RobustPlan(search.solved(), tuple(search.attacks), search.oracle)
 
 
 class _Search:
@@ -147,24 +148,24 @@ class _Search:
         settings: Settings,
         clock: Clock,
         listener: Listener,
-        responder: Responder | None,
-        attacker: Attacker | None,
+        evaluator: RecourseEvaluator | None,
+        oracle: AttackOracle | None,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
-        self.responder = responder or Responder(instance)
-        self.attacker = attacker or Attacker(instance, settings, clock)
-        self.began, self.writer, self.history = time.perf_counter(), Writer(instance), list[Step]()
+        self.evaluator = evaluator or RecourseEvaluator(instance)
+        self.oracle = oracle or AttackOracle(instance, settings, clock)
+        self.began, self.writer, self.history = time.perf_counter(), Writer(instance), list[Progress]()
         self.own = [n for n, shock in enumerate(instance.events) if shock.probability > 0]
         self.attacks: list[Attack] = []
         sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
         self.grain = 1e-9 * max(1.0, *sizes)
         self.run = self._defender()
-        self.loose: Answer | None = None
+        self.loose: SolveResult | None = None
 
     def solved(self) -> Solved:
         """Floors kept at least cost; the least gap where that cannot be."""
-        self.idle = self.responder.idle(self.clock).gap
-        dominated = np.flatnonzero(self.responder.dominators >= 0).tolist()
+        self.idle = self.evaluator.idle(self.clock).gap
+        dominated = np.flatnonzero(self.evaluator.dominators >= 0).tolist()
         self.spared = frozenset(np.flatnonzero(self.idle <= 0.0).tolist()) | frozenset(dominated)
         return self._kept() or self._least_gap()
 
@@ -181,7 +182,7 @@ class _Search:
             if solved.values is None or (solved.status == "stopped" and self.clock.is_over):
                 return self._stopped(solved)
             plan = read_plan(self.instance, solved.stage, solved.values.tolist())
-            own, struck = self._hurting(np.array(plan_values(self.instance, plan, self.responder.desk.plan)))
+            own, struck = self._hurting(np.array(plan_values(self.instance, plan, self.evaluator.subproblems.plan)))
             self._note("integers", solved.cost, solved.bound, own, struck)
             if not own and not struck:
                 return self._stopped(solved) if self._is_blind() else replace(solved, history=tuple(self.history))
@@ -203,14 +204,14 @@ class _Search:
             self._write(own, struck, ADD)
         return False
 
-    def _hurting(self, plan: Vector) -> tuple[dict[int, float], list[Struck]]:
+    def _hurting(self, plan: Vector) -> tuple[dict[int, float], list[AttackImpact]]:
         """Own shocks that are not survived, with their gaps; and the worst attack at each start where one hurts."""
-        own = self.responder.gaps(plan, self.clock, self.spared.union(self.own)).violated
-        return own, self.attacker.breaking(plan, self.attacks)
+        own = self.evaluator.gaps(plan, self.clock, self.spared.union(self.own)).violated
+        return own, self.oracle.breaking(plan, self.attacks)
 
-    def _drop_the_idle(self, answer: Answer) -> None:
+    def _drop_the_idle(self, answer: SolveResult) -> None:
         """Forget what has no price, if it is much: integers are easier to prove without it."""
-        priced = busy(self.run.stage, answer)
+        priced = paths_with_dual_values(self.run.stage, answer)
         own = [n for n in self.own if self.instance.events[n].name in priced or self.instance.events[n].probability > 0]
         attacks = [attack for attack in self.attacks if attack.name(self.instance.horizon) in priced]
         if len(own) + len(attacks) < MOSTLY * (len(self.own) + len(self.attacks)):
@@ -259,20 +260,20 @@ class _Search:
                 return
             self._write({}, struck, len(struck))
 
-    def _exceeding(self, values: Vector) -> tuple[list[Struck], float]:
+    def _exceeding(self, values: Vector) -> tuple[list[AttackImpact], float]:
         """The worst attacks that do more damage than is granted; and the gap that is left, as this module counts it."""
         limit = self.run.granted(values) * (1.0 + max(10 * HELD, ROOM * self.settings.gap)) + self.grain
-        found = self.attacker.damaging(values, 0.0)
+        found = self.oracle.damaging(values, 0.0)
         struck = [each for each in found if each.gap > limit and each.attack not in self.attacks]
         return struck, self.run.own_gap(values) + max((each.gap for each in found), default=0.0)
 
     # What both share.
 
-    def _defender(self, gap: float | None = None) -> Defender:
+    def _defender(self, gap: float | None = None) -> WorstAttackModel:
         attacks = {attack.name(self.instance.horizon) for attack in self.attacks}
         shocks, writer = self._shocks(), self.writer
         settings = self.settings if gap is None else replace(self.settings, gap=gap)
-        return Defender(self.instance, shocks, settings, self.clock, self._hear, writer, attacks=attacks)
+        return WorstAttackModel(self.instance, shocks, settings, self.clock, self._hear, writer, attacks=attacks)
 
     def _shocks(self) -> list[Shock]:
         return [*(self.instance.events[n] for n in self.own), *map(self._shock, self.attacks)]
@@ -281,32 +282,34 @@ class _Search:
         assert self.instance.adversary is not None
         return attack.shock(self.instance.adversary, self.instance.horizon)
 
-    def _write(self, own: dict[int, float], struck: Sequence[Struck], most: int) -> None:
+    def _write(self, own: dict[int, float], struck: Sequence[AttackImpact], most: int) -> None:
         """Write out the worst own shocks and attacks, so many of each at most."""
-        numbers = worst(self.instance.events, own, most)
+        numbers = select_most_violated(self.instance.events, own, most)
         found = [self._shock(each.attack) for each in struck]
-        chosen = worst(found, {i: max(each.gap, 1e-300) for i, each in enumerate(struck)}, most)
+        chosen = select_most_violated(found, {i: max(each.gap, 1e-300) for i, each in enumerate(struck)}, most)
         self.own += numbers
         self.attacks += [struck[i].attack for i in chosen]
         self.run.attacks |= {found[i].name for i in chosen}
         self.run.grow([*(self.instance.events[n] for n in numbers), *(found[i] for i in chosen)])
 
     def _is_blind(self) -> bool:
-        """Whether the attacker may have been stopped before it had found what it could do."""
-        return self.clock.is_over and self.attacker.method == "programme"
+        """Whether the oracle may have been stopped before it had found what it could do."""
+        return self.clock.is_over and self.oracle.method == "programme"
 
     def _stopped(self, solved: Solved) -> Solved:
         """The time ran out: the plan is only known to survive what is written out."""
         note = "Stopped while attacks and shocks were still being found; others than those shown may break this plan."
         return replace(solved, status="stopped", history=tuple(self.history), notes=(*solved.notes, note))
 
-    def _hear(self, step: Step) -> None:
+    def _hear(self, step: Progress) -> None:
         self.listener(replace(step, seconds=time.perf_counter() - self.began))
 
-    def _note(self, phase: str, best: float, bound: float, own: dict[int, float], struck: Sequence[Struck]) -> None:
+    def _note(
+        self, phase: str, best: float, bound: float, own: dict[int, float], struck: Sequence[AttackImpact]
+    ) -> None:
         """The end of a round."""
         largest = max([*own.values(), *(each.gap for each in struck)], default=0.0)
         written, violated, round_ = len(self.own) + len(self.attacks), len(own) + len(struck), len(self.history) + 1
-        step = Step(phase, time.perf_counter() - self.began, best, bound, written, round_, violated, largest)
+        step = Progress(phase, time.perf_counter() - self.began, best, bound, written, round_, violated, largest)
         self.history.append(step)
         self.listener(step)

@@ -3,28 +3,28 @@
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.checkpoint import Arrays, Checkpoint, State
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings
 
 
-class Rounds:
+class Search:
     """A search.
 
     Args:
         instance, settings, clock, listener: as for `Strategy.run`.
-        responder: answers for the shocks.
+        evaluator: answers for the shocks.
         add: how many shocks are written out in a round.
         few: where floors fail, so many shocks are all written out.
     """
@@ -35,24 +35,24 @@ class Rounds:
         settings: Settings,
         clock: Clock,
         listener: Listener,
-        responder: Responder,
+        evaluator: RecourseEvaluator,
         add: int,
         few: int,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
-        self.responder, self.add, self.few = responder, add, few
+        self.evaluator, self.add, self.few = evaluator, add, few
         self.began = time.perf_counter()
         self.writer = Writer(instance)
         # In the order in which they came, so that a model begins with the one before it.
         self.written: list[int] = []
-        self.history: list[Step] = []
+        self.history: list[Progress] = []
         self._has_warned = False
         folder = settings.checkpoint
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
         self.resumed = self.checkpoint.load() if self.checkpoint else None
         if self.resumed:
-            self.responder.recall(self.resumed.arrays)
-            self.history = [Step(**step) for step in self.resumed.facts["history"]]
+            self.evaluator.recall(self.resumed.arrays)
+            self.history = [Progress(**step) for step in self.resumed.facts["history"]]
 
     @property
     def phase(self) -> str:
@@ -74,10 +74,10 @@ class Rounds:
     @cached_property
     def needless(self) -> frozenset[int]:
         """The shocks that need no check: they survive though nothing is built, or if one does that dominates them."""
-        idle, dominated = self.responder.idle(self.clock), self.responder.dominators >= 0
+        idle, dominated = self.evaluator.idle(self.clock), self.evaluator.dominators >= 0
         return frozenset(np.flatnonzero(((idle.gap <= 0.0) & ~idle.fails) | dominated).tolist())
 
-    def hear(self, step: Step) -> None:
+    def hear(self, step: Progress) -> None:
         """Pass a step on, with the seconds of the whole search."""
         self.listener(replace(step, seconds=time.perf_counter() - self.began))
 
@@ -85,7 +85,7 @@ class Rounds:
         """The end of a round: `violated` are the shocks that are not survived, with their gaps in money."""
         seconds, largest = time.perf_counter() - self.began, max(violated.values(), default=0.0)
         round_ = len(self.history) + 1
-        step = Step(phase, seconds, best, bound, len(self.written), round_, len(violated), largest)
+        step = Progress(phase, seconds, best, bound, len(self.written), round_, len(violated), largest)
         self.history.append(step)
         self.listener(step)
 
@@ -95,10 +95,10 @@ class Rounds:
             known = {
                 "phase": phase,
                 "written": self.written,
-                "history": [asdict(step) for step in self.history],
+                "history": [step.record() for step in self.history],
             }
             try:
-                self.checkpoint.save(State({**known, **facts}, arrays | self.responder.bases()))
+                self.checkpoint.save(State({**known, **facts}, arrays | self.evaluator.bases()))
             except CheckpointError as error:
                 self._warn(error)
 

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources
+from optimizer.cli import common, options, progress, sources
+from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.sensitivity import Sensitivity
@@ -41,6 +42,8 @@ def sensitivity(
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
+    if samples:
+        require_extra("sensitivity", "--samples")
     instance = sources.prepared(file, changes).instance
     if not instance.ranges:
         common.complain(
@@ -53,7 +56,7 @@ def sensitivity(
     from optimizer.studies.sensitivity import sensitivity as find
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
-    with common.bar(instance.money) as (listener, told):
+    with progress.display(instance.money) as listener:
         found = find(
             instance,
             samples,
@@ -63,7 +66,6 @@ def sensitivity(
             adversary=adversary,
             settings=settings,
             listener=listener,
-            told=told,
         )
     if json:
         import json as text

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from optimizer.cli import common, options
+from optimizer.cli import common, options, progress
 from optimizer.cli.options import Changes
 
 if TYPE_CHECKING:
     from optimizer.errors import Finding
     from optimizer.instance.document import Document
-    from optimizer.instance.edits import Edit
+    from optimizer.instance.edits import Edited
+    from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
-    from optimizer.instance.variants import Without
     from optimizer.results.result import Result
 
 
@@ -96,20 +96,18 @@ def examined(file: str, changes: Changes, *, lists_attacks: bool = False) -> Pre
     Last, where it is asked, every affordable attack is listed among the shocks.
     """
     from optimizer.errors import Finding, InstanceError
-    from optimizer.instance.arguments import scenario_names, scenario_notes
-    from optimizer.instance.edits import clashes
-    from optimizer.instance.variants import Without, forcing, under
-    from optimizer.instance.variants import without as leave_out
+    from optimizer.instance.edits import Edited, forcing, leave_out, scenario_names, scenario_notes, under
+    from optimizer.instance.overrides import clashes
     from optimizer.io.load import inspect_document
 
     force, amounts = options.forces(changes.force or ()), _amounts(changes)
     given, warnings, document = inspect_document(file, changes.set_ or ())
     names = scenario_names(given, changes.scenario or ())
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
-    steps: list[Callable[[Instance], Without]] = []
+    steps: list[Callable[[Instance], Edited]] = []
     if names:
-        steps.append(lambda before: Without(under(before, names), scenario_notes(before, names)))
-    steps.append(lambda before: Without(forcing(before, force), ()))
+        steps.append(lambda before: Edited(under(before, names), scenario_notes(before, names)))
+    steps.append(lambda before: Edited(forcing(before, force)))
     if words:
         steps.append(lambda before: leave_out(before, words))
     steps += [_setting(edit) for edit in amounts]
@@ -137,7 +135,7 @@ def _edits(
     force: Sequence[tuple[str, int, float]],
 ) -> "list[Edit]":
     """What the command line sets before amounts, in the order in which it is applied."""
-    from optimizer.instance.edits import Edit, of_assignments, of_scenarios
+    from optimizer.instance.overrides import Edit, of_assignments, of_scenarios
 
     edits = [*of_assignments(changes.set_ or ()), *of_scenarios(instance, names)]
     edits += [Edit(f"--force {o}={size:g}@{year}", f"policy.force.{o}.{year}", size) for o, year, size in force]
@@ -145,20 +143,20 @@ def _edits(
 
 
 def _amounts(changes: Changes) -> "list[Edit]":
-    from optimizer.instance.edits import Edit
+    from optimizer.instance.overrides import Edit
 
     for option, (_, text) in changes.amounts.items():
         common.amount(text, option)
     return [Edit(f"{option} {text}", path, text) for option, (path, text) in changes.amounts.items()]
 
 
-def _setting(edit: "Edit") -> "Callable[[Instance], Without]":
+def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
     """What puts an amount where it belongs."""
-    from optimizer.instance.variants import Without, with_value
+    from optimizer.instance.edits import Edited, with_budget, with_value
 
     if edit.path == "policy.budget":
-        return lambda before: Without(before.with_budget(common.amount(edit.value, "--budget")), ())
-    return lambda before: Without(with_value(before, edit.path, edit.value, edit.source), ())
+        return lambda before: Edited(with_budget(before, common.amount(edit.value, "--budget")))
+    return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source))
 
 
 def _with_attacks(made: Prepared) -> Prepared:
@@ -227,7 +225,7 @@ def solved(made: Prepared, file: str, time_limit: float | None = None, *, advers
 
     settings, clock = Settings(time_limit=time_limit), Clock(time_limit)
     find = withstand if adversary else solve
-    with common.progress(made.instance.money) as listener:
+    with progress.display(made.instance.money) as listener:
         result = find(made.instance, None, settings, listener, made.remarks, clock=clock)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if adversary else made.instance

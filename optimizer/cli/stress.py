@@ -1,14 +1,13 @@
 """diversify stress: a saved plan against shocks that it was not built for."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
+from optimizer.cli import common, options, progress, sources, targets
+from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.stress import Stress
@@ -44,13 +43,14 @@ def stress(
     """
     targets.check_answer(csv, "--csv", plan, instance)
     targets.check_answer(parquet, "--parquet", plan, instance)
-    _check(parquet)
+    if parquet is not None:
+        require_extra("parquet", "--parquet")
     common.address(cluster)
 
     from optimizer.studies.stress import stress as put_to
 
     found = _planned(plan, instance, changes, time_limit, adversary=adversary)
-    with _progress() as listener:
+    with progress.display(found.instance.money) as listener:
         try:
             stressed = put_to(
                 found.result,
@@ -92,32 +92,6 @@ def _planned(
     if instance is None:
         return found
     return replace(found, instance=sources.prepared(instance, options.Changes()).instance)
-
-
-def _check(parquet: Path | None) -> None:
-    if parquet is None:
-        return
-
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        raise typer.BadParameter(
-            'pyarrow is not installed; install the extra: pip install "optimizer[parquet]", or write --csv.',
-            param_hint="--parquet",
-        )
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """On a terminal, a line on stderr that tells how many samples are done."""
-    console = common.messages()
-    if not console.is_terminal:
-        yield lambda done, size: None
-        return
-    with console.status("drawing samples …") as status:
-        yield lambda done, size: status.update(
-            f"{done:,} of {size:,} samples" if done < size else "what failed first, and what would have mended it …"
-        )
 
 
 def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:

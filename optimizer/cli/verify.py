@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, progress
 
 if TYPE_CHECKING:
-    from optimizer.studies.verification import Extent
+    from optimizer.studies.verify import Extent
 
 
 @common.guarded
@@ -27,14 +27,14 @@ def verify(
     """
     from optimizer.instance.reading import read
     from optimizer.results.result import Result
-    from optimizer.studies.verification import verify_plan
+    from optimizer.studies.verify import verify_plan
 
     if quick and prove:
         raise typer.BadParameter("leave out --quick or --prove.", param_hint="--prove")
     extent: Extent = "arithmetic" if quick else "proof" if prove else "recourse"
     result = Result.load(plan)
     instance = read(result.data, plan)
-    with common.progress(instance.money) as listener:
+    with progress.display(instance.money) as listener:
         found = verify_plan(instance, result, extent, listener)
     if json:
         import json as text

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.report.answer import facts, headline
 from optimizer.report.services import FULL
 from optimizer.report.words import LINE, named, percent
 from optimizer.results.plan import WRITTEN, Service
 from optimizer.results.result import Result
-from optimizer.studies.dependence import yearly_shares
+from optimizer.studies.outcomes import yearly_shares
 
 
 @dataclass(frozen=True)

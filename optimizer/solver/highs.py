@@ -16,7 +16,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, HighsVarType
 
 from optimizer.errors import SolverError
 from optimizer.model.builder import Sense, Stage
-from optimizer.solver.base import Asked, Clock, Indices, Listener, Raw, Settings, Vector
+from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector
 
 NOTHING = (
     HighsModelStatus.kInfeasible,
@@ -28,7 +28,7 @@ DUAL, PRIMAL = 1, 4
 LOST = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
-class Highs:
+class HighsBackEnd:
     """HiGHS behind PuLP: PuLP makes the model once, then bounds, costs and integrality change in place."""
 
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
@@ -57,7 +57,7 @@ class Highs:
         self._highs = problem.solverModel
         # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
         # When the search with integers began that may end early, and what is asked; None where none may.
-        self._hurried: tuple[float, Asked] | None = None
+        self._hurried: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:
             # Before the handlers of Ctrl-C, which have the last word.
             self._highs.cbMipInterrupt += self._impatient
@@ -65,7 +65,7 @@ class Highs:
             self._highs.cbIpmInterrupt += self._patient
         self._highs.HandleUserInterrupt = True
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
-        self._listener: Listener | None = None
+        self._listener: BoundsListener | None = None
         self._is_content = False
         # That of the linear programme before the integers.
         self._basis: Any = None
@@ -117,7 +117,7 @@ class Highs:
         """HiGHS remembers that a search was ended, and would end a linear programme after it as well."""
         event.interrupt(False)
 
-    def run(self, asked: Asked, clock: Clock, listener: Listener) -> Raw:
+    def run(self, asked: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
         highs, size = self._highs, len(self._all)
         costs, integers, upper = asked.costs, asked.integers, asked.upper
@@ -226,12 +226,12 @@ class Highs:
             # HiGHS 1.16 remembers an interrupt and would stop every later run as well, as long as it listens for one.
             self._highs.HandleUserInterrupt = False
 
-    def _read(self, *, is_mip: bool) -> Raw:
+    def _read(self, *, is_mip: bool) -> RawResult:
         highs, status = self._highs, self._highs.getModelStatus()
         info = highs.getInfo()
         bound = float(info.mip_dual_bound) if is_mip else -math.inf
         if status in NOTHING:
-            return Raw("infeasible", None, math.inf, None)
+            return RawResult("infeasible", None, math.inf, None)
         stopped = (
             HighsModelStatus.kTimeLimit,
             HighsModelStatus.kInterrupt,
@@ -246,10 +246,10 @@ class Highs:
         has_point = status not in stopped or (is_mip and int(info.primal_solution_status) == 2)
         values = np.array(solution.col_value) if has_point else None
         if status in stopped or is_mip:
-            return Raw("stopped" if status in stopped else "optimal", values, bound, None)
+            return RawResult("stopped" if status in stopped else "optimal", values, bound, None)
         if not solution.dual_valid:
-            return Raw("optimal", values, bound, None)
-        return Raw("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+            return RawResult("optimal", values, bound, None)
+        return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
 
 
 @contextlib.contextmanager
@@ -290,7 +290,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Found:
+class BatchResult:
     """The answers to a batch, in the units of the file.
 
     Attributes:
@@ -312,7 +312,7 @@ class Found:
     iterations: int
 
 
-class Warm:
+class WarmProgramme:
     """One linear programme, solved many times with other costs, bounds and right-hand sides, kept in HiGHS.
 
     Each solve starts from the basis of the one before. The first of a batch starts from a basis that the caller keeps,
@@ -325,13 +325,13 @@ class Warm:
         senses = np.array([row.sense for row in stage.rows], dtype="U2")
         self._has_lower, self._has_upper = senses != "<=", senses != ">="
         # Nothing is left to choose: the same numbers on every core.
-        self._back = Highs(stage.problem("recourse", columns, rows), Settings(threads=1))
+        self._back = HighsBackEnd(stage.problem("recourse", columns, rows), Settings(threads=1))
         self._highs: Any = self._back.silent()
         self._all = np.arange(len(columns), dtype=np.int32)
         self._each = np.arange(len(rows), dtype=np.int32)
         self._zeros = np.zeros(len(columns))
 
-    def ask(self, batch: Batch, basis: Basis | None, *, values: bool = False, prices: bool = False) -> Found:
+    def ask(self, batch: Batch, basis: Basis | None, *, values: bool = False, prices: bool = False) -> BatchResult:
         """Answer every programme of a batch, one after another."""
         size, count = len(batch.right), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns
@@ -365,7 +365,7 @@ class Warm:
                 found[s] = solution.col_value
             if prices:
                 duals[s], reduced[s] = solution.row_dual, solution.col_dual
-        return Found(
+        return BatchResult(
             feasible=np.isfinite(objective),
             objective=objective,
             values=found * self._columns,

@@ -13,9 +13,19 @@ import pulp
 
 from optimizer.model.builder import Row, Sense, Stage
 from optimizer.model.expressions import Expression
-from optimizer.solver.base import Answer, Asked, BackEnd, Clock, Indices, Listener, Raw, Settings, Vector
-from optimizer.solver.cbc import Cold
-from optimizer.solver.highs import Highs
+from optimizer.solver.base import (
+    BackEnd,
+    BoundsListener,
+    Clock,
+    Indices,
+    RawResult,
+    Settings,
+    SolveRequest,
+    SolveResult,
+    Vector,
+)
+from optimizer.solver.cbc import CbcBackEnd
+from optimizer.solver.highs import HighsBackEnd
 
 
 class ImpliedBounds:
@@ -98,8 +108,8 @@ class Model:
         self._implied = ImpliedBounds(stage.rows)
         self._problem = stage.problem("diversify", columns, rows)
         back_ends: dict[str, Callable[[], BackEnd]] = {
-            "highs": lambda: Highs(self._problem, settings),
-            "cbc": lambda: Cold(self._problem, settings),
+            "highs": lambda: HighsBackEnd(self._problem, settings),
+            "cbc": lambda: CbcBackEnd(self._problem, settings),
         }
         self._objective = Expression()
         self._money = 1.0
@@ -169,11 +179,11 @@ class Model:
         self,
         *,
         relaxed: bool = False,
-        listener: Listener | None = None,
+        listener: BoundsListener | None = None,
         cutoff: float = math.inf,
         enough: float = -math.inf,
         tolerance: float | None = None,
-    ) -> Answer:
+    ) -> SolveResult:
         """Solve.
 
         Args:
@@ -200,7 +210,7 @@ class Model:
 
         integers = self.integers if not relaxed else self.integers[:0]
         limits = ((cutoff - offset) / self._money, (enough - offset) / self._money)
-        asked = Asked(
+        asked = SolveRequest(
             self._costs,
             lower,
             upper,
@@ -212,9 +222,9 @@ class Model:
         self.clock.solving += time.perf_counter() - began
         return self._answer(raw, has_integers=len(integers) > 0)
 
-    def _answer(self, raw: Raw, *, has_integers: bool) -> Answer:
+    def _answer(self, raw: RawResult, *, has_integers: bool) -> SolveResult:
         if raw.values is None:
-            return Answer(raw.status, None, math.inf, raw.bound * self._money + self._objective.constant, None)
+            return SolveResult(raw.status, None, math.inf, raw.bound * self._money + self._objective.constant, None)
         values = raw.values * self._column_scale
         objective = self._objective.value(values.tolist())
         bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
@@ -224,7 +234,7 @@ class Model:
         reduced = None if prices is None or raw.reduced is None else raw.reduced * self._money / self._column_scale
         if prices is not None and reduced is not None:
             self._implied.give_back(self.lower, self.upper, prices, reduced)
-        return Answer(raw.status, values, objective, bound, prices, reduced)
+        return SolveResult(raw.status, values, objective, bound, prices, reduced)
 
 
 def write_model(stage: Stage, objective: Expression, path: FilePath) -> None:

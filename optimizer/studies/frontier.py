@@ -10,18 +10,19 @@ budget the no-shock plan may cost something else.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optimizer.algorithms.base import Step
 from optimizer.algorithms.question import Question, outlay
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import SHARE, Measure, loosely
-from optimizer.studies.solve import solve
+from optimizer.studies.solve import solve, tight_shocks
 from optimizer.studies.what_if import Asker
 
 # Parts of the least outlay that are asked about; the last is all of it.
@@ -30,8 +31,6 @@ PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ALIKE = 0.02
 # Gaps and costs nearer to each other than this are equal: a plan holds its gap no more exactly.
 EQUAL = 1e-6
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Known:
         paid = [each.result for each in self.points if fits(each.result, budget)]
         larger = [each for each in self.points if _amount(each.budget) >= _amount(budget)] or self.points
         nearest = min(larger, key=lambda each: abs(_amount(each.budget, 1e300) - _amount(budget, 1e300)), default=None)
-        first = frozenset(biting(nearest.result)) if nearest else frozenset()
+        first = tight_shocks(nearest.result) if nearest else frozenset()
         best = _best(paid)
         return first, best.plan if best else None
 
@@ -146,8 +145,7 @@ class _Search:
     instance: Instance
     own: Result
     settings: Settings
-    listener: Callable[[Step], None]
-    told: Callable[[str, int, int], None]
+    listener: Listener
     clock: Clock = field(default_factory=Clock)
     known: Known = field(default_factory=Known)
 
@@ -156,12 +154,12 @@ class _Search:
         settled = self.known.settled(budget)
         if settled is not None:
             return settled
-        variant, (first, plan) = self.instance.with_budget(budget), self.known.start(budget)
+        variant, (first, plan) = with_budget(self.instance, budget), self.known.start(budget)
         result = solve(
             variant,
             settings=self.settings,
             listener=self.listener,
-            responder=asker.responder(variant),
+            evaluator=asker.evaluator(variant),
             first=first,
             plan=plan,
             clock=self.clock,
@@ -177,8 +175,7 @@ def frontier(
     result: Result,
     budgets: Sequence[float] | None = None,
     settings: Settings | None = None,
-    listener: Callable[[Step], None] = lambda step: None,
-    told: Callable[[str, int, int], None] = lambda what, done, size: None,
+    listener: Listener = ignore,
 ) -> Frontier:
     """Find the best plans for some budgets.
 
@@ -188,8 +185,7 @@ def frontier(
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
         settings: `gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
             where left out), and a limit in seconds for each.
-        listener: hears every step of every search.
-        told: hears what is asked next, its number and how many there are.
+        listener: hears of each budget before it is searched for, and of the rounds of each search.
 
     Raises:
         AuditError: a plan and its figures disagree.
@@ -198,12 +194,12 @@ def frontier(
     settings = settings or Settings(gap=SHARE)
     measure = Measure.of(result.total_cost, result.calm_cost, settings.gap, result.survival_gap)
     near = measure.settings(settings)
-    search = _Search(instance, result, near, listener, told, Clock(settings.time_limit))
+    search = _Search(instance, result, near, listener, Clock(settings.time_limit))
     search.known.add(instance.policy.budget, result)
     least: tuple[float, float] | None = None
     with Asker(instance, loosely(settings), search.clock) as asker:
         if budgets is None:
-            told("the least outlay that survives", 0, 0)
+            listener(Progress(task="the least outlay that survives"))
             least = _least_outlay(search, asker)
             budgets = chosen(least[0], instance.policy.budget) if least else None
         found = _points(search, asker, budgets)
@@ -255,10 +251,10 @@ def rounded_up(amount: float) -> float:
 def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
     """The least outlay that keeps every floor, and its bound; None where there is none or it was not found."""
     if search.own.survives:
-        asker.learn(search.own.plan, frozenset(biting(search.own)))
+        asker.learn(search.own.plan, tight_shocks(search.own))
     question = Question(objective=outlay, name="outlay")
-    with interruptible(search.clock, lambda: search.listener(Step("stopping", 0.0))):
-        found = asker.ask(search.instance.with_budget(None), question)
+    with interruptible(search.clock, search.listener):
+        found = asker.ask(with_budget(search.instance, None), question)
     return None if found.plan is None or found.status != "optimal" else (max(0.0, found.value), max(0.0, found.bound))
 
 
@@ -269,7 +265,7 @@ def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> l
     any_budget = [] if own is None else [None]
     if budgets is None and own is not None:
         # Floors fail whatever is spent: the parts are those of the plan that fails least.
-        search.told("any budget", 1, 1)
+        search.listener(Progress(task="any budget", total=1))
         best = search.solved(asker, None)
         found += [] if best is None else [(None, best)]
         any_budget = []
@@ -281,7 +277,7 @@ def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> l
         if search.clock.interrupted:
             break
         search.clock = Clock(search.settings.time_limit)
-        search.told(_in_words(search.instance, budget), i + 1, len(asked))
+        search.listener(Progress(task=_in_words(search.instance, budget), done=i, total=len(asked)))
         result = search.solved(asker, budget)
         found += [] if result is None else [(budget, result)]
     return sorted(found, key=lambda point: math.inf if point[0] is None else point[0])
@@ -299,10 +295,3 @@ def is_better(one: Result, other: Result) -> bool:
     if abs(one.survival_gap - other.survival_gap) > slack:
         return one.survival_gap < other.survival_gap
     return one.total_cost < other.total_cost * (1.0 - EQUAL if other.total_cost > 0 else 1.0 + EQUAL)
-
-
-def biting(result: Result) -> Iterable[str]:
-    """The shocks in which some segment is no better than at its floor; one of 100 % that is kept may bind as well."""
-    for outcome in result.shocks:
-        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values()):
-            yield outcome.name

@@ -13,15 +13,14 @@ Research 190, 2021; the ranges, here with integers, floors in every shock, and a
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from optimizer.algorithms.near_optimal import Among, Known, Near
+from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
+from optimizer.progress import Listener, Progress, ignore
 
-Told = Callable[[str, int, int], None]
 Verdict = Literal["must-have", "real choice", "never worth it", "not settled"]
 # Seconds for one end of a range.
 PATIENCE = 15.0
@@ -77,27 +76,28 @@ class Ranges:
         gap: how near an end and its bound have to be, a share of the option's largest size.
     """
 
-    def __init__(self, near: Near, gap: float) -> None:
+    def __init__(self, near: NearOptimalSearch, gap: float) -> None:
         self.near = near
         self.searches = {o: _Search(near, o, gap) for o in near.instance.options}
 
-    def settle(self, patience: float = PATIENCE, told: Told = lambda what, done, size: None) -> None:
+    def settle(self, patience: float = PATIENCE, listener: Listener = ignore) -> None:
         """Bring the ends and their bounds together.
 
         Args:
             patience: seconds for one end; where they do not do, its bound stays what it is by then.
-            told: hears what is asked next, its number and how many there are.
+            listener: hears of each end before it is searched for.
         """
         near, size, done = self.near, 2 * len(self.searches), 0
         # Without an option first: what replaces it answers other questions, and all of them are easy.
         for what in ("least", "greatest"):
             for o, search in self.searches.items():
-                told(f"{what} size of {near.instance.options[o].name or o}", done, size)
+                task = f"{what} size of {near.instance.options[o].name or o}"
+                listener(Progress(task=task, done=done, total=size))
                 with near.hurried(patience):
                     search.settle_least() if what == "least" else search.settle_greatest()
                 near.narrow(o, search.low, search.high)
                 done += 1
-        told("", size, size)
+        listener(Progress(done=size, total=size))
 
     def known(self) -> tuple[Range, ...]:
         """What is known by now, from all plans that were met."""
@@ -116,7 +116,7 @@ def _largest(instance: Instance, option: str) -> float:
 class _Search:
     """One option: `low` and `high` are proven, what plans are known to buy lies between."""
 
-    def __init__(self, near: Near, option: str, gap: float) -> None:
+    def __init__(self, near: NearOptimalSearch, option: str, gap: float) -> None:
         self.near, self.option = near, option
         lever = near.instance.options[option]
         self.low, self.high = 0.0, _largest(near.instance, option)
@@ -183,7 +183,7 @@ class _Search:
                 return
             near.moved(max(near.found, key=self._size), size)
 
-    def _size(self, known: Known) -> float:
+    def _size(self, known: NearOptimalPlan) -> float:
         return known.sizes[self.option]
 
     def _cheapest_within(self, lower: float, upper: float, among: Among = "all") -> str:

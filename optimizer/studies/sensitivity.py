@@ -8,27 +8,207 @@ global     a Latin hypercube over all ranges, uniform and independent; how much 
 
 Every what-if goes on from the plan and the shocks of the instance as it is, never from another what-if: so the answers
 are the same on any number of processes. A plan is left for another one only where that is better by more than the gap.
+
+What-ifs about uncertain numbers: a number with its range, and what comes of it elsewhere.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.question_pool import Call, Team, seats
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.algorithms.reading import plan_values
+from optimizer.errors import InstanceError
+from optimizer.instance.derived import is_bought
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.ranges import Uncertain
+from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.importance import FEWEST, Importance, importance, latin
-from optimizer.studies.measure import SHARE, Measure, loosely, no_shock_cost
-from optimizer.studies.one_at_a_time import Bar, Flip, Number, Outcome, asked, numbers_of, outcome
+from optimizer.studies.measure import SHARE, Difference, Measure, loosely, no_shock_cost
 from optimizer.studies.what_if import Asker, Found
 from optimizer.studies.withstand import listing_attacks
 
-Told = Callable[[str, int, int], None]
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a what-if came to.
+
+    Attributes:
+        status: as of `Found`; ``unusable`` where numbers do not fit each other.
+        cost, bound: total cost of the plan, present value, and its proven lower bound.
+        gap, gap_bound: survival gap, and its proven lower bound. outlay: undiscounted. All money.
+        failed: how many shocks are not survived.
+        bought: the options that are bought.
+    """
+
+    status: Literal["optimal", "stopped", "infeasible", "unusable"]
+    cost: float = math.inf
+    bound: float = -math.inf
+    gap: float = 0.0
+    outlay: float = 0.0
+    failed: int = 0
+    bought: frozenset[str] = frozenset()
+    gap_bound: float = 0.0
+
+    def dearer(self, base: "Outcome") -> Difference:
+        """How much more it costs than elsewhere."""
+        return Difference.of(base.cost, base.bound, self.cost, self.bound)
+
+    def worse(self, base: "Outcome") -> Difference:
+        """How much more of a survival gap it leaves than elsewhere."""
+        return Difference.of(base.gap, base.gap_bound, self.gap, self.gap_bound)
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether there is a plan to speak of."""
+        return math.isfinite(self.cost)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known if floors can be kept: a search that was stopped may have missed the plan that does."""
+        return self.status != "stopped" or (self.has_plan and self.gap <= 0)
+
+    @property
+    def state(self) -> tuple[bool, bool, frozenset[str]]:
+        """What has to be the same for the plan to be the same."""
+        return self.has_plan, self.gap > 0, self.bought
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; what is not known is null."""
+        data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
+        data["status"] = "none" if self.status == "infeasible" else self.status
+        return {
+            key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in data.items()
+        }
+
+
+@dataclass(frozen=True)
+class Number:
+    """An uncertain number, or several that move together.
+
+    `position` runs from −1 (low) over 0 (the value) to 1 (high).
+    """
+
+    name: str
+    members: tuple[Uncertain, ...]
+
+    def at(self, position: float) -> dict[str, float]:
+        """The number, or factor, of each member, by path."""
+        return {each.path: each.at(position) for each in self.members}
+
+    @property
+    def first(self) -> Uncertain:
+        """The member that stands for all."""
+        return self.members[0]
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Where between the value and an end the plan becomes another: still the same at `same`, another at `other`."""
+
+    end: Literal["low", "high"]
+    same: float
+    other: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A number of the tornado: what comes of either end, and where the plan changes."""
+
+    number: Number
+    low: Outcome
+    high: Outcome
+    flips: tuple[Flip, ...] = ()
+
+    def swing(self, base: Outcome) -> tuple[bool, float, float]:
+        """What bars are sorted by: whether a verdict changes, the change of the gap, the change of the cost.
+
+        Ends that are not settled have no part in it, nor have changes that are not proven.
+        """
+        ends = tuple(each for each in (self.low, self.high) if each.is_settled)
+        verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
+        gaps = max((each.worse(base).size for each in ends), default=0.0)
+        costs = max((each.dearer(base).size for each in ends if each.has_plan), default=0.0)
+        return verdict, gaps, costs
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        members = [
+            {"path": each.path, "low": each.low, "value": each.value, "high": each.high, "factor": each.is_factor}
+            for each in self.number.members
+        ]
+        flips = [
+            {"end": flip.end, "same": flip.same, "other": flip.other, "outcome": flip.outcome.to_dict()}
+            for flip in self.flips
+        ]
+        ends = {"low": self.low.to_dict(), "high": self.high.to_dict()}
+        return {"name": self.number.name, "members": members, **ends, "flips": flips}
+
+
+def numbers_of(instance: Instance) -> list[Number]:
+    """The uncertain numbers of an instance; those that share a `draw` are one."""
+    groups: dict[str, list[Uncertain]] = {}
+    for each in instance.uncertain:
+        groups.setdefault(each.draw or each.path, []).append(each)
+    return [Number(name, tuple(members)) for name, members in groups.items()]
+
+
+def asked(
+    desk: dict[str, Any],
+    instance: Instance,
+    numbers: Mapping[str, float],
+    settings: Settings,
+    first: frozenset[str],
+    plan: Plan,
+    lists_attacks: bool = False,
+) -> Outcome:
+    """The best plan with numbers elsewhere: a call for a team. Attacks are listed anew where they count as shocks."""
+    try:
+        variant = _moved(instance, numbers) if lists_attacks else read(instance.moved(numbers))
+    except InstanceError:
+        return Outcome("unusable")
+    clock = Clock(settings.time_limit)
+
+    def stop_all(event: Progress) -> None:
+        if "clock" in desk:
+            desk["clock"].interrupted = True
+
+    with interruptible(clock, stop_all), Asker(variant, settings, clock) as asker:
+        asker.learn(plan, first)
+        return outcome(asker, variant, asker.ask())
+
+
+def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
+    """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
+    return listing_attacks(read(without_attacks(instance).moved(numbers)))[0]
+
+
+def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
+    """What is remembered of an answer."""
+    if not math.isfinite(found.cost):
+        return Outcome(found.status)
+    failed = 0
+    if found.gap > 0:
+        evaluator = asker.evaluator(instance)
+        left = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), Clock())
+        failed = int(left.fails.sum())
+    sizes = {o: sum(fills) for o, fills in found.plan.fills.items()}
+    for build in found.plan.builds:
+        sizes[build.option] = sizes.get(build.option, 0.0) + build.size
+    bought = frozenset(o for o, size in sizes.items() if is_bought(instance, o, size))
+    return Outcome(
+        found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, min(found.gap_bound, found.gap)
+    )
+
+
 Status = Literal["proven", "stopped", "none"]
 
 
@@ -81,8 +261,7 @@ def sensitivity(
     scenario: ScenarioNames | None = None,
     adversary: bool = False,
     settings: Settings | None = None,
-    listener: Listener = lambda step: None,
-    told: Told = lambda what, done, size: None,
+    listener: Listener = ignore,
 ) -> Sensitivity:
     """Find which uncertain numbers decide.
 
@@ -98,8 +277,7 @@ def sensitivity(
             found anew wherever numbers are elsewhere.
         settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds
             for one search, and `jobs` processes.
-        listener: hears every step of the first search.
-        told: hears what was answered, how much is done and of how much.
+        listener: hears of the rounds of the first search, then of every set of numbers that was solved for.
 
     Raises:
         CrewError: a process died.
@@ -109,7 +287,7 @@ def sensitivity(
     """
     if 0 < samples < FEWEST:
         raise ValueError(f"write at least {FEWEST} samples, or 0 for none")
-    instance = edited(instance, budget, scenario).instance
+    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     if adversary:
         instance, _ = listing_attacks(instance)
     settings = settings or Settings(gap=SHARE)
@@ -117,10 +295,10 @@ def sensitivity(
         settings, jobs=1, threads=1, strategy="scenarios" if settings.strategy == "auto" else settings.strategy
     )
     clock = Clock()
-    with interruptible(clock, lambda: told("stopping", 0, 0)):
-        search = _Search(instance, numbers_of(instance), alone, clock, told)
+    with interruptible(clock, listener):
+        search = _Search(instance, numbers_of(instance), alone, clock, listener)
         search.lists_attacks = adversary
-        base = search.begin(listener)
+        base = search.begin()
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
         with Team(seats(settings.jobs, search.found.seconds), clock) as team:
@@ -143,18 +321,19 @@ class _Search:
     lists_attacks = False
 
     def __init__(
-        self, instance: Instance, numbers: Sequence[Number], settings: Settings, clock: Clock, told: Told
+        self, instance: Instance, numbers: Sequence[Number], settings: Settings, clock: Clock, listener: Listener
     ) -> None:
-        self.instance, self.numbers, self.settings, self.clock, self.told = instance, numbers, settings, clock, told
+        self.instance, self.numbers, self.settings = instance, numbers, settings
+        self.clock, self.listener = clock, listener
         self.team = Team(1, clock)
         self.found = Found("stopped")
         self.base = Outcome("stopped")
         self.measure: Measure | None = None
 
-    def begin(self, listener: Callable[[Step], None]) -> Outcome:
+    def begin(self) -> Outcome:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         share, settings = self.settings.gap, self.settings
-        with Asker(self.instance, loosely(settings), self.clock, listener) as asker:
+        with Asker(self.instance, loosely(settings), self.clock, self.listener) as asker:
             self.found = asker.ask()
             if math.isfinite(self.found.cost):
                 least = no_shock_cost(self.instance, settings, self.clock)
@@ -172,10 +351,10 @@ class _Search:
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
         calls = [Call(asked, (self.instance, numbers, *fixed)) for numbers in wanted]
         result: dict[int, Outcome] = {}
-        self.told(what, 0, len(calls))
+        self.listener(Progress(task=what, total=len(calls)))
         for number, answer in self.team.answers(calls):
             result[number] = answer
-            self.told(what, len(result), len(calls))
+            self.listener(Progress(task=what, done=len(result), total=len(calls)))
         return result
 
     def tornado(self) -> list[Bar]:

@@ -22,7 +22,7 @@ from optimizer.report.summary import show_summary
 from optimizer.report.whole import show
 from optimizer.report.words import called
 from optimizer.results.ranking import weakness
-from optimizer.studies.compare_questions import Alone
+from optimizer.studies.budget_sweep import Alone
 from optimizer.studies.comparison import Column, Comparison
 from optimizer.studies.folding import folded, folds, hardest
 from optimizer.studies.frontier import Frontier, Point, alone

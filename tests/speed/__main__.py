@@ -39,13 +39,14 @@ from loky import ProcessPoolExecutor
 
 import optimizer as so
 from optimizer import formulation
-from optimizer.algorithms.base import Step
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import FEW, Processes, hired
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import whole_stage
+from optimizer.instance.edits import with_budget
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings
 from optimizer.solver.highs import quiet
 from tests.speed.national import national
@@ -129,7 +130,7 @@ def _solved(shocks: int, strategy: Any) -> Timed:
     instance = so.read(national(SEED, shocks=shocks))
     began, times = time.perf_counter(), list[float]()
 
-    def hear(step: Step) -> None:
+    def hear(step: Progress) -> None:
         if not step.round and step.phase == "cost":
             times.append(time.perf_counter())
 
@@ -141,9 +142,9 @@ def _solved(shocks: int, strategy: Any) -> Timed:
 
 def _binding(instance: so.Instance) -> list[Shock]:
     """The shocks that the last integer programme holds."""
-    responder = Responder(instance, hired(instance, None, None))
-    solved = Scenarios(responder=responder).run(instance, SETTINGS, Clock(), lambda step: None)
-    responder.close()
+    evaluator = RecourseEvaluator(instance, hired(instance, None, None))
+    solved = ConstraintGeneration(evaluator=evaluator).run(instance, SETTINGS, Clock(), lambda step: None)
+    evaluator.close()
     written = {row.mark.path for row in solved.stage.rows}
     return [shock for shock in instance.events if shock.name in written]
 
@@ -196,12 +197,14 @@ def _sums(shocks: int) -> Iterator[str]:
     for spec in likely["shocks"].values():
         spec["probability"] = 0.8 / shocks
     for what, phase, instance in (
-        ("least gap, a budget too small", "gap", so.read(national(SEED, shocks=shocks)).with_budget(SMALL)),
+        ("least gap, a budget too small", "gap", with_budget(so.read(national(SEED, shocks=shocks)), SMALL)),
         ("expected cost, floors kept", "cost", so.read(likely)),
     ):
         began, relaxed, passes = time.perf_counter(), [0.0], [0]
 
-        def hear(step: Step, phase: str = phase, relaxed: list[float] = relaxed, passes: list[int] = passes) -> None:
+        def hear(
+            step: Progress, phase: str = phase, relaxed: list[float] = relaxed, passes: list[int] = passes
+        ) -> None:
             if step.phase == f"{phase}, relaxation":
                 relaxed[0], passes[0] = time.perf_counter(), passes[0] + 1
 
@@ -217,13 +220,13 @@ def _stress() -> Iterator[str]:
 
 def _checks() -> Iterator[str]:
     instance = so.read(national(SEED, shocks=1000))
-    responder = Responder(instance)
+    evaluator = RecourseEvaluator(instance)
     idle = np.array(plan_values(instance, nothing(instance)))
     plans = [idle + number for number in range(RUNS + 1)]
-    alone = [_seconds(lambda plan=plan: responder.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
+    alone = [_seconds(lambda plan=plan: evaluator.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
     yield ""
     yield f"warm check                       {1e3 * statistics.median(alone) / 1000:6.2f} ms a shock and core"
-    crew = Responder(instance, Processes(instance, 2))
+    crew = RecourseEvaluator(instance, Processes(instance, 2))
     both = [_seconds(lambda plan=plan: crew.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
     crew.close()
     gain = statistics.median(np.array(alone) / np.array(both))

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.base import Step, Strategy
-from optimizer.algorithms.benders import Cuts
+from optimizer.algorithms.base import Strategy
+from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.checkpoint import Checkpoint, State
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.errors import CheckpointError
+from optimizer.instance.edits import with_budget
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
@@ -20,8 +22,8 @@ KILLED = """
 import os, signal, sys
 import optimizer as so
 from optimizer.solver import Clock, Settings
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 
 file, strategy, folder, last = sys.argv[1:]
 
@@ -29,7 +31,7 @@ def hear(step):
     if step.round == int(last):
         os.kill(os.getpid(), signal.SIGKILL)
 
-made = {"scenarios": Scenarios, "cuts": Cuts}[strategy](add=1, few=0)
+made = {"scenarios": ConstraintGeneration, "cuts": Benders}[strategy](add=1, few=0)
 made.run(so.load(file), Settings(gap=0.0, checkpoint=folder), Clock(), hear)
 """
 
@@ -43,13 +45,13 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
     file = CASES / f"{name}.yaml"
     command = [sys.executable, "-c", KILLED, str(file), strategy, str(tmp_path), str(last)]
     killed = subprocess.run(command, capture_output=True, check=False)
-    made: Strategy = Scenarios(add=1, few=0) if strategy == "scenarios" else Cuts(add=1, few=0)
+    made: Strategy = ConstraintGeneration(add=1, few=0) if strategy == "scenarios" else Benders(add=1, few=0)
     instance = so.load(file)
     whole = made.run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     if killed.returncode == 0:
         assert len(whole.history) < last
         pytest.skip("the search ends before that round")
-    steps: list[Step] = []
+    steps: list[Progress] = []
     resumed = made.run(instance, Settings(gap=0.0, checkpoint=str(tmp_path)), Clock(), steps.append)
     assert resumed.cost == pytest.approx(whole.cost, rel=1e-7)
     assert resumed.gap == pytest.approx(whole.gap, rel=1e-7)
@@ -61,11 +63,11 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
 
 def test_another_question_does_not_see_it(tmp_path: Path) -> None:
     instance = so.load(CASES / "106.yaml")
-    Scenarios(add=1).run(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None)
+    ConstraintGeneration(add=1).run(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None)
     (written,) = tmp_path.iterdir()
     assert Checkpoint(str(tmp_path), instance, Settings()).path == written
     assert Checkpoint(str(tmp_path), instance, Settings(gap=0.01)).load() is None
-    assert Checkpoint(str(tmp_path), instance.with_budget(1.0), Settings()).load() is None
+    assert Checkpoint(str(tmp_path), with_budget(instance, 1.0), Settings()).load() is None
 
 
 def test_a_state_goes_to_disk_and_back_or_is_refused(tmp_path: Path) -> None:

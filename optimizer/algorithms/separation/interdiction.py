@@ -44,7 +44,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.dominance import badness, compared
-from optimizer.algorithms.window import Integers, Offers, Window
+from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_stage, plan_stage
@@ -52,7 +52,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
 from optimizer.model.builder import Column, Mark, Row, Sense
 from optimizer.model.expressions import Expression
-from optimizer.solver import Basis, Batch, Clock, Found, Model, Settings, Vector, Warm
+from optimizer.solver import Basis, Batch, BatchResult, Clock, Model, Settings, Vector, WarmProgramme
 
 # Sets of targets, one row each, as (sets, targets).
 Sets = npt.NDArray[np.bool_]
@@ -61,7 +61,7 @@ FREE = 1e-3
 
 
 @dataclass(frozen=True)
-class Hurt:
+class SetImpacts:
     """What sets of targets do to a plan.
 
     Attributes:
@@ -74,14 +74,14 @@ class Hurt:
 
 
 @dataclass
-class Programme:
+class WarmWindow:
     """The linear programme of one window length, kept warm."""
 
-    window: Window
-    warm: Warm
+    window: WindowProgramme
+    warm: WarmProgramme
     basis: Basis | None = None
 
-    def ask(self, batch: Batch, clock: Clock) -> Found:
+    def ask(self, batch: Batch, clock: Clock) -> BatchResult:
         """Answer a batch, from where the last one ended."""
         began = time.perf_counter()
         found = self.warm.ask(batch, self.basis, values=True)
@@ -91,7 +91,7 @@ class Programme:
         return found
 
 
-class Front:
+class AttackWindow:
     """One start under a plan.
 
     Attributes:
@@ -103,7 +103,7 @@ class Front:
         prices: by column, the survival gap in money.
     """
 
-    def __init__(self, start: int, programme: Programme, which: Integers, offered: Vector) -> None:
+    def __init__(self, start: int, programme: WarmWindow, which: Integers, offered: Vector) -> None:
         self.start, self.window, self._programme = start, programme.window, programme
         batch, _ = self.window.batch(which, offered)
         self.uppers, self.right = batch.upper, batch.right[0]
@@ -124,17 +124,17 @@ class Front:
             result[sets[:, i]] = np.minimum(result[sets[:, i]], self.uppers[1 + i])
         return result
 
-    def ask(self, sets: Sets, prices: Vector, clock: Clock) -> Hurt:
+    def ask(self, sets: Sets, prices: Vector, clock: Clock) -> SetImpacts:
         """The least gap at some prices in each of some sets."""
         right = np.repeat(self.right[None, :], len(sets), axis=0)
         found = self._programme.ask(Batch(prices, self.left(sets), right), clock)
         # What costs nothing to miss may be missed without need.
         below = np.where(prices[self.window.below] > 0, found.values[:, self.window.below], 0.0)
         shares = np.divide(below, self.asked, out=np.zeros_like(below), where=self.asked > 0)
-        return Hurt(np.maximum(found.objective, 0.0), shares.max(axis=1, initial=0.0))
+        return SetImpacts(np.maximum(found.objective, 0.0), shares.max(axis=1, initial=0.0))
 
 
-class Strikes:
+class AttackProgrammes:
     """All starts of an instance's adversary.
 
     Args:
@@ -152,17 +152,17 @@ class Strikes:
         self.names = tuple(self.adversary.targets)
         self.starts = self.adversary.starts.periods(instance.horizon)
         self.sheet = plan_stage(instance)
-        self._offers = Offers(instance, self.sheet)
+        self._offers = TechnologyMatrix(instance, self.sheet)
         self._shocks = {start: self._alone(start) for start in self.starts}
-        self._programmes: dict[int, Programme] = {}
+        self._programmes: dict[int, WarmWindow] = {}
         self._which: dict[int, Integers] = {}
         for length in {self._length(start) for start in self.starts}:
             some = [start for start in self.starts if self._length(start) == length]
             size = 1 + len(self.names)
             self._which |= {start: i * size + np.arange(size) for i, start in enumerate(some)}
             shocks = [shock for start in some for shock in self._shocks[start]]
-            window = Window(instance, shocks, self.sheet, self._offers)
-            self._programmes[length] = Programme(window, Warm(window.skeleton))
+            window = WindowProgramme(instance, shocks, self.sheet, self._offers)
+            self._programmes[length] = WarmWindow(window, WarmProgramme(window.skeleton))
 
     def _length(self, start: int) -> int:
         return len(self._shocks[start][0].periods)
@@ -172,11 +172,12 @@ class Strikes:
         sets = [(), *((name,) for name in self.names)]
         return [Attack(names, start).shock(self.adversary, self.instance.horizon) for names in sets]
 
-    def fronts(self, plan: Sequence[float] | Vector) -> list[Front]:
+    def fronts(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
         """Every start under a plan (values of the columns of `plan_stage`; more may follow)."""
         offered = self._offers.of(np.asarray(plan, dtype=np.float64))
         return [
-            Front(start, self._programmes[self._length(start)], self._which[start], offered) for start in self.starts
+            AttackWindow(start, self._programmes[self._length(start)], self._which[start], offered)
+            for start in self.starts
         ]
 
     def undominated(self, start: int, sets: Sets) -> Sets:
@@ -202,7 +203,7 @@ SAME = 1e-12
 EXACT = 1e-6
 
 
-def worths(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
+def price_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
     """By commodity, money per t that no tonne of it can be worth more than; None where a loop makes it endless.
 
     Args:
@@ -225,20 +226,20 @@ def _wanted(instance: Instance, shortage: Mapping[str, float], found: Mapping[st
     uses = [shortage[d] for d, demand in instance.demands.items() if demand.commodity == c]
     for activity in instance.activities.values():
         if activity.input.get(c, 0.0) > 0:
-            uses.append(worth(activity.output, found) / activity.input[c])
+            uses.append(output_value(activity.output, found) / activity.input[c])
     for option in instance.options.values():
         if isinstance(option, Substitution) and option.input.get(c, 0.0) > 0:
             uses.append(shortage[option.demand] / option.input[c])
     return max(uses, default=0.0)
 
 
-def worth(output: Mapping[str, float], found: Mapping[str, float]) -> float:
+def output_value(output: Mapping[str, float], found: Mapping[str, float]) -> float:
     """What a tonne of an activity can be worth at most, money per t."""
     return sum(share * found[c] for c, share in output.items())
 
 
 @dataclass(frozen=True)
-class Worst:
+class WorstSet:
     """The answer of the programme.
 
     Attributes:
@@ -252,19 +253,19 @@ class Worst:
     bound: float
 
 
-class Interdiction:
-    """The attacker's programme at each start.
+class InterdictionProgramme:
+    """The adversary's programme at each start.
 
     Args:
         strikes: whose targets.
         settings: threads and seed; it is proven to a millionth whatever they say.
     """
 
-    def __init__(self, strikes: Strikes, settings: Settings) -> None:
+    def __init__(self, strikes: AttackProgrammes, settings: Settings) -> None:
         self.strikes = strikes
         self.settings = Settings(gap=EXACT, threads=settings.threads, seed=settings.seed)
 
-    def worst(self, front: Front, prices: Vector, beyond: float, clock: Clock) -> Worst | None:
+    def worst(self, front: AttackWindow, prices: Vector, beyond: float, clock: Clock) -> WorstSet | None:
         """The set that does most, if that is more than `beyond`; None where no worth is known.
 
         Args:
@@ -274,19 +275,19 @@ class Interdiction:
             clock: where it is over, the best set so far with the bound that is known.
         """
         shortage = self._shortage(front, prices)
-        found = worths(self.strikes.instance, shortage)
+        found = price_bounds(self.strikes.instance, shortage)
         if found is None:
             return None
         sheet = _Sheet(self.strikes, front, prices, found, shortage)
         model = Model(sheet.stage, sheet.objective, self.settings, clock)
         answer = model.solve(cutoff=-beyond)
         if answer.status == "infeasible" or (answer.values is not None and -answer.objective <= beyond):
-            return Worst(None, 0.0, beyond)
+            return WorstSet(None, 0.0, beyond)
         if answer.values is None:
-            return Worst(None, 0.0, float("inf"))
-        return Worst(answer.values[: len(self.strikes.names)] > 0.5, -answer.objective, -answer.bound)
+            return WorstSet(None, 0.0, float("inf"))
+        return WorstSet(answer.values[: len(self.strikes.names)] > 0.5, -answer.objective, -answer.bound)
 
-    def _shortage(self, front: Front, prices: Vector) -> dict[str, float]:
+    def _shortage(self, front: AttackWindow, prices: Vector) -> dict[str, float]:
         columns, result = front.window.skeleton.columns, dict.fromkeys(self.strikes.instance.demands, 0.0)
         for j in front.window.below.tolist():
             owner = columns[j].mark.owner
@@ -299,8 +300,8 @@ class _Sheet:
 
     def __init__(
         self,
-        strikes: Strikes,
-        front: Front,
+        strikes: AttackProgrammes,
+        front: AttackWindow,
         prices: Vector,
         found: Mapping[str, float],
         shortage: Mapping[str, float],
@@ -355,7 +356,7 @@ class _Sheet:
         if np.isfinite(free):
             rents.append((self._column("rent", str(j), upper=float("inf")), self.usual, free))
         activity = self.instance.activities.get(mark.owner) if mark.what == "activity" else None
-        most = 0.0 if activity is None else worth(activity.output, self.found)
+        most = 0.0 if activity is None else output_value(activity.output, self.found)
         for i in np.flatnonzero(uppers[1:] < free * (1.0 - SAME)).tolist() if most > 0 else ():
             rent = self._column(f"rent{i}", str(j), upper=1.0)
             self._row(f"struck{i}.{j}", {rent: 1.0, self.struck[i]: -1.0}, 0.0)

@@ -13,16 +13,15 @@ import numpy as np
 
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import Responder, Scarcity, bottleneck, scarcity
+from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import keeping_shocks, no_longer_than, with_floors
 from optimizer.results.plan import NEGLIGIBLE, Flows, Plan
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Vector
-from optimizer.studies.explain.annual_budgets import bar, least_added, of_any_year, without_budgets
-from optimizer.studies.explain.questions import LOOSE, WhatIfs, least
+from optimizer.studies.explain.questions import LOOSE, WhatIfs, bar, least, least_added, of_any_year, without_budgets
 from optimizer.studies.explain.supply_ways import Ways
 
 # Which budget is too small: that of all years together, or that of single years.
@@ -84,16 +83,16 @@ def reason(what: WhatIfs, result: Result, *, money: Money | None) -> Reason | No
         holds = what.survived("why nothing survives", variant, gap=LOOSE).holds
         return None if holds is None else not holds
 
-    shocks, is_known = _fewest([*failing, *others], lambda some: fails(keeping_shocks(instance, some)))
+    shocks, is_known = _fewest([*failing, *others], lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
-    whole = instance = keeping_shocks(instance, shocks)
+    whole = instance = with_only_shocks(instance, shocks)
     instance, is_cut = _shortened(instance, fails)
     segments, is_all_known = _needed(
         [d for d in instance.demands if _has_floor(instance, d)],
-        lambda some: fails(with_floors(instance, 0.0, segments=set(instance.demands) - set(some))),
+        lambda some: fails(with_floors(instance, factor=0.0, segments=set(instance.demands) - set(some))),
     )
-    instance = with_floors(instance, 0.0, segments=set(instance.demands) - set(segments))
+    instance = with_floors(instance, factor=0.0, segments=set(instance.demands) - set(segments))
     found = what.ask("what is short", instance)
     if found.status == "infeasible" or what.is_over:
         return None
@@ -131,8 +130,8 @@ def _shortened(instance: Instance, fails: Callable[[Instance], bool | None]) -> 
     """The same shocks with windows no longer than it takes to fail."""
     horizon = instance.horizon
     longest = max(len(event.periods) for event in instance.events)
-    periods, is_least = least(lambda n: fails(no_longer_than(instance, n * horizon.months)), 0, longest)
-    return no_longer_than(instance, periods * horizon.months), is_least
+    periods, is_least = least(lambda n: fails(with_windows_up_to(instance, n * horizon.months)), 0, longest)
+    return with_windows_up_to(instance, periods * horizon.months), is_least
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:
@@ -147,14 +146,14 @@ def _told(
     is_irreducible: bool,
     money: Money | None,
 ) -> Reason | None:
-    responder = what.asker.responder(instance)
-    columns = np.array(plan_values(instance, plan, responder.desk.plan))
-    worst = _worst(what, instance, responder, columns, segments)
+    evaluator = what.asker.evaluator(instance)
+    columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
+    worst = _worst(what, instance, evaluator, columns, segments)
     if worst is None:
         return None
     event, d, periods, flows = worst
     number = [each.name for each in instance.events].index(event.name)
-    scarce = scarcity(responder.desk, columns, [number])[number]
+    scarce = scarcity_prices(evaluator.subproblems, columns, [number])[number]
     bought = {build.option for build in plan.builds}
     there = frozenset(instance.processes) | frozenset(bought)
     commodity = bottleneck(instance, scarce, d, periods[0] - event.periods.start, there).commodity
@@ -200,10 +199,10 @@ def _told(
 
 
 def _worst(
-    what: WhatIfs, instance: Instance, responder: Responder, columns: Vector, segments: Sequence[str]
+    what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
     """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock."""
-    answers = responder.answers(columns, what.asker.clock, {})
+    answers = evaluator.answers(columns, what.asker.clock, {})
     worst, largest = None, 0.0
     for event in instance.events:
         flows = answers[event.name].flows
@@ -228,7 +227,7 @@ def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> fl
     return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
 
 
-def _factor(instance: Instance, scarce: Scarcity, d: str, commodity: str, offset: int) -> float | None:
+def _factor(instance: Instance, scarce: ScarcityPrices, d: str, commodity: str, offset: int) -> float | None:
     """How many tonnes of a commodity are missing for each tonne that a segment lacks, from their prices."""
     if commodity == instance.demands[d].commodity:
         return 1.0
@@ -295,7 +294,7 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """The outlay that it takes to survive just this; where none is enough, what it takes more in each year."""
-    free, words = instance.with_budget(None), "the least budget for what cannot be survived"
+    free, words = with_budget(instance, None), "the least budget for what cannot be survived"
     found = what.ask(words, free, Question(outlay, name="least outlay"))
     holds = what.judged(free, found).holds
     if holds or instance.policy.annual_budget is None:

@@ -14,8 +14,8 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
 from optimizer.results.plan import Flows, Plan
-from optimizer.studies.explain.annual_budgets import Bar
-from optimizer.studies.explain.prices import bought_options
+from optimizer.studies.explain.questions import Bar
+from optimizer.studies.explain.worths import bought_options
 from optimizer.units import si
 
 FULL = 1.0 - 1e-4

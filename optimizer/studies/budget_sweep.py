@@ -1,21 +1,148 @@
-"""The best plans of some cases under many budgets, found side by side, each from what larger budgets taught."""
+"""The best plans of some cases under many budgets, found side by side, each from what larger budgets taught.
+
+What a comparison asks, each a question that one process answers by itself (`algorithms.question_pool`).
+
+best     the best plan of an instance, audited
+least    the least outlay at which every floor is kept in every shock
+alone    the same where only one shock may come, for some of the shocks
+"""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
-from optimizer.algorithms.base import Listener
-from optimizer.algorithms.question_pool import Call, Team, seats
+import numpy as np
+
+from optimizer import formulation
+from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.question import Question, outlay
+from optimizer.algorithms.question_pool import Call, Desk, Team, seats
+from optimizer.algorithms.reading import plan_values
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings
-from optimizer.studies import compare_questions as columns
-from optimizer.studies.frontier import Known, biting
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.frontier import Known
 from optimizer.studies.measure import Measure, loosely, no_shock_cost
+from optimizer.studies.solve import solve, tight_shocks
+from optimizer.studies.what_if import Asker, Found
 from optimizer.units import si
+
+# How near the ask_least_outlay outlays are proven: what is called exact.
+EXACT = 1e-6
+LEAST = Question(objective=outlay, name="outlay")
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The ask_least_outlay outlay at which one shock is survived, were it the only one that may come.
+
+    Attributes:
+        status: ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough.
+        outlay, bound: money, as found and its proven lower bound; None where there is none.
+    """
+
+    shock: str
+    status: Literal["optimal", "stopped", "infeasible"]
+    outlay: float | None
+    bound: float | None
+
+
+def ask_best_plan(
+    desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
+) -> Result:
+    """The ask_best_plan plan of an instance, from shocks that are likely to bite and a plan to start from."""
+    with _clock(desk, settings) as clock:
+        evaluator = _asker(desk, instance, settings).evaluator(instance)
+        return solve(
+            instance, None, settings, _listener(desk), evaluator=evaluator, first=first, plan=plan, clock=clock
+        )
+
+
+def ask_least_outlay(
+    desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
+) -> Found:
+    """The ask_least_outlay outlay at which every floor is kept, whatever the budget.
+
+    Where it was stopped, its plan may not keep them: then the gap that it leaves is that of the answer.
+    """
+    free, exact = with_budget(instance, None), _exact(settings)
+    with _clock(desk, settings) as clock:
+        asker = _asker(desk, instance, settings)
+        asker.clock, asker.listener = clock, _listener(desk)
+        asker.learn(plan or Plan(), first)
+        found = asker.ask(free, LEAST, exact)
+        if found.status != "stopped" or not np.isfinite(found.value):
+            return found
+        evaluator = asker.evaluator(free)
+        left = evaluator.gaps(plan_values(free, found.plan, evaluator.subproblems.plan), clock)
+        return replace(found, gap=max(found.gap, float(left.gap.sum())))
+
+
+def ask_hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ...]:
+    """The shocks that are not survived where nothing is built, the worst first."""
+    gap = _asker(desk, instance, settings).evaluator(instance).idle(Clock()).gap
+    worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
+    return tuple(instance.events[number].name for number in worst)
+
+
+def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[Alone]:
+    """The ask_least_outlay outlay for each of some shocks ask_alone; of no name at all, for none to come."""
+    free, exact = with_budget(instance, None), _exact(settings)
+    writer, found = formulation.Writer(free), list[Alone]()
+    with _clock(desk, settings) as clock:
+        for name in names:
+            if clock.is_over:
+                break
+            shocks = [free.event(name)] if name else []
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST).kept()
+            if solved is None or solved.status == "infeasible":
+                found.append(Alone(name, "infeasible", None, None))
+            elif solved.values is not None and solved.gap <= 0:
+                found.append(Alone(name, solved.status, max(0.0, solved.cost), _finite(solved.bound)))
+    return found
+
+
+def _exact(settings: Settings) -> Settings:
+    return replace(settings, gap=min(settings.gap, EXACT), tolerance=None)
+
+
+def _finite(bound: float) -> float | None:
+    return max(0.0, bound) if np.isfinite(bound) else None
+
+
+def _asker(desk: Desk, instance: Instance, settings: Settings) -> Asker:
+    """The one of this process; its programmes of the shocks stay warm."""
+    if "asker" not in desk:
+        desk["asker"] = Asker(instance, settings)
+    asker: Asker = desk["asker"]
+    return asker
+
+
+def dismiss(desk: Desk) -> None:
+    """Let those go who answered for the shocks."""
+    if "asker" in desk:
+        desk.pop("asker").__exit__()
+
+
+def _listener(desk: Desk) -> Listener:
+    listener: Listener = desk.get("listener", ignore)
+    return listener
+
+
+@contextlib.contextmanager
+def _clock(desk: Desk, settings: Settings) -> Iterator[Clock]:
+    """The time of one question. Where it is this process that hears Ctrl-C, all questions end with it."""
+    clock = Clock(settings.time_limit)
+    with interruptible(clock, _listener(desk)):
+        yield clock
+    if clock.interrupted and "clock" in desk:
+        desk["clock"].interrupted = True
+
 
 Key = tuple[str, float | None]
 
@@ -29,8 +156,7 @@ class Search:
         settings: of every search; `jobs` is how many run side by side, `gap` the share of the measure to which costs
             are proven.
         clock: whether Ctrl-C was pressed.
-        progress: hears what was answered, how many are, and how many were asked.
-        listener: hears the steps of searches in this process.
+        listener: hears of each plan or outlay that was found, and of the rounds of searches in this process.
         known: by case, its plans.
         plans: by case, the one with the least outlay.
         measures: by case, what its costs are measured by; known once its first plan is.
@@ -39,7 +165,6 @@ class Search:
     cases: Mapping[str, Instance]
     settings: Settings
     clock: Clock
-    progress: Callable[[str, int, int], None]
     listener: Listener
     known: dict[str, Known] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -55,7 +180,7 @@ class Search:
         return self
 
     def __exit__(self, *about: object) -> None:
-        columns.leave(self._team.desk)
+        dismiss(self._team.desk)
         self._team.__exit__(*about)
 
     def _hired(self, size: int) -> Team:
@@ -105,13 +230,13 @@ class Search:
             result = self._results.get((case, budget))
             if result is None or result.baseline is None or self.clock.interrupted:
                 continue
-            instance, clock = self.cases[case].with_budget(budget), Clock(self.settings.time_limit)
+            instance, clock = with_budget(self.cases[case], budget), Clock(self.settings.time_limit)
             least[case] = no_shock_cost(instance, self.settings, clock)
             self.measures[case] = self._measured(result, least[case])
             if result.status != "stopped" and not self.measures[case].is_proven(result):
                 before[case, budget] = self._results.pop((case, budget))
                 self.known[case] = Known()
-        self._find(list(before), {key: (frozenset(biting(each)), each.plan) for key, each in before.items()})
+        self._find(list(before), {key: (tight_shocks(each), each.plan) for key, each in before.items()})
         for (case, budget), result in before.items():
             again = self._results.get((case, budget))
             if again is None or again.status == "stopped":
@@ -132,9 +257,9 @@ class Search:
             if settled is not None:
                 self._results[case, budget] = settled
                 continue
-            instance = self.cases[case].with_budget(budget)
+            instance = with_budget(self.cases[case], budget)
             begin = (starts or {}).get((case, budget)) or self.known[case].start(budget)
-            calls.append(Call(columns.best, (instance, self.measuring(case), *begin)))
+            calls.append(Call(ask_best_plan, (instance, self.measuring(case), *begin)))
             keys.append((case, budget))
         began = time.perf_counter()
         for number, result in self.answers(calls, [self._label(*key) for key in keys]):
@@ -145,15 +270,15 @@ class Search:
         self._hire_for(time.perf_counter() - began, len(calls))
 
     def answers(self, calls: Sequence[Call], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
-        """What calls return, as it comes; progress hears of each."""
+        """What calls return, as it comes; the listener hears of each."""
         self._asked += len(calls)
         if calls:
-            self.progress("", self._done, self._asked)
+            self.listener(Progress(done=self._done, total=self._asked))
         with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
             for number, answer in answers:
                 self._done += 1
                 said = f": {in_short(answer)}" if isinstance(answer, Result) else ""
-                self.progress(labels[number] + said, self._done, self._asked)
+                self.listener(Progress(task=labels[number] + said, done=self._done, total=self._asked))
                 yield number, answer
 
     def _hire_for(self, seconds: float, count: int) -> None:
