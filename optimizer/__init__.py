@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.alternatives import Alternatives, alternatives
-    from optimizer.studies.attack import Onslaught, attack
+    from optimizer.studies.attack import AttackResult, attack
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison
     from optimizer.studies.explain.explain import Explanation, explain
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "studies.alternatives": ("Alternatives", "alternatives"),
-    "studies.attack": ("Onslaught", "attack"),
+    "studies.attack": ("AttackResult", "attack"),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
     "studies.time_to_survive": ("time_to_survive",),
@@ -65,6 +65,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Alternatives",
+    "AttackResult",
     "AuditError",
     "Auditor",
     "Build",
@@ -74,7 +75,6 @@ __all__ = [
     "Flows",
     "Instance",
     "InstanceError",
-    "Onslaught",
     "OptimizerError",
     "Outcome",
     "Plan",
