@@ -194,9 +194,9 @@ def _cases(
     if wrong:
         # A fault of a file is one of each of its variants.
         raise InstanceError(list(dict.fromkeys(wrong)))
-    from optimizer.studies.compare import of_one_currency
+    from optimizer.studies.compare import require_one_currency
 
-    of_one_currency(cases, origins)
+    require_one_currency(cases, origins)
     return cases
 
 

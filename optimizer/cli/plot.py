@@ -67,7 +67,7 @@ def plot(
     from optimizer.report.figures.plot import plot as drawn
     from optimizer.report.html.book import book
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import alone
+    from optimizer.studies.frontier import single_point
 
     planned = sources.planned(plan, changes, time_limit, adversary=adversary)
     instance, result = planned.instance, planned.result
@@ -76,13 +76,13 @@ def plot(
     doubts = common.doubts(instance, result)
     for doubt in doubts:
         common.say(doubt)
-    found = alone(instance, result)
+    found = single_point(instance, result)
     if kind == "frontier":
         found = searched(instance, result, None, Settings(gap=gap))
     choice = Choice(shock, segment, commodity, year, end)
     with common.fitting(plan):
         # A shock that is named may be any of a family.
-        shown = book(instance, alone(instance, result), every=every or kind in OF["shock"])
+        shown = book(instance, single_point(instance, result), every=every or kind in OF["shock"])
     try:
         with warned():
             picture = drawn(shown, kind, choice, output.suffix.lower()[1:], found)

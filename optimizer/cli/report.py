@@ -59,7 +59,7 @@ def report(
     from dataclasses import replace
 
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import alone
+    from optimizer.studies.frontier import single_point
 
     # Of a saved plan the limit is that of other budgets alone.
     of_plan = None if sources.is_plan(source) else time_limit
@@ -74,7 +74,7 @@ def report(
     if is_book:
         with held:
             _book(instance, result, output)
-    found = replace(alone(instance, result), stopped=is_stopped)
+    found = replace(single_point(instance, result), stopped=is_stopped)
     if not quick and not is_stopped and result.baseline is not None:
         found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
 
@@ -125,10 +125,10 @@ def searched(instance: "Instance", result: "Result", budgets: list[float] | None
     """The frontier, as far as it was waited for; the plan at hand alone where there is no more."""
     from dataclasses import replace
 
-    from optimizer.studies.frontier import alone, frontier
+    from optimizer.studies.frontier import frontier, single_point
 
     try:
         with progress.display(instance.money, lists_tasks=True) as listener:
             return frontier(instance, result, budgets, settings, listener)
     except KeyboardInterrupt:
-        return replace(alone(instance, result), stopped=True)
+        return replace(single_point(instance, result), stopped=True)

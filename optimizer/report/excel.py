@@ -19,7 +19,7 @@ from optimizer.report.narrative import facts, headline
 from optimizer.report.tables.render import unit_format
 from optimizer.results.plan import WRITTEN, Service
 from optimizer.results.result import Result
-from optimizer.studies.outcomes import yearly_shares
+from optimizer.studies.outcomes import yearly_supply_shares
 
 HEAD = 3
 WIDEST, LONGEST, ROWS = 60, 32_767, 1_048_000
@@ -180,7 +180,7 @@ def _survival(instance: Instance, result: Result) -> Sheet:
 
 def _concentration(instance: Instance, result: Result) -> Sheet:
     assert result.baseline is not None
-    shares = yearly_shares(instance, result.baseline)
+    shares = yearly_supply_shares(instance, result.baseline)
     years = list(instance.horizon.years)
     largest = {c: {each.year: max(each.regions.values(), default=None) for each in row} for c, row in shares.items()}
     rows = [(year, *(row.get(year) for row in largest.values()), LINE) for year in years]
@@ -197,7 +197,7 @@ def _dependence(instance: Instance, result: Result) -> Sheet:
     assert result.baseline is not None
     rows = [
         (named(instance, c), share.year, region_name(instance, region), part, share.tonnes * part, share.hhi * 1e4)
-        for c, row in yearly_shares(instance, result.baseline).items()
+        for c, row in yearly_supply_shares(instance, result.baseline).items()
         for share in row
         for region, part in share.regions.items()
     ]

@@ -11,7 +11,7 @@ from optimizer.instance.derived import highest_floor, region_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
-from optimizer.studies.folding import owner
+from optimizer.studies.folding import entry_of
 from optimizer.units import fixed, short, si
 
 LINE = 0.65
@@ -22,15 +22,15 @@ FOLDED += "--all lists each shock."
 SETS = 1000
 
 
-def named(instance: Instance, owner: str) -> str:
+def named(instance: Instance, entry_of: str) -> str:
     """The name that the file gives an object, or its key."""
     sections: Sequence[Mapping[str, Any]] = (
         instance.options, instance.processes, instance.demands, instance.commodities
     )  # fmt: skip
     for section in sections:
-        if owner in section:
-            return section[owner].name or owner
-    return owner
+        if entry_of in section:
+            return section[entry_of].name or entry_of
+    return entry_of
 
 
 def entry_name(instance: Instance, entry: str) -> str:
@@ -42,7 +42,7 @@ def entry_name(instance: Instance, entry: str) -> str:
 def titled(instance: Instance, event: Shock) -> tuple[str, str]:
     """What the file calls an event's entry, and what tells it from others of the entry: a key's part, or a number."""
     # What an adversary found is no entry of the file.
-    entry = owner(instance, event) or event.entry
+    entry = entry_of(instance, event) or event.entry
     if not event.name.startswith(entry):
         return event.name, ""
     return event.spec.name or entry_name(instance, entry), event.name.removeprefix(entry).removeprefix("@")

@@ -21,12 +21,13 @@ from optimizer.report.format import (
     spelled,
     titled,
 )
+from optimizer.report.tables.stress import ENOUGH
 from optimizer.results.plan import Faced
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
-from optimizer.studies.comparison import survived
+from optimizer.studies.comparison import shocks_survived
 from optimizer.studies.folding import Fold, folds
-from optimizer.studies.measure import ENOUGH, Difference, Measure
+from optimizer.studies.measure import Measure, ProvenDifference
 from optimizer.units import short, si, si_down
 
 # Further from the least than this share, a proof says nothing.
@@ -212,7 +213,7 @@ NOTHING = "–"
 WIDE = 0.5
 
 
-def changed(difference: Difference) -> str:
+def changed(difference: ProvenDifference) -> str:
     """A difference with its sign; the range that is proven where that is wide, and a dash where no sign is proven."""
     low, high, value = difference.low, difference.high, difference.value
     if not difference.is_proven:
@@ -268,13 +269,13 @@ def bounded(measure: Measure | None, result: Result) -> str:
 
 def given_up(before: Result, after: Result) -> tuple[str, ...]:
     """The shocks that a plan survives and the one of a larger budget does not."""
-    kept = set(survived(after))
-    return tuple(name for name in survived(before) if name not in kept)
+    kept = set(shocks_survived(after))
+    return tuple(name for name in shocks_survived(before) if name not in kept)
 
 
 def why_given_up(before: Result, after: Result, money: str) -> str:
     """Why a larger budget survives less: the sum of all gaps decides."""
-    gap = Difference.of_gaps(before, after)
+    gap = ProvenDifference.of_gaps(before, after)
     if gap.is_proven:
         return f"the sum of gaps over all shocks decides, and falls by {si(-gap.value, money)}"
     return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}, no change that is proven"

@@ -12,7 +12,7 @@ from optimizer.report.figures.canvas import INK, Canvas, foot, in_money, lettere
 from optimizer.report.figures.colours import BLUE, GREEN, VERMILION
 from optimizer.report.narrative import in_tolerance, under
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Column, Comparison, survived
+from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived
 from optimizer.studies.frontier import Frontier
 from optimizer.units import si, si_up
 
@@ -53,13 +53,13 @@ def drawn(comparison: Comparison, width: int) -> str:
     return str(plotext.uncolorize(plotext.build())).rstrip("\n")
 
 
-def _points(comparison: Comparison, case: str) -> list[Column]:
+def _points(comparison: Comparison, case: str) -> list[ComparisonColumn]:
     """The columns of a case that have a budget and a plan."""
     own = [column for column in comparison.columns if column.case == case and column.budget is not None]
     return [column for column in own if column.result.baseline is not None]
 
 
-def _line(points: list[Column]) -> tuple[list[float], list[float]]:
+def _line(points: list[ComparisonColumn]) -> tuple[list[float], list[float]]:
     return [column.budget or 0.0 for column in points], [column.result.survival_gap for column in points]
 
 
@@ -106,7 +106,7 @@ def _by_budget(comparison: Comparison, above: Any, below: Any) -> None:
         above.plot(budgets, gaps, label=name, **look)
         below.plot(budgets, [column.result.total_cost for column in points], **look)
         for column, gap in zip(points, gaps, strict=True) if len(comparison.cases) == 1 else ():
-            said = f"{len(survived(column.result))} of {len(column.result.shocks)}"
+            said = f"{len(shocks_survived(column.result))} of {len(column.result.shocks)}"
             place = {"textcoords": "offset points", "xytext": (6, 6), "fontsize": 10}
             above.annotate(said, (column.budget or 0.0, gap), **place)
     _mark_least(comparison, above)
@@ -139,7 +139,7 @@ def _bars(comparison: Comparison, above: Any, below: Any) -> None:
     gaps = [column.result.survival_gap for column in columns]
     above.barh(names, gaps, color=COLOURS[1])
     for i, column in enumerate(columns):
-        said = f"{len(survived(column.result))} of {len(column.result.shocks)} survived"
+        said = f"{len(shocks_survived(column.result))} of {len(column.result.shocks)} survived"
         above.annotate(said, (gaps[i], i), textcoords="offset points", xytext=(6, 0), va="center", fontsize=10)
     below.barh(names, [column.result.total_cost for column in columns], color=COLOURS[0])
     for axes, label in ((above, "Survival gap"), (below, "Total cost, present value")):

@@ -13,7 +13,7 @@ from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY
 from optimizer.report.format import LINE, in_full, named, percent, placed
 from optimizer.results.plan import Flows, Share
 from optimizer.results.result import Result
-from optimizer.studies.supply_chain import Chain, Place, chain
+from optimizer.studies.supply_chain import Chain, ChainPlace, chain
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _both(instance: Instance, flows: Flows, path: Path) -> tuple[Chain, ...]:
     return (early,) if last - first < year else (early, chain(instance, flows, path, max(first, last - year + 1), last))
 
 
-def titled(instance: Instance, place: Place) -> str:
+def titled(instance: Instance, place: ChainPlace) -> str:
     """A place for reading."""
     if place.sort == "activity":
         return placed(instance, place.stage, place.region)
@@ -83,7 +83,7 @@ class Atlas:
             "left_out": [self._commodity[commodity] for commodity in each.left_out],
         }
 
-    def _of(self, place: Place) -> int:
+    def _of(self, place: ChainPlace) -> int:
         if place.key not in self._number:
             self._number[place.key] = len(self.places)
             told = {"title": titled(self.instance, place), "sort": place.sort, "column": place.column}
@@ -140,19 +140,19 @@ class _Bands:
             out[each.source] += each.share
             into[each.target] += each.share
         self.size = {place.key: max(out[place.key], into[place.key]) for place in drawn.places}
-        self.columns: dict[int, list[Place]] = defaultdict(list)
+        self.columns: dict[int, list[ChainPlace]] = defaultdict(list)
         for place in drawn.places:
             self.columns[place.column].append(place)
         tallest = max((sum(self.size[place.key] for place in some) for some in self.columns.values()), default=1.0)
         self.scale = FILL / (tallest or 1.0)
         self.top = {place.key: top for some in self.columns.values() for place, top in self._stacked(some)}
 
-    def _stacked(self, some: Sequence[Place]) -> list[tuple[Place, float]]:
+    def _stacked(self, some: Sequence[ChainPlace]) -> list[tuple[ChainPlace, float]]:
         order = list(self.colours)
         ranked = sorted(some, key=lambda place: (_rank(place, order), -self.size[place.key]))
         high = sum(self.size[place.key] for place in some) * self.scale
         gap = (1.0 - high) / max(1, len(some))
-        top, made = gap / 2, list[tuple[Place, float]]()
+        top, made = gap / 2, list[tuple[ChainPlace, float]]()
         for place in ranked:
             made.append((place, top))
             top += self.size[place.key] * self.scale + gap
@@ -172,7 +172,7 @@ class _Bands:
         for place in self.chain.places:
             self._place(place)
 
-    def _band(self, source: Place, starts: float, target: Place, ends: float, high: float) -> None:
+    def _band(self, source: ChainPlace, starts: float, target: ChainPlace, ends: float, high: float) -> None:
         from matplotlib.patches import PathPatch
         from matplotlib.path import Path as Outline
 
@@ -184,7 +184,7 @@ class _Bands:
         colour = GREY if source.sort == "unserved" else self._colour(source)
         self.panel.add_patch(PathPatch(Outline(corners, codes), facecolor=colour, alpha=0.42, linewidth=0))
 
-    def _place(self, place: Place) -> None:
+    def _place(self, place: ChainPlace) -> None:
         from matplotlib.patches import Rectangle
 
         x, top, high = place.column / self.last, self.top[place.key], self.size[place.key] * self.scale
@@ -198,11 +198,11 @@ class _Bands:
         bold = "bold" if place.sort == "unserved" else "normal"
         self.panel.text(x + 0.018, top + high / 2, words, va="center", fontsize=6.3, fontweight=bold)
 
-    def _colour(self, place: Place) -> str:
+    def _colour(self, place: ChainPlace) -> str:
         return SORTS.get(place.sort) or self.colours.get(place.region, (GREY, ""))[0]
 
 
-def _rank(place: Place, order: Sequence[str]) -> int:
+def _rank(place: ChainPlace, order: Sequence[str]) -> int:
     if place.sort == "unserved":
         return len(order) + 2
     return order.index(place.region) if place.region in order else len(order) + 1

@@ -13,7 +13,7 @@ from optimizer.report.format import (
     placed,
 )
 from optimizer.results.result import Result
-from optimizer.studies.time_to_survive import Chokepoint, Endurance, Exposure, Lasting
+from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
@@ -44,7 +44,7 @@ class Line:
     worst: int
 
 
-def lines(instance: Instance, endurance: Endurance) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+def lines(instance: Instance, endurance: TimeToSurvive) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
     """Every chokepoint that can end a floor, before and after the plan, the most exposed first.
 
     The second is empty where there is no plan.
@@ -70,7 +70,7 @@ def _named(instance: Instance, exposure: Exposure) -> str:
     return exposure.name
 
 
-def _line(instance: Instance, exposure: Exposure, lasting: Sequence[Lasting], worst: int) -> Line:
+def _line(instance: Instance, exposure: Exposure, lasting: Sequence[SurvivalTime], worst: int) -> Line:
     return Line(
         key=key_of(exposure),
         name=_named(instance, exposure),

@@ -14,7 +14,7 @@ from optimizer.report.format import adversary_words, listed, named, percent, plu
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
 from optimizer.results.result import Result
-from optimizer.studies.summary import MEASURED, Hit, MinMedianMax, Preview, Shortage, Struck, Summary
+from optimizer.studies.summary import MEASURED, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
 from optimizer.studies.verify import Verification
 from optimizer.units import short, si
 
@@ -106,11 +106,11 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     return shown
 
 
-def _of_many(row: Struck) -> str:
+def _of_many(row: RowHits) -> str:
     return row.worst.name if row.shocks == 1 else f"{row.worst.name}\nworst of {row.shocks:,}"
 
 
-def _struck(instance: Instance, hit: Hit) -> str:
+def _struck(instance: Instance, hit: ShockHit) -> str:
     ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
     cuts = [f"{named(instance, name)} {percent(severity)}" for name, severity in ordered]
     parts = [f"cuts {listed(cuts, 3)}" if cuts else "nothing is cut"]

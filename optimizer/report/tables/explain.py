@@ -14,12 +14,12 @@ from optimizer.report.narrative import NOTHING, measured
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds
 from optimizer.results.result import Result
-from optimizer.studies.explain.explain import Explanation, Part
+from optimizer.studies.explain.explain import Explanation, ExplanationPart
 from optimizer.studies.explain.reason import Reason
 from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.explain.worths import Deadline, Worth
 from optimizer.studies.folding import folds
-from optimizer.studies.measure import Difference
+from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 
 LABEL, FIGURE = 16, 16
@@ -303,7 +303,7 @@ def _is_nothing(worth: Worth) -> bool:
     """Whether a change may be one for the better, for the worse, or none, for all that is proven."""
     if worth.change is None or worth.low is None or worth.high is None or worth.high - worth.low <= EXACT:
         return False
-    return not Difference(worth.change, worth.low, worth.high).is_proven
+    return not ProvenDifference(worth.change, worth.low, worth.high).is_proven
 
 
 def _signed(change: float, money: str) -> str:
@@ -342,7 +342,7 @@ class Explaining:
         self.heading, self.more = "", "Repairs"
         self.useless: list[Repair] = []
 
-    def show(self, part: Part) -> None:
+    def show(self, part: ExplanationPart) -> None:
         """Print one part.
 
         What is one row together is kept until all of it is known: the shocks of a family or an ensemble, and segments

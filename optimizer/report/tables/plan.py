@@ -37,7 +37,7 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.render import frame_to_csv, table
 from optimizer.results.plan import Service, Share
 from optimizer.results.result import Result
-from optimizer.studies.folding import Folded, folded, folds, hardest
+from optimizer.studies.folding import Folded, folded, folds, worst_rows
 from optimizer.units import si
 
 
@@ -158,7 +158,7 @@ def survival(instance: Instance, result: Result, width: int, *, every: bool = Fa
         every: whether each shock has a row of its own, however many there are.
     """
     rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
-    shown = rows if every else hardest(rows, MOST_ROWS)
+    shown = rows if every else worst_rows(rows, MOST_ROWS)
     segments, titles = list(instance.demands), [_title(instance, row) for row in shown]
     names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)
