@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optimizer.report.page import embedded, page
 from rich.console import Console
 
 import optimizer as so
@@ -17,6 +16,7 @@ from optimizer.disruptions.shock import Cut
 from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
 from optimizer.report.html.book import book, tidy
+from optimizer.report.html.page import embedded, page
 from optimizer.report.html.provenance import fingerprint
 from optimizer.report.tables.compare import show_grid
 from optimizer.report.tables.plan import dependence, survival
