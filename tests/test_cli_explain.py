@@ -27,7 +27,7 @@ def test_what_would_mend_it_is_said_and_fits() -> None:
             in words
         )
         assert "infeasible" not in done.stdout.lower()
-    assert "asking: the least budget" in done.stderr
+    assert "question: the least budget" in done.stderr
 
 
 def test_json_is_one_object() -> None:
@@ -47,7 +47,9 @@ def test_no_time_at_all_exits_with_5_and_what_is_known() -> None:
     assert (said["status"], said["complete"], said["repairs"]) == ("stopped", False, [])
 
 
-@pytest.mark.parametrize("words", [("--budget", "much"), ("--force", "plant"), ("--gap", "2"), ("--jobs", "0")])
+@pytest.mark.parametrize(
+    "words", [("--budget", "much"), ("--force", "plant"), ("--accuracy", "2"), ("--gap", "2"), ("--jobs", "0")]
+)
 def test_usage_exits_with_2(words: tuple[str, ...]) -> None:
     done = diversify("explain", TINY, *words)
     assert done.returncode == 2

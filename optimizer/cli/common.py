@@ -1,7 +1,8 @@
-"""What the commands share: exit codes, where messages go, and how errors end a run."""
+"""What all commands share: exit codes, messages on stderr, how errors end a run, and progress."""
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -9,94 +10,139 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
     from optimizer.algorithms.base import Listener, Step
     from optimizer.errors import Finding
-    from optimizer.instance.schema import Instance
     from optimizer.results.result import Result
 
 SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5
+# What is about to be done, how many questions are done, and of how many (0: not known).
+QuestionListener = Callable[[str, int, int], None]
 
 
 def exit_code(result: "Result") -> int:
-    """The exit code that a result deserves."""
+    """The exit code of a plan's status."""
     codes = {"survives": SURVIVES, "gap": NO_PLAN_SURVIVES, "none": NO_PLAN_SURVIVES, "stopped": STOPPED}
     return codes[result.status]
 
 
-def messages() -> "Console":
-    """The console of progress and complaints: stderr."""
+# Messages and errors
+
+
+def stderr_console() -> "Console":
+    """The console of progress and messages."""
     from optimizer.report.screen import Screen
 
     return Screen(stderr=True, soft_wrap=True)
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """One line to stderr."""
-    messages().print(text)
+    stderr_console().print(text)
 
 
-def complain(text: str, code: int) -> NoReturn:
-    """A last line to stderr, and the exit code."""
-    messages().print("Error: ", style="bold red", end="")
-    say(text)
+def fail(text: str, code: int) -> NoReturn:
+    """End the run with an error message on stderr and an exit code."""
+    stderr_console().print("Error: ", style="bold red", end="")
+    print_message(text)
     raise typer.Exit(code)
 
 
-def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn the package's errors into messages and exit codes."""
+def print_json(value: object) -> None:
+    """One JSON value on stdout."""
+    import json
 
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        from optimizer.cli.stream import warnings_to
-        from optimizer.errors import AuditError, CheckpointError, InstanceError, OptimizerError, PlanFileError
-
-        try:
-            with warnings_to(say):
-                command(*args, **kwargs)
-        except InstanceError as error:
-            show_findings(error.findings)
-            raise typer.Exit(BAD_INSTANCE) from None
-        except PlanFileError as error:
-            complain(str(error), BAD_INSTANCE)
-        except AuditError as error:
-            if error.result is not None:
-                from optimizer.report.whole import show
-
-                show(error.result)
-            complain(f"internal error: {error}", INTERNAL)
-        except CheckpointError as error:
-            complain(str(error), USAGE)
-        except OptimizerError as error:
-            complain(str(error), INTERNAL)
-        except (typer.Exit, typer.BadParameter):
-            raise
-        except KeyboardInterrupt:
-            complain("stopped before there was an answer.", STOPPED)
-        except OSError as error:
-            complain(f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}.", USAGE)
-        except Exception as error:
-            complain(f"internal error: {type(error).__name__}: {error}", INTERNAL)
-
-    return run
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def show_findings(findings: Sequence["Finding"]) -> None:
     """Every finding on stderr, errors first, then how many there are."""
-    console = messages()
-    ordered = sorted(findings, key=lambda finding: finding.severity)
-    for finding in ordered:
+    console = stderr_console()
+    for finding in sorted(findings, key=lambda finding: finding.severity):
         style = "bold red" if finding.severity == "error" else "yellow"
         console.print(f"{finding.severity}: ", style=style, end="")
         console.print(str(finding))
     errors = sum(finding.severity == "error" for finding in findings)
     if errors:
-        warnings = len(findings) - errors
-        more = f" and {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
+        others = len(findings) - errors
+        more = f" and {others} warning{'s' if others != 1 else ''}" if others else ""
         console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the instance cannot be used.")
 
 
-def amount(text: str | None, option: str) -> float | None:
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the errors of a command into messages and exit codes."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            with package_warnings():
+                command(*args, **kwargs)
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except KeyboardInterrupt:
+            fail("stopped before there was an answer.", STOPPED)
+        except Exception as error:
+            _fail_with(error)
+
+    return run
+
+
+def _fail_with(error: Exception) -> NoReturn:
+    from optimizer.errors import AuditError, CheckpointError, InstanceError, OptimizerError, PlanFileError
+
+    match error:
+        case InstanceError():
+            show_findings(error.findings)
+            raise typer.Exit(BAD_INSTANCE) from None
+        case PlanFileError():
+            fail(str(error), BAD_INSTANCE)
+        case AuditError():
+            if error.result is not None:
+                from optimizer.report.whole import show
+
+                show(error.result)
+            fail(f"internal error: {error}", INTERNAL)
+        case CheckpointError():
+            fail(str(error), USAGE)
+        case OptimizerError():
+            fail(str(error), INTERNAL)
+        case OSError():
+            fail(f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}.", USAGE)
+        case _:
+            fail(f"internal error: {type(error).__name__}: {error}", INTERNAL)
+
+
+@contextlib.contextmanager
+def package_warnings() -> Iterator[None]:
+    """Print warnings of the package as messages, each once; other warnings as Python does."""
+    from optimizer.errors import OptimizerWarning
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", category=OptimizerWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, OptimizerWarning):
+                print_message(f"Warning: {message}")
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
+
+
+@contextlib.contextmanager
+def library_warnings() -> Iterator[None]:
+    """Print warnings of a library that draws as messages, each once and without the place in its code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for text in dict.fromkeys(str(each.message) for each in caught):
+        print_message(f"Warning: {text}")
+
+
+def parse_amount_option(text: str | None, option: str) -> float | None:
     """A number of the command line such as ``2B``; refused as usage."""
     from optimizer.instance.arguments import parse_money
 
@@ -108,89 +154,65 @@ def amount(text: str | None, option: str) -> float | None:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def address(text: str | None) -> str | None:
-    """Where a Dask scheduler is; refused as usage where it is no place at all."""
+def check_address(text: str | None) -> None:
+    """Refuse, as usage, what is no address of a Dask scheduler."""
     import re
 
     if text is not None and not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", text):
         raise typer.BadParameter("write it like tcp://host:8786.", param_hint="--cluster")
-    return text
 
 
-@contextlib.contextmanager
-def fitting(plan: str) -> "Iterator[None]":
-    """What is done with a saved plan, which somebody may have changed so that it no longer fits its instance."""
-    from optimizer.errors import PlanFileError
-
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        what = f"{type(error).__name__}: {error}"
-        raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None
-
-
-def doubts(instance: "Instance", result: "Result") -> tuple[str, ...]:
-    """That a saved plan was changed since it was solved, where the audit disagrees with it; nothing where it agrees."""
-    from optimizer.audit import verify
-
-    said = verify(instance, result).disagreements
-    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
-    what = "THE AUDIT DISAGREES: this plan was changed since it was solved. Do not rely on it."
-    return (f"{what} {said[0]}{more}",) if said else ()
-
-
-def commented(result: "Result", file: str) -> "Result":
-    """The result with what its instance file says in comments, so that the plan file knows its sources."""
-    from dataclasses import replace
-
-    from optimizer.io.opening import of_file
-
-    return replace(result, comments=of_file(file))
+# Progress
 
 
 @contextlib.contextmanager
 def progress(money: str) -> Iterator["Listener"]:
-    """A line on stderr for each round, and on a terminal one that tells where the search stands; amounts in `money`."""
-    console = messages()
+    """A line on stderr for each round, and on a terminal one with the state of the search; amounts in `money`."""
+    console = stderr_console()
     if not console.is_terminal:
-        yield lambda step: console.print(_in_words(step, money)) if step.round else None
+        yield lambda step: console.print(_describe(step, money)) if step.round else None
         return
     with console.status("reading the model …") as status:
 
-        def hear(step: "Step") -> None:
+        def listen(step: "Step") -> None:
             if step.round:
-                console.print(_in_words(step, money))
-            status.update(_in_words(step, money))
+                console.print(_describe(step, money))
+            status.update(_describe(step, money))
 
-        yield hear
+        yield listen
+
+
+def progress_bar(console: "Console", label: str) -> "Progress":
+    """A bar of questions on stderr, gone once it is closed. The answer goes to stdout, whatever stdout is."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
 
 
 @contextlib.contextmanager
-def bar(money: str) -> Iterator[tuple["Listener", Callable[[str, int, int], None]]]:
-    """On a terminal a bar on stderr: who hears steps, and who hears what is asked next, its number and of how many."""
-    console = messages()
+def question_progress(money: str) -> Iterator[tuple["Listener", QuestionListener]]:
+    """On a terminal a bar on stderr: a listener to steps, and one to the questions of a study."""
+    console = stderr_console()
     if not console.is_terminal:
-        yield (lambda step: console.print(_in_words(step, money)) if step.round else None), (lambda *told: None)
+        yield (lambda step: console.print(_describe(step, money)) if step.round else None), (lambda *question: None)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
+    with progress_bar(console, "{task.description}") as shown:
         task = shown.add_task("reading the model …", total=None)
 
-        def hear(step: "Step") -> None:
-            shown.update(task, description=_in_words(step, money))
+        def listen(step: "Step") -> None:
+            shown.update(task, description=_describe(step, money))
 
-        def told(what: str, done: int, size: int) -> None:
+        def listen_to_questions(what: str, done: int, size: int) -> None:
             if what == "stopping":
                 shown.update(task, description="stopping with what is known so far … (Ctrl-C again ends at once)")
             else:
                 shown.update(task, description=what or "working out the figures", completed=done, total=size or None)
 
-        yield hear, told
+        yield listen, listen_to_questions
 
 
-def _in_words(step: "Step", money: str) -> str:
+def _describe(step: "Step", money: str) -> str:
     from optimizer.units import si
 
     if step.phase == "stopping":

@@ -2,71 +2,59 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from optimizer.cli import common, options, sources
+from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
     from optimizer.algorithms.base import Listener
-    from optimizer.studies.explain.explain import Explanation
 
 
-@common.guarded
-@options.shared
 def explain(
     file: options.InstanceFile,
     changes: options.Changes,
+    accuracy: options.FineAccuracy,
     adversary: options.ListedAttacks = False,
-    gap: options.Gap = 0.005,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0, help="Seconds for everything; then what is known is printed.")
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes for what-ifs, or to check shocks; all cores where one takes its time."),
-    ] = None,
+    time_limit: options.TimeLimit = None,
+    jobs: options.Jobs = None,
     every: options.Every = False,
     json: options.Json = False,
 ) -> None:
-    """Tell why the plan is as it is; where nothing survives, why, and what would mend it.
+    """Why this plan, or why does nothing survive?
 
-    The plan comes first, then one finding after the other. Exit codes: those of `solve`; 5 where the time ran out, or
-    Ctrl-C was pressed, before every question was answered (what is known is printed).
+    The plan comes first, then one finding after the other.
+
+    Example: diversify explain instances/tiny.yaml --budget 5M
+    Manual:  docs/how-to/explain.md
     """
-    made = sources.prepared(file, changes, lists_attacks=adversary)
+    made = inputs.read_instance(file, changes, lists_attacks=adversary)
 
     from optimizer.report.explain import Explaining
     from optimizer.solver import Settings
-    from optimizer.studies.explain.explain import explain as ask
+    from optimizer.studies.explain.explain import explain as find
 
     shown = Explaining(made.instance, every=every)
-    settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
-    heard = (lambda part: None) if json else shown.show
-    with _progress(made.instance.money) as (listener, tell):
-        found = ask(made.instance, None, settings, listener, heard, tell, made.remarks)
+    settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
+    on_finding = (lambda part: None) if json else shown.show
+    with _progress(made.instance.money) as (listener, questions):
+        found = find(made.instance, None, settings, listener, on_finding, questions, made.remarks)
     if json:
-        import json as text
-
-        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        common.print_json(found.to_dict())
     else:
         shown.end(found)
-    raise typer.Exit(_code(found))
-
-
-def _code(found: "Explanation") -> int:
-    return common.exit_code(found.result) if found.is_complete else common.STOPPED
+    raise typer.Exit(common.exit_code(found.result) if found.is_complete else common.STOPPED)
 
 
 @contextlib.contextmanager
 def _progress(money: str) -> Iterator[tuple["Listener", Callable[[str], None]]]:
-    """On a terminal what is being asked, and where the search stands; elsewhere a line for each question."""
+    """On a terminal the question and the state of its search; elsewhere a line for each question."""
     with common.progress(money) as listener:
-        console, asking = common.messages(), [""]
+        console, question = common.stderr_console(), [""]
 
-        def tell(words: str) -> None:
-            asking[0] = words
-            console.print(f"asking: {words}")
+        def listen_to_questions(words: str) -> None:
+            question[0] = words
+            console.print(f"question: {words}")
 
-        yield (lambda step: None if asking[0] and not console.is_terminal else listener(step)), tell
+        yield (lambda step: None if question[0] and not console.is_terminal else listener(step)), listen_to_questions
