@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from optimizer.studies.solve import solve
     from optimizer.studies.stress import Stress, stress
     from optimizer.studies.time_to_survive import time_to_survive
-    from optimizer.studies.verification import Verification, verify_plan
+    from optimizer.studies.verify import Verification, verify_plan
     from optimizer.studies.withstand import withstand
 
 _HOMES = {
@@ -45,7 +45,7 @@ _HOMES = {
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
-    "studies.verification": ("Verification", "verify_plan"),
+    "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
     "audit": ("Auditor", "register", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),

@@ -25,10 +25,12 @@ class Horizon(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    start: int = Field(ge=1900, le=2200)
-    end: int = Field(ge=1900, le=2200)
-    step: Step
-    decide: Step = "year"
+    start: int = Field(ge=1900, le=2200, description="First calendar year.")
+    end: int = Field(ge=1900, le=2200, description="Last calendar year, inclusive.")
+    step: Step = Field(description="Length of a period: year, quarter or month.")
+    decide: Step = Field(
+        default="year", description="How often investments are decided: year (default), quarter or month."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "Horizon":

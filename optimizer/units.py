@@ -23,6 +23,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     WithJsonSchema,
     field_validator,
@@ -248,9 +249,9 @@ class Described(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    name: str | None = None
-    source: str | None = None
-    note: str | None = None
+    name: str | None = Field(default=None, description="The name that is printed.")
+    source: str | None = Field(default=None, description="Where the numbers come from.")
+    note: str | None = Field(default=None, description="Whatever else should be known.")
 
     @field_validator("name")
     @classmethod

@@ -241,7 +241,7 @@ def shares(instance: so.Instance, result: so.Result) -> dict[str, float]:
         for commodity, rate in activity.output.items():
             for t in horizon.periods:
                 key = (commodity, activity.region or "unnamed", horizon.year(t))
-                made[key] = made.get(key, 0.0) + rate * result.baseline.activity[name][t]
+                made[key] = made.get(key, 0.0) + rate * result.baseline[name, "activity"][t]
     totals: dict[tuple[str, int], float] = {}
     for (commodity, _, year), amount in made.items():
         totals[commodity, year] = totals.get((commodity, year), 0.0) + amount

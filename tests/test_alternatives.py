@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.near_optimal import Known
+from optimizer.algorithms.near_optimal import NearOptimalPlan
 from optimizer.algorithms.question import Question, at_most, size
 from optimizer.formulation import cost
 from optimizer.results.plan import Plan
@@ -176,14 +176,16 @@ def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
 def test_less_than_what_is_proven_is_none() -> None:
     # Sizes are proven to 0.5 % of 1000 t, so to 5 t, and a fiftieth of that, 0.1 t, is noise.
     data = three() | {"options": {"pile": {"kind": "stockpile", "commodity": "magnet", "price": 1, "max_size": 1000}}}
-    near: Any = SimpleNamespace(instance=so.read(data), found=[Known({"pile": 0.0}, 0.0, Plan(), np.zeros(0))])
+    near: Any = SimpleNamespace(
+        instance=so.read(data), found=[NearOptimalPlan({"pile": 0.0}, 0.0, Plan(), np.zeros(0))]
+    )
     search = _Search(near, "pile", 5e-3)
-    near.found.append(Known({"pile": 0.09}, 0.0, Plan(), np.zeros(0)))
+    near.found.append(NearOptimalPlan({"pile": 0.09}, 0.0, Plan(), np.zeros(0)))
     for high, verdict in ((0.09, "never worth it"), (4.9, "never worth it"), (6.0, "not settled")):
         search.high = high
         assert (search.range(0.09).verdict, search.range(0.09).cheapest) == (verdict, 0.0)
         assert search.range(0.09).greatest.size == 0.0
-    near.found.append(Known({"pile": 0.11}, 0.0, Plan(), np.zeros(0)))
+    near.found.append(NearOptimalPlan({"pile": 0.11}, 0.0, Plan(), np.zeros(0)))
     assert (search.range(0.11).verdict, search.range(0.11).greatest.size) == ("real choice", 0.11)
     # Two plans that differ by noise are the same plan.
     apart = _Apart(near, [search.range(0.0)])

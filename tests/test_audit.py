@@ -154,9 +154,7 @@ def stocks(part: str, i: int, by: float) -> Change:
 
 
 def flow(flows: so.Flows, part: str, name: str, i: int, by: float) -> so.Flows:
-    rows = dict(getattr(flows, part))
-    rows[name] = row(rows[name], i, by)
-    return replace(flows, **{part: rows})
+    return replace(flows, rows={**flows.rows, (name, part): row(flows[name, part], i, by)})
 
 
 def baseline(part: str, name: str, i: int, by: float) -> Change:
@@ -390,7 +388,8 @@ def test_the_last_digit_of_a_store_is_no_disagreement_where_nothing_is_asked_for
     def left_in_2027(amount: float) -> so.Result:
         flows = result.shocks[0].flows
         assert flows is not None
-        flows = replace(flows, released={"reserve": (20.0, 0.0)}, left={"reserve": (0.0, amount)})
+        rows = {("reserve", "released"): (20.0, 0.0), ("reserve", "left"): (0.0, amount)}
+        flows = replace(flows, rows={**flows.rows, **rows})
         return outcome("embargo", lambda o: replace(o, flows=flows))(result)
 
     assert so.verify(instance, left_in_2027(2.7e-15)).ok

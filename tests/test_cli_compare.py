@@ -140,7 +140,7 @@ def test_an_instance_without_shocks_is_compared_as_well() -> None:
 
 
 def test_ctrl_c_prints_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    from optimizer.studies import budget_search as searching
+    from optimizer.studies import budget_sweep as searching
 
     def press(result: object) -> str:
         signal.raise_signal(signal.SIGINT)

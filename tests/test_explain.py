@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
 from optimizer.solver import Settings
-from optimizer.studies.explain import without_part as explain_aside
-from optimizer.studies.explain.prices import Ground, Thing, Worth
+from optimizer.studies.explain import explain as explain_aside
+from optimizer.studies.explain.explain import Terms
 from optimizer.studies.explain.questions import least
 from optimizer.studies.explain.repairs import Repair
-from optimizer.studies.explain.without_part import Terms
+from optimizer.studies.explain.worths import Ground, Thing, Worth
 from tests.conftest import Cell
 from tests.strategies import instances
 

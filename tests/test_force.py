@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import read_plan
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
@@ -122,8 +122,8 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
     size = max(share * float(data["options"][o]["max_size"]), 0.5)
     assume(size <= data["options"][o]["max_size"])
     instance = so.forcing(free, [(o, year, size)])
-    whole = Whole().run(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (Scenarios(add=1), Cuts(add=1)):
+    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (ConstraintGeneration(add=1), Benders(add=1)):
         found = strategy.run(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -133,7 +133,7 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
             bought = sum(build.size for build in plan.builds if (build.option, build.year) == (o, year))
             bought += sum(f for t, f in enumerate(plan.fills.get(o, ())) if instance.horizon.year(t) == year)
             assert bought == pytest.approx(size, rel=1e-6)
-    least = Whole().run(free, EXACT, Clock(), lambda step: None)
+    least = ExtensiveForm().run(free, EXACT, Clock(), lambda step: None)
     if whole.values is not None:
         assert whole.gap >= least.gap - 1e-6 * max(1.0, least.gap)
         if whole.gap <= least.gap:

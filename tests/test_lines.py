@@ -16,14 +16,14 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.report.whole import parts, show
 from optimizer.results.plan import FULL, ManyFlows
 from optimizer.solver import Clock
+from optimizer.studies.outcomes import outcomes, survey
 from optimizer.studies.solve import _granted
-from optimizer.studies.survival import outcomes, survey
 
 COUNT = 60
 
@@ -57,9 +57,9 @@ Case = tuple[so.Instance, so.Result, list[ManyFlows]]
 
 
 def solved(problem: so.Instance) -> Case:
-    responder = Responder(problem)
-    replies = responder.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
-    return problem, so.solve(problem), responder.flows(replies)
+    evaluator = RecourseEvaluator(problem)
+    replies = evaluator.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    return problem, so.solve(problem), evaluator.flows(replies)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_kept_shock_by_hand(failing: Case) -> None:
     assert last.gap == pytest.approx(3500)
     assert last.cost == pytest.approx((905 + 6 * 5000 + 23.5 * 1000) / 1.1)
     assert last.flows is not None
-    assert last.flows.unserved == {"civil": (pytest.approx(23.5),), "defence": (pytest.approx(6),)}
+    assert last.flows.of("unserved") == {"civil": (pytest.approx(23.5),), "defence": (pytest.approx(6),)}
     assert last.flows.first == 1
 
 
@@ -132,10 +132,10 @@ def test_the_smallest_margins_are_kept_where_none_fails(calm: Case) -> None:
 
 def test_shocks_that_the_model_holds_are_kept_first(calm: Case) -> None:
     problem, _, _ = calm
-    responder = Responder(problem)
-    replies = responder.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
-    surveyed, costs = survey(problem, responder, replies), responder.costs(replies)
-    made = outcomes(problem, surveyed, responder.flows(replies), costs, ["s3", "s7"])
+    evaluator = RecourseEvaluator(problem)
+    replies = evaluator.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    surveyed, costs = survey(problem, evaluator, replies), evaluator.costs(replies)
+    made = outcomes(problem, surveyed, evaluator.flows(replies), costs, ["s3", "s7"])
     assert [outcome.name for outcome in made if outcome.flows] == ["s3", "s7", *(f"s{k}" for k in range(38, 60))]
 
 
@@ -276,25 +276,36 @@ def test_loud_when_one_number_of_a_shock_that_is_not_kept_is_changed(failing: Ca
     for flows in many:
         for i, name in enumerate(flows.names):
             if int(name[1:]) < 36 and i % 7 == 0:
-                activity = flows.activity["imports"].copy()
+                activity = flows["imports", "activity"].copy()
                 activity[i, 0] += 0.01
-                changed = [replace(flows, activity={"imports": activity}) if each is flows else each for each in many]
+                changed = [
+                    replace(flows, rows={**flows.rows, ("imports", "activity"): activity}) if each is flows else each
+                    for each in many
+                ]
                 said = so.verify(problem, result, changed).disagreements
                 assert any(row.startswith(f"{name}/imports.limit.2027: ") for row in said), said
                 assert any(row.startswith(f"{name}.cost: ") for row in said), said
 
 
+def having(flows: so.Flows, flow: str, rows: dict[str, tuple[float, ...]]) -> so.Flows:
+    """The same flows with these rows of one name."""
+    return replace(flows, rows={**flows.rows, **{(owner, flow): row for owner, row in rows.items()}})
+
+
 def test_loud_when_flows_are_of_another_length_or_of_nobody(failing: Case) -> None:
     problem, result, many = failing
-    short = [replace(flows, activity={"imports": flows.activity["imports"][:, :1]}) for flows in many]
+    short = [
+        replace(flows, rows={**flows.rows, ("imports", "activity"): flows["imports", "activity"][:, :1]})
+        for flows in many
+    ]
     assert "another length than their windows" in so.verify(problem, result, short).disagreements[-1]
     last = result.shocks[59]
     assert last.flows is not None
     for rows, wanted in (
         ({"imports": (1.0, 2.0)}, "s59/imports.activity: it has another length"),
-        (dict(last.flows.activity) | {"pit": (1.0,)}, "s59/pit.activity: nobody has that name"),
+        ({"imports": last.flows["imports", "activity"], "pit": (1.0,)}, "s59/pit.activity: nobody has that name"),
     ):
-        changed = line("s59", flows=replace(last.flows, activity=rows))(result)
+        changed = line("s59", flows=having(last.flows, "activity", rows))(result)
         assert wanted in so.verify(problem, changed).disagreements
 
 
@@ -303,7 +314,7 @@ def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) ->
     problem, _, _ = failing
     last = problem.events[59]
     one = problem.keeping(problem.options).model_copy(update={"shocks": {"s59": last.spec}})
-    solved = Whole().run(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
+    solved = ExtensiveForm().run(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
     assert solved.values is not None
     granted = _granted(problem, solved, solved.values.tolist())
     assert granted["s59"] == pytest.approx(3500)
@@ -317,8 +328,8 @@ def test_a_group_says_of_each_shock_what_it_says_of_it_alone(failing: Case) -> N
 
     def worse(outcome: so.Outcome) -> so.Outcome:
         assert outcome.flows is not None
-        rows = {d: tuple(t + 1 for t in row) for d, row in outcome.flows.unserved.items()}
-        return replace(outcome, flows=replace(outcome.flows, unserved=rows))
+        rows = {d: tuple(t + 1 for t in row) for d, row in outcome.flows.of("unserved").items()}
+        return replace(outcome, flows=having(outcome.flows, "unserved", rows))
 
     def with_worse(names: set[str]) -> list[str]:
         shocks = tuple(worse(outcome) if outcome.name in names else outcome for outcome in result.shocks)

@@ -41,8 +41,8 @@ def test_what_the_ore_yields_beyond_need_is_no_error(cell: Cell, solve: Solve) -
     # 40 t of NdPr need 200 t of ore; that gives 100 t of cerium, 80 too many, and 2 t of dysprosium that nobody wants.
     result = solve(cell(BASKET % "5"))
     assert result.baseline is not None
-    assert result.baseline.activity["ore"] == (pytest.approx(50),) * 4
-    assert result.baseline.unserved == {"motors": (0,) * 4, "polish": (0,) * 4}
+    assert result.baseline["ore", "activity"] == (pytest.approx(50),) * 4
+    assert result.baseline.of("unserved") == {"motors": (0,) * 4, "polish": (0,) * 4}
     assert result.total_cost == pytest.approx(1000)
 
 
@@ -84,7 +84,7 @@ def test_shortage_goes_where_it_costs_least(cell: Cell, solve: Solve) -> None:
         )
     )
     assert result.baseline is not None
-    assert result.baseline.unserved == {"defence": (0,), "all": (pytest.approx(40),)}
+    assert result.baseline.of("unserved") == {"defence": (0,), "all": (pytest.approx(40),)}
     assert result.total_cost == pytest.approx(120 * 10 + 40_000)
 
 
@@ -167,7 +167,7 @@ def test_profile_decides_what_comes_through(cell: Cell, solve: Solve) -> None:
             "shocks: {s: {start: 2026Q2, months: 12, cuts: [{region: rival, severity: [1, 0.6, 0.3]}]}}",
         )
     )
-    assert result.shocks[0].flows.activity["imports"] == tuple(pytest.approx(x) for x in (0, 10, 17.5, 17.5))
+    assert result.shocks[0].flows["imports", "activity"] == tuple(pytest.approx(x) for x in (0, 10, 17.5, 17.5))
     assert result.survival_gap == pytest.approx(35_000)
     assert (result.shocks[0].first, result.shocks[0].last) == ("2026Q2", "2027Q1")
 
@@ -354,7 +354,7 @@ def test_share_rules_do_not_bind_in_a_shock(cell: Cell, solve: Solve) -> None:
     )
     assert result.survives
     assert result.total_cost == pytest.approx(380)
-    assert result.shocks[0].flows.activity["cn"] == (pytest.approx(200),)
+    assert result.shocks[0].flows["cn", "activity"] == (pytest.approx(200),)
 
 
 def test_contradicting_shares_leave_no_plan_and_are_named(cell: Cell, solve: Solve) -> None:

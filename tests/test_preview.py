@@ -9,8 +9,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.report.preview import preview_table
-from optimizer.studies.preview import previews
-from optimizer.studies.summary import summarise
+from optimizer.studies.summary import previews, summarise
 from tests.test_cli import TINY, diversify
 
 Cell = Callable[..., so.Instance]

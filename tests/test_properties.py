@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.solver import Clock
 from tests.strategies import OPTION, SHOCK, instances, scaled
 
@@ -17,7 +17,7 @@ FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 
 def least(data: dict[str, Any]) -> tuple[float, float]:
     """Least gap, and least cost under it; compared in this order, as the model has it."""
-    found = Whole().run(so.read(data), EXACT, Clock(), lambda step: None)
+    found = ExtensiveForm().run(so.read(data), EXACT, Clock(), lambda step: None)
     assert found.values is not None
     return found.gap, found.cost
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.disruptions.shock import Cut
-from optimizer.io.opening import of_file
+from optimizer.io.load import comments_of
 from optimizer.report.compare import show_grid
 from optimizer.report.figures.book import book, tidy
 from optimizer.report.figures.record import fingerprint
@@ -34,7 +34,7 @@ def tiny() -> so.Instance:
 
 @pytest.fixture(scope="module")
 def result(tiny: so.Instance) -> so.Result:
-    return replace(so.solve(tiny, settings=so.Settings(gap=0.0)), comments=of_file(TINY))
+    return replace(so.solve(tiny, settings=so.Settings(gap=0.0)), comments=comments_of(TINY))
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,9 @@ def test_sources_come_from_comments_and_fields(cell: Any, tmp_path: Path) -> Non
     text = re.sub(r"(?m)^    ", "", text)
     instance = cell(text)
     (tmp_path / "said.yaml").write_text(text)
-    found = replace(so.solve(instance.model_copy()), comments=of_file(tmp_path / "said.yaml"), data=instance.to_dict())
+    found = replace(
+        so.solve(instance.model_copy()), comments=comments_of(tmp_path / "said.yaml"), data=instance.to_dict()
+    )
     made = book(instance, alone(instance, found))
     comment, source = made.sources
     assert made.head == "The head."

@@ -7,8 +7,7 @@ import pytest
 
 import optimizer as so
 from optimizer.solver import Settings
-from optimizer.studies.one_at_a_time import Bar
-from optimizer.studies.sensitivity import Sensitivity
+from optimizer.studies.sensitivity import Bar, Sensitivity
 from tests.test_alternatives import three
 
 EXACT = Settings(gap=0.0)

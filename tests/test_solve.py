@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import swept
 from optimizer.report.answer import facts
 from optimizer.solver import Clock, Settings
-from optimizer.studies.record import Timer
-from optimizer.studies.solve import answering, concluded
+from optimizer.studies.solve import Timer, answering, concluded
 
 CASES = Path(__file__).parent / "cases"
 EXACT = so.Settings(gap=0.0)
@@ -118,13 +117,13 @@ def with_dust(size: float, activity: float) -> so.Result:
     """No budget at all, and what a solver's tolerance left of a plant of 1000 t/yr at most."""
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50, "max_size": 1000}
     instance, clock = so.read(market(options={"plant": plant}, policy={"budget": 0})), Clock()
-    left = Whole().run(instance, EXACT, clock, lambda step: None)
+    left = ExtensiveForm().run(instance, EXACT, clock, lambda step: None)
     assert left.values is not None
     values, found = left.values.copy(), left.stage.found()
     values[list(found["", "plant", "size"].values())] = size
     values[list(found["baseline", "plant", "activity"].values())] = activity
-    with answering(instance, EXACT, None) as responder:
-        return concluded(instance, EXACT, clock, Timer(), replace(left, values=values), responder)
+    with answering(instance, EXACT, None) as evaluator:
+        return concluded(instance, EXACT, clock, Timer(), replace(left, values=values), evaluator)
 
 
 def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:
@@ -137,14 +136,14 @@ def test_nothing_runs_on_the_dust_of_a_size() -> None:
     # Of 1000 t/yr 5e-7 are dust; run all year, they would be 5e-7 t more than the capacity of nothing.
     result = with_dust(size=5e-7, activity=5e-7)
     assert result.baseline is not None
-    assert set(result.baseline.activity["plant"]) == {0.0}
+    assert set(result.baseline["plant", "activity"]) == {0.0}
 
 
 def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> None:
     # A price floor of 2 on −1e-10 t would be an outlay of −2e-10 in a plan that buys nothing.
     plant = {"kind": "ally", "output": {"magnet": 1}, "cost": 90, "support": 2, "capex": 50, "max_size": 1000}
     instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
-    found = Whole().run(instance, EXACT, Clock(), lambda step: None)
+    found = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
     assert found.values is not None
     columns, values = list(found.stage.found()["baseline", "plant", "activity"].values()), found.values.copy()
     values[columns] = -1e-10
@@ -209,7 +208,7 @@ def test_seed_and_threads_do_not_change_the_optimum() -> None:
 
 def test_steps_tell_best_and_bound() -> None:
     steps: list[Any] = []
-    found = Whole().run(so.load(CASES / "generated" / "105.yaml"), Settings(gap=0.0), Clock(), steps.append)
+    found = ExtensiveForm().run(so.load(CASES / "generated" / "105.yaml"), Settings(gap=0.0), Clock(), steps.append)
     assert {"cost", "gap", "cost under the gap"} <= {step.phase for step in steps}
     assert all(step.bound <= step.best * (1 + 1e-9) or step.best == float("inf") for step in steps)
     assert found.bound <= found.cost

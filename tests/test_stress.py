@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
 from optimizer.levers import Stockpile
 from optimizer.report.stress import show_stress
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
+from optimizer.studies.outcomes import survey
 from optimizer.studies.reinforcement import laid_in
-from optimizer.studies.samples import wilson
-from optimizer.studies.survival import survey
+from optimizer.studies.stress import wilson
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -172,10 +172,10 @@ def test_stock_is_laid_in_late_within_rate_and_room_and_makes_good_what_is_lost(
 def test_what_serves_most_has_the_least_gap_and_leaves_the_least_unserved() -> None:
     instance = so.load(ROOT / "instances" / "us-magnets.yaml").resampled(60, 3)
     values = np.array(plan_values(instance, nothing(instance)))
-    responder = Responder(instance)
+    evaluator = RecourseEvaluator(instance)
     everyone = np.ones(len(instance.events), dtype=bool)
-    served = survey(instance, responder, responder.served(values, Clock(), everyone))
-    best = survey(instance, responder, responder.best(values, Clock(), {}))
+    served = survey(instance, evaluator, evaluator.served(values, Clock(), everyone))
+    best = survey(instance, evaluator, evaluator.best(values, Clock(), {}))
     assert served.fails.any()
     assert served.gap.sum(axis=1) == pytest.approx(best.gap.sum(axis=1), rel=1e-6, abs=1.0)
     costs = np.array([demand.shortage_cost for demand in instance.demands.values()])

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import read_plan
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
@@ -159,8 +159,8 @@ def with_rules(data: dict[str, Any], rules: list[dict[str, Any]]) -> so.Instance
 @given(instances(), RULES)
 def test_strategies_agree_and_the_time_is_what_the_rule_asks(data: dict[str, Any], rules: list[dict[str, Any]]) -> None:
     instance = with_rules(data, rules)
-    whole = Whole().run(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (Scenarios(add=1), Cuts(add=1)):
+    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (ConstraintGeneration(add=1), Benders(add=1)):
         found = strategy.run(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -189,7 +189,7 @@ def test_the_audit_proves_a_rule_from_its_flows() -> None:
     assert any("no flows show" in row for row in said(instance, result, endured={}))
     assert any("magnet.balance" in row for row in said(ruled(rule(19, **{"from": 2027})), result))
     flows = result.endured["min_time_to_survive_0@2027"]
-    short = dataclasses.replace(flows, unserved={"all": (40.0,)})
+    short = dataclasses.replace(flows, rows={**flows.rows, ("all", "unserved"): (40.0,)})
     endured = dict(result.endured) | {"min_time_to_survive_0@2027": short}
     assert any("all.floor" in row for row in said(instance, result, endured=endured))
 

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 import optimizer as so
-from optimizer.io.opening import of_file
+from optimizer.io.load import comments_of
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -21,7 +21,7 @@ HEAD = 4
 
 @pytest.fixture(scope="module")
 def result() -> so.Result:
-    return replace(so.solve(so.load(TINY)), comments=of_file(TINY))
+    return replace(so.solve(so.load(TINY)), comments=comments_of(TINY))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.results.plan import NoShockPlan
-from optimizer.solver import Answer, Clock, Settings, Vector
+from optimizer.solver import Clock, Settings, SolveResult, Vector
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Priced:
     reduced: Vector
 
     @classmethod
-    def of(cls, stage: Stage, answer: Answer) -> "Priced | None":
+    def of(cls, stage: Stage, answer: SolveResult) -> "Priced | None":
         """The prices of an answer; None where it has none."""
         if answer.values is None or answer.prices is None or answer.reduced is None:
             return None

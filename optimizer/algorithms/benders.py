@@ -16,19 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.base import Listener, Priced, Solved, Step
-from optimizer.algorithms.benders_loop import EXACT, Best, Look, Phase
-from optimizer.algorithms.benders_master import Groups, Kind, Master
-from optimizer.algorithms.recourse import Responder, Slopes
-from optimizer.algorithms.restricted import HELD, Run
-from optimizer.algorithms.rounds import Rounds
+from optimizer.algorithms.benders_loop import EXACT, BendersLoop, Evaluation, Incumbent
+from optimizer.algorithms.benders_master import EstimateKind, MasterProblem, ShockGroups
+from optimizer.algorithms.extensive_form import HELD, ScenarioModel
+from optimizer.algorithms.recourse import RecourseEvaluator, Subgradients
+from optimizer.algorithms.search import Search
+from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.algorithms.subproblems import SLACK
 from optimizer.algorithms.tasks import Task
-from optimizer.algorithms.violations import worst
 from optimizer.formulation import gaps
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.floors import free_floors
 from optimizer.model.expressions import Expression
-from optimizer.solver import Answer, Clock, Settings, Vector
+from optimizer.solver import Clock, Settings, SolveResult, Vector
 
 # Groups of shocks that share an estimate: more learn faster, fewer keep the master small.
 GROUPS = 400
@@ -40,21 +40,21 @@ FEW = 32
 MISJUDGED = 1e-6
 # The share of the gap asked for by which the cheapest plan may leave more than the least gap.
 ROOM = 0.1
-TASKS: dict[Kind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
+TASKS: dict[EstimateKind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
 @dataclass(frozen=True)
-class Cuts:
+class Benders:
     """Learn what all shocks cost.
 
     `add` is how many shocks whose floors bite are written out in a round. Where floors fail and no more than `few`
     shocks count at all, they are all written out and nothing has to be learned.
 
-    A responder that is already warm may be given; its answers are the same.
+    A evaluator that is already warm may be given; its answers are the same.
     """
 
     add: int = 4
-    responder: Responder | None = field(default=None, compare=False, repr=False)
+    evaluator: RecourseEvaluator | None = field(default=None, compare=False, repr=False)
     few: int = FEW
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
@@ -74,11 +74,11 @@ class Cuts:
         return self._search(instance, settings, clock, listener).least_gap(written, history)
 
     def _search(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> "_Search":
-        responder = self.responder or Responder(instance)
-        return _Search(instance, settings, clock, listener, responder, self.add, self.few)
+        evaluator = self.evaluator or RecourseEvaluator(instance)
+        return _Search(instance, settings, clock, listener, evaluator, self.add, self.few)
 
 
-class _Search(Rounds):
+class _Search(Search):
     """One run: a phase, or two where floors fail."""
 
     def solved(self) -> Solved:
@@ -95,7 +95,7 @@ class _Search(Rounds):
         self.probability = np.array([shock.probability for shock in self.instance.events])
         sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in self.instance.demands.values())
         self.grain = EXACT * max(1.0, *sizes)
-        self.phases: list[Phase] = []
+        self.phases: list[BendersLoop] = []
         return search()
 
     def _expected(self) -> Solved:
@@ -110,12 +110,12 @@ class _Search(Rounds):
         if self.phase == "cost under the gap" and self.resumed:
             gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
             return self._cheapest(gap, bound, None)
-        idle = self.responder.idle(self.clock).gap
+        idle = self.evaluator.idle(self.clock).gap
         counted = np.flatnonzero((idle > 0.0) | (self.probability > 0.0))
         if len(counted) <= self.few:
             return self._written_out(counted.tolist())
         left = {int(n): float(idle[n]) for n in np.flatnonzero(idle) if int(n) not in self.written}
-        self.write(worst(self.instance.events, left, max(0, 2 * self.add - len(self.written))))
+        self.write(select_most_violated(self.instance.events, left, max(0, 2 * self.add - len(self.written))))
         near = (1.0 - ROOM) * self.settings.gap
         phase = self._phase("gap", self._gaps_free, self._look_at_gaps, most=WRITTEN, tolerance=near)
         if not phase.run():
@@ -135,12 +135,12 @@ class _Search(Rounds):
         self.note("cost under the gap", solved.cost, solved.bound, bites)
         return replace(solved, history=tuple(self.history))
 
-    def _cheapest(self, gap: float, bound: float, least: Best | None) -> Solved:
+    def _cheapest(self, gap: float, bound: float, least: Incumbent | None) -> Solved:
         """The least cost with a gap held."""
         limit = gap * (1.0 + max(HELD, ROOM * self.settings.gap)) + self.grain
         facts = {"gap": gap, "gap_bound": bound}
 
-        def look(master: Master, point: Vector, values: Vector) -> Look:
+        def look(master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
             return self._look_at_both(master, point, values, limit)
 
         known = self.phases[-1].master.cuts if self.phases and not self.probability.any() else {}
@@ -158,15 +158,15 @@ class _Search(Rounds):
     def _phase(
         self,
         name: str,
-        build: Callable[[Collection[int]], Master],
-        look: Callable[[Master, Vector, Vector], Look],
+        build: Callable[[Collection[int]], MasterProblem],
+        look: Callable[[MasterProblem, Vector, Vector], Evaluation],
         **more: Any,
-    ) -> Phase:
-        phase = Phase(self, name, build, look, grain=self.grain, **more)
+    ) -> BendersLoop:
+        phase = BendersLoop(self, name, build, look, grain=self.grain, **more)
         self.phases.append(phase)
         return phase
 
-    def _groups(self, kind: Kind, alone: Collection[int] = ()) -> dict[Kind, Groups]:
+    def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
         """Shocks that count, in groups of like ones; those that are to be alone first, each in a group of its own."""
         size = len(self.probability)
         if kind == "gap":
@@ -174,42 +174,42 @@ class _Search(Rounds):
         else:
             weights, least = self.probability, self._least_costs
         singles = [n for n in alone if weights[n] > 0]
-        ordered = [n for part in self.responder.slices for n in part.events.tolist() if weights[n] > 0]
+        ordered = [n for part in self.evaluator.slices for n in part.events.tolist() if weights[n] > 0]
         ordered = [n for n in ordered if n not in set(singles)]
         if not singles and not ordered:
             return {}
         of = np.full(size, -1, dtype=np.intp)
         of[singles] = np.arange(len(singles))
         of[ordered] = len(singles) + np.arange(len(ordered)) * min(GROUPS, len(ordered)) // max(1, len(ordered))
-        return {kind: Groups(kind, of, weights, least)}
+        return {kind: ShockGroups(kind, of, weights, least)}
 
     @cached_property
     def _fragile(self) -> npt.NDArray[np.bool_]:
         """By shock, whether a floor may be missed in it: in any, where that is free; else as where nothing is built."""
-        return np.asarray(bool(free_floors(self.instance)) | (self.responder.idle(self.clock).gap > 0.0))
+        return np.asarray(bool(free_floors(self.instance)) | (self.evaluator.idle(self.clock).gap > 0.0))
 
     @cached_property
     def _least_costs(self) -> Vector:
-        return self.responder.least_costs()
+        return self.evaluator.least_costs()
 
-    def _master(self, written: Collection[int], groups: dict[Kind, Groups]) -> Master:
+    def _master(self, written: Collection[int], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
         tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2
         settings = replace(self.settings, gap=self.settings.gap / 2, tolerance=tolerance)
         shocks = [self.instance.events[n] for n in dict.fromkeys(written)]
-        return Master(self.instance, shocks, settings, self.clock, self.hear, self.writer, groups=groups)
+        return MasterProblem(self.instance, shocks, settings, self.clock, self.hear, self.writer, groups=groups)
 
-    def _floors_kept(self, written: Collection[int]) -> Master:
+    def _floors_kept(self, written: Collection[int]) -> MasterProblem:
         master = self._master(written, self._groups("cost"))
         master.floors(0.0)
         return master
 
-    def _gaps_free(self, written: Collection[int]) -> Master:
+    def _gaps_free(self, written: Collection[int]) -> MasterProblem:
         master = self._master(written, self._groups("gap"))
         master.floors(np.inf)
         master.minimise("gap")
         return master
 
-    def _gap_held(self, written: Collection[int], gap: float) -> Master:
+    def _gap_held(self, written: Collection[int], gap: float) -> MasterProblem:
         """What a shock costs that can fail depends on the gap that it is granted: it is alone in its groups."""
         fragile = np.flatnonzero(self._fragile & (self.probability > 0.0)).tolist()
         of_gaps, of_costs = self._groups("gap", fragile), self._groups("cost", fragile)
@@ -221,7 +221,7 @@ class _Search(Rounds):
         master.floors(np.inf, gap * (1.0 + HELD))
         return master
 
-    def _look_at_costs(self, master: Master, point: Vector, values: Vector) -> Look:
+    def _look_at_costs(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
         """Expected cost, and the shocks that fail; costs are learned, and shocks without probability only checked."""
         value, learned, bites = master.cost.value(point.tolist()), 0, dict[int, float]()
         needless = set(self.needless.union(self.written))
@@ -232,13 +232,13 @@ class _Search(Rounds):
             bites |= {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails) if int(n) not in self.written}
             needless |= set(np.flatnonzero(groups.of >= 0).tolist())
         if len(needless) < len(self.instance.events):
-            left = self.responder.gaps(point, self.clock, needless)
+            left = self.evaluator.gaps(point, self.clock, needless)
             bites |= {int(n): float(left.gap[n]) for n in np.flatnonzero(left.fails)}
-        return Look(value, 0.0, not bites, bites, learned)
+        return Evaluation(value, 0.0, not bites, bites, learned)
 
-    def _look_at_gaps(self, master: Master, point: Vector, values: Vector) -> Look:
+    def _look_at_gaps(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
         if "gap" not in master.groups:
-            return Look(0.0)
+            return Evaluation(0.0)
         groups = master.groups["gap"]
         found = self._slopes(groups, point)
         missed, total = master.missed("gap", point, found, values), float(found.value.sum())
@@ -246,9 +246,9 @@ class _Search(Rounds):
         bites = {int(n): float(found.gap[n]) for n in np.flatnonzero(found.fails)}
         # The worst judged shocks teach most where they are written out.
         wanted = {n: float(missed[groups.of[n]]) for n in bites if missed[groups.of[n]] > MISJUDGED * total}
-        return Look(total, total, True, bites, learned, wanted)
+        return Evaluation(total, total, True, bites, learned, wanted)
 
-    def _look_at_both(self, master: Master, point: Vector, values: Vector, limit: float) -> Look:
+    def _look_at_both(self, master: MasterProblem, point: Vector, values: Vector, limit: float) -> Evaluation:
         """Gap and cost: each shock that can fail is granted the least gap, and what the master estimates above it."""
         value, learned, bites = master.cost.value(point.tolist()), 0, dict[int, float]()
         total, granted = 0.0, None
@@ -262,9 +262,9 @@ class _Search(Rounds):
             learned += master.learn("cost", point, of_costs, values)
             value += float(of_costs.value.sum() - master.estimated("cost", point).sum())
             bites = {int(n): float(of_costs.gap[n]) for n in np.flatnonzero(of_costs.fails)}
-        return Look(value, total, total <= limit and not bites, bites, learned)
+        return Evaluation(value, total, total <= limit and not bites, bites, learned)
 
-    def _granted(self, master: Master, point: Vector, found: Slopes, limit: float) -> tuple[Vector, float]:
+    def _granted(self, master: MasterProblem, point: Vector, found: Subgradients, limit: float) -> tuple[Vector, float]:
         """By shock, the gap that it may leave, nan where its floors are kept; and all gaps together."""
         groups, total = master.groups["gap"], float(found.value.sum())
         granted = np.full(len(self.probability), np.nan)
@@ -276,11 +276,11 @@ class _Search(Rounds):
         granted[alone] = (found.gap[alone] + more) * (1.0 + SLACK) + SLACK
         return granted, total + float(more.sum())
 
-    def _slopes(self, groups: Groups, point: Vector, granted: Vector | None = None) -> Slopes:
+    def _slopes(self, groups: ShockGroups, point: Vector, granted: Vector | None = None) -> Subgradients:
         task = TASKS[groups.kind]
-        return self.responder.slopes(point, self.clock, task, groups.of, groups.weights, groups.outside, granted)
+        return self.evaluator.slopes(point, self.clock, task, groups.of, groups.weights, groups.outside, granted)
 
-    def _finished(self, phase: Phase, gap: float, gap_bound: float, least: Best | None = None) -> Solved:
+    def _finished(self, phase: BendersLoop, gap: float, gap_bound: float, least: Incumbent | None = None) -> Solved:
         best = phase.best
         assert best is not None
         assert best.answer.values is not None
@@ -318,12 +318,12 @@ class _Search(Rounds):
     def _in_hand(self) -> Vector | None:
         return next((phase.in_hand for phase in reversed(self.phases) if phase.in_hand is not None), None)
 
-    def _run(self) -> Run:
+    def _run(self) -> ScenarioModel:
         """A model of the written shocks that knows what was found so far, should it be stopped."""
-        run = Run(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
+        run = ScenarioModel(self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer)
         whole, loose = self._in_hand(), next((p.loose for p in reversed(self.phases) if p.loose is not None), None)
         run.start = None if whole is None else whole[run.model.integers]
-        run.loose = None if loose is None else Answer("optimal", loose, float("-inf"), float("-inf"), None)
+        run.loose = None if loose is None else SolveResult("optimal", loose, float("-inf"), float("-inf"), None)
         return run
 
     def _as_planned(self, best: Vector | None, note: str) -> Solved:
@@ -334,7 +334,7 @@ class _Search(Rounds):
             return Solved("stopped", master.stage, history=history, notes=(note,))
         cost, likely = answer.objective, self.probability > 0
         if likely.any():
-            replies = self.responder.best(answer.values, self.clock, {}, likely, flows=True)
-            cost += float(self.probability @ self.responder.costs(replies))
-        gap = float(self.responder.gaps(answer.values, self.clock).gap.sum())
+            replies = self.evaluator.best(answer.values, self.clock, {}, likely, flows=True)
+            cost += float(self.probability @ self.evaluator.costs(replies))
+        gap = float(self.evaluator.gaps(answer.values, self.clock).gap.sum())
         return Solved("stopped", master.stage, answer.values, cost, gap=gap, history=history, notes=(note,))

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.benders_master import Master, packed, unpacked
+from optimizer.algorithms.benders_master import MasterProblem, packed, unpacked
 from optimizer.algorithms.branching import Branching
-from optimizer.algorithms.rounds import Rounds
-from optimizer.algorithms.violations import worst
+from optimizer.algorithms.search import Search
+from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.model.builder import Stage
-from optimizer.solver import Answer, Vector
+from optimizer.solver import SolveResult, Vector
 
 # How near bound and value come before the integers are asked for, relative.
 RELAXED = 1e-4
@@ -33,7 +33,7 @@ IDLE = 30
 
 
 @dataclass(frozen=True)
-class Look:
+class Evaluation:
     """What all shocks say of a plan.
 
     Attributes:
@@ -54,15 +54,15 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Best:
+class Incumbent:
     """The best plan so far: the master's answer with its integers fixed, its stage then, and the truth about it."""
 
-    answer: Answer
-    look: Look
+    answer: SolveResult
+    look: Evaluation
     stage: Stage
 
 
-class Phase:
+class BendersLoop:
     """One objective: relaxation and integers, until bound and value meet.
 
     Args:
@@ -79,10 +79,10 @@ class Phase:
 
     def __init__(
         self,
-        search: Rounds,
+        search: Search,
         name: str,
-        build: Callable[[Collection[int]], Master],
-        look: Callable[[Master, Vector, Vector], Look],
+        build: Callable[[Collection[int]], MasterProblem],
+        look: Callable[[MasterProblem, Vector, Vector], Evaluation],
         *,
         grain: float,
         tolerance: float | None = None,
@@ -99,11 +99,11 @@ class Phase:
             search.written = search.rewritten()
         self.master = build(search.written)
         self.slim, self.settled = self.master, set[bytes]()
-        self.best: Best | None = None
+        self.best: Incumbent | None = None
         # The last plan with whole numbers, sound or not, and the last relaxation: for a search that is stopped.
         self.latest: Vector | None = None
         self.loose: Vector | None = None
-        self.known: Answer | None = None
+        self.known: SolveResult | None = None
         self.bound, self.is_proven, self.is_relaxed = float("-inf"), False, False
         if is_resumed and search.resumed:
             self.master.recall(unpacked(search.resumed.arrays))
@@ -118,7 +118,7 @@ class Phase:
         """The best plan with whole numbers, else the latest; None where there is none."""
         return self.latest if self.best is None else self.best.answer.values
 
-    def begin(self, known: Answer) -> None:
+    def begin(self, known: SolveResult) -> None:
         """Start from a plan that is known to be sound, as it is; its integers are the first to be settled."""
         assert known.values is not None
         master = self.master
@@ -127,7 +127,7 @@ class Phase:
             look = self.look(master, answer.values, answer.values)
             self.search.note(self.name, look.value, self.bound, look.bites)
             if look.is_sound:
-                self.best = Best(answer, look, master.stage)
+                self.best = Incumbent(answer, look, master.stage)
         self.known = known
 
     def relax(self) -> bool:
@@ -155,7 +155,7 @@ class Phase:
                 return True
         return False
 
-    def _look(self, values: Vector, centre: Vector | None) -> tuple[Vector, Look]:
+    def _look(self, values: Vector, centre: Vector | None) -> tuple[Vector, Evaluation]:
         """Ask on the way from the best plan so far, which teaches more; there itself, if that taught nothing."""
         if centre is not None:
             point = STEP * values + (1.0 - STEP) * centre
@@ -195,7 +195,7 @@ class Phase:
                 break
         return self.best is not None
 
-    def _proposed(self) -> Answer:
+    def _proposed(self) -> SolveResult:
         """The slim master's own best plan with whole numbers, if that is noticeably better than the best so far."""
         self.slim.unfix()
         loose = self.slim.model.solve(relaxed=True)
@@ -228,7 +228,7 @@ class Phase:
             return float("inf")
         return self.best.look.value - self._slack(self.best.look.value)
 
-    def _slimmed(self) -> Master:
+    def _slimmed(self) -> MasterProblem:
         """The master that is asked for integers: where cuts say enough, without the shocks that are written out."""
         if self.needs_all:
             return self.master
@@ -236,7 +236,7 @@ class Phase:
         slim.recall(self.master.cuts)
         return slim
 
-    def _settle(self, proposed: Answer) -> bool:
+    def _settle(self, proposed: SolveResult) -> bool:
         """Fix the integers that are proposed and let the rest learn all there is; whether anything was new."""
         assert proposed.values is not None
         master, has_learned = self.master, False
@@ -256,7 +256,7 @@ class Phase:
             self.search.note(self.name, look.value, self.bound, look.bites)
             is_better = self.best is None or look.value < self.best.look.value
             if look.is_sound and is_better:
-                self.best = Best(replace(answer, values=point), look, master.stage)
+                self.best = Incumbent(replace(answer, values=point), look, master.stage)
                 centre = None if centre is None else point
             is_near = self._is_near(look.value, answer.objective, self._slack(look.value) / 4)
             has_grown = self._grow(look)
@@ -287,7 +287,7 @@ class Phase:
                 return True
         return self.look(self.slim, values, values).learned > 0
 
-    def _grow(self, look: Look) -> bool:
+    def _grow(self, look: Evaluation) -> bool:
         """Write out the shocks that are wanted most, if any are; what was learned stays."""
         search, had = self.search, len(self.search.written)
         wanted = look.bites if look.wanted is None else look.wanted
@@ -295,7 +295,7 @@ class Phase:
         if not left or had >= self.most:
             return False
         count = search.add if self.needs_all else 2 * search.add
-        search.write(worst(search.instance.events, left, count))
+        search.write(select_most_violated(search.instance.events, left, count))
         self.master.grow(search.instance.events[n] for n in search.written[had:])
         return True
 

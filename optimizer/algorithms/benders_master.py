@@ -16,19 +16,19 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.recourse import Slopes
-from optimizer.algorithms.restricted import Run
+from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.recourse import Subgradients
 from optimizer.algorithms.window import Integers
 from optimizer.disruptions.shock import BASELINE
 from optimizer.model.expressions import Expression, total
-from optimizer.solver import Answer, Vector
+from optimizer.solver import SolveResult, Vector
 
-Kind = Literal["gap", "cost"]
+EstimateKind = Literal["gap", "cost"]
 PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
 
 @dataclass(frozen=True)
-class Groups:
+class ShockGroups:
     """Shocks that share an estimate.
 
     Attributes:
@@ -39,7 +39,7 @@ class Groups:
         gaps: of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
     """
 
-    kind: Kind
+    kind: EstimateKind
     of: Integers
     weights: Vector
     least: Vector
@@ -64,7 +64,7 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Cut:
+class BendersCut:
     """Sums of groups at one plan, with slopes in its columns and in gaps; `new` are the groups that learned from it."""
 
     plan: Vector
@@ -76,7 +76,7 @@ class Cut:
 
 
 @dataclass
-class Master(Run):
+class MasterProblem(ScenarioModel):
     """A run whose shocks are estimated; those of `shocks` are written out as well.
 
     Attributes:
@@ -84,17 +84,17 @@ class Master(Run):
         followers: other masters that learn what this one is told, each at what it proposes itself.
     """
 
-    groups: Mapping[Kind, Groups] = field(default_factory=dict)
-    cuts: dict[Kind, list[Cut]] = field(default_factory=dict)
-    followers: list[tuple["Master", Vector]] = field(default_factory=list)
+    groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)
+    cuts: dict[EstimateKind, list[BendersCut]] = field(default_factory=dict)
+    followers: list[tuple["MasterProblem", Vector]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         priced = sorted(demand.shortage_cost for demand in self.instance.demands.values() if demand.shortage_cost > 0)
         self.unit = priced[len(priced) // 2] if priced else 1.0
         self.size = len(formulation.plan_stage(self.instance).columns)
-        self.estimates: dict[Kind, list[int]] = {}
+        self.estimates: dict[EstimateKind, list[int]] = {}
         self.floor = {kind: groups.floor() for kind, groups in self.groups.items()}
-        self._linked: dict[tuple[Kind, int], int] = {}
+        self._linked: dict[tuple[EstimateKind, int], int] = {}
         super().__post_init__()
 
     def _objectives(self) -> tuple[Expression, Expression]:
@@ -104,7 +104,7 @@ class Master(Run):
         baseline = operating.get(BASELINE, Expression())
         return total([formulation.spending(self.stage), baseline, self._estimate("cost", operating)]), of_gaps
 
-    def _estimate(self, kind: Kind, written: Mapping[str, Expression]) -> Expression:
+    def _estimate(self, kind: EstimateKind, written: Mapping[str, Expression]) -> Expression:
         """The columns of the estimates, linked to what is written out; returns their sum, in money."""
         if kind not in self.groups:
             return Expression()
@@ -115,7 +115,7 @@ class Master(Run):
         self._link(kind, columns, written)
         return self.unit * total(columns) + float(self.floor[kind].sum())
 
-    def _link(self, kind: Kind, columns: Sequence[Expression], written: Mapping[str, Expression]) -> None:
+    def _link(self, kind: EstimateKind, columns: Sequence[Expression], written: Mapping[str, Expression]) -> None:
         """A row for each group of which more is written out than before; the row before it then says nothing new."""
         groups, known = self.groups[kind], dict[int, list[Expression]]()
         for number, shock in enumerate(self.instance.events):
@@ -129,11 +129,11 @@ class Master(Run):
                 name = f"link{group}.{len(parts)}"
                 self.stage.require(kind, name, None, columns[group], ">=", (1.0 / self.unit) * total(parts))
 
-    def estimated(self, kind: Kind, values: Vector) -> Vector:
+    def estimated(self, kind: EstimateKind, values: Vector) -> Vector:
         """What the estimates say, in money, by group."""
         return np.asarray(self.unit * values[self.estimates[kind]] + self.floor[kind])
 
-    def missed(self, kind: Kind, plan: Vector, found: Slopes, values: Vector) -> Vector:
+    def missed(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> Vector:
         """By group, how far the estimate in `values` is below what the answers to a plan tell, in money."""
         start = np.maximum(plan[: self.size], 0.0)
         there = found.value + found.slope @ (np.maximum(values[: self.size], 0.0) - start)
@@ -144,30 +144,30 @@ class Master(Run):
             )
         return np.asarray(np.maximum(there - self.estimated(kind, values), 0.0))
 
-    def _tied(self, kind: Kind) -> Integers:
+    def _tied(self, kind: EstimateKind) -> Integers:
         """The groups whose cost depends on an estimated gap."""
         return np.flatnonzero(self.groups[kind].gaps >= 0)
 
-    def learn(self, kind: Kind, plan: Vector, found: Slopes, values: Vector) -> int:
+    def learn(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> int:
         """Add the cuts of a plan that `values` violates. Returns how many."""
         missed = self.missed(kind, plan, found, values)
         new = np.flatnonzero(missed > 1e-9 * (missed + np.abs(self.estimated(kind, values))))
         if len(new):
             start = np.maximum(plan[: self.size], 0.0)
-            cut = Cut(start, found.value[new], found.slope[new], new, found.held[new], found.by_gap[new])
+            cut = BendersCut(start, found.value[new], found.slope[new], new, found.held[new], found.by_gap[new])
             self.recall({kind: [cut]})
         for other, proposed in self.followers:
             other.learn(kind, plan, found, proposed)
         return len(new)
 
-    def proposed(self, answer: Answer) -> Answer:
+    def proposed(self, answer: SolveResult) -> SolveResult:
         """Another model's answer with its integers where they stand here; both begin with the plan's columns."""
         assert answer.values is not None
         values = np.zeros(len(self.stage.columns))
         values[self.model.integers] = answer.values[self.model.integers]
         return replace(answer, values=values, prices=None)
 
-    def as_planned(self, values: Vector) -> Answer:
+    def as_planned(self, values: Vector) -> SolveResult:
         """What another model buys, as it is, and the cheapest baseline beside it."""
         model, columns = self.model, self.stage.columns[: self.size]
         bought = np.array([j for j, each in enumerate(columns) if each.integer or each.mark.what in ("size", "fill")])
@@ -181,14 +181,14 @@ class Master(Run):
         model.bound(bought, lower, upper)
         return answer
 
-    def recall(self, cuts: Mapping[Kind, Sequence[Cut]]) -> None:
+    def recall(self, cuts: Mapping[EstimateKind, Sequence[BendersCut]]) -> None:
         """Take over the cuts of a master with the same groups, of the kinds that are estimated here."""
         for kind in self.estimates:
             for cut in cuts.get(kind, ()):
                 self.cuts.setdefault(kind, []).append(cut)
                 self._write(kind, cut)
 
-    def _write(self, kind: Kind, cut: Cut) -> None:
+    def _write(self, kind: EstimateKind, cut: BendersCut) -> None:
         groups, each = self.groups[kind], np.arange(len(cut.new))
         tied = np.flatnonzero(groups.gaps[cut.new] >= 0) if len(groups.gaps) else each[:0]
         columns = [*range(self.size), *self.estimates[kind], *(self.estimates["gap"] if len(tied) else ())]
@@ -203,7 +203,7 @@ class Master(Run):
         self.model.extend(columns, rows, right / self.unit)
 
 
-def packed(cuts: Mapping[Kind, Sequence[Cut]]) -> dict[str, Vector]:
+def packed(cuts: Mapping[EstimateKind, Sequence[BendersCut]]) -> dict[str, Vector]:
     """All cuts as arrays by name."""
     return {
         f"cut {kind} {i} {part}": getattr(cut, part)
@@ -213,12 +213,12 @@ def packed(cuts: Mapping[Kind, Sequence[Cut]]) -> dict[str, Vector]:
     }
 
 
-def unpacked(arrays: Mapping[str, Vector]) -> dict[Kind, list[Cut]]:
+def unpacked(arrays: Mapping[str, Vector]) -> dict[EstimateKind, list[BendersCut]]:
     """The cuts that `packed` made arrays of."""
-    kinds: tuple[Kind, ...] = ("gap", "cost")
-    result: dict[Kind, list[Cut]] = {kind: [] for kind in kinds}
+    kinds: tuple[EstimateKind, ...] = ("gap", "cost")
+    result: dict[EstimateKind, list[BendersCut]] = {kind: [] for kind in kinds}
     for kind, cuts in result.items():
         while f"cut {kind} {len(cuts)} plan" in arrays:
             parts: list[Any] = [arrays[f"cut {kind} {len(cuts)} {part}"] for part in PARTS]
-            cuts.append(Cut(*parts))
+            cuts.append(BendersCut(*parts))
     return result

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.restricted import WHOLE, Run
-from optimizer.solver import Answer, Vector
+from optimizer.algorithms.extensive_form import WHOLE, ScenarioModel
+from optimizer.solver import SolveResult, Vector
 
 # So many branches are asked, and no more.
 MOST = 12
@@ -27,7 +27,7 @@ class Branch:
     """What is decided of some options, by their number: whether they are ever opened. What is known of it, if asked."""
 
     decided: Mapping[int, bool] = field(default_factory=dict)
-    answer: Answer | None = None
+    answer: SolveResult | None = None
 
 
 class Branching:
@@ -44,9 +44,11 @@ class Branching:
         bound: what no plan costs less than, near enough to the best; −∞ where a few branches did not show that.
     """
 
-    def __init__(self, run: Run, loose: Answer, phase: str | None = None, limit: float = math.inf) -> None:
+    def __init__(
+        self, run: ScenarioModel, loose: SolveResult, phase: str | None = None, limit: float = math.inf
+    ) -> None:
         self.run, self.model, self.phase, self.limit = run, run.model, phase, limit
-        self.best: Answer | None = None
+        self.best: SolveResult | None = None
         found = run.stage.found()
         self._by = [list(columns.values()) for (path, _, what), columns in found.items() if what == "by" and not path]
         assert loose.values is not None
@@ -64,12 +66,12 @@ class Branching:
             self.run.tell(self.phase, best, min(best, bound))
 
     @property
-    def answer(self) -> Answer | None:
+    def answer(self) -> SolveResult | None:
         """The best, as a solver of integer programmes would tell it; None where a few branches did not show that."""
         if self.bound == -math.inf:
             return None
         if self.best is None or self.best.objective >= self.limit:
-            return Answer("infeasible", None, math.inf, self.limit, None)
+            return SolveResult("infeasible", None, math.inf, self.limit, None)
         return replace(self.best, status="optimal", bound=min(self.bound, self.best.objective))
 
     @property
@@ -112,7 +114,7 @@ class Branching:
                 left += [Branch({**branch.decided, undecided: is_it}) for is_it in (not is_near, is_near)]
         return bound
 
-    def _asked(self, decided: Mapping[int, bool]) -> Answer:
+    def _asked(self, decided: Mapping[int, bool]) -> SolveResult:
         self.run.unfix()
         for option, is_opened in decided.items():
             by = self._by[option]
@@ -126,7 +128,7 @@ class Branching:
         open_[list(decided)] = 0.0
         return int(np.argmax(open_)) if open_.max(initial=0.0) > WHOLE else None
 
-    def _take(self, answer: Answer | None) -> None:
+    def _take(self, answer: SolveResult | None) -> None:
         """A plan with whole numbers, where it is cheaper than the best."""
         if answer is not None and (self.best is None or answer.objective < self.best.objective):
             self.best = answer

@@ -14,7 +14,7 @@ from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings
 
 
-def clash(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
+def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
     """The rules that cannot hold together, in words; empty if a plan exists after all, or the time ran out."""
     calm = instance.without_shocks()
     stage = whole_stage(calm, ())

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from optimizer.algorithms.subproblems import Desk
+from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.algorithms.tasks import Job, Reply, Slice
 from optimizer.algorithms.workers import start_pool
 from optimizer.errors import CrewError
@@ -38,7 +38,7 @@ class Crew(Protocol):
         desk: that of this process.
     """
 
-    desk: Desk
+    desk: SubproblemSolver
 
     def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
         """The replies.
@@ -60,7 +60,7 @@ class Crew(Protocol):
 class Serial:
     """This process."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: SubproblemSolver) -> None:
         self.desk = desk
 
     def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
@@ -72,13 +72,13 @@ class Serial:
 
 
 # The desks of a worker, by instance: a process of ours has one, a Dask worker may serve several runs.
-_DESKS: dict[str, Desk] = {}
+_DESKS: dict[str, SubproblemSolver] = {}
 
 
 def _sit(key: str, packed: bytes, lengths: Iterable[int] = ()) -> None:
     """Make room for an instance, and write what shocks of some lengths will be asked for."""
     if key not in _DESKS:
-        _DESKS[key] = Desk(pickle.loads(packed))
+        _DESKS[key] = SubproblemSolver(pickle.loads(packed))
     for length in lengths:
         _DESKS[key].window(length)
 
@@ -102,7 +102,7 @@ class Processes:
     """
 
     def __init__(self, instance: Instance, size: int) -> None:
-        self.desk = Desk(instance)
+        self.desk = SubproblemSolver(instance)
         self._key, self._packed = _packed(instance)
         self._seats = _shared_out(self.desk.slices, size)
         self._pools: dict[int, Any] = {seat: self._hired(seat) for seat in range(1, size)}
@@ -217,7 +217,7 @@ class Cluster:
     """
 
     def __init__(self, instance: Instance, address: str) -> None:
-        self.desk = Desk(instance)
+        self.desk = SubproblemSolver(instance)
         try:
             from distributed import Client
             from distributed.security import Security

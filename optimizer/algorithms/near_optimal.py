@@ -19,19 +19,19 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.base import Listener, Solved
 from optimizer.algorithms.benders import FEW
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, at_most
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.restricted import Run
-from optimizer.algorithms.rounds import Rounds
-from optimizer.algorithms.violations import worst
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.search import Search
+from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
-from optimizer.solver import Answer, Clock, Settings, Vector
+from optimizer.solver import Clock, Settings, SolveResult, Vector
 
 TOTAL = "total"
 # Like plans are the cheapest and so many that were found last.
@@ -43,7 +43,7 @@ Among = Literal["all", "like"]
 
 
 @dataclass(frozen=True)
-class Known:
+class NearOptimalPlan:
     """A plan that is near: its sizes by option, its cost in present value, its integers, and the plan itself."""
 
     sizes: Mapping[str, float]
@@ -53,7 +53,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Sought:
+class SearchOutcome:
     """What a search came to.
 
     Attributes:
@@ -62,15 +62,15 @@ class Sought:
     """
 
     verdict: Verdict
-    known: Known | None = None
+    known: NearOptimalPlan | None = None
 
 
-class Near(Rounds):
+class NearOptimalSearch(Search):
     """The plans near to the cheapest.
 
     Args:
         instance, settings, clock, listener: as for `Strategy.run`.
-        responder: answers for the shocks.
+        evaluator: answers for the shocks.
         most: the cost that none of them exceeds, in money, present value.
         allowed: the gap that none of them exceeds, in money; 0 where all floors are kept. Above 0, every shock that can
             fail is written out.
@@ -83,24 +83,24 @@ class Near(Rounds):
         settings: Settings,
         clock: Clock,
         listener: Listener,
-        responder: Responder,
+        evaluator: RecourseEvaluator,
         most: float,
         allowed: float = 0.0,
         first: Iterable[str] = (),
     ) -> None:
-        super().__init__(instance, replace(settings, checkpoint=None), clock, listener, responder, 4, FEW)
+        super().__init__(instance, replace(settings, checkpoint=None), clock, listener, evaluator, 4, FEW)
         self.most = most
         first, events = frozenset(first), enumerate(instance.events)
         self.write(n for n, shock in events if shock.name in first or shock.probability > 0)
         if allowed > 0:
-            self.write(np.flatnonzero(responder.idle(clock).gap > 0.0).tolist())
+            self.write(np.flatnonzero(evaluator.idle(clock).gap > 0.0).tolist())
         rows = (at_most(formulation.cost, most, "cost"), _totals)
         question = Question(rows=rows, name="cost", allowed=allowed)
-        self.run = Run(instance, self.shocks(), self.settings, clock, self.hear, self.writer, question)
+        self.run = ScenarioModel(instance, self.shocks(), self.settings, clock, self.hear, self.writer, question)
         self.run.keep_floors()
         found = self.run.stage.found()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
-        self.found: list[Known] = []
+        self.found: list[NearOptimalPlan] = []
 
     def size(self, option: str, factor: float = 1.0) -> Expression:
         """`factor` times the size of an option."""
@@ -111,13 +111,13 @@ class Near(Rounds):
         """Total cost, present value."""
         return self.run.cost
 
-    def taken(self, plan: Plan, cost: float) -> Known:
+    def taken(self, plan: Plan, cost: float) -> NearOptimalPlan:
         """A plan that is known to be near."""
         sizes = {o: sum(plan.fills.get(o, ())) for o in self.columns}
         for build in plan.builds:
             sizes[build.option] += build.size
         integers = np.array(integers_of(self.instance, plan, self.run.stage.columns))
-        self.found.append(Known(sizes, cost, plan, integers))
+        self.found.append(NearOptimalPlan(sizes, cost, plan, integers))
         return self.found[-1]
 
     @contextlib.contextmanager
@@ -162,7 +162,7 @@ class Near(Rounds):
             return math.inf
         return answer.objective if answer.status == "optimal" else -math.inf
 
-    def moved(self, known: Known, objective: Expression) -> Known | None:
+    def moved(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:
         """The plan with the same integers and the least objective; None where it fails a shock not written out."""
         self._fix(known.integers)
         self.run.model.minimise(objective)
@@ -174,7 +174,7 @@ class Near(Rounds):
 
     def seek(
         self, objective: Expression, enough: float = -math.inf, own: str | None = None, *, among: Among = "all"
-    ) -> Sought:
+    ) -> SearchOutcome:
         """The plan with the least objective within what is held, or the first whose objective is `enough`.
 
         With `own`, an option, it is looked for among like plans first: those whose integers lie between those of some
@@ -196,14 +196,14 @@ class Near(Rounds):
             violated = self._violated(polished)
             if not violated:
                 is_over = self.clock.is_over and answer.objective > enough
-                return Sought("stopped" if is_over else "found", self._kept(polished))
+                return SearchOutcome("stopped" if is_over else "found", self._kept(polished))
             had = len(self.written)
-            self.write(worst(self.instance.events, violated, 2 * self.add))
+            self.write(select_most_violated(self.instance.events, violated, 2 * self.add))
             self.run.grow(self.shocks()[had:])
         is_none = among == "all" and not self.clock.is_over and answer.status == "infeasible"
-        return Sought("none") if is_none else Sought("stopped")
+        return SearchOutcome("none") if is_none else SearchOutcome("stopped")
 
-    def _between(self, plans: Sequence[Known], own: str | None) -> None:
+    def _between(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
         """Let integers move between those of some plans, an option's own as they like; all as they like without any."""
         self.run.unfix()
         model, columns = self.run.model, self.run.stage.columns
@@ -215,7 +215,7 @@ class Near(Rounds):
     def _fix(self, integers: Vector) -> None:
         self.run.model.bound(self.run.model.integers, integers, integers)
 
-    def _cheapened(self, answer: Answer, objective: Expression) -> Answer | None:
+    def _cheapened(self, answer: SolveResult, objective: Expression) -> SolveResult | None:
         """The same integers at the least cost, with the objective where it is; None where they do not fit."""
         assert answer.values is not None
         bounds = {}
@@ -227,23 +227,23 @@ class Near(Rounds):
             self.run.model.minimise(self.cost)
             return self.run.fixed(replace(answer, prices=None))
 
-    def _violated(self, answer: Answer) -> dict[int, float]:
+    def _violated(self, answer: SolveResult) -> dict[int, float]:
         """By number, the gap in money of the shocks that are not written out and that the plan does not survive."""
         plan = read_plan(self.instance, self.run.stage, self._values(answer))
-        values = plan_values(self.instance, plan, self.responder.desk.plan)
-        return self.responder.gaps(values, self.clock, self.needless.union(self.written)).violated
+        values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
+        return self.evaluator.gaps(values, self.clock, self.needless.union(self.written)).violated
 
-    def _values(self, answer: Answer) -> Sequence[float]:
+    def _values(self, answer: SolveResult) -> Sequence[float]:
         assert answer.values is not None
         values: list[float] = answer.values.tolist()
         return values
 
-    def _kept(self, answer: Answer) -> Known:
+    def _kept(self, answer: SolveResult) -> NearOptimalPlan:
         values = self._values(answer)
         plan = read_plan(self.instance, self.run.stage, values)
         return self.taken(plan, self.cost.value(values))
 
-    def solved(self, known: Known) -> Solved | None:
+    def solved(self, known: NearOptimalPlan) -> Solved | None:
         """The cheapest plan with the same sizes and integers, as a strategy would hand it back; no bound is known."""
         self._fix(known.integers)
         with self.held({o: (size * (1.0 - SLACK), size * (1.0 + SLACK)) for o, size in known.sizes.items()}):

@@ -9,9 +9,9 @@ from optimizer.formulation import plan_stage
 from optimizer.instance.paths import MANY
 from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile, Substitution
+from optimizer.levers import Sized, Stockpile
 from optimizer.model.builder import Column, Stage
-from optimizer.results.plan import NEGLIGIBLE, Array, Build, Flows, ManyFlows, NoShockPlan, Plan, Row
+from optimizer.results.plan import NEGLIGIBLE, Array, Build, FlowKey, Flows, ManyFlows, NoShockPlan, Plan, Row
 from optimizer.tolerances import ROUNDING_SIZE
 
 
@@ -92,12 +92,9 @@ def read_flows(
 ) -> Flows:
     """One path's operation, from `Stage.found` and a solver's values."""
 
-    def rows(names: Sequence[str], what: str) -> dict[str, Row]:
-        columns = {name: found.get((path.key, name, what)) for name in names}
-        return {name: tuple(max(0.0, float(values[at[t]])) for t in path.periods) for name, at in columns.items() if at}
-
-    parts = {kind: rows(*asked) for kind, asked in _owners(instance).items()}
-    return Flows(path.periods.start, **parts)
+    columns = {key: found.get((path.key, key[0], what)) for key, what in _flows(instance).items()}
+    rows = {key: tuple(max(0.0, float(values[at[t]])) for t in path.periods) for key, at in columns.items() if at}
+    return Flows(path.periods.start, rows)
 
 
 def read_no_shock(instance: Instance, stage: Stage, values: Sequence[float], cost: float) -> NoShockPlan:
@@ -115,26 +112,18 @@ def read_many(
 ) -> ManyFlows:
     """The operation of shocks with windows of one length: `values` has a row for each, `found` counts by offset."""
     offsets = range(len(shocks[0].periods))
-
-    def rows(names: Sequence[str], what: str) -> dict[str, Array]:
-        columns = {name: found.get((MANY, name, what)) for name in names}
-        # Adding 0 makes the solver's -0 a plain one.
-        return {name: np.maximum(values[:, [at[k] for k in offsets]], 0.0) + 0.0 for name, at in columns.items() if at}
-
-    parts = {kind: rows(*asked) for kind, asked in _owners(instance).items()}
-    return ManyFlows(tuple(shock.name for shock in shocks), tuple(shock.periods.start for shock in shocks), **parts)
+    columns = {key: found.get((MANY, key[0], what)) for key, what in _flows(instance).items()}
+    # Adding 0 makes the solver's -0 a plain one.
+    rows = {key: np.maximum(values[:, [at[k] for k in offsets]], 0.0) + 0.0 for key, at in columns.items() if at}
+    return ManyFlows(tuple(shock.name for shock in shocks), tuple(shock.periods.start for shock in shocks), rows)
 
 
-def _owners(instance: Instance) -> dict[str, tuple[list[str], str]]:
-    """By part of the flows, who may have columns in it, and what they are called."""
-    options = instance.options
-    piles = [o for o, option in options.items() if isinstance(option, Stockpile)]
-    return {
-        "activity": (list(instance.activities), "activity"),
-        "substituted": ([o for o, option in options.items() if isinstance(option, Substitution)], "substituted"),
-        "unserved": (list(instance.demands), "unserved"),
-        "released": (piles, "release"),
-        "left": (piles, "left"),
+def _flows(instance: Instance) -> dict[FlowKey, str]:
+    """Every flow that a path may have, and what its columns are called."""
+    found = {(p, "activity"): "activity" for p in instance.processes}
+    found |= {(d, "unserved"): "unserved" for d in instance.demands}
+    return found | {
+        (o, flow.name): flow.column or flow.name for o, option in instance.options.items() for flow in option.flows
     }
 
 

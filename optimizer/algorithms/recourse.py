@@ -1,12 +1,15 @@
-"""What a plan that is already made can do in each shock: least gap, then least operating and shortage cost.
+"""What a given plan can do in each shock: least gap, then least operating and shortage cost; and what is scarce then.
 
-Shocks have nothing in common once the plan is fixed. Those whose windows are equally long share one linear programme
-(`window`), kept warm at a desk (`answering`) in this process or in others (`crew`); a plan is sent, answers come back.
+Shocks are independent once the plan is fixed. Those with windows of one length share one linear programme
+(`subproblems`), kept warm in this process or in workers (`executor`).
+
+The shadow price of a commodity in a period is the reduction of the least gap by one tonne more of it, from its balance
+row; that of an activity's capacity comes from its limit, a row or the bound of its column.
 """
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +18,7 @@ import numpy.typing as npt
 from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.executor import Crew, Serial
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.subproblems import Desk
+from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.algorithms.tasks import Job, Reply, Task
 from optimizer.algorithms.window import Integers
 from optimizer.errors import CrewError, OptimizerWarning
@@ -25,7 +28,7 @@ from optimizer.solver import Basis, Clock, Vector
 
 
 @dataclass(frozen=True)
-class Recourse:
+class RecourseResult:
     """One shock under a plan: the gap, in money, and the flows that leave it."""
 
     gap: float
@@ -33,7 +36,7 @@ class Recourse:
 
 
 @dataclass(frozen=True)
-class Gaps:
+class ShockGaps:
     """Every shock under a plan, in the order of the events; 0 and False where none was asked for.
 
     Attributes:
@@ -51,14 +54,14 @@ class Gaps:
 
 
 @dataclass(frozen=True)
-class Slopes:
+class Subgradients:
     """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
 
     ``value + slope · (x − plan)`` is never above the group's true value at any plan x.
 
     Attributes:
         value: by group. slope: by group and column of `plan_stage`.
-        gap, fails, cost: by shock, as in `Gaps`; cost is discounted and without probability.
+        gap, fails, cost: by shock, as in `ShockGaps`; cost is discounted and without probability.
         held: by group, the gap that its shock was granted. by_gap: the slope of the group's value in it.
     """
 
@@ -71,7 +74,7 @@ class Slopes:
     by_gap: Vector
 
 
-class Responder:
+class RecourseEvaluator:
     """Answers plans about all the shocks of an instance.
 
     Args:
@@ -85,9 +88,9 @@ class Responder:
 
     def __init__(self, instance: Instance, crew: Crew | None = None) -> None:
         self.instance = instance
-        self.crew: Crew = crew or Serial(Desk(instance))
-        self.desk = self.crew.desk
-        self.slices = self.desk.slices
+        self.crew: Crew = crew or Serial(SubproblemSolver(instance))
+        self.subproblems = self.crew.desk
+        self.slices = self.subproblems.slices
         self.notes: list[str] = []
         self._bases: dict[tuple[int, Task], Basis] = {}
         self._dominators: Integers | None = None
@@ -101,10 +104,10 @@ class Responder:
             self._dominators = dominators(self.instance)
         return self._dominators
 
-    def idle(self, clock: Clock) -> Gaps:
+    def idle(self, clock: Clock) -> ShockGaps:
         """Every shock where nothing is built. One that is survived then is survived by every plan: a plan only adds."""
         if self._idle is None:
-            plan = plan_values(self.instance, nothing(self.instance), self.desk.plan)
+            plan = plan_values(self.instance, nothing(self.instance), self.subproblems.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
             self._idle = tuple(self._ask("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gathered(self._idle)
@@ -114,7 +117,7 @@ class Responder:
         self.idle(clock)
         return self._idle or ()
 
-    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> Gaps:
+    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> ShockGaps:
         """The least gap that a plan leaves in each shock; costs are not looked at.
 
         Args:
@@ -124,11 +127,11 @@ class Responder:
         """
         return self._gathered(self._ask("gaps", plan, clock, self._wanted(needless)))
 
-    def _gathered(self, replies: Sequence[Reply]) -> Gaps:
+    def _gathered(self, replies: Sequence[Reply]) -> ShockGaps:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
         for reply in replies:
             gap[reply.events], fails[reply.events] = reply.gap, reply.fails
-        return Gaps(gap, fails, sum(len(reply.events) for reply in replies))
+        return ShockGaps(gap, fails, sum(len(reply.events) for reply in replies))
 
     def answers(
         self,
@@ -136,7 +139,7 @@ class Responder:
         clock: Clock,
         granted: Mapping[str, float],
         names: Iterable[str] | None = None,
-    ) -> dict[str, Recourse]:
+    ) -> dict[str, RecourseResult]:
         """The best that a plan can do in each shock, with its flows: least gap, then least cost.
 
         Args:
@@ -151,8 +154,10 @@ class Responder:
             wanted = np.array([event.name in chosen for event in self.instance.events], dtype=bool)
         replies = self.best(plan, clock, granted, wanted, flows=True)
         gaps = {self.instance.events[n].name: gap for r in replies for n, gap in zip(r.events, r.gap, strict=True)}
-        flows = {name: many.of(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
-        return {e.name: Recourse(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps}
+        flows = {name: many.at(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
+        return {
+            e.name: RecourseResult(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps
+        }
 
     def best(
         self,
@@ -200,7 +205,7 @@ class Responder:
         weights: Vector,
         needless: Iterable[int] = (),
         granted: Vector | None = None,
-    ) -> Slopes:
+    ) -> Subgradients:
         """Gaps or costs with their slopes, weighted and summed by group.
 
         Args:
@@ -212,7 +217,7 @@ class Responder:
                 has a group of its own. `fails` are then the shocks that cannot keep what they are granted.
         """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
-        value, by_offer = np.zeros(count), np.zeros((count, len(self.desk.offers.constant)))
+        value, by_offer = np.zeros(count), np.zeros((count, len(self.subproblems.offers.constant)))
         gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
         wanted = self._wanted(needless)
         held, by_gap = np.zeros(count), np.zeros(count)
@@ -232,15 +237,15 @@ class Responder:
             for group, (part, slope) in reply.cuts.items():
                 value[group] += part
                 by_offer[group] += slope
-        slope = np.asarray((self.desk.offers.matrix.T @ by_offer.T).T)
-        return Slopes(value, slope, gap, fails, cost, held, by_gap)
+        slope = np.asarray((self.subproblems.offers.matrix.T @ by_offer.T).T)
+        return Subgradients(value, slope, gap, fails, cost, held, by_gap)
 
     def least_costs(self) -> Vector:
         """By shock, a sum of money that its discounted cost cannot fall below whatever the plan."""
         result = np.zeros(len(self.instance.events))
         for length in {part.length for part in self.slices}:
             numbers = np.sort(np.concatenate([part.events for part in self.slices if part.length == length]))
-            result[numbers] = self.desk.window(length).least_costs()
+            result[numbers] = self.subproblems.window(length).least_costs()
         return result
 
     def bases(self) -> dict[str, npt.NDArray[Any]]:
@@ -271,7 +276,7 @@ class Responder:
         wanted: npt.NDArray[np.bool_],
         more: Any = lambda numbers: {},
     ) -> list[Reply]:
-        offered = self.desk.offers.of(np.asarray(plan, dtype=np.float64))
+        offered = self.subproblems.offers.of(np.asarray(plan, dtype=np.float64))
         jobs = []
         for number, part in enumerate(self.slices):
             events = part.events[wanted[part.events]]
@@ -293,7 +298,7 @@ class Responder:
             warnings.warn(said[:1].upper() + said[1:], OptimizerWarning, stacklevel=2)
             self.notes.append(f"Shocks were checked in one process, since {error}.")
             self.crew.close()
-            self.crew = Serial(self.desk)
+            self.crew = Serial(self.subproblems)
             return self.crew.ask(jobs, clock)
 
 
@@ -305,3 +310,85 @@ def _places(instance: Instance) -> Integers:
         places.append(count.get(length, 0))
         count[length] = places[-1] + 1
     return np.array(places, dtype=np.intp)
+
+
+LIMITS = ("limit", "capacity")
+# A price below this share of the dearest one is the solver's dust.
+DUST = 1e-6
+
+
+@dataclass
+class ScarcityPrices:
+    """The prices of one shock's least gap, in money per tonne, by (owner, offset in the window); only those above 0.
+
+    Attributes:
+        commodity: of a tonne more of a commodity.
+        capacity: of a tonne more of an activity's capacity.
+    """
+
+    commodity: dict[tuple[str, int], float] = field(default_factory=dict)
+    capacity: dict[tuple[str, int], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """Where the chain of a segment breaks.
+
+    Attributes:
+        commodity: what is short.
+        makers: the activities that make it and are at their limit, the dearest capacity first; none where nothing
+            makes it, or prices do not tell.
+    """
+
+    commodity: str
+    makers: tuple[str, ...]
+
+
+def scarcity_prices(desk: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
+    """By number of the shock, its prices under a plan (values of the columns of `plan_stage`)."""
+    by_length: dict[int, list[int]] = {}
+    for number in sorted(numbers):
+        by_length.setdefault(len(desk.instance.events[number].periods), []).append(number)
+    offered, result = desk.offers.of(plan), {}
+    for length, some in by_length.items():
+        found = desk.priced(Job(0, "gaps", np.array(some, dtype=np.intp), offered))
+        for i, number in enumerate(some):
+            result[number] = _read(desk, length, found.prices[i], found.reduced[i])
+    return result
+
+
+def _read(desk: SubproblemSolver, length: int, prices: Vector, reduced: Vector) -> ScarcityPrices:
+    sheet, result = desk.window(length).skeleton, ScarcityPrices()
+    least = DUST * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
+    for row, price in zip(sheet.rows, prices.tolist(), strict=True):
+        if row.t is not None and row.mark.what == "balance" and price > least:
+            result.commodity[row.mark.owner, row.t] = price
+        elif row.t is not None and row.mark.what in LIMITS and -price > least:
+            result.capacity[row.mark.owner, row.t] = -price
+    for column, price in zip(sheet.columns, reduced.tolist(), strict=True):
+        if column.mark.what == "activity" and -price > least:
+            result.capacity[column.mark.owner, column.t] = -price
+    return result
+
+
+def bottleneck(
+    instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, there: frozenset[str]
+) -> Bottleneck:
+    """Up the chain from what a segment wants, to the first commodity whose makers are at their limit.
+
+    Only makers that are `there` are looked at: an option that nobody bought has not failed.
+    """
+    commodity, seen = instance.demands[segment].commodity, set[str]()
+    while True:
+        seen.add(commodity)
+        makers = [name for name in instance.activities if name in there and _makes(instance, name, commodity)]
+        full = [name for name in makers if (name, offset) in scarce.capacity]
+        inputs = {c for name in makers for c in instance.activities[name].input} - seen
+        short = {c: scarce.commodity[c, offset] for c in sorted(inputs) if (c, offset) in scarce.commodity}
+        if full or not short:
+            return Bottleneck(commodity, tuple(sorted(full, key=lambda name: -scarce.capacity[name, offset])))
+        commodity = max(short, key=lambda c: short[c])
+
+
+def _makes(instance: Instance, name: str, commodity: str) -> bool:
+    return instance.activities[name].output.get(commodity, 0.0) > 0

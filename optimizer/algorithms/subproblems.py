@@ -9,30 +9,30 @@ import numpy.typing as npt
 
 from optimizer.algorithms.reading import read_many
 from optimizer.algorithms.tasks import Job, Reply, Slice, batches
-from optimizer.algorithms.window import Integers, Offers, Window
+from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
 from optimizer.formulation import plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
-from optimizer.solver import Basis, Batch, Found, Vector, Warm
+from optimizer.solver import Basis, Batch, BatchResult, Vector, WarmProgramme
 
 SLACK = 1e-9
 # A shock counts as violated above this share of a segment's demand: ten times finer than what a result calls a failure.
 VIOLATION = 1e-7
 
 
-class Desk:
+class SubproblemSolver:
     """Answers jobs about one instance."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.plan = plan_stage(instance)
-        self.offers = Offers(instance, self.plan)
+        self.offers = TechnologyMatrix(instance, self.plan)
         self._numbers: dict[int, Integers] = {}
         for length in {len(shock.periods) for shock in instance.events}:
             numbers = [n for n, shock in enumerate(instance.events) if len(shock.periods) == length]
             self._numbers[length] = np.array(numbers, dtype=np.intp)
-        self._kept: dict[int, tuple[Window, Warm]] = {}
+        self._kept: dict[int, tuple[WindowProgramme, WarmProgramme]] = {}
         self._started: tuple[tuple[int, str, bytes] | None, Basis | None] = (None, None)
 
     @cached_property
@@ -40,15 +40,15 @@ class Desk:
         """The instance's shocks in batches."""
         return batches(self.instance)
 
-    def window(self, length: int) -> Window:
+    def window(self, length: int) -> WindowProgramme:
         """The window of a length, written at its first use."""
         return self._pair(length)[0]
 
-    def _pair(self, length: int) -> tuple[Window, Warm]:
+    def _pair(self, length: int) -> tuple[WindowProgramme, WarmProgramme]:
         if length not in self._kept:
             shocks = [self.instance.events[n] for n in self._numbers[length]]
-            window = Window(self.instance, shocks, self.plan, self.offers, self.instance.shared(length))
-            self._kept[length] = window, Warm(window.skeleton)
+            window = WindowProgramme(self.instance, shocks, self.plan, self.offers, self.instance.shared(length))
+            self._kept[length] = window, WarmProgramme(window.skeleton)
         return self._kept[length]
 
     def answer(self, job: Job) -> Reply:
@@ -69,7 +69,7 @@ class Desk:
         assert basis is not None
         return basis
 
-    def priced(self, job: Job) -> Found:
+    def priced(self, job: Job) -> BatchResult:
         """The least gaps of a job's shocks, with every price."""
         return self._question(job).priced()
 
@@ -81,7 +81,7 @@ class Desk:
 class _Question:
     """One job at the desk: its shocks, by their places in the window."""
 
-    def __init__(self, job: Job, window: Window, warm: Warm, which: Integers) -> None:
+    def __init__(self, job: Job, window: WindowProgramme, warm: WarmProgramme, which: Integers) -> None:
         self.job, self.window, self.warm, self.which = job, window, warm, which
         self.batch, self.is_tight = window.batch(which, job.offered)
         self.basis, self.seconds = job.basis, 0.0
@@ -153,7 +153,7 @@ class _Question:
     def _prices(self, which: Integers) -> Vector:
         return self.window.going_short if self.job.task == "served" else self.window.costs(which)
 
-    def priced(self) -> Found:
+    def priced(self) -> BatchResult:
         """The least gaps as the solver finds them."""
         return self._ask(self.batch, values=True, prices=True)
 
@@ -179,7 +179,7 @@ class _Question:
         by_gap = np.minimum(found.reduced[:, self.window.allowed].sum(axis=1), 0.0) / self.window.unit
         return replace(reply, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.job.granted), by_gap, 0.0))
 
-    def _costs(self) -> tuple[Found, npt.NDArray[np.bool_]]:
+    def _costs(self) -> tuple[BatchResult, npt.NDArray[np.bool_]]:
         """The least costs, and in which shocks the floors or the gap granted could be kept."""
         batch = replace(self.batch, costs=self.window.costs(self.which), upper=self.batch.upper.copy())
         granted = self.job.granted if len(self.job.granted) else np.full(len(self.which), np.nan)
@@ -194,7 +194,7 @@ class _Question:
             self._put(found, free, self._some(free, batch.costs[free]))
         return found, kept
 
-    def _pardon(self, found: Found, costs: Vector, granted: Vector) -> None:
+    def _pardon(self, found: BatchResult, costs: Vector, granted: Vector) -> None:
         """What is missed by a solver's tolerance is kept: it is granted what is missing.
 
         Left to itself it would be far too cheap: where the floors do not hold, all that is dear to serve goes unserved.
@@ -215,7 +215,7 @@ class _Question:
                 batch.upper[:, self.window.allowed] = (most[again] * (1.0 + slack) / self.window.unit)[:, None]
                 self._put(found, near[again], batch)
 
-    def _put(self, found: Found, places: Integers, batch: Batch) -> None:
+    def _put(self, found: BatchResult, places: Integers, batch: Batch) -> None:
         """The answers to a batch in the places of others."""
         answers = self._ask(batch, values=True, prices=True)
         for name in ("objective", "values", "prices", "reduced", "feasible"):
@@ -225,7 +225,7 @@ class _Question:
         batch = self.batch
         return Batch(batch.costs if costs is None else costs, batch.upper[chosen], batch.right[chosen])
 
-    def _ask(self, batch: Batch, *, values: bool = False, prices: bool = False) -> Found:
+    def _ask(self, batch: Batch, *, values: bool = False, prices: bool = False) -> BatchResult:
         began = time.perf_counter()
         found = self.warm.ask(batch, self.basis, values=values, prices=prices)
         if values:
@@ -234,7 +234,7 @@ class _Question:
         self.basis = found.basis
         return found
 
-    def _spare(self, least: Found, some: Integers) -> None:
+    def _spare(self, least: BatchResult, some: Integers) -> None:
         """Under the least gaps, miss as little as can be of the floors that are free to miss."""
         if not self.window.free.any():
             return

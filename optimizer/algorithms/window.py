@@ -1,6 +1,6 @@
 """All shocks whose windows are equally long, under a plan: one matrix, and a table of numbers for each shock.
 
-    x      plan, by column of `plan_stage`          o = F·x + f   offers, by owner, what and period (`Offers`)
+    x      plan, by column of `plan_stage`          o = F·x + f   offers, by owner, what and period (`TechnologyMatrix`)
     row    Σ a·y  ⋚  right − Σ c·o                  a is the same in all shocks, right and c are not
     limit  y ≤ min(upper, right − Σ c·o)            a row with one column is the bound of that column
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
@@ -30,7 +30,7 @@ Integers = npt.NDArray[np.intp]
 Key = tuple[str, str, str]
 
 
-class Offers:
+class TechnologyMatrix:
     """What a plan offers to operation, as one matrix: an offer a block of rows, from the period before the horizon."""
 
     def __init__(self, instance: Instance, plan: Stage) -> None:
@@ -53,7 +53,7 @@ class Offers:
         return np.asarray(self.matrix @ np.maximum(plan[: self.matrix.shape[1]], 0.0) + self.constant)
 
 
-class Table:
+class ScenarioTable:
     """Numbers by item, most of them the same for all shocks."""
 
     def __init__(self, numbers: Sequence[Any], shocks: int) -> None:
@@ -97,7 +97,7 @@ def _layout(stage: Stage) -> Layout:
     return Layout(own, rows, limits)
 
 
-class Window:
+class WindowProgramme:
     """The shocks of one window length.
 
     Args:
@@ -114,7 +114,12 @@ class Window:
     """
 
     def __init__(
-        self, instance: Instance, shocks: Sequence[Shock], plan: Stage, offers: Offers, path: Path | None = None
+        self,
+        instance: Instance,
+        shocks: Sequence[Shock],
+        plan: Stage,
+        offers: TechnologyMatrix,
+        path: Path | None = None,
     ) -> None:
         self.instance, self.shocks, self.offers = instance, tuple(shocks), offers
         self.starts = np.array([shock.periods.start for shock in shocks])
@@ -138,10 +143,10 @@ class Window:
         self._within = np.array([position[u] for u in beyond], dtype=np.intp)
         size = len(shocks)
         below = [(columns[i].mark.owner, columns[i].t) for i in self.below]
-        self._asked = Table([self.path.demanded(d, k) for d, k in below], size)
-        self._upper = Table([column.upper for column in columns], size)
+        self._asked = ScenarioTable([self.path.demanded(d, k) for d, k in below], size)
+        self._upper = ScenarioTable([column.upper for column in columns], size)
         rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
-        self._right = Table([row.right for row in rows], size)
+        self._right = ScenarioTable([row.right for row in rows], size)
         self._rows = len(layout.rows)
         self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
         self._per = np.array([value for _, _, value in layout.limits])
@@ -167,7 +172,7 @@ class Window:
         ]
         self._term_row = np.array([r for r, _, _ in found], dtype=np.intp)
         self._term_place = np.array([place for _, place, _ in found], dtype=np.intp)
-        self._term_value = Table([value for _, _, value in found], size)
+        self._term_value = ScenarioTable([value for _, _, value in found], size)
         self._led, self._leaders = np.unique(self._term_row, return_index=True)
 
     def batch(self, which: Integers, offered: Vector) -> tuple[Batch, npt.NDArray[np.bool_]]:
@@ -291,11 +296,11 @@ def _decided(stage: Stage, operating: Expression) -> None:
             raise StageError(f"the plan decides {mark.owner}.{mark.what}: book what that costs in `invest`, as spend")
 
 
-def _table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> Table:
+def _table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> ScenarioTable:
     numbers: list[Any] = [0.0] * columns
     for j, value in expression.terms.items():
         numbers[position[j]] = value
-    return Table(numbers, shocks)
+    return ScenarioTable(numbers, shocks)
 
 
 def _skeleton(

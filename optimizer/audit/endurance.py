@@ -38,7 +38,7 @@ class Endurance(Verdicts):
         paths = Paths([spec], np.array([[t]]), self.labels, stacked, meant, unmeant, span, is_steady=True)
         self._path(paths)
         for d in self.instance.demands:
-            asked, unserved = self._demanded(paths, d), paths.flows.unserved[d]
+            asked, unserved = self._demanded(paths, d), paths.flows[d, "unserved"]
             floor = self.by_period(self.instance.demands[d].survival)[paths.times]
             row = paths.row(f"{d}.floor")
             self.report.at_most(row, unserved, (1.0 - floor) * asked, asked, grain=self.scales.segments[d])

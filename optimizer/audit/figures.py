@@ -42,7 +42,7 @@ class Figures(Endurance):
         for o, activity in self.instance.activities.items():
             share = getattr(activity, "budget_share", 1.0)
             for t in self.periods:
-                paid = activity.support.at(self.year(t)) * baseline.activity[o][t]
+                paid = activity.support.at(self.year(t)) * baseline[o, "activity"][t]
                 self.report.outlays[str(self.year(t))] += share * paid
         policy, outlays = self.instance.policy, self.report.outlays
         if policy.budget is not None:
@@ -71,7 +71,7 @@ class Figures(Endurance):
                 continue
             everything, counted = 0.0, 0.0
             for name, activity in self.instance.activities.items():
-                made = activity.output.get(rule.commodity, 0.0) * baseline.activity[name][t]
+                made = activity.output.get(rule.commodity, 0.0) * baseline[name, "activity"][t]
                 kind = getattr(activity, "kind", "existing")
                 of_region = rule.region is None or activity.region == rule.region
                 of_kind = rule.kind is None or kind == rule.kind
@@ -89,7 +89,7 @@ class Figures(Endurance):
                 makers = {p: each for p, each in self.instance.activities.items() if commodity in each.output}
                 for name, activity in makers.items():
                     rate, region = activity.output[commodity], activity.region or "unnamed"
-                    ran = math.fsum(baseline.activity[name][t] for t in self.periods if self.year(t) == share.year)
+                    ran = math.fsum(baseline[name, "activity"][t] for t in self.periods if self.year(t) == share.year)
                     made[region] = made.get(region, 0.0) + rate * ran
                 total = math.fsum(made.values())
                 self.report.equal(row, share.tonnes, total, grain=self.scales.commodities[commodity])
@@ -101,7 +101,7 @@ class Figures(Endurance):
     def _lacks(self, baseline: Flows) -> None:
         """What goes unserved in peace."""
         for d, demand in self.instance.demands.items():
-            row, short, lack = f"{d}.lacks", baseline.unserved[d], self.result.lacks.get(d)
+            row, short, lack = f"{d}.lacks", baseline[d, "unserved"], self.result.lacks.get(d)
             asked = [demand.quantity.at(self.year(t)) * self.delta for t in self.periods]
             parts = [part / whole if whole > 0 else 0.0 for part, whole in zip(short, asked, strict=True)]
             # Where a shortfall is next to nothing, the last digit decides whether it is one.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from optimizer.audit.own import AUDITORS, Auditor, Seen, auditor_of
 from optimizer.audit.plan import PlanRows
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.results.plan import KINDS, Array, Flows, ManyFlows
+from optimizer.results.plan import Array, Flows, ManyFlows
 
 SAID = ("demand", "cost", "survival", "reliability")
 
@@ -65,21 +65,18 @@ class PathRows(PlanRows):
         """Whether one path's flows are where and as long as the path is."""
         self.report.holds(name, "its flows begin elsewhere", flows.first == periods[0])
         before = len(self.report.disagreements)
-        for kind in KINDS:
-            for owner, row in getattr(flows, kind).items():
-                self.report.holds(f"{name}/{owner}.{kind}", "it has another length", len(row) == len(periods))
-                if owner not in self._owners[kind]:
-                    self.report.holds(f"{name}/{owner}.{kind}", "nobody has that name", False)
+        for (owner, kind), row in flows.rows.items():
+            self.report.holds(f"{name}/{owner}.{kind}", "it has another length", len(row) == len(periods))
+            if owner not in self._owners.get(kind, ()):
+                self.report.holds(f"{name}/{owner}.{kind}", "nobody has that name", False)
         return len(self.report.disagreements) == before
 
     def _stacked(self, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:
         """Flows of paths that are equally long."""
-        kinds = [kind for kind in KINDS if kind not in ("released", "left") or names != ["baseline"]]
-        rows: dict[str, dict[str, Array]] = {kind: {} for kind in KINDS} | {
-            kind: {o: np.array([getattr(each, kind)[o] for each in flows]) for o in self._owners[kind]}
-            for kind in kinds
-        }
-        return ManyFlows(tuple(names), tuple(each.first for each in flows), **rows)
+        kinds = [kind for kind in self._owners if kind not in ("released", "left") or names != ["baseline"]]
+        keys = [(o, kind) for kind in kinds for o in self._owners[kind]]
+        rows = {key: np.array([each[key] for each in flows]) for key in keys}
+        return ManyFlows(tuple(names), tuple(each.first for each in flows), rows)
 
     @cached_property
     def _owners(self) -> dict[str, list[str]]:
@@ -148,7 +145,7 @@ class PathRows(PlanRows):
 
     def _existing(self, paths: Paths, p: str) -> None:
         process, times = self.instance.processes[p], paths.times
-        row, activity = paths.row(f"{p}.limit"), paths.flows.activity[p]
+        row, activity = paths.row(f"{p}.limit"), paths.flows[p, "activity"]
         meant, unmeant = paths.meant.get(p, 0.0), paths.unmeant.get(p, 0.0)
         whole = self.by_period(process.capacity)[times] * paths.delta
         # The worse of what deliberate cuts leave and what the others leave.
@@ -180,7 +177,7 @@ class PathRows(PlanRows):
             months=12.0 * paths.delta,
             working=self.working[o][paths.times] * paths.delta,
             severity=np.maximum(paths.meant.get(o, nothing), paths.unmeant.get(o, nothing)),
-            flow=paths.flows.activity.get(o, paths.flows.substituted.get(o, nothing)),
+            flow=paths.flows.rows.get((o, "activity"), paths.flows.rows.get((o, "substituted"), nothing)),
             multiplier=paths.told("cost", o, 1.0) + nothing,
         )
 
@@ -203,7 +200,7 @@ class PathRows(PlanRows):
 
     def _bought(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
-        row, activity = paths.row(f"{o}.capacity"), paths.flows.activity[o]
+        row, activity = paths.row(f"{o}.capacity"), paths.flows[o, "activity"]
         working = self.working[o][paths.times] * paths.delta
         grain = self.scales.activities[o]
         self.report.at_most(row, activity, self._most(paths, o), working, grain=grain)
@@ -213,7 +210,7 @@ class PathRows(PlanRows):
 
     def _substituted(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
-        amount, asked, capacity = paths.flows.substituted[o], self._demanded(paths, option.demand), f"{o}.capacity"
+        amount, asked, capacity = paths.flows[o, "substituted"], self._demanded(paths, option.demand), f"{o}.capacity"
         working = self.working[o][paths.times] * paths.delta
         grain = self.scales.segments[option.demand]
         self.report.at_most(paths.row(capacity), amount, self._most(paths, o), working, grain=grain)
@@ -226,18 +223,18 @@ class PathRows(PlanRows):
         supply = {c: [np.zeros(paths.times.shape)] for c in self.instance.commodities}
         for name, activity in self.instance.activities.items():
             for commodity, share in activity.output.items():
-                supply[commodity].append(share * flows.activity[name])
+                supply[commodity].append(share * flows[name, "activity"])
             for commodity, share in activity.input.items():
-                supply[commodity].append(-share * flows.activity[name])
+                supply[commodity].append(-share * flows[name, "activity"])
         for o, built in self.instance.options.items():
             option: Any = built
             if option.is_a("substitution"):
                 for commodity, share in option.input.items():
-                    supply[commodity].append(-share * flows.substituted[o])
+                    supply[commodity].append(-share * flows[o, "substituted"])
             if option.is_a("stockpile") and paths.specs:
-                supply[option.commodity].append(flows.released[o])
+                supply[option.commodity].append(flows[o, "released"])
         for d, demand in self.instance.demands.items():
-            delivered = self._demanded(paths, d) - flows.unserved[d] - self._by_substitutes(paths, d)
+            delivered = self._demanded(paths, d) - flows[d, "unserved"] - self._by_substitutes(paths, d)
             supply[demand.commodity].append(-delivered)
             if demand.end_of_life is not None:
                 supply[demand.end_of_life.commodity].append(self._scrap(demand)[paths.times] * paths.delta)
@@ -256,7 +253,9 @@ class PathRows(PlanRows):
 
     def _by_substitutes(self, paths: Paths, d: str) -> Array:
         total = np.zeros(paths.times.shape)
-        for o, amount in paths.flows.substituted.items():
+        for (o, kind), amount in paths.flows.rows.items():
+            if kind != "substituted":
+                continue
             option: Any = self.instance.options[o]
             total += amount if option.demand == d else 0.0
         for auditor, seen in self._outside(paths):
@@ -264,14 +263,14 @@ class PathRows(PlanRows):
         return total
 
     def _served(self, paths: Paths, d: str) -> None:
-        row, unserved = paths.row(f"{d}.demand"), paths.flows.unserved[d]
+        row, unserved = paths.row(f"{d}.demand"), paths.flows[d, "unserved"]
         without = unserved + self._by_substitutes(paths, d)
         self.report.at_most(row, without, self._demanded(paths, d), grain=self.scales.segments[d])
         self.report.at_most(row, 0.0, unserved, grain=self.scales.segments[d])
 
     def _released(self, paths: Paths, o: str) -> None:
         option: Any = self.instance.options[o]
-        released, left = paths.flows.released[o], paths.row(f"{o}.left")
+        released, left = paths.flows[o, "released"], paths.row(f"{o}.left")
         keep = 1.0 if paths.is_steady else (1.0 - option.loss) ** paths.delta
         rate = 1e300 if option.release_rate is None else option.release_rate * paths.delta
         before, held = np.zeros(released.shape), np.zeros(released.shape)
@@ -283,4 +282,4 @@ class PathRows(PlanRows):
         self.report.at_most(paths.row(f"{o}.release"), released, rate, grain=grain)
         self.report.at_most(paths.row(f"{o}.release"), 0.0, released, grain=grain)
         self.report.at_most(left, 0.0, held, before, grain=grain)
-        self.report.equal(left, paths.flows.left[o], held, before, grain=grain)
+        self.report.equal(left, paths.flows[o, "left"], held, before, grain=grain)

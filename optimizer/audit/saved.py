@@ -146,7 +146,7 @@ class Saved(Figures):
 
     def _calm(self, flows: Flows) -> None:
         super()._calm(flows)
-        self._holds("baseline", "stocks are released in it", holds=not flows.released and not flows.left)
+        self._holds("baseline", "stocks are released in it", holds=not flows.of("released") and not flows.of("left"))
 
     def _shares(self, baseline: Flows) -> None:
         super()._shares(baseline)
@@ -166,7 +166,7 @@ class Saved(Figures):
         """What is produced of a commodity in a year, t."""
         makers = {p: each.output[commodity] for p, each in self.instance.activities.items() if commodity in each.output}
         at = [t for t in self.periods if self.year(t) == year]
-        return math.fsum(rate * baseline.activity[p][t] for p, rate in makers.items() for t in at)
+        return math.fsum(rate * baseline[p, "activity"][t] for p, rate in makers.items() for t in at)
 
     def _lacks(self, baseline: Flows) -> None:
         super()._lacks(baseline)
@@ -175,7 +175,7 @@ class Saved(Figures):
                 continue
             asked = self.by_period(self.instance.demands[d].quantity) * self.delta
             parts = [
-                part / whole if whole > 0 else 0.0 for part, whole in zip(baseline.unserved[d], asked, strict=True)
+                part / whole if whole > 0 else 0.0 for part, whole in zip(baseline[d, "unserved"], asked, strict=True)
             ]
             place = first_largest(parts)
             first = None if place is None else self.labels[place]

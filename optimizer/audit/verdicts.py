@@ -14,7 +14,7 @@ import numpy.typing as npt
 from optimizer.audit.paths import PathRows, Paths
 from optimizer.audit.report import TOLERANCE
 from optimizer.disruptions.shock import Shock
-from optimizer.results.plan import KINDS, Array, Flows, ManyFlows, Outcome, Service, Weakest
+from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 
 # Shocks that are audited at once: what bounds the memory.
 MOST = 1000
@@ -65,20 +65,20 @@ class Verdicts(PathRows):
         parts = {part: np.zeros(times.shape) for part in ("operation", "price support", "substitution", "shortage")}
         for name, activity in self.instance.activities.items():
             cost = self.by_period(activity.cost)[times] * paths.told("cost", name, 1.0)
-            parts["operation"] += cost * flows.activity[name]
+            parts["operation"] += cost * flows[name, "activity"]
             if not paths.specs:
-                parts["price support"] += self.by_period(activity.support)[times] * flows.activity[name]
+                parts["price support"] += self.by_period(activity.support)[times] * flows[name, "activity"]
         for o, built in self.instance.options.items():
             option: Any = built
             if option.is_a("substitution"):
                 cost = self.by_period(option.cost)[times] * paths.told("cost", o, 1.0)
-                parts["substitution"] += cost * flows.substituted[o]
+                parts["substitution"] += cost * flows[o, "substituted"]
             if option.is_a("stockpile") and paths.specs:
-                parts["operation"] += option.release_cost * flows.released[o]
+                parts["operation"] += option.release_cost * flows[o, "released"]
         for auditor, seen in self._outside(paths):
             parts["operation"] += auditor.costs(seen)
         for d, demand in self.instance.demands.items():
-            parts["shortage"] += demand.shortage_cost * flows.unserved[d]
+            parts["shortage"] += demand.shortage_cost * flows[d, "unserved"]
         return parts
 
     def _shocks(self, many: Sequence[ManyFlows]) -> None:
@@ -94,7 +94,7 @@ class Verdicts(PathRows):
         for flows, outcomes in self._groups(many):
             shocks = [self.events[name] for name in flows.names]
             times = np.array([shock.periods for shock in shocks])
-            if any(row.shape != times.shape for kind in KINDS for row in getattr(flows, kind).values()):
+            if any(row.shape != times.shape for row in flows.rows.values()):
                 raise ValueError("flows are of another length than their windows")
             specs = [shock.spec for shock in shocks]
             meant, unmeant = self._lost(specs, times.shape[1])
@@ -180,7 +180,7 @@ class Verdicts(PathRows):
 
     def _found(self, paths: Paths, d: str) -> Found:
         """One segment's figures, recomputed from the flows."""
-        asked, unserved, floors = self._demanded(paths, d), paths.flows.unserved[d], self._floors(paths, d)
+        asked, unserved, floors = self._demanded(paths, d), paths.flows[d, "unserved"], self._floors(paths, d)
         served = 1.0 - np.divide(unserved, asked, out=np.zeros(asked.shape), where=asked > 0)
         short = unserved - (1.0 - floors) * asked
         fails = short > TOLERANCE * asked

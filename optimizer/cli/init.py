@@ -18,10 +18,10 @@ def init(
     Example: diversify init first
     Manual:  docs/tutorial.md
     """
-    from optimizer.io.starter import files
+    from optimizer.io.json_schema import starter_files
 
     outputs.check_folder(folder, "DIR")
-    made = {folder / name: text for name, text in files().items()}
+    made = {folder / name: text for name, text in starter_files().items()}
     there = [str(path) for path in made if path.exists()]
     if there:
         common.fail(f"{' and '.join(there)}: already there; nothing was written. Choose another folder.", common.USAGE)

@@ -64,7 +64,7 @@ class InstanceInput:
 
 def is_plan(file: str) -> bool:
     """Whether a file is a saved plan."""
-    from optimizer.io.opening import is_plan
+    from optimizer.io.load import is_plan
 
     return is_plan(file)
 
@@ -172,7 +172,7 @@ def _with_attacks(made: InstanceInput) -> InstanceInput:
 def read_plan(file: str, changes: Changes, search: Search | None = None) -> PlanInput:
     """A saved plan with its instance; or the plan of an instance, which is solved first."""
     from optimizer.instance.reading import read
-    from optimizer.io.opening import is_instance
+    from optimizer.io.load import is_instance
     from optimizer.results.result import Result
 
     search = search or Search()
@@ -247,9 +247,9 @@ def fail_without_plan(found: PlanInput, file: str) -> NoReturn:
 
 def with_comments(result: "Result", file: str) -> "Result":
     """The result with the comments of its instance file, which name its sources."""
-    from optimizer.io.opening import of_file
+    from optimizer.io.load import comments_of
 
-    return replace(result, comments=of_file(file))
+    return replace(result, comments=comments_of(file))
 
 
 def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:

@@ -72,9 +72,9 @@ def report(
     instance, result, is_stopped = found.instance, found.result, found.interrupted
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
     if instance_ is not None:
-        from optimizer.io.opening import opened
+        from optimizer.io.load import open_document
 
-        opened(instance_)
+        open_document(instance_)
         result = inputs.with_comments(result, str(instance_))
     if is_book:
         with fits:

@@ -21,10 +21,10 @@ def schema(
     Example: diversify schema --output instance.schema.json
     Manual:  docs/reference/format.md
     """
-    from optimizer.io.json_schema import text
+    from optimizer.io.json_schema import dump_schema
 
     if output is None:
-        typer.echo(text(), nl=False)
+        typer.echo(dump_schema(), nl=False)
         return
     outputs.check_answer(output, "--output")
-    outputs.write_answer(output, text())
+    outputs.write_answer(output, dump_schema())

@@ -7,7 +7,7 @@ import typer
 from optimizer.cli import common, options
 
 if TYPE_CHECKING:
-    from optimizer.studies.verification import Extent
+    from optimizer.studies.verify import Extent
 
 
 def verify(
@@ -32,7 +32,7 @@ def verify(
     """
     from optimizer.instance.reading import read
     from optimizer.results.result import Result
-    from optimizer.studies.verification import verify_plan
+    from optimizer.studies.verify import verify_plan
 
     if quick and prove:
         raise typer.BadParameter("leave out --quick or --prove.", param_hint="--prove")

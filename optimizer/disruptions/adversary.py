@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from optimizer.disruptions.family import Axis, ShockStarts, Starts, title
 from optimizer.disruptions.shock import Cuts, Shock, ShockSpec, expand
@@ -32,18 +32,18 @@ HEAD, JOINT, TAIL = "attack{", "+", "}"
 class AttackTarget(Described):
     """Something that can be struck: all its cuts at once, for a price. It is meant, unless told otherwise."""
 
-    price: Quantity
-    cuts: Cuts
-    deliberate: bool = True
+    price: Quantity = Field(description="What striking it costs the adversary, in the unit of attack_budget.")
+    cuts: Cuts = Field(description="What loses capacity when it is struck.")
+    deliberate: bool = Field(default=True, description="Whether leverage restrains it. Default true.")
 
 
 class AdversarySpec(Described):
     """Who can buy one attack, at any of the starts: a set of targets, for so many months."""
 
-    attack_budget: Quantity
-    months: Positive
-    starts: ShockStarts
-    targets: Mapping[str, AttackTarget]
+    attack_budget: Quantity = Field(description="What the adversary can spend on one attack, in any unit.")
+    months: Positive = Field(description="Length of an attack, months: whole periods.")
+    starts: ShockStarts = Field(description="Periods in which it may begin: one, a list, or {from, to, every}.")
+    targets: Mapping[str, AttackTarget] = Field(description="What the adversary can strike, by name.")
 
     @field_validator("targets")
     @classmethod

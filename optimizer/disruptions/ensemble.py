@@ -18,11 +18,23 @@ from pydantic_core.core_schema import ValidationInfo
 from optimizer import shapes
 from optimizer.disruptions.distributions import Constant, Distribution, DrawnPositive, DrawnQuantity, DrawnShare
 from optimizer.disruptions.family import RandomStarts, title
-from optimizer.disruptions.shock import ShockSpec, Target, as_tuple
+from optimizer.disruptions.shock import (
+    COST_FACTORS,
+    CUTS,
+    DELIBERATE,
+    DEMAND_FACTORS,
+    FLOORS_MEANWHILE,
+    RELIABILITIES_MEANWHILE,
+    ShockSpec,
+    Target,
+    as_tuple,
+)
 from optimizer.units import Described, Quantity, Share, finding, parse_amount
 
 MOST, LAST_SEED = 100_000, 10**15
 VARIED = "varied"
+_MONTHS = "Length of the window, months: a number or a distribution; rounded to whole periods, at least one."
+_SCALE = "A number or a distribution by which all severities of one sample are multiplied, clipped to 1."
 
 
 def _whole(least: int, most: int) -> BeforeValidator:
@@ -50,22 +62,28 @@ class DrawnCut(Target):
 
     severity: Annotated[
         tuple[DrawnShare, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.DRAWN))
-    ]
-    draw: str | None = None
+    ] = Field(description="Share of capacity that is lost: a number, a distribution, or a list of them by period.")
+    draw: str | None = Field(default=None, description="A word: cuts that share it move together.")
 
 
 class Event(Described):
     """One of the things that may happen; what is left out is as in the ensemble."""
 
-    weight: Quantity = 1.0
-    months: DrawnPositive | None = None
-    scale: DrawnQuantity | None = None
-    deliberate: bool | None = None
-    cuts: tuple[DrawnCut, ...] = ()
-    demand: Mapping[str, Quantity] | None = None
-    cost: Mapping[str, Quantity] | None = None
-    survival: Mapping[str, Share] | None = None
-    reliability: Mapping[str, Share] | None = None
+    weight: Quantity = Field(default=1.0, description="How likely it is beside the others. Default 1.")
+    months: DrawnPositive | None = Field(
+        default=None,
+        description=_MONTHS,
+    )
+    scale: DrawnQuantity | None = Field(
+        default=None,
+        description=_SCALE,
+    )
+    deliberate: bool | None = Field(default=None, description=DELIBERATE)
+    cuts: tuple[DrawnCut, ...] = Field(default=(), description=CUTS)
+    demand: Mapping[str, Quantity] | None = Field(default=None, description=DEMAND_FACTORS)
+    cost: Mapping[str, Quantity] | None = Field(default=None, description=COST_FACTORS)
+    survival: Mapping[str, Share] | None = Field(default=None, description=FLOORS_MEANWHILE)
+    reliability: Mapping[str, Share] | None = Field(default=None, description=RELIABILITIES_MEANWHILE)
 
 
 INHERITED = ("months", "scale", "deliberate", "demand", "cost", "survival", "reliability")
@@ -74,19 +92,34 @@ INHERITED = ("months", "scale", "deliberate", "demand", "cost", "survival", "rel
 class EnsembleSpec(Described):
     """An entry under ``ensembles:``. `months` are rounded to the nearest whole period, at least one."""
 
-    count: Count
-    seed: Seed = 0
-    probability: Share = 0.0
-    start: RandomStarts | None = None
-    events: Mapping[str, Event] = Field(default_factory=dict)
-    months: DrawnPositive | None = Field(default=None, validate_default=True)
-    scale: DrawnQuantity = Constant(1.0)
-    deliberate: bool = False
-    cuts: tuple[DrawnCut, ...] = ()
-    demand: Mapping[str, Quantity] = Field(default_factory=dict)
-    cost: Mapping[str, Quantity] = Field(default_factory=dict)
-    survival: Mapping[str, Share] = Field(default_factory=dict)
-    reliability: Mapping[str, Share] = Field(default_factory=dict)
+    count: Count = Field(description="How many samples are drawn.")
+    seed: Seed = Field(default=0, description="The same seed gives the same samples. Default 0.")
+    probability: Share = Field(
+        default=0.0, description="Over the horizon, 0 to 1; shared equally by the samples. Default 0."
+    )
+    start: RandomStarts | None = Field(
+        default=None,
+        description="Periods of which each is equally likely: one, a list, {from, to, every} or "
+        "{uniform: [first, last]}.",
+    )
+    events: Mapping[str, Event] = Field(
+        default_factory=dict, description="What may happen, by name; one is drawn for each sample, by weight."
+    )
+    months: DrawnPositive | None = Field(
+        default=None,
+        validate_default=True,
+        description=_MONTHS,
+    )
+    scale: DrawnQuantity = Field(
+        default=Constant(1.0),
+        description=_SCALE,
+    )
+    deliberate: bool = Field(default=False, description=DELIBERATE)
+    cuts: tuple[DrawnCut, ...] = Field(default=(), description=CUTS)
+    demand: Mapping[str, Quantity] = Field(default_factory=dict, description=DEMAND_FACTORS)
+    cost: Mapping[str, Quantity] = Field(default_factory=dict, description=COST_FACTORS)
+    survival: Mapping[str, Share] = Field(default_factory=dict, description=FLOORS_MEANWHILE)
+    reliability: Mapping[str, Share] = Field(default_factory=dict, description=RELIABILITIES_MEANWHILE)
 
     @field_validator("events")
     @classmethod

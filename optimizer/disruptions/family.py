@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from optimizer import shapes
 from optimizer.horizon import MONTHS, Horizon, Step
@@ -187,8 +187,12 @@ def _as_list(value: Any) -> Any:
 class Grid(Described):
     """What a family runs through beside its starts."""
 
-    severity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = ()
-    months: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = ()
+    severity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
+        default=(), description="A list of severities: that of all cuts of the entry, one event each."
+    )
+    months: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
+        default=(), description="A list of durations, months, one event each."
+    )
 
     @model_validator(mode="after")
     def _not_empty(self) -> "Grid":

@@ -28,6 +28,15 @@ from optimizer.units import Described, Number, Quantity, Share, finding
 
 BASELINE = "baseline"
 Numbers = tuple[Number, ...]
+# What the fields mean that shocks, ensembles and their events have in common.
+DELIBERATE = "Whether somebody does this on purpose: only then leverage restrains it."
+CUTS = "What loses capacity: a list of targets with their severity."
+DEMAND_FACTORS = "By segment: what its demand is multiplied by meanwhile."
+COST_FACTORS = "By process, process option or substitution: what its cost is multiplied by meanwhile."
+FLOORS_MEANWHILE = "By segment: the floor that stands in place of its own meanwhile, a share from 0 to 1."
+RELIABILITIES_MEANWHILE = (
+    "By partnership: the reliability that stands in place of its own meanwhile, a share from 0 to 1."
+)
 
 
 def as_tuple(value: Any) -> Any:
@@ -58,10 +67,10 @@ Severities = Annotated[
 class Target(Described):
     """What a cut strikes: everything that matches all the fields given."""
 
-    region: Names | None = None
-    stage: Names | None = None
-    process: Names | None = None
-    commodity: Names | None = None
+    region: Names | None = Field(default=None, description="Strikes what stands in this region, or in any of a list.")
+    stage: Names | None = Field(default=None, description="Strikes what is of this stage, or of any of a list.")
+    process: Names | None = Field(default=None, description="Strikes this process or option, or any of a list.")
+    commodity: Names | None = Field(default=None, description="Strikes what makes this commodity, or any of a list.")
 
     def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
         """Whether this cut strikes an activity so described."""
@@ -79,8 +88,13 @@ class Cut(Target):
     `deliberate` is that of what it belongs to, unless the cut has its own.
     """
 
-    severity: Severities
-    deliberate: bool | None = None
+    severity: Severities = Field(
+        description="Share of capacity that is lost, 0 to 1; a list is a profile by period of which the last stays. "
+        "Left out only where `grid` has it."
+    )
+    deliberate: bool | None = Field(
+        default=None, description="In place of what the shock, the event or the target says, for this cut alone."
+    )
 
     def __str__(self) -> str:
         named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}
@@ -145,16 +159,24 @@ class Siege:
 class ShockSpec(Described):
     """An entry under ``shocks:``: one event, or a family of them."""
 
-    grid: Grid | None = None
-    start: ShockStarts
-    months: Durations | None = Field(default=None, validate_default=True)
-    deliberate: bool = False
-    probability: Share = 0.0
-    cuts: tuple[Cut, ...] = ()
-    demand: Mapping[str, Quantity] = Field(default_factory=dict)
-    cost: Mapping[str, Quantity] = Field(default_factory=dict)
-    survival: Mapping[str, Share] = Field(default_factory=dict)
-    reliability: Mapping[str, Share] = Field(default_factory=dict)
+    grid: Grid | None = Field(default=None, description="Durations and severities that a family runs through.")
+    start: ShockStarts = Field(
+        description="First period of the window: 2027, 2027Q3 or 2027-07; a list; or {from, to, every}."
+    )
+    months: Durations | None = Field(
+        default=None,
+        validate_default=True,
+        description="Length of the window, months: whole periods; a list makes a family.",
+    )
+    deliberate: bool = Field(default=False, description=DELIBERATE)
+    probability: Share = Field(
+        default=0.0, description="Over the horizon, 0 to 1; shared equally by the events of the entry. Default 0."
+    )
+    cuts: tuple[Cut, ...] = Field(default=(), description=CUTS)
+    demand: Mapping[str, Quantity] = Field(default_factory=dict, description=DEMAND_FACTORS)
+    cost: Mapping[str, Quantity] = Field(default_factory=dict, description=COST_FACTORS)
+    survival: Mapping[str, Share] = Field(default_factory=dict, description=FLOORS_MEANWHILE)
+    reliability: Mapping[str, Share] = Field(default_factory=dict, description=RELIABILITIES_MEANWHILE)
 
     @field_validator("months", mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from optimizer.errors import Finding
 from optimizer.instance.document import Document, Place
@@ -21,10 +21,12 @@ class RangeSpec(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    low: Amount
-    high: Amount
-    of: Literal["value"] | None = None
-    draw: str | None = None
+    low: Amount = Field(description="The lower end of the number; with `of: value` a factor.")
+    high: Amount = Field(description="The upper end of the number; with `of: value` a factor.")
+    of: Literal["value"] | None = Field(
+        default=None, description="value: the ends are factors of the number, or of all numbers of a series or list."
+    )
+    draw: str | None = Field(default=None, description="A word: ranges that share it move together.")
 
 
 Said = Iterator[tuple[str, str]]

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from optimizer.disruptions.adversary import AdversarySpec, Attack, entry_name
 from optimizer.disruptions.ensemble import EnsembleSpec, forgetting, scaled, varied
 from optimizer.disruptions.sampling import samples
-from optimizer.disruptions.shock import Cuts, Path, Shock, ShockSpec, Siege, expand
+from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, Shock, ShockSpec, Siege, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.forgetting import adversary_without, cuts_of_known, shock_without
 from optimizer.instance.matching import ActivityIndex
@@ -34,11 +34,15 @@ class ShareRule(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
 
-    commodity: str
-    region: str | None = None
-    kind: str | None = None
-    share: Share
-    from_: int | None = Field(default=None, alias="from")
+    commodity: str = Field(description="The commodity whose production is counted.")
+    region: str | None = Field(default=None, description="Counts what stands in this region.")
+    kind: str | None = Field(default=None, description="Counts what is of this kind of lever, one that produces.")
+    share: Share = Field(description="A share from 0 to 1.")
+    from_: int | None = Field(
+        default=None,
+        alias="from",
+        description="First calendar year in which the rule holds. Default: the start of the horizon.",
+    )
 
     def counts(self, region: str, kind: str) -> bool:
         """Whether production in a region by a kind of activity is in the share."""
@@ -53,10 +57,14 @@ class SurvivalRule(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
 
-    cuts: Cuts
-    months: Positive
-    from_: int | None = Field(default=None, alias="from")
-    deliberate: bool = False
+    cuts: Cuts = Field(description="What is cut for good.")
+    months: Positive = Field(description="For how many months every floor has to hold.")
+    from_: int | None = Field(
+        default=None,
+        alias="from",
+        description="First calendar year in which the rule holds. Default: the start of the horizon.",
+    )
+    deliberate: bool = Field(default=False, description=DELIBERATE)
 
     @property
     def siege(self) -> Siege:
@@ -76,12 +84,25 @@ class Policy(Described):
     option's size; of a stockpile, t bought over the year.
     """
 
-    budget: Quantity | None = None
-    annual_budget: QuantitySeries | None = None
-    max_share: tuple[ShareRule, ...] = ()
-    min_share: tuple[ShareRule, ...] = ()
-    min_time_to_survive: tuple[SurvivalRule, ...] = ()
-    force: Mapping[str, ByYear] = Field(default_factory=dict)
+    budget: Quantity | None = Field(default=None, description="The most outlay, undiscounted, money.")
+    annual_budget: QuantitySeries | None = Field(
+        default=None, description="The most outlay in each calendar year, money; a series."
+    )
+    max_share: tuple[ShareRule, ...] = Field(
+        default=(),
+        description="The most of a commodity's production that may come from a region or a kind: a list of rules.",
+    )
+    min_share: tuple[ShareRule, ...] = Field(
+        default=(),
+        description="The least of a commodity's production that has to come from a region or a kind: a list of rules.",
+    )
+    min_time_to_survive: tuple[SurvivalRule, ...] = Field(
+        default=(), description="Cuts after which every floor has to hold for so long: a list of rules."
+    )
+    force: Mapping[str, ByYear] = Field(
+        default_factory=dict,
+        description="By option: the size bought in each calendar year, no more and no less: {option: {2027: 40}}.",
+    )
 
 
 class Instance(Described):
@@ -89,22 +110,47 @@ class Instance(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    description: str | None = None
-    currency: str = "USD"
-    horizon: Horizon
-    discount_rate: Quantity = 0.0
-    home: str | None = None
-    regions: Mapping[str, Region] = Field(default_factory=dict)
-    commodities: Mapping[str, Commodity]
-    processes: Mapping[str, Process] = Field(default_factory=dict)
-    demands: Mapping[str, Demand] = Field(default_factory=dict)
-    options: Mapping[str, Option] = Field(default_factory=dict)
-    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict)
-    ensembles: Mapping[str, EnsembleSpec] = Field(default_factory=dict)
-    policy: Policy = Policy()
-    adversary: AdversarySpec | None = None
-    scenarios: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
-    ranges: Mapping[str, RangeSpec] = Field(default_factory=dict)
+    description: str | None = Field(default=None, description="What the instance is about, in a sentence or two.")
+    currency: str = Field(
+        default="USD", description="Label of all money, its code first, then the year of its prices: USD of 2025."
+    )
+    horizon: Horizon = Field(description="The calendar years that are planned for, and the step of time.")
+    discount_rate: Quantity = Field(default=0.0, description="Per year: 0.03 is 3 %. Default 0.")
+    home: str | None = Field(
+        default=None, description="The home region; `home` is an alias of it wherever a region is named."
+    )
+    regions: Mapping[str, Region] = Field(
+        default_factory=dict,
+        description="Names of regions for reading, by the word that stands for each elsewhere: {eu: {name: EU}}.",
+    )
+    commodities: Mapping[str, Commodity] = Field(description="Materials at one stage each, by name.")
+    processes: Mapping[str, Process] = Field(
+        default_factory=dict, description="What exists: activities in a region that turn inputs into outputs, by name."
+    )
+    demands: Mapping[str, Demand] = Field(
+        default_factory=dict,
+        description="Segments: what is used, how much of it has to be served in any shock, by name.",
+    )
+    options: Mapping[str, Option] = Field(
+        default_factory=dict, description="What money can buy, by name; `kind` says which of the levers it is."
+    )
+    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict, description="What may happen, by name.")
+    ensembles: Mapping[str, EnsembleSpec] = Field(
+        default_factory=dict, description="Shocks that are drawn at random, by name."
+    )
+    policy: Policy = Field(
+        default=Policy(), description="Budgets, shares, times to survive, and what has to be bought."
+    )
+    adversary: AdversarySpec | None = Field(
+        default=None, description="The adversary, which makes the worst attack that its budget pays for."
+    )
+    scenarios: Mapping[str, Mapping[str, Any]] = Field(
+        default_factory=dict, description="Named sets of overrides of this file: {dotted.path: value}."
+    )
+    ranges: Mapping[str, RangeSpec] = Field(
+        default_factory=dict,
+        description="Uncertain numbers by dotted path or pattern: {options.*.capex: {low: 0.8, high: 1.5, of: value}}.",
+    )
 
     def __repr__(self) -> str:
         axis = f"{self.horizon.label(0)}…{self.horizon.label(self.horizon.periods[-1])} by {self.horizon.step}"

@@ -7,11 +7,11 @@ from optimizer.errors import OptimizerError
 from optimizer.files import write_whole_bytes
 from optimizer.instance.document import parse
 from optimizer.instance.reading import checked
-from optimizer.io.from_workbook import from_workbook
-from optimizer.io.json_schema import EDITOR_LINE, NAME
-from optimizer.io.opening import WORKBOOK, opened, remarks
-from optimizer.io.to_workbook import to_workbook
-from optimizer.io.yaml_text import to_yaml
+from optimizer.io.excel_read import parse_workbook
+from optimizer.io.excel_write import dump_workbook
+from optimizer.io.json_schema import EDITOR_LINE, SCHEMA_FILE
+from optimizer.io.load import WORKBOOK, open_document, read_comments
+from optimizer.io.yaml_text import dump_yaml
 
 FORMS = (".yaml", ".yml", ".json", WORKBOOK)
 
@@ -36,17 +36,17 @@ def convert(source: str | FilePath, target: str | FilePath) -> int:
     form = FilePath(target).suffix.lower()
     if form not in FORMS:
         raise OptimizerError(f"{target}: write a name that ends in {', '.join(FORMS[:-1])} or {FORMS[-1]}")
-    document, said = opened(source), remarks(source)
+    document, said = open_document(source), read_comments(source)
     instance, _ = checked(document)
     if form == WORKBOOK:
-        content = to_workbook(document.data, said)
-        again = from_workbook(content, str(target))[0]
+        content = dump_workbook(document.data, said)
+        again = parse_workbook(content, str(target))[0]
     else:
-        there = (FilePath(target).parent / NAME).exists()
+        there = (FilePath(target).parent / SCHEMA_FILE).exists()
         text = (
             json.dumps(document.data, indent=1, ensure_ascii=False) + "\n"
             if form == ".json"
-            else to_yaml(document.data, said, EDITOR_LINE if there else "")
+            else dump_yaml(document.data, said, EDITOR_LINE if there else "")
         )
         content, again = text.encode("utf-8"), parse(text, str(target))
     if checked(again)[0] != instance:

@@ -1,11 +1,12 @@
 """The instance format as JSON Schema (draft 2020-12): what an editor completes and checks while one types.
 
-Its shape comes from the models, the levers registered by then included; its words from the glossary. It says of one
-value what can be said of it alone: that names exist, windows lie in the horizon and sizes fit is checked by `load`.
+Shapes and texts come from the fields of the models, levers registered by then included. The schema checks each value
+on its own: that names exist, windows lie in the horizon and sizes fit is checked by `load`.
 """
 
 import json
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,16 +16,24 @@ from optimizer import shapes
 from optimizer.instance.naming import Commodity
 from optimizer.instance.ranging import RangeSpec
 from optimizer.instance.schema import Instance
-from optimizer.io.glossary import words
 from optimizer.levers import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NAME = "instance.schema.json"
+SCHEMA_FILE = "instance.schema.json"
 # The first line of an instance file, which language servers for YAML follow.
-EDITOR_LINE = f"# yaml-language-server: $schema={NAME}"
+EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 _SECTIONS = (
     "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "ranges"
 )  # fmt: skip
+
+
+def describe(model: type[BaseModel], name: str) -> str:
+    """What a field means, by its name in a file; a field declared again without a text has that of the class above."""
+    for each in model.__mro__:
+        for key, field in getattr(each, "model_fields", {}).items():
+            if (field.alias or key) == name and field.description:
+                return str(field.description)
+    return ""
 
 
 _SEVERE = {"type": "array", "contains": {"type": "object", "required": ["severity"]}}
@@ -35,11 +44,11 @@ _RANGED = {
     "description": "An uncertain number, with the ends of its range.",
     "properties": {
         "value": shapes.AMOUNT,
-        "low": {**shapes.AMOUNT, "description": words(RangeSpec, "low")},
-        "high": {**shapes.AMOUNT, "description": words(RangeSpec, "high")},
-        "of": {"const": "value", "description": words(RangeSpec, "of")},
-        "draw": {**shapes.NAME, "description": words(RangeSpec, "draw")},
-        **{key: {**shapes.NAME, "description": words(RangeSpec, key)} for key in ("name", "source", "note")},
+        "low": {**shapes.AMOUNT, "description": describe(RangeSpec, "low")},
+        "high": {**shapes.AMOUNT, "description": describe(RangeSpec, "high")},
+        "of": {"const": "value", "description": describe(RangeSpec, "of")},
+        "draw": {**shapes.NAME, "description": describe(RangeSpec, "draw")},
+        **{key: {**shapes.NAME, "description": describe(RangeSpec, key)} for key in ("name", "source", "note")},
     },
     "required": ["value", "low", "high"],
     "additionalProperties": False,
@@ -57,7 +66,7 @@ class _Generator(GenerateJsonSchema):
         return dft if plain else None
 
 
-def json_schema() -> dict[str, Any]:
+def build_schema() -> dict[str, Any]:
     """The schema, as a mapping that goes to JSON."""
     models = sorted({model.__name__: model for model in _models(Instance)}.values(), key=lambda model: model.__name__)
     models = [*models, *(lever for lever in KINDS.values() if lever not in models)]
@@ -96,9 +105,9 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "Instance", **whole, "$defs": dict(sorted(parts.items()))}
 
 
-def text() -> str:
+def dump_schema() -> str:
     """The schema as the text of a file."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(build_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _ranged(shape: Any) -> Any:
@@ -132,7 +141,7 @@ def _within(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _option(names: dict[str, str]) -> dict[str, Any]:
     """An option: its kind first, then what that kind has."""
-    kind = {"enum": list(names), "description": words(KINDS["ally"], "kind")}
+    kind = {"enum": list(names), "description": describe(KINDS["ally"], "kind")}
     rules = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
@@ -147,9 +156,8 @@ def _tidied(part: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """One object: without its key, with the words of every field, and nothing that says nothing."""
     properties = {key: _plain(shape) for key, shape in part.get("properties", {}).items() if key != "id"}
     for key, shape in properties.items():
-        field = next(each for name, each in model.model_fields.items() if (each.alias or name) == key)
-        said = words(model, key) or field.description
-        shape |= {"description": said} if said else {}
+        text = describe(model, key)
+        shape |= {"description": text} if text else {}
     tidy: dict[str, Any] = {"type": "object", "description": (model.__doc__ or "").partition("\n\n")[0].strip()}
     required = [key for key in part.get("required", ()) if key != "id"]
     return {**tidy, "properties": properties, "required": required, "additionalProperties": False}
@@ -165,3 +173,9 @@ def _plain(shape: dict[str, Any]) -> dict[str, Any]:
             types = other["type"] if isinstance(other["type"], list) else [other["type"]]
             return {**{key: value for key, value in shape.items() if key != "anyOf"}, **other, "type": [*types, "null"]}
     return shape
+
+
+def starter_files() -> dict[str, str]:
+    """By name, the text of each file."""
+    starter = FilePath(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
+    return {"instance.yaml": starter, SCHEMA_FILE: dump_schema()}

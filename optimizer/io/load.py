@@ -1,13 +1,146 @@
-"""From a file to an Instance, or to one InstanceError with every finding at once."""
+"""From a file to plain data, and to an Instance: YAML, JSON, an Excel workbook, or a saved plan."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
+from typing import Any
 
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.document import Document, override
+from optimizer.files import INSTANCES
+from optimizer.instance.document import Document, Place, override, parse
 from optimizer.instance.reading import checked
 from optimizer.instance.schema import Instance
-from optimizer.io.opening import opened
+from optimizer.io.yaml_text import Comment, parse_comments
+from optimizer.limits import FILE_BYTES
+from optimizer.untrusted import UndecodableTextError, decode, parse_json, read_bytes
+
+WORKBOOK = ".xlsx"
+
+
+def open_document(path: str | FilePath) -> Document:
+    """The data of an instance file, with the line or cell of every value; of a saved plan the instance inside it.
+
+    Raises:
+        InstanceError: it cannot be read.
+    """
+    if is_workbook(path):
+        from optimizer.io.excel_read import parse_workbook
+
+        return parse_workbook(_content(path), str(path))[0]
+    text = _text(path)
+    plan = _plan(text)
+    if plan is None:
+        return parse(text, str(path))
+    if not isinstance(plan.get("data"), Mapping):
+        cure = "Solve the instance again with --output."
+        raise InstanceError([Finding(str(path), None, "data", "this saved plan holds no instance", cure)])
+    return Document(str(path), dict(plan["data"]))
+
+
+def is_plan(path: str | FilePath) -> bool:
+    """Whether a file is a saved plan, by its content: JSON with `builds`, which no instance has.
+
+    A pipe, which can be read only once, is none.
+    """
+    return not is_workbook(path) and "builds" in _peek(path)
+
+
+def is_instance(path: str | FilePath) -> bool:
+    """Whether a file is an instance and no saved plan, by its name, or as JSON by its content."""
+    if FilePath(path).suffix.lower() in INSTANCES:
+        return True
+    return _peek(path).keys() >= {"horizon", "demands"}
+
+
+def _peek(path: str | FilePath) -> Mapping[str, Any]:
+    """The mapping in a JSON file; empty where it is none, or cannot be read."""
+    try:
+        return _json(_text(path)) if FilePath(path).is_file() else {}
+    except InstanceError:
+        return {}
+
+
+def _plan(text: str) -> Mapping[str, Any] | None:
+    data = _json(text)
+    return data if "builds" in data else None
+
+
+def _json(text: str) -> Mapping[str, Any]:
+    """A mapping written in JSON; empty where it is none."""
+    try:
+        data = parse_json(text) if text.lstrip().startswith("{") else None
+    except ValueError:
+        return {}
+    return data if isinstance(data, Mapping) else {}
+
+
+def _placed(data: Any, keys: Sequence[str]) -> Place:
+    """The place of keys that were written as text: those into a list are numbers."""
+    place: Place = ()
+    for key in keys:
+        part: str | int = int(key) if isinstance(data, list) and key.isdigit() else key
+        place, inside = (*place, part), data
+        try:
+            data = inside[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return place
+
+
+def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
+    """The comments of an instance file; JSON has none, but a saved plan keeps those of its instance.
+
+    Raises:
+        InstanceError: it cannot be read.
+    """
+    if is_workbook(path):
+        from optimizer.io.excel_read import parse_workbook
+
+        return parse_workbook(_content(path), str(path))[1]
+    text = _text(path)
+    plan = _plan(text)
+    if plan is not None:
+        said = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
+        return tuple(Comment(_placed(plan["data"], each["place"]), each["value"], each["text"]) for each in said)
+    return () if FilePath(path).suffix.lower() == ".json" else parse_comments(text, str(path))
+
+
+def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
+    """The comments of an instance file, as `Result.comments` holds them; none where it has none or cannot be read."""
+    if FilePath(path).suffix.lower() not in INSTANCES and not is_plan(path):
+        return ()
+    try:
+        said = read_comments(path)
+    except InstanceError:
+        return ()
+    # What YAML reads as a date, say, becomes its text.
+    values = [json.loads(json.dumps(each.value, default=str)) for each in said]
+    return tuple(
+        {"place": [str(part) for part in each.place], "value": value, "text": each.text}
+        for each, value in zip(said, values, strict=True)
+    )
+
+
+def is_workbook(path: str | FilePath) -> bool:
+    """Whether a file is a workbook, by its name."""
+    return FilePath(path).suffix.lower() == WORKBOOK
+
+
+def _content(path: str | FilePath) -> bytes:
+    try:
+        return read_bytes(path, FILE_BYTES)
+    except OSError as error:
+        cure = f"Check the path; instances of up to {FILE_BYTES / 2**20:g} MB are read."
+        what = f"cannot be read: {error.strerror or 'it cannot be opened'}"
+        raise InstanceError([Finding(str(path), None, "", what, cure)]) from None
+
+
+def _text(path: str | FilePath) -> str:
+    try:
+        return decode(_content(path))
+    except UndecodableTextError as error:
+        what, cure = f"cannot be read: {error}", "Save the file as UTF-8."
+        raise InstanceError([Finding(str(path), error.line, "", what, cure)]) from None
 
 
 def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
@@ -37,7 +170,7 @@ def inspect_document(
     path: str | FilePath, overrides: Sequence[str] = ()
 ) -> tuple[Instance, tuple[Finding, ...], Document]:
     """Like `inspect`, with the document, for findings that need more than reading: it knows the line of a place."""
-    document, wrong = opened(path), list[Finding]()
+    document, wrong = open_document(path), list[Finding]()
     for assignment in overrides:
         try:
             override(document, assignment)

@@ -2,15 +2,150 @@
 
 Sections and their entries stand on lines of their own, what is in them in one line each. Words are written so that
 `document` reads the same back: text that could be taken for anything else stands in quotes.
+
+A comment behind a value belongs to that field. Lines of comment belong to the object that they stand in or just above;
+to the section where an empty line follows, or where they start at the margin; above the first key they are the header.
 """
 
 import re
 import textwrap
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from optimizer.instance.document import Place, scalar
-from optimizer.io.comments import Comment
+import yaml
+
+from optimizer.instance.document import Document, Place, parse, scalar
+
+FOR_EDITORS = "yaml-language-server:"
+_RULE = re.compile(r"^[-=~*#\s]+$")
+_DASHES = re.compile(r"(^|\s)-{3,}(\s|$)")
+
+
+@dataclass(frozen=True)
+class Comment:
+    """Words about a place of the file; `value` is what stands there, None for an object, a section or the header."""
+
+    place: Place
+    value: Any
+    text: str
+
+
+def parse_comments(text: str, file: str) -> tuple[Comment, ...]:
+    """Every comment of a YAML text, in the order of the file.
+
+    Raises:
+        InstanceError: the text is no YAML, or holds no mapping.
+    """
+    document = parse(text, file)
+    return tuple(_Reader(document, text).read())
+
+
+def _starts(text: str) -> dict[int, int]:
+    """By line, from 0, the column where its comment starts; what stands inside a scalar is none."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    taken = [
+        ((token.start_mark.line, token.start_mark.column), (token.end_mark.line, token.end_mark.column))
+        for token in yaml.scan(text, Loader=loader)
+        if isinstance(token, yaml.ScalarToken)
+    ]
+    found, first = {}, 0
+    for line, words in enumerate(text.splitlines()):
+        while first < len(taken) and taken[first][1] <= (line, 0):
+            first += 1
+        for at in (match.start() for match in re.finditer(r"(?<!\S)#", words)):
+            while first < len(taken) and taken[first][1] <= (line, at):
+                first += 1
+            if first == len(taken) or not taken[first][0] <= (line, at):
+                found[line] = at
+                break
+    return found
+
+
+class _Reader:
+    def __init__(self, document: Document, text: str) -> None:
+        self.document, self.lines, self.starts = document, text.splitlines(), _starts(text)
+        self.first: dict[int, Place] = {}
+        for place, line in document.lines.items():
+            known = self.first.get(line - 1)
+            if place and (known is None or len(place) < len(known)):
+                self.first[line - 1] = place
+        self.keys = sorted(self.first)
+
+    def read(self) -> Iterator[Comment]:
+        block: list[int] = []
+        for line in range(len(self.lines)):
+            if line in self.starts and not self.lines[line][: self.starts[line]].strip():
+                block.append(line)
+                continue
+            if block:
+                yield from self._block(block)
+                block = []
+            if line in self.starts:
+                yield from self._beside(line)
+        if block:
+            yield from self._block(block)
+
+    def _beside(self, line: int) -> Iterator[Comment]:
+        place = self.first.get(line) or self._before(line)
+        text = self._words([line])
+        if place and text:
+            yield Comment(place, value_at(self.document.data, place), text)
+
+    def _block(self, block: list[int]) -> Iterator[Comment]:
+        owner = self._owner(block)
+        text = self._words(block) if owner else self._page(block)
+        if text:
+            yield Comment(owner, None, text)
+
+    def _owner(self, block: list[int]) -> Place:
+        if not self.keys or self.keys[0] >= block[0]:
+            return ()
+        next_ = bisect_right(self.keys, block[-1])
+        after = self.keys[next_] if next_ < len(self.keys) else None
+        if after is None or self.starts[block[0]] > _indent(self.lines[after]):
+            inside = self._before(block[0])[:2]
+            # No deeper than the object itself: behind the last of a section.
+            is_beside = self.starts[block[0]] <= _indent(self.lines[self.document.lines[inside] - 1])
+            return inside[:1] if is_beside else inside
+        place = self.first[after]
+        stands_alone = block[-1] + 1 < len(self.lines) and not self.lines[block[-1] + 1].strip()
+        return place[:1] if stands_alone or self.starts[block[0]] == 0 else place[:2]
+
+    def _before(self, line: int) -> Place:
+        at = bisect_left(self.keys, line)
+        return self.first[self.keys[at - 1]] if at else ()
+
+    def _page(self, block: list[int]) -> str:
+        """The header as it stands, without what it says to editors."""
+        said = (self.lines[line][self.starts[line] + 1 :].removeprefix(" ").rstrip() for line in block)
+        return "\n".join(words for words in said if not words.startswith(FOR_EDITORS)).strip()
+
+    def _words(self, block: list[int]) -> str:
+        """The comment's words; rules of dashes left out, and single lines joined unless they are set apart."""
+        said = [self.lines[line][self.starts[line] + 1 :].rstrip() for line in block]
+        said = [_DASHES.sub(" ", words) for words in said if words.strip() and not _RULE.match(words)]
+        joined = ""
+        for words in said:
+            is_set_apart = words.startswith("   ") and joined
+            joined += ("\n" if is_set_apart else " ") + words.strip()
+        return joined.strip()
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def value_at(data: Any, place: Place) -> Any:
+    """What stands at a place; None for an object of a section."""
+    for part in place:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return None if isinstance(data, Mapping) and len(place) <= 2 else data
+
 
 WIDTH, LONG = 120, 100
 _PLAIN = re.compile(r"^[^\W\d][^#:,\[\]{}\"]*$")
@@ -40,12 +175,12 @@ _BLOCKS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def flow(value: Any, *, quoted: bool = False) -> str:
+def dump_flow(value: Any, *, quoted: bool = False) -> str:
     """A value in one line of YAML."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(key)}: {flow(part)}" for key, part in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key)}: {dump_flow(part)}" for key, part in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(flow(part) for part in value) + "]"
+        return "[" + ", ".join(dump_flow(part) for part in value) + "]"
     if isinstance(value, str):
         return _quoted(value) if quoted or not _is_plain(value) else value
     if value is None or isinstance(value, bool):
@@ -79,7 +214,7 @@ def _short(value: Any) -> str:
         text = f"{value / size:.6g}"
         if abs(value) >= size and "e" not in text and float(text) * size == value:
             return f"{text}{suffix}"
-    return flow(value)
+    return dump_flow(value)
 
 
 def _is_plain(text: str) -> bool:
@@ -90,7 +225,7 @@ def _is_plain(text: str) -> bool:
     return bool(looks) and isinstance(scalar(text), str)
 
 
-def to_yaml(data: Mapping[str, Any], comments: Iterable[Comment] = (), first: str = "") -> str:
+def dump_yaml(data: Mapping[str, Any], comments: Iterable[Comment] = (), first: str = "") -> str:
     """The text of an instance file.
 
     Args:
@@ -133,7 +268,7 @@ class _Writer:
         is_field = place[0] in ("policy", "adversary")
         if not is_field:
             yield from self._above(place, indent)
-        line = f"{indent}{_key(place[-1])}: {flow(value)}"
+        line = f"{indent}{_key(place[-1])}: {dump_flow(value)}"
         has_own = any(len(other) > len(place) and other[: len(place)] == place for other in self.said)
         if is_field or not isinstance(value, Mapping) or (len(line) <= LONG and not has_own):
             yield from self._field(place, value, indent) if is_field else [line]
@@ -153,7 +288,7 @@ class _Writer:
                 yield from self._field((*place, key), part, f"{indent}  ")
         else:
             for i, part in enumerate(value):
-                yield f"{indent}  - {flow(part)}{self._beside((*place, i))}"
+                yield f"{indent}  - {dump_flow(part)}{self._beside((*place, i))}"
 
     def _line(self, place: Place, value: Any, indent: str) -> Iterator[str]:
         key, beside = _key(place[-1]), self._beside(place)
@@ -164,7 +299,7 @@ class _Writer:
                                      break_long_words=False, break_on_hyphens=False)  # fmt: skip
         else:
             # What a scenario says is taken as it stands.
-            yield f"{indent}{key}: {flow(value) if place[0] == 'scenarios' else _short(value)}{beside}"
+            yield f"{indent}{key}: {dump_flow(value) if place[0] == 'scenarios' else _short(value)}{beside}"
 
     def _beside(self, place: Place, *, deep: bool = True) -> str:
         """What is said of a place, and of all in it, behind its line."""

@@ -30,6 +30,7 @@ from optimizer import shapes
 from optimizer.disruptions.shock import Names, Path, as_tuple
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import Expression, total
+from optimizer.results.plan import Flow
 from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
@@ -39,10 +40,16 @@ class Lever(Described):
     """Common fields of every option. A lever has two verbs, `invest` and `operate`."""
 
     id: str = Field(exclude=True)
-    kind: str
-    earliest: int | None = None
-    latest: int | None = None
-    budget_share: Share = 1.0
+    kind: str = Field(description="Which lever it is.")
+    earliest: int | None = Field(
+        default=None, description="First calendar year in which it may be decided. Default: the start of the horizon."
+    )
+    latest: int | None = Field(
+        default=None, description="Last calendar year in which it may be decided. Default: the end of the horizon."
+    )
+    budget_share: Share = Field(
+        default=1.0, description="The part of its outlay that is the budget's, 0 to 1; all of it is cost. Default 1."
+    )
 
     @property
     def is_lumpy(self) -> bool:
@@ -59,6 +66,11 @@ class Lever(Described):
     def is_a(self, kind: str) -> bool:
         """Whether it is of a kind, or of one that is derived from it."""
         return kind in self.kinds()
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """The flows that a result reports of it; none where it has no columns in operation."""
+        return ()
 
     def allows(self, year: int) -> bool:
         """Whether it may be decided in a calendar year."""
@@ -81,16 +93,31 @@ class Lever(Described):
 class Sized(Lever):
     """A lever that is bought by size: every one but the stockpile."""
 
-    lead_time: Quantity = 0.0
-    max_size: Quantity
-    capex: QuantitySeries = Series.constant(0.0)
-    fixed_cost: Quantity = 0.0
-    min_size: Quantity = 0.0
-    unit_size: Quantity = 0.0
-    fixed_opex: Quantity = 0.0
-    ramp: Ramp = (1.0,)
-    requires: Names = ()
-    excludes: Names = ()
+    lead_time: Quantity = Field(default=0.0, description="Months from decision to work, rounded up to whole periods.")
+    max_size: Quantity = Field(description="The most that can be bought in all: t per year, or a level up to 1.")
+    capex: QuantitySeries = Field(
+        default=Series.constant(0.0), description="Money per unit of size; a series by year of decision."
+    )
+    fixed_cost: Quantity = Field(
+        default=0.0, description="Money, once, whatever the size. It makes the option lumpy: opened once or not at all."
+    )
+    min_size: Quantity = Field(
+        default=0.0, description="The least that can be bought, in the unit of size. It makes the option lumpy."
+    )
+    unit_size: Quantity = Field(default=0.0, description="Size comes in whole multiples of this.")
+    fixed_opex: Quantity = Field(
+        default=0.0, description="Money per unit of size and year, once the lead time is over."
+    )
+    ramp: Ramp = Field(
+        default=(1.0,),
+        description="Share of size that works in the 1st, 2nd, … twelve months after the lead time; the last stays.",
+    )
+    requires: Names = Field(
+        default=(), description="An option, or a list, that is opened no later. All of them have to be lumpy."
+    )
+    excludes: Names = Field(
+        default=(), description="An option, or a list, that is not opened as well. All of them have to be lumpy."
+    )
 
     @field_validator("requires", "excludes", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ On the path of a deliberate shock, for every existing process p of the region th
 
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
@@ -25,9 +25,9 @@ class Leverage(Sized):
     """Something that the other side would lose as well."""
 
     kind: Literal["leverage"]
-    region: str
-    restraint: Share
-    erosion: Share = 0.0
+    region: str = Field(description="The region that would lose something as well.")
+    restraint: Share = Field(description="Share of a deliberate cut that the full level holds back, 0 to 1.")
+    erosion: Share = Field(default=0.0, description="Share of the level that a year takes away, 0 to 1.")
 
     @field_validator("max_size")
     @classmethod

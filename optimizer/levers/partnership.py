@@ -11,6 +11,8 @@ On a shock's path, in every period in which p is cut:
 
 from typing import Literal
 
+from pydantic import Field
+
 from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
 from optimizer.model.builder import Stage
@@ -21,8 +23,10 @@ class Partnership(Sized):
     """A deal about one existing process."""
 
     kind: Literal["partnership"]
-    process: str
-    reliability: Share = 1.0
+    process: str = Field(description="The existing process that the deal is about.")
+    reliability: Share = Field(
+        default=1.0, description="Share of what was agreed that flows in a cut, 0 to 1. Default 1."
+    )
 
     def invest(self, stage: Stage) -> None:
         """Buy size and offer what of it works."""

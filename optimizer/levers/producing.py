@@ -12,6 +12,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
 from optimizer.model.builder import Stage
 from optimizer.network.activity import Activity
+from optimizer.results.plan import Flow
 
 
 class Producing(Sized, Activity):
@@ -31,6 +32,11 @@ class Producing(Sized, Activity):
             stage.limit(self.id, "capacity", t, activity[t], (1.0 - path.lost(self.id, t)) * working)
             if path.is_baseline and self.min_utilisation > 0:
                 stage.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """Its activity."""
+        return (Flow("activity", "activity", gives=self.output, takes=self.input),)
 
     @property
     def kind_name(self) -> str:

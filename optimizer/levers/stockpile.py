@@ -22,12 +22,13 @@ In a state that lasts for Δ (`Path.is_steady`) nothing is lost: k' = k − g.
 import math
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Lever
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
+from optimizer.results.plan import Flow
 from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
 
 
@@ -35,16 +36,24 @@ class Stockpile(Lever):
     """A reserve of one commodity."""
 
     kind: Literal["stockpile"]
-    commodity: str
-    price: QuantitySeries = Series.constant(0.0)
-    holding_cost: Quantity = 0.0
-    fill_rate: Quantity | None = None
-    release_rate: Quantity | None = None
-    release_cost: Quantity = 0.0
-    loss: Share = 0.0
-    initial: Quantity = 0.0
-    salvage: Share = 0.0
-    max_size: Quantity | None = None
+    commodity: str = Field(description="What is held.")
+    price: QuantitySeries = Field(
+        default=Series.constant(0.0), description="What a purchase costs, money per t; a series."
+    )
+    holding_cost: Quantity = Field(default=0.0, description="Money per t and year.")
+    fill_rate: Quantity | None = Field(
+        default=None, description="The most that can be bought, t per year: the market's limit. Default: no limit."
+    )
+    release_rate: Quantity | None = Field(
+        default=None, description="The most that can be released in a shock, t per year. Default: no limit."
+    )
+    release_cost: Quantity = Field(default=0.0, description="Money per t released.")
+    loss: Share = Field(default=0.0, description="Share that a year loses, 0 to 1.")
+    initial: Quantity = Field(default=0.0, description="What is there before the first period, t.")
+    salvage: Share = Field(
+        default=0.0, description="Share of the last price that what is left at the end brings back, 0 to 1."
+    )
+    max_size: Quantity | None = Field(default=None, description="The most that can be held, t. Default: no limit.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Stockpile":
@@ -54,6 +63,12 @@ class Stockpile(Lever):
             cure = f"Raise max_size to at least {self.initial:g}, or lower initial."
             raise finding(f"initial ({self.initial:g} t) does not fit max_size ({self.max_size:g} t)", cure)
         return self
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """What is released in a shock, and what is left of the stock."""
+        released = Flow("released", "released", column="release", in_baseline=False, gives={self.commodity: 1.0})
+        return (released, Flow("left", "left in stock", in_baseline=False))
 
     def _keep(self, stage: Stage) -> float:
         return float((1.0 - self.loss) ** stage.horizon.delta)

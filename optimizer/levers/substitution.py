@@ -21,6 +21,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
 from optimizer.model.builder import Stage
 from optimizer.network.activity import NOTHING
+from optimizer.results.plan import Flow
 from optimizer.units import AmountSeries, Quantity, Share
 
 
@@ -28,10 +29,21 @@ class Substitution(Sized):
     """A way to serve a segment without its commodity."""
 
     kind: Literal["substitution"]
-    demand: str
-    max_share: Share = 1.0
-    cost: AmountSeries = NOTHING
-    input: Mapping[str, Quantity] = Field(default_factory=dict)
+    demand: str = Field(description="The segment that it serves without the commodity.")
+    max_share: Share = Field(
+        default=1.0, description="The most of the segment's demand that it can serve, a share from 0 to 1. Default 1."
+    )
+    cost: AmountSeries = Field(
+        default=NOTHING, description="Whole cost of the alternative, money per t substituted; a series."
+    )
+    input: Mapping[str, Quantity] = Field(
+        default_factory=dict, description="By commodity: t that it takes per t substituted."
+    )
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """What is substituted."""
+        return (Flow("substituted", "substituted", takes=self.input, serves=self.demand),)
 
     def invest(self, stage: Stage) -> None:
         """Buy size and offer what of it works."""

@@ -29,13 +29,28 @@ class Activity(Described):
     """What an existing process and a process option have in common."""
 
     id: str = Field(exclude=True)
-    region: str | None = None
-    stage: str | None = None
-    input: Mapping[str, Quantity] = Field(default_factory=dict)
-    output: Mapping[str, Quantity] = Field(default_factory=dict)
-    cost: AmountSeries = NOTHING
-    support: QuantitySeries = NOTHING
-    min_utilisation: Share = 0.0
+    region: str | None = Field(
+        default=None, description="The region that it stands in; cuts and policy shares go by it."
+    )
+    stage: str | None = Field(
+        default=None, description="The stage of the chain, such as mine, separation, metal, magnet; cuts go by it."
+    )
+    input: Mapping[str, Quantity] = Field(default_factory=dict, description="By commodity: t taken per t of activity.")
+    output: Mapping[str, Quantity] = Field(
+        default_factory=dict,
+        description="By commodity: t given per t of activity; several at once where the ore decides the basket.",
+    )
+    cost: AmountSeries = Field(
+        default=NOTHING,
+        description="Whole cost of operation, money per t of activity; a series. Negative where a surplus is sold.",
+    )
+    support: QuantitySeries = Field(
+        default=NOTHING,
+        description="Price floor paid on activity in the baseline, money per t; a series. It is the budget's as well.",
+    )
+    min_utilisation: Share = Field(
+        default=0.0, description="Least share of capacity that runs in the baseline, 0 to 1."
+    )
 
     def run(
         self, stage: Stage, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]

@@ -31,16 +31,20 @@ from optimizer.units import Described, Quantity, QuantitySeries, Share, ShareSer
 class Process(Activity):
     """An existing activity, with the capacity that our demand can call on."""
 
-    capacity: QuantitySeries
+    capacity: QuantitySeries = Field(description="What our demand can call on here, t of activity per year; a series.")
 
 
 class EndOfLife(Described):
     """What comes back as scrap: a share of what was sold `after_years` earlier."""
 
-    commodity: str
-    after_years: int = Field(ge=0)
-    collection_rate: Share = 1.0
-    past_quantity: QuantitySeries = NOTHING
+    commodity: str = Field(description="The scrap commodity that it comes back as.")
+    after_years: int = Field(ge=0, description="Whole years from sale to scrap.")
+    collection_rate: Share = Field(
+        default=1.0, description="Share of what was sold that comes back, 0 to 1. Default 1."
+    )
+    past_quantity: QuantitySeries = Field(
+        default=NOTHING, description="What was sold before the horizon, t per year; a series."
+    )
 
     @field_validator("after_years", mode="before")
     @classmethod
@@ -55,11 +59,16 @@ class Demand(Described):
     """A segment: demand for one commodity, with a survival floor and the cost of going short."""
 
     id: str = Field(exclude=True)
-    commodity: str
-    quantity: QuantitySeries
-    survival: ShareSeries = NOTHING
-    shortage_cost: Quantity
-    end_of_life: EndOfLife | None = None
+    commodity: str = Field(description="The commodity that the segment uses.")
+    quantity: QuantitySeries = Field(description="What it uses, t per year; a series.")
+    survival: ShareSeries = Field(
+        default=NOTHING,
+        description="Survival floor: the share of demand to be served in every shock, 0 to 1; a series. Default 0.",
+    )
+    shortage_cost: Quantity = Field(description="What a tonne not served costs, money per t.")
+    end_of_life: EndOfLife | None = Field(
+        default=None, description="What comes back as scrap, years after it was sold."
+    )
 
     def sold(self, horizon: Horizon, year: Any) -> Any:
         """Quantity of a calendar year, t/yr, inside the horizon or before it."""

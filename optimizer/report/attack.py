@@ -15,10 +15,9 @@ from optimizer.report.proofs import changed
 from optimizer.report.screen import Screen
 from optimizer.report.services import beside
 from optimizer.report.words import adversary_words, named, plural, table
-from optimizer.studies.attack import Onslaught
-from optimizer.studies.attack_impact import Blow
-from optimizer.studies.least_outlay import LeastOutlay
+from optimizer.studies.attack import Blow, Onslaught
 from optimizer.studies.measure import FINEST
+from optimizer.studies.withstand import LeastOutlay
 from optimizer.units import si, si_down, si_up
 
 MOST = 24

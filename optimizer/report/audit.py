@@ -5,7 +5,7 @@ from rich.text import Text
 
 from optimizer.report.screen import Screen
 from optimizer.results.result import Result
-from optimizer.studies.verification import Verification
+from optimizer.studies.verify import Verification
 
 # Keys that `verify --prove` recomputes and `verify` does not.
 BY_PROOF = ("bound", "gap_bound", "status")

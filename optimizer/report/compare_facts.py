@@ -10,7 +10,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.services import MEANING
 from optimizer.report.words import LINE, listed, named, percent, plural, sized, table
-from optimizer.studies.compare_questions import Alone
+from optimizer.studies.budget_sweep import Alone
 from optimizer.studies.comparison import Column, Comparison, Least, Step, sizes, survived
 from optimizer.studies.folding import Fold, folds
 from optimizer.units import si, si_down, si_up

@@ -18,10 +18,9 @@ from optimizer.report.tables import binding
 from optimizer.report.words import called, listed, named, percent, plural
 from optimizer.results.result import Result
 from optimizer.studies.explain.explain import Explanation, Part
-from optimizer.studies.explain.order_dates import Deadline
-from optimizer.studies.explain.prices import Worth
 from optimizer.studies.explain.reason import Reason
 from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.explain.worths import Deadline, Worth
 from optimizer.units import si, si_up
 
 LABEL, FIGURE = 16, 16

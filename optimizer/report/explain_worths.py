@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING
 from optimizer.report.words import named
-from optimizer.studies.explain.prices import Worth
+from optimizer.studies.explain.worths import Worth
 from optimizer.studies.folding import folds
 from optimizer.studies.measure import Difference
 from optimizer.units import si, si_up

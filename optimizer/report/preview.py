@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.report.words import table
-from optimizer.studies.preview import Preview, Spread
+from optimizer.studies.summary import MinMedianMax, Preview
 from optimizer.units import short, si
 
 WIDE = 100
@@ -41,6 +41,6 @@ def _row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
     return [*cells, Text(names, style="dim")] if is_wide else cells
 
 
-def _spread(spread: Spread, unit: float = 1.0) -> str:
+def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:
     figures = [short(unit * value) for value in spread]
     return figures[0] if len(set(figures)) == 1 else "/".join(figures)

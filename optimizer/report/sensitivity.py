@@ -12,8 +12,7 @@ from optimizer.report.proofs import NOTHING, changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, listed, named, percent, plural, table
 from optimizer.studies.importance import Importance, Weight
-from optimizer.studies.one_at_a_time import Bar, Flip, Number, Outcome
-from optimizer.studies.sensitivity import Sensitivity
+from optimizer.studies.sensitivity import Bar, Flip, Number, Outcome, Sensitivity
 from optimizer.units import EXACT, short, si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")

@@ -15,9 +15,8 @@ from optimizer.report.cells import frame_to_csv
 from optimizer.report.screen import Screen
 from optimizer.report.words import listed, named, percent, plural, sized, table
 from optimizer.studies.reinforcement import Mend
-from optimizer.studies.samples import Group as Common
-from optimizer.studies.samples import Spread
-from optimizer.studies.stress import Broken, Stress
+from optimizer.studies.stress import Broken, Spread, Stress
+from optimizer.studies.stress import Group as Common
 from optimizer.units import short, si
 
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.

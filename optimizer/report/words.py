@@ -13,7 +13,7 @@ from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
-from optimizer.studies.preview import owner
+from optimizer.studies.folding import owner
 from optimizer.units import fixed, short, si
 
 LINE = 0.65

@@ -11,9 +11,9 @@ from optimizer.levers import Sized, Stockpile
 from optimizer.report.answer import facts, headline
 from optimizer.report.services import FULL
 from optimizer.report.words import LINE, named, percent
-from optimizer.results.plan import KINDS, Service
+from optimizer.results.plan import WRITTEN, Service
 from optimizer.results.result import Result
-from optimizer.studies.dependence import yearly_shares
+from optimizer.studies.outcomes import yearly_shares
 
 
 @dataclass(frozen=True)
@@ -239,14 +239,14 @@ def _binding(result: Result) -> Sheet:
 
 
 def _flows(instance: Instance, result: Result) -> Sheet:
-    words = dict(zip(KINDS, ("activity", "substituted", "not served", "released", "left in stock"), strict=True))
+    words = dict(zip(WRITTEN, ("activity", "substituted", "not served", "released", "left in stock"), strict=True))
     paths = [("in the baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
     rows = [
-        (path, words[kind], named(instance, owner), owner, result.periods[flows.first + k], value)
+        (path, words.get(kind, kind), named(instance, owner), owner, result.periods[flows.first + k], value)
         for path, flows in paths
         if flows is not None
-        for kind in KINDS
-        for owner, row in getattr(flows, kind).items()
+        for kind in flows.names
+        for owner, row in flows.of(kind).items()
         for k, value in enumerate(row)
         if value > 1e-9
     ]

@@ -4,8 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from optimizer.results.plan import KINDS
-
 
 def builds(result: Any) -> pd.DataFrame:
     """One row a build: option, kind, year, period, size (t/yr; a level for leverage)."""
@@ -48,10 +46,10 @@ def flows(result: Any) -> pd.DataFrame:
     rows = []
     paths = [("baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
     for path, flows in paths:
-        for kind in KINDS if flows is not None else ():
-            for owner, row in getattr(flows, kind).items():
+        for name in flows.names if flows is not None else ():
+            for owner, row in flows.of(name).items():
                 for offset, value in enumerate(row):
-                    rows.append((path, kind, owner, result.periods[flows.first + offset], value))
+                    rows.append((path, name, owner, result.periods[flows.first + offset], value))
     return pd.DataFrame(rows, columns=["path", "flow", "owner", "period", "quantity [t]"])
 
 

@@ -2,7 +2,8 @@
 
 Build          one purchase: option, decision point, size
 Plan           all builds, and the stock paths
-Flows          what one path's operation does, t per period
+Flow           what a named flow of an option is: its unit, and what it does to supply and demand
+Flows          what one path's operation does, by owner and name of the flow, t per period
 ManyFlows      the same for shocks whose windows are equally long, as arrays
 Service        one segment in one shock: its worst period, and what it went short of
 Outcome        one shock under the plan; for most of many shocks only a line of it
@@ -17,14 +18,21 @@ NoShockPlan    the cheapest plan of the same instance without shocks
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from optimizer.units import si
 
 Row = tuple[float, ...]
 Array = npt.NDArray[np.float64]
+# Owner and name of a flow.
+FlowKey = tuple[str, str]
+# Flows that every plan file names, in this order; those of other levers follow.
+WRITTEN = ("activity", "substituted", "unserved", "released", "left")
 # A shortfall below this share of a segment's demand is none.
 NEGLIGIBLE = 1e-6
 # Of so many shocks a result keeps all flows; of more, those of the shocks that matter most.
@@ -65,65 +73,112 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Flows:
-    """One path's operation, t per period of the path, from `first` on.
+class Flow:
+    """What a named flow of an option is; its owner is the option.
 
     Attributes:
-        activity: by existing process and producing option.
-        substituted: by substitution.
-        unserved: by segment.
-        released: by stockpile; empty in the baseline.
-        left: by stockpile, at the end of each period of a shock; empty in the baseline.
+        name: as plan files, frames and tables have it.
+        label: the word for it in tables: "released".
+        column: what the model calls its columns; `name` where it is empty.
+        unit: of its amount in a period.
+        in_baseline: whether it also runs where nothing happens.
+        gives: by commodity, t per unit of flow added to its supply.
+        takes: by commodity, t per unit of flow taken from its supply.
+        serves: the segment of which it stands in for one t per unit; None where it serves none.
+    """
+
+    name: str
+    label: str
+    column: str = ""
+    unit: str = "t"
+    in_baseline: bool = True
+    gives: Mapping[str, float] = field(default_factory=dict)
+    takes: Mapping[str, float] = field(default_factory=dict)
+    serves: str | None = None
+
+
+@dataclass(frozen=True)
+class Flows:
+    """One path's operation.
+
+    Attributes:
+        first: the period of the horizon that the rows begin with.
+        rows: by owner and name of the flow, t per period of the path. A process has ``activity``, a segment
+            ``unserved``; an option has what its lever declares.
     """
 
     first: int
-    activity: Mapping[str, Row]
-    substituted: Mapping[str, Row]
-    unserved: Mapping[str, Row]
-    released: Mapping[str, Row] = field(default_factory=dict)
-    left: Mapping[str, Row] = field(default_factory=dict)
+    rows: Mapping[FlowKey, Row] = field(default_factory=dict)
 
+    def __getitem__(self, key: FlowKey) -> Row:
+        return self.rows[key]
 
-KINDS = ("activity", "substituted", "unserved", "released", "left")
+    def row(self, owner: str, flow: str) -> Row:
+        """One flow, t per period; empty where the owner has none of that name on this path."""
+        return self.rows.get((owner, flow), ())
+
+    def of(self, flow: str) -> dict[str, Row]:
+        """All flows of one name, by owner."""
+        return {owner: row for (owner, name), row in self.rows.items() if name == flow}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of flows: first those that every plan file has, then those of other levers."""
+        return tuple(dict.fromkeys([*WRITTEN, *(name for _, name in self.rows)]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: ``first``, and by name of the flow its rows by owner."""
+        return {"first": self.first, **{name: self.of(name) for name in self.names}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Flows":
+        """Flows from what `to_dict` gave."""
+        named = {name: rows for name, rows in data.items() if name != "first"}
+        return cls(data["first"], {(owner, name): row for name, rows in named.items() for owner, row in rows.items()})
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read from the shape of `to_dict`, whatever flows there are."""
+        shape = core_schema.typed_dict_schema(
+            {"first": core_schema.typed_dict_field(core_schema.int_schema())},
+            extras_schema=handler.generate_schema(dict[str, Row]),
+            extra_behavior="allow",
+        )
+        return core_schema.no_info_after_validator_function(cls.from_dict, shape)
 
 
 @dataclass(frozen=True)
 class ManyFlows:
-    """The operation of shocks whose windows are equally long: by owner an array (shocks, periods of the window), in t.
+    """The operation of shocks whose windows are equally long.
 
     Attributes:
         names: of the shocks.
         first: the first period of each of their windows.
-        activity, substituted, unserved, released, left: as in `Flows`.
+        rows: as in `Flows`, but arrays (shocks, periods of the window), in t.
     """
 
     names: tuple[str, ...]
     first: tuple[int, ...]
-    activity: Mapping[str, Array]
-    substituted: Mapping[str, Array]
-    unserved: Mapping[str, Array]
-    released: Mapping[str, Array]
-    left: Mapping[str, Array]
+    rows: Mapping[FlowKey, Array]
+
+    def __getitem__(self, key: FlowKey) -> Array:
+        return self.rows[key]
 
     @classmethod
     def joined(cls, parts: Sequence["ManyFlows"]) -> "ManyFlows":
         """The shocks of several, one after the other; their windows are equally long."""
-        rows = {
-            kind: {o: np.concatenate([getattr(part, kind)[o] for part in parts]) for o in getattr(parts[0], kind)}
-            for kind in KINDS
-        }
+        rows = {key: np.concatenate([part.rows[key] for part in parts]) for key in parts[0].rows}
         names, first = (tuple(x for part in parts for x in getattr(part, what)) for what in ("names", "first"))
-        return cls(names, first, **rows)
+        return cls(names, first, rows)
 
-    def of(self, i: int) -> Flows:
+    def at(self, i: int) -> Flows:
         """The flows of one of the shocks, by its place in `names`."""
-        rows = {kind: {o: tuple(row[i].tolist()) for o, row in getattr(self, kind).items()} for kind in KINDS}
-        return Flows(self.first[i], **rows)
+        return Flows(self.first[i], {key: tuple(row[i].tolist()) for key, row in self.rows.items()})
 
     def some(self, which: list[int]) -> "ManyFlows":
         """Some of the shocks, by their places in `names`."""
-        rows = {kind: {o: row[which] for o, row in getattr(self, kind).items()} for kind in KINDS}
-        return ManyFlows(tuple(self.names[i] for i in which), tuple(self.first[i] for i in which), **rows)
+        rows = {key: row[which] for key, row in self.rows.items()}
+        return ManyFlows(tuple(self.names[i] for i in which), tuple(self.first[i] for i in which), rows)
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,8 @@ class Result:
         """The JSON object documented in the README; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(self)
         data.pop("departures")
+        data["baseline"] = None if self.baseline is None else self.baseline.to_dict()
+        data["endured"] = {rule: flows.to_dict() for rule, flows in self.endured.items()}
         data["survives"] = self.survives
         plan = data.pop("plan")
         data["builds"] = list(plan["builds"])
@@ -180,11 +182,14 @@ class Result:
             data |= dict.fromkeys(FIGURES)
         data["stock"] = {o: dict(zip(self.periods, row, strict=True)) for o, row in plan["stocks"].items()}
         data["purchases"] = {o: dict(zip(self.periods, row, strict=True)) for o, row in plan["fills"].items()}
-        for outcome in data["shocks"]:
+        for outcome, kept in zip(data["shocks"], self.shocks, strict=True):
+            outcome["flows"] = None if kept.flows is None else kept.flows.to_dict()
             for segment in outcome["segments"].values():
                 segment["margin"] = segment["worst_service"] - segment["floor"]
         for segment in data["services"].values():
             segment["margin"] = segment["worst_service"] - segment["floor"]
+        if self.no_shock is not None:
+            data["no_shock"]["baseline"] = self.no_shock.baseline.to_dict()
         if not whole:
             for outcome in data["shocks"]:
                 outcome.pop("flows")

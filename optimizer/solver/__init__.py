@@ -8,20 +8,20 @@ here and nowhere else:
     infeasible   no values satisfy the rows
 """
 
-from optimizer.solver.base import Answer, Clock, Settings, Vector, interruptible
+from optimizer.solver.base import Clock, Settings, SolveResult, Vector, interruptible
+from optimizer.solver.highs import Basis, Batch, BatchResult, WarmProgramme
 from optimizer.solver.model import Model, versions, write_model
-from optimizer.solver.warm import Basis, Batch, Found, Warm
 
 __all__ = [
-    "Answer",
     "Basis",
     "Batch",
+    "BatchResult",
     "Clock",
-    "Found",
     "Model",
     "Settings",
+    "SolveResult",
     "Vector",
-    "Warm",
+    "WarmProgramme",
     "interruptible",
     "versions",
     "write_model",

@@ -131,7 +131,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SolveResult:
     """What a solve found, in the units of the file.
 
     Attributes:
@@ -152,7 +152,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawResult:
     """An answer in the solver's own units."""
 
     status: Verdict
@@ -163,7 +163,7 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SolveRequest:
     """A question in the solver's own units.
 
     Attributes:
@@ -186,7 +186,7 @@ class Asked:
 class BackEnd(Protocol):
     """A solver that holds a model whose costs, bounds and integers may change from run to run."""
 
-    def run(self, asked: "Asked", clock: Clock, listener: Listener) -> Raw:
+    def run(self, asked: "SolveRequest", clock: Clock, listener: Listener) -> RawResult:
         """Minimise."""
         ...
 

@@ -6,16 +6,17 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pulp
-from highspy import HighsModelStatus, HighsVarType, kHighsInf
+from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsInf
 
 from optimizer.errors import SolverError
-from optimizer.model.builder import Sense
-from optimizer.solver.base import Asked, Clock, Indices, Listener, Raw, Settings, Vector
+from optimizer.model.builder import Sense, Stage
+from optimizer.solver.base import Clock, Indices, Listener, RawResult, Settings, SolveRequest, Vector
 
 NOTHING = (
     HighsModelStatus.kInfeasible,
@@ -27,7 +28,7 @@ DUAL, PRIMAL = 1, 4
 LOST = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
-class Highs:
+class HighsBackEnd:
     """HiGHS behind PuLP: PuLP makes the model once, then bounds, costs and integrality change in place."""
 
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
@@ -56,7 +57,7 @@ class Highs:
         self._highs = problem.solverModel
         # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
         # When the search with integers began that may end early, and what is asked; None where none may.
-        self._hurried: tuple[float, Asked] | None = None
+        self._hurried: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:
             # Before the handlers of Ctrl-C, which have the last word.
             self._highs.cbMipInterrupt += self._impatient
@@ -116,7 +117,7 @@ class Highs:
         """HiGHS remembers that a search was ended, and would end a linear programme after it as well."""
         event.interrupt(False)
 
-    def run(self, asked: Asked, clock: Clock, listener: Listener) -> Raw:
+    def run(self, asked: SolveRequest, clock: Clock, listener: Listener) -> RawResult:
         """Minimise."""
         highs, size = self._highs, len(self._all)
         costs, integers, upper = asked.costs, asked.integers, asked.upper
@@ -225,12 +226,12 @@ class Highs:
             # HiGHS 1.16 remembers an interrupt and would stop every later run as well, as long as it listens for one.
             self._highs.HandleUserInterrupt = False
 
-    def _read(self, *, is_mip: bool) -> Raw:
+    def _read(self, *, is_mip: bool) -> RawResult:
         highs, status = self._highs, self._highs.getModelStatus()
         info = highs.getInfo()
         bound = float(info.mip_dual_bound) if is_mip else -math.inf
         if status in NOTHING:
-            return Raw("infeasible", None, math.inf, None)
+            return RawResult("infeasible", None, math.inf, None)
         stopped = (
             HighsModelStatus.kTimeLimit,
             HighsModelStatus.kInterrupt,
@@ -245,10 +246,10 @@ class Highs:
         has_point = status not in stopped or (is_mip and int(info.primal_solution_status) == 2)
         values = np.array(solution.col_value) if has_point else None
         if status in stopped or is_mip:
-            return Raw("stopped" if status in stopped else "optimal", values, bound, None)
+            return RawResult("stopped" if status in stopped else "optimal", values, bound, None)
         if not solution.dual_valid:
-            return Raw("optimal", values, bound, None)
-        return Raw("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+            return RawResult("optimal", values, bound, None)
+        return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
 
 
 @contextlib.contextmanager
@@ -267,3 +268,155 @@ def quiet() -> Iterator[None]:
         os.dup2(saved, 1)
         os.close(sink)
         os.close(saved)
+
+
+Basis = npt.NDArray[np.int8]
+STATUSES = [HighsBasisStatus(k) for k in range(5)]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Programmes that differ in numbers alone, in the units of the file; one row of an array each.
+
+    Attributes:
+        costs: by column, one row for all or one for each.
+        upper: of every column; the lower bound is 0.
+        right: of every row.
+    """
+
+    costs: Vector
+    upper: Vector
+    right: Vector
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The answers to a batch, in the units of the file.
+
+    Attributes:
+        feasible: whether there is an answer at all.
+        objective: infinite where there is none.
+        values: by programme and column; empty unless asked for.
+        prices: the change of the objective per unit of each row's right-hand side; empty unless asked for.
+        reduced: the same per unit of the bound that a column rests on; empty unless asked for.
+        basis: the last one, for the next time this batch is asked.
+        iterations: of the simplex method, in all.
+    """
+
+    feasible: npt.NDArray[np.bool_]
+    objective: Vector
+    values: Vector
+    prices: Vector
+    reduced: Vector
+    basis: Basis
+    iterations: int
+
+
+class WarmProgramme:
+    """One linear programme, solved many times with other costs, bounds and right-hand sides, kept in HiGHS.
+
+    Each solve starts from the basis of the one before. The first of a batch starts from a basis that the caller keeps,
+    so that a batch has the same solutions wherever and whenever it is solved.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        columns, rows = stage.scales()
+        self._columns, self._rows = np.array(columns), np.array(rows)
+        senses = np.array([row.sense for row in stage.rows], dtype="U2")
+        self._has_lower, self._has_upper = senses != "<=", senses != ">="
+        # Nothing is left to choose: the same numbers on every core.
+        self._back = HighsBackEnd(stage.problem("recourse", columns, rows), Settings(threads=1))
+        self._highs: Any = self._back.silent()
+        self._all = np.arange(len(columns), dtype=np.int32)
+        self._each = np.arange(len(rows), dtype=np.int32)
+        self._zeros = np.zeros(len(columns))
+
+    def ask(self, batch: Batch, basis: Basis | None, *, values: bool = False, prices: bool = False) -> BatchResult:
+        """Answer every programme of a batch, one after another."""
+        size, count = len(batch.right), len(self._all)
+        costs = np.atleast_2d(batch.costs) * self._columns
+        money = _middle(costs)
+        upper, right = batch.upper / self._columns, batch.right / self._rows
+        lower_rows = np.where(self._has_lower, right, -kHighsInf)
+        upper_rows = np.where(self._has_upper, right, kHighsInf)
+        upper[np.isinf(upper)] = kHighsInf
+        is_new, is_new_row = _moved(upper), _moved(right)
+        self._begin(basis)
+        objective = np.full(size, math.inf)
+        found = np.zeros((size if values else 0, count))
+        duals = np.zeros((size if prices else 0, len(self._each)))
+        reduced = np.zeros((size if prices else 0, count))
+        iterations = 0
+        highs = self._highs
+        for s in range(size):
+            if s == 0 or len(costs) > 1:
+                highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
+            columns, rows = self._all[is_new[s]], self._each[is_new_row[s]]
+            highs.changeColsBounds(len(columns), columns, self._zeros[: len(columns)], upper[s, columns])
+            highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
+            if not self._is_solved():
+                continue
+            info = highs.getInfo()
+            iterations += info.simplex_iteration_count
+            objective[s] = info.objective_function_value * money
+            if values or prices:
+                solution = highs.getSolution()
+            if values:
+                found[s] = solution.col_value
+            if prices:
+                duals[s], reduced[s] = solution.row_dual, solution.col_dual
+        return BatchResult(
+            feasible=np.isfinite(objective),
+            objective=objective,
+            values=found * self._columns,
+            prices=duals * (money / self._rows),
+            reduced=reduced * (money / self._columns),
+            basis=self._end(),
+            iterations=iterations,
+        )
+
+    def _is_solved(self) -> bool:
+        self._highs.run()
+        status = self._highs.getModelStatus()
+        if status in LOST or status == HighsModelStatus.kUnboundedOrInfeasible:
+            self._back.persist(Clock())
+            status = self._highs.getModelStatus()
+        if status in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty):
+            return True
+        if status == HighsModelStatus.kInfeasible:
+            return False
+        raise SolverError(f"HiGHS ended with status {self._highs.modelStatusToString(status)!r}")
+
+    def _begin(self, basis: Basis | None) -> None:
+        self._highs.clearSolver()
+        if basis is not None:
+            self._highs.setBasis(_unpacked(basis, len(self._all)))
+
+    def _end(self) -> Basis:
+        basis = self._highs.getBasis()
+        return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
+
+
+def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
+    """By programme, which numbers are others than in the one before; of the first, all."""
+    result = np.ones(numbers.shape, dtype=bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
+    return result
+
+
+def _unpacked(basis: Basis, columns: int) -> HighsBasis:
+    statuses = [STATUSES[k] for k in basis.tolist()]
+    result = HighsBasis()
+    result.col_status, result.row_status = statuses[:columns], statuses[columns:]
+    result.valid = True
+    result.alien = False
+    return result
+
+
+def _middle(costs: Vector) -> float:
+    """A unit of money in which the middle cost is near 1."""
+    sizes = np.abs(costs[costs != 0.0])
+    if not len(sizes):
+        return 1.0
+    logs = np.log10(sizes)
+    return float(10.0 ** max(round(float(np.median(logs))), round(float(logs.max())) - 6))

@@ -13,10 +13,76 @@ import pulp
 
 from optimizer.model.builder import Row, Sense, Stage
 from optimizer.model.expressions import Expression
-from optimizer.solver.base import Answer, Asked, BackEnd, Clock, Indices, Listener, Raw, Settings, Vector
-from optimizer.solver.cold import Cold
-from optimizer.solver.highs import Highs
-from optimizer.solver.implied import Implied
+from optimizer.solver.base import (
+    BackEnd,
+    Clock,
+    Indices,
+    Listener,
+    RawResult,
+    Settings,
+    SolveRequest,
+    SolveResult,
+    Vector,
+)
+from optimizer.solver.cbc import CbcBackEnd
+from optimizer.solver.highs import HighsBackEnd
+
+
+class ImpliedBounds:
+    """Rows of two columns that are a mere bound for as long as one of the two is fixed, in the units of the file.
+
+        a·u + b·v ≤ r,  a > 0 > b    with v fixed:    u ≤ (r − b·v) / a
+
+    A survival floor that must be kept is such a row. As a bound it costs the simplex method next to nothing; as a row
+    it is one more to pivot on. The row stays in the model, and its dual value is restored from that of the bound.
+    """
+
+    def __init__(self, rows: Sequence[Row] = (), first: int = 0) -> None:
+        found = [
+            (first + r, *sorted(row.terms.items(), key=lambda term: -term[1]), row.right)
+            for r, row in enumerate(rows)
+            if len(row.terms) == 2 and row.sense == "<=" and min(row.terms.values()) < 0 < max(row.terms.values())
+        ]
+        self._row = np.array([r for r, _, _, _ in found], dtype=np.intp)
+        self._u = np.array([u for _, (u, _), _, _ in found], dtype=np.intp)
+        self._v = np.array([v for _, _, (v, _), _ in found], dtype=np.intp)
+        self._a = np.array([a for _, (_, a), _, _ in found], dtype=np.float64)
+        self._b = np.array([b for _, _, (_, b), _ in found], dtype=np.float64)
+        self._right = np.array([right for _, _, _, right in found], dtype=np.float64)
+
+    def grown(self, rows: Sequence[Row], first: int) -> "ImpliedBounds":
+        """With more rows behind those that are there; `first` is the number of the first."""
+        more, result = ImpliedBounds(rows, first), ImpliedBounds()
+        for name, own in vars(self).items():
+            setattr(result, name, np.concatenate([own, getattr(more, name)]))
+        return result
+
+    def upper(self, lower: Vector, upper: Vector) -> Vector:
+        """Upper bounds with those that follow from the columns that are fixed now."""
+        result = upper.copy()
+        limits = self._limits(lower, upper)
+        np.minimum.at(result, self._u, np.where(limits >= lower[self._u], limits, np.inf))
+        return result
+
+    def give_back(self, lower: Vector, upper: Vector, prices: Vector, reduced: Vector) -> None:
+        """Move the prices of bounds that rows came to, to these rows; in place."""
+        limits = self._limits(lower, upper)
+        # Of several rows of one column the tightest has the price.
+        order = np.argsort(limits, kind="stable")
+        leaders = order[np.unique(self._u[order], return_index=True)[1]]
+        u, limits = self._u[leaders], limits[leaders]
+        is_bound = (limits >= lower[u]) & (limits < upper[u]) & (reduced[u] < 0)
+        rows, u = leaders[is_bound], u[is_bound]
+        more = reduced[u] / self._a[rows]
+        prices[self._row[rows]] += more
+        np.subtract.at(reduced, self._v[rows], more * self._b[rows])
+        reduced[u] = 0.0
+
+    def _limits(self, lower: Vector, upper: Vector) -> Vector:
+        """By row, the bound of its free column; infinite where the other one can move."""
+        fixed = lower[self._v]
+        return np.where(fixed == upper[self._v], (self._right - self._b * fixed) / self._a, np.inf)
+
 
 # A coefficient of an added row that is smaller than this share of its largest one is none.
 TINY = 1e-12
@@ -39,11 +105,11 @@ class Model:
         self.lower = np.array([column.lower for column in stage.columns])
         self.upper = np.array([column.upper for column in stage.columns])
         self.integers = np.array([j for j, column in enumerate(stage.columns) if column.integer], dtype=np.int32)
-        self._implied = Implied(stage.rows)
+        self._implied = ImpliedBounds(stage.rows)
         self._problem = stage.problem("diversify", columns, rows)
         back_ends: dict[str, Callable[[], BackEnd]] = {
-            "highs": lambda: Highs(self._problem, settings),
-            "cbc": lambda: Cold(self._problem, settings),
+            "highs": lambda: HighsBackEnd(self._problem, settings),
+            "cbc": lambda: CbcBackEnd(self._problem, settings),
         }
         self._objective = Expression()
         self._money = 1.0
@@ -117,7 +183,7 @@ class Model:
         cutoff: float = math.inf,
         enough: float = -math.inf,
         tolerance: float | None = None,
-    ) -> Answer:
+    ) -> SolveResult:
         """Solve.
 
         Args:
@@ -144,7 +210,7 @@ class Model:
 
         integers = self.integers if not relaxed else self.integers[:0]
         limits = ((cutoff - offset) / self._money, (enough - offset) / self._money)
-        asked = Asked(
+        asked = SolveRequest(
             self._costs,
             lower,
             upper,
@@ -156,9 +222,9 @@ class Model:
         self.clock.solving += time.perf_counter() - began
         return self._answer(raw, has_integers=len(integers) > 0)
 
-    def _answer(self, raw: Raw, *, has_integers: bool) -> Answer:
+    def _answer(self, raw: RawResult, *, has_integers: bool) -> SolveResult:
         if raw.values is None:
-            return Answer(raw.status, None, math.inf, raw.bound * self._money + self._objective.constant, None)
+            return SolveResult(raw.status, None, math.inf, raw.bound * self._money + self._objective.constant, None)
         values = raw.values * self._column_scale
         objective = self._objective.value(values.tolist())
         bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
@@ -168,7 +234,7 @@ class Model:
         reduced = None if prices is None or raw.reduced is None else raw.reduced * self._money / self._column_scale
         if prices is not None and reduced is not None:
             self._implied.give_back(self.lower, self.upper, prices, reduced)
-        return Answer(raw.status, values, objective, bound, prices, reduced)
+        return SolveResult(raw.status, values, objective, bound, prices, reduced)
 
 
 def write_model(stage: Stage, objective: Expression, path: FilePath) -> None:

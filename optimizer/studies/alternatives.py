@@ -23,19 +23,16 @@ from typing import Any, Literal
 
 from optimizer.algorithms.base import Listener, Solved
 from optimizer.algorithms.executor import hired
-from optimizer.algorithms.near_optimal import Known, Near
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.frontier import biting
 from optimizer.studies.measure import SHARE, Measure, Within, loosely
-from optimizer.studies.proving import proven
 from optimizer.studies.ranges import PATIENCE, Range, Ranges, Told
-from optimizer.studies.record import Timer
-from optimizer.studies.solve import concluded
+from optimizer.studies.solve import Timer, concluded, proven, tight_shocks
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
 WITHIN = 0.1
@@ -171,11 +168,11 @@ def alternatives(
     settings, allowed = settings or Settings(gap=SHARE), Within.parse(within)
     instance = edited(instance, budget, scenario).instance
     clock = Clock(settings.time_limit)
-    responder = Responder(instance, hired(instance, settings.jobs, settings.cluster))
+    evaluator = RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
     try:
         # A tolerance that says nothing of the least cost would say nothing of plans near to it.
         cheapest, measure = proven(
-            instance, settings, loosely(settings), responder, clock, listener, near=lambda m: PART * allowed.money(m)
+            instance, settings, loosely(settings), evaluator, clock, listener, near=lambda m: PART * allowed.money(m)
         )
         if measure is None or cheapest.status == "stopped":
             status: Status = "none" if cheapest.status == "none" else "stopped"
@@ -185,10 +182,10 @@ def alternatives(
         near = replace(settings, gap=min(settings.gap, SIZES))
         with interruptible(clock, lambda: told("stopping", 0, 0)):
             more = allowed.money(measure)
-            found = _around(instance, cheapest, more, plans, near, patience, clock, responder, told)
+            found = _around(instance, cheapest, more, plans, near, patience, clock, evaluator, told)
         return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
     finally:
-        responder.close()
+        evaluator.close()
 
 
 def _spent(clock: Clock) -> float:
@@ -203,13 +200,20 @@ def _around(
     settings: Settings,
     patience: float,
     clock: Clock,
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     told: Told,
 ) -> Alternatives:
     most = cheapest.total_cost + more
     gap = cheapest.survival_gap if cheapest.status == "gap" else 0.0
-    near = Near(
-        instance, settings, clock, lambda step: None, responder, _loosened(most), gap * (1.0 + HELD), biting(cheapest)
+    near = NearOptimalSearch(
+        instance,
+        settings,
+        clock,
+        lambda step: None,
+        evaluator,
+        _loosened(most),
+        gap * (1.0 + HELD),
+        tight_shocks(cheapest),
     )
     near.taken(cheapest.plan, cheapest.total_cost)
     of_all = Ranges(near, settings.gap)
@@ -224,7 +228,7 @@ def _around(
         if solved is not None:
             timer = Timer(began=time.perf_counter())
             bounded = _bounded(solved, cheapest)
-            result = concluded(instance, settings, clock, timer, bounded, responder, no_shock=cheapest.no_shock)
+            result = concluded(instance, settings, clock, timer, bounded, evaluator, no_shock=cheapest.no_shock)
             distance = apart.nearest(known, before[:k])[0]
             results.append(Alternative(replace(result, status=cheapest.status), distance))
     status: Status = "proven" if all(each.proven for each in found) else "bounded"
@@ -256,21 +260,21 @@ def _loosened(most: float) -> float:
 class _Apart:
     """Plans that are far from each other."""
 
-    def __init__(self, near: Near, found: Sequence[Range], patience: float = PATIENCE) -> None:
+    def __init__(self, near: NearOptimalSearch, found: Sequence[Range], patience: float = PATIENCE) -> None:
         self.near, self.patience = near, patience
         self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
         self.dust = {each.option: each.dust for each in found}
 
-    def distance(self, one: Known, other: Known) -> float:
+    def distance(self, one: NearOptimalPlan, other: NearOptimalPlan) -> float:
         """See the module."""
         apart = ((o, abs(one.sizes[o] - other.sizes[o])) for o in self.greatest)
         return sum(far / self.greatest[o] for o, far in apart if far > self.dust[o])
 
-    def nearest(self, known: Known, taken: Sequence[Known]) -> tuple[float, Known]:
+    def nearest(self, known: NearOptimalPlan, taken: Sequence[NearOptimalPlan]) -> tuple[float, NearOptimalPlan]:
         """The distance to the nearest of some plans, and which it is."""
         return min(((self.distance(known, other), other) for other in taken), key=lambda pair: pair[0])
 
-    def chosen(self, count: int, told: Told) -> list[Known]:
+    def chosen(self, count: int, told: Told) -> list[NearOptimalPlan]:
         """Some plans beside the cheapest, each as far from those before it as it was found."""
         taken = [self.near.found[0]]
         for k in range(count):
@@ -287,7 +291,7 @@ class _Apart:
         told("", count, count)
         return taken[1:]
 
-    def _unlike(self, taken: Sequence[Known]) -> None:
+    def _unlike(self, taken: Sequence[NearOptimalPlan]) -> None:
         """Look for a plan that does with options that none of those taken has, and without those that they have."""
         objective, share = Expression(), 1.0 / len(taken)
         for o, most in self.greatest.items():
@@ -299,10 +303,10 @@ class _Apart:
         if best < now:
             self.near.seek(objective, enough=best + 0.1 * (now - best))
 
-    def _value(self, objective: Expression, known: Known) -> float:
+    def _value(self, objective: Expression, known: NearOptimalPlan) -> float:
         return sum(float(objective.terms.get(self.near.columns[o], 0.0)) * size for o, size in known.sizes.items())
 
-    def _moved(self, known: Known, taken: Sequence[Known]) -> Known:
+    def _moved(self, known: NearOptimalPlan, taken: Sequence[NearOptimalPlan]) -> NearOptimalPlan:
         """The plan, moved away from its nearest neighbour as long as that takes it farther from all of them."""
         for _ in range(MOVES):
             distance, neighbour = self.nearest(known, taken)

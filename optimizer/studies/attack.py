@@ -3,36 +3,128 @@
 attacks that shaped it    those that the plan's model has to hold
 worst                     of all that it can afford at any start, the one that leaves most below the floors; where none
                           breaks a floor, the one that leaves most unserved above them (where each set can be tried)
-least attack budget       of all sets of targets at any start, the cheapest that breaks a floor (`least_attack`)
+least attack budget       of all sets of targets at any start, the cheapest that breaks a floor (`separation.attacks`)
 unaware                   the plan for the listed shocks alone: what it saves, and the worst attack on it
 least outlay              what surviving all of it takes at least, whatever the budget (`least_outlay`)
 
 Damage is what serves most: the least gap, then the least shortage cost; costs of operation are not looked at.
+
+What an attack does to a plan, segment by segment, where it is met by what serves most.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from optimizer.algorithms.base import Listener, Step
-from optimizer.algorithms.reading import nothing
-from optimizer.algorithms.separation.attacker import Attacker, Method, Struck
-from optimizer.algorithms.separation.least_attack import cheapest
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Plan, Service
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.attack_impact import Blow, blows
 from optimizer.studies.fitting import fitted
-from optimizer.studies.least_outlay import LeastOutlay, least_outlay
 from optimizer.studies.measure import SHARE, Difference, Measure, no_shock_cost
+from optimizer.studies.outcomes import Survey, survey
+from optimizer.studies.solve import tight_shocks
 from optimizer.studies.what_if import Asker
-from optimizer.studies.withstand import columns, hardest, without_attacks, withstood
+from optimizer.studies.withstand import LeastOutlay, columns, hardest, least_outlay, without_attacks, withstood
+
+# What is served to within this share of demand is served whole.
+SERVED = 1e-6
+
+
+@dataclass(frozen=True)
+class Harm:
+    """One segment under one attack, over its window: t unserved, t of that below the floor, and both at shortage cost.
+
+    `service` and `floor` are shares in the weakest period.
+    """
+
+    service: float
+    floor: float
+    unserved: float
+    below_floor: float
+    damage: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class Blow:
+    """An attack and what it does.
+
+    Attributes:
+        name, targets, first, last: of the attack; its window by labels.
+        price: what it costs the oracle.
+        gap: what it leaves below the floors, in money.
+        damage: all that it leaves unserved, at its shortage cost.
+        segments: those that it leaves something unserved of, the largest gap first, then the largest damage.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    first: str
+    last: str
+    price: float
+    gap: float
+    damage: float
+    segments: Mapping[str, Harm]
+
+    @property
+    def breaks(self) -> bool:
+        """Whether a segment falls below its floor."""
+        return any(harm.below_floor > 0 for harm in self.segments.values())
+
+
+def blows(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[Blow]:
+    """What some attacks do to a plan, in their order."""
+    if not attacks:
+        return []
+    under = instance.without_shocks().under_attack(attacks)
+    evaluator = RecourseEvaluator(under)
+    values = np.array(plan_values(under, plan, evaluator.subproblems.plan), dtype=np.float64)
+    replies = evaluator.served(values, Clock(), np.ones(len(under.events), dtype=bool))
+    surveyed = survey(under, evaluator, replies)
+    place = {event.name: s for s, event in enumerate(under.events)}
+    costs = [demand.shortage_cost for demand in under.demands.values()]
+    return [_blow_of(under, each, surveyed, place[each.name(instance.horizon)], costs) for each in attacks]
+
+
+def _blow_of(under: Instance, struck: Attack, surveyed: Survey, s: int, costs: Sequence[float]) -> Blow:
+    adversary, event, label = under.adversary, under.events[s], under.horizon.label
+    assert adversary is not None
+    harms = {
+        d: Harm(
+            service=float(surveyed.served[s, i]),
+            floor=float(surveyed.floor[s, i]),
+            unserved=float(surveyed.shortage[s, i]),
+            below_floor=float(surveyed.below[s, i]),
+            damage=float(surveyed.shortage[s, i]) * costs[i],
+            gap=float(surveyed.gap[s, i]),
+        )
+        for i, d in enumerate(under.demands)
+        if surveyed.served[s, i] < 1.0 - SERVED
+    }
+    ordered = sorted(harms.items(), key=lambda item: (-item[1].gap, -item[1].damage))
+    return Blow(
+        name=event.name,
+        targets=struck.targets,
+        first=label(event.periods[0]),
+        last=label(event.periods[-1]),
+        price=adversary.price(struck.targets),
+        gap=sum(harm.gap for harm in harms.values()),
+        damage=sum(harm.damage for harm in harms.values()),
+        segments=dict(ordered),
+    )
+
 
 # The plan against the adversary is proven to this share of its cost at least.
 PLAN = 1e-4
@@ -40,8 +132,6 @@ PLAN = 1e-4
 PATIENCE = 30.0
 # Gaps nearer to each other than this, relative, are alike.
 ALIKE = 1e-6
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -224,18 +314,18 @@ def attack(
             raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
         fit = fitted(calm, plan, calm.title)
         result, attacks = replace(plan, plan=fit.plan, adversary=None), tuple[Attack, ...]()
-        attacker, notes = Attacker(calm, settings, clock), (*notes, *fit.notes)
+        oracle, notes = AttackOracle(calm, settings, clock), (*notes, *fit.notes)
     else:
         found = withstood(calm, None, own, clock, hear, notes)
-        result, attacks, attacker = found.result, found.attacks, found.attacker
+        result, attacks, oracle = found.result, found.attacks, found.oracle
     with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - began))):
-        made = _Siege(calm, attacker, clock, told).told_of(result, attacks)
+        made = _Siege(calm, oracle, clock, told).told_of(result, attacks)
         if plan is None and not made.stopped and (calm.events or calm.rules):
             told("the plan for the listed shocks alone")
-            made = _beside(made, attacker, settings, clock, hear)
+            made = _beside(made, oracle, settings, clock, hear)
         if not made.stopped and result.status != "none":
             told("the least outlay that survives every attack")
-            made = _at_least(made, attacker, attacks, own, clock, hear)
+            made = _at_least(made, oracle, attacks, own, clock, hear)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
 
 
@@ -244,14 +334,14 @@ class _Siege:
     """One plan while it is attacked."""
 
     instance: Instance
-    attacker: Attacker
+    oracle: AttackOracle
     clock: Clock
     told: Callable[[str], None]
 
     def told_of(self, result: Result, attacks: Sequence[Attack]) -> Onslaught:
         """Everything about a plan but what the unaware would do."""
-        instance, attacker = self.instance, self.attacker
-        empty = Onslaught(result, instance, attacker.method, attacker.sets, (), (), None, stopped=self.clock.is_over)
+        instance, oracle = self.instance, self.oracle
+        empty = Onslaught(result, instance, oracle.method, oracle.sets, (), (), None, stopped=self.clock.is_over)
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
         shaping = zip(
@@ -269,19 +359,19 @@ class _Siege:
 
     def _starts(self, plan: Plan) -> list[Start]:
         rows = []
-        for front in self.attacker.strikes.fronts(columns(self.attacker, plan)):
+        for front in self.oracle.strikes.fronts(columns(self.oracle, plan)):
             label = self.instance.horizon.label(front.start)
             self.told(f"attacks from {label} on")
-            worst, least = self.attacker.worst(front), cheapest(self.attacker, front)
+            worst, least = self.oracle.worst(front), cheapest_violating_attack(self.oracle, front)
             rows.append(Start(label, self._blow(plan, worst), self._blow(plan, least)))
         return rows
 
-    def _blow(self, plan: Plan, struck: Struck | None) -> Blow | None:
+    def _blow(self, plan: Plan, struck: AttackImpact | None) -> Blow | None:
         return None if struck is None else blows(self.instance, plan, [struck.attack])[0]
 
     def _above(self, plan: Plan) -> Blow | None:
         """Of all that it can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
-        candidates = self.attacker.candidates()
+        candidates = self.oracle.candidates()
         found = blows(self.instance, plan, candidates) if candidates else []
         worst = max(found, key=lambda blow: blow.damage, default=None)
         return worst if worst is not None and worst.segments else None
@@ -297,10 +387,10 @@ def _worst(called: str | None, known: Iterable[Blow], found: Iterable[Blow]) -> 
     return best
 
 
-def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Clock, hear: Listener) -> Onslaught:
+def _beside(made: Onslaught, oracle: AttackOracle, settings: Settings, clock: Clock, hear: Listener) -> Onslaught:
     """With the plan of those who look at the listed shocks alone."""
     instance, active = made.instance, frozenset(event.name for event in made.instance.events)
-    bites = frozenset(each.name for each in made.result.shocks if _is_tight(each.segments.values())) & active
+    bites = tight_shocks(made.result) & active
     least = no_shock_cost(instance, settings, clock)
     cost = made.result.total_cost
     measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN * abs(cost))
@@ -311,7 +401,7 @@ def _beside(made: Onslaught, attacker: Attacker, settings: Settings, clock: Cloc
         found = asker.ask()
     if found.status != "optimal":
         return replace(made, stopped=made.stopped or clock.is_over)
-    struck = hardest(attacker, found.plan)
+    struck = hardest(oracle, found.plan)
     worst = None if struck is None else blows(instance, found.plan, [struck.attack])[0]
     saved = Difference.of(found.cost, found.bound, made.result.total_cost, made.result.bound)
     unaware = Unaware(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
@@ -323,16 +413,12 @@ def _known(number: float) -> float | None:
 
 
 def _at_least(
-    made: Onslaught, attacker: Attacker, attacks: Sequence[Attack], settings: Settings, clock: Clock, hear: Listener
+    made: Onslaught, oracle: AttackOracle, attacks: Sequence[Attack], settings: Settings, clock: Clock, hear: Listener
 ) -> Onslaught:
     """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
     known = made.result.plan if made.survives and not made.is_given else None
     with clock.hurried(PATIENCE):
-        least = least_outlay(attacker, attacks, known, settings, clock, hear)
+        least = least_outlay(oracle, attacks, known, settings, clock, hear)
     if least.status == "stopped" and known is not None:
         least = replace(least, outlay=made.result.outlay)
     return replace(made, least=least, stopped=clock.is_over)
-
-
-def _is_tight(services: Iterable[Service]) -> bool:
-    return any(service.margin < TIGHT and service.floor > 0 for service in services)

@@ -8,10 +8,18 @@ next     what some more money buys at each budget
 Where a budget is not told, it is found: parts of the least outlay, or by bisection (`breakpoints`) the budgets at which
 the set of builds or of survived shocks changes. Plans are proven to the gap of the settings and audited; each search
 goes on from what a larger budget taught. Searches run side by side where one takes its time.
+
+The budgets at which the set of builds or of survived shocks becomes another, by bisection.
+
+Between two budgets whose plans buy the same options and survive the same shocks nothing is taken to change. Between two
+that differ the middle one is asked, until they are nearer than the resolution: all such pairs side by side, the widest
+first, so that whatever is known when it ends is evenly near. A plan that is as good as another one within the gap may
+buy other options: then the budget found is one at which these plans change, not the only one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Literal
 
 from optimizer.algorithms import base
@@ -21,14 +29,63 @@ from optimizer.instance.arguments import MoneyLike, ScenarioNames, budget_list, 
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies import compare_questions as columns
-from optimizer.studies.breakpoints import breakpoints
-from optimizer.studies.budget_search import Search
-from optimizer.studies.compare_questions import Alone
-from optimizer.studies.comparison import Column, Comparison, Least, Step
-from optimizer.studies.frontier import biting, chosen
+from optimizer.studies.budget_sweep import EXACT, Alone, Search, ask_alone, ask_best_plan, ask_hurting, ask_least_outlay
+from optimizer.studies.comparison import Change, Column, Comparison, Least, Step, sizes, survived
+from optimizer.studies.frontier import chosen, rounded_up
 from optimizer.studies.measure import SHARE
+from optimizer.studies.solve import tight_shocks
 from optimizer.units import rounded
+
+# So many budgets are asked at most.
+MOST_BUDGETS = 60
+
+
+def breakpoints(search: Search, case: str, resolution: float) -> tuple[list[Change], bool, float]:
+    """The changes from nothing to what the plan of any budget spends.
+
+    Args:
+        search: knows the plan of any budget of the case.
+        case: its name.
+        resolution: money; budgets are multiples of the next smaller round number.
+
+    Returns:
+        The changes by budget, whether all were found to the resolution, and that.
+    """
+    unit = rounded(resolution)
+    top = search.result(case, None).outlay
+    points = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and rounded_up(top) > 0 else [0.0]
+    search.best([(case, budget) for budget in points])
+    asked, is_whole = len(points), True
+    while not search.clock.interrupted:
+        points = [budget for budget in points if search.is_planned(case, budget)]
+        wide = [(low, high) for low, high in _changing(search, case, points) if high - low > 1.5 * unit]
+        wide.sort(key=lambda pair: pair[0] - pair[1])
+        middles = [round((low + high) / 2 / unit) * unit for low, high in wide][: max(0, MOST_BUDGETS - asked)]
+        if not middles:
+            is_whole = not wide
+            break
+        search.best([(case, middle) for middle in middles])
+        asked += len(middles)
+        points = sorted({*points, *middles})
+    else:
+        is_whole = False
+    points = [budget for budget in points if search.is_planned(case, budget)]
+    changes = [
+        Change(case, low, high, search.result(case, low), search.result(case, high))
+        for low, high in _changing(search, case, points)
+    ]
+    return changes, is_whole, unit
+
+
+def _changing(search: Search, case: str, points: list[float]) -> list[tuple[float, float]]:
+    """Neighbouring budgets whose plans differ in what they buy or survive."""
+    known = [(budget, _kind(search.result(case, budget))) for budget in points]
+    return [(low, high) for (low, one), (high, other) in pairwise(known) if one != other]
+
+
+def _kind(result: Result) -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset(sizes(result)), frozenset(survived(result))
+
 
 Fact = Literal["least", "alone", "next"]
 Part = Literal["grid", "least", "alone", "next"]
@@ -203,10 +260,10 @@ class _Comparing:
         for case in cases:
             plans = [point.result for point in search.known[case].points if point.result.survives]
             best = min(plans, key=lambda result: result.outlay, default=None)
-            first = frozenset(biting(best)) if best else frozenset[str]()
+            first = tight_shocks(best) if best else frozenset[str]()
             plan = best.plan if best else None
             kept.append(best)
-            calls.append(Call(columns.least, (search.cases[case], search.working, first, plan)))
+            calls.append(Call(ask_least_outlay, (search.cases[case], search.working, first, plan)))
         least = []
         for number, found in search.answers(calls, ["the least outlay that survives everything"] * len(calls)):
             if found.status == "infeasible":
@@ -226,8 +283,8 @@ class _Comparing:
         search, calls, labels = self.search, [], []
         least = [each for each in self.found.least if each.outlay is not None] if "least" in self.facts else []
         for each in least:
-            case = search.cases[each.case].with_budget((each.outlay or 0.0) * (1.0 + columns.EXACT))
-            calls.append(Call(columns.best, (case, search.measuring(each.case), *search.start(each.case))))
+            case = search.cases[each.case].with_budget((each.outlay or 0.0) * (1.0 + EXACT))
+            calls.append(Call(ask_best_plan, (case, search.measuring(each.case), *search.start(each.case))))
             labels.append("the cheapest plan with the least outlay")
         asked = self._alone_calls() if "alone" in self.facts else []
         calls += [call for _, call in asked]
@@ -245,7 +302,7 @@ class _Comparing:
         """By case, the shocks that are not survived anyway, some at a time; first that none comes."""
         search, calls = self.search, []
         cases = list(search.cases)
-        asked = [Call(columns.hurting, (search.cases[case], search.working)) for case in cases]
+        asked = [Call(ask_hurting, (search.cases[case], search.working)) for case in cases]
         for number, names in search.answers(asked, ["which shocks hurt"] * len(asked)):
             case = cases[number]
             if len(names) > MOST:
@@ -253,7 +310,7 @@ class _Comparing:
                 self.found = replace(self.found, notes=(*self.found.notes, what))
             parts = [("", *names[: SOME - 1])]
             parts += [names[i : min(i + SOME, MOST)] for i in range(SOME - 1, min(len(names), MOST), SOME)]
-            calls += [(case, Call(columns.alone, (search.cases[case], search.working, part))) for part in parts]
+            calls += [(case, Call(ask_alone, (search.cases[case], search.working, part))) for part in parts]
         return sorted(calls, key=lambda pair: cases.index(pair[0]))
 
     def _in_order(self, case: str, found: Sequence[Alone]) -> tuple[Alone, ...]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
-from optimizer.studies.compare_questions import Alone
+from optimizer.studies.budget_sweep import Alone
 from optimizer.studies.measure import SHARE, Difference, Measure
 
 Status = Literal["optimal", "stopped", "infeasible"]

@@ -7,11 +7,11 @@ Folded   the same shocks under a plan
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Outcome, Service
 from optimizer.results.ranking import weakest_of, weakness
 from optimizer.results.result import Result
-from optimizer.studies.preview import owner
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class Folded:
     def survives(self) -> bool:
         """Whether all of the shocks are survived."""
         return not self.failed
+
+
+def owner(instance: Instance, event: Shock) -> str:
+    """The entry of the file that an event comes from: a shock, or an ensemble."""
+    return event.entry if event.entry in instance.shocks else event.name.rpartition("#")[0]
 
 
 def folds(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[Fold, ...]:

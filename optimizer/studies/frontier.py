@@ -21,7 +21,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import SHARE, Measure, loosely
-from optimizer.studies.solve import solve
+from optimizer.studies.solve import solve, tight_shocks
 from optimizer.studies.what_if import Asker
 
 # Parts of the least outlay that are asked about; the last is all of it.
@@ -30,8 +30,6 @@ PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ALIKE = 0.02
 # Gaps and costs nearer to each other than this are equal: a plan holds its gap no more exactly.
 EQUAL = 1e-6
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ class Known:
         paid = [each.result for each in self.points if fits(each.result, budget)]
         larger = [each for each in self.points if _amount(each.budget) >= _amount(budget)] or self.points
         nearest = min(larger, key=lambda each: abs(_amount(each.budget, 1e300) - _amount(budget, 1e300)), default=None)
-        first = frozenset(biting(nearest.result)) if nearest else frozenset()
+        first = tight_shocks(nearest.result) if nearest else frozenset()
         best = _best(paid)
         return first, best.plan if best else None
 
@@ -161,7 +159,7 @@ class _Search:
             variant,
             settings=self.settings,
             listener=self.listener,
-            responder=asker.responder(variant),
+            evaluator=asker.evaluator(variant),
             first=first,
             plan=plan,
             clock=self.clock,
@@ -255,7 +253,7 @@ def rounded_up(amount: float) -> float:
 def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
     """The least outlay that keeps every floor, and its bound; None where there is none or it was not found."""
     if search.own.survives:
-        asker.learn(search.own.plan, frozenset(biting(search.own)))
+        asker.learn(search.own.plan, tight_shocks(search.own))
     question = Question(objective=outlay, name="outlay")
     with interruptible(search.clock, lambda: search.listener(Step("stopping", 0.0))):
         found = asker.ask(search.instance.with_budget(None), question)
@@ -299,10 +297,3 @@ def is_better(one: Result, other: Result) -> bool:
     if abs(one.survival_gap - other.survival_gap) > slack:
         return one.survival_gap < other.survival_gap
     return one.total_cost < other.total_cost * (1.0 - EQUAL if other.total_cost > 0 else 1.0 + EQUAL)
-
-
-def biting(result: Result) -> Iterable[str]:
-    """The shocks in which some segment is no better than at its floor; one of 100 % that is kept may bind as well."""
-    for outcome in result.shocks:
-        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values()):
-            yield outcome.name

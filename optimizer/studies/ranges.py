@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from optimizer.algorithms.near_optimal import Among, Known, Near
+from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 
@@ -77,7 +77,7 @@ class Ranges:
         gap: how near an end and its bound have to be, a share of the option's largest size.
     """
 
-    def __init__(self, near: Near, gap: float) -> None:
+    def __init__(self, near: NearOptimalSearch, gap: float) -> None:
         self.near = near
         self.searches = {o: _Search(near, o, gap) for o in near.instance.options}
 
@@ -116,7 +116,7 @@ def _largest(instance: Instance, option: str) -> float:
 class _Search:
     """One option: `low` and `high` are proven, what plans are known to buy lies between."""
 
-    def __init__(self, near: Near, option: str, gap: float) -> None:
+    def __init__(self, near: NearOptimalSearch, option: str, gap: float) -> None:
         self.near, self.option = near, option
         lever = near.instance.options[option]
         self.low, self.high = 0.0, _largest(near.instance, option)
@@ -183,7 +183,7 @@ class _Search:
                 return
             near.moved(max(near.found, key=self._size), size)
 
-    def _size(self, known: Known) -> float:
+    def _size(self, known: NearOptimalPlan) -> float:
         return known.sizes[self.option]
 
     def _cheapest_within(self, lower: float, upper: float, among: Among = "all") -> str:

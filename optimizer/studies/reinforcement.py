@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.algorithms.reading import plan_values, stock_path
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.window import Integers
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
@@ -115,12 +115,14 @@ class Candidate:
         return float(np.minimum(gap, self.saving * self.suggested(gap)).sum())
 
 
-def mending(instance: Instance, responder: Responder, plan: Plan, failing: Integers, clock: Clock) -> Mending | None:
+def mending(
+    instance: Instance, evaluator: RecourseEvaluator, plan: Plan, failing: Integers, clock: Clock
+) -> Mending | None:
     """Try single additions to a plan on the shocks that broke it; None where there is none.
 
     Args:
         instance: the instance.
-        responder: of this instance.
+        evaluator: of this instance.
         plan: that was broken.
         failing: numbers of the shocks that broke it.
         clock: where the solver's seconds are counted.
@@ -132,13 +134,13 @@ def mending(instance: Instance, responder: Responder, plan: Plan, failing: Integ
     groups = np.zeros(len(instance.events), dtype=np.intp)
     groups[checked] = np.arange(len(checked))
     needless = np.setdiff1d(np.arange(len(instance.events)), checked).tolist()
-    values = np.array(plan_values(instance, plan, responder.desk.plan))
-    slopes = responder.slopes(values, clock, "slopes of gaps", groups, np.ones(len(groups)), needless)
+    values = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
+    slopes = evaluator.slopes(values, clock, "slopes of gaps", groups, np.ones(len(groups)), needless)
     gap = slopes.gap[checked]
-    best = promising(instance, responder, plan, -slopes.slope, gap)
+    best = promising(instance, evaluator, plan, -slopes.slope, gap)
     mends = []
     for candidate in best[:TRIED]:
-        trials = _tried(instance, responder, plan, candidate, checked, gap, clock)
+        trials = _tried(instance, evaluator, plan, candidate, checked, gap, clock)
         mends.append(_mend(instance, candidate, trials))
     mends.sort(key=lambda mend: (-mend.best.mended, -mend.best.gap_removed, mend.best.outlay))
     return Mending(len(failing), len(checked), float(gap.sum()), len(best), tuple(mends))
@@ -146,7 +148,7 @@ def mending(instance: Instance, responder: Responder, plan: Plan, failing: Integ
 
 def _tried(
     instance: Instance,
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     plan: Plan,
     candidate: Candidate,
     checked: Integers,
@@ -159,7 +161,7 @@ def _tried(
     for amount in reversed(_amounts(instance, candidate, candidate.suggested(gap))):
         more, outlay = added(instance, plan, candidate, amount)
         needless = np.setdiff1d(everyone, checked).tolist()
-        after = responder.gaps(plan_values(instance, more, responder.desk.plan), clock, needless)
+        after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
         mended, left = int((~after.fails[checked]).sum()), float(after.gap[checked].sum())
         trials.insert(0, Trial(amount, outlay, mended, float(gap.sum()) - left))
         if not mended:
@@ -176,15 +178,17 @@ def _mend(instance: Instance, candidate: Candidate, trials: Sequence[Trial]) -> 
     return Mend(candidate.option, kind, label, candidate.also, best, tuple(trials))
 
 
-def promising(instance: Instance, responder: Responder, plan: Plan, saving: Vector, gap: Vector) -> list[Candidate]:
+def promising(
+    instance: Instance, evaluator: RecourseEvaluator, plan: Plan, saving: Vector, gap: Vector
+) -> list[Candidate]:
     """Of each option that helps, the point of time that promises most; then the options, the best first.
 
     Args:
-        instance, responder, plan: as for `mending`.
+        instance, evaluator, plan: as for `mending`.
         saving: money off the gap, by broken shock and column of `plan_stage`.
         gap: by broken shock, money.
     """
-    found, chosen = responder.desk.plan.found(), []
+    found, chosen = evaluator.subproblems.plan.found(), []
     for o, option in instance.options.items():
         if isinstance(option, Sized):
             columns = found.get(("", o, "size"), {})

@@ -5,22 +5,28 @@ recourse     every shock under the plan
 no-shock     the same instance without shocks: the price of survival, and what pays for itself in the baseline
 nothing      the same shocks with nothing built
 audit        all of it again, without the solver
+
+The record of a run: settings, versions, history, seconds; and the result of one that found no plan.
+
+The plan that others are compared with, its cost proven to a share of the price of survival.
 """
 
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from platform import python_version
 from typing import Any
 
-from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Listener, Solved, Step
-from optimizer.algorithms.conflict import clash
+from optimizer.algorithms.conflict import find_conflict
+from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import hired
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.tasks import LOOSE
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
@@ -32,13 +38,94 @@ from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.ranking import first_largest
 from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.baseline_shortages import lacks
-from optimizer.studies.binding import binding
-from optimizer.studies.dependence import shares
-from optimizer.studies.record import Timer, frame_of, without_plan
-from optimizer.studies.survival import of_nothing, outcomes, services, survey
+from optimizer.solver import versions as solver_versions
+from optimizer.studies.measure import Measure, no_shock_cost
+from optimizer.studies.outcomes import lacks, of_nothing, outcomes, services, shares, survey
+from optimizer.studies.shadow_prices import binding
 from optimizer.tolerances import AUDIT_RELATIVE
 
+# Settings that say where the work is done; they do not change the answer.
+WHERE = ("jobs", "cluster", "checkpoint")
+
+
+@dataclass
+class Timer:
+    """Seconds of a run, by part."""
+
+    load: float = 0.0
+    began: float = 0.0
+
+    def seconds(self, clock: Clock) -> dict[str, float]:
+        """load, build (all that is neither loading nor the solver), solver, total."""
+        spent = time.perf_counter() - self.began
+        parts = {"load": self.load, "build": max(0.0, spent - clock.solving), "solver": clock.solving}
+        return parts | {"total": self.load + spent}
+
+
+def frame_of(
+    instance: Instance, settings: Settings, clock: Clock, solved: Solved, notes: tuple[str, ...]
+) -> dict[str, Any]:
+    """The fields of a result that say what was asked and how it went."""
+    horizon = instance.horizon
+    interrupted = (
+        (f"Stopped by {clock.interrupt}: this is the best plan found until then.",) if clock.interrupted else ()
+    )
+    return {
+        "instance": instance.title,
+        "currency": instance.currency,
+        "notes": (*notes, *solved.notes, *interrupted),
+        "settings": {name: value for name, value in asdict(settings).items() if name not in WHERE},
+        "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
+        "periods": tuple(horizon.label(t) for t in horizon.periods),
+        "data": instance.to_dict(),
+        "history": tuple(_thinned(solved)),
+        "costs": {},
+        "outlays": {},
+        "audit": {},
+        "seconds": {},
+    }
+
+
+def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
+    """Every step that changed something; an infinite bound is not written."""
+    steps: list[Mapping[str, Any]] = []
+    for step in solved.history:
+        row = {key: value for key, value in asdict(step).items() if value not in (float("inf"), float("-inf"))}
+        if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
+            steps.append(row)
+    return steps
+
+
+def without_plan(seconds: Mapping[str, float], solved: Solved, rules: tuple[str, ...], frame: dict[str, Any]) -> Result:
+    """The result where rules clash, or where the time ran out at once."""
+    status: Status = "none" if solved.status == "infeasible" else "stopped"
+    frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
+    return Result(
+        status=status,
+        total_cost=0.0,
+        outlay=0.0,
+        survival_gap=0.0,
+        worst_gap=0.0,
+        bound=None,
+        gap_bound=None,
+        mip_gap=None,
+        plan=Plan(),
+        baseline=None,
+        shocks=(),
+        services={},
+        price_of_survival=None,
+        calm_cost=None,
+        calm_builds=(),
+        nothing=None,
+        shares={},
+        binding=(),
+        clash=rules,
+        **frame,
+    )
+
+
+# A shock whose least margin is below this share bites.
+TIGHT = 1e-4
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
 
@@ -49,7 +136,7 @@ def solve(
     listener: Listener | None = None,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
-    responder: Responder | None = None,
+    evaluator: RecourseEvaluator | None = None,
     first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
     clock: Clock | None = None,
@@ -65,7 +152,7 @@ def solve(
         listener: hears every step of the search.
         notes: what the caller wants to be said beside the result.
         load_seconds: what reading the instance took, for `Result.seconds`.
-        responder: one that is warm, of an instance that differs in its policy at most; it stays open.
+        evaluator: one that is warm, of an instance that differs in its policy at most; it stays open.
         first: shocks that are known to bite: the search begins with them.
         plan: one that is known: it bounds the search where it keeps the rules.
         clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
@@ -89,9 +176,11 @@ def solve(
     def heard() -> None:
         hear(Step("stopping", time.perf_counter() - timer.began))
 
-    with answering(instance, settings, responder) as responder, interruptible(clock, heard):
-        solved = chosen(settings.strategy, instance, responder, first, plan).run(instance, settings, clock, hear)
-        return concluded(instance, settings, clock, timer, solved, responder, notes)
+    with answering(instance, settings, evaluator) as evaluator, interruptible(clock, heard):
+        solved = choose_strategy(settings.strategy, instance, evaluator, first, plan).run(
+            instance, settings, clock, hear
+        )
+        return concluded(instance, settings, clock, timer, solved, evaluator, notes)
 
 
 def concluded(
@@ -100,7 +189,7 @@ def concluded(
     clock: Clock,
     timer: Timer,
     solved: Solved,
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     notes: tuple[str, ...] = (),
     faced: Faced | None = None,
     no_shock: NoShockPlan | None = None,
@@ -114,10 +203,10 @@ def concluded(
     """
     frame = frame_of(instance, settings, clock, solved, notes) | {"adversary": faced}
     if solved.values is None:
-        rules = clash(instance, settings, clock) if solved.status == "infeasible" else ()
+        rules = find_conflict(instance, settings, clock) if solved.status == "infeasible" else ()
         return without_plan(timer.seconds(clock), solved, rules, frame)
-    result, report = _audited(instance, settings, clock, solved, responder, frame, no_shock)
-    result = replace(result, notes=(*result.notes, *responder.notes), seconds=timer.seconds(clock))
+    result, report = _audited(instance, settings, clock, solved, evaluator, frame, no_shock)
+    result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
         raise AuditError(report.disagreements, disagrees)
@@ -129,7 +218,7 @@ def _audited(
     settings: Settings,
     clock: Clock,
     solved: Solved,
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     frame: dict[str, Any],
     no_shock: NoShockPlan | None,
 ) -> tuple[Result, Report]:
@@ -145,24 +234,24 @@ def _audited(
     for clean in candidates[:-1]:
         if clean != candidates[-1]:
             result, report = complete(
-                instance, *_with_plan(instance, settings, clock, solved, clean, responder, frame, no_shock)
+                instance, *_with_plan(instance, settings, clock, solved, clean, evaluator, frame, no_shock)
             )
             if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
                 return result, report
     return complete(
-        instance, *_with_plan(instance, settings, clock, solved, candidates[-1], responder, frame, no_shock)
+        instance, *_with_plan(instance, settings, clock, solved, candidates[-1], evaluator, frame, no_shock)
     )
 
 
 @contextlib.contextmanager
-def answering(instance: Instance, settings: Settings, warm: Responder | None) -> Iterator[Responder]:
-    """The responder given; or one of our own, which is let go afterwards."""
-    responder = warm or Responder(instance, hired(instance, settings.jobs, settings.cluster))
+def answering(instance: Instance, settings: Settings, warm: RecourseEvaluator | None) -> Iterator[RecourseEvaluator]:
+    """The evaluator given; or one of our own, which is let go afterwards."""
+    evaluator = warm or RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
     try:
-        yield responder
+        yield evaluator
     finally:
         if warm is None:
-            responder.close()
+            evaluator.close()
 
 
 def _with_plan(
@@ -171,18 +260,18 @@ def _with_plan(
     clock: Clock,
     solved: Solved,
     values: list[float],
-    responder: Responder,
+    evaluator: RecourseEvaluator,
     frame: dict[str, Any],
     no_shock: NoShockPlan | None,
 ) -> tuple[Result, list[ManyFlows]]:
     """The result of a plan, by the values of its columns, and the flows of all shocks."""
     plan = read_plan(instance, solved.stage, values)
-    columns = plan_values(instance, plan, responder.desk.plan)
+    columns = plan_values(instance, plan, evaluator.subproblems.plan)
     faced = frame["adversary"]
     granted = _granted(instance, solved, values, faced)
-    replies = responder.best(columns, clock, granted, flows=True)
-    surveyed, many = survey(instance, responder, replies), responder.flows(replies)
-    shocks = outcomes(instance, surveyed, many, responder.costs(replies), _written(solved))
+    replies = evaluator.best(columns, clock, granted, flows=True)
+    surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
+    shocks = outcomes(instance, surveyed, many, evaluator.costs(replies), _written(solved))
     gaps = {event.name: float(gap) for event, gap in zip(instance.events, surveyed.gap.sum(axis=1), strict=True)}
     gap = _gap(solved, math.fsum(gaps.values()))
     if faced is not None:
@@ -220,7 +309,7 @@ def _with_plan(
         calm_cost=calm_cost,
         calm_builds=calm_builds,
         no_shock=no_shock,
-        nothing=_nothing(instance, clock, responder),
+        nothing=_nothing(instance, clock, evaluator),
         shares=shares(instance, baseline),
         lacks=lacks(instance, baseline),
         endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
@@ -297,7 +386,7 @@ def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Solv
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
     variant = instance.at_peace()
-    found = Whole().run(variant, settings, clock, lambda step: None)
+    found = ExtensiveForm().run(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None
     return read_no_shock(variant, found.stage, found.values.tolist(), found.cost)
@@ -308,7 +397,68 @@ def _known_of(no_shock: NoShockPlan | None) -> tuple[float | None, tuple[str, ..
     return (None, ()) if no_shock is None else (no_shock.total_cost, no_shock.bought)
 
 
-def _nothing(instance: Instance, clock: Clock, responder: Responder) -> Nothing | None:
+def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
     if not instance.events:
         return None
-    return of_nothing(instance, survey(instance, responder, responder.idle_replies(clock)))
+    return of_nothing(instance, survey(instance, evaluator, evaluator.idle_replies(clock)))
+
+
+def proven(
+    instance: Instance,
+    settings: Settings,
+    first: Settings,
+    evaluator: RecourseEvaluator,
+    clock: Clock,
+    listener: Listener,
+    notes: tuple[str, ...] = (),
+    near: Callable[[Measure], float] = lambda measure: math.inf,
+) -> tuple[Result, Measure | None]:
+    """The best plan of an instance, and what its cost is measured by.
+
+    The measure is known with a first plan; where that is not proven to the tolerance, it is solved for again, from that
+    plan and the shocks that shape it.
+
+    Args:
+        instance: the instance, under its budget.
+        settings: `gap` is the share of the measure to which the cost is proven.
+        first: the settings of the first search.
+        evaluator, clock, listener, notes: as for `solve`.
+        near: money to which the cost is proven at least, of a measure.
+
+    Returns:
+        The plan; the measure is None where there is no plan.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    found = solve(instance, None, first, listener, notes, evaluator=evaluator, clock=clock)
+    if found.baseline is None:
+        return found, None
+    least = no_shock_cost(instance, settings, clock)
+    measure = Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    needed = measure.nearer(near(measure))
+    if found.status == "stopped" or clock.is_over or needed.is_proven(found):
+        return found, measure
+    again = solve(
+        instance,
+        None,
+        replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
+        listener,
+        notes,
+        evaluator=evaluator,
+        first=tight_shocks(found),
+        plan=found.plan,
+        clock=clock,
+    )
+    found = again if again.status == found.status else found
+    return found, Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+
+
+def tight_shocks(result: Result) -> frozenset[str]:
+    """The shocks in which some segment is no better than at its floor; one of 100 % that is kept may bind as well."""
+    return frozenset(
+        outcome.name
+        for outcome in result.shocks
+        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values())
+    )

@@ -1,22 +1,92 @@
-"""What an instance is about, before anybody chooses: counts, ranges, what shocks hit, what is bought in peace."""
+"""What an instance is about, before anybody chooses: counts, ranges, what shocks hit, what is bought in peace.
+
+What families and ensembles of shocks come to: how many, when, how long, how hard.
+"""
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
 
-from optimizer.algorithms.conflict import clash
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.conflict import find_conflict
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values, read_plan
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, whole_stage
 from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.solver import Clock, Settings
-from optimizer.studies.folding import folds
-from optimizer.studies.preview import Preview, previews
-from optimizer.studies.survival import survey
+from optimizer.studies.folding import folds, owner
+from optimizer.studies.outcomes import survey
+
+MinMedianMax = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One family, or one ensemble.
+
+    Attributes:
+        name: of the entry.
+        kind: under which section it stands.
+        events: how many there are.
+        first, last: labels of the earliest and the latest start.
+        months: shortest, median and longest window, cut off at the end of the horizon.
+        severity: of the events' worst cuts the smallest, the median and the largest; None where nothing is cut.
+        probability: of all events together.
+        names: the first three.
+    """
+
+    name: str
+    kind: Literal["family", "ensemble"]
+    events: int
+    first: str
+    last: str
+    months: MinMedianMax
+    severity: MinMedianMax | None
+    probability: float
+    names: tuple[str, ...]
+
+
+def previews(instance: Instance) -> tuple[Preview, ...]:
+    """Every shock entry that is a family, then every ensemble."""
+    found = []
+    for name, events in groupby(instance.events, key=lambda event: owner(instance, event)):
+        if name in instance.ensembles:
+            found.append(_preview(instance, name, "ensemble", list(events), instance.ensembles[name].probability))
+        elif instance.shocks[name].is_family:
+            found.append(_preview(instance, name, "family", list(events), instance.shocks[name].probability))
+    return tuple(found)
+
+
+def _preview(
+    instance: Instance, name: str, kind: Literal["family", "ensemble"], events: Sequence[Shock], probability: float
+) -> Preview:
+    label = instance.horizon.label
+    worst = [
+        max(severity for cut in event.spec.cuts for severity in cut.severity) for event in events if event.spec.cuts
+    ]
+    return Preview(
+        name=name,
+        kind=kind,
+        events=len(events),
+        first=label(min(event.periods.start for event in events)),
+        last=label(max(event.periods.start for event in events)),
+        months=_min_median_max(float(len(event.periods) * instance.horizon.months) for event in events),
+        severity=_min_median_max(worst) if worst else None,
+        probability=probability,
+        names=tuple(event.name for event in events[:3]),
+    )
+
+
+def _min_median_max(numbers: Iterable[float]) -> MinMedianMax:
+    ordered = sorted(numbers)
+    return ordered[0], statistics.median(ordered), ordered[-1]
+
 
 MEASURED, HIT = 60, 40
 # A shortage below this share of demand is within the tolerance of the solver.
@@ -153,9 +223,9 @@ def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
 def _hits(instance: Instance) -> dict[str, Hit]:
     """What every listed shock hits, by its name."""
     listed = instance.without_ensembles()
-    responder = Responder(listed)
-    replies = responder.best(plan_values(listed, nothing(listed)), Clock(), {})
-    surveyed = zip(listed.events, survey(listed, responder, replies).below.tolist(), strict=True)
+    evaluator = RecourseEvaluator(listed)
+    replies = evaluator.best(plan_values(listed, nothing(listed)), Clock(), {})
+    surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
     return {
         shock.name: _hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})
         for shock, row in surveyed
@@ -179,9 +249,9 @@ def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
 
 def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
     calm = instance.at_peace()
-    found = Whole().run(calm, Settings(), Clock(), lambda step: None)
+    found = ExtensiveForm().run(calm, Settings(), Clock(), lambda step: None)
     if found.values is None:
-        return {}, clash(calm, Settings(), Clock()), ()
+        return {}, find_conflict(calm, Settings(), Clock()), ()
     plan = read_plan(calm, found.stage, found.values.tolist())
     bought: dict[str, float] = {}
     for build in plan.builds:
@@ -190,7 +260,7 @@ def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple
     bought = {o: size for o, size in bought.items() if is_bought(calm, o, size)}
     # What has to be bought says nothing about what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
-    rules = clash(instance, Settings(), Clock()) if instance.rules else ()
+    rules = find_conflict(instance, Settings(), Clock()) if instance.rules else ()
     return bought, rules, tuple(_shortages(calm, found.stage, found.values.tolist()))
 
 

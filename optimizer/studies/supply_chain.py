@@ -11,7 +11,7 @@ drawn, nor what stays within a stage or runs backwards (slots on a furnace, say)
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -186,10 +186,10 @@ class _Drawing:
     def _rate(self, tonnes: Any) -> float:
         return float(sum(tonnes)) / self.years
 
-    def _of(self, rows: Mapping[str, Sequence[float]], owner: str) -> float:
-        """t per year of an owner in the periods."""
-        row = rows.get(owner)
-        return 0.0 if row is None else self._rate(row[t - self.flows.first] for t in self.periods)
+    def _of(self, flow: str, owner: str) -> float:
+        """t per year of one flow in the periods."""
+        row = self.flows.row(owner, flow)
+        return self._rate(row[t - self.flows.first] for t in self.periods) if row else 0.0
 
     def _pass_on(self, commodity: str) -> None:
         """Every passage of one commodity."""
@@ -220,7 +220,7 @@ class _Drawing:
         nearest = min((taker.column for taker in takers), default=0) if commodity in self.scrap else self.end
         collected = Place(f"scrap:{commodity}", "scrap", 0, owner=commodity)
         for name, activity in self.instance.activities.items():
-            made = activity.output.get(commodity, 0.0) * self._of(self.flows.activity, name)
+            made = activity.output.get(commodity, 0.0) * self._of("activity", name)
             place = self._place(activity.stage, activity.region)
             found[place if place.column < nearest else collected] += made
         returned = [
@@ -232,7 +232,7 @@ class _Drawing:
         found[collected] += self._rate(returned)
         for o, option in self.instance.options.items():
             if isinstance(option, Stockpile) and option.commodity == commodity:
-                found[self._store(commodity)] += self._of(self.flows.released, o)
+                found[self._store(commodity)] += self._of("released", o)
         return {place: made for place, made in found.items() if made > 0}
 
     def _store(self, commodity: str) -> Place:
@@ -244,11 +244,11 @@ class _Drawing:
         """Places that the pool of the commodity serves, t per year."""
         found: dict[Place, float] = defaultdict(float)
         for name, activity in self.instance.activities.items():
-            taken = activity.input.get(commodity, 0.0) * self._of(self.flows.activity, name)
+            taken = activity.input.get(commodity, 0.0) * self._of("activity", name)
             found[self._place(activity.stage, activity.region)] += taken
         for o, option in self.instance.options.items():
             if isinstance(option, Substitution):
-                used = option.input.get(commodity, 0.0) * self._of(self.flows.substituted, o)
+                used = option.input.get(commodity, 0.0) * self._of("substituted", o)
                 found[self._segment(option.demand)] += used
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
@@ -276,10 +276,10 @@ class _Drawing:
         return self._rate(self.path.demanded(d, t) for t in self.periods)
 
     def _short(self, d: str) -> float:
-        return max(0.0, self._of(self.flows.unserved, d))
+        return max(0.0, self._of("unserved", d))
 
     def _substituted(self, d: str) -> float:
         options = [
             o for o, each in self.instance.options.items() if isinstance(each, Substitution) and each.demand == d
         ]
-        return sum(self._of(self.flows.substituted, o) for o in options)
+        return sum(self._of("substituted", o) for o in options)

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer.algorithms.reading import nothing, plan_values, stock_path
-from optimizer.algorithms.window import Offers, Table
+from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, Siege
 from optimizer.errors import PlanFileError
@@ -34,7 +34,7 @@ from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
-from optimizer.solver import Batch, Vector, Warm
+from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.tolerances import ROUNDING_SIZE
 
 Kind = Literal["stage", "process", "shock", "rule"]
@@ -218,7 +218,7 @@ def _lasting(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> li
     """By chokepoint, then by year."""
     if not points:
         return []
-    offers = Offers(instance, plan_stage(instance))
+    offers = TechnologyMatrix(instance, plan_stage(instance))
     offered = offers.of(np.array(plan_values(instance, plan)))
     by_year = [
         _Sheet(instance, points, t, offers, offered).lasting()
@@ -231,7 +231,7 @@ class _Sheet:
     """A plan at the start of one year: one linear programme, kept warm, in which each chokepoint is a row of bounds."""
 
     def __init__(
-        self, instance: Instance, points: Sequence[Chokepoint], t: int, offers: Offers, offered: Vector
+        self, instance: Instance, points: Sequence[Chokepoint], t: int, offers: TechnologyMatrix, offered: Vector
     ) -> None:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
         self.stage = stage = blank_stage(instance)
@@ -249,11 +249,11 @@ class _Sheet:
         columns = stage.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
         self.allowed = np.array([GRAIN * path.demanded(columns[j].mark.owner, t) for j in self.below])
-        self.upper = Table([column.upper for column in columns], self.size).of(np.arange(self.size))
+        self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
         self.right = np.repeat([[float(row.right) for row in stage.rows]], self.size, axis=0)
-        self.warm = Warm(stage)
+        self.warm = WarmProgramme(stage)
 
     def lasting(self) -> list[Lasting]:
         """Every chokepoint's time, and who gives out."""

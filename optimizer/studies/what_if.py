@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Solved, Step
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.question import LEAST_COST, Question, outlay
 from optimizer.algorithms.reading import read_plan
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings
@@ -80,7 +79,7 @@ class Asker:
         self.instance, self.listener = instance, listener
         self.settings = settings or loosely(Settings(gap=ENOUGH))
         self.clock = clock or Clock()
-        self._warm: list[tuple[Instance, Responder]] = []
+        self._warm: list[tuple[Instance, RecourseEvaluator]] = []
         self._active: frozenset[str] = frozenset()
         self._plan: Plan | None = None
 
@@ -88,8 +87,8 @@ class Asker:
         return self
 
     def __exit__(self, *about: object) -> None:
-        for _, responder in self._warm:
-            responder.close()
+        for _, evaluator in self._warm:
+            evaluator.close()
 
     def learn(self, plan: Plan, active: frozenset[str]) -> None:
         """Take a plan and the shocks that shaped it for the start of the next question."""
@@ -115,11 +114,13 @@ class Asker:
 
     def _asked(self, instance: Instance, question: Question, settings: Settings) -> Found:
         began = time.perf_counter()
-        responder = self.responder(instance)
+        evaluator = self.evaluator(instance)
         if question.is_usual:
-            strategy = chosen(settings.strategy, instance, responder, self._known(instance), self._plan)
+            strategy = choose_strategy(settings.strategy, instance, evaluator, self._known(instance), self._plan)
         else:
-            strategy = Scenarios(responder=responder, first=self._known(instance), question=question, plan=self._plan)
+            strategy = ConstraintGeneration(
+                evaluator=evaluator, first=self._known(instance), question=question, plan=self._plan
+            )
         solved = strategy.run(instance, settings, self.clock, self.listener)
         found = read(instance, question, solved)
         if found.status != "infeasible":
@@ -138,12 +139,12 @@ class Asker:
         finally:
             self.clock.limit = limit
 
-    def responder(self, instance: Instance) -> Responder:
+    def evaluator(self, instance: Instance) -> RecourseEvaluator:
         """One that is warm for the instance, whatever its policy."""
-        for known, responder in self._warm:
+        for known, evaluator in self._warm:
             if _operates_alike(known, instance):
-                return responder
-        made = Responder(instance, hired(instance, self.settings.jobs, self.settings.cluster))
+                return evaluator
+        made = RecourseEvaluator(instance, hired(instance, self.settings.jobs, self.settings.cluster))
         self._warm.append((instance, made))
         if len(self._warm) > KEPT:
             # The first is the instance itself, or what was asked of before all others.

@@ -1,18 +1,27 @@
 """The cheapest plan that survives the listed shocks and the worst attack that an adversary can afford.
 
-The search is `algorithms.adversary`. Its result is that of the instance in which the attacks that shaped the plan are
+The search is `algorithms.robust`. Its result is that of the instance in which the attacks that shaped the plan are
 shocks beside the listed ones, audited as such; and every other attack that it can afford has been looked at.
+
+The least outlay at which every listed shock and every affordable attack is survived, whatever the budget.
+
+Where the attacks that matter can be listed, they are shocks like any other. Else those that are known are a
+relaxation, so that its bound is a bound: minimise the outlay, find the worst attack on that plan at each start, write
+out those that break a floor, and repeat until none does (column-and-constraint generation, as in
+`algorithms.robust`).
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.adversary import Fought, fight
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.separation.attacker import Attacker, Struck
+from optimizer.algorithms.robust import RobustPlan, robust_plan
+from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
@@ -20,8 +29,9 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
-from optimizer.studies.record import Timer
-from optimizer.studies.solve import answering, concluded
+from optimizer.studies.budget_sweep import LEAST
+from optimizer.studies.solve import Timer, answering, concluded
+from optimizer.studies.what_if import Asker, Found
 from optimizer.units import si
 
 
@@ -31,12 +41,12 @@ class Withstood:
 
     Attributes:
         result: the plan, audited; its instance lists the attacks that shaped it.
-        attacker: who knows the attacks on plans of the instance.
+        oracle: who knows the attacks on plans of the instance.
         attacks: those that shaped the plan.
     """
 
     result: Result
-    attacker: Attacker
+    oracle: AttackOracle
     attacks: tuple[Attack, ...]
 
 
@@ -88,7 +98,7 @@ def withstood(
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
 ) -> Withstood:
-    """The same, with the attacker; `clock` tells afterwards whether Ctrl-C was pressed."""
+    """The same, with the oracle; `clock` tells afterwards whether Ctrl-C was pressed."""
     timer = Timer(load_seconds, time.perf_counter())
     instance = without_attacks(instance if budget is None else instance.with_budget(budget))
     hear = listener or (lambda step: None)
@@ -97,15 +107,15 @@ def withstood(
         hear(Step("stopping", time.perf_counter() - timer.began))
 
     with interruptible(clock, heard):
-        with answering(instance, settings, None) as responder:
-            fought = fight(instance, settings, clock, hear, responder)
-            notes = (*notes, *responder.notes)
+        with answering(instance, settings, None) as evaluator:
+            fought = robust_plan(instance, settings, clock, hear, evaluator)
+            notes = (*notes, *evaluator.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
         shaped = instance.under_attack(attacks)
-        faced = _faced(fought.attacker, [attack.name(instance.horizon) for attack in attacks])
-        with answering(shaped, settings, None) as responder:
-            result = concluded(shaped, settings, clock, timer, fought.solved, responder, notes, faced)
-    return Withstood(result, fought.attacker, attacks)
+        faced = _faced(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
+        with answering(shaped, settings, None) as evaluator:
+            result = concluded(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
+    return Withstood(result, fought.oracle, attacks)
 
 
 def without_attacks(instance: Instance) -> Instance:
@@ -132,7 +142,7 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     listed, clock = without_attacks(instance), Clock()
     adversary, settings = listed.adversary, settings or Settings()
     assert adversary is not None
-    attacks = Attacker(listed, settings, clock).candidates()
+    attacks = AttackOracle(listed, settings, clock).candidates()
     if attacks is None:
         what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
         cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
@@ -143,32 +153,97 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     return listed.under_attack(attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
-def columns(attacker: Attacker, plan: Plan) -> Vector:
-    """A plan as the attacker sees it."""
-    return np.array(plan_values(attacker.strikes.instance, plan, attacker.strikes.sheet), dtype=np.float64)
+def columns(oracle: AttackOracle, plan: Plan) -> Vector:
+    """A plan as the oracle sees it."""
+    return np.array(plan_values(oracle.strikes.instance, plan, oracle.strikes.sheet), dtype=np.float64)
 
 
-def hardest(attacker: Attacker, plan: Plan) -> Struck | None:
+def hardest(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
-    found = (attacker.worst(front) for front in attacker.strikes.fronts(columns(attacker, plan)))
+    found = (oracle.worst(front) for front in oracle.strikes.fronts(columns(oracle, plan)))
     return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
 
 
-def _left(instance: Instance, fought: Fought) -> tuple[Attack, ...]:
+def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
     """The worst attack on the plan, where it breaks the plan and is not among those that are written out."""
     if fought.solved.values is None:
         return ()
     plan = read_plan(instance, fought.solved.stage, fought.solved.values.tolist())
-    struck = hardest(fought.attacker, plan)
+    struck = hardest(fought.oracle, plan)
     return () if struck is None or struck.attack in fought.attacks else (struck.attack,)
 
 
-def _faced(attacker: Attacker, attacks: list[str]) -> Faced:
-    strikes = attacker.strikes
+def _faced(oracle: AttackOracle, attacks: list[str]) -> Faced:
+    strikes = oracle.strikes
     return Faced(
         attack_budget=strikes.adversary.attack_budget,
         starts=len(strikes.starts),
         targets=len(strikes.names),
-        sets=attacker.sets,
+        sets=oracle.sets,
         attacks=tuple(attacks),
     )
+
+
+@dataclass(frozen=True)
+class LeastOutlay:
+    """The least outlay that survives.
+
+    Attributes:
+        status: ``optimal``, ``stopped``, or ``none``: no outlay is enough.
+        outlay: that of a plan which survives; None where none is known.
+        bound: proven: no plan survives for less; None where nothing is known. Both are undiscounted money.
+    """
+
+    status: Literal["optimal", "stopped", "none"]
+    outlay: float | None = None
+    bound: float | None = None
+
+
+def least_outlay(
+    oracle: AttackOracle,
+    known: Iterable[Attack],
+    plan: Plan | None,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener = lambda step: None,
+) -> LeastOutlay:
+    """Find the least outlay that survives the listed shocks and the adversary of an instance.
+
+    Args:
+        oracle: of the instance, which has none of its attacks among its shocks.
+        known: attacks that are likely to matter.
+        plan: one to start from; None where none is known.
+        settings: the outlay is proven to their gap, relative.
+        clock: a deadline, and whether Ctrl-C was pressed.
+        listener: hears every step.
+
+    Raises:
+        SolverError: the solver failed.
+    """
+    free = oracle.strikes.instance.with_budget(None)
+    attacks, bound = list(known), 0.0
+    names = frozenset(attack.name(free.horizon) for attack in attacks)
+    attacks += [attack for attack in oracle.candidates() or () if attack not in attacks]
+    while True:
+        shaped = free.under_attack(attacks)
+        found = _asked(shaped, names, plan, settings, clock, listener)
+        if found.status == "infeasible":
+            return LeastOutlay("none")
+        bound = max(bound, found.bound)
+        if found.status == "stopped" or not np.isfinite(found.value):
+            return LeastOutlay("stopped", None, bound)
+        struck = oracle.breaking(columns(oracle, found.plan), attacks)
+        if clock.is_over:
+            return LeastOutlay("stopped", None, bound)
+        if not struck:
+            return LeastOutlay("optimal", max(0.0, found.value), bound)
+        attacks += [each.attack for each in struck]
+        plan, names = found.plan, found.active | {each.attack.name(free.horizon) for each in struck}
+
+
+def _asked(
+    instance: Instance, names: frozenset[str], plan: Plan | None, settings: Settings, clock: Clock, listener: Listener
+) -> Found:
+    with Asker(instance, settings, clock, listener) as asker:
+        asker.learn(plan or Plan(), names)
+        return asker.ask(instance, LEAST, settings)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
-from optimizer.io.opening import of_file
+from optimizer.io.load import comments_of
 from optimizer.report.figures.book import Book, book
 from optimizer.report.page import page as written
 from optimizer.studies.frontier import alone, frontier
@@ -52,7 +52,7 @@ def chromium() -> Iterator[Browser]:
 def report() -> Book:
     """That of the smallest instance, with the plans of three other budgets."""
     instance = so.load(TINY)
-    result = replace(so.solve(instance), comments=of_file(TINY))
+    result = replace(so.solve(instance), comments=comments_of(TINY))
     return book(instance, frontier(instance, result, [0.0, 5e6]))
 
 

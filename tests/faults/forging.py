@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optimizer as so
-from optimizer.io.opening import of_file
+from optimizer.io.load import comments_of
 from optimizer.results.evidence import NOT_EVIDENCE, differences, digest
 
 RICH = Path(__file__).parent / "plan" / "rich.yaml"
@@ -19,7 +19,7 @@ Place = tuple[str | int, ...]
 
 def rich() -> so.Result:
     """A plan that survives, against an adversary."""
-    return replace(so.withstand(so.load(RICH), notes=("A note.",)), comments=of_file(str(RICH)))
+    return replace(so.withstand(so.load(RICH), notes=("A note.",)), comments=comments_of(str(RICH)))
 
 
 def failing() -> so.Result:

@@ -94,8 +94,10 @@ def test_an_error_is_judged_by_what_the_commodity_is_needed_for(process: str, ch
     instance = so.read(TWO_SCALES)
     result = so.solve(instance, settings=EXACT)
     assert result.baseline is not None
-    row = tuple(amount - change for amount in result.baseline.activity[process])
-    changed = replace(result, baseline=replace(result.baseline, activity={**result.baseline.activity, process: row}))
+    row = tuple(amount - change for amount in result.baseline[process, "activity"])
+    changed = replace(
+        result, baseline=replace(result.baseline, rows={**result.baseline.rows, (process, "activity"): row})
+    )
     said = so.verify(instance, changed).disagreements
     assert any(".balance." in each for each in said) is is_found, said
 
@@ -106,7 +108,7 @@ def test_a_plan_cannot_widen_the_tolerance_that_it_is_judged_by() -> None:
     assert result.baseline is not None
     # A stock of a billion tonnes on paper, and 10 kg of magnets that nobody makes.
     plan = replace(result.plan, fills={"store": (1e9,)}, stocks={"store": (1e9,)})
-    row = tuple(amount - 0.01 for amount in result.baseline.activity["magnets"])
-    flows = replace(result.baseline, activity={**result.baseline.activity, "magnets": row})
+    row = tuple(amount - 0.01 for amount in result.baseline["magnets", "activity"])
+    flows = replace(result.baseline, rows={**result.baseline.rows, ("magnets", "activity"): row})
     said = so.verify(instance, replace(result, plan=plan, baseline=flows)).disagreements
     assert any("baseline/magnet.balance" in each for each in said), said

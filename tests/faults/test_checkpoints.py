@@ -17,7 +17,7 @@ import pytest
 import optimizer as so
 from optimizer.algorithms import checkpoint as checkpoints
 from optimizer.algorithms.checkpoint import Checkpoint
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.solver import Clock, Settings
 
@@ -29,7 +29,9 @@ SETTINGS = Settings(strategy="scenarios")
 def kept(folder: Path, case: str = CASE) -> Path:
     """The checkpoint of a search that is done."""
     instance = so.load(case)
-    Scenarios(add=1).run(instance, Settings(strategy="scenarios", checkpoint=str(folder)), Clock(), lambda step: None)
+    ConstraintGeneration(add=1).run(
+        instance, Settings(strategy="scenarios", checkpoint=str(folder)), Clock(), lambda step: None
+    )
     return Checkpoint(str(folder), instance, SETTINGS).path
 
 
@@ -123,7 +125,9 @@ def test_a_full_disk_warns_once_and_the_search_goes_on(tmp_path: Path, monkeypat
     monkeypatch.setattr(checkpoints, "write_whole_bytes", full)
     instance = so.load(CASE)
     with pytest.warns(OptimizerWarning, match="No space left on device") as warned:
-        found = Scenarios(add=1).run(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None)
+        found = ConstraintGeneration(add=1).run(
+            instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None
+        )
     assert len(warned) == 1
     assert found.status == "optimal"
     assert not list(tmp_path.iterdir())

@@ -15,9 +15,9 @@ import pytest
 import optimizer as so
 from optimizer.algorithms import executor as crews
 from optimizer.algorithms.base import Step
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import Cluster, Processes
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.errors import OptimizerWarning
 from optimizer.solver import Clock, Settings
 from tests.strategy.test_cuts import starts
@@ -81,7 +81,7 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 
 
 def expected(instance: so.Instance) -> float:
-    return Scenarios(add=1, few=0).run(instance, Settings(gap=0.0), Clock(), lambda step: None).cost
+    return ConstraintGeneration(add=1, few=0).run(instance, Settings(gap=0.0), Clock(), lambda step: None).cost
 
 
 def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
@@ -89,29 +89,29 @@ def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
 ) -> None:
     assert crews.PATIENCE == 10.0
     monkeypatch.setattr(crews, "PATIENCE", 0.5)
-    responder = Responder(instance, Cluster(instance, dask.scheduler()))
+    evaluator = RecourseEvaluator(instance, Cluster(instance, dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=f"has had no worker for .* s. {ALONE}"):
-        found = Scenarios(add=1, responder=responder, few=0).run(
+        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
             instance, Settings(gap=0.0), Clock(), lambda step: None
         )
     assert time.monotonic() - began < 60
     assert (found.status, found.cost) == ("optimal", expected(instance))
-    assert "has had no worker" in responder.notes[0]
-    responder.close()
+    assert "has had no worker" in evaluator.notes[0]
+    evaluator.close()
 
 
 def test_the_time_limit_holds_without_workers(instance: so.Instance, dask: Dask) -> None:
-    responder = Responder(instance, Cluster(instance, dask.scheduler()))
+    evaluator = RecourseEvaluator(instance, Cluster(instance, dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=ALONE):
-        found = Scenarios(add=1, responder=responder, few=0).run(
+        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
             instance, Settings(), Clock(limit=0.5), lambda step: None
         )
     # Well below the 10 seconds that it would wait for a worker.
     assert time.monotonic() - began < 8
     assert found.values is not None
-    responder.close()
+    evaluator.close()
 
 
 @pytest.mark.parametrize("who", ["workers", "scheduler"])
@@ -123,7 +123,7 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
     dask.worker()
     crew = Cluster(instance, address)
     crew._client.wait_for_workers(1, timeout=90)
-    responder = Responder(instance, crew)
+    evaluator = RecourseEvaluator(instance, crew)
     steps: list[Step] = []
 
     def kill(step: Step) -> None:
@@ -135,24 +135,24 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
                 process.wait()
 
     with pytest.warns(OptimizerWarning, match=ALONE):
-        found = Scenarios(add=1, responder=responder, few=0).run(instance, Settings(gap=0.0), Clock(), kill)
+        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(instance, Settings(gap=0.0), Clock(), kill)
     assert (found.status, found.cost) == ("optimal", expected(instance))
     # No round was done twice.
     assert [step.round for step in steps if step.round] == list(range(1, len(found.history) + 1))
-    responder.close()
+    evaluator.close()
 
 
 def test_workers_that_always_die_leave_a_search_that_goes_on(
     instance: so.Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crews, "_answer", _die)
-    responder = Responder(instance, Processes(instance, 2))
+    evaluator = RecourseEvaluator(instance, Processes(instance, 2))
     with pytest.warns(OptimizerWarning, match=f"A worker process died 3 times. {ALONE}"):
-        found = Scenarios(add=1, responder=responder, few=0).run(
+        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
             instance, Settings(gap=0.0), Clock(), lambda step: None
         )
     assert (found.status, found.cost) == ("optimal", expected(instance))
-    responder.close()
+    evaluator.close()
 
 
 def _die(*about: object) -> None:

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner, Result
 
 import optimizer as so
-from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.cli.app import app, load_command
 from optimizer.solver import Clock
-from optimizer.studies.least_outlay import least_outlay
+from optimizer.studies.withstand import least_outlay
 from tests.strategies import besieged
 
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -382,7 +382,7 @@ def test_a_broken_plan_is_told_as_a_plan(tmp_path: Path) -> None:
 def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
     import os
 
-    from optimizer.io.opening import is_plan
+    from optimizer.io.load import is_plan
 
     # Nobody writes into it: to open it would last for ever.
     os.mkfifo(tmp_path / "pipe.json")
@@ -394,7 +394,7 @@ def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
 def test_the_least_outlay_is_the_same_whether_attacks_are_listed_or_searched_for(data: dict[str, Any]) -> None:
     instance, exact = so.read(data), so.Settings(gap=0.0)
     listed, searched = (
-        least_outlay(Attacker(instance, exact, Clock(), most), (), None, exact, Clock()) for most in (1000, 0)
+        least_outlay(AttackOracle(instance, exact, Clock(), most), (), None, exact, Clock()) for most in (1000, 0)
     )
     assert listed.status == searched.status
     if listed.outlay is None:

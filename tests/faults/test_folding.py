@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.io.opening import of_file
+from optimizer.io.load import comments_of
 from optimizer.report.compare import show_part
 from optimizer.report.figures.book import Book, book
 from optimizer.report.figures.survival import spans
@@ -22,7 +22,7 @@ from optimizer.report.summary import show_summary
 from optimizer.report.whole import show
 from optimizer.report.words import called
 from optimizer.results.ranking import weakness
-from optimizer.studies.compare_questions import Alone
+from optimizer.studies.budget_sweep import Alone
 from optimizer.studies.comparison import Column, Comparison
 from optimizer.studies.folding import folded, folds, hardest
 from optimizer.studies.frontier import Frontier, Point, alone
@@ -41,7 +41,7 @@ def instance() -> so.Instance:
 @pytest.fixture(scope="module")
 def poor(instance: so.Instance) -> so.Result:
     """A plan that fails in the embargo and in some samples of the ensemble."""
-    return replace(so.solve(instance, 4e6), comments=of_file(str(FAMILIES)))
+    return replace(so.solve(instance, 4e6), comments=comments_of(str(FAMILIES)))
 
 
 @pytest.fixture(scope="module")

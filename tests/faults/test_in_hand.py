@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.adversary import fight
-from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Solved, Step
-from optimizer.solver import Answer, Clock, Model, Settings
+from optimizer.algorithms.constraint_generation import choose_strategy
+from optimizer.algorithms.robust import robust_plan
+from optimizer.solver import Clock, Model, Settings, SolveResult
 from tests.strategy.test_adversary import market
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -22,9 +22,9 @@ def _solver_that_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small models are solved before a solver looks up: let it return at once, with nothing, when the time is over."""
     usual = Model.solve
 
-    def solve(self: Model, **how: Any) -> Answer:
+    def solve(self: Model, **how: Any) -> SolveResult:
         if self.clock.is_over:
-            return Answer("stopped", None, math.inf, -math.inf, None)
+            return SolveResult("stopped", None, math.inf, -math.inf, None)
         return usual(self, **how)
 
     monkeypatch.setattr(Model, "solve", solve)
@@ -59,7 +59,7 @@ def test_a_search_that_is_stopped_keeps_its_plan(name: str, strategy: Any) -> No
     stopped = 0
     for last in range(1, LAST):
         heard = Stopping(last)
-        found = chosen(strategy, instance).run(instance, Settings(gap=0.0), heard.clock, heard)
+        found = choose_strategy(strategy, instance).run(instance, Settings(gap=0.0), heard.clock, heard)
         check(found, heard)
         stopped += found.status == "stopped"
         if heard.count < last:
@@ -75,7 +75,7 @@ def test_against_an_adversary_too(attack_budget: float, most: float) -> None:
     stopped = 0
     for last in range(1, LAST):
         heard = Stopping(last)
-        found = fight(so.read(data), Settings(gap=0.0), heard.clock, heard).solved
+        found = robust_plan(so.read(data), Settings(gap=0.0), heard.clock, heard).solved
         check(found, heard)
         stopped += found.status == "stopped"
         if heard.count < last:

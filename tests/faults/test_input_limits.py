@@ -15,7 +15,7 @@ from optimizer.algorithms.checkpoint import Checkpoint
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import CheckpointError, PlanFileError
 from optimizer.io.convert import convert
-from optimizer.io.opening import remarks
+from optimizer.io.load import read_comments
 from optimizer.results.result import Result
 from optimizer.solver import Settings
 from tests.faults.running import INPUT, ROOT, TINY, run
@@ -218,7 +218,7 @@ def test_sets_of_thousands_of_targets_are_found_without_recursion() -> None:
 def test_comments_are_read_in_time(tmp_path: Path) -> None:
     file = tmp_path / "said.yaml"
     file.write_text(TINY + "ranges:\n" + many("  # of {i}\n  a.b{i}: {{low: 1, high: 2}}  # x\n", 20_000))
-    assert len(remarks(file)) == 40_002
+    assert len(read_comments(file)) == 40_002
 
 
 PLANS = {

@@ -12,8 +12,8 @@ import pytest
 import optimizer as so
 from optimizer.instance.document import scalar
 from optimizer.instance.reading import checked
-from optimizer.io.from_workbook import from_workbook
-from optimizer.io.opening import opened
+from optimizer.io.excel_read import parse_workbook
+from optimizer.io.load import open_document
 from optimizer.suggestions import excerpt, nearest
 from tests.faults.running import INPUT, ROOT, TINY
 
@@ -123,10 +123,13 @@ def test_json_findings_have_lines(text: str, line: int, what: str, tmp_path: Pat
 
 
 def test_json_means_what_the_standard_library_makes_of_it(tmp_path: Path) -> None:
-    data = opened(ROOT / "instances" / "tiny.yaml").data | {"note": 'a "b" \\ \n é 💣 \u2028', "source": "[,]{:}"}
+    data = open_document(ROOT / "instances" / "tiny.yaml").data | {
+        "note": 'a "b" \\ \n é 💣 \u2028',
+        "source": "[,]{:}",
+    }
     for indent in (None, 2):
         (tmp_path / "case.json").write_text(json.dumps(data, indent=indent))
-        document = opened(tmp_path / "case.json")
+        document = open_document(tmp_path / "case.json")
         assert document.data == data
         assert document.lines["horizon", "end"] == line_of((tmp_path / "case.json").read_text(), '"end"')
 
@@ -209,7 +212,7 @@ def edited(change: Callable[[Any], object]) -> bytes:
 
 def found(content: bytes) -> list[str]:
     try:
-        document, _ = from_workbook(content, "book.xlsx")
+        document, _ = parse_workbook(content, "book.xlsx")
         return [str(each) for each in checked(document)[1]]
     except so.InstanceError as error:
         return [str(each) for each in error.findings]

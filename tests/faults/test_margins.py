@@ -21,7 +21,7 @@ from optimizer.report.whole import show
 from optimizer.results.evidence import SINCE
 from optimizer.results.notebook import of_result
 from optimizer.results.ranking import rank, weakest, weakest_of
-from optimizer.studies.explain.prices import Ground, things
+from optimizer.studies.explain.worths import Ground, things
 
 FULL_FLOOR: dict[str, Any] = {
     "name": "floors of all",

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import optimizer as so
-from optimizer.algorithms.restricted import Run
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.report import proofs, services
 from optimizer.report import sensitivity as shown
 from optimizer.report.attack import parts
@@ -23,8 +23,7 @@ from optimizer.studies.compare import compare
 from optimizer.studies.comparison import Step
 from optimizer.studies.frontier import frontier
 from optimizer.studies.measure import Difference, Measure, Within
-from optimizer.studies.one_at_a_time import Outcome
-from optimizer.studies.sensitivity import sensitivity
+from optimizer.studies.sensitivity import Outcome, sensitivity
 from tests.test_cli import diversify
 
 HERE = Path(__file__).parent
@@ -213,8 +212,8 @@ def test_a_search_that_takes_its_time_is_content_with_the_relative_gap() -> None
     data["demands"]["motors"]["survival"] = 0.613
     instance = so.read(data)
 
-    def run(settings: Settings) -> Run:
-        return Run(instance, list(instance.events), settings, Clock(), lambda step: None)
+    def run(settings: Settings) -> ScenarioModel:
+        return ScenarioModel(instance, list(instance.events), settings, Clock(), lambda step: None)
 
     exact = run(Settings(gap=5e-3, tolerance=10.0)).kept()
     assert exact is not None

@@ -22,7 +22,7 @@ from optimizer.report.survival import survival
 from optimizer.report.words import percent
 from optimizer.results.plan import Service
 from optimizer.results.ranking import by_gap
-from optimizer.studies.one_at_a_time import Number
+from optimizer.studies.sensitivity import Number
 from optimizer.units import short, si
 
 HERE = Path(__file__).parent

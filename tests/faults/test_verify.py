@@ -13,15 +13,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
 from optimizer.results.evidence import NOT_EVIDENCE, SINCE, digest
 from optimizer.solver import Clock
-from optimizer.studies import verification
-from optimizer.studies.record import Timer
-from optimizer.studies.solve import answering, concluded
-from optimizer.studies.verification import Extent, Verification, verify_plan
+from optimizer.studies import verify as verify_module
+from optimizer.studies.solve import Timer, answering, concluded
+from optimizer.studies.verify import Extent, Verification, verify_plan
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
 
 Data = dict[str, Any]
@@ -253,7 +252,7 @@ def test_a_line_that_says_what_other_flows_show_agrees(monkeypatch: pytest.Monke
     service |= {"worst_service": 0.99, "margin": 0.99 - 0.8}
     assert is_found(sealed(data))
     # Where no line is believed at first, each is shown anew.
-    monkeypatch.setattr(verification, "_agrees", lambda *about: False)
+    monkeypatch.setattr(verify_module, "_agrees", lambda *about: False)
     assert verified(saved(many(0.0, stock=4.0))).report.disagreements == []
 
 
@@ -369,11 +368,11 @@ def test_a_search_that_was_stopped_with_its_proof_in_hand_is_proven() -> None:
     # The search gives up at once, with the plan and the bound that it would have ended with.
     instance = so.load(RICH)
     settings, clock = so.Settings(), Clock()
-    with answering(instance, settings, None) as responder:
-        found = Whole().run(instance, settings, clock, lambda step: None)
+    with answering(instance, settings, None) as evaluator:
+        found = ExtensiveForm().run(instance, settings, clock, lambda step: None)
         stopped = replace(found, status="stopped", notes=("Stopped.",))
         for solved, status in ((stopped, "survives"), (replace(stopped, bound=0.5 * found.cost), "stopped")):
-            result = concluded(instance, settings, clock, Timer(), solved, responder)
+            result = concluded(instance, settings, clock, Timer(), solved, evaluator)
             assert result.status == status
             assert ("Stopped." in result.notes) == (status == "stopped")
             assert verified(saved(result)).ok

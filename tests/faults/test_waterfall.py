@@ -77,7 +77,7 @@ def test_no_shock_plan_is_kept_whatever_finds_it(instance: so.Instance, strategy
     assert [(build.option, build.size) for build in kept.plan.builds] == [("cheap", pytest.approx(40))]
     assert kept.costs["capex"] == pytest.approx(400)
     assert kept.costs["operation"] == pytest.approx(8_000)
-    assert kept.baseline.activity["imports"] == pytest.approx((60, 60))
+    assert kept.baseline["imports", "activity"] == pytest.approx((60, 60))
 
 
 def test_file_keeps_the_no_shock_plan(result: so.Result, tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def more(kept: NoShockPlan) -> NoShockPlan:
 
 
 def less(kept: NoShockPlan) -> NoShockPlan:
-    activity = dict(kept.baseline.activity) | {"imports": (50.0, 60.0)}
-    return replace(kept, baseline=replace(kept.baseline, activity=activity))
+    rows = {**kept.baseline.rows, ("imports", "activity"): (50.0, 60.0)}
+    return replace(kept, baseline=replace(kept.baseline, rows=rows))
 
 
 @pytest.mark.parametrize(

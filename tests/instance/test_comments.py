@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.io.comments import comments
-from optimizer.io.opening import of_file
+from optimizer.io.load import comments_of
+from optimizer.io.yaml_text import parse_comments
 
 TEXT = """\
 # A head
@@ -32,7 +32,7 @@ commodities: {magnet: {}}
 
 
 def test_comments_stand_at_what_they_are_about() -> None:
-    said = {(each.place, each.text): each.value for each in comments(TEXT, "x.yaml")}
+    said = {(each.place, each.text): each.value for each in parse_comments(TEXT, "x.yaml")}
     assert said == {
         ((), "A head\nof two lines."): None,
         (("name",), "beside a scalar"): "a # that is no comment",
@@ -46,16 +46,16 @@ def test_comments_stand_at_what_they_are_about() -> None:
 
 
 def test_files_without_comments_have_none(tmp_path: Path) -> None:
-    assert of_file(tmp_path / "nowhere.yaml") == ()
+    assert comments_of(tmp_path / "nowhere.yaml") == ()
     (tmp_path / "x.json").write_text("{}")
-    assert of_file(tmp_path / "x.json") == ()
+    assert comments_of(tmp_path / "x.json") == ()
     (tmp_path / "bad.yaml").write_text("a: [")
-    assert of_file(tmp_path / "bad.yaml") == ()
+    assert comments_of(tmp_path / "bad.yaml") == ()
 
 
 @pytest.mark.parametrize("name", ["us-magnets", "tiny"])
 def test_shipped_instances_speak(name: str) -> None:
     file = Path(__file__).parent.parent.parent / "instances" / f"{name}.yaml"
-    said = of_file(file)
+    said = comments_of(file)
     assert all(set(each) == {"place", "value", "text"} and each["text"] for each in said)
     assert len(said) >= (400 if name == "us-magnets" else 1)

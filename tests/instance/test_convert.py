@@ -17,13 +17,12 @@ import optimizer as so
 from optimizer.errors import OptimizerError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import checked
-from optimizer.io.comments import Comment
 from optimizer.io.convert import convert
-from optimizer.io.from_workbook import from_workbook
-from optimizer.io.opening import opened, remarks
-from optimizer.io.sheets import from_cell, to_cell
-from optimizer.io.to_workbook import to_workbook
-from optimizer.io.yaml_text import flow, to_yaml
+from optimizer.io.excel_layout import from_cell, to_cell
+from optimizer.io.excel_read import parse_workbook
+from optimizer.io.excel_write import dump_workbook
+from optimizer.io.load import open_document, read_comments
+from optimizer.io.yaml_text import Comment, dump_flow, dump_yaml
 from tests.instance.test_json_schema import complaints
 from tests.strategies import instances
 
@@ -34,14 +33,14 @@ CASES = [*sorted((ROOT / "tests" / "cases").glob("*.yaml")), *sorted((ROOT / "te
 
 
 def through_a_workbook(data: Any, said: Any = ()) -> so.Instance:
-    return checked(from_workbook(to_workbook(data, said), "book.xlsx")[0])[0]
+    return checked(parse_workbook(dump_workbook(data, said), "book.xlsx")[0])[0]
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_nothing_is_lost(path: Path) -> None:
-    instance, document, said = so.load(path), opened(path), remarks(path)
+    instance, document, said = so.load(path), open_document(path), read_comments(path)
     assert through_a_workbook(document.data, said) == instance
-    assert checked(parse(to_yaml(document.data, said), "again.yaml"))[0] == instance
+    assert checked(parse(dump_yaml(document.data, said), "again.yaml"))[0] == instance
 
 
 def words(said: tuple[Comment, ...]) -> dict[Any, list[str]]:
@@ -60,8 +59,8 @@ def test_shipped_instance_goes_to_a_workbook_and_back_with_its_comments(path: Pa
     convert(path, book)
     convert(book, again)
     assert so.load(path) == so.load(book) == so.load(again)
-    assert remarks(path)
-    assert words(remarks(path)) == words(remarks(book)) == words(remarks(again))
+    assert read_comments(path)
+    assert words(read_comments(path)) == words(read_comments(book)) == words(read_comments(again))
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,7 +68,7 @@ def test_shipped_instance_goes_to_a_workbook_and_back_with_its_comments(path: Pa
 def test_drawn_instance_goes_to_a_workbook_and_back(data: dict[str, Any]) -> None:
     instance = so.read(data)
     assert through_a_workbook(instance.to_dict()) == instance
-    assert checked(parse(to_yaml(instance.to_dict()), "again.yaml"))[0] == instance
+    assert checked(parse(dump_yaml(instance.to_dict()), "again.yaml"))[0] == instance
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x85\u2028\u2029\x00"), max_size=20)
@@ -81,7 +80,7 @@ VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dict
 
 @given(VALUES)
 def test_any_value_is_read_back_from_a_line_of_yaml(value: Any) -> None:
-    assert parse(f"value: {flow(value)}", "x.yaml").data["value"] == value
+    assert parse(f"value: {dump_flow(value)}", "x.yaml").data["value"] == value
 
 
 @given(VALUES)
@@ -95,8 +94,8 @@ def test_any_value_is_read_back_from_a_cell(value: Any) -> None:
 @settings(max_examples=25, deadline=None)
 @given(WORDS.filter(str.strip), WORDS.filter(str.strip))
 def test_any_words_survive_the_file_itself(name: str, note: str) -> None:
-    data = opened(TINY).data | {"name": name, "note": note}
-    document, _ = from_workbook(to_workbook(data), "x.xlsx")
+    data = open_document(TINY).data | {"name": name, "note": note}
+    document, _ = parse_workbook(dump_workbook(data), "x.xlsx")
     assert (document.data["name"], document.data["note"]) == (name, note)
 
 
@@ -156,9 +155,9 @@ def test_every_table_is_kept() -> None:
     instance, _ = checked(document)
     sizes = {f"options.{o}.max_size" for o in instance.options}
     assert set(instance.ranges) == {"demands.motors.shortage_cost", *sizes}
-    content = to_workbook(document.data)
-    assert checked(from_workbook(content, "x.xlsx")[0])[0] == instance
-    assert checked(parse(to_yaml(document.data), "x.yaml"))[0] == instance
+    content = dump_workbook(document.data)
+    assert checked(parse_workbook(content, "x.xlsx")[0])[0] == instance
+    assert checked(parse(dump_yaml(document.data), "x.yaml"))[0] == instance
     book = openpyxl.load_workbook(io.BytesIO(content))
     assert book.sheetnames == [
         "comments", "instance", "commodities", "processes", "demands", "options", "shocks", "cuts", "ensembles",
@@ -177,7 +176,7 @@ def test_every_table_is_kept() -> None:
 
 def edited(change: Any, source: Path = TINY) -> bytes:
     """The workbook of an instance after somebody has worked on it."""
-    book = openpyxl.load_workbook(io.BytesIO(to_workbook(opened(source).data, remarks(source))))
+    book = openpyxl.load_workbook(io.BytesIO(dump_workbook(open_document(source).data, read_comments(source))))
     change(book)
     content = io.BytesIO()
     book.save(content)
@@ -186,7 +185,7 @@ def edited(change: Any, source: Path = TINY) -> bytes:
 
 def found(content: bytes) -> list[str]:
     try:
-        document = from_workbook(content, "book.xlsx")[0]
+        document = parse_workbook(content, "book.xlsx")[0]
         return [str(finding) for finding in checked(document)[1]]
     except so.InstanceError as error:
         return [str(finding) for finding in error.findings]
@@ -214,7 +213,7 @@ def test_what_is_edited_by_hand_is_read() -> None:
         sheet["ZZ1"], sheet["ZZ2"] = "_mine", "not read"
 
     content = edited(change)
-    document, said = from_workbook(content, "book.xlsx")
+    document, said = parse_workbook(content, "book.xlsx")
     second = checked(document)[0].options["second"]
     assert (second.kind, second.cost.at(2026), second.max_size) == ("ally", 70_000, 20)
     assert Comment(("options", "second"), None, "a friend's plant") in said
@@ -286,7 +285,7 @@ def test_what_a_formula_came_to_is_read(tmp_path: Path) -> None:
     book.get_worksheet_by_name("instance").write_formula(1, 1, "=2*10", value=20)
     book.get_worksheet_by_name("instance").write(1, 0, "policy.budget")
     book.close()
-    assert from_workbook(content.getvalue(), "x.xlsx")[0].data == {"policy": {"budget": 20}}
+    assert parse_workbook(content.getvalue(), "x.xlsx")[0].data == {"policy": {"budget": 20}}
 
 
 def test_no_workbook(tmp_path: Path) -> None:
@@ -309,13 +308,13 @@ def test_overrides_and_scenarios_work_on_a_workbook(tmp_path: Path) -> None:
 def test_json_says_that_it_has_no_comments(tmp_path: Path) -> None:
     assert convert(TINY, tmp_path / "tiny.json") == 2
     assert so.load(tmp_path / "tiny.json") == so.load(TINY)
-    assert remarks(tmp_path / "tiny.json") == ()
+    assert read_comments(tmp_path / "tiny.json") == ()
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(OptimizerError, match="ends in"):
         convert(TINY, tmp_path / "tiny.ods")
-    data = opened(TINY).data | {"note": "x" * 40_000}
+    data = open_document(TINY).data | {"note": "x" * 40_000}
     file = tmp_path / "long.json"
     file.write_text(json.dumps(data))
     with pytest.raises(OptimizerError, match="longer than a cell"):

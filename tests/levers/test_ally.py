@@ -30,7 +30,7 @@ def test_lead_time_is_rounded_up_to_whole_quarters(cell: Cell, solve: Solve, lea
     assert result.total_cost == pytest.approx(3800)
     assert result.outlay == pytest.approx(1800)
     assert [(build.period, build.size) for build in result.plan.builds] == [("2026Q1", pytest.approx(60))]
-    assert result.shocks[0].flows.activity["friend"] == (pytest.approx(15),)
+    assert result.shocks[0].flows["friend", "activity"] == (pytest.approx(15),)
 
 
 def test_lead_time_of_a_day_too_long_misses_the_quarter(cell: Cell, solve: Solve) -> None:
@@ -138,7 +138,7 @@ def test_support_is_paid_in_the_baseline_only_and_the_budget_sees_all_of_it(cell
         )
     )
     assert result.baseline is not None
-    assert result.baseline.activity["friend"] == (0, pytest.approx(20))
+    assert result.baseline["friend", "activity"] == (0, pytest.approx(20))
     assert result.total_cost == pytest.approx(5090)
     assert result.outlay == pytest.approx(500)
 
@@ -157,7 +157,7 @@ def test_a_shock_may_strike_the_friend_and_make_it_dearer(cell: Cell, solve: Sol
             "  cuts: [{region: rival, severity: 1}, {region: friend, severity: 0.25}]}}",
         )
     )
-    assert result.shocks[0].flows.activity["friend"] == (pytest.approx(75),)
+    assert result.shocks[0].flows["friend", "activity"] == (pytest.approx(75),)
     assert result.total_cost == pytest.approx(6850)
 
 

@@ -90,9 +90,9 @@ def test_leverage_never_helps_an_option(cell: Cell, solve: Solve) -> None:
         )
     )
     flows = result.shocks[0].flows
-    assert flows.activity["imports"] == (pytest.approx(30),)
-    assert flows.activity["mine"] == (pytest.approx(0, abs=1e-6),)
-    assert flows.released["reserve"] == (pytest.approx(10),)
+    assert flows["imports", "activity"] == (pytest.approx(30),)
+    assert flows["mine", "activity"] == (pytest.approx(0, abs=1e-6),)
+    assert flows["reserve", "released"] == (pytest.approx(10),)
     assert result.total_cost == pytest.approx(3650)
 
 
@@ -109,7 +109,7 @@ def test_two_levers_over_one_region_add_but_never_above_the_capacity(cell: Cell,
             "demand: {all: 1.2}}}",
         )
     )
-    assert result.shocks[0].flows.activity["imports"] == (pytest.approx(100),)
+    assert result.shocks[0].flows["imports", "activity"] == (pytest.approx(100),)
     assert result.total_cost == pytest.approx(4020)
 
 
@@ -143,7 +143,7 @@ def test_leverage_and_partnership_add(cell: Cell, solve: Solve) -> None:
         )
     )
     assert result.total_cost == pytest.approx(3030)
-    assert result.shocks[0].flows.activity["imports"] == (pytest.approx(80),)
+    assert result.shocks[0].flows["imports", "activity"] == (pytest.approx(80),)
 
 
 def test_rows(cell: Cell, printed: Printed) -> None:

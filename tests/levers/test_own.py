@@ -160,7 +160,7 @@ def test_cell_by_hand(cell: Cell, solve: Solve) -> None:
     assert [(build.kind, build.year, build.size) for build in result.plan.builds] == [("standby", 2027, 50)]
     (embargo,) = result.shocks
     assert embargo.flows is not None
-    assert embargo.flows.activity["cold"] == pytest.approx((0, 50))
+    assert embargo.flows["cold", "activity"] == pytest.approx((0, 50))
     # With a surcharge of 7 the shock costs 350 more: 50 t at 0 + 7, and 150 t short at 1000.
     dearer = solve(cell(BASE, f"options:\n  cold: {option.replace('max_size', 'surcharge: 7, max_size')}"))
     assert dearer.shocks[0].cost == pytest.approx(350 + 150_000)
@@ -211,7 +211,7 @@ def test_audit_is_loud(cell: Cell, solve: Solve) -> None:
     instance = cell(BASE, f"options:\n  cold: {option}")
     result = solve(instance)
     assert result.baseline is not None
-    peace = replace(result.baseline, activity={**result.baseline.activity, "cold": (0.0, 0.0, 5.0)})
+    peace = replace(result.baseline, rows={**result.baseline.rows, ("cold", "activity"): (0.0, 0.0, 5.0)})
     report = so.verify(instance, replace(result, baseline=peace))
     assert any("baseline/cold.capacity.2028: 5 exceeds 0" in row for row in report.disagreements)
 

@@ -28,8 +28,8 @@ def test_several_deals_add_but_never_above_the_capacity(cell: Cell, solve: Solve
         )
     )
     assert {build.option for build in result.plan.builds} == {"a", "b"}
-    assert result.shocks[0].flows.activity["imports"] == (pytest.approx(100),)
-    assert result.shocks[0].flows.released["reserve"] == (pytest.approx(20),)
+    assert result.shocks[0].flows["imports", "activity"] == (pytest.approx(100),)
+    assert result.shocks[0].flows["reserve", "released"] == (pytest.approx(20),)
     assert result.total_cost == pytest.approx(4120)
 
 

@@ -27,8 +27,8 @@ def test_scrap_of_the_year_limits_what_is_recycled(cell: Cell, solve: Solve) -> 
     )
     assert sum(build.size for build in result.plan.builds) == pytest.approx(32)
     assert result.total_cost == pytest.approx(2840)
-    assert result.shocks[0].flows.activity["r"] == (pytest.approx(8), pytest.approx(8))
-    assert result.shocks[0].flows.released["reserve"] == (pytest.approx(2), pytest.approx(2))
+    assert result.shocks[0].flows["r", "activity"] == (pytest.approx(8), pytest.approx(8))
+    assert result.shocks[0].flows["reserve", "released"] == (pytest.approx(2), pytest.approx(2))
 
 
 def test_scrap_is_not_kept_from_one_quarter_to_the_next(cell: Cell, solve: Solve) -> None:

@@ -86,9 +86,9 @@ def test_minimum_run_binds_in_peace_but_not_in_a_shock(cell: Cell, solve: Solve)
     assert result.survives
     assert result.total_cost == pytest.approx(7817.5)
     assert result.baseline is not None
-    assert result.baseline.activity["plant"] == (0, *[pytest.approx(15)] * 3)
+    assert result.baseline["plant", "activity"] == (0, *[pytest.approx(15)] * 3)
     embargo = next(outcome for outcome in result.shocks if outcome.name == "embargo")
-    assert embargo.flows.activity["plant"] == (pytest.approx(0, abs=1e-6),)
+    assert embargo.flows["plant", "activity"] == (pytest.approx(0, abs=1e-6),)
 
 
 def test_budget_share_holds_for_support_and_opening_as_well(cell: Cell, solve: Solve) -> None:

@@ -63,8 +63,8 @@ def test_release_rate_can_be_too_slow(cell: Cell, solve: Solve) -> None:
     )
     assert result.survival_gap == pytest.approx(10_000)
     assert result.total_cost == pytest.approx(1000)
-    assert result.shocks[0].flows.released["reserve"] == (pytest.approx(15), pytest.approx(15))
-    assert result.shocks[0].flows.left["reserve"] == (pytest.approx(85), pytest.approx(70))
+    assert result.shocks[0].flows["reserve", "released"] == (pytest.approx(15), pytest.approx(15))
+    assert result.shocks[0].flows["reserve", "left"] == (pytest.approx(85), pytest.approx(70))
     assert result.plan.stocks["reserve"] == (pytest.approx(100),) * 4
 
 

@@ -32,7 +32,7 @@ def test_share_is_of_the_surged_demand_and_size_is_per_year(cell: Cell, solve: S
     )
     assert [build.size for build in result.plan.builds] == [pytest.approx(48)]
     assert result.total_cost == pytest.approx(1640)
-    assert result.shocks[0].flows.substituted["motor"] == (pytest.approx(12),)
+    assert result.shocks[0].flows["motor", "substituted"] == (pytest.approx(12),)
 
 
 def test_cheap_substitute_is_used_in_peace_up_to_its_share(cell: Cell, solve: Solve) -> None:
@@ -45,7 +45,7 @@ def test_cheap_substitute_is_used_in_peace_up_to_its_share(cell: Cell, solve: So
         )
     )
     assert result.baseline is not None
-    assert result.baseline.substituted["motor"] == (pytest.approx(7.5),) * 4
+    assert result.baseline["motor", "substituted"] == (pytest.approx(7.5),) * 4
     assert result.total_cost == pytest.approx(970)
 
 
@@ -62,7 +62,7 @@ def test_input_of_a_substitute_can_run_out(cell: Cell, solve: Solve) -> None:
     )
     assert [build.size for build in result.plan.builds] == [pytest.approx(30)]
     assert result.total_cost == pytest.approx(3300)
-    assert result.shocks[0].flows.activity["ceramics"] == (pytest.approx(60),)
+    assert result.shocks[0].flows["ceramics", "activity"] == (pytest.approx(60),)
 
 
 def test_a_cut_never_strikes_a_substitute_but_may_make_it_dearer(cell: Cell, solve: Solve) -> None:
@@ -79,7 +79,7 @@ def test_a_cut_never_strikes_a_substitute_but_may_make_it_dearer(cell: Cell, sol
             "cost: {motor: 3}}}",
         )
     )
-    assert result.shocks[0].flows.substituted["motor"] == (pytest.approx(80),)
+    assert result.shocks[0].flows["motor", "substituted"] == (pytest.approx(80),)
     assert result.total_cost == pytest.approx(6696)
 
 

@@ -40,10 +40,10 @@ from loky import ProcessPoolExecutor
 import optimizer as so
 from optimizer import formulation
 from optimizer.algorithms.base import Step
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import FEW, Processes, hired
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import whole_stage
 from optimizer.solver import Clock, Model, Settings
@@ -141,9 +141,9 @@ def _solved(shocks: int, strategy: Any) -> Timed:
 
 def _binding(instance: so.Instance) -> list[Shock]:
     """The shocks that the last integer programme holds."""
-    responder = Responder(instance, hired(instance, None, None))
-    solved = Scenarios(responder=responder).run(instance, SETTINGS, Clock(), lambda step: None)
-    responder.close()
+    evaluator = RecourseEvaluator(instance, hired(instance, None, None))
+    solved = ConstraintGeneration(evaluator=evaluator).run(instance, SETTINGS, Clock(), lambda step: None)
+    evaluator.close()
     written = {row.mark.path for row in solved.stage.rows}
     return [shock for shock in instance.events if shock.name in written]
 
@@ -217,13 +217,13 @@ def _stress() -> Iterator[str]:
 
 def _checks() -> Iterator[str]:
     instance = so.read(national(SEED, shocks=1000))
-    responder = Responder(instance)
+    evaluator = RecourseEvaluator(instance)
     idle = np.array(plan_values(instance, nothing(instance)))
     plans = [idle + number for number in range(RUNS + 1)]
-    alone = [_seconds(lambda plan=plan: responder.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
+    alone = [_seconds(lambda plan=plan: evaluator.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
     yield ""
     yield f"warm check                       {1e3 * statistics.median(alone) / 1000:6.2f} ms a shock and core"
-    crew = Responder(instance, Processes(instance, 2))
+    crew = RecourseEvaluator(instance, Processes(instance, 2))
     both = [_seconds(lambda plan=plan: crew.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
     crew.close()
     gain = statistics.median(np.array(alone) / np.array(both))

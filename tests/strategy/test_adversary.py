@@ -6,13 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.adversary import Fought, fight
 from optimizer.algorithms.base import Step
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacker import Attacker
-from optimizer.algorithms.separation.defender import Defender
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.robust import RobustPlan, WorstAttackModel, robust_plan
+from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings
@@ -22,11 +21,11 @@ EXACT = Settings(gap=0.0)
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-def fought(instance: Instance, attacker: Attacker | None = None) -> Fought:
-    return fight(instance, EXACT, Clock(), lambda step: None, attacker=attacker)
+def fought(instance: Instance, oracle: AttackOracle | None = None) -> RobustPlan:
+    return robust_plan(instance, EXACT, Clock(), lambda step: None, oracle=oracle)
 
 
-def bought(instance: Instance, found: Fought) -> dict[str, float]:
+def bought(instance: Instance, found: RobustPlan) -> dict[str, float]:
     """Sizes and purchases by option."""
     assert found.solved.values is not None
     plan = read_plan(instance, found.solved.stage, found.solved.values.tolist())
@@ -89,7 +88,7 @@ def test_the_defender_looks_ahead_to_what_is_struck(
 ) -> None:
     instance = so.read(market(attack_budget, works))
     for most in (1000, 0):
-        found = fought(instance, Attacker(instance, EXACT, Clock(), most))
+        found = fought(instance, AttackOracle(instance, EXACT, Clock(), most))
         assert found.solved.status == "optimal"
         assert found.solved.gap == 0.0
         assert found.solved.cost == pytest.approx(cost)
@@ -126,7 +125,7 @@ def test_where_floors_fail_the_worst_attack_is_made_as_small_as_it_can_be(most: 
     # alike where 50 − a = 2·(a − 10), a = 70/3; 80000/3 either way. (The sum of both would be least at b = 50, and then
     # he would take 40000.)
     instance = so.read(RIVALS)
-    found = fought(instance, Attacker(instance, EXACT, Clock(), most))
+    found = fought(instance, AttackOracle(instance, EXACT, Clock(), most))
     assert found.solved.gap == pytest.approx(80_000 / 3)
     assert found.solved.gap_bound == pytest.approx(80_000 / 3)
     assert found.solved.cost == pytest.approx(600)
@@ -143,10 +142,10 @@ def test_of_plans_with_the_least_gap_the_cheapest_is_taken() -> None:
 
 
 def every_attack(instance: Instance) -> list[Attack]:
-    attacker = Attacker(instance, EXACT, Clock())
-    maximal = attacker.strikes.adversary.maximal(1000)
+    oracle = AttackOracle(instance, EXACT, Clock())
+    maximal = oracle.strikes.adversary.maximal(1000)
     assert maximal is not None
-    return [Attack(names, start) for start in attacker.strikes.starts for names in maximal]
+    return [Attack(names, start) for start in oracle.strikes.starts for names in maximal]
 
 
 @FEW
@@ -154,9 +153,9 @@ def every_attack(instance: Instance) -> list[Attack]:
 def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data: dict[str, Any]) -> None:
     instance = so.read(data)
     written = instance.under_attack(every_attack(instance))
-    whole = Whole().run(written, EXACT, Clock(), lambda step: None)
+    whole = ExtensiveForm().run(written, EXACT, Clock(), lambda step: None)
     for most in (1000, 0):
-        found = fought(instance, Attacker(instance, EXACT, Clock(), most)).solved
+        found = fought(instance, AttackOracle(instance, EXACT, Clock(), most)).solved
         assert found.status == whole.status
         assert (found.gap > 0) == (whole.gap > 0)
         if whole.status == "optimal" and whole.gap <= 0:
@@ -172,16 +171,16 @@ def test_with_every_attack_written_out_the_least_gap_is_the_same(data: dict[str,
         return
     shocks = instance.under_attack(attacks).events
     names = {attack.name(instance.horizon) for attack in attacks}
-    everything = Defender(instance, shocks, EXACT, Clock(), lambda step: None, attacks=names).least_gap()
+    everything = WorstAttackModel(instance, shocks, EXACT, Clock(), lambda step: None, attacks=names).least_gap()
     assert found.gap == pytest.approx(everything.gap, rel=1e-5, abs=1e-3)
     assert found.cost == pytest.approx(everything.cost, rel=1e-5, abs=1e-2)
     # Nothing of this module: the plan's own gaps and the worst of all attacks, one shock at a time.
     assert found.values is not None
     plan = read_plan(instance, found.stage, found.values.tolist())
-    responder = Responder(instance.under_attack(attacks))
-    gaps = responder.gaps(plan_values(instance, plan, responder.desk.plan), Clock()).gap
-    mine = sum(gap for gap, event in zip(gaps, responder.instance.events, strict=True) if event.name not in names)
-    worst = max(gap for gap, event in zip(gaps, responder.instance.events, strict=True) if event.name in names)
+    evaluator = RecourseEvaluator(instance.under_attack(attacks))
+    gaps = evaluator.gaps(plan_values(instance, plan, evaluator.subproblems.plan), Clock()).gap
+    mine = sum(gap for gap, event in zip(gaps, evaluator.instance.events, strict=True) if event.name not in names)
+    worst = max(gap for gap, event in zip(gaps, evaluator.instance.events, strict=True) if event.name in names)
     assert mine + worst == pytest.approx(found.gap, rel=1e-5, abs=1e-3)
 
 
@@ -205,6 +204,6 @@ def test_time_that_runs_out_is_said() -> None:
     def stop(step: Step) -> None:
         clock.interrupted = clock.interrupted or step.round > 0
 
-    found = fight(instance, EXACT, clock, stop)
+    found = robust_plan(instance, EXACT, clock, stop)
     assert found.solved.status == "stopped"
     assert any("topped" in note for note in found.solved.notes)

@@ -9,11 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.auto import chosen
 from optimizer.algorithms.base import Step, Strategy
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.solver import Clock, Settings
 from tests.strategies import SHOCK, instances
 
@@ -29,8 +28,8 @@ def test_scenarios_and_cuts_agree_with_the_whole_model(
 ) -> None:
     data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
     instance = so.read(data)
-    whole = Whole().run(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (Scenarios(add=add), Scenarios(add=add, few=0), Cuts(add=add, few=0)):
+    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (ConstraintGeneration(add=add), ConstraintGeneration(add=add, few=0), Benders(add=add, few=0)):
         found = strategy.run(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -38,7 +37,7 @@ def test_scenarios_and_cuts_agree_with_the_whole_model(
 
 
 @pytest.mark.parametrize("name", ["101", "103", "104", "106", "108", "201", "204", "206", "208"])
-@pytest.mark.parametrize("strategy", [Scenarios(add=2), Cuts(add=2), Cuts(add=2, few=0)])
+@pytest.mark.parametrize("strategy", [ConstraintGeneration(add=2), Benders(add=2), Benders(add=2, few=0)])
 def test_the_answers_of_the_cases_are_reached(name: str, strategy: Strategy) -> None:
     found = strategy.run(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)
     answer = ANSWERS[f"generated/{name}.yaml"]
@@ -68,7 +67,7 @@ def forty_starts() -> so.Instance:
 
 def test_rounds_hold_few_shocks_and_are_told() -> None:
     steps: list[Step] = []
-    found = Scenarios().run(forty_starts(), EXACT, Clock(), steps.append)
+    found = ConstraintGeneration().run(forty_starts(), EXACT, Clock(), steps.append)
     # 80 t a year, in store by the end of 2026: 4000; baseline 11 * 1000.
     assert found.cost == pytest.approx(15000)
     rounds = [step for step in steps if step.round]
@@ -81,9 +80,12 @@ def test_rounds_hold_few_shocks_and_are_told() -> None:
 
 def test_auto_chooses_by_the_number_of_shocks() -> None:
     few, many = so.load(CASES / "01_stockpile.yaml"), so.load(CASES / "generated" / "106.yaml")
-    assert (chosen("auto", few), chosen("auto", many)) == (Whole(), Scenarios())
-    assert (chosen("whole", many), chosen("scenarios", few)) == (Whole(), Scenarios())
-    assert chosen("cuts", many) == Cuts()
+    assert (choose_strategy("auto", few), choose_strategy("auto", many)) == (ExtensiveForm(), ConstraintGeneration())
+    assert (choose_strategy("whole", many), choose_strategy("scenarios", few)) == (
+        ExtensiveForm(),
+        ConstraintGeneration(),
+    )
+    assert choose_strategy("cuts", many) == Benders()
 
 
 def test_time_that_runs_out_between_rounds_is_said() -> None:
@@ -93,7 +95,7 @@ def test_time_that_runs_out_between_rounds_is_said() -> None:
     def stop(step: Step) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = Scenarios().run(instance, EXACT, clock, stop)
+    found = ConstraintGeneration().run(instance, EXACT, clock, stop)
     assert found.status == "stopped"
 
 
@@ -103,7 +105,7 @@ def test_time_that_runs_out_leaves_the_plan_that_the_last_relaxation_leads_to() 
     def stop(step: Step) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = Scenarios().run(forty_starts(), EXACT, clock, stop)
+    found = ConstraintGeneration().run(forty_starts(), EXACT, clock, stop)
     # Four starts are written out by then, and a reserve for one serves them all; nothing costs less than the baseline.
     assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(15000), pytest.approx(11000))
     assert any("36 shocks were not yet part" in note for note in found.notes)
@@ -141,7 +143,7 @@ def test_a_search_that_was_stopped_tells_the_gap_in_the_shocks_that_it_never_hel
     def stop(step: Step) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = Scenarios().run(instance, EXACT, clock, stop)
+    found = ConstraintGeneration().run(instance, EXACT, clock, stop)
     assert (found.status, found.cost) == ("stopped", pytest.approx(180))
     assert (found.gap, found.gap_bound) == (pytest.approx(5 * 60 * 900), 0)
 

@@ -1,4 +1,4 @@
-"""The attacker: affordable sets, what a set leaves of a plan, the worst attack two ways, the cheapest that breaks."""
+"""The oracle: affordable sets, what a set leaves of a plan, the worst attack two ways, the cheapest that breaks."""
 
 from itertools import chain, combinations
 from typing import Any
@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacker import Attacker
-from optimizer.algorithms.separation.interdiction import worths
-from optimizer.algorithms.separation.least_attack import cheapest
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack
+from optimizer.algorithms.separation.interdiction import price_bounds
 from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import NEGLIGIBLE
@@ -27,7 +26,7 @@ def subsets(names: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 def some_plan(instance: Instance, seed: int, share: float) -> Vector:
-    columns = Responder(instance).desk.plan.columns
+    columns = RecourseEvaluator(instance).subproblems.plan.columns
     upper = np.array([min(column.upper, 50.0) for column in columns])
     return np.asarray(np.random.default_rng(seed).random(len(upper)) * upper * share)
 
@@ -59,17 +58,17 @@ def test_a_set_leaves_what_the_shock_leaves_in_which_it_is_written_out(
 ) -> None:
     instance = so.read(data)
     plan = some_plan(instance, seed, share)
-    attacker = Attacker(instance, Settings(), Clock())
-    sets = [names for names in subsets(attacker.strikes.names) if names]
-    fronts = attacker.strikes.fronts(plan)
+    oracle = AttackOracle(instance, Settings(), Clock())
+    sets = [names for names in subsets(oracle.strikes.names) if names]
+    fronts = oracle.strikes.fronts(plan)
     attacks = [Attack(names, front.start) for front in fronts for names in sets]
     written = instance.without_shocks().under_attack(attacks)
     gaps = {
         event.name: gap
-        for event, gap in zip(written.events, Responder(written).gaps(plan, Clock()).gap.tolist(), strict=True)
+        for event, gap in zip(written.events, RecourseEvaluator(written).gaps(plan, Clock()).gap.tolist(), strict=True)
     }
     for front in fronts:
-        hurt = attacker.ask(front, attacker.strikes.sets(sets), front.prices)
+        hurt = oracle.ask(front, oracle.strikes.sets(sets), front.prices)
         for names, gap in zip(sets, hurt.gap.tolist(), strict=True):
             assert gap == pytest.approx(gaps[Attack(names, front.start).name(instance.horizon)], rel=1e-6, abs=1e-5)
 
@@ -81,13 +80,13 @@ def test_the_worst_attack_is_the_same_by_programme_by_enumeration_and_among_all_
 ) -> None:
     instance = so.read(data)
     plan = some_plan(instance, seed, share)
-    tried, programmed = Attacker(instance, Settings(), Clock()), Attacker(instance, Settings(), Clock(), most=0)
+    tried, programmed = AttackOracle(instance, Settings(), Clock()), AttackOracle(instance, Settings(), Clock(), most=0)
     assert (tried.method, programmed.method) == ("enumeration", "programme")
     affordable = [names for names in subsets(tried.strikes.names) if tried.strikes.adversary.affords(names)]
     for front in tried.strikes.fronts(plan):
         most = tried.ask(front, tried.strikes.sets(affordable), front.prices).gap.max()
-        for attacker in (tried, programmed):
-            struck = attacker.worst(front)
+        for oracle in (tried, programmed):
+            struck = oracle.worst(front)
             assert (struck.gap if struck else 0.0) == pytest.approx(most, rel=1e-5, abs=1e-3)
             assert struck is None or tried.strikes.adversary.affords(struck.attack.targets)
 
@@ -98,12 +97,12 @@ def test_the_cheapest_set_that_breaks_a_plan_is_the_cheapest_of_all_that_do(
     data: dict[str, Any], seed: int, share: float
 ) -> None:
     instance = so.read(data)
-    attacker = Attacker(instance, Settings(), Clock())
-    adversary, everything = attacker.strikes.adversary, subsets(attacker.strikes.names)
-    for front in attacker.strikes.fronts(some_plan(instance, seed, share)):
-        below = attacker.ask(front, attacker.strikes.sets(everything), front.watchful).below
+    oracle = AttackOracle(instance, Settings(), Clock())
+    adversary, everything = oracle.strikes.adversary, subsets(oracle.strikes.names)
+    for front in oracle.strikes.fronts(some_plan(instance, seed, share)):
+        below = oracle.ask(front, oracle.strikes.sets(everything), front.watchful).below
         breaking = [adversary.price(names) for names, part in zip(everything, below, strict=True) if part > NEGLIGIBLE]
-        found = cheapest(attacker, front)
+        found = cheapest_violating_attack(oracle, front)
         assert (found is None) == (not breaking)
         if found is not None:
             assert adversary.price(found.attack.targets) == pytest.approx(min(breaking))
@@ -126,7 +125,7 @@ CHAIN: dict[str, Any] = {
 def test_worths_follow_the_chain_and_its_loops() -> None:
     # A tonne of magnets is worth 1000, one of swarf half a tonne of metal. Metal: one tonne makes 2.5 t of magnets and
     # 0.5 t of swarf, so metal = 2500 + 0.5·swarf = 2500 + 0.25·metal = 3333.33; swarf 1666.67; oxide metal/1.2.
-    found = worths(so.read(CHAIN), {"all": 1000.0})
+    found = price_bounds(so.read(CHAIN), {"all": 1000.0})
     assert found is not None
     assert found["magnet"] == pytest.approx(1000, rel=1e-4)
     assert found["metal"] == pytest.approx(10_000 / 3, rel=1e-4)
@@ -152,10 +151,10 @@ ENDLESS = CHAIN | {
 def test_a_loop_that_gives_back_more_than_it_takes_has_no_worth_and_is_tried_set_by_set() -> None:
     # 0.2 t of swarf become 0.4 t of metal, as much as the magnet took.
     instance = so.read(ENDLESS)
-    assert worths(instance, {"all": 1000.0}) is None
+    assert price_bounds(instance, {"all": 1000.0}) is None
     plan = some_plan(instance, 1, 1.0)
-    (front,) = Attacker(instance, Settings(), Clock()).strikes.fronts(plan)
-    one, other = (Attacker(instance, Settings(), Clock(), most).worst(front) for most in (1000, 0))
+    (front,) = AttackOracle(instance, Settings(), Clock()).strikes.fronts(plan)
+    one, other = (AttackOracle(instance, Settings(), Clock(), most).worst(front) for most in (1000, 0))
     assert one is not None
     assert other is not None
     # The works keep 20 t of the 50 that the floor asks for: 30 t at 1000; nothing beside it does more.

@@ -12,9 +12,8 @@ import optimizer as so
 from optimizer.algorithms import branching
 from optimizer.algorithms.base import Step
 from optimizer.algorithms.branching import Branching
-from optimizer.algorithms.constraint_generation import Scenarios
-from optimizer.algorithms.extensive_form import Whole
-from optimizer.algorithms.restricted import Run
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.solver import Clock, Settings
 from tests.strategies import instances
 
@@ -44,7 +43,9 @@ def country(fixed_cost: float) -> so.Instance:
 
 
 def branched(instance: so.Instance, gap: float, steps: list[Step] | None = None, limit: float = math.inf) -> Branching:
-    run = Run(instance, instance.events, Settings(gap=gap), Clock(), (steps if steps is not None else []).append)
+    run = ScenarioModel(
+        instance, instance.events, Settings(gap=gap), Clock(), (steps if steps is not None else []).append
+    )
     loose = run.relaxed()
     assert loose.status == "optimal"
     return Branching(run, loose, "cost", limit)
@@ -77,7 +78,7 @@ def test_the_plan_to_start_from_counts_where_it_is_cheaper(monkeypatch: pytest.M
     # The relaxation rounds to 210, and no branch is asked; that the store costs 180 is known.
     monkeypatch.setattr(branching, "MOST", 0)
     instance = country(150)
-    run = Run(instance, instance.events, Settings(gap=1e-7), Clock(), lambda step: None)
+    run = ScenarioModel(instance, instance.events, Settings(gap=1e-7), Clock(), lambda step: None)
     run.start = np.zeros(2)
     found = Branching(run, run.relaxed())
     assert found.best is not None
@@ -97,7 +98,7 @@ def test_what_is_no_cheaper_than_the_limit_is_of_no_use(monkeypatch: pytest.Monk
 
 def test_what_is_given_up_keeps_the_floors_also_in_a_model_that_was_never_asked() -> None:
     instance = country(100)
-    first, second = (Run(instance, instance.events, Settings(), Clock(), lambda step: None) for _ in range(2))
+    first, second = (ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None) for _ in range(2))
     found = second.given_up(first.relaxed())
     assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(160), pytest.approx(120))
 
@@ -117,7 +118,7 @@ def test_where_branches_do_not_suffice_the_solver_is_asked(
     monkeypatch.setattr(branching, "MOST", 0)
     instance, steps = country(fixed_cost), list[Step]()
     assert branched(instance, 1e-7).bound == -math.inf
-    found = Scenarios().run(instance, Settings(gap=1e-7), Clock(), steps.append)
+    found = ConstraintGeneration().run(instance, Settings(gap=1e-7), Clock(), steps.append)
     assert found.cost == pytest.approx(cost)
     assert found.status == "optimal"
     # The solver begins anew, and knows nothing at first.
@@ -125,7 +126,7 @@ def test_where_branches_do_not_suffice_the_solver_is_asked(
 
 
 def test_without_shocks_the_search_finds_the_no_shock_plan() -> None:
-    found = Scenarios().run(country(100), Settings(), Clock(), lambda step: None)
+    found = ConstraintGeneration().run(country(100), Settings(), Clock(), lambda step: None)
     assert found.no_shock is not None
     assert found.no_shock.total_cost == pytest.approx(0)
     assert not found.no_shock.plan.builds
@@ -139,11 +140,11 @@ def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: floa
         if "output" in option:
             option.setdefault("fixed_cost", 50.0)
     instance = so.read(data)
-    run = Run(instance, instance.events, Settings(gap=gap), Clock(), lambda step: None)
+    run = ScenarioModel(instance, instance.events, Settings(gap=gap), Clock(), lambda step: None)
     loose = run.relaxed()
     assume(loose.values is not None)
     found = Branching(run, loose)
-    least = Whole().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    least = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     if found.best is not None:
         assert least.gap == 0
         assert found.best.objective >= least.cost * (1 - 1e-6) - 1e-6

@@ -8,9 +8,9 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms.base import Step, Strategy
-from optimizer.algorithms.benders import Cuts
+from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.checkpoint import Checkpoint, State
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.errors import CheckpointError
 from optimizer.solver import Clock, Settings
 
@@ -43,7 +43,7 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
     file = CASES / f"{name}.yaml"
     command = [sys.executable, "-c", KILLED, str(file), strategy, str(tmp_path), str(last)]
     killed = subprocess.run(command, capture_output=True, check=False)
-    made: Strategy = Scenarios(add=1, few=0) if strategy == "scenarios" else Cuts(add=1, few=0)
+    made: Strategy = ConstraintGeneration(add=1, few=0) if strategy == "scenarios" else Benders(add=1, few=0)
     instance = so.load(file)
     whole = made.run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     if killed.returncode == 0:
@@ -61,7 +61,7 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
 
 def test_another_question_does_not_see_it(tmp_path: Path) -> None:
     instance = so.load(CASES / "106.yaml")
-    Scenarios(add=1).run(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None)
+    ConstraintGeneration(add=1).run(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None)
     (written,) = tmp_path.iterdir()
     assert Checkpoint(str(tmp_path), instance, Settings()).path == written
     assert Checkpoint(str(tmp_path), instance, Settings(gap=0.01)).load() is None

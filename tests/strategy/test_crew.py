@@ -13,10 +13,10 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as crews
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import Cluster, Processes, hired
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.tasks import Job
 from optimizer.errors import CrewError, OptimizerWarning
 from optimizer.solver import Clock, Settings
@@ -35,43 +35,43 @@ def instance() -> so.Instance:
     return so.read(data)
 
 
-def numbers(responder: Responder) -> list[float]:
+def numbers(evaluator: RecourseEvaluator) -> list[float]:
     """Answers about two plans, warm the second time."""
-    idle = np.array(plan_values(responder.instance, nothing(responder.instance)))
+    idle = np.array(plan_values(evaluator.instance, nothing(evaluator.instance)))
     some = idle + 7.0
-    found = [responder.gaps(plan, Clock()).gap for plan in (idle, some, idle)]
-    ones = np.ones(len(responder.instance.events))
-    found.append(responder.slopes(some, Clock(), "slopes of costs", np.arange(len(ones)), ones).value)
+    found = [evaluator.gaps(plan, Clock()).gap for plan in (idle, some, idle)]
+    ones = np.ones(len(evaluator.instance.events))
+    found.append(evaluator.slopes(some, Clock(), "slopes of costs", np.arange(len(ones)), ones).value)
     return [float(number) for array in found for number in array]
 
 
 def test_one_two_and_three_processes_find_the_same_numbers(instance: so.Instance) -> None:
-    alone = numbers(Responder(instance))
-    assert len(Responder(instance).slices) > 2
+    alone = numbers(RecourseEvaluator(instance))
+    assert len(RecourseEvaluator(instance).slices) > 2
     for size in (2, 3):
-        responder = Responder(instance, Processes(instance, size))
+        evaluator = RecourseEvaluator(instance, Processes(instance, size))
         try:
-            assert numbers(responder) == alone
+            assert numbers(evaluator) == alone
         finally:
-            responder.close()
+            evaluator.close()
 
 
 def test_a_process_that_is_killed_is_replaced(instance: so.Instance) -> None:
     crew = Processes(instance, 2)
-    responder = Responder(instance, crew)
+    evaluator = RecourseEvaluator(instance, crew)
     try:
-        alone = numbers(Responder(instance))
+        alone = numbers(RecourseEvaluator(instance))
         os.kill(crew.pids[0], signal.SIGKILL)
-        assert numbers(responder) == alone
+        assert numbers(evaluator) == alone
     finally:
-        responder.close()
+        evaluator.close()
 
 
 @pytest.mark.parametrize("last", [1, 2, 3])
 def test_where_a_crew_cannot_be_replaced_the_search_goes_on_alone(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = so.load(CASE)
     crew = Processes(instance, 2)
-    responder = Responder(instance, crew)
+    evaluator = RecourseEvaluator(instance, crew)
     usual = Processes.ask
     asked = []
 
@@ -83,10 +83,12 @@ def test_where_a_crew_cannot_be_replaced_the_search_goes_on_alone(last: int, mon
 
     monkeypatch.setattr(Processes, "ask", fail)
     with pytest.warns(OptimizerWarning, match="died 3 times. The search goes on in this process alone"):
-        found = Scenarios(add=1, responder=responder, few=0).run(instance, Settings(gap=0), Clock(), lambda step: None)
-    alone = Scenarios(add=1, few=0).run(instance, Settings(gap=0), Clock(), lambda step: None)
+        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
+            instance, Settings(gap=0), Clock(), lambda step: None
+        )
+    alone = ConstraintGeneration(add=1, few=0).run(instance, Settings(gap=0), Clock(), lambda step: None)
     assert (found.status, found.cost, found.gap) == (alone.status, alone.cost, alone.gap)
-    assert responder.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
+    assert evaluator.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
     assert len(asked) == last
 
 
@@ -151,11 +153,11 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
     instance: so.Instance, cluster: tuple[str, list[int]]
 ) -> None:
     address, pids = cluster
-    alone = numbers(Responder(instance))
-    responder = Responder(instance, Cluster(instance, address))
+    alone = numbers(RecourseEvaluator(instance))
+    evaluator = RecourseEvaluator(instance, Cluster(instance, address))
     try:
-        assert numbers(responder) == alone
-        ask, killed = responder.crew.ask, []
+        assert numbers(evaluator) == alone
+        ask, killed = evaluator.crew.ask, []
 
         def ask_and_kill(jobs: object, clock: Clock) -> object:
             if not killed:
@@ -163,14 +165,16 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
                 os.kill(pids[0], signal.SIGKILL)
             return ask(jobs, clock)  # type: ignore[arg-type]
 
-        responder.crew.ask = ask_and_kill  # type: ignore[assignment, method-assign]
-        found = Scenarios(add=1, responder=responder).run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+        evaluator.crew.ask = ask_and_kill  # type: ignore[assignment, method-assign]
+        found = ConstraintGeneration(add=1, evaluator=evaluator).run(
+            instance, Settings(gap=0.0), Clock(), lambda step: None
+        )
         assert killed
-        expected = Scenarios(add=1).run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+        expected = ConstraintGeneration(add=1).run(instance, Settings(gap=0.0), Clock(), lambda step: None)
         assert found.cost == expected.cost
         assert found.status == "optimal"
     finally:
-        responder.close()
+        evaluator.close()
 
 
 def test_a_cluster_that_is_not_there_is_an_error(instance: so.Instance) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.base import Step
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.solver import Clock, Settings
 from tests.strategies import instances
 
@@ -42,7 +42,7 @@ def starts(probability: float, budget: float | None) -> dict[str, Any]:
 
 def test_the_least_gap_by_hand() -> None:
     # A budget of 3000 buys 60 t before 2027Q1. Each of eight windows asks for 100 t and has a floor of 80: 20 t short.
-    found = Cuts(few=0).run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), lambda step: None)
+    found = Benders(few=0).run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), lambda step: None)
     assert found.gap == pytest.approx(8 * 20 * 1000)
     assert found.gap_bound == pytest.approx(found.gap)
     assert found.cost == pytest.approx(4 * 100 * 10 + 3000)
@@ -51,7 +51,7 @@ def test_the_least_gap_by_hand() -> None:
 def test_the_expected_cost_by_hand() -> None:
     # A shock comes with 0.8 in all. A tonne in store saves 1000 − 0 in that case (nothing can be made), so the reserve
     # is filled to 100 t: 5000. The baseline costs 4000, less what is not made in a year of shock: 0.8 · 1000.
-    found = Cuts(few=0).run(so.read(starts(0.8, None)), Settings(gap=0.0), Clock(), lambda step: None)
+    found = Benders(few=0).run(so.read(starts(0.8, None)), Settings(gap=0.0), Clock(), lambda step: None)
     assert found.gap == 0.0
     assert found.cost == pytest.approx(5000 + 4000 - 0.8 * 1000)
     assert found.bound == pytest.approx(found.cost)
@@ -59,7 +59,7 @@ def test_the_expected_cost_by_hand() -> None:
 
 def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
     steps: list[Step] = []
-    found = Cuts(few=0).run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), steps.append)
+    found = Benders(few=0).run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), steps.append)
     rounds = [step for step in steps if step.round]
     assert list(found.history) == rounds
     assert [step.round for step in rounds] == list(range(1, len(rounds) + 1))
@@ -69,7 +69,7 @@ def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
 
 
 def test_a_run_that_is_stopped_says_so() -> None:
-    found = Cuts(few=0).run(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None)
+    found = Benders(few=0).run(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None)
     assert found.status == "stopped"
     assert found.values is not None
 
@@ -78,7 +78,9 @@ def test_a_run_that_is_stopped_says_so() -> None:
 @pytest.mark.parametrize("name", ["104", "208"])
 def test_wherever_a_run_is_stopped_its_plan_is_audited(name: str, last: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # A plan of which the least gap is known and the least cost is not: `solve` raises where the figures disagree.
-    monkeypatch.setattr("optimizer.studies.solve.chosen", lambda *some: Cuts(add=1, responder=some[2], few=0))
+    monkeypatch.setattr(
+        "optimizer.studies.solve.choose_strategy", lambda *some: Benders(add=1, evaluator=some[2], few=0)
+    )
     rounds: list[Step] = []
 
     def stop(step: Step) -> None:
@@ -98,13 +100,13 @@ def test_wherever_a_run_is_stopped_its_plan_is_audited(name: str, last: int, mon
 @given(instances(), st.integers(0, 2**31))
 def test_no_cut_is_above_the_truth(data: dict[str, Any], seed: int) -> None:
     instance = so.read(data)
-    responder = Responder(instance)
+    evaluator = RecourseEvaluator(instance)
     random = np.random.default_rng(seed)
-    upper = np.array([min(column.upper, 200.0) for column in responder.desk.plan.columns])
+    upper = np.array([min(column.upper, 200.0) for column in evaluator.subproblems.plan.columns])
     plans = [random.random(len(upper)) * upper * share for share in (0.0, 0.1, 0.5, 1.0)]
     each, ones = np.arange(len(instance.events)), np.ones(len(instance.events))
     for task in ("slopes of gaps", "slopes of costs"):
-        found = [responder.slopes(plan, Clock(), task, each, ones) for plan in plans]
+        found = [evaluator.slopes(plan, Clock(), task, each, ones) for plan in plans]
         for one, cut in zip(plans, found, strict=True):
             for other, truth in zip(plans, found, strict=True):
                 said = cut.value + cut.slope @ (other - one)

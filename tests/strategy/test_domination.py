@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.dominance import dominators
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.solver import Clock
 from tests.strategies import SHOCK, instances
 
@@ -55,18 +55,18 @@ def test_a_dominated_shock_is_never_worse_and_a_plan_never_hurts(
 ) -> None:
     data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
     instance = so.read(data)
-    responder = Responder(instance)
+    evaluator = RecourseEvaluator(instance)
     random = np.random.default_rng(seed)
-    upper = np.array([min(column.upper, 200.0) for column in responder.desk.plan.columns])
-    idle = responder.idle(Clock()).gap
+    upper = np.array([min(column.upper, 200.0) for column in evaluator.subproblems.plan.columns])
+    idle = evaluator.idle(Clock()).gap
     for share in (0.0, 0.2, 1.0):
-        gap = responder.gaps(random.random(len(upper)) * upper * share, Clock()).gap
-        for n, dominator in enumerate(responder.dominators):
+        gap = evaluator.gaps(random.random(len(upper)) * upper * share, Clock()).gap
+        for n, dominator in enumerate(evaluator.dominators):
             assert dominator < 0 or gap[n] <= gap[dominator] * (1 + 1e-6) + 1e-6
     # Stocks of a plan hold at least what they began with: put that in.
-    found = responder.desk.plan.found()
+    found = evaluator.subproblems.plan.found()
     for o, option in instance.options.items():
         for t, column in found.get(("", o, "stock"), {}).items():
             kept = (1 - option.loss) ** (instance.horizon.delta * (t + 1))  # type: ignore[union-attr]
             upper[column] += option.initial * kept  # type: ignore[union-attr]
-    assert np.all(responder.gaps(upper, Clock()).gap <= idle * (1 + 1e-6) + 1e-6)
+    assert np.all(evaluator.gaps(upper, Clock()).gap <= idle * (1 + 1e-6) + 1e-6)

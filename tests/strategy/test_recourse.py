@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import Whole
+from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values, read_plan
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.validation.floors import free_floors
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Settings
@@ -38,11 +38,11 @@ def test_a_shock_by_hand() -> None:
     )
     plan = nothing(instance)
     assert plan.stocks["reserve"] == (pytest.approx(12), pytest.approx(10.8))
-    answer = Responder(instance).answers(plan_values(instance, plan), Clock(), {})["embargo"]
+    answer = RecourseEvaluator(instance).answers(plan_values(instance, plan), Clock(), {})["embargo"]
     assert answer.gap == pytest.approx(49_200)
-    assert answer.flows.unserved["all"] == (pytest.approx(69.2),)
-    assert answer.flows.released["reserve"] == (pytest.approx(10.8),)
-    assert answer.flows.activity["friend"] == (pytest.approx(20),)
+    assert answer.flows["all", "unserved"] == (pytest.approx(69.2),)
+    assert answer.flows["reserve", "released"] == (pytest.approx(10.8),)
+    assert answer.flows["friend", "activity"] == (pytest.approx(20),)
 
 
 @pytest.mark.parametrize(("size", "granted"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
@@ -66,14 +66,14 @@ def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float)
         }
     )
     plan = Plan((Build("plant", "refining", 0, 2026, instance.horizon.label(0), size, opened=False),))
-    responder, values = Responder(instance), np.array(plan_values(instance, plan))
+    evaluator, values = RecourseEvaluator(instance), np.array(plan_values(instance, plan))
     one = np.zeros(1, dtype=np.intp), np.ones(1)
-    found = responder.slopes(values, Clock(), "slopes of costs", *one, granted=np.array([granted]))
+    found = evaluator.slopes(values, Clock(), "slopes of costs", *one, granted=np.array([granted]))
     kept = round(size) * 40 + (100 - round(size)) * 10
     assert (found.cost[0], found.fails[0]) == (pytest.approx(kept), False)
-    assert responder.costs(responder.best(values, Clock(), {"embargo": granted})) == pytest.approx([kept])
+    assert evaluator.costs(evaluator.best(values, Clock(), {"embargo": granted})) == pytest.approx([kept])
     # A cut is never above the truth: a larger plant serves no more than it has to, at the same cost.
-    assert found.slope[0][responder.desk.plan.found()["", "plant", "size"][0]] <= 1e-6
+    assert found.slope[0][evaluator.subproblems.plan.found()["", "plant", "size"][0]] <= 1e-6
 
 
 def free_to_miss(friend: float) -> dict[str, Any]:
@@ -107,14 +107,14 @@ def free_to_miss(friend: float) -> dict[str, Any]:
 )
 def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cost: float) -> None:
     instance = so.read(free_to_miss(friend))
-    responder, values = Responder(instance), plan_values(instance, nothing(instance))
-    idle = responder.idle(Clock())
+    evaluator, values = RecourseEvaluator(instance), plan_values(instance, nothing(instance))
+    idle = evaluator.idle(Clock())
     assert (idle.gap.tolist(), idle.fails.tolist()) == ([0], [fails])
-    (reply,) = responder.idle_replies(Clock())
+    (reply,) = evaluator.idle_replies(Clock())
     cars, toys = reply.unserved[0, :, 0]
     assert cars <= 50 + 1e-9
     assert max(0.0, toys - 50) == pytest.approx(40 if fails else 0)
-    assert responder.costs(responder.best(values, Clock(), {"embargo": 0.0})) == pytest.approx([cost])
+    assert evaluator.costs(evaluator.best(values, Clock(), {"embargo": 0.0})) == pytest.approx([cost])
     for strategy in ("whole", "scenarios", "cuts"):
         result = so.solve(instance, settings=Settings(gap=0.0, strategy=strategy))  # type: ignore[arg-type]
         assert (result.status, result.survival_gap) == ("gap" if fails else "survives", 0)
@@ -138,13 +138,13 @@ def test_a_shock_may_bring_the_floor_that_is_free_to_miss() -> None:
 @given(instances())
 def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found = Whole().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    found = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     best = plan_values(instance, read_plan(instance, found.stage, found.values.tolist()))
     idle = plan_values(instance, nothing(instance))
-    warm = Responder(instance)
+    warm = RecourseEvaluator(instance)
     for plan in (idle, best, idle, best):
-        again, fresh = warm.gaps(plan, Clock()), Responder(instance).gaps(plan, Clock())
+        again, fresh = warm.gaps(plan, Clock()), RecourseEvaluator(instance).gaps(plan, Clock())
         assert again.gap == pytest.approx(fresh.gap, rel=1e-6, abs=1e-3)
         assert again.fails.tolist() == fresh.fails.tolist()
 
@@ -153,11 +153,11 @@ def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
 @given(instances())
 def test_a_plan_leaves_no_more_than_doing_nothing(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found = Whole().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    found = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     plan = plan_values(instance, read_plan(instance, found.stage, found.values.tolist()))
-    responder = Responder(instance)
-    left = responder.gaps(plan, Clock())
-    idle = responder.gaps(plan_values(instance, nothing(instance)), Clock())
+    evaluator = RecourseEvaluator(instance)
+    left = evaluator.gaps(plan, Clock())
+    idle = evaluator.gaps(plan_values(instance, nothing(instance)), Clock())
     assert left.gap.sum() <= idle.gap.sum() * (1 + 1e-6) + 1e-3
     assert left.gap.sum() == pytest.approx(found.gap, rel=1e-6, abs=1e-3)

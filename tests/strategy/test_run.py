@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.restricted import Run
-from optimizer.solver import Answer, Clock, Settings
+from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.solver import Clock, Settings, SolveResult
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 
@@ -16,14 +16,14 @@ TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     # Of what is dearer than the cutoff a solver may return anything, and call it optimal.
     instance = so.load(TINY)
-    run = Run(instance, instance.events, Settings(gap=0.01), Clock(), lambda step: None)
+    run = ScenarioModel(instance, instance.events, Settings(gap=0.01), Clock(), lambda step: None)
     least = run.kept()
     assert least is not None
     assert least.values is not None
     run.start = np.round(least.values[run.model.integers])
     ask = run.ask
 
-    def dearer(phase: str, cutoff: float) -> Answer:
+    def dearer(phase: str, cutoff: float) -> SolveResult:
         assert cutoff == pytest.approx(0.99 * least.cost)
         return replace(ask(phase), objective=least.cost + 1.0, bound=cutoff)
 

@@ -1,10 +1,18 @@
-"""The worst set of targets that an attack budget buys, where there are too many sets to try: one integer programme.
+"""The impact of attacks on a plan: one linear programme per window length, and an integer programme for the worst one.
 
-The attacker chooses z to make the least gap of the others as large as it can. In place of that least it writes the dual
-of its linear programme, which is a maximum as well:
+    z[i]   1 where target i is struck
+    u[j]   bound of column j of the gap's linear programme without an attack       u[i,j]   where i alone is struck
+    bound  y[j] ≤ min(u[j], u[i,j] of every i that is struck)
 
-    z[i]     struck    0 or 1        target i                     u[j]    bound of column j where nothing is struck
-    π[r]     price     money per t   of row r                     u[i,j]  bound of column j where i alone is
+Cuts are bounds of activities, and of several cuts each holds on its own (the worse one counts): the bounds under a set
+of targets are the least of those under each target. So one programme for each window length, with a row of bounds for
+each target alone, evaluates every set.
+
+Where there are too many sets to enumerate, one integer programme finds the worst. The adversary maximises the least
+gap; in place of that least gap stands the dual of its linear programme, a maximum as well:
+
+    z[i]     struck    0 or 1        target i                     u[j]    bound of column j without an attack
+    π[r]     price     money per t   of row r                     u[i,j]  bound of column j where i alone is struck
     μ[j]     rent      money per t   of the bound u[j]
     μ[i,j]   rent      money per t   of the bound u[i,j], 0 unless i is struck
 
@@ -12,34 +20,181 @@ of its linear programme, which is a maximum as well:
     column   Σ_r a[r,j]·π[r] − μ[j] − Σ_i μ[i,j] ≤ c[j]                          for every column j
     struck   μ[i,j] ≤ W[j]·z[i]              budget   Σ price·z ≤ attack budget
 
-Of the bounds that hold for one column the attacker takes the least by himself, so that no product of a price and a z
-is needed. The programme is exact if some best prices obey π ≤ W and μ ≤ W. They do where W is a **worth**: a price of
-every commodity at which nobody gains by selling a tonne of it,
+Of the bounds that hold for one column the maximisation selects the least by itself, so that no product of a price and
+a z is needed. The programme is exact if some best prices obey π ≤ W and μ ≤ W. They do where W is a price of every
+commodity at which selling a tonne of it never pays,
 
-    W[c] ≥ shortage cost of every segment that wants c           (a segment served by a substitute: per t of its input)
-    W[c] ≥ Σ output·W / input                                    of every activity that takes c
+    W[c] ≥ shortage cost of every segment that uses c            (a segment served by a substitute: per t of its input)
+    W[c] ≥ Σ output·W / input                                    of every activity that uses c
 
-and W of an activity is Σ output·W. For take an answer that buys some tonnes of c at W[c]. It can do without, by using
-so much less of c, in steps, none of which costs more than what is saved: less is delivered, or an activity runs lower,
-and what it no longer makes is missed at W. Activities only fall, so the steps come to an end. Hence buying never pays,
-and the dual of the programme in which one may buy, which is the one with π ≤ W, is as large. `worths` begins with the
-shortage costs and follows the chain upwards; only a loop that gives back more than it takes has none.
+and W of an activity is Σ output·W. Proof: take a solution that buys some tonnes of c at W[c]. It can do without, by
+using so much less of c, in steps, none of which costs more than what is saved: less is delivered, or an activity runs
+lower, and what it no longer makes is bought at W. Activities only fall, so the steps end. Hence buying never pays, and
+the dual of the programme in which one may buy, which is the one with π ≤ W, has the same value. `price_bounds` starts
+from the shortage costs and follows the chain upstream; only a loop that returns more than it uses has no bound.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.separation.attack_windows import Front, Strikes
-from optimizer.formulation import blank_stage
+from optimizer.algorithms.dominance import badness, compared
+from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
+from optimizer.disruptions.adversary import Attack
+from optimizer.disruptions.shock import Shock
+from optimizer.formulation import blank_stage, plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
 from optimizer.model.builder import Column, Mark, Row, Sense
 from optimizer.model.expressions import Expression
-from optimizer.solver import Clock, Model, Settings, Vector
+from optimizer.solver import Basis, Batch, BatchResult, Clock, Model, Settings, Vector, WarmProgramme
+
+# Sets of targets, one row each, as (sets, targets).
+Sets = npt.NDArray[np.bool_]
+# What a tonne below a floor is worth whose shortage costs nothing, as a share of the least that has a cost.
+FREE = 1e-3
+
+
+@dataclass(frozen=True)
+class SetImpacts:
+    """What sets of targets do to a plan.
+
+    Attributes:
+        gap: by set, in money, or in what was asked to be minimised in its place.
+        below: by set, the largest part of a segment's demand in a period that is left unserved below its floor.
+    """
+
+    gap: Vector
+    below: Vector
+
+
+@dataclass
+class WarmWindow:
+    """The linear programme of one window length, kept warm."""
+
+    window: WindowProgramme
+    warm: WarmProgramme
+    basis: Basis | None = None
+
+    def ask(self, batch: Batch, clock: Clock) -> BatchResult:
+        """Answer a batch, from where the last one ended."""
+        began = time.perf_counter()
+        found = self.warm.ask(batch, self.basis, values=True)
+        self.window.part(found.values, batch.upper)
+        self.basis = found.basis
+        clock.solving += time.perf_counter() - began
+        return found
+
+
+class AttackWindow:
+    """One start under a plan.
+
+    Attributes:
+        start: the period in which attacks begin.
+        window: the linear programmes of its length.
+        uppers: bounds of the columns where nothing is struck, and below that where each target alone is.
+        right: of every row; attacks do not change it.
+        asked: demand beside each column that a floor may be missed by, t.
+        prices: by column, the survival gap in money.
+    """
+
+    def __init__(self, start: int, programme: WarmWindow, which: Integers, offered: Vector) -> None:
+        self.start, self.window, self._programme = start, programme.window, programme
+        batch, _ = self.window.batch(which, offered)
+        self.uppers, self.right = batch.upper, batch.right[0]
+        self.asked, self.prices = self.window.asked(which[:1])[0], self.window.shortage
+
+    @cached_property
+    def watchful(self) -> Vector:
+        """The same where floors count as well whose shortage costs nothing: 0 means that all floors are kept."""
+        prices, below = self.window.shortage.copy(), self.window.below
+        least = min((price for price in prices[below].tolist() if price > 0), default=1.0)
+        prices[below] = np.where(prices[below] > 0, prices[below], FREE * least)
+        return prices
+
+    def left(self, sets: Sets) -> Vector:
+        """By set, the bounds that it leaves."""
+        result = np.repeat(self.uppers[:1], len(sets), axis=0)
+        for i in range(sets.shape[1]):
+            result[sets[:, i]] = np.minimum(result[sets[:, i]], self.uppers[1 + i])
+        return result
+
+    def ask(self, sets: Sets, prices: Vector, clock: Clock) -> SetImpacts:
+        """The least gap at some prices in each of some sets."""
+        right = np.repeat(self.right[None, :], len(sets), axis=0)
+        found = self._programme.ask(Batch(prices, self.left(sets), right), clock)
+        # What costs nothing to miss may be missed without need.
+        below = np.where(prices[self.window.below] > 0, found.values[:, self.window.below], 0.0)
+        shares = np.divide(below, self.asked, out=np.zeros_like(below), where=self.asked > 0)
+        return SetImpacts(np.maximum(found.objective, 0.0), shares.max(axis=1, initial=0.0))
+
+
+class AttackProgrammes:
+    """All starts of an instance's adversary.
+
+    Args:
+        instance: one that has an adversary.
+
+    Attributes:
+        names: of the targets, in the order of the file.
+        starts: the periods in which attacks may begin.
+        sheet: the instance's `plan_stage`.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        assert instance.adversary is not None
+        self.instance, self.adversary = instance, instance.adversary
+        self.names = tuple(self.adversary.targets)
+        self.starts = self.adversary.starts.periods(instance.horizon)
+        self.sheet = plan_stage(instance)
+        self._offers = TechnologyMatrix(instance, self.sheet)
+        self._shocks = {start: self._alone(start) for start in self.starts}
+        self._programmes: dict[int, WarmWindow] = {}
+        self._which: dict[int, Integers] = {}
+        for length in {self._length(start) for start in self.starts}:
+            some = [start for start in self.starts if self._length(start) == length]
+            size = 1 + len(self.names)
+            self._which |= {start: i * size + np.arange(size) for i, start in enumerate(some)}
+            shocks = [shock for start in some for shock in self._shocks[start]]
+            window = WindowProgramme(instance, shocks, self.sheet, self._offers)
+            self._programmes[length] = WarmWindow(window, WarmProgramme(window.skeleton))
+
+    def _length(self, start: int) -> int:
+        return len(self._shocks[start][0].periods)
+
+    def _alone(self, start: int) -> list[Shock]:
+        """Nothing struck, then each target alone."""
+        sets = [(), *((name,) for name in self.names)]
+        return [Attack(names, start).shock(self.adversary, self.instance.horizon) for names in sets]
+
+    def fronts(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
+        """Every start under a plan (values of the columns of `plan_stage`; more may follow)."""
+        offered = self._offers.of(np.asarray(plan, dtype=np.float64))
+        return [
+            AttackWindow(start, self._programmes[self._length(start)], self._which[start], offered)
+            for start in self.starts
+        ]
+
+    def undominated(self, start: int, sets: Sets) -> Sets:
+        """Of some sets, those that no other of them is at least as bad as, whatever the plan."""
+        alone = badness(self.instance, self._shocks[start])
+        rows = np.array([alone[[0, *(1 + np.flatnonzero(chosen))]].max(axis=0) for chosen in sets])
+        return sets[compared(rows) < 0]
+
+    def sets(self, chosen: Iterable[Iterable[str]]) -> Sets:
+        """Sets of names as rows."""
+        rows = [[name in names for name in self.names] for names in map(frozenset, chosen)]
+        return np.array(rows, dtype=bool).reshape(len(rows), len(self.names))
+
+    def attack(self, start: int, chosen: npt.NDArray[np.bool_]) -> Attack:
+        """A row as an attack."""
+        return Attack(tuple(name for name, is_struck in zip(self.names, chosen, strict=True) if is_struck), start)
+
 
 # Times that the chain is followed, and the growth of a worth in one of them that is the solver's to lose.
 ROUNDS, GROWTH = 10_000, 1e-6
@@ -48,7 +203,7 @@ SAME = 1e-12
 EXACT = 1e-6
 
 
-def worths(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
+def price_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
     """By commodity, money per t that no tonne of it can be worth more than; None where a loop makes it endless.
 
     Args:
@@ -71,20 +226,20 @@ def _wanted(instance: Instance, shortage: Mapping[str, float], found: Mapping[st
     uses = [shortage[d] for d, demand in instance.demands.items() if demand.commodity == c]
     for activity in instance.activities.values():
         if activity.input.get(c, 0.0) > 0:
-            uses.append(worth(activity.output, found) / activity.input[c])
+            uses.append(output_value(activity.output, found) / activity.input[c])
     for option in instance.options.values():
         if isinstance(option, Substitution) and option.input.get(c, 0.0) > 0:
             uses.append(shortage[option.demand] / option.input[c])
     return max(uses, default=0.0)
 
 
-def worth(output: Mapping[str, float], found: Mapping[str, float]) -> float:
+def output_value(output: Mapping[str, float], found: Mapping[str, float]) -> float:
     """What a tonne of an activity can be worth at most, money per t."""
     return sum(share * found[c] for c, share in output.items())
 
 
 @dataclass(frozen=True)
-class Worst:
+class WorstSet:
     """The answer of the programme.
 
     Attributes:
@@ -98,19 +253,19 @@ class Worst:
     bound: float
 
 
-class Interdiction:
-    """The attacker's programme at each start.
+class InterdictionProgramme:
+    """The adversary's programme at each start.
 
     Args:
         strikes: whose targets.
         settings: threads and seed; it is proven to a millionth whatever they say.
     """
 
-    def __init__(self, strikes: Strikes, settings: Settings) -> None:
+    def __init__(self, strikes: AttackProgrammes, settings: Settings) -> None:
         self.strikes = strikes
         self.settings = Settings(gap=EXACT, threads=settings.threads, seed=settings.seed)
 
-    def worst(self, front: Front, prices: Vector, beyond: float, clock: Clock) -> Worst | None:
+    def worst(self, front: AttackWindow, prices: Vector, beyond: float, clock: Clock) -> WorstSet | None:
         """The set that does most, if that is more than `beyond`; None where no worth is known.
 
         Args:
@@ -120,19 +275,19 @@ class Interdiction:
             clock: where it is over, the best set so far with the bound that is known.
         """
         shortage = self._shortage(front, prices)
-        found = worths(self.strikes.instance, shortage)
+        found = price_bounds(self.strikes.instance, shortage)
         if found is None:
             return None
         sheet = _Sheet(self.strikes, front, prices, found, shortage)
         model = Model(sheet.stage, sheet.objective, self.settings, clock)
         answer = model.solve(cutoff=-beyond)
         if answer.status == "infeasible" or (answer.values is not None and -answer.objective <= beyond):
-            return Worst(None, 0.0, beyond)
+            return WorstSet(None, 0.0, beyond)
         if answer.values is None:
-            return Worst(None, 0.0, float("inf"))
-        return Worst(answer.values[: len(self.strikes.names)] > 0.5, -answer.objective, -answer.bound)
+            return WorstSet(None, 0.0, float("inf"))
+        return WorstSet(answer.values[: len(self.strikes.names)] > 0.5, -answer.objective, -answer.bound)
 
-    def _shortage(self, front: Front, prices: Vector) -> dict[str, float]:
+    def _shortage(self, front: AttackWindow, prices: Vector) -> dict[str, float]:
         columns, result = front.window.skeleton.columns, dict.fromkeys(self.strikes.instance.demands, 0.0)
         for j in front.window.below.tolist():
             owner = columns[j].mark.owner
@@ -145,8 +300,8 @@ class _Sheet:
 
     def __init__(
         self,
-        strikes: Strikes,
-        front: Front,
+        strikes: AttackProgrammes,
+        front: AttackWindow,
         prices: Vector,
         found: Mapping[str, float],
         shortage: Mapping[str, float],
@@ -201,7 +356,7 @@ class _Sheet:
         if np.isfinite(free):
             rents.append((self._column("rent", str(j), upper=float("inf")), self.usual, free))
         activity = self.instance.activities.get(mark.owner) if mark.what == "activity" else None
-        most = 0.0 if activity is None else worth(activity.output, self.found)
+        most = 0.0 if activity is None else output_value(activity.output, self.found)
         for i in np.flatnonzero(uppers[1:] < free * (1.0 - SAME)).tolist() if most > 0 else ():
             rent = self._column(f"rent{i}", str(j), upper=1.0)
             self._row(f"struck{i}.{j}", {rent: 1.0, self.struck[i]: -1.0}, 0.0)

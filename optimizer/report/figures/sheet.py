@@ -13,8 +13,8 @@ from optimizer.report.figures.survival import Passing, compact, compact_row, pas
 from optimizer.report.words import LINE
 from optimizer.results.plan import Row, Share
 from optimizer.results.result import Result
-from optimizer.studies.dependence import yearly_shares
 from optimizer.studies.folding import Fold, Folded, folded
+from optimizer.studies.outcomes import yearly_shares
 from optimizer.studies.supply_chain import Chain
 from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
 

@@ -232,7 +232,7 @@ def _passing(instance: Instance, outcome: Outcome) -> Passing:
         survives=outcome.survives,
         gap=outcome.gap,
         segments=outcome.segments,
-        short={} if flows is None else {d: tuple(max(0.0, t) for t in flows.unserved[d]) for d in instance.demands},
+        short={} if flows is None else {d: tuple(max(0.0, t) for t in flows[d, "unserved"]) for d in instance.demands},
         substituted={} if flows is None else _substituted(instance, flows),
     )
 
@@ -240,7 +240,7 @@ def _passing(instance: Instance, outcome: Outcome) -> Passing:
 def _substituted(instance: Instance, flows: Flows) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for o, option in instance.options.items():
-        row = flows.substituted.get(o, ())
+        row = flows.row(o, "substituted")
         if isinstance(option, Substitution) and any(row):
             before = found.get(option.demand, (0.0,) * len(row))
             found[option.demand] = tuple(one + other for one, other in zip(before, row, strict=True))

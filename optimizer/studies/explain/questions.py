@@ -1,17 +1,31 @@
-"""What-ifs for an explanation: an `Asker` that knows when to give up on one of them, and what an answer proves."""
+"""What-ifs for an explanation: an `Asker` that knows when to give up on one of them, and what an answer proves.
+
+What stands in an annual budget: the least that has to come on top of it in each year, and what it keeps out.
+
+    x     added   money   in each year, on top of its budget
+
+    annual_budget   outlay_y ≤ B_y + x      of every year y
+
+Minimised is x; every other rule holds, the budget of all years together included.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.question import LEAST_COST, Question, Rows
+from optimizer.algorithms.question import LEAST_COST, Question, Rows, size
 from optimizer.algorithms.reading import plan_values
+from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import apart
+from optimizer.instance.whatif import apart, keeping_shocks
+from optimizer.model.builder import Stage
+from optimizer.model.expressions import Expression
 from optimizer.solver import Settings
 from optimizer.studies.what_if import Asker, Found
+from optimizer.units import Series
 
 # After so many seconds a single what-if is given up.
 EACH = 120.0
@@ -85,8 +99,8 @@ class WhatIfs:
             return Tried(found.survives, found)
         if not math.isfinite(found.cost):
             return Tried(None, found)
-        responder = self.asker.responder(instance)
-        gaps = responder.gaps(plan_values(instance, found.plan, responder.desk.plan), self.asker.clock)
+        evaluator = self.asker.evaluator(instance)
+        gaps = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), self.asker.clock)
         return Tried(None if np.any(gaps.fails) else True, found)
 
 
@@ -107,3 +121,73 @@ def least(test: Callable[[int], bool | None], low: int, high: int, guess: int | 
         unknown = unknown or passes is None
         low, high = (low, at) if passes else (at, high)
     return high, not unknown
+
+
+# Which budget is too small for the least that can be bought of an option.
+Bar = Literal["none", "total", "annual"]
+
+
+def of_any_year(instance: Instance) -> Instance:
+    """The same instance without an annual budget."""
+    return with_years(instance, None)
+
+
+def without_budgets(instance: Instance) -> Instance:
+    """The same instance with as much money as anybody wants."""
+    return of_any_year(instance.with_budget(None))
+
+
+def with_added(instance: Instance, added: float) -> Instance:
+    """The same instance with so much more money in each year."""
+    given = instance.policy.annual_budget
+    assert given is not None
+    return with_years(instance, Series(tuple((year, value + added) for year, value in given.points)))
+
+
+def with_years(instance: Instance, years: Series | None) -> Instance:
+    """The same instance with another annual budget."""
+    return instance.having(policy=instance.policy.model_copy(update={"annual_budget": years}))
+
+
+def least_added(what: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> Found:
+    """The plan that survives with the least on top of each year's budget; its `value` is that."""
+    given = instance.policy.annual_budget
+    assert given is not None
+
+    def loosened(stage: Stage, asked: Instance, shocks: Sequence[Shock]) -> None:
+        added = stage.variable("question", "added", 0, unit="USD")
+        for year in asked.horizon.years:
+            spent = stage.booked("outlay", year) - added
+            stage.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="USD")
+
+    question = Question(_added, (loosened,), name="what is added in each year")
+    return what.ask(words, of_any_year(instance), question, settings)
+
+
+def _added(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+    return Expression({stage.found()["", "question", "added"][0]: 1.0})
+
+
+def bar(what: WhatIfs, instance: Instance, option: str) -> Bar | None:
+    """Which budget keeps every size of an option out; None where some size can be bought, or it is not money.
+
+    Shocks are left aside: whether an option can be paid hangs on none of them. The instance has to be `apart`.
+    """
+    policy = instance.policy
+    if getattr(instance.options[option], "budget_share", 1.0) <= 0:
+        return None
+    if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
+        return "none"
+    calm = keeping_shocks(instance, ())
+    if _can_be_bought(what, calm, option) is not False:
+        return None
+    if policy.annual_budget is not None and _can_be_bought(what, of_any_year(calm), option):
+        return "annual"
+    return "total" if _can_be_bought(what, without_budgets(calm), option) else None
+
+
+def _can_be_bought(what: WhatIfs, calm: Instance, option: str) -> bool | None:
+    if what.is_over:
+        return None
+    found = what.ask(f"whether {option} can be paid", calm, Question(size(option, -1.0), name="its size"))
+    return None if found.status == "stopped" else found.status == "optimal" and found.value < -1e-9

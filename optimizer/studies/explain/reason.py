@@ -13,8 +13,7 @@ import numpy as np
 
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.scarcity import Scarcity, bottleneck, scarcity
+from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import keeping_shocks, no_longer_than, with_floors
@@ -22,8 +21,7 @@ from optimizer.results.plan import NEGLIGIBLE, Flows, Plan
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Vector
-from optimizer.studies.explain.annual_budgets import bar, least_added, of_any_year, without_budgets
-from optimizer.studies.explain.questions import LOOSE, WhatIfs, least
+from optimizer.studies.explain.questions import LOOSE, WhatIfs, bar, least, least_added, of_any_year, without_budgets
 from optimizer.studies.explain.supply_ways import Ways
 
 # Which budget is too small: that of all years together, or that of single years.
@@ -148,14 +146,14 @@ def _told(
     is_irreducible: bool,
     money: Money | None,
 ) -> Reason | None:
-    responder = what.asker.responder(instance)
-    columns = np.array(plan_values(instance, plan, responder.desk.plan))
-    worst = _worst(what, instance, responder, columns, segments)
+    evaluator = what.asker.evaluator(instance)
+    columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
+    worst = _worst(what, instance, evaluator, columns, segments)
     if worst is None:
         return None
     event, d, periods, flows = worst
     number = [each.name for each in instance.events].index(event.name)
-    scarce = scarcity(responder.desk, columns, [number])[number]
+    scarce = scarcity_prices(evaluator.subproblems, columns, [number])[number]
     bought = {build.option for build in plan.builds}
     there = frozenset(instance.processes) | frozenset(bought)
     commodity = bottleneck(instance, scarce, d, periods[0] - event.periods.start, there).commodity
@@ -201,10 +199,10 @@ def _told(
 
 
 def _worst(
-    what: WhatIfs, instance: Instance, responder: Responder, columns: Vector, segments: Sequence[str]
+    what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
     """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock."""
-    answers = responder.answers(columns, what.asker.clock, {})
+    answers = evaluator.answers(columns, what.asker.clock, {})
     worst, largest = None, 0.0
     for event in instance.events:
         flows = answers[event.name].flows
@@ -226,10 +224,10 @@ def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> fl
     """What a segment lacks of its floor, t."""
     path = instance.path(event)
     allowed = (1.0 - path.floor_at(d, t)) * path.demanded(d, t)
-    return max(0.0, flows.unserved[d][t - flows.first] - float(allowed))
+    return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
 
 
-def _factor(instance: Instance, scarce: Scarcity, d: str, commodity: str, offset: int) -> float | None:
+def _factor(instance: Instance, scarce: ScarcityPrices, d: str, commodity: str, offset: int) -> float | None:
     """How many tonnes of a commodity are missing for each tonne that a segment lacks, from their prices."""
     if commodity == instance.demands[d].commodity:
         return 1.0
@@ -241,14 +239,14 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
     """What there is of a commodity in some periods, t: made, released from stock, and returned as scrap."""
     path, at = instance.path(event), [t - flows.first for t in periods]
     made = sum(
-        activity.output.get(commodity, 0.0) * sum(flows.activity[name][k] for k in at)
+        activity.output.get(commodity, 0.0) * sum(flows[name, "activity"][k] for k in at)
         for name, activity in instance.activities.items()
-        if name in flows.activity
+        if flows.row(name, "activity")
     )
     released = sum(
-        sum(flows.released[o][k] for k in at)
+        sum(flows[o, "released"][k] for k in at)
         for o, option in instance.options.items()
-        if getattr(option, "commodity", None) == commodity and o in flows.released
+        if getattr(option, "commodity", None) == commodity and flows.row(o, "released")
     )
     scrap = sum(
         float(path.returned(d, t))
@@ -261,7 +259,7 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
 
 def _draws_on_stock(instance: Instance, flows: Flows, commodities: set[str]) -> bool:
     return any(
-        sum(flows.released.get(o, ())) > 0
+        sum(flows.row(o, "released")) > 0
         for o, option in instance.options.items()
         if getattr(option, "commodity", None) in commodities
     )
@@ -275,7 +273,7 @@ def _takers(
     running = [
         each
         for o, each in instance.activities.items()
-        if sum(flows.activity.get(o, (0.0,) * len(at))[k] for k in at) > 0
+        if sum((flows.row(o, "activity") or (0.0,) * len(at))[k] for k in at) > 0
     ]
     for _ in running:
         reached |= {made for each in running if reached & set(each.input) for made in each.output}
@@ -290,7 +288,7 @@ def _takers(
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
     """Whether a segment gets more than a solver's rounding in some periods."""
     demanded = [_asked(instance, event, d, t) for t in periods]
-    unserved = sum(flows.unserved[d][t - flows.first] for t in periods)
+    unserved = sum(flows[d, "unserved"][t - flows.first] for t in periods)
     return sum(demanded) - unserved > NEGLIGIBLE * sum(demanded)
 
 

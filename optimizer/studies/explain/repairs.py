@@ -8,23 +8,129 @@ sooner   by how many months builds would have to stand earlier: all of them, or 
 demand   how much of it would have to go: of all segments, or of one alone
 
 Each is the least of its kind: it is found together with a proof, or a test, that a step less does not do.
+
+The highest common scaling of the floors that a budget allows: one programme in which the scaling is a variable.
+
+    μ   loss   share   of every floor, 0 … 1: floors are kept at (1 − μ)·φ
+
+    floor   u − v ≤ (1 − φ)·D + φ·D·μ      in shocks, and under rules about time to survive
+
+Minimised is μ, with few shocks written out; the plan found is put to all the others with floors at (1 − μ)·φ, and those
+that it does not survive are written out as well.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+import numpy as np
+
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
+from optimizer.algorithms.reading import plan_values, read_plan
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.listed import select_most_violated
+from optimizer.disruptions.shock import Shock
+from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import arriving_later, no_longer_than, with_demand, with_floors
 from optimizer.levers import Sized
-from optimizer.studies.explain.annual_budgets import least_added, of_any_year, with_added, without_budgets
-from optimizer.studies.explain.floor_scaling import highest_scaling
-from optimizer.studies.explain.questions import LOOSE, Tried, WhatIfs, least
-from optimizer.studies.what_if import Found
+from optimizer.model.builder import Stage
+from optimizer.model.expressions import Expression
+from optimizer.results.plan import Plan
+from optimizer.studies.explain.questions import (
+    LOOSE,
+    Tried,
+    WhatIfs,
+    least,
+    least_added,
+    of_any_year,
+    with_added,
+    without_budgets,
+)
+from optimizer.studies.what_if import Asker, Found
 from optimizer.units import rounded_up
+
+# Shocks that are written out at the start, and more of them in a round.
+FIRST, MORE = 8, 4
+# Below this difference of scaling, shocks are survived.
+GRAIN = 1e-6
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The highest common scaling of the floors.
+
+    Attributes:
+        factor: of every floor; None where no plan exists even without floors, or none was found in time.
+        most: proven: no higher one can be kept.
+        plan: that keeps it.
+    """
+
+    factor: float | None
+    most: float = 1.0
+    plan: Plan | None = None
+
+
+def highest_scaling(instance: Instance, asker: Asker, first: Sequence[str]) -> Scaling:
+    """The highest factor at which all floors can be kept, by the policy of the instance.
+
+    Args:
+        instance: the instance.
+        asker: whose settings, clock and listener are used.
+        first: names of shocks, those that are hardest to survive at the start.
+    """
+    names = {event.name: n for n, event in enumerate(instance.events)}
+    written = [names[name] for name in first[:FIRST] if name in names]
+    writer = Writer(instance)
+    while True:
+        shocks = [instance.events[n] for n in written]
+        question = Question(_loss, (_loosen,), "share that floors lose")
+        run = ScenarioModel(instance, shocks, asker.settings, asker.clock, asker.listener, writer, question)
+        solved = run.kept()
+        if solved is None or solved.values is None or solved.status == "infeasible":
+            return Scaling(None)
+        plan = read_plan(instance, solved.stage, solved.values.tolist())
+        factor = 1.0 - float(np.clip(solved.cost, 0.0, 1.0))
+        most = 1.0 - float(np.clip(solved.bound, 0.0, 1.0))
+        if solved.notes and solved.status == "stopped":
+            return Scaling(None, most)
+        violated = _violated(with_floors(instance, max(0.0, factor - GRAIN)), plan, asker, written)
+        if not violated:
+            return Scaling(factor, most, plan)
+        if asker.clock.is_over:
+            return Scaling(None, most)
+        written += select_most_violated(instance.events, violated, MORE)
+
+
+def _violated(scaled: Instance, plan: Plan, asker: Asker, written: Sequence[int]) -> dict[int, float]:
+    """By number, the gaps of the shocks that a plan does not survive and that are not written out."""
+    evaluator = RecourseEvaluator(scaled)
+    checked = evaluator.gaps(plan_values(scaled, plan, evaluator.subproblems.plan), asker.clock, written)
+    evaluator.close()
+    return checked.violated
+
+
+def _loss(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+    return Expression({_column(stage): 1.0})
+
+
+def _column(stage: Stage) -> int:
+    return stage.found()["", "question", "loss"][0]
+
+
+def _loosen(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
+    """Every floor's row with what it loses."""
+    column = next(iter(stage.variable("question", "loss", 0, unit="1", upper=1.0).terms))
+    paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.rules)
+    for i, row in enumerate(stage.rows):
+        if row.mark.what == "floor" and row.mark.path in paths and row.t is not None:
+            path, d = paths[row.mark.path], row.mark.owner
+            lost = path.floor_at(d, row.t) * path.demanded(d, row.t)
+            stage.rows[i] = replace(row, terms={**row.terms, column: -lost})
+
 
 Kind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
 # How finely floors and demand are scaled, and how near the least budget is proven.

@@ -14,8 +14,8 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
 from optimizer.results.plan import Flows, Plan
-from optimizer.studies.explain.annual_budgets import Bar
-from optimizer.studies.explain.prices import bought_options
+from optimizer.studies.explain.questions import Bar
+from optimizer.studies.explain.worths import bought_options
 from optimizer.units import si
 
 FULL = 1.0 - 1e-4
@@ -94,7 +94,7 @@ class Ways:
         return _listed([self._name(c) for c in short]) if short else "orders"
 
     def _used(self, name: str) -> float:
-        return sum(self.flows.activity[name][t - self.flows.first] for t in self.periods)
+        return sum(self.flows[name, "activity"][t - self.flows.first] for t in self.periods)
 
     def _decided(self, option: Sized) -> list[int]:
         horizon = self.instance.horizon
@@ -138,7 +138,7 @@ class Ways:
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
         if size >= FULL * option.max_size:
-            used = self._used(o) if o in self.flows.activity else 0.0
+            used = self._used(o) if self.flows.row(o, "activity") else 0.0
             working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
             if option.input and used < FULL * working:
                 return f"{name} has its largest size, and lacks {self._inputs(option.input)}"
@@ -186,7 +186,7 @@ class Ways:
         horizon, name = self.instance.horizon, self._name(o)
         before = self.event.periods.start - 1
         held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else pile.initial
-        released = self.flows.released.get(o, ())
+        released = self.flows.row(o, "released")
         start = f"{name} holds {si(held, 't')} when {self.event.name} begins"
         open_ = [t for t in horizon.periods if t <= before and pile.allows(horizon.year(t))]
         if not open_:
@@ -214,7 +214,8 @@ class Ways:
             return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
         path = self.instance.path(self.event)
         served = sum(
-            self.flows.substituted.get(o, (0.0,) * len(self.event.periods))[t - self.flows.first] for t in self.periods
+            (self.flows.row(o, "substituted") or (0.0,) * len(self.event.periods))[t - self.flows.first]
+            for t in self.periods
         )
         most = option.max_share * sum(float(path.demanded(option.demand, t)) for t in self.periods)
         if served >= FULL * most:

@@ -4,31 +4,149 @@ arithmetic   the audit (`optimizer.audit`): all but what is listed below
 recourse     shocks that are lines, by the recourse LP with the plan fixed; what the do-nothing plan leaves; the cost
              and purchases of the no-shock plan; the worst attack on the plan
 proof        all of it, and the plan is solved for again: its bounds are held against the new ones
+
+Flows that show what a line says of its shock.
+
+The least gap of a shock and its least cost under a plan are unique; who goes short in which period need not be. Where
+the recourse LP finds other flows than those that a line was made from, this LP looks for flows with the figures of the
+line: their segments, worst periods, shortages, and nothing worse in any other segment. Whether they show what the line
+says, the audit decides.
+
+    Σₜ u[d,t] = shortage                 of each segment that the line names
+    u[d,w] = (1 − service)·D[d,w]        w its worst period; and that of the segment whose worst shock this is
+    u[d,t] ≤ (1 − φ − margin)·D[d,t]     margin: the least that the line, or the table of services, allows
+    u[d,t] ≤ (1 − φ)·D[d,t]              before the first failure
+    Σₜ v[d,t] = below floor
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from optimizer.algorithms.base import Listener
-from optimizer.algorithms.extensive_form import Whole
-from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.recourse import Responder
-from optimizer.algorithms.separation.attacker import Attacker
+from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.reading import plan_values, read_many, read_plan
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit import Report, verify
-from optimizer.formulation import bought, cost, whole_stage
+from optimizer.disruptions.shock import Path, Shock
+from optimizer.formulation import bought, cost, recourse_stage, whole_stage
+from optimizer.instance.paths import MANY, together
 from optimizer.instance.schema import Instance
+from optimizer.model.builder import Stage
+from optimizer.model.expressions import Expression, total
 from optimizer.results.evidence import NOT_EVIDENCE
-from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service
+from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
+from optimizer.studies.outcomes import lines, of_nothing, survey
 from optimizer.studies.solve import answering, solve
-from optimizer.studies.survival import lines, of_nothing, survey
 from optimizer.studies.withstand import hardest, withstand
-from optimizer.studies.witness import witness
+
+# Shares may be off by this much: what a solver calls equal.
+SLACK = 1e-9
+
+
+def witness(
+    instance: Instance,
+    evaluator: RecourseEvaluator,
+    plan: Vector,
+    line: Outcome,
+    services: Mapping[str, Weakest],
+    clock: Clock,
+) -> ManyFlows | None:
+    """The cheapest flows with the figures of a line; None where there are none.
+
+    Args:
+        instance: the instance.
+        evaluator: of the instance.
+        plan: values of the columns of `plan_stage`.
+        line: of one shock.
+        services: each segment's worst over all shocks.
+        clock: counts the solver's seconds.
+
+    Raises:
+        SolverError: the solver failed.
+    """
+    shock = instance.event(line.name)
+    # One shock alone: its years are numbers, not arrays.
+    years = tuple(map(instance.horizon.year, shock.periods))
+    path = replace(together(instance, [shock]), years=years)
+    stage = recourse_stage(instance, path, evaluator.subproblems.plan)
+    _give(stage, evaluator, plan, shock)
+    for d in instance.demands:
+        _Segment(instance, stage, path, shock, d).say(line, services.get(d))
+    cost = Expression()
+    for (_, k), amount in stage.accounts("operating").items():
+        cost.add(amount, instance.discount(shock.periods.start + int(k)))
+    answer = Model(stage, cost, Settings(threads=1), clock).solve(relaxed=True)
+    if answer.values is None:
+        return None
+    return read_many(instance, stage.found(), np.array([answer.values]), [shock])
+
+
+def _give(stage: Stage, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
+    """Fix what the plan offers to operation."""
+    offers = evaluator.subproblems.offers
+    offered = offers.of(plan)
+    for column in stage.columns:
+        if column.given:
+            place = offers.first[column.mark.owner, column.mark.what] + shock.periods.start + column.t + 1
+            column.lower = column.upper = float(offered[place])
+
+
+class _Segment:
+    """One segment in the window of one shock."""
+
+    def __init__(self, instance: Instance, stage: Stage, path: Path, shock: Shock, d: str) -> None:
+        self.stage, self.path, self.d = stage, path, d
+        self.labels = [instance.horizon.label(t) for t in shock.periods]
+        self.unserved = stage.offered(f"{path.key}/{d}", "unserved")
+
+    def say(self, line: Outcome, worst: Weakest | None) -> None:
+        """Write the rows of what is said of the segment."""
+        said = line.segments.get(self.d)
+        told = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
+        named = [(said.worst_period, said.worst_service)] if said else []
+        if worst is not None and worst.worst_shock == line.name:
+            named.append((worst.worst_period, worst.worst_service))
+        failure = self._place(said.first_failure) if said and said.first_failure else 0
+        # What is named twice is one row.
+        fixed = {self._place(label): served for label, served in named}
+        for k, unserved in self.unserved.items():
+            asked, floor = self.path.demanded(self.d, k), self.path.floor_at(self.d, k)
+            kept = max(_least(told, floor), _least(worst, floor))
+            if said is None or k < failure or said.first_failure is None:
+                kept = max(kept, 0.0)
+            if k in fixed:
+                self.stage.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * asked)
+            else:
+                most = max(0.0, 1.0 - floor - kept + SLACK) * asked
+                self.stage.require(self.d, "margin", k, unserved, "<=", most)
+        if said is not None:
+            self._sums(said)
+
+    def _sums(self, said: Service) -> None:
+        self.stage.require(self.d, "shortage", None, total(self.unserved.values()), "==", said.shortage)
+        below = self.stage.found().get((MANY, self.d, "below"), {})
+        amount = total(Expression({column: 1.0}) for column in below.values())
+        self.stage.require(self.d, "below_floor", None, amount, "<=", said.below_floor)
+
+    def _place(self, label: str) -> int:
+        """The offset of a period in the window; −1 where it is not in it."""
+        return self.labels.index(label) if label in self.labels else -1
+
+
+def _least(worst: Service | Weakest | None, floor: float) -> float:
+    """The least margin that is no worse than what is told; a floor of 0 is compared with such a floor only."""
+    if worst is None or (floor <= 0 < worst.floor):
+        return -math.inf
+    return worst.margin
+
 
 Extent = Literal["arithmetic", "recourse", "proof"]
 # Figures of a line that differ by less than this, relative, are equal.
@@ -122,12 +240,12 @@ class _Check:
         self.left += ["clash"] if self.result.clash else []
 
     def _solve_again(self) -> None:
-        with answering(self.instance, Settings(), None) as responder:
-            again = solve_shocks(self.instance, self.result, responder, self.clock)
+        with answering(self.instance, Settings(), None) as evaluator:
+            again = solve_shocks(self.instance, self.result, evaluator, self.clock)
             if self.lines:
                 self.report = verify(self.instance, self.result, again.flows)
             self._best(again)
-            self._nothing(responder)
+            self._nothing(evaluator)
         self._no_shock_plan()
         self._worst_attack()
         if self.extent == "proof":
@@ -152,12 +270,12 @@ class _Check:
         tonnes = max((max(demand.quantity.values) for demand in demands), default=0.0) * self.instance.horizon.delta
         return tonnes, tonnes * max((demand.shortage_cost for demand in demands), default=0.0)
 
-    def _nothing(self, responder: Responder) -> None:
+    def _nothing(self, evaluator: RecourseEvaluator) -> None:
         """What the do-nothing plan leaves below the floors."""
         said = self.result.nothing
         if said is None:
             return
-        own = of_nothing(self.instance, survey(self.instance, responder, responder.idle_replies(self.clock)))
+        own = of_nothing(self.instance, survey(self.instance, evaluator, evaluator.idle_replies(self.clock)))
         tonnes, money = self._worth
         for name, grain in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), grain=grain)
@@ -174,7 +292,7 @@ class _Check:
         if said is None:
             self.left += ["calm_cost", "calm_builds"]
             return
-        found = Whole().run(calm, self.settings, self.clock, self.listener)
+        found = ExtensiveForm().run(calm, self.settings, self.clock, self.listener)
         if found.values is None:
             self.report.holds("calm_cost", "no plan exists without shocks", False)
             return
@@ -204,8 +322,8 @@ class _Check:
         faced = self.result.adversary
         if faced is None:
             return
-        attacker = Attacker(self.instance.without_attacks(), self.settings, self.clock)
-        struck = hardest(attacker, self.result.plan)
+        oracle = AttackOracle(self.instance.without_attacks(), self.settings, self.clock)
+        struck = hardest(oracle, self.result.plan)
         gap = 0.0 if struck is None else struck.gap
         if self.result.status == "stopped" and faced.sets is None:
             # The search ended before it had tried all attacks: a worse one is no contradiction.
@@ -257,17 +375,17 @@ class Again:
     flows: list[ManyFlows]
 
 
-def solve_shocks(instance: Instance, result: Result, responder: Responder, clock: Clock) -> Again:
+def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluator, clock: Clock) -> Again:
     """Solve every shock by the recourse LP with the plan fixed: least gap, then least cost.
 
     Raises:
         SolverError: the solver failed.
     """
-    plan = np.array(plan_values(instance, result.plan, responder.desk.plan))
+    plan = np.array(plan_values(instance, result.plan, evaluator.subproblems.plan))
     granted = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
-    replies = responder.best(plan, clock, granted, flows=True)
-    surveyed = survey(instance, responder, replies)
-    own = {line.name: line for line in lines(instance, surveyed, responder.costs(replies))}
+    replies = evaluator.best(plan, clock, granted, flows=True)
+    surveyed = survey(instance, evaluator, replies)
+    own = {line.name: line for line in lines(instance, surveyed, evaluator.costs(replies))}
     served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}
     floors = {event.name: surveyed.floor[s] for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
@@ -275,9 +393,9 @@ def solve_shocks(instance: Instance, result: Result, responder: Responder, clock
         if said.flows is None and not _agrees(
             instance, result, said, own[said.name], served[said.name], floors[said.name]
         ):
-            flows = witness(instance, responder, plan, said, result.services, clock)
+            flows = witness(instance, evaluator, plan, said, result.services, clock)
             replaced |= {} if flows is None else {said.name: flows}
-    return Again(own, [*_without(responder.flows(replies), replaced), *replaced.values()])
+    return Again(own, [*_without(evaluator.flows(replies), replaced), *replaced.values()])
 
 
 def _without(many: Sequence[ManyFlows], names: dict[str, ManyFlows]) -> Iterator[ManyFlows]:

@@ -16,12 +16,20 @@ from functools import cache
 from math import isfinite
 from typing import Any
 
+from pydantic import BaseModel
+
+from optimizer.disruptions.adversary import AdversarySpec, AttackTarget
+from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event
+from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.instance.building import Allowance
 from optimizer.instance.document import Place, parse_value
-from optimizer.io.comments import Comment
-from optimizer.io.json_schema import json_schema
-from optimizer.io.yaml_text import flow
+from optimizer.instance.naming import Commodity, Region
+from optimizer.instance.ranging import RangeSpec
+from optimizer.instance.schema import Policy, ShareRule, SurvivalRule
+from optimizer.io.json_schema import build_schema
+from optimizer.io.yaml_text import Comment, dump_flow
 from optimizer.levers import KINDS
+from optimizer.network.process import Demand, EndOfLife, Process
 from optimizer.units import parse_amount
 
 KEY, ITEM = "<key>", "<item>"
@@ -41,15 +49,22 @@ class Layout:
         sheet: its name.
         path: of its rows; `KEY` and `ITEM` stand for any key of a mapping and any item of a list.
         keys: the columns that say which keys, in their order.
-        model: of a row, by the name that the JSON Schema gives it; empty where rows are values.
+        model: of a row; None where rows are values, and of options, which have one model a kind.
         value: the column of the value, where rows are values.
     """
 
     sheet: str
     path: tuple[str, ...]
     keys: tuple[str, ...]
-    model: str = ""
+    model: type[BaseModel] | None = None
     value: str = ""
+
+    @property
+    def models(self) -> tuple[type[BaseModel], ...]:
+        """The models of a row."""
+        if self.sheet == "options":
+            return tuple(KINDS.values())
+        return (self.model,) if self.model else ()
 
     def holds(self, place: Place) -> bool:
         """Whether a place is a row of this sheet, or in one."""
@@ -60,25 +75,25 @@ class Layout:
 
 
 LAYOUTS = (
-    Layout("regions", ("regions", KEY), ("id",), "Region"),
-    Layout("commodities", ("commodities", KEY), ("id",), "Commodity"),
-    Layout("processes", ("processes", KEY), ("id",), "Process"),
-    Layout("demands", ("demands", KEY), ("id",), "Demand"),
-    Layout("options", ("options", KEY), ("id",), "Option"),
-    Layout("shocks", ("shocks", KEY), ("id",), "ShockSpec"),
-    Layout("cuts", ("shocks", KEY, "cuts", ITEM), ("shock",), "Cut"),
-    Layout("ensembles", ("ensembles", KEY), ("id",), "EnsembleSpec"),
-    Layout("ensemble_cuts", ("ensembles", KEY, "cuts", ITEM), ("ensemble",), "DrawnCut"),
-    Layout("events", ("ensembles", KEY, "events", KEY), ("ensemble", "id"), "Event"),
-    Layout("event_cuts", ("ensembles", KEY, "events", KEY, "cuts", ITEM), ("ensemble", "event"), "DrawnCut"),
-    Layout("targets", ("adversary", "targets", KEY), ("id",), "AttackTarget"),
-    Layout("target_cuts", ("adversary", "targets", KEY, "cuts", ITEM), ("target",), "Cut"),
-    Layout("max_share", ("policy", "max_share", ITEM), (), "ShareRule"),
-    Layout("min_share", ("policy", "min_share", ITEM), (), "ShareRule"),
-    Layout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), "SurvivalRule"),
+    Layout("regions", ("regions", KEY), ("id",), Region),
+    Layout("commodities", ("commodities", KEY), ("id",), Commodity),
+    Layout("processes", ("processes", KEY), ("id",), Process),
+    Layout("demands", ("demands", KEY), ("id",), Demand),
+    Layout("options", ("options", KEY), ("id",)),
+    Layout("shocks", ("shocks", KEY), ("id",), ShockSpec),
+    Layout("cuts", ("shocks", KEY, "cuts", ITEM), ("shock",), Cut),
+    Layout("ensembles", ("ensembles", KEY), ("id",), EnsembleSpec),
+    Layout("ensemble_cuts", ("ensembles", KEY, "cuts", ITEM), ("ensemble",), DrawnCut),
+    Layout("events", ("ensembles", KEY, "events", KEY), ("ensemble", "id"), Event),
+    Layout("event_cuts", ("ensembles", KEY, "events", KEY, "cuts", ITEM), ("ensemble", "event"), DrawnCut),
+    Layout("targets", ("adversary", "targets", KEY), ("id",), AttackTarget),
+    Layout("target_cuts", ("adversary", "targets", KEY, "cuts", ITEM), ("target",), Cut),
+    Layout("max_share", ("policy", "max_share", ITEM), (), ShareRule),
+    Layout("min_share", ("policy", "min_share", ITEM), (), ShareRule),
+    Layout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), SurvivalRule),
     Layout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
     Layout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
-    Layout("ranges", ("ranges", KEY), ("id",), "RangeSpec"),
+    Layout("ranges", ("ranges", KEY), ("id",), RangeSpec),
 )
 SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
 
@@ -190,14 +205,12 @@ def _note(row: Row, within: Place, text: str) -> None:
 
 
 @cache
-def _amounts(model: str) -> frozenset[str]:
+def _amounts(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
     """The fields of a row that hold a number in whatever it may be: there 60k is 60,000."""
-    parts = json_schema()["$defs"]
-    named = {"Option": [lever.__name__ for lever in KINDS.values()], "": ["Policy", "AdversarySpec"]}.get(
-        model, [model]
-    )
+    parts = build_schema()["$defs"]
     number: dict[str, bool] = {"discount_rate": True}
-    for part in (parts[name] for name in (*named, "EndOfLife") if name in parts):
+    named: tuple[type[BaseModel], ...] = (*models, EndOfLife)
+    for part in (parts[model.__name__] for model in named):
         for name, shape in part["properties"].items():
             number[name] = number.get(name, True) and _is_number(shape)
     return frozenset(name for name, is_number in number.items() if is_number)
@@ -213,7 +226,7 @@ def _field(column: str) -> str:
     return parts[-1] if parts else column
 
 
-def to_cell(column: str, value: Any, model: str = "") -> Any:
+def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Policy, AdversarySpec)) -> Any:
     """What stands in a cell: a number, text, yes or no, or a line of YAML."""
     if isinstance(value, bool) or value is None:
         return value
@@ -221,11 +234,11 @@ def to_cell(column: str, value: Any, model: str = "") -> Any:
         # Excel keeps 16 digits of a number; where that is another one, its text is kept.
         return value if isfinite(value) and float(f"{value:.16G}") == value else repr(value)
     if not isinstance(value, str):
-        return flow(value)
-    if _field(column) in _amounts(model) and _AMOUNT.match(value.strip()):
+        return dump_flow(value)
+    if _field(column) in _amounts(models) and _AMOUNT.match(value.strip()):
         number = parse_amount(value)
         return int(number) if number.is_integer() else to_cell(column, number)
-    return flow(value, quoted=True) if not is_text(column) and value.lstrip()[:1] in ("{", "[", '"') else value
+    return dump_flow(value, quoted=True) if not is_text(column) and value.lstrip()[:1] in ("{", "[", '"') else value
 
 
 def is_text(column: str) -> bool:

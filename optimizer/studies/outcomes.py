@@ -1,5 +1,11 @@
-"""What a plan's flows mean for each segment: all shocks at once, then an outcome or a line for each."""
+"""What a plan's flows mean for each segment: all shocks at once, then an outcome or a line for each.
 
+What a plan leaves unserved though nothing happens.
+
+Where each commodity comes from in the baseline: shares of production by region, and their concentration.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,11 +14,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import FULL, NEGLIGIBLE, Array, Flows, ManyFlows, Nothing, Outcome, Service, Weakest
+from optimizer.results.plan import (
+    FULL,
+    NEGLIGIBLE,
+    Array,
+    Flows,
+    Lack,
+    ManyFlows,
+    Nothing,
+    Outcome,
+    Service,
+    Share,
+    Weakest,
+)
 from optimizer.results.ranking import first_largest, rank, weakest
 
 
@@ -47,7 +65,7 @@ class Survey:
         return self.below > 0
 
 
-def survey(instance: Instance, responder: Responder, replies: Iterable[Reply]) -> Survey:
+def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[Reply]) -> Survey:
     """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
@@ -57,7 +75,7 @@ def survey(instance: Instance, responder: Responder, replies: Iterable[Reply]) -
         by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
     for length, some in by_length.items():
         path, events = instance.shared(length), np.concatenate([reply.events for reply in some])
-        which, unserved = responder.places[events], np.concatenate([reply.unserved for reply in some])
+        which, unserved = evaluator.places[events], np.concatenate([reply.unserved for reply in some])
         for i, d in enumerate(instance.demands):
             asked, floors = _table(path.demand[d], which), _table(path.floor[d], which)
             part = _weighed(np.maximum(unserved[:, i], 0.0), asked, floors)
@@ -107,7 +125,7 @@ def outcomes(
     made = []
     for s, event in enumerate(instance.events):
         flows, i = place[event.name]
-        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.of(i) if s in full else None))
+        made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.at(i) if s in full else None))
     return tuple(made)
 
 
@@ -190,3 +208,49 @@ def _worst(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
 def lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
     """Every shock as a line, in the order of the events; `costs` by shock, present value of its operation."""
     return tuple(_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events)))
+
+
+def lacks(instance: Instance, baseline: Flows) -> dict[str, Lack]:
+    """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
+    found, label = {}, instance.horizon.label
+    for d, row in baseline.of("unserved").items():
+        demanded = [float(instance.baseline.demanded(d, t)) for t in instance.horizon.periods]
+        parts = [short / asked if asked > 0 else 0.0 for short, asked in zip(row, demanded, strict=True)]
+        worst = first_largest(parts)
+        if worst is not None and parts[worst] > NEGLIGIBLE:
+            found[d] = Lack(min(1.0, parts[worst]), label(worst), sum(row))
+    return found
+
+
+def shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+    """Production by region in the first and the last year, of every commodity that is put to use.
+
+    HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
+    """
+    return _shares(instance, baseline, dict.fromkeys((instance.horizon.start, instance.horizon.end)))
+
+
+def yearly_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+    """The same for every year of the horizon."""
+    return _shares(instance, baseline, instance.horizon.years)
+
+
+def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[Share, ...]]:
+    used = {demand.commodity for demand in instance.demands.values()}
+    used |= {commodity for activity in instance.activities.values() for commodity in activity.input}
+    chosen = tuple(years)
+    made = {c: tuple(_share(instance, baseline, c, year) for year in chosen) for c in instance.commodities if c in used}
+    return {commodity: shares for commodity, shares in made.items() if any(share.tonnes > 0 for share in shares)}
+
+
+def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Share:
+    by_region: dict[str, float] = defaultdict(float)
+    first = (year - instance.horizon.start) * instance.horizon.per_year
+    for name, activity in instance.activities.items():
+        rate = activity.output.get(commodity, 0.0)
+        made = sum(baseline[name, "activity"][first : first + instance.horizon.per_year])
+        by_region[activity.region or "unnamed"] += rate * made
+    total = sum(by_region.values())
+    parts = {region: made / total for region, made in by_region.items() if total > 0 and made > 1e-9 * total}
+    ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))
+    return Share(year, total, ordered, sum(part**2 for part in ordered.values()))

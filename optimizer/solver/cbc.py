@@ -9,10 +9,10 @@ import pulp
 
 from optimizer.errors import SolverError
 from optimizer.model.builder import Sense
-from optimizer.solver.base import Asked, Clock, Indices, Listener, Raw, Settings, Vector
+from optimizer.solver.base import Clock, Indices, Listener, RawResult, Settings, SolveRequest, Vector
 
 
-class Cold:
+class CbcBackEnd:
     """Any other solver through PuLP: the model is written out for every solve."""
 
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
@@ -20,7 +20,7 @@ class Cold:
         if not pulp.COIN_CMD(msg=False).available():
             raise SolverError('CBC is not installed; install the extra: pip install "optimizer[cbc]"')
 
-    def run(self, asked: Asked, clock: Clock, listener: Listener) -> Raw:
+    def run(self, asked: SolveRequest, clock: Clock, listener: Listener) -> RawResult:
         """Minimise. CBC is not told of a cutoff: it finds the same without."""
         problem, variables, costs = self._problem, self._problem.variables(), asked.costs
         whole = set(asked.integers.tolist())
@@ -62,19 +62,19 @@ class Cold:
             left.constant, left.sense = -float(bound), pulp.const.LpConstraintLE
             self._problem.addConstraint(left, f"cut{len(self._problem.constraints())}")
 
-    def _read(self, stats: Any, variables: Sequence[Any], tolerance: float | None, *, is_mip: bool) -> Raw:
+    def _read(self, stats: Any, variables: Sequence[Any], tolerance: float | None, *, is_mip: bool) -> RawResult:
         status = pulp.const.LpSolveStatus
         if stats.status == status.Infeasible:
-            return Raw("infeasible", None, math.inf, None)
+            return RawResult("infeasible", None, math.inf, None)
         if not stats.has_solution:
-            return Raw("stopped", None, -math.inf, None)
+            return RawResult("stopped", None, -math.inf, None)
         solved = stats.status in (status.Optimal, status.GapLimit)
         values = np.array([variable.varValue or 0.0 for variable in variables])
         bound = self._bound(stats, solved, tolerance)
         if is_mip or not solved:
-            return Raw("optimal" if solved else "stopped", values, bound, None)
+            return RawResult("optimal" if solved else "stopped", values, bound, None)
         duals = np.array([row.pi or 0.0 for row in self._problem.constraints()])
-        return Raw("optimal", values, bound, duals, np.array([variable.dj or 0.0 for variable in variables]))
+        return RawResult("optimal", values, bound, duals, np.array([variable.dj or 0.0 for variable in variables]))
 
     def _bound(self, stats: Any, solved: bool, tolerance: float | None) -> float:
         if stats.best_bound is not None:

@@ -4,12 +4,14 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
+from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import OptimizerError
 from optimizer.files import starts_formula
+from optimizer.horizon import Horizon
 from optimizer.instance.schema import Instance, Policy
-from optimizer.io.comments import Comment
-from optimizer.io.glossary import GLOSSARY, words
-from optimizer.io.sheets import (
+from optimizer.io.excel_layout import (
     ABOUT,
     COMMENT,
     COMMENTS,
@@ -22,14 +24,15 @@ from optimizer.io.sheets import (
     rows_of_rest,
     to_cell,
 )
-from optimizer.io.yaml_text import flow
+from optimizer.io.json_schema import describe
+from optimizer.io.yaml_text import Comment, dump_flow
 from optimizer.levers import KINDS
 
 LONGEST = 32_767
-_LAST = ("source", "note")
+_FIRST, _LAST = ("name", "kind"), ("source", "note")
 
 
-def to_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> bytes:
+def dump_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> bytes:
     """The content of an .xlsx file.
 
     Args:
@@ -62,8 +65,7 @@ def header(layout: Layout, rows: Iterable[Row]) -> list[str]:
     used = {column for row in rows for column in row.values}
     if layout.value:
         return [*layout.keys, layout.value, COMMENT]
-    order = [field for field in _fields(layout.model) if field not in ("name", *_LAST)]
-    order = ["name", *order, *_LAST]
+    order = _fields(layout)
     must = {"name", *_basic(layout)}
 
     def rank(column: str) -> tuple[int, str, str]:
@@ -73,12 +75,10 @@ def header(layout: Layout, rows: Iterable[Row]) -> list[str]:
     return [*layout.keys, *sorted(used | must, key=rank), COMMENT]
 
 
-def _fields(model: str) -> list[str]:
-    """The fields of a model, in the order in which the glossary explains them."""
-    classes = list(KINDS.values()) if model == "Option" else []
-    names = ["Lever", "Activity", "Sized"] if classes else ["Activity", "Target"]
-    names += [each.__name__ for each in classes] or [model]
-    return list(dict.fromkeys(field for name in names for field in GLOSSARY.get(name, ())))
+def _fields(layout: Layout) -> list[str]:
+    """The fields of a sheet's models as they are declared; `kind` and `name` come first, source and note last."""
+    keys = (field.alias or key for model in layout.models for key, field in model.model_fields.items())
+    return [*_FIRST, *(key for key in dict.fromkeys(keys) if key not in (*_FIRST, *_LAST)), *_LAST]
 
 
 def _basic(layout: Layout) -> tuple[str, ...]:
@@ -95,12 +95,7 @@ def _basic(layout: Layout) -> tuple[str, ...]:
 def explained(layout: Layout, column: str) -> str:
     """What a column means, for the note of its head."""
     field = column.partition(".")[0]
-    said = [GLOSSARY.get(layout.model, {}).get(field, "")]
-    if layout.model == "Option":
-        said = [words(lever, field) for lever in KINDS.values()]
-    elif not said[0]:
-        said = [GLOSSARY[name][field] for name in ("Activity", "Target", "Described") if field in GLOSSARY[name]]
-    return " / ".join(dict.fromkeys(text for text in said if text))
+    return " / ".join(dict.fromkeys(text for model in layout.models if (text := describe(model, field))))
 
 
 class _Writer:
@@ -169,18 +164,18 @@ class _Writer:
         sheet = self.sheet(layout.sheet, columns, len(layout.keys))
         for j, column in enumerate(columns):
             self.note(sheet, 0, j, explained(layout, column) if column not in layout.keys else "")
-            if column == "kind" and layout.model == "Option":
+            if column == "kind" and layout.sheet == "options":
                 sheet.data_validation(1, j, 999, j, {"validate": "list", "source": list(KINDS)})
         for j, column in enumerate(columns[:-1]):
             shown = [row.keys[j] if j < len(row.keys) else row.values.get(column, "") for row in rows]
-            longest = max((len(flow(value)) for value in shown), default=0)
+            longest = max((len(dump_flow(value)) for value in shown), default=0)
             sheet.set_column(j, j, max(len(column) + 2, 9, min(longest + 1, 44)))
         for i, row in enumerate(rows, start=1):
             for j, key in enumerate(row.keys):
                 self.write(sheet, i, j, int(key) if layout.keys[j] == "year" and key.isdigit() else key)
             for column, value in row.values.items():
                 j = columns.index(column)
-                self.write(sheet, i, j, to_cell(column, value, layout.model))
+                self.write(sheet, i, j, to_cell(column, value, layout.models))
                 self.note(sheet, i, j, "\n".join(row.notes.get(column, ())))
             self.write(sheet, i, len(columns) - 1, "\n".join(row.comments) or None, wrap=True)
 
@@ -197,7 +192,5 @@ def _of_instance(key: str) -> str:
     """What a key of the sheet `instance` means."""
     head, _, tail = key.partition(".")
     field = tail.partition(".")[0]
-    model = {"horizon": "Horizon", "adversary": "AdversarySpec"}.get(head)
-    if model:
-        return GLOSSARY[model].get(field, "")
-    return words(Policy, field) if head == "policy" else words(Instance, head)
+    models: Mapping[str, type[BaseModel]] = {"horizon": Horizon, "adversary": AdversarySpec, "policy": Policy}
+    return describe(models[head], field) if head in models else describe(Instance, head)

@@ -8,9 +8,9 @@ from optimizer.instance.building import Allowance
 from optimizer.instance.document import Document, Place
 from optimizer.instance.nodes import TextError
 from optimizer.instance.schema import Instance
-from optimizer.io.comments import Comment, value_at
-from optimizer.io.sheets import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, Layout, from_cell
-from optimizer.io.workbook_cells import Book, Cell, Line, Sheet
+from optimizer.io.excel_cells import Book, Cell, Line, Sheet
+from optimizer.io.excel_layout import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, Layout, from_cell
+from optimizer.io.yaml_text import Comment, value_at
 from optimizer.limits import FINDINGS
 from optimizer.suggestions import CONTROL, excerpt, nearest
 from optimizer.untrusted import character
@@ -20,7 +20,7 @@ _APART = 100
 _ORDER = list(Instance.model_fields)
 
 
-def from_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, ...]]:
+def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, ...]]:
     """The data of a workbook, what is wrong with its sheets themselves, and its comments.
 
     Raises:

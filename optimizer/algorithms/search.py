@@ -11,7 +11,7 @@ import numpy as np
 
 from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.checkpoint import Arrays, Checkpoint, State
-from optimizer.algorithms.recourse import Responder
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
@@ -19,12 +19,12 @@ from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings
 
 
-class Rounds:
+class Search:
     """A search.
 
     Args:
         instance, settings, clock, listener: as for `Strategy.run`.
-        responder: answers for the shocks.
+        evaluator: answers for the shocks.
         add: how many shocks are written out in a round.
         few: where floors fail, so many shocks are all written out.
     """
@@ -35,12 +35,12 @@ class Rounds:
         settings: Settings,
         clock: Clock,
         listener: Listener,
-        responder: Responder,
+        evaluator: RecourseEvaluator,
         add: int,
         few: int,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
-        self.responder, self.add, self.few = responder, add, few
+        self.evaluator, self.add, self.few = evaluator, add, few
         self.began = time.perf_counter()
         self.writer = Writer(instance)
         # In the order in which they came, so that a model begins with the one before it.
@@ -51,7 +51,7 @@ class Rounds:
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
         self.resumed = self.checkpoint.load() if self.checkpoint else None
         if self.resumed:
-            self.responder.recall(self.resumed.arrays)
+            self.evaluator.recall(self.resumed.arrays)
             self.history = [Step(**step) for step in self.resumed.facts["history"]]
 
     @property
@@ -74,7 +74,7 @@ class Rounds:
     @cached_property
     def needless(self) -> frozenset[int]:
         """The shocks that need no check: they survive though nothing is built, or if one does that dominates them."""
-        idle, dominated = self.responder.idle(self.clock), self.responder.dominators >= 0
+        idle, dominated = self.evaluator.idle(self.clock), self.evaluator.dominators >= 0
         return frozenset(np.flatnonzero(((idle.gap <= 0.0) & ~idle.fails) | dominated).tolist())
 
     def hear(self, step: Step) -> None:
@@ -98,7 +98,7 @@ class Rounds:
                 "history": [asdict(step) for step in self.history],
             }
             try:
-                self.checkpoint.save(State({**known, **facts}, arrays | self.responder.bases()))
+                self.checkpoint.save(State({**known, **facts}, arrays | self.evaluator.bases()))
             except CheckpointError as error:
                 self._warn(error)
 
