@@ -17,13 +17,14 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Listener, Priced, Solved, Step
+from optimizer.algorithms.base import Priced, Solved
 from optimizer.algorithms.question import LEAST_COST, Question
 from optimizer.algorithms.reading import is_negligible, opened_at_zero
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Ration, hold, write_path
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
+from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 
 HELD = 1e-7
@@ -43,7 +44,7 @@ class ScenarioModel:
     listener: Listener
     writer: formulation.Writer | None = None
     question: Question = LEAST_COST
-    history: list[Step] = field(default_factory=list)
+    history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -140,7 +141,7 @@ class ScenarioModel:
 
     def tell(self, phase: str, best: float, bound: float) -> None:
         """Keep a step of the search with integers, and pass it on."""
-        step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
+        step = Progress(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
         self.history.append(step)
         self.listener(step)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
@@ -77,8 +77,8 @@ def alternatives(
     from optimizer.studies.alternatives import alternatives as find
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with common.question_progress(instance.money) as (listener, questions):
-        found = find(instance, tolerance, plans, None, settings, patience, listener, questions)
+    with progress.display(instance.money) as listener:
+        found = find(instance, tolerance, plans, None, settings, patience, listener)
     if json:
         common.print_json(found.to_dict())
     else:

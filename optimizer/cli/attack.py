@@ -1,15 +1,12 @@
 """diversify attack: the plan that withstands the worst attack, or a saved plan under attack."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.base import Step
     from optimizer.studies.attack import Onslaught
 
 
@@ -46,8 +43,8 @@ def attack(
         made = inputs.read_instance(file, changes)
         instance, remarks, saved = made.instance, made.remarks, None
     settings = Settings(gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
-    with _progress(instance.money) as (listener, questions):
-        found = find(instance, saved, None, settings, listener, questions, remarks)
+    with progress.display(instance.money) as listener:
+        found = find(instance, saved, None, settings, listener, remarks)
     if json:
         common.print_json(found.to_dict())
     else:
@@ -63,15 +60,3 @@ def _code(found: "Onslaught") -> int:
     if found.is_unproven:
         return common.STOPPED
     return common.SURVIVES if found.survives else common.NO_PLAN_SURVIVES
-
-
-@contextlib.contextmanager
-def _progress(money: str) -> "Iterator[tuple[Callable[[Step], None], Callable[[str], None]]]":
-    """Rounds as in `solve`; on a terminal also the questions about the plan that follow."""
-    with common.progress(money) as listen:
-        if common.stderr_console().is_terminal:
-            from optimizer.algorithms.base import Step
-
-            yield listen, lambda what: listen(Step(what, 0.0))
-        else:
-            yield listen, lambda what: None

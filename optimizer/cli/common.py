@@ -10,15 +10,11 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
-    from optimizer.algorithms.base import Listener, Step
     from optimizer.errors import Finding
     from optimizer.results.result import Result
 
 SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5
-# What is about to be done, how many questions are done, and of how many (0: not known).
-QuestionListener = Callable[[str, int, int], None]
 
 
 def exit_code(result: "Result") -> int:
@@ -160,68 +156,3 @@ def check_address(text: str | None) -> None:
 
     if text is not None and not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", text):
         raise typer.BadParameter("write it like tcp://host:8786.", param_hint="--cluster")
-
-
-# Progress
-
-
-@contextlib.contextmanager
-def progress(money: str) -> Iterator["Listener"]:
-    """A line on stderr for each round, and on a terminal one with the state of the search; amounts in `money`."""
-    console = stderr_console()
-    if not console.is_terminal:
-        yield lambda step: console.print(_describe(step, money)) if step.round else None
-        return
-    with console.status("reading the model …") as status:
-
-        def listen(step: "Step") -> None:
-            if step.round:
-                console.print(_describe(step, money))
-            status.update(_describe(step, money))
-
-        yield listen
-
-
-def progress_bar(console: "Console", label: str) -> "Progress":
-    """A bar of questions on stderr, gone once it is closed. The answer goes to stdout, whatever stdout is."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
-
-
-@contextlib.contextmanager
-def question_progress(money: str) -> Iterator[tuple["Listener", QuestionListener]]:
-    """On a terminal a bar on stderr: a listener to steps, and one to the questions of a study."""
-    console = stderr_console()
-    if not console.is_terminal:
-        yield (lambda step: console.print(_describe(step, money)) if step.round else None), (lambda *question: None)
-        return
-    with progress_bar(console, "{task.description}") as shown:
-        task = shown.add_task("reading the model …", total=None)
-
-        def listen(step: "Step") -> None:
-            shown.update(task, description=_describe(step, money))
-
-        def listen_to_questions(what: str, done: int, size: int) -> None:
-            if what == "stopping":
-                shown.update(task, description="stopping with what is known so far … (Ctrl-C again ends at once)")
-            else:
-                shown.update(task, description=what or "working out the figures", completed=done, total=size or None)
-
-        yield listen, listen_to_questions
-
-
-def _describe(step: "Step", money: str) -> str:
-    from optimizer.units import si
-
-    if step.phase == "stopping":
-        return "stopping with the best plan found so far … (Ctrl-C again ends at once, without a plan)"
-    bound = "" if step.bound == float("-inf") else f", bound {si(step.bound, money, digits=5)}"
-    if step.round:
-        worst = f", worst gap {si(step.worst_gap, money)}" if step.violated else ""
-        value = "" if step.best == float("inf") else f", value {si(step.best, money, digits=5)}"
-        head = f"round {step.round}, {step.phase}: {step.shocks} shocks active"
-        return f"{head}, {step.violated or 'none'} violated{worst}{value}{bound}"
-    best = "no plan yet" if step.best == float("inf") else f"best {si(step.best, money, digits=5)}"
-    return f"least {step.phase} over {step.shocks} shocks: {best}{bound} ({step.seconds:.0f} s)"

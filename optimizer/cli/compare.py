@@ -1,7 +1,6 @@
 """diversify compare: budgets, variants of one instance, or several files side by side."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -9,16 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.base import Step
     from optimizer.errors import Finding
     from optimizer.instance.schema import Instance
     from optimizer.studies.comparison import Comparison
 
 Budgets = Sequence[float | None] | Literal["auto"] | None
-PartListener = Callable[[str, "Comparison"], None]
 COLUMNS = "Columns, each beside the plain one"
 
 
@@ -97,7 +94,7 @@ def compare(
     from optimizer.studies.compare import compare as find
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with _progress() as (questions, listener, pausing):
+    with progress.display(next(iter(cases.values())).money, lists_tasks=True) as listener:
         try:
             found = find(
                 cases,
@@ -106,8 +103,7 @@ def compare(
                 step=more,
                 resolution=resolution,
                 settings=settings,
-                heard=(lambda part, known: None) if json else pausing(partial(_show_part, every=every)),
-                progress=questions,
+                heard=(lambda part, known: None) if json else listener.pausing(partial(_show_part, every=every)),
                 listener=listener,
             )
         except KeyboardInterrupt:
@@ -228,45 +224,6 @@ class _CaseReader:
         stems = [Path(each).stem for each in self.files]
         stem = Path(file).stem if stems.count(Path(file).stem) == 1 else file
         return f"{stem}, {variant}" if variant else stem
-
-
-Progress = tuple[common.QuestionListener, Callable[["Step"], None], Callable[[PartListener], PartListener]]
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress]:
-    """A line on stderr for each answer, on a terminal a bar below them that pauses while a part is printed."""
-    console = common.stderr_console()
-
-    def listen(step: "Step") -> None:
-        if step.phase == "stopping":
-            console.print("stopping with what is known … (Ctrl-C again ends at once)")
-
-    if not console.is_terminal:
-
-        def print_question(what: str, done: int, size: int) -> None:
-            if what:
-                console.print(f"{done} of {size}: {what}")
-
-        yield print_question, listen, lambda show: show
-        return
-    with common.progress_bar(console, "searching") as bar:
-        task = bar.add_task("", total=None)
-
-        def update_bar(what: str, done: int, size: int) -> None:
-            bar.update(task, completed=done, total=size)
-            if what:
-                bar.console.print(what)
-
-        def pausing(show: PartListener) -> PartListener:
-            def shown(part: str, known: "Comparison") -> None:
-                bar.stop()
-                show(part, known)
-                bar.start()
-
-            return shown
-
-        yield update_bar, listen, pausing
 
 
 def _draw(found: "Comparison", path: Path) -> None:

@@ -1,15 +1,8 @@
 """diversify explain: why this plan, or why none survives and what would."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
-
 import typer
 
-from optimizer.cli import common, inputs, options
-
-if TYPE_CHECKING:
-    from optimizer.algorithms.base import Listener
+from optimizer.cli import common, inputs, options, progress
 
 
 def explain(
@@ -37,24 +30,11 @@ def explain(
 
     shown = Explaining(made.instance, every=every)
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    on_finding = (lambda part: None) if json else shown.show
-    with _progress(made.instance.money) as (listener, questions):
-        found = find(made.instance, None, settings, listener, on_finding, questions, made.remarks)
+    with progress.display(made.instance.money, lists_tasks=True) as listener:
+        on_finding = (lambda part: None) if json else listener.pausing(shown.show)
+        found = find(made.instance, None, settings, listener, on_finding, made.remarks)
     if json:
         common.print_json(found.to_dict())
     else:
         shown.end(found)
     raise typer.Exit(common.exit_code(found.result) if found.is_complete else common.STOPPED)
-
-
-@contextlib.contextmanager
-def _progress(money: str) -> Iterator[tuple["Listener", Callable[[str], None]]]:
-    """On a terminal the question and the state of its search; elsewhere a line for each question."""
-    with common.progress(money) as listener:
-        console, question = common.stderr_console(), [""]
-
-        def listen_to_questions(words: str) -> None:
-            question[0] = words
-            console.print(f"question: {words}")
-
-        yield (lambda step: None if question[0] and not console.is_terminal else listener(step)), listen_to_questions

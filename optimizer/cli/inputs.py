@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from optimizer.cli import common, options
+from optimizer.cli import common, options, progress
 from optimizer.cli.options import Changes, Search
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def solve_first(made: InstanceInput, file: str, search: Search) -> PlanInput:
 
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
     find = withstand if search.adversary else solve
-    with common.progress(made.instance.money) as listener:
+    with progress.display(made.instance.money) as listener:
         result = find(made.instance, None, settings, listener, made.remarks, clock=clock)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if search.adversary else made.instance

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -143,12 +143,7 @@ def find_frontier(
     from optimizer.studies.frontier import alone, frontier
 
     try:
-        with common.progress(instance.money) as listener:
-            return frontier(instance, result, budgets, settings, listener, _print_question)
+        with progress.display(instance.money, lists_tasks=True) as listener:
+            return frontier(instance, result, budgets, settings, listener)
     except KeyboardInterrupt:
         return replace(alone(instance, result), stopped=True)
-
-
-def _print_question(what: str, number: int, size: int) -> None:
-    place = f", {number} of {size}" if size else ""
-    common.print_message(f"Frontier: {what}{place} (Ctrl-C: what is known so far)")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options
+from optimizer.cli import common, inputs, options, progress
 
 
 def sensitivity(
@@ -75,7 +75,7 @@ def sensitivity(
     from optimizer.studies.sensitivity import sensitivity as find
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with common.question_progress(instance.money) as (listener, questions):
+    with progress.display(instance.money) as listener:
         found = find(
             instance,
             samples,
@@ -85,7 +85,6 @@ def sensitivity(
             adversary=adversary,
             settings=settings,
             listener=listener,
-            told=questions,
         )
     if json:
         common.print_json(found.to_dict())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
     from optimizer.results.result import Result
@@ -104,7 +104,7 @@ def _find(made: inputs.InstanceInput, settings: "Settings", load_seconds: float,
         from optimizer.studies.withstand import withstand as find
     else:
         from optimizer.studies.solve import solve as find
-    with common.progress(made.instance.money) as listener:
+    with progress.display(made.instance.money) as listener:
         return find(made.instance, None, settings, listener, made.remarks, load_seconds)
 
 

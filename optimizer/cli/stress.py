@@ -1,14 +1,12 @@
 """diversify stress: a saved plan against shocks that it was not built for."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
     from optimizer.studies.stress import Stress
@@ -73,7 +71,7 @@ def stress(
     from optimizer.studies.stress import stress as find
 
     found = _read(plan, instance, changes, search)
-    with _progress() as listener:
+    with progress.display(found.instance.money) as listener:
         try:
             stressed = find(
                 found.result,
@@ -119,19 +117,6 @@ def _check_parquet(path: Path | None) -> None:
         raise typer.BadParameter(
             'pyarrow is not installed; install the extra: pip install "optimizer[parquet]", or write --csv.',
             param_hint="--parquet",
-        )
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """On a terminal, a line on stderr with the number of samples that are done."""
-    console = common.stderr_console()
-    if not console.is_terminal:
-        yield lambda done, size: None
-        return
-    with console.status("drawing samples …") as status:
-        yield lambda done, size: status.update(
-            f"{done:,} of {size:,} samples" if done < size else "what failed first, and what would have prevented it …"
         )
 
 
