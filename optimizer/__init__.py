@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optimizer.audit import Auditor, register, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
+    from optimizer.instance.edits import forcing, resample, under, with_budget, without
     from optimizer.instance.reading import read
     from optimizer.instance.schema import Instance
-    from optimizer.instance.variants import forcing, under, without
     from optimizer.io.load import inspect, load
     from optimizer.report.workbook import write_workbook
     from optimizer.report.writing import write_report
@@ -52,7 +52,7 @@ _HOMES = {
     "io.load": ("inspect", "load"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.variants": ("forcing", "under", "without"),
+    "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "report.workbook": ("write_workbook",),
     "report.writing": ("write_report",),
@@ -93,6 +93,7 @@ __all__ = [
     "load",
     "read",
     "register",
+    "resample",
     "sensitivity",
     "solve",
     "stress",
@@ -100,6 +101,7 @@ __all__ = [
     "under",
     "verify",
     "verify_plan",
+    "with_budget",
     "without",
     "withstand",
     "write_report",
@@ -110,6 +112,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"optimizer.{_HOME[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("optimizer")
     raise AttributeError(f"module 'optimizer' has no attribute {name!r}")
 
 

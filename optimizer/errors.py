@@ -3,11 +3,12 @@
 OptimizerError
 ├── InstanceError    the instance file cannot be used; carries every Finding
 ├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
-├── SolverError      the solver failed, or is not installed
+├── SolverError      the solver failed
 ├── CheckpointError  the state of a search cannot be written or read
 ├── CrewError        the workers that check shocks died, or cannot be reached
 ├── AuditError       a plan does not add up; carries every disagreement
-└── PlanFileError    a saved plan cannot be read
+├── PlanFileError    a saved plan cannot be read
+└── MissingExtraError  an optional part is not installed; says how to install it
 
 and the warning that it gives where it goes on:
 
@@ -93,6 +94,10 @@ class AuditError(OptimizerError):
 
 class PlanFileError(OptimizerError):
     """A saved plan cannot be read: not JSON, or a part is missing."""
+
+
+class MissingExtraError(OptimizerError):
+    """An optional part of the installation is missing; the message holds the command that installs it."""
 
 
 class OptimizerWarning(UserWarning):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.question import Question, at_most, leaving_out, outlay, size
 from optimizer.formulation import cost
+from optimizer.instance.edits import with_budget
 from optimizer.solver import Settings
 from optimizer.studies.what_if import Asker
 from tests.strategies import SHOCK, instances
@@ -40,12 +41,12 @@ def test_questions_about_tiny() -> None:
         most = asker.ask(question=Question(size("plant", -1.0), (capped,), "most"))
         assert -most.value == pytest.approx(20)
         assert most.cost <= least.cost * (1 + 1e-6)
-        poor = asker.ask(so.load(TINY).with_budget(5e6))
+        poor = asker.ask(with_budget(so.load(TINY), 5e6))
         assert not poor.survives
         assert poor.gap == pytest.approx(so.solve(so.load(TINY), budget=5e6).survival_gap, rel=1e-9)
         # The same gap may be left at least outlay: all of the budget is needed for it.
         held = Question(outlay, name="outlay", allowed=poor.gap * (1 + 1e-7))
-        assert asker.ask(so.load(TINY).with_budget(5e6), held).outlay == pytest.approx(5e6, rel=1e-5)
+        assert asker.ask(with_budget(so.load(TINY), 5e6), held).outlay == pytest.approx(5e6, rel=1e-5)
 
 
 @FEW
@@ -57,7 +58,7 @@ def test_a_question_that_follows_others_has_the_answer_of_one_asked_alone(
     instance = so.read(data)
     question = Question(outlay, name="outlay")
     with Asker(instance, EXACT) as asker:
-        for variant in (instance, instance.with_budget(budget), instance.with_budget(None)):
+        for variant in (instance, with_budget(instance, budget), with_budget(instance, None)):
             together = asker.ask(variant)
             with Asker(variant, EXACT) as alone:
                 found = alone.ask()

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 import optimizer as so
 from optimizer.algorithms.question_pool import Call, Team
 from optimizer.errors import AuditError
+from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.report import compare_facts as facts
 from optimizer.solver import Clock, Settings
@@ -108,7 +109,7 @@ def test_without_budgets_parts_of_the_least_outlay_are_chosen() -> None:
 def test_variants_are_columns_and_each_has_its_own_budget() -> None:
     cases = {
         "plain": tiny(),
-        "without plant": so.without(tiny(), ["plant"]).instance,
+        "without plant": so.without(tiny(), ["plant"]),
         "poor": tiny(policy={"budget": 5e6}),
     }
     parts: list[str] = []
@@ -181,7 +182,7 @@ def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[st
 def test_a_comparison_finds_what_solving_each_finds(data: dict[str, Any]) -> None:
     instance = so.read(data)
     for column in compare(instance, [0, 900, 2500], facts=(), settings=EXACT).columns:
-        plain = so.solve(instance.with_budget(column.budget), settings=EXACT)
+        plain = so.solve(with_budget(instance, column.budget), settings=EXACT)
         assert column.result.survival_gap == pytest.approx(plain.survival_gap, rel=1e-5, abs=1e-5)
         assert column.result.total_cost == pytest.approx(plain.total_cost, rel=1e-5, abs=1e-5)
 

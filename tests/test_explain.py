@@ -10,7 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
+from optimizer.instance.edits import (
+    with_budget,
+    with_demand,
+    with_floors,
+    with_lead_times,
+    with_only_shocks,
+    with_single_events,
+    with_windows_up_to,
+)
 from optimizer.progress import Progress
 from optimizer.solver import Settings
 from optimizer.studies.explain import explain as explain_aside
@@ -174,14 +182,14 @@ def mended(instance: so.Instance, repair: Repair, amount: float) -> so.Instance:
     """The instance with a repair of some size."""
     of = None if repair.of is None else [repair.of]
     if repair.kind == "budget":
-        return instance.with_budget(amount)
+        return with_budget(instance, amount)
     if repair.kind == "floors":
-        return with_floors(instance, amount)
+        return with_floors(instance, factor=amount)
     if repair.kind == "length":
-        return no_longer_than(apart(instance), amount)
+        return with_windows_up_to(with_single_events(instance), amount)
     if repair.kind == "sooner":
-        return arriving_later(instance, -amount, of)
-    return with_demand(instance, 1.0 - amount, of)
+        return with_lead_times(instance, months_later=-amount, options=of)
+    return with_demand(instance, factor=1.0 - amount, segments=of)
 
 
 @FEW
@@ -303,7 +311,7 @@ options:
 """
     instance = cell(HEAD, options)
     assert worth(so.explain(instance, settings=EXACT), "lever", "reserve").change == pytest.approx(350)
-    alone = so.solve(so.without(instance, ["reserve"]).instance, settings=EXACT)
+    alone = so.solve(so.without(instance, ["reserve"]), settings=EXACT)
     assert alone.total_cost - so.solve(instance, settings=EXACT).total_cost == pytest.approx(350)
 
 
@@ -361,11 +369,11 @@ def test_worths_are_differences_of_optima_and_have_their_sign(data: dict[str, An
 def otherwise(instance: so.Instance, each: Worth) -> so.Instance:
     if each.kind in ("shock", "family"):
         gone = {event.name for event in instance.events if each.of in (event.name, event.entry)}
-        return keeping_shocks(apart(instance), {event.name for event in instance.events} - gone)
+        return with_only_shocks(with_single_events(instance), {event.name for event in instance.events} - gone)
     if each.kind in ("lever", "kind"):
-        return so.without(instance, [each.of]).instance
+        return so.without(instance, [each.of])
     if each.kind in ("later", "sooner"):
-        return arriving_later(instance, 3 if each.kind == "later" else -3, [each.of])
+        return with_lead_times(instance, months_later=3 if each.kind == "later" else -3, options=[each.of])
     return with_floors(instance, points=0.01 if each.kind == "dearer floor" else -0.01, segments=[each.of])
 
 

@@ -12,7 +12,7 @@ from tests.house import FILES, ROOT, functions, import_graph, imports, lever_fil
 
 FLOORS = [
     {"errors", "files", "limits", "progress", "shapes", "tolerances"},
-    {"suggestions", "untrusted"},
+    {"extras", "suggestions", "untrusted"},
     {"units"},
     {"horizon"},
     {"disruptions", "results"},

@@ -13,6 +13,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.disruptions.shock import Cut
+from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
 from optimizer.report.compare import show_grid
 from optimizer.report.figures.book import book, tidy
@@ -55,7 +56,7 @@ def test_answer_calls_shocks_what_the_file_calls_them(tiny: so.Instance) -> None
     named = tiny.model_copy(
         update={"shocks": {"embargo": tiny.shocks["embargo"].model_copy(update={"name": "Cut-off"})}}
     )
-    poor = named.with_budget(0)
+    poor = with_budget(named, 0)
     point = book(poor, alone(poor, so.solve(poor)), is_quick=True).to_dict()["points"][0]
     facts = dict(point["facts"])
     assert point["headline"] == "FAILS in 2 of 2 shocks"

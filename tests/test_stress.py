@@ -1,6 +1,7 @@
 """A plan under stress: a case worked by hand, what failed first, what mends, the same on any number of processes."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
+from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
 from optimizer.report.stress import show_stress
 from optimizer.results.plan import Build, Plan
@@ -75,7 +77,7 @@ def test_a_case_by_hand(by_hand: so.Result) -> None:
     # The plant makes 20 t from 2027 on. A dip leaves 72 t of imports: 92 t, 50 are needed. A ban leaves the 20 t alone:
     # 30 t are missing, at 1000 each.
     found = so.stress(by_hand, samples=40, seed=1)
-    bans = sum(event.entry == "trouble/ban" for event in so.read(data()).resampled(40, 1).events)
+    bans = sum(event.entry == "trouble/ban" for event in resample(so.read(data()), 40, 1).events)
     assert 0 < bans < 40
     assert found.survived == 40 - bans
     assert found.interval == wilson(40 - bans, 40)
@@ -170,7 +172,7 @@ def test_stock_is_laid_in_late_within_rate_and_room_and_makes_good_what_is_lost(
 
 
 def test_what_serves_most_has_the_least_gap_and_leaves_the_least_unserved() -> None:
-    instance = so.load(ROOT / "instances" / "us-magnets.yaml").resampled(60, 3)
+    instance = resample(so.load(ROOT / "instances" / "us-magnets.yaml"), 60, 3)
     values = np.array(plan_values(instance, nothing(instance)))
     evaluator = RecourseEvaluator(instance)
     everyone = np.ones(len(instance.events), dtype=bool)
@@ -302,7 +304,7 @@ def test_what_is_no_plan_or_does_not_fit_exits_with_3(plan_file: str) -> None:
 
 
 def test_parquet_without_pyarrow_is_said_before_any_work(plan_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = stressed(plan_file, "--parquet", "rows.parquet")
     assert done.exit_code == 2
     assert "optimizer[parquet]" in " ".join(done.stderr.replace("│", " ").split())

@@ -19,6 +19,7 @@ from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.algorithms.tasks import Job, Reply, Slice
 from optimizer.algorithms.workers import start_pool
 from optimizer.errors import CrewError
+from optimizer.extras import require_extra
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock
 
@@ -218,11 +219,10 @@ class Cluster:
 
     def __init__(self, instance: Instance, address: str) -> None:
         self.desk = SubproblemSolver(instance)
-        try:
-            from distributed import Client
-            from distributed.security import Security
-        except ImportError:
-            raise CrewError('Dask is not installed; install the extra: pip install "optimizer[cluster]"') from None
+        require_extra("cluster", "A Dask cluster")
+        from distributed import Client
+        from distributed.security import Security
+
         self.address = address
         if address.startswith("tls://") and not Security().get_connection_args("client").get("ssl_context"):
             cure = "set distributed.comm.tls.ca-file and the client's cert and key in Dask's configuration"

@@ -7,6 +7,7 @@ from typing import Any
 
 from optimizer.audit.endurance import Endurance
 from optimizer.audit.report import Report
+from optimizer.instance.edits import without_disruptions
 from optimizer.results.plan import NEGLIGIBLE, Flows, ManyFlows
 
 
@@ -191,7 +192,7 @@ class Figures(Endurance):
             return
         again = Report()
         variant = replace(result, plan=kept.plan, baseline=kept.baseline)
-        Figures(self.instance.at_peace(), variant, again)._plan(kept.baseline)
+        Figures(without_disruptions(self.instance), variant, again)._plan(kept.baseline)
         costs = again.costs
         again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), grain=1.0)
         for part, amount in costs.items() if kept.costs else ():

@@ -85,7 +85,14 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _fail_with(error: Exception) -> NoReturn:
-    from optimizer.errors import AuditError, CheckpointError, InstanceError, OptimizerError, PlanFileError
+    from optimizer.errors import (
+        AuditError,
+        CheckpointError,
+        InstanceError,
+        MissingExtraError,
+        OptimizerError,
+        PlanFileError,
+    )
 
     match error:
         case InstanceError():
@@ -99,7 +106,7 @@ def _fail_with(error: Exception) -> NoReturn:
 
                 show(error.result)
             fail(f"internal error: {error}", INTERNAL)
-        case CheckpointError():
+        case CheckpointError() | MissingExtraError():
             fail(str(error), USAGE)
         case OptimizerError():
             fail(str(error), INTERNAL)
@@ -140,7 +147,7 @@ def library_warnings() -> Iterator[None]:
 
 def parse_amount_option(text: str | None, option: str) -> float | None:
     """A number of the command line such as ``2B``; refused as usage."""
-    from optimizer.instance.arguments import parse_money
+    from optimizer.instance.edits import parse_money
 
     if text is None:
         return None

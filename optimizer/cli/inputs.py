@@ -19,9 +19,9 @@ from optimizer.cli.options import Changes, Search
 if TYPE_CHECKING:
     from optimizer.errors import Finding
     from optimizer.instance.document import Document
-    from optimizer.instance.edits import Edit
+    from optimizer.instance.edits import Edited
+    from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
-    from optimizer.instance.variants import Without
     from optimizer.results.result import Result
 
 
@@ -97,20 +97,18 @@ def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False)
     Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     """
     from optimizer.errors import Finding, InstanceError
-    from optimizer.instance.arguments import scenario_names, scenario_notes
-    from optimizer.instance.edits import clashes
-    from optimizer.instance.variants import Without, forcing, under
-    from optimizer.instance.variants import without as leave_out
+    from optimizer.instance.edits import Edited, forcing, leave_out, scenario_names, scenario_notes, under
+    from optimizer.instance.overrides import clashes
     from optimizer.io.load import inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
     given, warnings, document = inspect_document(file, changes.set_ or ())
     names = scenario_names(given, changes.scenario or ())
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
-    steps: list[Callable[[Instance], Without]] = []
+    steps: list[Callable[[Instance], Edited]] = []
     if names:
-        steps.append(lambda before: Without(under(before, names), scenario_notes(before, names)))
-    steps.append(lambda before: Without(forcing(before, force), ()))
+        steps.append(lambda before: Edited(under(before, names), scenario_notes(before, names)))
+    steps.append(lambda before: Edited(forcing(before, force)))
     if words:
         steps.append(lambda before: leave_out(before, words))
     steps += [_setting(edit) for edit in amounts]
@@ -138,7 +136,7 @@ def _edits(
     force: Sequence[tuple[str, int, float]],
 ) -> "list[Edit]":
     """What the command line sets before amounts, in the order in which it is applied."""
-    from optimizer.instance.edits import Edit, of_assignments, of_scenarios
+    from optimizer.instance.overrides import Edit, of_assignments, of_scenarios
 
     edits = [*of_assignments(changes.set_ or ()), *of_scenarios(instance, names)]
     edits += [Edit(f"--force {o}={size:g}@{year}", f"policy.force.{o}.{year}", size) for o, year, size in force]
@@ -146,20 +144,20 @@ def _edits(
 
 
 def _amounts(changes: Changes) -> "list[Edit]":
-    from optimizer.instance.edits import Edit
+    from optimizer.instance.overrides import Edit
 
     for option, (_, text) in changes.amounts.items():
         common.parse_amount_option(text, option)
     return [Edit(f"{option} {text}", path, text) for option, (path, text) in changes.amounts.items()]
 
 
-def _setting(edit: "Edit") -> "Callable[[Instance], Without]":
+def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
     """The step that puts an amount where it belongs."""
-    from optimizer.instance.variants import Without, with_value
+    from optimizer.instance.edits import Edited, with_budget, with_value
 
     if edit.path == "policy.budget":
-        return lambda before: Without(before.with_budget(common.parse_amount_option(edit.value, "--budget")), ())
-    return lambda before: Without(with_value(before, edit.path, edit.value, edit.source), ())
+        return lambda before: Edited(with_budget(before, common.parse_amount_option(edit.value, "--budget")))
+    return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source))
 
 
 def _with_attacks(made: InstanceInput) -> InstanceInput:

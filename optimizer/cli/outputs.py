@@ -8,13 +8,19 @@ from pathlib import Path
 import typer
 
 from optimizer.cli.common import USAGE, fail, print_message
+from optimizer.extras import require_extra_for
 from optimizer.files import INSTANCES, write_whole, write_whole_bytes
 
 
 def check_file(path: Path | None, option: str, *sources: str | Path | None) -> None:
-    """Refuse, as usage, what is no file that can be written, and a file that this command reads."""
+    """Refuse, as usage, what is no file that can be written, and a file that this command reads.
+
+    Raises:
+        MissingExtraError: files of this form need an extra that is not installed.
+    """
     if path is None:
         return
+    require_extra_for(path)
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file.", param_hint=option)
     if path.exists() and not path.is_file():

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from optimizer.cli import common, inputs, options, progress
+from optimizer.extras import require_extra
 
 
 def sensitivity(
@@ -63,6 +64,8 @@ def sensitivity(
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
+    if samples:
+        require_extra("sensitivity", "--samples")
     instance = inputs.read_instance(file, changes).instance
     if not instance.ranges:
         common.fail(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.stress import Stress
@@ -65,7 +66,8 @@ def stress(
     """
     outputs.check_answer(csv, "--csv", plan, instance)
     outputs.check_answer(parquet, "--parquet", plan, instance)
-    _check_parquet(parquet)
+    if parquet is not None:
+        require_extra("parquet", "--parquet")
     common.check_address(cluster)
 
     from optimizer.studies.stress import stress as find
@@ -108,16 +110,6 @@ def _read(plan: str, instance: str | None, changes: options.Changes, search: opt
     if instance is None:
         return found
     return replace(found, instance=inputs.read_instance(instance, options.Changes()).instance)
-
-
-def _check_parquet(path: Path | None) -> None:
-    from importlib.util import find_spec
-
-    if path is not None and find_spec("pyarrow") is None:
-        raise typer.BadParameter(
-            'pyarrow is not installed; install the extra: pip install "optimizer[parquet]", or write --csv.',
-            param_hint="--parquet",
-        )
 
 
 def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:

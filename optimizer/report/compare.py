@@ -7,8 +7,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, caption, least, steps
 from optimizer.report.compare_plot import drawn
 from optimizer.report.proofs import bounded, budgeted, losses

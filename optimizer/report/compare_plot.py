@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from optimizer.extras import has_extra, require_extra
 from optimizer.files import write_whole_bytes
 from optimizer.studies.comparison import Column, Comparison, survived
 from optimizer.units import si, si_up
@@ -18,11 +19,14 @@ LEFT, MOST, HEIGHT = 60, 100, 14
 
 
 def drawn(comparison: Comparison, width: int) -> str:
-    """The survival gap by budget in characters; empty where there are fewer than three budgets or no gap."""
+    """The survival gap by budget in characters.
+
+    Empty where there are fewer than three budgets or no gap, and where the extra `plot` is not installed.
+    """
     lines = {case: _points(comparison, case) for case in comparison.cases}
     lines = {case: points for case, points in lines.items() if len(points) > 2}
     most = max((column.result.survival_gap for points in lines.values() for column in points), default=0.0)
-    if most <= 0 or width < LEFT:
+    if most <= 0 or width < LEFT or not has_extra("plot"):
         return ""
     import plotext
 
@@ -54,6 +58,7 @@ def _line(points: list[Column]) -> tuple[list[float], list[float]]:
 
 def save_plot(comparison: Comparison, path: Path) -> None:
     """Write the frontier, or where there are fewer than two budgets bars of every column; by the path's suffix."""
+    require_extra("plot", "A figure")
     import matplotlib
 
     from optimizer.report.letters import lettered

@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 
 from optimizer.disruptions.shock import Cut, Shock
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.studies.folding import owner
 from optimizer.units import fixed, short, si

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.audit import verify
+from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole_bytes
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
@@ -43,6 +44,7 @@ def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | N
 
 def workbook(instance: Instance, result: Result, warnings: Sequence[str] = ()) -> bytes:
     """The content of the file."""
+    require_extra("excel", "An Excel workbook")
     import xlsxwriter
 
     content = io.BytesIO()

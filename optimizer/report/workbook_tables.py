@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.report.answer import facts, headline
 from optimizer.report.services import FULL

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from optimizer.audit import verify
 from optimizer.files import write_whole
-from optimizer.instance.arguments import MoneyLike, money
+from optimizer.instance.edits import MoneyLike, money
 from optimizer.instance.reading import read
 from optimizer.report.figures.book import book
 from optimizer.report.page import page

@@ -25,7 +25,7 @@ from optimizer.algorithms.base import Solved
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
@@ -165,7 +165,7 @@ def alternatives(
         ValueError: `within` is neither a share nor money, a budget is no amount of money, or a scenario is not there.
     """
     settings, allowed = settings or Settings(gap=SHARE), Within.parse(within)
-    instance = edited(instance, budget, scenario).instance
+    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = Clock(settings.time_limit)
     evaluator = RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
     try:

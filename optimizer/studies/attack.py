@@ -25,7 +25,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
@@ -36,7 +36,7 @@ from optimizer.studies.measure import SHARE, Difference, Measure, no_shock_cost
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.solve import tight_shocks
 from optimizer.studies.what_if import Asker
-from optimizer.studies.withstand import LeastOutlay, columns, hardest, least_outlay, without_attacks, withstood
+from optimizer.studies.withstand import LeastOutlay, columns, hardest, least_outlay, listed_shocks_only, withstood
 
 # What is served to within this share of demand is served whole.
 SERVED = 1e-6
@@ -88,7 +88,7 @@ def blows(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[Blo
     """What some attacks do to a plan, in their order."""
     if not attacks:
         return []
-    under = instance.without_shocks().under_attack(attacks)
+    under = with_attacks(without_shocks(instance), attacks)
     evaluator = RecourseEvaluator(under)
     values = np.array(plan_values(under, plan, evaluator.subproblems.plan), dtype=np.float64)
     replies = evaluator.served(values, Clock(), np.ones(len(under.events), dtype=bool))
@@ -304,8 +304,8 @@ def attack(
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
     began, settings = time.perf_counter(), settings or Settings(gap=SHARE)
-    changed = edited(instance, budget, scenario)
-    calm, notes = without_attacks(changed.instance), (*notes, *changed.notes)
+    changed = apply_arguments(instance, budget=budget, scenario=scenario)
+    calm, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
     clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN, settings.gap))
     if plan is not None:
         if plan.baseline is None:

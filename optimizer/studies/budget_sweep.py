@@ -20,6 +20,7 @@ from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
@@ -69,7 +70,7 @@ def ask_least_outlay(
 
     Where it was stopped, its plan may not keep them: then the gap that it leaves is that of the answer.
     """
-    free, exact = instance.with_budget(None), _exact(settings)
+    free, exact = with_budget(instance, None), _exact(settings)
     with _clock(desk, settings) as clock:
         asker = _asker(desk, instance, settings)
         asker.clock, asker.listener = clock, _listener(desk)
@@ -91,7 +92,7 @@ def ask_hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str
 
 def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[Alone]:
     """The ask_least_outlay outlay for each of some shocks ask_alone; of no name at all, for none to come."""
-    free, exact = instance.with_budget(None), _exact(settings)
+    free, exact = with_budget(instance, None), _exact(settings)
     writer, found = formulation.Writer(free), list[Alone]()
     with _clock(desk, settings) as clock:
         for name in names:
@@ -229,7 +230,7 @@ class Search:
             result = self._results.get((case, budget))
             if result is None or result.baseline is None or self.clock.interrupted:
                 continue
-            instance, clock = self.cases[case].with_budget(budget), Clock(self.settings.time_limit)
+            instance, clock = with_budget(self.cases[case], budget), Clock(self.settings.time_limit)
             least[case] = no_shock_cost(instance, self.settings, clock)
             self.measures[case] = self._measured(result, least[case])
             if result.status != "stopped" and not self.measures[case].is_proven(result):
@@ -256,7 +257,7 @@ class Search:
             if settled is not None:
                 self._results[case, budget] = settled
                 continue
-            instance = self.cases[case].with_budget(budget)
+            instance = with_budget(self.cases[case], budget)
             begin = (starts or {}).get((case, budget)) or self.known[case].start(budget)
             calls.append(Call(ask_best_plan, (instance, self.measuring(case), *begin)))
             keys.append((case, budget))

@@ -24,7 +24,7 @@ from typing import Literal
 
 from optimizer.algorithms.question_pool import Call
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, budget_list, money, variants
+from optimizer.instance.edits import MoneyLike, ScenarioNames, budget_list, money, scenario_variants, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
@@ -134,7 +134,7 @@ def compare(
         ValueError: a budget or step that is no amount of money, or a scenario that there is not.
     """
     settings, asked, more = settings or Settings(gap=SHARE), budget_list(budgets), money(step, "step")
-    named = variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
+    named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
     of_one_currency(named)
     clock = Clock()
     with (
@@ -281,7 +281,7 @@ class _Comparing:
         search, calls, labels = self.search, [], []
         least = [each for each in self.found.least if each.outlay is not None] if "least" in self.facts else []
         for each in least:
-            case = search.cases[each.case].with_budget((each.outlay or 0.0) * (1.0 + EXACT))
+            case = with_budget(search.cases[each.case], (each.outlay or 0.0) * (1.0 + EXACT))
             calls.append(Call(ask_best_plan, (case, search.measuring(each.case), *search.start(each.case))))
             labels.append("the cheapest plan with the least outlay")
         asked = self._alone_calls() if "alone" in self.facts else []

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optimizer.algorithms.question import Question, outlay
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
@@ -153,7 +154,7 @@ class _Search:
         settled = self.known.settled(budget)
         if settled is not None:
             return settled
-        variant, (first, plan) = self.instance.with_budget(budget), self.known.start(budget)
+        variant, (first, plan) = with_budget(self.instance, budget), self.known.start(budget)
         result = solve(
             variant,
             settings=self.settings,
@@ -253,7 +254,7 @@ def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
         asker.learn(search.own.plan, tight_shocks(search.own))
     question = Question(objective=outlay, name="outlay")
     with interruptible(search.clock, search.listener):
-        found = asker.ask(search.instance.with_budget(None), question)
+        found = asker.ask(with_budget(search.instance, None), question)
     return None if found.plan is None or found.status != "optimal" else (max(0.0, found.value), max(0.0, found.bound))
 
 

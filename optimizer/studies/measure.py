@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
@@ -104,7 +105,7 @@ def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float
         return None
     left = SECONDS if clock.left is None else min(SECONDS, clock.left)
     exact = replace(settings, gap=min(settings.gap, NO_SHOCK), tolerance=None, checkpoint=None)
-    found = ExtensiveForm().run(instance.at_peace(), exact, Clock(left), lambda step: None)
+    found = ExtensiveForm().run(without_disruptions(instance), exact, Clock(left), lambda step: None)
     return found.cost if found.values is not None and found.status == "optimal" else None
 
 

@@ -22,11 +22,11 @@ import numpy as np
 from optimizer.algorithms.question_pool import Call, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.derived import is_bought
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import read
-from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
-from optimizer.instance.uncertain import Uncertain
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
@@ -188,7 +188,7 @@ def asked(
 
 def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
-    return listing_attacks(read(instance.without_attacks().moved(numbers)))[0]
+    return listing_attacks(read(without_attacks(instance).moved(numbers)))[0]
 
 
 def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
@@ -287,7 +287,7 @@ def sensitivity(
     """
     if 0 < samples < FEWEST:
         raise ValueError(f"write at least {FEWEST} samples, or 0 for none")
-    instance = edited(instance, budget, scenario).instance
+    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     if adversary:
         instance, _ = listing_attacks(instance)
     settings = settings or Settings(gap=SHARE)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from optimizer.algorithms.base import Priced, Solved
 from optimizer.disruptions.shock import BASELINE
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import RULE, Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.model.builder import Column, Row
 from optimizer.results.plan import NEGLIGIBLE, Price
 

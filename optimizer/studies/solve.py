@@ -30,10 +30,9 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.tasks import LOOSE
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
-from optimizer.instance.scale import size_thresholds
+from optimizer.instance.derived import free_floors, size_thresholds
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_disruptions
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.floors import free_floors
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.ranking import first_largest
@@ -169,7 +168,7 @@ def solve(
     """
     timer = Timer(load_seconds, time.perf_counter())
     settings = settings or Settings()
-    made = edited(instance, budget, scenario)
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = clock or Clock(settings.time_limit)
     with answering(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
@@ -381,7 +380,7 @@ def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Solv
     """The cheapest plan without shocks and without rules about surviving; None without any, or where time ran out."""
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
-    variant = instance.at_peace()
+    variant = without_disruptions(instance)
     found = ExtensiveForm().run(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None

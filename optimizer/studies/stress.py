@@ -25,7 +25,7 @@ from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.errors import Finding, InstanceError, PlanFileError
-from optimizer.instance.arguments import ScenarioNames, edited
+from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
@@ -345,10 +345,10 @@ def stress(
     began, clock = time.perf_counter(), Clock()
     if result.baseline is None:
         raise PlanFileError("there is no plan to stress: " + _why(result))
-    changed = edited(read(result.data, file) if instance is None else instance, scenario=scenario)
+    changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fitted(base, result, file)
-    drawn = base.resampled(samples, seed)
+    drawn = resample(base, samples, seed)
     if not drawn.events:
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])

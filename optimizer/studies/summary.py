@@ -16,7 +16,8 @@ from optimizer.algorithms.reading import nothing, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, whole_stage
-from optimizer.instance.scale import is_bought
+from optimizer.instance.derived import is_bought
+from optimizer.instance.edits import without_disruptions, without_ensembles
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.solver import Clock, Settings
@@ -222,7 +223,7 @@ def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
 
 def _hits(instance: Instance) -> dict[str, Hit]:
     """What every listed shock hits, by its name."""
-    listed = instance.without_ensembles()
+    listed = without_ensembles(instance)
     evaluator = RecourseEvaluator(listed)
     replies = evaluator.best(plan_values(listed, nothing(listed)), Clock(), {})
     surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
@@ -248,7 +249,7 @@ def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
 
 
 def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
-    calm = instance.at_peace()
+    calm = without_disruptions(instance)
     found = ExtensiveForm().run(calm, Settings(), Clock(), lambda step: None)
     if found.values is None:
         return {}, find_conflict(calm, Settings(), Clock()), ()

@@ -28,7 +28,7 @@ from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, Siege
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
-from optimizer.instance.arguments import ScenarioNames, edited
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady
 from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import Sized, Stockpile
@@ -158,7 +158,7 @@ def time_to_survive(
         SolverError: the solver failed.
         ValueError: there is no such scenario.
     """
-    instance = edited(instance, scenario=scenario).instance
+    instance = apply_arguments(instance, scenario=scenario).instance
     points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
     before = _lasting(instance, nothing(instance), points)
     after = [()] * len(points) if plan is None else _lasting(instance, _fitting(instance, plan), points)

@@ -33,6 +33,7 @@ from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, recourse_stage, whole_stage
+from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, together
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
@@ -285,7 +286,7 @@ class _Check:
 
     def _no_shock_plan(self) -> None:
         """The no-shock plan's cost, and what it buys."""
-        calm, said = self.instance.at_peace(), self.result.calm_cost
+        calm, said = without_disruptions(self.instance), self.result.calm_cost
         if not self.instance.events and not self.instance.rules:
             # It is the plan itself, and the audit has compared the two.
             return
@@ -322,7 +323,7 @@ class _Check:
         faced = self.result.adversary
         if faced is None:
             return
-        oracle = AttackOracle(self.instance.without_attacks(), self.settings, self.clock)
+        oracle = AttackOracle(without_attacks(self.instance), self.settings, self.clock)
         struck = hardest(oracle, self.result.plan)
         gap = 0.0 if struck is None else struck.gap
         if self.result.status == "stopped" and faced.sets is None:

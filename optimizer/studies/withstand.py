@@ -23,7 +23,14 @@ from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import (
+    MoneyLike,
+    ScenarioNames,
+    apply_arguments,
+    with_attacks,
+    with_budget,
+    without_attacks,
+)
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
@@ -83,7 +90,7 @@ def withstand(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings, made = settings or Settings(), edited(instance, budget, scenario)
+    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
     clock = clock or Clock(settings.time_limit)
     notes = (*notes, *made.notes)
     return withstood(made.instance, None, settings, clock, listener, notes, load_seconds).result
@@ -100,20 +107,20 @@ def withstood(
 ) -> Withstood:
     """The same, with the oracle; `clock` tells afterwards whether Ctrl-C was pressed."""
     timer = Timer(load_seconds, time.perf_counter())
-    instance = without_attacks(instance if budget is None else instance.with_budget(budget))
+    instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     with interruptible(clock, listener):
         with answering(instance, settings, None) as evaluator:
             fought = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
-        shaped = instance.under_attack(attacks)
+        shaped = with_attacks(instance, attacks)
         faced = _faced(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
         with answering(shaped, settings, None) as evaluator:
             result = concluded(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
     return Withstood(result, fought.oracle, attacks)
 
 
-def without_attacks(instance: Instance) -> Instance:
+def listed_shocks_only(instance: Instance) -> Instance:
     """The instance with its listed shocks only.
 
     Raises:
@@ -122,7 +129,7 @@ def without_attacks(instance: Instance) -> Instance:
     if instance.adversary is None:
         cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
         raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
-    return instance.without_attacks()
+    return without_attacks(instance)
 
 
 def listing_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
@@ -134,7 +141,7 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     Raises:
         InstanceError: the instance has no adversary, or one with too many attacks to list.
     """
-    listed, clock = without_attacks(instance), Clock()
+    listed, clock = listed_shocks_only(instance), Clock()
     adversary, settings = listed.adversary, settings or Settings()
     assert adversary is not None
     attacks = AttackOracle(listed, settings, clock).candidates()
@@ -145,7 +152,7 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     means = si(adversary.attack_budget, listed.money)
     count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
     note = f"Adversary: {count} that {means} can buy stand among the shocks."
-    return listed.under_attack(attacks), f"{note} Where floors fail, the gap is summed over all of them."
+    return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
 def columns(oracle: AttackOracle, plan: Plan) -> Vector:
@@ -215,12 +222,12 @@ def least_outlay(
     Raises:
         SolverError: the solver failed.
     """
-    free = oracle.strikes.instance.with_budget(None)
+    free = with_budget(oracle.strikes.instance, None)
     attacks, bound = list(known), 0.0
     names = frozenset(attack.name(free.horizon) for attack in attacks)
     attacks += [attack for attack in oracle.candidates() or () if attack not in attacks]
     while True:
-        shaped = free.under_attack(attacks)
+        shaped = with_attacks(free, attacks)
         found = _asked(shaped, names, plan, settings, clock, listener)
         if found.status == "infeasible":
             return LeastOutlay("none")

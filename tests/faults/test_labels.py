@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.instance.validation.regions import region_name
+from optimizer.instance.derived import region_name
+from optimizer.instance.edits import with_budget
 from optimizer.report.compare import show_grid
 from optimizer.report.endurance import show_endurance
 from optimizer.report.figures.book import Book, book
@@ -103,7 +104,7 @@ def test_check_says_what_is_cut_by_its_name(instance: so.Instance) -> None:
     ("samples", "title", "others"), [(1, "The worst shock", "The worst 1"), (3, "The worst 3 shocks", "shock Shock")]
 )
 def test_the_worst_shock_is_counted_only_where_there_are_several(samples: int, title: str, others: str) -> None:
-    poor = so.load(TINY).with_budget(0)
+    poor = with_budget(so.load(TINY), 0)
     found = stress(so.solve(poor), samples=20)
     console = screen()
     show_stress(replace(found, worst=found.worst[:samples]), console, every=True)

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from rich.console import Console
 
 import optimizer as so
+from optimizer.instance.edits import with_budget
 from optimizer.report.figures.book import Book, book, proven_words
 from optimizer.report.plots import Choice, plot
 from optimizer.report.plots.paper import STYLE
@@ -45,7 +46,7 @@ def instance() -> so.Instance:
 
 @pytest.fixture(scope="module")
 def report(instance: so.Instance) -> Book:
-    poor = instance.with_budget(0)
+    poor = with_budget(instance, 0)
     return book(poor, alone(poor, so.solve(poor)), is_quick=True)
 
 
@@ -77,7 +78,7 @@ def test_tables_and_plots_have_the_names(instance: so.Instance, report: Book) ->
 
 
 def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.Instance) -> None:
-    poor = instance.with_budget(20e6)
+    poor = with_budget(instance, 20e6)
     result = so.solve(poor)
     assert proven_words(alone(poor, result), "USD") == ""
     found: Frontier = frontier(poor, result, [0.0])

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.instance.edits import without_disruptions
 from optimizer.report.figures.book import book
 from optimizer.report.plots import Choice, plot
 from optimizer.results.evidence import SINCE
@@ -50,7 +51,7 @@ def bars(steps: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def test_every_bar_is_the_difference_of_the_two_plans(instance: so.Instance, result: so.Result) -> None:
-    without = so.solve(instance.at_peace(), settings=EXACT)
+    without = so.solve(without_disruptions(instance), settings=EXACT)
     assert (result.costs["capex"], without.costs["capex"]) == (pytest.approx(15_400), pytest.approx(400))
     shown = bars(point_of(instance, result)["beyond"])
     assert shown.pop("price of survival") == pytest.approx(result.total_cost - without.total_cost)

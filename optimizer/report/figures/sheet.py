@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import costs, saying
 from optimizer.report.figures.chains import Atlas, chains
@@ -56,7 +57,7 @@ class Sheet:
             instance: the instance, of whatever budget.
             counted_from: the budget of the no-shock plan from which the price counts, money; None for any.
         """
-        return saying.told(instance.with_budget(self.budget), self.result, counted_from)
+        return saying.told(with_budget(instance, self.budget), self.result, counted_from)
 
     def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
         """For JSON; what all plans of an instance share is left out."""

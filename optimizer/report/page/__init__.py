@@ -5,11 +5,14 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
+from optimizer.extras import require_extra
+
 SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "page.js")
 
 
 def page(data: dict[str, Any]) -> str:
     """The page of a report's data, `Book.to_dict`."""
+    require_extra("report", "A report page")
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 

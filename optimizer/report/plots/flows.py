@@ -9,7 +9,7 @@ from matplotlib.path import Path
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.horizon import windowed
-from optimizer.instance.validation.regions import region_name
+from optimizer.instance.derived import region_name
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.chains import titled
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY, regions

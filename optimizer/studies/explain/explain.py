@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from optimizer.algorithms.question_pool import Call, Desk, Team, seats
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.ranking import hardest_of
@@ -216,7 +216,7 @@ def explain(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings, made = settings or Settings(gap=ENOUGH), edited(instance, budget, scenario)
+    settings, made = settings or Settings(gap=ENOUGH), apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = Clock(settings.time_limit)
     with Asker(instance, settings, clock, listener) as asker:

@@ -19,8 +19,8 @@ import numpy as np
 from optimizer.algorithms.question import LEAST_COST, Question, Rows, size
 from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import apart, keeping_shocks
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
@@ -63,7 +63,7 @@ class WhatIfs:
 
     def __init__(self, instance: Instance, asker: Asker, each: float = EACH) -> None:
         self.instance, self.asker, self.each = instance, asker, each
-        self.apart = apart(instance)
+        self.apart = with_single_events(instance)
 
     @property
     def is_over(self) -> bool:
@@ -136,7 +136,7 @@ def of_any_year(instance: Instance) -> Instance:
 
 def without_budgets(instance: Instance) -> Instance:
     """The same instance with as much money as anybody wants."""
-    return of_any_year(instance.with_budget(None))
+    return of_any_year(with_budget(instance, None))
 
 
 def with_added(instance: Instance, added: float) -> Instance:
@@ -148,7 +148,7 @@ def with_added(instance: Instance, added: float) -> Instance:
 
 def with_years(instance: Instance, years: Series | None) -> Instance:
     """The same instance with another annual budget."""
-    return instance.having(policy=instance.policy.model_copy(update={"annual_budget": years}))
+    return instance.replacing(policy=instance.policy.model_copy(update={"annual_budget": years}))
 
 
 def least_added(what: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> Found:
@@ -180,7 +180,7 @@ def bar(what: WhatIfs, instance: Instance, option: str) -> Bar | None:
         return None
     if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
         return "none"
-    calm = keeping_shocks(instance, ())
+    calm = with_only_shocks(instance, ())
     if _can_be_bought(what, calm, option) is not False:
         return None
     if policy.annual_budget is not None and _can_be_bought(what, of_any_year(calm), option):

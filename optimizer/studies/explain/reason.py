@@ -15,8 +15,8 @@ from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import keeping_shocks, no_longer_than, with_floors
 from optimizer.results.plan import NEGLIGIBLE, Flows, Plan
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
@@ -83,16 +83,16 @@ def reason(what: WhatIfs, result: Result, *, money: Money | None) -> Reason | No
         holds = what.survived("why nothing survives", variant, gap=LOOSE).holds
         return None if holds is None else not holds
 
-    shocks, is_known = _fewest([*failing, *others], lambda some: fails(keeping_shocks(instance, some)))
+    shocks, is_known = _fewest([*failing, *others], lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
-    whole = instance = keeping_shocks(instance, shocks)
+    whole = instance = with_only_shocks(instance, shocks)
     instance, is_cut = _shortened(instance, fails)
     segments, is_all_known = _needed(
         [d for d in instance.demands if _has_floor(instance, d)],
-        lambda some: fails(with_floors(instance, 0.0, segments=set(instance.demands) - set(some))),
+        lambda some: fails(with_floors(instance, factor=0.0, segments=set(instance.demands) - set(some))),
     )
-    instance = with_floors(instance, 0.0, segments=set(instance.demands) - set(segments))
+    instance = with_floors(instance, factor=0.0, segments=set(instance.demands) - set(segments))
     found = what.ask("what is short", instance)
     if found.status == "infeasible" or what.is_over:
         return None
@@ -130,8 +130,8 @@ def _shortened(instance: Instance, fails: Callable[[Instance], bool | None]) -> 
     """The same shocks with windows no longer than it takes to fail."""
     horizon = instance.horizon
     longest = max(len(event.periods) for event in instance.events)
-    periods, is_least = least(lambda n: fails(no_longer_than(instance, n * horizon.months)), 0, longest)
-    return no_longer_than(instance, periods * horizon.months), is_least
+    periods, is_least = least(lambda n: fails(with_windows_up_to(instance, n * horizon.months)), 0, longest)
+    return with_windows_up_to(instance, periods * horizon.months), is_least
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:
@@ -294,7 +294,7 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """The outlay that it takes to survive just this; where none is enough, what it takes more in each year."""
-    free, words = instance.with_budget(None), "the least budget for what cannot be survived"
+    free, words = with_budget(instance, None), "the least budget for what cannot be survived"
     found = what.ask(words, free, Question(outlay, name="least outlay"))
     holds = what.judged(free, found).holds
     if holds or instance.policy.annual_budget is None:

@@ -34,8 +34,8 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
+from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import arriving_later, no_longer_than, with_demand, with_floors
 from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
@@ -97,7 +97,7 @@ def highest_scaling(instance: Instance, asker: Asker, first: Sequence[str]) -> S
         most = 1.0 - float(np.clip(solved.bound, 0.0, 1.0))
         if solved.notes and solved.status == "stopped":
             return Scaling(None, most)
-        violated = _violated(with_floors(instance, max(0.0, factor - GRAIN)), plan, asker, written)
+        violated = _violated(with_floors(instance, factor=max(0.0, factor - GRAIN)), plan, asker, written)
         if not violated:
             return Scaling(factor, most, plan)
         if asker.clock.is_over:
@@ -186,7 +186,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     if policy.budget is None and policy.annual_budget is None:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
-    free = what.instance.with_budget(None)
+    free = with_budget(what.instance, None)
     settings = replace(what.asker.settings, gap=min(EXACT, what.asker.settings.gap))
     found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
     tried = what.judged(free, found)
@@ -198,7 +198,8 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - EXACT):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
-        yield _enough(what, "budget", found, tried, "the plan of the least budget", what.instance.with_budget)
+        cheaper = partial(with_budget, what.instance)
+        yield _enough(what, "budget", found, tried, "the plan of the least budget", cheaper)
 
 
 def _enough(
@@ -260,10 +261,10 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     if factor <= 0:
         yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
         return
-    tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor))
+    tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor=factor))
     if not tried.holds:
         factor -= TENTHS
-        tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor))
+        tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor=factor))
     floors = {
         d: {year: factor * demand.survival.at(year) for year in what.instance.horizon.years}
         for d, demand in what.instance.demands.items()
@@ -304,7 +305,7 @@ def shorter(what: WhatIfs) -> Iterator[Repair]:
     if longest == 0:
         return
     search = _Search(
-        what, "shorter shocks", lambda steps: no_longer_than(what.apart, (longest - steps) * horizon.months)
+        what, "shorter shocks", lambda steps: with_windows_up_to(what.apart, (longest - steps) * horizon.months)
     )
     if longest == 1:
         yield Repair("length", works=False, why=f"the shocks last one {horizon.step}, and none can be shorter here")
@@ -336,7 +337,9 @@ def sooner(what: WhatIfs) -> Iterator[Repair]:
         search = _Search(
             what,
             f"builds earlier{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: arriving_later(instance, -steps * horizon.months, chosen),  # type: ignore[misc]
+            lambda steps, chosen=chosen: with_lead_times(
+                instance, months_later=-steps * horizon.months, options=chosen
+            ),  # type: ignore[misc]
         )
         why = "not even if everything stood on the day it is ordered" if of is None else "not by itself"
         repair, steps, is_least = search.repair("sooner", of, most, None, why)
@@ -359,7 +362,7 @@ def less_demand(what: WhatIfs) -> Iterator[Repair]:
         search = _Search(
             what,
             f"less demand{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: with_demand(instance, 1.0 - steps / 100, chosen),  # type: ignore[misc]
+            lambda steps, chosen=chosen: with_demand(instance, factor=1.0 - steps / 100, segments=chosen),  # type: ignore[misc]
         )
         repair, steps, is_least = search.repair(
             "demand", of, 100, None, "not even without any of it" if of else "not even without any demand"

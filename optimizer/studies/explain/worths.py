@@ -22,9 +22,8 @@ import numpy as np
 from optimizer.algorithms.question import Question, Rows, leaving_out, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks, without
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import without
-from optimizer.instance.whatif import arriving_later, keeping_shocks, with_floors
 from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
@@ -174,9 +173,9 @@ class Prices:
             return self._without(thing)
         if thing.kind in ("family", "shock"):
             names = {event.name for event in instance.events}
-            variant = keeping_shocks(self.what.apart, names - set(thing.gone))
+            variant = with_only_shocks(self.what.apart, names - set(thing.gone))
         elif thing.kind in ("later", "sooner"):
-            variant = arriving_later(instance, thing.change, [thing.of])
+            variant = with_lead_times(instance, months_later=thing.change, options=[thing.of])
         else:
             variant = with_floors(instance, points=thing.change, segments=[thing.of])
         found = self._worth(thing, self._survived(thing, variant))
@@ -188,7 +187,7 @@ class Prices:
         worth = self._worth(thing, tried, is_freed=not rows)
         if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
             return worth
-        free = instance.with_budget(None)
+        free = with_budget(instance, None)
         found = self.what.ask(
             f"the least budget {thing.words}", free, Question(outlay, rows, f"least outlay {thing.words}")
         )
@@ -238,7 +237,7 @@ def left_out(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows
         gone += more
     # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
     if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
-        return without(instance, gone).instance, ()
+        return without(instance, gone), ()
     return instance, (leaving_out(gone),)
 
 
