@@ -164,11 +164,11 @@ def test_an_attack_budget_below_the_least_that_breaks_a_plan_does_not_and_that_o
 
 def _breaks(instance: so.Instance, result: so.Result, names: tuple[str, ...]) -> list[bool]:
     from optimizer.disruptions.adversary import Attack
-    from optimizer.studies.attack import blows
+    from optimizer.studies.attack import attack_damages
 
     assert instance.adversary is not None
     starts = instance.adversary.starts.periods(instance.horizon)
-    return [blow.breaks for blow in blows(instance, result.plan, [Attack(names, start) for start in starts])]
+    return [blow.breaks for blow in attack_damages(instance, result.plan, [Attack(names, start) for start in starts])]
 
 
 @pytest.fixture(scope="module")

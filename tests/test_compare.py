@@ -18,7 +18,7 @@ from optimizer.progress import Progress
 from optimizer.report import compare_facts as facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import compare, default_step
-from optimizer.studies.comparison import Comparison, Least, sizes, survived
+from optimizer.studies.comparison import CaseLeastOutlay, Comparison, shocks_survived, sizes_bought
 from optimizer.studies.frontier import frontier
 from optimizer.units import rounded
 from tests.strategies import instances, scaled
@@ -43,8 +43,8 @@ def test_what_each_budget_buys_of_tiny_by_hand() -> None:
     # 5.2M are 80 t: the first shock is survived, of the second 60 t are missing. 10M are a line and 76.9 t in
     # store: of the second shock 140 - 40 - 76.9 t are missing.
     assert gaps == pytest.approx([110e6, 30e6, (100 - 5e6 / 65e3) * 500e3, 0])
-    assert [len(survived(column.result)) for column in found.columns] == [0, 1, 1, 2]
-    assert sizes(found.columns[2].result) == pytest.approx({"plant": 20, "reserve": 5e6 / 65e3})
+    assert [len(shocks_survived(column.result)) for column in found.columns] == [0, 1, 1, 2]
+    assert sizes_bought(found.columns[2].result) == pytest.approx({"plant": 20, "reserve": 5e6 / 65e3})
     assert found.columns[0].budget == 0
     assert found.columns[-1].budget is None
     assert found.is_proven
@@ -275,11 +275,11 @@ def test_a_team_passes_ctrl_c_on_and_begins_nothing_more() -> None:
 
 def test_a_least_outlay_reads_as_no_less_than_it_is_and_its_bound_as_no_more() -> None:
     # A euro more than what six digits can say: the figure that is shown has to suffice, whoever types it.
-    least = Least("plain", "optimal", 23_357_401.0, 23_357_399.0)
+    least = CaseLeastOutlay("plain", "optimal", 23_357_401.0, 23_357_399.0)
     said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
     assert "is 23.3575M USD" in said
     assert "for less than 23.3573M USD" in said
-    least = Least("plain", "optimal", 11.5e6, 11.5e6 - 1e-3)
+    least = CaseLeastOutlay("plain", "optimal", 11.5e6, 11.5e6 - 1e-3)
     said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
     assert "is 11.5M USD" in said
     assert "for less than 11.5M USD" in said

@@ -22,10 +22,10 @@ from optimizer.instance.edits import (
 from optimizer.progress import Progress
 from optimizer.solver import Settings
 from optimizer.studies.explain import explain as explain_aside
-from optimizer.studies.explain.explain import Terms
-from optimizer.studies.explain.questions import least
+from optimizer.studies.explain.explain import WhatIfTerms
+from optimizer.studies.explain.questions import least_passing
 from optimizer.studies.explain.repairs import Repair
-from optimizer.studies.explain.worths import Ground, Thing, Worth
+from optimizer.studies.explain.worths import PlanContext, PlanPart, Worth
 from tests.conftest import Cell
 from tests.strategies import instances
 
@@ -217,7 +217,7 @@ def test_each_repair_suffices_and_a_smaller_one_does_not(data: dict[str, Any]) -
 @given(st.integers(1, 100), st.integers(0, 99), st.one_of(st.none(), st.integers(0, 100)))
 def test_the_least_number_is_found(high: int, threshold: int, guess: int | None) -> None:
     threshold = min(threshold, high - 1) + 1
-    assert least(lambda n: n >= threshold, 0, high, guess) == (threshold, True)
+    assert least_passing(lambda n: n >= threshold, 0, high, guess) == (threshold, True)
 
 
 def worth(explanation: so.Explanation, kind: str, of: str) -> Worth:
@@ -394,10 +394,10 @@ def test_side_by_side_the_order_is_the_same_and_progress_counts() -> None:
 
 def test_a_question_that_comes_too_late_has_no_answer(survived: so.Explanation) -> None:
     result = survived.result
-    ground = Ground(result.plan, result.total_cost, result.bound, frozenset())
+    ground = PlanContext(result.plan, result.total_cost, result.bound, frozenset())
     for until, is_answered in ((time.time() - 1, False), (time.time() + 60, True), (None, True)):
-        terms = Terms(so.load(TINY), EXACT, 60.0, until, ground)
-        assert (explain_aside._worth({}, terms, Thing("lever", "plant", ("plant",))) is not None) is is_answered
+        terms = WhatIfTerms(so.load(TINY), EXACT, 60.0, until, ground)
+        assert (explain_aside._worth({}, terms, PlanPart("lever", "plant", ("plant",))) is not None) is is_answered
         assert (explain_aside._deadline({}, terms, "plant", is_spared=False) is not None) is is_answered
 
 

@@ -90,10 +90,10 @@ def alternatives(
 
 def _tolerance(text: str) -> str:
     """A tolerance such as ``2%``, ``0.02`` or ``20M``; refused as usage where it is none."""
-    from optimizer.studies.measure import Within
+    from optimizer.studies.measure import CostTolerance
 
     try:
-        Within.parse(text)
+        CostTolerance.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--within") from None
     return text

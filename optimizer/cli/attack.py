@@ -7,7 +7,7 @@ import typer
 from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
-    from optimizer.studies.attack import Onslaught
+    from optimizer.studies.attack import AttackResult
 
 
 def attack(
@@ -56,7 +56,7 @@ def attack(
     raise typer.Exit(_code(found))
 
 
-def _code(found: "Onslaught") -> int:
+def _code(found: "AttackResult") -> int:
     if found.is_unproven:
         return common.STOPPED
     return common.SURVIVES if found.survives else common.NO_PLAN_SURVIVES

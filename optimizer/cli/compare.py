@@ -158,7 +158,7 @@ def _read_cases(
 ) -> dict[str, "Instance"]:
     """What is compared, by name: each file as it is, then its variants; what is wrong anywhere comes at once."""
     from optimizer.errors import InstanceError
-    from optimizer.studies.compare import of_one_currency
+    from optimizer.studies.compare import require_one_currency
 
     for text in variants.force or ():
         options.parse_forces(text.split(","))
@@ -170,7 +170,7 @@ def _read_cases(
     if reader.wrong:
         # A fault of a file is one of each of its variants.
         raise InstanceError(list(dict.fromkeys(reader.wrong)))
-    of_one_currency(reader.cases, reader.origins)
+    require_one_currency(reader.cases, reader.origins)
     return reader.cases
 
 

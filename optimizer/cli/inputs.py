@@ -161,9 +161,9 @@ def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
 
 
 def _with_attacks(made: InstanceInput) -> InstanceInput:
-    from optimizer.studies.withstand import listing_attacks
+    from optimizer.studies.withstand import with_listed_attacks
 
-    instance, note = listing_attacks(made.instance)
+    instance, note = with_listed_attacks(made.instance)
     return replace(made, instance=instance, notes=(*made.notes, note))
 
 

@@ -75,7 +75,7 @@ def plot(
     from optimizer.report.plots import Choice
     from optimizer.report.plots import plot as draw
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import alone
+    from optimizer.studies.frontier import single_point
 
     found = inputs.read_plan(plan, changes, search)
     instance, result = found.instance, found.result
@@ -84,12 +84,12 @@ def plot(
     doubts = inputs.audit_warnings(instance, result)
     for doubt in doubts:
         common.print_message(doubt)
-    frontier = alone(instance, result)
+    frontier = single_point(instance, result)
     if kind == "frontier":
         frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share))
     with inputs.plan_that_fits(plan):
         # A shock that is named may be any of a family.
-        shown = book(instance, alone(instance, result), every=every or kind in KINDS_OF_OPTION["shock"])
+        shown = book(instance, single_point(instance, result), every=every or kind in KINDS_OF_OPTION["shock"])
     try:
         with common.library_warnings():
             choice = Choice(shock, segment, commodity, year, end)

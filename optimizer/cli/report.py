@@ -64,7 +64,7 @@ def report(
         amounts = [common.parse_amount_option(each, "--budgets") or 0.0 for each in budgets.split(",")]
 
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import alone
+    from optimizer.studies.frontier import single_point
 
     # Of a saved plan the limit is that of other budgets alone.
     of_plan = replace(search, time_limit=None) if inputs.is_plan(source) else search
@@ -79,7 +79,7 @@ def report(
     if is_book:
         with fits:
             _write_book(instance, result, output)
-    frontier = replace(alone(instance, result), stopped=is_stopped)
+    frontier = replace(single_point(instance, result), stopped=is_stopped)
     if not quick and not is_stopped and result.baseline is not None:
         frontier = find_frontier(instance, result, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
 
@@ -140,10 +140,10 @@ def find_frontier(
     instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
 ) -> "Frontier":
     """Plans of other budgets, as far as they are known when the user stops the search."""
-    from optimizer.studies.frontier import alone, frontier
+    from optimizer.studies.frontier import frontier, single_point
 
     try:
         with progress.display(instance.money, lists_tasks=True) as listener:
             return frontier(instance, result, budgets, settings, listener)
     except KeyboardInterrupt:
-        return replace(alone(instance, result), stopped=True)
+        return replace(single_point(instance, result), stopped=True)

@@ -19,7 +19,7 @@ POINT = 0.01
 Found = tuple[str, str, float]
 
 
-def binding(instance: Instance, solved: Solved, most: int = 12) -> tuple[Price, ...]:
+def binding_limits(instance: Instance, solved: Solved, most: int = 12) -> tuple[Price, ...]:
     """The `most` largest worths, of groups of rows and bounds that belong together; empty without prices."""
     priced = solved.priced
     if priced is None:

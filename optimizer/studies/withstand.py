@@ -36,9 +36,9 @@ from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
-from optimizer.studies.budget_sweep import LEAST
-from optimizer.studies.solve import Timer, answering, concluded
-from optimizer.studies.what_if import Asker, Found
+from optimizer.studies.budget_sweep import LEAST_OUTLAY
+from optimizer.studies.solve import Timer, conclude, open_evaluator
+from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.units import si
 
 
@@ -109,14 +109,14 @@ def withstood(
     timer = Timer(load_seconds, time.perf_counter())
     instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     with interruptible(clock, listener):
-        with answering(instance, settings, None) as evaluator:
+        with open_evaluator(instance, settings, None) as evaluator:
             fought = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
         shaped = with_attacks(instance, attacks)
         faced = _faced(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
-        with answering(shaped, settings, None) as evaluator:
-            result = concluded(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
+        with open_evaluator(shaped, settings, None) as evaluator:
+            result = conclude(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
     return Withstood(result, fought.oracle, attacks)
 
 
@@ -132,7 +132,7 @@ def listed_shocks_only(instance: Instance) -> Instance:
     return without_attacks(instance)
 
 
-def listing_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
+def with_listed_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
     """The instance in which every attack that matters is a shock beside the listed ones, and that in words.
 
     Those are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
@@ -155,14 +155,14 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
-def columns(oracle: AttackOracle, plan: Plan) -> Vector:
+def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
     """A plan as the oracle sees it."""
     return np.array(plan_values(oracle.strikes.instance, plan, oracle.strikes.sheet), dtype=np.float64)
 
 
-def hardest(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
+def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
-    found = (oracle.worst(front) for front in oracle.strikes.fronts(columns(oracle, plan)))
+    found = (oracle.worst(front) for front in oracle.strikes.fronts(plan_columns(oracle, plan)))
     return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
 
 
@@ -171,7 +171,7 @@ def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
     if fought.solved.values is None:
         return ()
     plan = read_plan(instance, fought.solved.stage, fought.solved.values.tolist())
-    struck = hardest(fought.oracle, plan)
+    struck = worst_attack(fought.oracle, plan)
     return () if struck is None or struck.attack in fought.attacks else (struck.attack,)
 
 
@@ -234,7 +234,7 @@ def least_outlay(
         bound = max(bound, found.bound)
         if found.status == "stopped" or not np.isfinite(found.value):
             return LeastOutlay("stopped", None, bound)
-        struck = oracle.breaking(columns(oracle, found.plan), attacks)
+        struck = oracle.breaking(plan_columns(oracle, found.plan), attacks)
         if clock.is_over:
             return LeastOutlay("stopped", None, bound)
         if not struck:
@@ -245,7 +245,7 @@ def least_outlay(
 
 def _asked(
     instance: Instance, names: frozenset[str], plan: Plan | None, settings: Settings, clock: Clock, listener: Listener
-) -> Found:
-    with Asker(instance, settings, clock, listener) as asker:
+) -> WhatIfResult:
+    with WhatIfSolver(instance, settings, clock, listener) as asker:
         asker.learn(plan or Plan(), names)
-        return asker.ask(instance, LEAST, settings)
+        return asker.ask(instance, LEAST_OUTLAY, settings)

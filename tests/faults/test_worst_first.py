@@ -12,7 +12,7 @@ from optimizer.report.compare import headline as of_comparison
 from optimizer.report.figures.book import book
 from optimizer.report.figures.saying import sentence
 from optimizer.studies.compare import compare
-from optimizer.studies.frontier import alone
+from optimizer.studies.frontier import single_point
 
 TINY = Path(__file__).parent.parent.parent / "instances" / "tiny.yaml"
 
@@ -62,7 +62,7 @@ def test_one_shock_is_no_sum() -> None:
 
 def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result) -> None:
     assert "worst in embargo · 2029 with a gap of 70M USD, where motors gets 0 %" in sentence(instance, result)
-    point = book(instance, alone(instance, result), is_quick=True).to_dict()["points"][0]
+    point = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]
     assert [label for label, _ in point["facts"]][:2] == ["Worst shock", "Survival gap"]
     notebook = result._repr_html_()
     assert notebook.index("Worst shock") < notebook.index("Survival gap")

@@ -15,7 +15,7 @@ from optimizer.report.words import LINE
 from optimizer.results.plan import Row, Share
 from optimizer.results.result import Result
 from optimizer.studies.folding import Fold, Folded, folded
-from optimizer.studies.outcomes import yearly_shares
+from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.supply_chain import Chain
 from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
 
@@ -136,7 +136,7 @@ def sheet(
         stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
         passings=passings(instance, result, names) if planned else (),
         rows=folded(rows, result) if planned else (),
-        shares=yearly_shares(instance, result.baseline) if result.baseline is not None else {},
+        shares=yearly_supply_shares(instance, result.baseline) if result.baseline is not None else {},
         parts=costs.parts(result) if planned else (),
         beyond=costs.beyond(result) if planned else (),
         note=costs.note(result),

@@ -21,11 +21,19 @@ from optimizer.results.plan import NEGLIGIBLE, Flows, Plan
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Vector
-from optimizer.studies.explain.questions import LOOSE, WhatIfs, bar, least, least_added, of_any_year, without_budgets
+from optimizer.studies.explain.questions import (
+    FEASIBILITY_GAP,
+    WhatIfs,
+    barring_budget,
+    least_added,
+    least_passing,
+    without_annual_budget,
+    without_budgets,
+)
 from optimizer.studies.explain.supply_ways import Ways
 
 # Which budget is too small: that of all years together, or that of single years.
-Money = Literal["budget", "annual"]
+ShortBudget = Literal["budget", "annual"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Reason:
     because: tuple[str, ...]
 
 
-def reason(what: WhatIfs, result: Result, *, money: Money | None) -> Reason | None:
+def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
     """The irreducible reason; None where the time ran out before it was found.
 
     Args:
@@ -80,7 +88,7 @@ def reason(what: WhatIfs, result: Result, *, money: Money | None) -> Reason | No
     def fails(variant: Instance) -> bool | None:
         if what.is_over:
             return None
-        holds = what.survived("why nothing survives", variant, gap=LOOSE).holds
+        holds = what.survived("why nothing survives", variant, gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
     shocks, is_known = _fewest([*failing, *others], lambda some: fails(with_only_shocks(instance, some)))
@@ -130,7 +138,7 @@ def _shortened(instance: Instance, fails: Callable[[Instance], bool | None]) -> 
     """The same shocks with windows no longer than it takes to fail."""
     horizon = instance.horizon
     longest = max(len(event.periods) for event in instance.events)
-    periods, is_least = least(lambda n: fails(with_windows_up_to(instance, n * horizon.months)), 0, longest)
+    periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * horizon.months)), 0, longest)
     return with_windows_up_to(instance, periods * horizon.months), is_least
 
 
@@ -144,7 +152,7 @@ def _told(
     plan: Plan,
     segments: Sequence[str],
     is_irreducible: bool,
-    money: Money | None,
+    money: ShortBudget | None,
 ) -> Reason | None:
     evaluator = what.asker.evaluator(instance)
     columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
@@ -173,7 +181,7 @@ def _told(
         periods,
         money,
         frozenset(c for c, _ in scarce.commodity),
-        lambda option: bar(what, instance, option),
+        lambda option: barring_budget(what, instance, option),
     )
     least_outlay, added = _takes(what, instance) if money else (None, None)
     label, policy = instance.horizon.label, what.instance.policy
@@ -300,4 +308,4 @@ def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | Non
     if holds or instance.policy.annual_budget is None:
         return found.value if holds else None, None
     found = least_added(what, words, instance)
-    return None, found.value if what.judged(of_any_year(instance), found).holds else None
+    return None, found.value if what.judged(without_annual_budget(instance), found).holds else None
