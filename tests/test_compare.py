@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 import optimizer as so
 from optimizer.algorithms.question_pool import Call, Team
 from optimizer.errors import AuditError
+from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.report import compare_facts as facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import compare, default_step
-from optimizer.studies.comparison import Comparison, Least, sizes, survived
+from optimizer.studies.comparison import CaseLeastOutlay, Comparison, shocks_survived, sizes_bought
 from optimizer.studies.frontier import frontier
 from optimizer.units import rounded
 from tests.strategies import instances, scaled
@@ -42,8 +43,8 @@ def test_what_each_budget_buys_of_tiny_by_hand() -> None:
     # 5.2M are 80 t: the first shock is survived, of the second 60 t are missing. 10M are a line and 76.9 t in
     # store: of the second shock 140 - 40 - 76.9 t are missing.
     assert gaps == pytest.approx([110e6, 30e6, (100 - 5e6 / 65e3) * 500e3, 0])
-    assert [len(survived(column.result)) for column in found.columns] == [0, 1, 1, 2]
-    assert sizes(found.columns[2].result) == pytest.approx({"plant": 20, "reserve": 5e6 / 65e3})
+    assert [len(shocks_survived(column.result)) for column in found.columns] == [0, 1, 1, 2]
+    assert sizes_bought(found.columns[2].result) == pytest.approx({"plant": 20, "reserve": 5e6 / 65e3})
     assert found.columns[0].budget == 0
     assert found.columns[-1].budget is None
     assert found.is_proven
@@ -108,7 +109,7 @@ def test_without_budgets_parts_of_the_least_outlay_are_chosen() -> None:
 def test_variants_are_columns_and_each_has_its_own_budget() -> None:
     cases = {
         "plain": tiny(),
-        "without plant": so.without(tiny(), ["plant"]).instance,
+        "without plant": so.without(tiny(), ["plant"]),
         "poor": tiny(policy={"budget": 5e6}),
     }
     parts: list[str] = []
@@ -181,7 +182,7 @@ def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[st
 def test_a_comparison_finds_what_solving_each_finds(data: dict[str, Any]) -> None:
     instance = so.read(data)
     for column in compare(instance, [0, 900, 2500], facts=(), settings=EXACT).columns:
-        plain = so.solve(instance.with_budget(column.budget), settings=EXACT)
+        plain = so.solve(with_budget(instance, column.budget), settings=EXACT)
         assert column.result.survival_gap == pytest.approx(plain.survival_gap, rel=1e-5, abs=1e-5)
         assert column.result.total_cost == pytest.approx(plain.total_cost, rel=1e-5, abs=1e-5)
 
@@ -274,11 +275,11 @@ def test_a_team_passes_ctrl_c_on_and_begins_nothing_more() -> None:
 
 def test_a_least_outlay_reads_as_no_less_than_it_is_and_its_bound_as_no_more() -> None:
     # A euro more than what six digits can say: the figure that is shown has to suffice, whoever types it.
-    least = Least("plain", "optimal", 23_357_401.0, 23_357_399.0)
+    least = CaseLeastOutlay("plain", "optimal", 23_357_401.0, 23_357_399.0)
     said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
     assert "is 23.3575M USD" in said
     assert "for less than 23.3573M USD" in said
-    least = Least("plain", "optimal", 11.5e6, 11.5e6 - 1e-3)
+    least = CaseLeastOutlay("plain", "optimal", 11.5e6, 11.5e6 - 1e-3)
     said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
     assert "is 11.5M USD" in said
     assert "for less than 11.5M USD" in said

@@ -7,7 +7,7 @@ import pytest
 
 import optimizer as so
 from optimizer.solver import Settings
-from optimizer.studies.sensitivity import Bar, Sensitivity
+from optimizer.studies.sensitivity import Sensitivity, TornadoBar
 from tests.test_alternatives import three
 
 EXACT = Settings(gap=0.0)
@@ -20,7 +20,7 @@ def ranged(**ranges: dict[str, Any]) -> so.Instance:
     return so.read(data)
 
 
-def only(found: Sensitivity) -> Bar:
+def only(found: Sensitivity) -> TornadoBar:
     assert found.status == "proven"
     (bar,) = found.bars
     return bar

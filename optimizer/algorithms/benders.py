@@ -25,8 +25,8 @@ from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.algorithms.subproblems import SLACK
 from optimizer.algorithms.tasks import Task
 from optimizer.formulation import gaps
+from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.floors import free_floors
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector

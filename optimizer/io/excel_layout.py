@@ -21,11 +21,10 @@ from pydantic import BaseModel
 from optimizer.disruptions.adversary import AdversarySpec, AttackTarget
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event
 from optimizer.disruptions.shock import Cut, ShockSpec
-from optimizer.instance.building import Allowance
 from optimizer.instance.document import Place, parse_value
-from optimizer.instance.naming import Commodity, Region
-from optimizer.instance.ranging import RangeSpec
-from optimizer.instance.schema import Policy, ShareRule, SurvivalRule
+from optimizer.instance.ranges import RangeSpec
+from optimizer.instance.schema import Commodity, Policy, Region, ShareRule, SurvivalRule
+from optimizer.instance.text import Allowance
 from optimizer.io.json_schema import build_schema
 from optimizer.io.yaml_text import Comment, dump_flow
 from optimizer.levers import KINDS

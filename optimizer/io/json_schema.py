@@ -13,9 +13,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from optimizer import shapes
-from optimizer.instance.naming import Commodity
-from optimizer.instance.ranging import RangeSpec
-from optimizer.instance.schema import Instance
+from optimizer.instance.ranges import RangeSpec
+from optimizer.instance.schema import Commodity, Instance
 from optimizer.levers import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -7,7 +7,8 @@ from typing import Any
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.files import INSTANCES
-from optimizer.instance.document import Document, Place, override, parse
+from optimizer.instance.document import Document, Place, parse
+from optimizer.instance.overrides import override
 from optimizer.instance.reading import checked
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, parse_comments

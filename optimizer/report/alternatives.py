@@ -15,8 +15,8 @@ from optimizer.report.screen import Screen
 from optimizer.report.words import given, named, plural, table
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
-from optimizer.studies.measure import FINEST
-from optimizer.studies.ranges import End, Range
+from optimizer.studies.measure import FINEST_SHARE
+from optimizer.studies.ranges import RangeEnd, SizeRange
 from optimizer.units import short, si, si_up
 
 ORDER = ("must-have", "real choice", "not settled", "never worth it")
@@ -87,7 +87,7 @@ def _proven(instance: Instance, found: Alternatives) -> str:
     if result.bound is None:
         return ", not proven"
     near = result.total_cost - result.bound
-    is_all = near <= FINEST * abs(result.total_cost)
+    is_all = near <= FINEST_SHARE * abs(result.total_cost)
     return ", proven" if is_all else f", proven to {si_up(near, instance.money, 2)}"
 
 
@@ -112,7 +112,7 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
     return shown
 
 
-def _end(end: End, sign: str) -> str:
+def _end(end: RangeEnd, sign: str) -> str:
     """The size that a plan has; where that is not proven to be the end, what no plan goes beyond as well."""
     if end.proven:
         return _size(end.size)
@@ -160,7 +160,7 @@ def _survived(result: Result) -> str:
     return f"{sum(shock.survives for shock in result.shocks)} of {len(result.shocks)}"
 
 
-def _sizes(instance: Instance, each: Range, results: Sequence[Result]) -> list[str]:
+def _sizes(instance: Instance, each: SizeRange, results: Sequence[Result]) -> list[str]:
     """What each plan buys of an option; nothing where none buys it."""
     sizes = [size if (size := _bought(instance, each.option, result)) > each.dust else 0.0 for result in results]
     is_alone = sum(size > 0 for size in sizes) == 1

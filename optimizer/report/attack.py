@@ -15,15 +15,15 @@ from optimizer.report.proofs import changed
 from optimizer.report.screen import Screen
 from optimizer.report.services import beside
 from optimizer.report.words import adversary_words, named, plural, table
-from optimizer.studies.attack import Blow, Onslaught
-from optimizer.studies.measure import FINEST
+from optimizer.studies.attack import AttackDamage, AttackResult
+from optimizer.studies.measure import FINEST_SHARE
 from optimizer.studies.withstand import LeastOutlay
 from optimizer.units import si, si_down, si_up
 
 MOST = 24
 
 
-def show_attack(found: Onslaught, console: Console | None = None) -> None:
+def show_attack(found: AttackResult, console: Console | None = None) -> None:
     """Print a plan under attack to stdout, or to the console given."""
     console = console or Screen()
     for i, part in enumerate(parts(found, console.width)):
@@ -32,7 +32,7 @@ def show_attack(found: Onslaught, console: Console | None = None) -> None:
         console.print(part)
 
 
-def parts(found: Onslaught, width: int) -> list[RenderableType]:
+def parts(found: AttackResult, width: int) -> list[RenderableType]:
     """What is printed, in order, for a terminal so wide."""
     instance, result = found.instance, found.result
     shown: list[RenderableType | None] = [_answer(found)]
@@ -45,7 +45,7 @@ def parts(found: Onslaught, width: int) -> list[RenderableType]:
     return [part for part in shown if part is not None]
 
 
-def _of_result(found: Onslaught) -> Iterator[str]:
+def _of_result(found: AttackResult) -> Iterator[str]:
     if not found.is_given:
         yield from (note for note in found.result.notes if note not in found.notes)
     if found.is_given:
@@ -54,7 +54,7 @@ def _of_result(found: Onslaught) -> Iterator[str]:
         yield "Stopped before everything was asked: what is missing above is not known."
 
 
-def _answer(found: Onslaught) -> Panel:
+def _answer(found: AttackResult) -> Panel:
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
@@ -66,7 +66,7 @@ def _answer(found: Onslaught) -> Panel:
     return Panel(body, title=title, title_align="left", border_style=style, expand=True)
 
 
-def _headline(found: Onslaught) -> str:
+def _headline(found: AttackResult) -> str:
     if not found.is_given:
         return headline(found.result)
     means = si(_means(found), found.instance.money)
@@ -77,12 +77,12 @@ def _headline(found: Onslaught) -> str:
     return f"HOLDS against every attack that {means} can buy"
 
 
-def _means(found: Onslaught) -> float:
+def _means(found: AttackResult) -> float:
     assert found.instance.adversary is not None
     return found.instance.adversary.attack_budget
 
 
-def _lines(found: Onslaught) -> Iterator[tuple[str, str]]:
+def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
     result, money, adversary = found.result, found.instance.money, found.instance.adversary
     assert adversary is not None
     if result.baseline is None:
@@ -110,7 +110,7 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
     return f"{si_up(least.outlay, instance.money, 6)} survives every shock and attack ({proven})"
 
 
-def _worst(found: Onslaught) -> str:
+def _worst(found: AttackResult) -> str:
     worst, money = found.worst, found.instance.money
     if worst is None and found.sets is None:
         return "none that the adversary can afford breaks a floor"
@@ -124,7 +124,7 @@ def _worst(found: Onslaught) -> str:
     return f"no floor breaks; most is left unserved by {_called(found, worst)}: {what}"
 
 
-def _breaking(found: Onslaught) -> str:
+def _breaking(found: AttackResult) -> str:
     breaking, money = found.breaking, found.instance.money
     if breaking is None and found.stopped:
         return "not known"
@@ -137,10 +137,10 @@ def _breaking(found: Onslaught) -> str:
     return f"{si(breaking.price, money, 4)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
-def _unaware(found: Onslaught) -> str:
+def _unaware(found: AttackResult) -> str:
     unaware, money = found.unaware, found.instance.money
     assert unaware is not None
-    is_known = unaware.difference.high <= 2.0 * FINEST * abs(unaware.cost)
+    is_known = unaware.difference.high <= 2.0 * FINEST_SHARE * abs(unaware.cost)
     saves = "costs no less" if is_known else "costs no less that is proven"
     if unaware.difference.low > 0:
         saves = f"costs {changed(unaware.difference).replace('+', '')} {money} less"
@@ -151,25 +151,25 @@ def _unaware(found: Onslaught) -> str:
     return f"the plan for the listed shocks alone {saves}; {_called(found, unaware.worst)} {hurt}"
 
 
-def _called(found: Onslaught, blow: Blow) -> str:
+def _called(found: AttackResult, blow: AttackDamage) -> str:
     return f"{_struck(found, blow)}, for {si(blow.price, found.instance.money)}"
 
 
-def _struck(found: Onslaught, blow: Blow) -> str:
+def _struck(found: AttackResult, blow: AttackDamage) -> str:
     return f"{_targets(found.instance, blow)} from {blow.first} on"
 
 
-def _targets(instance: Instance, blow: Blow) -> str:
+def _targets(instance: Instance, blow: AttackDamage) -> str:
     assert instance.adversary is not None
     targets = instance.adversary.targets
     return " + ".join(targets[name].name or name for name in blow.targets) or "nothing struck"
 
 
-def _window(blow: Blow) -> str:
+def _window(blow: AttackDamage) -> str:
     return windowed(blow.first, blow.last, "–")
 
 
-def _shaping(found: Onslaught) -> Table | None:
+def _shaping(found: AttackResult) -> Table | None:
     if not found.shaping:
         return None
     money, shown = (
@@ -193,7 +193,7 @@ def _cut_off(rows: Sequence[object]) -> str:
     return said + (f"\n{plural(len(rows) - MOST, 'more')} do less harm." if len(rows) > MOST else "")
 
 
-def _segments(found: Onslaught) -> Table | None:
+def _segments(found: AttackResult) -> Table | None:
     worst, money = found.worst, found.instance.money
     if worst is None or not worst.segments:
         return None
@@ -212,7 +212,7 @@ def _segments(found: Onslaught) -> Table | None:
     return shown
 
 
-def _starts(found: Onslaught) -> Table | None:
+def _starts(found: AttackResult) -> Table | None:
     if len(found.starts) < 2:
         return None
     money = found.instance.money
@@ -236,6 +236,6 @@ def _starts(found: Onslaught) -> Table | None:
     return shown
 
 
-def _none(found: Onslaught, what: str) -> str:
+def _none(found: AttackResult, what: str) -> str:
     """Where nothing was found, which means something only if the time did not run out."""
     return "not known" if found.stopped else what

@@ -7,8 +7,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.report.compare_facts import NOTICEABLE, alone, breakpoints, caption, least, steps
 from optimizer.report.compare_plot import drawn
 from optimizer.report.proofs import bounded, budgeted, losses
@@ -17,7 +17,7 @@ from optimizer.report.services import share
 from optimizer.report.words import LINE, abroad, named, percent, plural, table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Column, Comparison, sizes, survived, years
+from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived, sizes_bought, years_bought
 from optimizer.studies.measure import Measure
 from optimizer.units import si
 
@@ -96,7 +96,7 @@ def _of_case(comparison: Comparison, case: str) -> str:
     if not count:
         return f"{title}: the instance has no shocks; the cheapest plan costs {si(best.total_cost, money, 4)} in all."
     if not kept:
-        where = f"survives {len(survived(best))} of {plural(count, 'shock')}"
+        where = f"survives {len(shocks_survived(best))} of {plural(count, 'shock')}"
         is_stopped = any(column.result.status == "stopped" for column in columns)
         proof = " so far" if is_stopped else " at best"
         tail = "; the search was stopped before more was known" if is_stopped else ""
@@ -108,7 +108,7 @@ def _of_case(comparison: Comparison, case: str) -> str:
     below = [column for column in columns if not column.result.survives]
     tail = ""
     if below:
-        less, then = below[-1].budget or 0.0, len(survived(below[-1].result))
+        less, then = below[-1].budget or 0.0, len(shocks_survived(below[-1].result))
         tail = f"; with {si(less, money, 4)} it survives {then} of {count}"
     return f"{title}: survives every shock with {at}{tail}."
 
@@ -116,7 +116,9 @@ def _of_case(comparison: Comparison, case: str) -> str:
 # The table.
 
 
-def _tables(comparison: Comparison, columns: Sequence[Column], width: int, title: str) -> list[RenderableType]:
+def _tables(
+    comparison: Comparison, columns: Sequence[ComparisonColumn], width: int, title: str
+) -> list[RenderableType]:
     """As many columns beside each other as fit; of cases the first stands in every table."""
     if not columns:
         return []
@@ -136,7 +138,9 @@ def _tables(comparison: Comparison, columns: Sequence[Column], width: int, title
     ]
 
 
-def _table(comparison: Comparison, columns: Sequence[Column], some: Sequence[int], rows: "_Rows", title: str) -> Table:
+def _table(
+    comparison: Comparison, columns: Sequence[ComparisonColumn], some: Sequence[int], rows: "_Rows", title: str
+) -> Table:
     shown = table(title)
     corner = "" if rows.by_case else f"Budget, {comparison.cases[columns[0].case].money}"
     shown.add_column(corner, overflow="fold", width=LABELS - 2)
@@ -159,10 +163,10 @@ class _Rows:
     """The rows of some columns; marks compare a column with the one on its left, or cases with the first."""
 
     comparison: Comparison
-    columns: Sequence[Column]
+    columns: Sequence[ComparisonColumn]
     by_case: bool
 
-    def head(self, column: Column) -> str:
+    def head(self, column: ComparisonColumn) -> str:
         """What stands above a column."""
         return column.case if self.by_case else budgeted(column.budget).removesuffix(" budget")
 
@@ -173,10 +177,10 @@ class _Rows:
         money = self._instance(self.columns[0]).money
         return losses([(budgeted(column.budget, money), column.result) for column in self.columns], money)
 
-    def _instance(self, column: Column) -> Instance:
+    def _instance(self, column: ComparisonColumn) -> Instance:
         return self.comparison.cases[column.case]
 
-    def _measure(self, column: Column) -> Measure | None:
+    def _measure(self, column: ComparisonColumn) -> Measure | None:
         return self.comparison.measures.get(column.case)
 
     def _before(self, i: int) -> Result | None:
@@ -199,7 +203,7 @@ class _Rows:
         yield f"Total cost, {money}", [self._cost(column) for column in self.columns]
         yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
 
-    def _cost(self, column: Column) -> Text:
+    def _cost(self, column: ComparisonColumn) -> Text:
         """The total cost; below it what is proven, where that is less than the tolerance."""
         proven = bounded(self._measure(column), column.result)
         return _figure(column.result, column.result.total_cost, 4).append(f"\n{proven}" if proven else "")
@@ -246,7 +250,7 @@ class _Rows:
         return _union([list(column.result.shares) for column in self.columns])
 
     def _builds(self) -> Iterator[Row]:
-        bought = [sizes(column.result) for column in self.columns]
+        bought = [sizes_bought(column.result) for column in self.columns]
         order = _union([list(self._instance(column).options) for column in self.columns])
         for o in (o for o in order if any(o in some for some in bought)):
             yield f"{self._named(o)}, {self._unit(o)}", [self._size(i, o, bought) for i in range(len(self.columns))]
@@ -258,7 +262,7 @@ class _Rows:
             return Text(text, style="" if size else "dim")
         was = bought[0 if self.by_case else i - 1].get(o, 0.0)
         if abs(size - was) <= NOTICEABLE * max(size, was):
-            moved = bool(size) and years(before, o) != years(self.columns[i].result, o)
+            moved = bool(size) and years_bought(before, o) != years_bought(self.columns[i].result, o)
             return Text(f"◆ {text}" if moved else text, style=CHANGED if moved else "" if size else "dim")
         return Text(f"{'▲' if size > was else '▼'} {text}", style=f"{CHANGED} {'cyan' if size > was else 'magenta'}")
 
@@ -281,7 +285,7 @@ def _union(lists: Sequence[Sequence[str]]) -> list[str]:
 def _kept(result: Result) -> Text:
     if result.baseline is None:
         return Text("no plan", style=FAILS)
-    count, all_ = len(survived(result)), len(result.shocks)
+    count, all_ = len(shocks_survived(result)), len(result.shocks)
     doubt = " ?" if result.status == "stopped" else ""
     return Text(f"{count} of {all_}{doubt}", style=KEPT if count == all_ else FAILS)
 

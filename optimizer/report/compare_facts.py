@@ -10,8 +10,15 @@ from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.services import MEANING
 from optimizer.report.words import LINE, listed, named, percent, plural, sized, table
-from optimizer.studies.budget_sweep import Alone
-from optimizer.studies.comparison import Column, Comparison, Least, Step, sizes, survived
+from optimizer.studies.budget_sweep import LoneShock
+from optimizer.studies.comparison import (
+    BudgetStep,
+    CaseLeastOutlay,
+    Comparison,
+    ComparisonColumn,
+    shocks_survived,
+    sizes_bought,
+)
 from optimizer.studies.folding import Fold, folds
 from optimizer.units import si, si_down, si_up
 
@@ -20,7 +27,7 @@ MOST, BAR = 40, 16
 NOTICEABLE = 5e-3
 
 
-def caption(comparison: Comparison, columns: Sequence[Column], against: str) -> str:
+def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against: str) -> str:
     """What the marks of some columns mean, and how sure the figures are."""
     text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: {MEANING} Over all shocks: "
     text += "the cells of a row may be of different shocks and periods, with other floors. ✗ below the floor. "
@@ -55,7 +62,7 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
     return shown
 
 
-def _in_words(comparison: Comparison, found: Least) -> str:
+def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
     money = comparison.cases[found.case].money
     if found.outlay is None and found.status == "stopped":
         least = f"{_bound(found.bound)} {money}"
@@ -88,7 +95,7 @@ def alone(comparison: Comparison, width: int, *, every: bool = False) -> Table |
         return None
     cases = list(comparison.alone)
     money = comparison.cases[cases[0]].money
-    by_case: dict[str, dict[str, Alone]] = {
+    by_case: dict[str, dict[str, LoneShock]] = {
         case: {each.shock: each for each in some} for case, some in comparison.alone.items()
     }
     order = list(dict.fromkeys(shock for some in comparison.alone.values() for shock in (each.shock for each in some)))
@@ -119,7 +126,7 @@ def alone(comparison: Comparison, width: int, *, every: bool = False) -> Table |
     return shown
 
 
-def _dearest(row: Fold, known: Mapping[str, Alone]) -> Alone | None:
+def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
     """Of the shocks of a row the one that takes most; one for which no outlay is enough takes more than any."""
     found = [known[name] for name in row.members if name in known]
     return max(found, key=lambda each: inf if each.outlay is None else each.outlay, default=None)
@@ -133,7 +140,7 @@ def _of_alone(rows: Sequence[Fold]) -> str:
     return said + (f" {plural(left, 'more shock')} cost less and are not shown." if left > 0 else "")
 
 
-def _cell(found: Alone | None) -> Text:
+def _cell(found: LoneShock | None) -> Text:
     if found is None:
         return Text("–", style="dim")
     if found.outlay is None:
@@ -169,7 +176,7 @@ def steps(comparison: Comparison, width: int) -> Table | None:
             shown.add_row(*cells, "?", "?", "?", Text("not known: the search was stopped", style="yellow"))
             continue
         if step.is_nothing:
-            kept = _survives(step) if survived(step.before) == survived(step.after) else NOTHING
+            kept = _survives(step) if shocks_survived(step.before) == shocks_survived(step.after) else NOTHING
             shown.add_row(*cells, NOTHING, kept, NOTHING, Text("nothing", style="dim"))
             continue
         builds = _builds(comparison.cases[step.case], step)
@@ -179,7 +186,7 @@ def steps(comparison: Comparison, width: int) -> Table | None:
     return shown
 
 
-def sure(comparison: Comparison, columns: Sequence[Column] = ()) -> str:
+def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
     """To what costs and gaps are proven, as a sentence; of some columns, or of all."""
     money, some = next(iter(comparison.cases.values())).money, columns or comparison.columns
     cases = {column.case for column in some}
@@ -190,14 +197,14 @@ def sure(comparison: Comparison, columns: Sequence[Column] = ()) -> str:
     return f"Proven: {said}." if said else ""
 
 
-def _survives(step: Step) -> str:
-    before, after, count = len(survived(step.before)), len(survived(step.after)), len(step.after.shocks)
+def _survives(step: BudgetStep) -> str:
+    before, after, count = len(shocks_survived(step.before)), len(shocks_survived(step.after)), len(step.after.shocks)
     return f"{before} → {after}" if after != before else f"{after} of {count}"
 
 
-def _builds(instance: Instance, step: Step) -> str:
+def _builds(instance: Instance, step: BudgetStep) -> str:
     """The changes that are noticeable, in words."""
-    before, after = sizes(step.before), sizes(step.after)
+    before, after = sizes_bought(step.before), sizes_bought(step.after)
     parts = [
         f"{named(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}"
         for o, more in step.changes.items()

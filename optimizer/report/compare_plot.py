@@ -9,7 +9,7 @@ from typing import Any
 
 from optimizer.extras import has_extra, require_extra
 from optimizer.files import write_whole_bytes
-from optimizer.studies.comparison import Column, Comparison, survived
+from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived
 from optimizer.units import si, si_up
 
 FORMATS = ("svg", "png", "pdf")
@@ -46,13 +46,13 @@ def drawn(comparison: Comparison, width: int) -> str:
     return str(plotext.uncolorize(plotext.build())).rstrip("\n")
 
 
-def _points(comparison: Comparison, case: str) -> list[Column]:
+def _points(comparison: Comparison, case: str) -> list[ComparisonColumn]:
     """The columns of a case that have a budget and a plan."""
     own = [column for column in comparison.columns if column.case == case and column.budget is not None]
     return [column for column in own if column.result.baseline is not None]
 
 
-def _line(points: list[Column]) -> tuple[list[float], list[float]]:
+def _line(points: list[ComparisonColumn]) -> tuple[list[float], list[float]]:
     return [column.budget or 0.0 for column in points], [column.result.survival_gap for column in points]
 
 
@@ -101,7 +101,7 @@ def _frontier(comparison: Comparison, above: Any, below: Any) -> None:
         above.plot(budgets, gaps, label=name, **look)
         below.plot(budgets, [column.result.total_cost for column in points], **look)
         for column, gap in zip(points, gaps, strict=True) if len(comparison.cases) == 1 else ():
-            said = f"{len(survived(column.result))} of {len(column.result.shocks)}"
+            said = f"{len(shocks_survived(column.result))} of {len(column.result.shocks)}"
             place = {"textcoords": "offset points", "xytext": (6, 6), "fontsize": 10}
             above.annotate(said, (column.budget or 0.0, gap), **place)
     _mark_least(comparison, above)
@@ -134,7 +134,7 @@ def _bars(comparison: Comparison, above: Any, below: Any) -> None:
     gaps = [column.result.survival_gap for column in columns]
     above.barh(names, gaps, color=COLOURS[1])
     for i, column in enumerate(columns):
-        said = f"{len(survived(column.result))} of {len(column.result.shocks)} survived"
+        said = f"{len(shocks_survived(column.result))} of {len(column.result.shocks)} survived"
         above.annotate(said, (gaps[i], i), textcoords="offset points", xytext=(6, 0), va="center", fontsize=10)
     below.barh(names, [column.result.total_cost for column in columns], color=COLOURS[0])
     for axes, label in ((above, "Survival gap"), (below, "Total cost, present value")):

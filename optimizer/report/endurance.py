@@ -12,14 +12,14 @@ from optimizer.instance.schema import Instance
 from optimizer.report.cells import to_csv
 from optimizer.report.screen import Screen
 from optimizer.report.words import named, placed, plural, table
-from optimizer.studies.time_to_survive import Endurance, Exposure, Lasting
+from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.units import si
 
 MOST, WIDE = 40, 100
 YEAR = 12.0
 
 
-def show_endurance(instance: Instance, endurance: Endurance, console: Console | None = None) -> None:
+def show_endurance(instance: Instance, endurance: TimeToSurvive, console: Console | None = None) -> None:
     """Print the chokepoints that are not survived for ever, the most exposed first."""
     console = console or Screen()
     ending = [each for each in endurance.exposures if not _is_endless(each)]
@@ -33,7 +33,7 @@ def _is_endless(exposure: Exposure) -> bool:
     return all(math.isinf(each.months) for each in (*exposure.before, *exposure.after))
 
 
-def _headline(instance: Instance, endurance: Endurance, ending: Sequence[Exposure]) -> str:
+def _headline(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure]) -> str:
     count = len(endurance.exposures)
     if not count:
         return f"{instance.title}: there is nothing that could be cut."
@@ -47,7 +47,7 @@ def _headline(instance: Instance, endurance: Endurance, ending: Sequence[Exposur
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} can end a floor; the worst is {where}."
 
 
-def _table(instance: Instance, endurance: Endurance, ending: Sequence[Exposure], width: int) -> Table:
+def _table(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure], width: int) -> Table:
     caption = "Months for which every floor holds, cut at the start of the year"
     caption += "; nothing built → with the plan. ∞ for ever." if ending[0].after else ". ∞ for ever."
     caption += " Gives out first: in the worst year.\n! deliberate: leverage restrains it."
@@ -94,13 +94,13 @@ def _cell(exposure: Exposure, i: int) -> Text:
     return Text(f"{before} → ", style="dim").append(_months(exposure.after[i]), style=_style(exposure.after[i]))
 
 
-def _months(lasting: Lasting) -> str:
+def _months(lasting: SurvivalTime) -> str:
     if math.isinf(lasting.months):
         return "∞"
     return f"{lasting.months:.1f}" if 0 < lasting.months < 100 else si(lasting.months)
 
 
-def _style(lasting: Lasting) -> str:
+def _style(lasting: SurvivalTime) -> str:
     return "bold red" if lasting.months < YEAR else ""
 
 
@@ -113,7 +113,7 @@ def _segment(instance: Instance, exposure: Exposure) -> str:
     return named(instance, segment) if segment else "–"
 
 
-def endurance_csv(endurance: Endurance) -> str:
+def endurance_csv(endurance: TimeToSurvive) -> str:
     """One row a chokepoint and year; months are ``inf`` where it is for ever, and empty where there is no plan."""
     head, rows = ["chokepoint", "kind", "deliberate", "cuts", "year"], list[list[Any]]()
     head += ["before [months]", "gives out before", "after [months]", "gives out after"]

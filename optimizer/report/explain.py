@@ -17,7 +17,7 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables import binding
 from optimizer.report.words import called, listed, named, percent, plural
 from optimizer.results.result import Result
-from optimizer.studies.explain.explain import Explanation, Part
+from optimizer.studies.explain.explain import Explanation, ExplanationPart
 from optimizer.studies.explain.reason import Reason
 from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.explain.worths import Deadline, Worth
@@ -44,7 +44,7 @@ class Explaining:
         self.heading, self.more = "", "Repairs"
         self.useless: list[Repair] = []
 
-    def show(self, part: Part) -> None:
+    def show(self, part: ExplanationPart) -> None:
         """Print one part.
 
         What is one row together is kept until all of it is known: the shocks of a family or an ensemble, and segments

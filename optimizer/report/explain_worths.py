@@ -12,7 +12,7 @@ from optimizer.report.proofs import NOTHING
 from optimizer.report.words import named
 from optimizer.studies.explain.worths import Worth
 from optimizer.studies.folding import folds
-from optimizer.studies.measure import Difference
+from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_up
 
 # Money up to which two bounds are the same.
@@ -130,7 +130,7 @@ def _is_nothing(worth: Worth) -> bool:
     """Whether a change may be one for the better, for the worse, or none, for all that is proven."""
     if worth.change is None or worth.low is None or worth.high is None or worth.high - worth.low <= EXACT:
         return False
-    return not Difference(worth.change, worth.low, worth.high).is_proven
+    return not ProvenDifference(worth.change, worth.low, worth.high).is_proven
 
 
 def _signed(change: float, money: str) -> str:

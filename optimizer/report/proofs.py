@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from optimizer.report.words import given, listed
 from optimizer.results.result import Result
-from optimizer.studies.comparison import survived
-from optimizer.studies.measure import ENOUGH, Difference, Measure
+from optimizer.studies.comparison import shocks_survived
+from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
 from optimizer.units import si, si_down
 
 NOTHING = "–"
@@ -15,7 +15,7 @@ NOTHING = "–"
 WIDE = 0.5
 
 
-def changed(difference: Difference) -> str:
+def changed(difference: ProvenDifference) -> str:
     """A difference with its sign; the range that is proven where that is wide, and a dash where no sign is proven."""
     low, high, value = difference.low, difference.high, difference.value
     if not difference.is_proven:
@@ -59,7 +59,7 @@ def whole(measure: Measure | None) -> str:
 
 def of_gaps(share: float) -> str:
     """To what survival gaps are proven."""
-    return f"{given(min(share, ENOUGH))} of themselves"
+    return f"{given(min(share, GAP_SHARE))} of themselves"
 
 
 def bounded(measure: Measure | None, result: Result) -> str:
@@ -71,13 +71,13 @@ def bounded(measure: Measure | None, result: Result) -> str:
 
 def given_up(before: Result, after: Result) -> tuple[str, ...]:
     """The shocks that a plan survives and the one of a larger budget does not."""
-    kept = set(survived(after))
-    return tuple(name for name in survived(before) if name not in kept)
+    kept = set(shocks_survived(after))
+    return tuple(name for name in shocks_survived(before) if name not in kept)
 
 
 def why_given_up(before: Result, after: Result, money: str) -> str:
     """Why a larger budget survives less: the sum of all gaps decides."""
-    gap = Difference.of_gaps(before, after)
+    gap = ProvenDifference.of_gaps(before, after)
     if gap.is_proven:
         return f"the sum of gaps over all shocks decides, and falls by {si(-gap.value, money)}"
     return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}, no change that is proven"

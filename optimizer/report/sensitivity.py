@@ -12,7 +12,7 @@ from optimizer.report.proofs import NOTHING, changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, listed, named, percent, plural, table
 from optimizer.studies.importance import Importance, Weight
-from optimizer.studies.sensitivity import Bar, Flip, Number, Outcome, Sensitivity
+from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, UncertainNumber, VariantOutcome
 from optimizer.units import EXACT, short, si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
@@ -70,7 +70,7 @@ def _headline(found: Sensitivity) -> str:
     return f"{lead}none alone changes that {what}{moves}{tail}."
 
 
-def _name(instance: Instance, number: Number) -> str:
+def _name(instance: Instance, number: UncertainNumber) -> str:
     """A number in words: whose it is, and which."""
     first = number.first
     if len(number.members) > 1:
@@ -84,14 +84,14 @@ def _name(instance: Instance, number: Number) -> str:
     return f"{named(instance, rest[0])}: {field}"
 
 
-def _value(number: Number, value: float) -> str:
+def _value(number: UncertainNumber, value: float) -> str:
     first = number.first
     if len(number.members) > 1 and not _alike(number):
         return "low" if value == first.low else "high" if value == first.high else "value"
     return f"×{short(value)}" if first.is_factor else si(value)
 
 
-def _alike(number: Number) -> bool:
+def _alike(number: UncertainNumber) -> bool:
     first = number.first
     return all((each.low, each.high, each.value) == (first.low, first.high, first.value) for each in number.members)
 
@@ -144,7 +144,7 @@ def _of_floors(found: Sensitivity) -> str:
     return f"Floors fail as it is, and hold where the gap is {NOTHING}"
 
 
-def _change(end: Outcome, base: Outcome) -> str:
+def _change(end: VariantOutcome, base: VariantOutcome) -> str:
     if not end.has_plan:
         return {"unusable": "unusable", "stopped": "?"}.get(end.status, "no plan")
     if not end.is_settled:
@@ -153,13 +153,13 @@ def _change(end: Outcome, base: Outcome) -> str:
     return f"{changed(end.dearer(base))}{mark}"
 
 
-def _gap(end: Outcome) -> str:
+def _gap(end: VariantOutcome) -> str:
     if not end.is_settled:
         return "?"
     return si(end.gap) if end.has_plan and end.gap > 0 else NOTHING
 
 
-def _drawn(bar: Bar, base: Outcome, most: float) -> str:
+def _drawn(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
     """Two bars around a line: what the low end does to the cost, and what the high end does."""
     sides = {-1: " " * HALF, 1: " " * HALF}
     for end, sign in ((bar.low, "█"), (bar.high, "▒")):
@@ -192,7 +192,7 @@ def _flips(found: Sensitivity) -> Table:
     return shown
 
 
-def _between(number: Number, flip: Flip) -> str:
+def _between(number: UncertainNumber, flip: SwitchingValue) -> str:
     low, high = sorted((flip.same, flip.other))
     digits = 3
     while digits < EXACT and _end(number, low, digits) == _end(number, high, digits):
@@ -200,11 +200,11 @@ def _between(number: Number, flip: Flip) -> str:
     return f"{_end(number, low, digits)} … {_end(number, high, digits)}"
 
 
-def _end(number: Number, value: float, digits: int) -> str:
+def _end(number: UncertainNumber, value: float, digits: int) -> str:
     return f"×{short(value, digits)}" if number.first.is_factor else si(value, digits=digits)
 
 
-def _then(found: Sensitivity, flip: Flip) -> str:
+def _then(found: Sensitivity, flip: SwitchingValue) -> str:
     base, then, instance = found.base, flip.outcome, found.instance
     if not then.has_plan:
         return "there is no plan" if then.status != "unusable" else "numbers do not fit each other"

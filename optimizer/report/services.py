@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Literal
 
+from optimizer.instance.derived import highest_floor
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.floors import highest_floor
 from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
 from optimizer.units import fixed
 

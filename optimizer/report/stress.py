@@ -14,9 +14,9 @@ from optimizer.files import write_whole, write_whole_bytes
 from optimizer.report.cells import frame_to_csv
 from optimizer.report.screen import Screen
 from optimizer.report.words import listed, named, percent, plural, sized, table
-from optimizer.studies.reinforcement import Mend
-from optimizer.studies.stress import Broken, Spread, Stress
-from optimizer.studies.stress import Group as Common
+from optimizer.studies.reinforcement import Reinforcement
+from optimizer.studies.stress import BrokenShock, ServiceSpread, Stress
+from optimizer.studies.stress import SampleGroup as Common
 from optimizer.units import short, si
 
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.
@@ -99,7 +99,7 @@ def _weak_spot(stress: Stress) -> Common | None:
     return weak if weak is not None and weak.share < stress.share else None
 
 
-def _in_words(stress: Stress, mend: Mend) -> str:
+def _in_words(stress: Stress, mend: Reinforcement) -> str:
     mending, best = stress.mending, mend.best
     assert mending is not None
     size = f"{sized(stress.against, mend.option, best.size)} more" if mend.kind != "leverage" else _size(stress, mend)
@@ -125,7 +125,7 @@ def _services(stress: Stress) -> Table:
     return shown
 
 
-def _floor(spread: Spread) -> str:
+def _floor(spread: ServiceSpread) -> str:
     low, high = (round(100 * each) for each in spread.floor)
     return f"{high} %" if low == high else f"{low}–{high} %"
 
@@ -163,7 +163,7 @@ def _whole(text: str) -> str:
     return text.replace(" %", "%")
 
 
-def _failed_first(stress: Stress, broken: Broken, most: int) -> str:
+def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
     share = f"{100 * broken.service:.0f}/{100 * broken.floor:.0f} %"
     makers = [named(stress.against, name) for name in broken.makers]
     at = f"at their limit: {listed(makers, most)}" if makers else "nothing makes it"
@@ -241,7 +241,7 @@ def _mends(stress: Stress) -> Table:
     return shown
 
 
-def _size(stress: Stress, mend: Mend) -> str:
+def _size(stress: Stress, mend: Reinforcement) -> str:
     return f"+{sized(stress.against, mend.option, mend.best.size).removeprefix('level ')}"
 
 

@@ -11,7 +11,7 @@ from optimizer.levers import KINDS
 from optimizer.report.preview import preview_table
 from optimizer.report.screen import Screen
 from optimizer.report.words import adversary_words, listed, named, percent, plural, sized, table
-from optimizer.studies.summary import MEASURED, Hit, Shortage, Struck, Summary
+from optimizer.studies.summary import MEASURED, RowHits, ShockHit, Shortage, Summary
 from optimizer.units import si
 
 
@@ -102,11 +102,11 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     return shown
 
 
-def _of_many(row: Struck) -> str:
+def _of_many(row: RowHits) -> str:
     return row.worst.name if row.shocks == 1 else f"{row.worst.name}\nworst of {row.shocks:,}"
 
 
-def _struck(instance: Instance, hit: Hit) -> str:
+def _struck(instance: Instance, hit: ShockHit) -> str:
     ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
     cuts = [f"{named(instance, name)} {percent(severity)}" for name, severity in ordered]
     parts = [f"cuts {listed(cuts, 3)}" if cuts else "nothing is cut"]

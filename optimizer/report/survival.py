@@ -11,7 +11,7 @@ from optimizer.report.services import MEANING, PARTIAL, PARTLY, margin, served_i
 from optimizer.report.words import FOLDED, called, entry_name, left_out, named, plural, table
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
-from optimizer.studies.folding import Folded, folded, folds, hardest
+from optimizer.studies.folding import Folded, folded, folds, worst_rows
 
 MOST = 40
 # Characters of the column of shocks.
@@ -29,7 +29,7 @@ def survival(instance: Instance, result: Result, width: int, *, every: bool = Fa
         every: whether each shock has a row of its own, however many there are.
     """
     rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
-    shown = rows if every else hardest(rows, MOST)
+    shown = rows if every else worst_rows(rows, MOST)
     segments, titles = list(instance.demands), [_title(instance, row) for row in shown]
     names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)

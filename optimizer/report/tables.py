@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import write_whole
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.report.cells import frame_to_csv
 from optimizer.report.words import LINE, abroad, named, percent, table
 from optimizer.results.plan import Share

@@ -10,10 +10,10 @@ from rich import box
 from rich.table import Table
 
 from optimizer.disruptions.shock import Cut, Shock
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
-from optimizer.studies.folding import owner
+from optimizer.studies.folding import entry_of
 from optimizer.units import fixed, short, si
 
 LINE = 0.65
@@ -44,7 +44,7 @@ def entry_name(instance: Instance, entry: str) -> str:
 def titled(instance: Instance, event: Shock) -> tuple[str, str]:
     """What the file calls an event's entry, and what tells it from others of the entry: a key's part, or a number."""
     # What an adversary found is no entry of the file.
-    entry = owner(instance, event) or event.entry
+    entry = entry_of(instance, event) or event.entry
     if not event.name.startswith(entry):
         return event.name, ""
     return event.spec.name or entry_name(instance, entry), event.name.removeprefix(entry).removeprefix("@")

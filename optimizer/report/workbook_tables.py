@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.levers import Sized, Stockpile
 from optimizer.report.answer import facts, headline
 from optimizer.report.services import FULL
 from optimizer.report.words import LINE, named, percent
 from optimizer.results.plan import WRITTEN, Service
 from optimizer.results.result import Result
-from optimizer.studies.outcomes import yearly_shares
+from optimizer.studies.outcomes import yearly_supply_shares
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _survival(instance: Instance, result: Result) -> Sheet:
 
 def _concentration(instance: Instance, result: Result) -> Sheet:
     assert result.baseline is not None
-    shares = yearly_shares(instance, result.baseline)
+    shares = yearly_supply_shares(instance, result.baseline)
     years = list(instance.horizon.years)
     largest = {c: {each.year: max(each.regions.values(), default=None) for each in row} for c, row in shares.items()}
     rows = [(year, *(row.get(year) for row in largest.values()), LINE) for year in years]
@@ -187,7 +187,7 @@ def _dependence(instance: Instance, result: Result) -> Sheet:
     assert result.baseline is not None
     rows = [
         (named(instance, c), share.year, region_name(instance, region), part, share.tonnes * part, share.hhi * 1e4)
-        for c, row in yearly_shares(instance, result.baseline).items()
+        for c, row in yearly_supply_shares(instance, result.baseline).items()
         for share in row
         for region, part in share.regions.items()
     ]

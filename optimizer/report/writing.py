@@ -5,12 +5,12 @@ from pathlib import Path
 
 from optimizer.audit import verify
 from optimizer.files import write_whole
-from optimizer.instance.arguments import MoneyLike, money
+from optimizer.instance.edits import MoneyLike, money
 from optimizer.instance.reading import read
 from optimizer.report.figures.book import book
 from optimizer.report.page import page
 from optimizer.results.result import Result
-from optimizer.studies.frontier import alone, frontier
+from optimizer.studies.frontier import frontier, single_point
 
 
 def write_report(result: Result, path: str | Path, budgets: Sequence[MoneyLike] | None = ()) -> None:
@@ -33,5 +33,5 @@ def write_report(result: Result, path: str | Path, budgets: Sequence[MoneyLike] 
     said = verify(instance, result).disagreements
     warnings = (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
     is_quick = result.baseline is None or amounts == []
-    found = alone(instance, result) if is_quick else frontier(instance, result, amounts)
+    found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
     write_whole(path, page(book(instance, found, is_quick=is_quick, warnings=warnings).to_dict()))

@@ -20,24 +20,25 @@ from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.frontier import Known
-from optimizer.studies.measure import Measure, loosely, no_shock_cost
+from optimizer.studies.frontier import KnownPlans
+from optimizer.studies.measure import Measure, before_measure, no_shock_cost
 from optimizer.studies.solve import solve, tight_shocks
-from optimizer.studies.what_if import Asker, Found
+from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.units import si
 
 # How near the ask_least_outlay outlays are proven: what is called exact.
-EXACT = 1e-6
-LEAST = Question(objective=outlay, name="outlay")
+LEAST_OUTLAY_GAP = 1e-6
+LEAST_OUTLAY = Question(objective=outlay, name="outlay")
 
 
 @dataclass(frozen=True)
-class Alone:
+class LoneShock:
     """The ask_least_outlay outlay at which one shock is survived, were it the only one that may come.
 
     Attributes:
@@ -64,17 +65,17 @@ def ask_best_plan(
 
 def ask_least_outlay(
     desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
-) -> Found:
+) -> WhatIfResult:
     """The ask_least_outlay outlay at which every floor is kept, whatever the budget.
 
     Where it was stopped, its plan may not keep them: then the gap that it leaves is that of the answer.
     """
-    free, exact = instance.with_budget(None), _exact(settings)
+    free, exact = with_budget(instance, None), _exact(settings)
     with _clock(desk, settings) as clock:
         asker = _asker(desk, instance, settings)
         asker.clock, asker.listener = clock, _listener(desk)
         asker.learn(plan or Plan(), first)
-        found = asker.ask(free, LEAST, exact)
+        found = asker.ask(free, LEAST_OUTLAY, exact)
         if found.status != "stopped" or not np.isfinite(found.value):
             return found
         evaluator = asker.evaluator(free)
@@ -89,36 +90,36 @@ def ask_hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str
     return tuple(instance.events[number].name for number in worst)
 
 
-def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[Alone]:
+def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
     """The ask_least_outlay outlay for each of some shocks ask_alone; of no name at all, for none to come."""
-    free, exact = instance.with_budget(None), _exact(settings)
-    writer, found = formulation.Writer(free), list[Alone]()
+    free, exact = with_budget(instance, None), _exact(settings)
+    writer, found = formulation.Writer(free), list[LoneShock]()
     with _clock(desk, settings) as clock:
         for name in names:
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST).kept()
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST_OUTLAY).kept()
             if solved is None or solved.status == "infeasible":
-                found.append(Alone(name, "infeasible", None, None))
+                found.append(LoneShock(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:
-                found.append(Alone(name, solved.status, max(0.0, solved.cost), _finite(solved.bound)))
+                found.append(LoneShock(name, solved.status, max(0.0, solved.cost), _finite(solved.bound)))
     return found
 
 
 def _exact(settings: Settings) -> Settings:
-    return replace(settings, gap=min(settings.gap, EXACT), tolerance=None)
+    return replace(settings, gap=min(settings.gap, LEAST_OUTLAY_GAP), tolerance=None)
 
 
 def _finite(bound: float) -> float | None:
     return max(0.0, bound) if np.isfinite(bound) else None
 
 
-def _asker(desk: Desk, instance: Instance, settings: Settings) -> Asker:
+def _asker(desk: Desk, instance: Instance, settings: Settings) -> WhatIfSolver:
     """The one of this process; its programmes of the shocks stay warm."""
     if "asker" not in desk:
-        desk["asker"] = Asker(instance, settings)
-    asker: Asker = desk["asker"]
+        desk["asker"] = WhatIfSolver(instance, settings)
+    asker: WhatIfSolver = desk["asker"]
     return asker
 
 
@@ -143,11 +144,11 @@ def _clock(desk: Desk, settings: Settings) -> Iterator[Clock]:
         desk["clock"].interrupted = True
 
 
-Key = tuple[str, float | None]
+BudgetKey = tuple[str, float | None]
 
 
 @dataclass
-class Search:
+class BudgetSweep:
     """What is known of some cases, and who finds out more.
 
     Attributes:
@@ -165,17 +166,17 @@ class Search:
     settings: Settings
     clock: Clock
     listener: Listener
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, KnownPlans] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.known = {case: Known() for case in self.cases}
-        self._results: dict[Key, Result] = {}
+        self.known = {case: KnownPlans() for case in self.cases}
+        self._results: dict[BudgetKey, Result] = {}
         self._done = self._asked = 0
         self._team = self._hired(self.settings.jobs or 1)
 
-    def __enter__(self) -> "Search":
+    def __enter__(self) -> "BudgetSweep":
         return self
 
     def __exit__(self, *about: object) -> None:
@@ -190,7 +191,7 @@ class Search:
     @property
     def working(self) -> Settings:
         """The settings of one search: where several run side by side, none takes more than its processor."""
-        settings = loosely(self.settings)
+        settings = before_measure(self.settings)
         return settings if self._team.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
 
     def measuring(self, case: str) -> Settings:
@@ -216,25 +217,25 @@ class Search:
         first, plan = self.known[case].start(None)
         return first, self.plans.get(case, plan)
 
-    def best(self, wanted: Sequence[Key]) -> None:
+    def best(self, wanted: Sequence[BudgetKey]) -> None:
         """Find the best plans of some cases and budgets that are not known yet; the first of a case is its measure."""
         first = [key for key in dict(wanted).items() if key[0] not in self.measures]
         self._find(wanted)
         self._measure(first)
 
-    def _measure(self, keys: Sequence[Key]) -> None:
+    def _measure(self, keys: Sequence[BudgetKey]) -> None:
         """Measure cases by a plan each; where its cost is not proven to the tolerance, prove it again."""
-        least, before = dict[str, float | None](), dict[Key, Result]()
+        least, before = dict[str, float | None](), dict[BudgetKey, Result]()
         for case, budget in keys:
             result = self._results.get((case, budget))
             if result is None or result.baseline is None or self.clock.interrupted:
                 continue
-            instance, clock = self.cases[case].with_budget(budget), Clock(self.settings.time_limit)
+            instance, clock = with_budget(self.cases[case], budget), Clock(self.settings.time_limit)
             least[case] = no_shock_cost(instance, self.settings, clock)
             self.measures[case] = self._measured(result, least[case])
             if result.status != "stopped" and not self.measures[case].is_proven(result):
                 before[case, budget] = self._results.pop((case, budget))
-                self.known[case] = Known()
+                self.known[case] = KnownPlans()
         self._find(list(before), {key: (tight_shocks(each), each.plan) for key, each in before.items()})
         for (case, budget), result in before.items():
             again = self._results.get((case, budget))
@@ -246,7 +247,9 @@ class Search:
     def _measured(self, result: Result, no_shock_cost: float | None) -> Measure:
         return Measure.of(result.total_cost, no_shock_cost, self.settings.gap, result.survival_gap)
 
-    def _find(self, wanted: Sequence[Key], starts: Mapping[Key, tuple[frozenset[str], Plan]] | None = None) -> None:
+    def _find(
+        self, wanted: Sequence[BudgetKey], starts: Mapping[BudgetKey, tuple[frozenset[str], Plan]] | None = None
+    ) -> None:
         """Solve for what is not known yet, each from where it is told to start, or from what is known."""
         calls, keys = [], []
         for case, budget in dict.fromkeys(wanted):
@@ -256,7 +259,7 @@ class Search:
             if settled is not None:
                 self._results[case, budget] = settled
                 continue
-            instance = self.cases[case].with_budget(budget)
+            instance = with_budget(self.cases[case], budget)
             begin = (starts or {}).get((case, budget)) or self.known[case].start(budget)
             calls.append(Call(ask_best_plan, (instance, self.measuring(case), *begin)))
             keys.append((case, budget))
@@ -276,7 +279,7 @@ class Search:
         with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
             for number, answer in answers:
                 self._done += 1
-                said = f": {in_short(answer)}" if isinstance(answer, Result) else ""
+                said = f": {one_line(answer)}" if isinstance(answer, Result) else ""
                 self.listener(Progress(task=labels[number] + said, done=self._done, total=self._asked))
                 yield number, answer
 
@@ -292,7 +295,7 @@ class Search:
         return money if len(self.cases) == 1 else f"{case}, {money}"
 
 
-def in_short(result: Result) -> str:
+def one_line(result: Result) -> str:
     """A plan in one line."""
     if result.baseline is None:
         return "no plan"

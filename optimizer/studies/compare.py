@@ -5,9 +5,9 @@ least    the least outlay that keeps every floor, proven; and the cheapest plan 
 alone    the same for each shock, were it the only one
 next     what some more money buys at each budget
 
-Where a budget is not told, it is found: parts of the least outlay, or by bisection (`breakpoints`) the budgets at which
-the set of builds or of survived shocks changes. Plans are proven to the gap of the settings and audited; each search
-goes on from what a larger budget taught. Searches run side by side where one takes its time.
+Where a budget is not told, it is found: parts of the least outlay, or by bisection (`find_breakpoints`) the budgets at
+which the set of builds or of survived shocks changes. Plans are proven to the gap of the settings
+and audited; each search goes on from what a larger budget taught. Searches run side by side where one takes its time.
 
 The budgets at which the set of builds or of survived shocks becomes another, by bisection.
 
@@ -24,15 +24,31 @@ from typing import Literal
 
 from optimizer.algorithms.question_pool import Call
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, budget_list, money, variants
+from optimizer.instance.edits import MoneyLike, ScenarioNames, budget_list, money, scenario_variants, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.budget_sweep import EXACT, Alone, Search, ask_alone, ask_best_plan, ask_hurting, ask_least_outlay
-from optimizer.studies.comparison import Change, Column, Comparison, Least, Step, sizes, survived
-from optimizer.studies.frontier import chosen, rounded_up
-from optimizer.studies.measure import SHARE
+from optimizer.studies.budget_sweep import (
+    LEAST_OUTLAY_GAP,
+    BudgetSweep,
+    LoneShock,
+    ask_alone,
+    ask_best_plan,
+    ask_hurting,
+    ask_least_outlay,
+)
+from optimizer.studies.comparison import (
+    Breakpoint,
+    BudgetStep,
+    CaseLeastOutlay,
+    Comparison,
+    ComparisonColumn,
+    shocks_survived,
+    sizes_bought,
+)
+from optimizer.studies.frontier import budgets_up_to, rounded_up
+from optimizer.studies.measure import MEASURE_SHARE
 from optimizer.studies.solve import tight_shocks
 from optimizer.units import rounded
 
@@ -40,7 +56,7 @@ from optimizer.units import rounded
 MOST_BUDGETS = 60
 
 
-def breakpoints(search: Search, case: str, resolution: float) -> tuple[list[Change], bool, float]:
+def find_breakpoints(search: BudgetSweep, case: str, resolution: float) -> tuple[list[Breakpoint], bool, float]:
     """The changes from nothing to what the plan of any budget spends.
 
     Args:
@@ -71,41 +87,41 @@ def breakpoints(search: Search, case: str, resolution: float) -> tuple[list[Chan
         is_whole = False
     points = [budget for budget in points if search.is_planned(case, budget)]
     changes = [
-        Change(case, low, high, search.result(case, low), search.result(case, high))
+        Breakpoint(case, low, high, search.result(case, low), search.result(case, high))
         for low, high in _changing(search, case, points)
     ]
     return changes, is_whole, unit
 
 
-def _changing(search: Search, case: str, points: list[float]) -> list[tuple[float, float]]:
+def _changing(search: BudgetSweep, case: str, points: list[float]) -> list[tuple[float, float]]:
     """Neighbouring budgets whose plans differ in what they buy or survive."""
     known = [(budget, _kind(search.result(case, budget))) for budget in points]
     return [(low, high) for (low, one), (high, other) in pairwise(known) if one != other]
 
 
 def _kind(result: Result) -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(sizes(result)), frozenset(survived(result))
+    return frozenset(sizes_bought(result)), frozenset(shocks_survived(result))
 
 
 Fact = Literal["least", "alone", "next"]
-Part = Literal["grid", "least", "alone", "next"]
-Budgets = Sequence[MoneyLike | None] | str | None
+ComparisonPart = Literal["grid", "least", "alone", "next"]
+BudgetList = Sequence[MoneyLike | None] | str | None
 FACTS: tuple[Fact, ...] = ("least", "alone", "next")
 # The next money is so much, where the largest budget is of the size for which that is a step.
-MORE, FROM, TO = 50e6, 5e8, 5e10
+DEFAULT_STEP, STEP_FROM, STEP_TO = 50e6, 5e8, 5e10
 # Shocks that are asked alone, and how many at a time.
-MOST, SOME = 60, 4
+MOST_ALONE, ALONE_BATCH = 60, 4
 
 
 def compare(
     cases: Instance | Mapping[str, Instance],
-    budgets: Budgets = None,
+    budgets: BudgetList = None,
     *,
     facts: Sequence[Fact] = FACTS,
     step: MoneyLike | None = None,
     resolution: float = 0.01,
     settings: Settings | None = None,
-    heard: Callable[[Part, Comparison], None] = lambda part, comparison: None,
+    heard: Callable[[ComparisonPart, Comparison], None] = lambda part, comparison: None,
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
 ) -> Comparison:
@@ -133,21 +149,21 @@ def compare(
         SolverError: the solver failed.
         ValueError: a budget or step that is no amount of money, or a scenario that there is not.
     """
-    settings, asked, more = settings or Settings(gap=SHARE), budget_list(budgets), money(step, "step")
-    named = variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
-    of_one_currency(named)
+    settings, asked, more = settings or Settings(gap=MEASURE_SHARE), budget_list(budgets), money(step, "step")
+    named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
+    require_one_currency(named)
     clock = Clock()
     with (
         interruptible(clock, listener),
-        Search(named, settings, clock, listener) as search,
+        BudgetSweep(named, settings, clock, listener) as search,
     ):
-        comparing = _Comparing(search, facts, more, heard)
+        comparing = _ComparisonBuilder(search, facts, more, heard)
         comparing.grid(asked, resolution)
         comparing.exact()
         return comparing.known()
 
 
-def of_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str] | None = None) -> None:
+def require_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str] | None = None) -> None:
     """Refuse cases whose currency labels differ; `files` are where they come from, by case.
 
     Raises:
@@ -166,11 +182,15 @@ def of_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str] | No
         raise InstanceError(list(dict.fromkeys(wrong)))
 
 
-class _Comparing:
+class _ComparisonBuilder:
     """A comparison while it is made."""
 
     def __init__(
-        self, search: Search, facts: Sequence[Fact], step: float | None, heard: Callable[[Part, Comparison], None]
+        self,
+        search: BudgetSweep,
+        facts: Sequence[Fact],
+        step: float | None,
+        heard: Callable[[ComparisonPart, Comparison], None],
     ) -> None:
         self.search, self.facts, self.step, self.heard = search, facts, step, heard
         self.found = Comparison(search.cases, gap=search.settings.gap)
@@ -180,10 +200,10 @@ class _Comparing:
         """All that is known by now."""
         search = self.search
         asked = [(case, budget) for case, budget in self.wanted if search.has(case, budget)]
-        shown = tuple(Column(case, budget, search.result(case, budget)) for case, budget in asked)
+        shown = tuple(ComparisonColumn(case, budget, search.result(case, budget)) for case, budget in asked)
         return replace(self.found, columns=shown, stopped=search.clock.interrupted, measures=dict(search.measures))
 
-    def _tell(self, part: Part) -> None:
+    def _tell(self, part: ComparisonPart) -> None:
         self.heard(part, self.known())
 
     def grid(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> None:
@@ -212,7 +232,7 @@ class _Comparing:
         if not search.is_planned(case, None):
             return [(case, None)]
         outlay = next((each.outlay for each in self.found.least), None)
-        parts = chosen(search.result(case, None).outlay if outlay is None else outlay, own)
+        parts = budgets_up_to(search.result(case, None).outlay if outlay is None else outlay, own)
         return [(case, budget) for budget in sorted({*parts, *([] if own is None else [own])})] + [(case, None)]
 
     def _located(self, resolution: float) -> None:
@@ -227,7 +247,7 @@ class _Comparing:
                 continue
             outlay = next((each.outlay for each in self.found.least if each.case == case), None)
             unit = resolution * (outlay or search.result(case, None).outlay)
-            changes, is_whole, unit = breakpoints(search, case, unit)
+            changes, is_whole, unit = find_breakpoints(search, case, unit)
             self.wanted += [(case, 0.0), *((case, change.at) for change in changes)]
             self.found = replace(
                 self.found,
@@ -265,15 +285,15 @@ class _Comparing:
         least = []
         for number, found in search.answers(calls, ["the least outlay that survives everything"] * len(calls)):
             if found.status == "infeasible":
-                least.append((number, Least(cases[number], "infeasible")))
+                least.append((number, CaseLeastOutlay(cases[number], "infeasible")))
             elif found.survives and found.value < float("inf"):
                 values = (max(0.0, found.value), max(0.0, found.bound))
                 search.plans[cases[number]] = found.plan
-                least.append((number, Least(cases[number], found.status, *values)))
+                least.append((number, CaseLeastOutlay(cases[number], found.status, *values)))
             else:
                 best = kept[number]
                 outlay, bound = None if best is None else best.outlay, max(0.0, found.bound)
-                least.append((number, Least(cases[number], "stopped", outlay, bound)))
+                least.append((number, CaseLeastOutlay(cases[number], "stopped", outlay, bound)))
         self.found = replace(self.found, least=tuple(each for _, each in sorted(least, key=lambda pair: pair[0])))
 
     def _cheapest_and_alone(self) -> None:
@@ -281,13 +301,13 @@ class _Comparing:
         search, calls, labels = self.search, [], []
         least = [each for each in self.found.least if each.outlay is not None] if "least" in self.facts else []
         for each in least:
-            case = search.cases[each.case].with_budget((each.outlay or 0.0) * (1.0 + EXACT))
+            case = with_budget(search.cases[each.case], (each.outlay or 0.0) * (1.0 + LEAST_OUTLAY_GAP))
             calls.append(Call(ask_best_plan, (case, search.measuring(each.case), *search.start(each.case))))
             labels.append("the cheapest plan with the least outlay")
         asked = self._alone_calls() if "alone" in self.facts else []
         calls += [call for _, call in asked]
         labels += ["each shock alone"] * len(asked)
-        of_case: dict[str, list[Alone]] = {}
+        of_case: dict[str, list[LoneShock]] = {}
         for number, answer in search.answers(calls, labels):
             if number >= len(least):
                 of_case.setdefault(asked[number - len(least)][0], []).extend(answer)
@@ -303,20 +323,23 @@ class _Comparing:
         asked = [Call(ask_hurting, (search.cases[case], search.working)) for case in cases]
         for number, names in search.answers(asked, ["which shocks hurt"] * len(asked)):
             case = cases[number]
-            if len(names) > MOST:
-                what = f"{case}: of {len(names):,} shocks that hurt, the {MOST} worst are asked alone."
+            if len(names) > MOST_ALONE:
+                what = f"{case}: of {len(names):,} shocks that hurt, the {MOST_ALONE} worst are asked alone."
                 self.found = replace(self.found, notes=(*self.found.notes, what))
-            parts = [("", *names[: SOME - 1])]
-            parts += [names[i : min(i + SOME, MOST)] for i in range(SOME - 1, min(len(names), MOST), SOME)]
+            parts = [("", *names[: ALONE_BATCH - 1])]
+            parts += [
+                names[i : min(i + ALONE_BATCH, MOST_ALONE)]
+                for i in range(ALONE_BATCH - 1, min(len(names), MOST_ALONE), ALONE_BATCH)
+            ]
             calls += [(case, Call(ask_alone, (search.cases[case], search.working, part))) for part in parts]
         return sorted(calls, key=lambda pair: cases.index(pair[0]))
 
-    def _in_order(self, case: str, found: Sequence[Alone]) -> tuple[Alone, ...]:
+    def _in_order(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:
         """The dearest first; a shock that needs nothing costs what it costs when none comes."""
         events = [event.name for event in self.search.cases[case].events]
         known = {each.shock: each for each in found}
         peace = known.pop("", None)
-        if peace is not None and len(events) <= MOST:
+        if peace is not None and len(events) <= MOST_ALONE:
             known |= {name: replace(peace, shock=name) for name in events if name not in known}
         dear = {name: float("inf") if each.outlay is None else each.outlay for name, each in known.items()}
         return tuple(sorted(known.values(), key=lambda each: (-dear[each.shock], events.index(each.shock))))
@@ -331,7 +354,7 @@ class _Comparing:
         shown = [each for each in shown if each[2].baseline is not None]
         search.best([(case, budget + more) for case, budget, _ in shown])
         steps = tuple(
-            Step(case, budget, more, search.result(case, budget), search.result(case, budget + more))
+            BudgetStep(case, budget, more, search.result(case, budget), search.result(case, budget + more))
             for case, budget, _ in shown
             if search.is_planned(case, budget + more)
         )
@@ -342,4 +365,4 @@ class _Comparing:
 def default_step(budgets: Sequence[float]) -> float:
     """50M where budgets are of the size for that, else about a twentieth of the largest; 0 where all are."""
     largest = max(budgets, default=0.0)
-    return MORE if FROM <= largest <= TO else rounded(largest / 20)
+    return DEFAULT_STEP if STEP_FROM <= largest <= STEP_TO else rounded(largest / 20)

@@ -15,25 +15,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optimizer.algorithms.question import Question, outlay
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.measure import SHARE, Measure, loosely
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.solve import solve, tight_shocks
-from optimizer.studies.what_if import Asker
+from optimizer.studies.what_if import WhatIfSolver
 
 # Parts of the least outlay that are asked about; the last is all of it.
-PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+BUDGET_PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Budgets nearer to each other than this, relative to the larger, are one.
-ALIKE = 0.02
+SAME_BUDGET = 0.02
 # Gaps and costs nearer to each other than this are equal: a plan holds its gap no more exactly.
-EQUAL = 1e-6
+SAME_VALUE = 1e-6
 
 
 @dataclass(frozen=True)
-class Point:
+class FrontierPoint:
     """A budget, None for any, and the best plan that is known for it."""
 
     budget: float | None
@@ -55,11 +56,11 @@ class Frontier:
         stopped: whether Ctrl-C ended it before every budget was asked about.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[FrontierPoint, ...]
     own: int
     least_outlay: float | None = None
     least_bound: float | None = None
-    gap: float = SHARE
+    gap: float = MEASURE_SHARE
     stopped: bool = False
     measure: Measure | None = None
 
@@ -78,24 +79,24 @@ class Frontier:
         return {"own": self.own, **least, **proven, "points": points}
 
 
-def alone(instance: Instance, result: Result) -> Frontier:
+def single_point(instance: Instance, result: Result) -> Frontier:
     """A frontier of the plan at hand only."""
-    return Frontier((Point(instance.policy.budget, result),), 0)
+    return Frontier((FrontierPoint(instance.policy.budget, result),), 0)
 
 
 @dataclass
-class Known:
+class KnownPlans:
     """The plans that are known of an instance, each the best for its budget.
 
     What one pays a larger budget pays as well: so a plan that is the best for a larger budget is the best for every
     budget that pays it, and where floors are kept under a budget, shocks that bite under a larger one bite first.
     """
 
-    points: list[Point] = field(default_factory=list)
+    points: list[FrontierPoint] = field(default_factory=list)
 
     def add(self, budget: float | None, result: Result) -> None:
         """One more."""
-        self.points.append(Point(budget, result))
+        self.points.append(FrontierPoint(budget, result))
 
     def settled(self, budget: float | None) -> Result | None:
         """The best plan of a larger budget, or of the same, where this one pays it as well."""
@@ -146,14 +147,14 @@ class _Search:
     settings: Settings
     listener: Listener
     clock: Clock = field(default_factory=Clock)
-    known: Known = field(default_factory=Known)
+    known: KnownPlans = field(default_factory=KnownPlans)
 
-    def solved(self, asker: Asker, budget: float | None) -> Result | None:
+    def solved(self, asker: WhatIfSolver, budget: float | None) -> Result | None:
         """The best plan of a budget; None where there is none or nobody waited for it."""
         settled = self.known.settled(budget)
         if settled is not None:
             return settled
-        variant, (first, plan) = self.instance.with_budget(budget), self.known.start(budget)
+        variant, (first, plan) = with_budget(self.instance, budget), self.known.start(budget)
         result = solve(
             variant,
             settings=self.settings,
@@ -190,32 +191,32 @@ def frontier(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
     """
-    settings = settings or Settings(gap=SHARE)
+    settings = settings or Settings(gap=MEASURE_SHARE)
     measure = Measure.of(result.total_cost, result.calm_cost, settings.gap, result.survival_gap)
     near = measure.settings(settings)
     search = _Search(instance, result, near, listener, Clock(settings.time_limit))
     search.known.add(instance.policy.budget, result)
     least: tuple[float, float] | None = None
-    with Asker(instance, loosely(settings), search.clock) as asker:
+    with WhatIfSolver(instance, before_measure(settings), search.clock) as asker:
         if budgets is None:
             listener(Progress(task="the least outlay that survives"))
             least = _least_outlay(search, asker)
-            budgets = chosen(least[0], instance.policy.budget) if least else None
+            budgets = budgets_up_to(least[0], instance.policy.budget) if least else None
         found = _points(search, asker, budgets)
     stopped = search.clock.interrupted
-    points = _on_one_baseline([Point(at, search.known.best(at, each)) for at, each in found], result)
+    points = _on_one_baseline([FrontierPoint(at, search.known.best(at, each)) for at, each in found], result)
     own = next(i for i, (budget, _) in enumerate(found) if budget == instance.policy.budget)
     first, bound = least or (None, None)
     return Frontier(tuple(points), own, first, bound, settings.gap, stopped, measure)
 
 
-def _on_one_baseline(points: Sequence[Point], own: Result) -> list[Point]:
+def _on_one_baseline(points: Sequence[FrontierPoint], own: Result) -> list[FrontierPoint]:
     """The same points, whose costs count from the no-shock plan of the plan at hand; equal results stay one object."""
     rebased = {id(own): own}
     for point in points:
         if id(point.result) not in rebased:
             rebased[id(point.result)] = _counted_from(own, point.result)
-    return [Point(point.budget, rebased[id(point.result)]) for point in points]
+    return [FrontierPoint(point.budget, rebased[id(point.result)]) for point in points]
 
 
 def _counted_from(own: Result, result: Result) -> Result:
@@ -229,13 +230,13 @@ def _counted_from(own: Result, result: Result) -> Result:
     )
 
 
-def chosen(least: float, own: float | None) -> list[float]:
+def budgets_up_to(least: float, own: float | None) -> list[float]:
     """Budgets from nothing to the least outlay, in round numbers; those like the plan's own are left to it."""
     top = rounded_up(least)
     return [
         part * top
-        for part in dict.fromkeys(PARTS if top > 0 else PARTS[:1])
-        if own is None or abs(part * top - own) > ALIKE * max(part * top, own)
+        for part in dict.fromkeys(BUDGET_PARTS if top > 0 else BUDGET_PARTS[:1])
+        if own is None or abs(part * top - own) > SAME_BUDGET * max(part * top, own)
     ]
 
 
@@ -247,17 +248,17 @@ def rounded_up(amount: float) -> float:
     return math.ceil(amount / unit - 1e-6) * unit
 
 
-def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
+def _least_outlay(search: _Search, asker: WhatIfSolver) -> tuple[float, float] | None:
     """The least outlay that keeps every floor, and its bound; None where there is none or it was not found."""
     if search.own.survives:
         asker.learn(search.own.plan, tight_shocks(search.own))
     question = Question(objective=outlay, name="outlay")
     with interruptible(search.clock, search.listener):
-        found = asker.ask(search.instance.with_budget(None), question)
+        found = asker.ask(with_budget(search.instance, None), question)
     return None if found.plan is None or found.status != "optimal" else (max(0.0, found.value), max(0.0, found.bound))
 
 
-def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> list[tuple[float | None, Result]]:
+def _points(search: _Search, asker: WhatIfSolver, budgets: Sequence[float] | None) -> list[tuple[float | None, Result]]:
     """What was found for each budget, the smallest first; the plan at hand among them."""
     own, best = search.instance.policy.budget, None
     found = [(own, search.own)]
@@ -269,7 +270,7 @@ def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> l
         found += [] if best is None else [(None, best)]
         any_budget = []
     if budgets is None:
-        budgets = chosen((search.own if best is None else best).outlay, own)
+        budgets = budgets_up_to((search.own if best is None else best).outlay, own)
     # The largest first: what it buys may be all that the next one buys.
     asked = [*any_budget, *sorted((budget for budget in set(budgets) if budget != own), reverse=True)]
     for i, budget in enumerate(asked):
@@ -290,7 +291,7 @@ def _in_words(instance: Instance, budget: float | None) -> str:
 
 def is_better(one: Result, other: Result) -> bool:
     """Whether a plan leaves a smaller gap, or as small a one at a lower cost."""
-    slack = EQUAL * max(one.survival_gap, other.survival_gap)
+    slack = SAME_VALUE * max(one.survival_gap, other.survival_gap)
     if abs(one.survival_gap - other.survival_gap) > slack:
         return one.survival_gap < other.survival_gap
-    return one.total_cost < other.total_cost * (1.0 - EQUAL if other.total_cost > 0 else 1.0 + EQUAL)
+    return one.total_cost < other.total_cost * (1.0 - SAME_VALUE if other.total_cost > 0 else 1.0 + SAME_VALUE)

@@ -73,7 +73,7 @@ class Importance:
         return data | {what: dict(zip(parts, getattr(self, what), strict=True)) for what in ("cost", "gap")}
 
 
-def latin(numbers: int, samples: int, seed: int) -> Array:
+def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
     """A Latin hypercube in the unit cube: a row a sample."""
     require_extra("sensitivity", "A sample of all numbers together")
     from SALib.sample.latin import sample

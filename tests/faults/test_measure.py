@@ -20,10 +20,10 @@ from optimizer.report.figures.book import book
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare
-from optimizer.studies.comparison import Step
+from optimizer.studies.comparison import BudgetStep
 from optimizer.studies.frontier import frontier
-from optimizer.studies.measure import Difference, Measure, Within
-from optimizer.studies.sensitivity import Outcome, sensitivity
+from optimizer.studies.measure import CostTolerance, Measure, ProvenDifference
+from optimizer.studies.sensitivity import VariantOutcome, sensitivity
 from tests.test_cli import diversify
 
 HERE = Path(__file__).parent
@@ -61,7 +61,7 @@ def test_near_is_a_share_of_the_price_of_survival_or_money(within: float | str, 
     assert [each.verdict for each in found.ranges] == verdicts
     assert found.measure is not None
     assert (found.measure.kind, found.measure.amount) == ("price of survival", pytest.approx(0.7e6))
-    assert found.more == pytest.approx(Within.parse(within).money(found.measure))
+    assert found.more == pytest.approx(CostTolerance.parse(within).money(found.measure))
     assert found.within == pytest.approx(found.more / 0.7e6)
 
 
@@ -180,14 +180,14 @@ def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None
 
 def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
     # 100 is proven to 98, 97.5 to 96: what is saved lies between 0.5 and 4.
-    told = Difference.of(100.0, 98.0, 97.5, 96.0)
+    told = ProvenDifference.of(100.0, 98.0, 97.5, 96.0)
     assert (told.value, told.low, told.high) == (-2.5, pytest.approx(-4, rel=1e-4), pytest.approx(-0.5, rel=1e-4))
     assert told.is_proven
     assert proofs.changed(told) == "−4 to −0.5"
-    assert proofs.changed(Difference.of(100.0, 98.0, 98.5, 97.0)) == "–"
-    assert proofs.changed(Difference.of(100.0, None, 98.5, 97.0)) == "–"
-    assert proofs.changed(Difference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
-    assert proofs.changed(Difference.of(100.0, 100.0, 100.0, 100.0)) == "–"
+    assert proofs.changed(ProvenDifference.of(100.0, 98.0, 98.5, 97.0)) == "–"
+    assert proofs.changed(ProvenDifference.of(100.0, None, 98.5, 97.0)) == "–"
+    assert proofs.changed(ProvenDifference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
+    assert proofs.changed(ProvenDifference.of(100.0, 100.0, 100.0, 100.0)) == "–"
 
 
 def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:
@@ -195,9 +195,9 @@ def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:
     (step,) = found.steps
     # Were the dearer plan proven to 0.4M only, that it can be 0.3M cheaper would say nothing.
     unsure = replace(step, before=replace(step.before, bound=step.before.total_cost - 0.4e6))
-    assert Step.is_nothing.fget(unsure)  # type: ignore[attr-defined]
-    base = Outcome("optimal", cost=100.0, bound=99.0)
-    end = Outcome("optimal", cost=100.5, bound=99.4)
+    assert BudgetStep.is_nothing.fget(unsure)  # type: ignore[attr-defined]
+    base = VariantOutcome("optimal", cost=100.0, bound=99.0)
+    end = VariantOutcome("optimal", cost=100.5, bound=99.4)
     assert shown._change(end, base) == "–"
     assert shown._change(replace(end, cost=103.0, bound=101.5), base) == "+1.5 to +4"
 

@@ -200,4 +200,4 @@ def test_starter_says_what_comes_out(starter: Path) -> None:
     assert not result.calm_builds
     poor = so.solve(instance, budget=30e6)
     assert poor.status == "gap"
-    assert so.solve(so.without(instance, ["stockpile"]).instance).status == "gap"
+    assert so.solve(so.without(instance, ["stockpile"])).status == "gap"

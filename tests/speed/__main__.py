@@ -45,6 +45,7 @@ from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import whole_stage
+from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings
 from optimizer.solver.highs import quiet
@@ -196,7 +197,7 @@ def _sums(shocks: int) -> Iterator[str]:
     for spec in likely["shocks"].values():
         spec["probability"] = 0.8 / shocks
     for what, phase, instance in (
-        ("least gap, a budget too small", "gap", so.read(national(SEED, shocks=shocks)).with_budget(SMALL)),
+        ("least gap, a budget too small", "gap", with_budget(so.read(national(SEED, shocks=shocks)), SMALL)),
         ("expected cost, floors kept", "cost", so.read(likely)),
     ):
         began, relaxed, passes = time.perf_counter(), [0.0], [0]

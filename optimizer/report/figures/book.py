@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.shock import BASELINE
+from optimizer.instance.derived import named_regions, region_name
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.regions import named_regions, region_name
 from optimizer.report.figures import colours
 from optimizer.report.figures.chains import Atlas
 from optimizer.report.figures.record import record

@@ -8,7 +8,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.words import named, placed
 from optimizer.results.plan import Flows
 from optimizer.results.result import Result
-from optimizer.studies.supply_chain import Chain, Place, chain
+from optimizer.studies.supply_chain import Chain, ChainPlace, chain
 
 
 def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[str, tuple[Chain, ...]]:
@@ -31,7 +31,7 @@ def _both(instance: Instance, flows: Flows, path: Path) -> tuple[Chain, ...]:
     return (early,) if last - first < year else (early, chain(instance, flows, path, max(first, last - year + 1), last))
 
 
-def titled(instance: Instance, place: Place) -> str:
+def titled(instance: Instance, place: ChainPlace) -> str:
     """A place for reading."""
     if place.sort == "activity":
         return placed(instance, place.stage, place.region)
@@ -74,7 +74,7 @@ class Atlas:
             "left_out": [self._commodity[commodity] for commodity in each.left_out],
         }
 
-    def _of(self, place: Place) -> int:
+    def _of(self, place: ChainPlace) -> int:
         if place.key not in self._number:
             self._number[place.key] = len(self.places)
             told = {"title": titled(self.instance, place), "sort": place.sort, "column": place.column}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from optimizer.instance.schema import Instance
 from optimizer.report.words import named, placed
-from optimizer.studies.time_to_survive import Chokepoint, Endurance, Exposure, Lasting
+from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
 
 # Of more chokepoints than this the most exposed are shown.
 MOST = 40
@@ -34,7 +34,7 @@ class Line:
     worst: int
 
 
-def lines(instance: Instance, endurance: Endurance) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+def lines(instance: Instance, endurance: TimeToSurvive) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
     """Every chokepoint that can end a floor, before and after the plan, the most exposed first.
 
     The second is empty where there is no plan.
@@ -60,7 +60,7 @@ def _named(instance: Instance, exposure: Exposure) -> str:
     return exposure.name
 
 
-def _line(instance: Instance, exposure: Exposure, lasting: Sequence[Lasting], worst: int) -> Line:
+def _line(instance: Instance, exposure: Exposure, lasting: Sequence[SurvivalTime], worst: int) -> Line:
     return Line(
         key=key_of(exposure),
         name=_named(instance, exposure),

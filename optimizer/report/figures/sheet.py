@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import costs, saying
 from optimizer.report.figures.chains import Atlas, chains
@@ -14,7 +15,7 @@ from optimizer.report.words import LINE
 from optimizer.results.plan import Row, Share
 from optimizer.results.result import Result
 from optimizer.studies.folding import Fold, Folded, folded
-from optimizer.studies.outcomes import yearly_shares
+from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.supply_chain import Chain
 from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
 
@@ -56,7 +57,7 @@ class Sheet:
             instance: the instance, of whatever budget.
             counted_from: the budget of the no-shock plan from which the price counts, money; None for any.
         """
-        return saying.told(instance.with_budget(self.budget), self.result, counted_from)
+        return saying.told(with_budget(instance, self.budget), self.result, counted_from)
 
     def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
         """For JSON; what all plans of an instance share is left out."""
@@ -135,7 +136,7 @@ def sheet(
         stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
         passings=passings(instance, result, names) if planned else (),
         rows=folded(rows, result) if planned else (),
-        shares=yearly_shares(instance, result.baseline) if result.baseline is not None else {},
+        shares=yearly_supply_shares(instance, result.baseline) if result.baseline is not None else {},
         parts=costs.parts(result) if planned else (),
         beyond=costs.beyond(result) if planned else (),
         note=costs.note(result),

@@ -15,7 +15,7 @@ from optimizer.report.words import cut_words, in_full, named, titled
 from optimizer.results.plan import Flows, Outcome, Row, Service
 from optimizer.results.ranking import weakest_of
 from optimizer.results.result import Result
-from optimizer.studies.folding import Fold, Folded, folded, folds, hardest, urgency
+from optimizer.studies.folding import Fold, Folded, folded, folds, urgency, worst_rows
 
 # Of more rows than this the most critical are shown; where each shock has a row of its own, of more than that. And of
 # so many shocks at most the paths are.
@@ -132,7 +132,7 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
         every: whether each shock has a row of its own.
     """
     rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
-    rows = hardest(rows, EVERY if every else MOST)
+    rows = worst_rows(rows, EVERY if every else MOST)
     names = [row.worst.name for row in rows] + [each.name for each in sorted(result.shocks, key=urgency)]
     kept = frozenset(list(dict.fromkeys(names))[: max(PATHS, len(rows))])
     return tuple(row.fold for row in rows), tuple(each.name for each in result.shocks if each.name in kept)

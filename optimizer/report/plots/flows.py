@@ -9,14 +9,14 @@ from matplotlib.path import Path
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.horizon import windowed
-from optimizer.instance.validation.regions import region_name
+from optimizer.instance.derived import region_name
 from optimizer.report.figures.book import Book
 from optimizer.report.figures.chains import titled
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY, regions
 from optimizer.report.plots.paper import INK, Sheeted, foot, of_plan, paper, plain
 from optimizer.report.words import LINE, in_full, named, percent
 from optimizer.results.plan import Share
-from optimizer.studies.supply_chain import Chain, Place
+from optimizer.studies.supply_chain import Chain, ChainPlace
 from optimizer.units import si
 
 SORTS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": INK}
@@ -71,19 +71,19 @@ class _Bands:
             out[each.source] += each.share
             into[each.target] += each.share
         self.size = {place.key: max(out[place.key], into[place.key]) for place in drawn.places}
-        self.columns: dict[int, list[Place]] = defaultdict(list)
+        self.columns: dict[int, list[ChainPlace]] = defaultdict(list)
         for place in drawn.places:
             self.columns[place.column].append(place)
         tallest = max((sum(self.size[place.key] for place in some) for some in self.columns.values()), default=1.0)
         self.scale = FILL / (tallest or 1.0)
         self.top = {place.key: top for some in self.columns.values() for place, top in self._stacked(some)}
 
-    def _stacked(self, some: Sequence[Place]) -> list[tuple[Place, float]]:
+    def _stacked(self, some: Sequence[ChainPlace]) -> list[tuple[ChainPlace, float]]:
         order = list(self.colours)
         ranked = sorted(some, key=lambda place: (_rank(place, order), -self.size[place.key]))
         high = sum(self.size[place.key] for place in some) * self.scale
         gap = (1.0 - high) / max(1, len(some))
-        top, made = gap / 2, list[tuple[Place, float]]()
+        top, made = gap / 2, list[tuple[ChainPlace, float]]()
         for place in ranked:
             made.append((place, top))
             top += self.size[place.key] * self.scale + gap
@@ -103,7 +103,7 @@ class _Bands:
         for place in self.chain.places:
             self._place(place)
 
-    def _band(self, source: Place, starts: float, target: Place, ends: float, high: float) -> None:
+    def _band(self, source: ChainPlace, starts: float, target: ChainPlace, ends: float, high: float) -> None:
         left, right = source.column / self.last + 0.012, target.column / self.last - 0.012
         middle = (left + right) / 2
         corners = [(left, starts), (middle, starts), (middle, ends), (right, ends), (right, ends + high)]
@@ -112,7 +112,7 @@ class _Bands:
         colour = GREY if source.sort == "unserved" else self._colour(source)
         self.panel.add_patch(PathPatch(Path(corners, codes), facecolor=colour, alpha=0.42, linewidth=0))
 
-    def _place(self, place: Place) -> None:
+    def _place(self, place: ChainPlace) -> None:
         x, top, high = place.column / self.last, self.top[place.key], self.size[place.key] * self.scale
         pattern = self.colours[place.region][1] * 3 if place.sort == "activity" and place.region in self.colours else ""
         self.panel.add_patch(
@@ -124,11 +124,11 @@ class _Bands:
         bold = "bold" if place.sort == "unserved" else "normal"
         self.panel.text(x + 0.018, top + high / 2, words, va="center", fontsize=6.3, fontweight=bold)
 
-    def _colour(self, place: Place) -> str:
+    def _colour(self, place: ChainPlace) -> str:
         return SORTS.get(place.sort) or self.colours.get(place.region, (GREY, ""))[0]
 
 
-def _rank(place: Place, order: Sequence[str]) -> int:
+def _rank(place: ChainPlace, order: Sequence[str]) -> int:
     if place.sort == "unserved":
         return len(order) + 2
     return order.index(place.region) if place.region in order else len(order) + 1

@@ -1,13 +1,14 @@
-"""The passes about names: whatever is named exists."""
+"""Checks of names: whatever is named exists."""
 
+import difflib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from optimizer.disruptions.ensemble import EnsembleSpec, Event
-from optimizer.disruptions.shock import ShockSpec, Target
+from optimizer.disruptions.shock import Target
 from optimizer.errors import Severity
+from optimizer.instance.derived import named_regions, struck
 from optimizer.instance.schema import RULE, Instance
-from optimizer.instance.validation.draft import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
 from optimizer.network.activity import Activity
 from optimizer.suggestions import Vocabulary
@@ -156,25 +157,6 @@ def shock_names_resolve(draft: Draft) -> Iterator[Problem]:
             yield from _names_of_cut(known, (*place, "cuts", i), cut)
 
 
-def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
-    """All that may say what is struck, as the file has it: shocks, ensembles, their events."""
-    for s, spec in instance.shocks.items():
-        yield ("shocks", s), spec
-    for e, ensemble in instance.ensembles.items():
-        yield ("ensembles", e), ensemble
-        for name, event in ensemble.events.items():
-            yield ("ensembles", e, "events", name), event
-
-
-def happening(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
-    """All that may happen, with what it inherits: shocks, and the events of ensembles."""
-    for s, spec in instance.shocks.items():
-        yield ("shocks", s), spec
-    for e, ensemble in instance.ensembles.items():
-        for name, event in ensemble.whole_events().items():
-            yield ("ensembles", e, *(("events", name) if name else ())), event
-
-
 def _names_of_cut(known: _Known, place: Place, cut: Target) -> Iterator[Problem]:
     if cut.region is cut.stage is cut.process is cut.commodity is None:
         cure = "Add at least one of region, stage, process, commodity."
@@ -204,3 +186,15 @@ def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -
         near = known.nearest(name) if name not in known else None
         if near is not None:
             yield place, f'"{name}" is the {known.noun} of no process', f'Did you mean "{near}"?', "error"
+
+
+def regions_are_named(draft: Draft) -> Iterator[Problem]:
+    """Every region of the section `regions` is the region of something: another name is a slip."""
+    if draft.instance is None or not draft.sound:
+        return
+    known = named_regions(draft.instance)
+    for region in draft.instance.regions:
+        if region not in known:
+            near = difflib.get_close_matches(region, sorted(known), n=1)
+            cure = f'Did you mean "{near[0]}"?' if near else "Remove it, or name it as the region of a process."
+            yield ("regions", region), "nothing stands in this region", cure, "warning"
