@@ -7,7 +7,6 @@ from itertools import pairwise
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import Line
-from optimizer.report.figures.timeline import Move
 from optimizer.report.format import (
     abroad,
     called,
@@ -28,6 +27,7 @@ from optimizer.results.result import Result
 from optimizer.studies.comparison import shocks_survived
 from optimizer.studies.folding import Fold, folds
 from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.studies.purchases import Purchase
 from optimizer.units import short, si, si_down
 
 # Further from the least than this share, a proof says nothing.
@@ -353,7 +353,7 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     )
 
 
-def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
+def to_build(moves: Sequence[Purchase], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
     """The largest moves by money: what, and when, how much of it and for how much."""
     ordered = sorted(moves, key=lambda move: -move.paid)
     said = [(move.name, f"{_when(move)}, {move.size_words}, {si(move.paid, money)}") for move in ordered[:most]]
@@ -363,7 +363,7 @@ def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[st
     return tuple(said)
 
 
-def _when(move: Move) -> str:
+def _when(move: Purchase) -> str:
     if move.kind == "stockpile":
         return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
     return f"decided {move.decided}, on line {move.on_line}"

@@ -28,9 +28,11 @@ from optimizer.errors import PlanFileError
 from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.frames import Frames
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, no_shock_cost
 from optimizer.studies.outcomes import Survey, survey
@@ -240,6 +242,11 @@ class AttackResult:
     def is_unproven(self) -> bool:
         """Whether the time ran out before everything was found and proven."""
         return self.stopped or (self.result.status == "stopped" and not self.is_given)
+
+    @property
+    def frames(self) -> Frames:
+        """All tables as pandas frames: shaping, segments, starts."""
+        return study_frames.of_attack(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frames
 from optimizer.results.result import Result
+from optimizer.studies import study_frames
 from optimizer.studies.budget_sweep import LoneShock
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
 
@@ -198,9 +200,12 @@ class Comparison:
 
     def frame(self) -> Any:
         """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
-        from optimizer.results import frames
+        return self.frames.columns
 
-        return frames.columns(self)
+    @property
+    def frames(self) -> Frames:
+        """All tables as pandas frames: columns, least_outlay, lone_shocks, steps, breakpoints."""
+        return study_frames.of_comparison(self)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, as the README says."""

@@ -29,11 +29,13 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.frames import Frames
 from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Vector
 from optimizer.solver import versions as solver_versions
+from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
@@ -296,6 +298,11 @@ class Stress:
     def money(self) -> str:
         """The currency's code, the first word of its label."""
         return self.against.money
+
+    @property
+    def frames(self) -> Frames:
+        """All tables as pandas frames: samples, services, groups, worst, reinforcements."""
+        return study_frames.of_stress(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README: all but the samples themselves."""

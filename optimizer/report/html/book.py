@@ -27,7 +27,6 @@ from optimizer.report.figures.survival import (
     tightest,
 )
 from optimizer.report.figures.time_to_survive import Line, key_of, lines
-from optimizer.report.figures.timeline import Move, moves
 from optimizer.report.format import LINE
 from optimizer.report.html.provenance import Source, head, record, sources
 from optimizer.report.narrative import losses
@@ -36,6 +35,7 @@ from optimizer.results.result import Result
 from optimizer.studies.folding import Fold, Folded, folded
 from optimizer.studies.frontier import Frontier
 from optimizer.studies.outcomes import yearly_supply_shares
+from optimizer.studies.purchases import Purchase, purchases
 from optimizer.studies.supply_chain import Chain
 from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
 from optimizer.units import si
@@ -64,7 +64,7 @@ class Sheet:
 
     budget: float | None
     result: Result
-    moves: tuple[Move, ...]
+    moves: tuple[Purchase, ...]
     stocks: Mapping[str, Row]
     passings: tuple[Passing, ...]
     rows: tuple[Folded, ...]
@@ -158,7 +158,7 @@ def sheet(
     return Sheet(
         budget=budget,
         result=result,
-        moves=moves(instance, result),
+        moves=purchases(instance, result),
         stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
         passings=passings(instance, result, names) if planned else (),
         rows=folded(rows, result) if planned else (),

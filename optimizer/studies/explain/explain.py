@@ -19,9 +19,11 @@ from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
+from optimizer.results.frames import Frames
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import study_frames
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
 from optimizer.studies.explain.reason import Reason, ShortBudget, reason
 from optimizer.studies.explain.repairs import (
@@ -179,6 +181,11 @@ class Explanation:
     repairs: tuple[Repair, ...] = ()
     reason: Reason | None = None
     is_complete: bool = False
+
+    @property
+    def frames(self) -> Frames:
+        """All tables as pandas frames: worths, deadlines, repairs."""
+        return study_frames.of_explanation(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""
