@@ -10,10 +10,9 @@ from optimizer.instance.schema import Instance
 from optimizer.report.proofs import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.services import MEANING
 from optimizer.report.words import LINE, listed, named, percent, plural, sized, table
-from optimizer.studies.budget_sweep import LoneShock
+from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
 from optimizer.studies.comparison import (
     BudgetStep,
-    CaseLeastOutlay,
     Comparison,
     ComparisonColumn,
     shocks_survived,
