@@ -172,9 +172,9 @@ def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[st
     if least.outlay is None:
         assert not found.columns[-1].result.survives
         return
-    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, EXACT).survives
+    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, settings=EXACT).survives
     if least.outlay > 1:
-        assert not so.solve(instance, least.outlay * (1 - 1e-3), EXACT).survives
+        assert not so.solve(instance, least.outlay * (1 - 1e-3), settings=EXACT).survives
 
 
 @FEW

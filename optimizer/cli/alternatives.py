@@ -58,7 +58,7 @@ def alternatives(
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     with progress.display(instance.money) as listener:
-        found = find(instance, tolerance, plans, None, settings, patience, listener)
+        found = find(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
     if json:
         import json as text
 

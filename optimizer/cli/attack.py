@@ -46,7 +46,7 @@ def attack(
         instance, remarks, saved = made.instance, made.remarks, None
     settings = Settings(gap=gap, time_limit=time_limit, threads=threads, seed=seed)
     with progress.display(instance.money) as listener:
-        found = put_under(instance, saved, None, settings, listener, remarks)
+        found = put_under(instance, saved, settings=settings, listener=listener, notes=remarks)
     if json:
         import json as text
 

@@ -42,7 +42,7 @@ def explain(
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
     with progress.display(made.instance.money, lists_tasks=True) as listener:
         heard = (lambda part: None) if json else listener.pausing(shown.show)
-        found = ask(made.instance, None, settings, listener, heard, made.remarks)
+        found = ask(made.instance, settings=settings, listener=listener, heard=heard, notes=made.remarks)
     if json:
         import json as text
 

@@ -85,7 +85,13 @@ def solve(
         checkpoint=str(checkpoint) if checkpoint else None,
     )
     with progress.display(made.instance.money) as listener:
-        result = find(made.instance, None, settings, listener, made.remarks, load_seconds)
+        result = find(
+            made.instance,
+            settings=settings,
+            listener=listener,
+            notes=made.remarks,
+            load_seconds=load_seconds,
+        )
     try:
         if json:
             typer.echo(result.to_json(whole=False))

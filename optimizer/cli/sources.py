@@ -226,7 +226,7 @@ def solved(made: Prepared, file: str, time_limit: float | None = None, *, advers
     settings, clock = Settings(time_limit=time_limit), Clock(time_limit)
     find = withstand if adversary else solve
     with progress.display(made.instance.money) as listener:
-        result = find(made.instance, None, settings, listener, made.remarks, clock=clock)
+        result = find(made.instance, settings=settings, listener=listener, notes=made.remarks, clock=clock)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if adversary else made.instance
     return Planned(instance, common.commented(result, file), interrupted=clock.interrupted)

@@ -55,8 +55,8 @@ def stress(
             stressed = put_to(
                 found.result,
                 found.instance,
-                samples,
-                seed,
+                samples=samples,
+                seed=seed,
                 jobs=jobs,
                 cluster=cluster,
                 listener=listener,

@@ -35,7 +35,7 @@ def verify(
     result = Result.load(plan)
     instance = read(result.data, plan)
     with progress.display(instance.money) as listener:
-        found = verify_plan(instance, result, extent, listener)
+        found = verify_plan(instance, result, extent, listener=listener)
     if json:
         import json as text
 

@@ -23,7 +23,7 @@ WIDEST, LONGEST, ROWS = 60, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
 
 
-def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | None = None) -> None:
+def write_workbook(result: Result, path: str | Path, *, warnings: Sequence[str] | None = None) -> None:
     """Write a plan as a workbook (.xlsx), whole or not at all.
 
     Args:

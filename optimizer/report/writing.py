@@ -13,7 +13,7 @@ from optimizer.results.result import Result
 from optimizer.studies.frontier import frontier, single_point
 
 
-def write_report(result: Result, path: str | Path, budgets: Sequence[MoneyLike] | None = ()) -> None:
+def write_report(result: Result, path: str | Path, *, budgets: Sequence[MoneyLike] | None = ()) -> None:
     """Write a plan as one page (.html), whole or not at all.
 
     Args:

@@ -59,7 +59,14 @@ def ask_best_plan(
     with _clock(desk, settings) as clock:
         evaluator = _asker(desk, instance, settings).evaluator(instance)
         return solve(
-            instance, None, settings, _listener(desk), evaluator=evaluator, first=first, plan=plan, clock=clock
+            instance,
+            None,
+            settings=settings,
+            listener=_listener(desk),
+            evaluator=evaluator,
+            first=first,
+            plan=plan,
+            clock=clock,
         )
 
 
