@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.algorithms.separation.attacks import AttackOracle
-from optimizer.cli.app import app
+from optimizer.cli.app import app, load_command
 from optimizer.solver import Clock
 from optimizer.studies.withstand import least_outlay
 from tests.strategies import besieged
@@ -191,9 +191,7 @@ TAKE_ALL = {
 
 @pytest.mark.parametrize("command", TAKE_ALL)
 def test_every_command_takes_the_same_changes(command: str) -> None:
-    import typer
-
-    options = {word for each in typer.main.get_command(app).commands[command].params for word in each.opts}  # type: ignore[attr-defined]
+    options = {word for each in load_command(command).params for word in each.opts}
     assert set(TAKE_ALL[command]) <= options
 
 

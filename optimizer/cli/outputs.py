@@ -1,4 +1,4 @@
-"""Where a command may write: refused before anything is searched for, not when the answer is known."""
+"""Where a command writes. What cannot be written to is refused before anything is searched for."""
 
 import contextlib
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from optimizer.cli.common import USAGE, complain, say
+from optimizer.cli.common import USAGE, fail, print_message
 from optimizer.extras import require_extra_for
 from optimizer.files import INSTANCES, write_whole, write_whole_bytes
 
@@ -60,18 +60,18 @@ def _check_room(folder: Path, option: str) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Complain, as usage, where a file cannot be written after all."""
+    """Fail, as usage, where a file cannot be written after all."""
     try:
         yield
     except OSError as error:
-        complain(f"{error.filename or path}: {error.strerror or error}", USAGE)
+        fail(f"{error.filename or path}: {error.strerror or error}", USAGE)
 
 
-def written(path: Path, content: str | bytes) -> None:
-    """Write a file whole, or complain; stderr says that it is there."""
+def write_answer(path: Path, content: str | bytes) -> None:
+    """Write a file whole, or fail; stderr says that it was written."""
     with writing(path):
         if isinstance(content, str):
             write_whole(path, content)
         else:
             write_whole_bytes(path, content)
-    say(f"wrote {path}")
+    print_message(f"wrote {path}")

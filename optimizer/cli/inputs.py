@@ -6,14 +6,15 @@ a plan where a plan is expected              the saved plan with the instance in
 an instance where a plan is expected         read, changed and solved first, with progress on stderr
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from optimizer.cli import common, options, progress
-from optimizer.cli.options import Changes
+from optimizer.cli.options import Changes, Search
 
 if TYPE_CHECKING:
     from optimizer.errors import Finding
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A plan and the instance that it is one of.
+class PlanInput:
+    """A plan and the instance in which it is looked at.
 
     Attributes:
         is_saved: whether the plan was read from a file; else it was solved for.
@@ -39,16 +40,9 @@ class Planned:
     interrupted: bool = False
 
 
-def is_plan(file: str) -> bool:
-    """Whether a file is a saved plan."""
-    from optimizer.io.load import is_plan
-
-    return is_plan(file)
-
-
 @dataclass(frozen=True)
-class Prepared:
-    """An instance as the command line wants it.
+class InstanceInput:
+    """An instance with the changes of the command line.
 
     Attributes:
         document: where each value stands in the file.
@@ -64,43 +58,50 @@ class Prepared:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a result of it has to say: the notes, and which values were replaced."""
+        """The notes of a result of it: what was changed, and which values were replaced."""
         return (*self.notes, *map(str, self.clashes))
 
 
-def say_source(file: str) -> None:
+def is_plan(file: str) -> bool:
+    """Whether a file is a saved plan."""
+    from optimizer.io.load import is_plan
+
+    return is_plan(file)
+
+
+def print_source(file: str) -> None:
     """Say on stderr, of a saved plan, that the instance inside it is used."""
     if is_plan(file):
-        common.say(f"{file} is a saved plan: the instance inside it is used.")
+        common.print_message(f"{file} is a saved plan: the instance inside it is used.")
 
 
-def prepared(file: str, changes: Changes, *, lists_attacks: bool = False) -> Prepared:
-    """The same as `examined`; stderr says where the instance comes from, what was changed, and the warnings."""
-    say_source(file)
-    return announced(examined(file, changes, lists_attacks=lists_attacks))
+def read_instance(file: str, changes: Changes, *, lists_attacks: bool = False) -> InstanceInput:
+    """The changed instance of a file; stderr says where it comes from, what was changed, and the warnings."""
+    print_source(file)
+    return announce(change_instance(file, changes, lists_attacks=lists_attacks))
 
 
-def announced(made: Prepared, column: str = "") -> Prepared:
-    """The same; its warnings are on stderr, and what was changed, behind the name of a column where it has one."""
+def announce(made: InstanceInput, column: str = "") -> InstanceInput:
+    """Print the warnings and what was changed, behind the name of a column where it has one; the same instance."""
     common.show_findings(made.warnings)
     for note in made.notes:
-        common.say(f"{column}: {note}" if column else note)
+        common.print_message(f"{column}: {note}" if column else note)
     return made
 
 
-def examined(file: str, changes: Changes, *, lists_attacks: bool = False) -> Prepared:
+def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False) -> InstanceInput:
     """The instance of a file, or of a saved plan, changed as the command line says and checked.
 
     `--set` comes first, then scenarios in the order given, then what has to be bought, what is left out, and the
     budget. What is wrong with any of these comes at once. Where one replaces a value of another, a warning names it.
-    Last, where it is asked, every affordable attack is listed among the shocks.
+    Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     """
     from optimizer.errors import Finding, InstanceError
     from optimizer.instance.edits import Edited, forcing, leave_out, scenario_names, scenario_notes, under
     from optimizer.instance.overrides import clashes
     from optimizer.io.load import inspect_document
 
-    force, amounts = options.forces(changes.force or ()), _amounts(changes)
+    force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
     given, warnings, document = inspect_document(file, changes.set_ or ())
     names = scenario_names(given, changes.scenario or ())
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
@@ -124,7 +125,7 @@ def examined(file: str, changes: Changes, *, lists_attacks: bool = False) -> Pre
     if gone:
         raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
     replaced = clashes(given, [*_edits(given, changes, names, force), *amounts])
-    made = Prepared(instance, document, notes, (*warnings, *replaced), replaced)
+    made = InstanceInput(instance, document, notes, (*warnings, *replaced), replaced)
     return _with_attacks(made) if lists_attacks else made
 
 
@@ -146,99 +147,126 @@ def _amounts(changes: Changes) -> "list[Edit]":
     from optimizer.instance.overrides import Edit
 
     for option, (_, text) in changes.amounts.items():
-        common.amount(text, option)
+        common.parse_amount_option(text, option)
     return [Edit(f"{option} {text}", path, text) for option, (path, text) in changes.amounts.items()]
 
 
 def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
-    """What puts an amount where it belongs."""
+    """The step that puts an amount where it belongs."""
     from optimizer.instance.edits import Edited, with_budget, with_value
 
     if edit.path == "policy.budget":
-        return lambda before: Edited(with_budget(before, common.amount(edit.value, "--budget")))
+        return lambda before: Edited(with_budget(before, common.parse_amount_option(edit.value, "--budget")))
     return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source))
 
 
-def _with_attacks(made: Prepared) -> Prepared:
+def _with_attacks(made: InstanceInput) -> InstanceInput:
     from optimizer.studies.withstand import with_listed_attacks
 
     instance, note = with_listed_attacks(made.instance)
     return replace(made, instance=instance, notes=(*made.notes, note))
 
 
-def planned(file: str, changes: Changes, time_limit: float | None = None, *, adversary: bool = False) -> Planned:
-    """A saved plan with its instance; or the plan of an instance, which is solved first.
-
-    A search that was stopped, or a plan that leaves a gap, is said on stderr.
-    """
+def read_plan(file: str, changes: Changes, search: Search | None = None) -> PlanInput:
+    """A saved plan with its instance; or the plan of an instance, which is solved first."""
     from optimizer.instance.reading import read
     from optimizer.io.load import is_instance
     from optimizer.results.result import Result
 
+    search = search or Search()
     if is_instance(file):
-        return solved(prepared(file, changes), file, time_limit, adversary=adversary)
-    _refuse(file, [*changes.given, *_of_search(None, time_limit, adversary=adversary)])
+        return solve_first(read_instance(file, changes), file, search)
+    _refuse_search(file, [*changes.given, *search.given])
     result = Result.load(file)
-    return Planned(read(result.data, file), result, is_saved=True)
+    return PlanInput(read(result.data, file), result, is_saved=True)
 
 
-def judged(
-    file: str, plan: str | None, changes: Changes, time_limit: float | None = None, *, adversary: bool = False
-) -> Planned:
+def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Search | None = None) -> PlanInput:
     """A plan and the instance in which it is judged, which may be another than the one that it was made for.
 
     Args:
         file: of the instance, to which the changes apply; where it is a saved plan, that is the plan as well.
         plan: another plan; None solves for one in the changed instance where `file` holds none.
-        changes, time_limit, adversary: as the command line says.
+        changes: what differs from the file.
+        search: how a plan is searched for.
     """
+    search = search or Search()
     if plan is None and not is_plan(file):
-        return planned(file, changes, time_limit, adversary=adversary)
-    _refuse(plan or file, _of_search(changes.budget, time_limit, adversary=adversary))
-    instance = announced(examined(file, changes)).instance
-    found = planned(plan or file, Changes())
+        return read_plan(file, changes, search)
+    _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
+    instance = announce(change_instance(file, changes)).instance
+    found = read_plan(plan or file, Changes())
     if found.result.baseline is None:
-        no_plan(found, plan or file)
+        fail_without_plan(found, plan or file)
     return replace(found, instance=instance, is_saved=True)
 
 
-def _of_search(budget: str | None, time_limit: float | None, *, adversary: bool) -> list[str]:
-    """The options that say how a plan is searched for, as far as they were given."""
-    given = {"--budget": budget is not None, "--time-limit": time_limit is not None, "--adversary": adversary}
-    return [name for name, is_given in given.items() if is_given]
-
-
-def _refuse(plan: str, wanted: Sequence[str]) -> None:
+def _refuse_search(plan: str, given: Sequence[str]) -> None:
     """Refuse, as usage, options for a search where there is a plan already."""
-    if wanted:
+    if given:
         again = f"`diversify solve {plan} --output` makes another plan of its instance"
-        what = f"the plan is given by {plan} and is not solved for: leave out {', '.join(wanted)}; {again}."
+        what = f"the plan is given by {plan} and is not solved for: leave out {', '.join(given)}; {again}."
         raise typer.BadParameter(what)
 
 
-def solved(made: Prepared, file: str, time_limit: float | None = None, *, adversary: bool = False) -> Planned:
+def solve_first(made: InstanceInput, file: str, search: Search) -> PlanInput:
     """The plan of an instance that was read from a file, with the file's comments."""
     from optimizer.instance.reading import read
     from optimizer.solver import Clock, Settings
     from optimizer.studies.solve import solve
     from optimizer.studies.withstand import withstand
 
-    settings, clock = Settings(time_limit=time_limit), Clock(time_limit)
-    find = withstand if adversary else solve
+    settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
+    find = withstand if search.adversary else solve
     with progress.display(made.instance.money) as listener:
         result = find(made.instance, settings=settings, listener=listener, notes=made.remarks, clock=clock)
     # Attacks that shaped the plan are shocks of its instance.
-    instance = read(result.data, file) if adversary else made.instance
-    return Planned(instance, common.commented(result, file), interrupted=clock.interrupted)
+    instance = read(result.data, file) if search.adversary else made.instance
+    return PlanInput(instance, with_comments(result, file), interrupted=clock.interrupted)
 
 
-def no_plan(found: Planned, file: str) -> NoReturn:
+def print_status(result: "Result") -> None:
+    """Say on stderr that a plan that was solved for does not survive."""
+    if result.status != "survives":
+        common.print_message(f"The plan's status is {result.status}: see `diversify solve`.")
+
+
+def fail_without_plan(found: PlanInput, file: str) -> NoReturn:
     """End a command that needs a plan where there is none."""
     from optimizer.errors import PlanFileError
 
     if found.is_saved:
         raise PlanFileError(f"{file} holds no plan: its status is {found.result.status}")
     if found.result.status == "stopped":
-        common.complain(f"{file}: the search was stopped before there was a plan.", common.STOPPED)
+        common.fail(f"{file}: the search was stopped before there was a plan.", common.STOPPED)
     rules = "; ".join(found.result.clash)
-    common.complain(f"{file}: no plan exists{': ' + rules if rules else ''}.", common.NO_PLAN_SURVIVES)
+    common.fail(f"{file}: no plan exists{': ' + rules if rules else ''}.", common.NO_PLAN_SURVIVES)
+
+
+def with_comments(result: "Result", file: str) -> "Result":
+    """The result with the comments of its instance file, which name its sources."""
+    from optimizer.io.load import comments_of
+
+    return replace(result, comments=comments_of(file))
+
+
+def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:
+    """That a saved plan was changed since it was solved, where the audit disagrees with it; nothing where it agrees."""
+    from optimizer.audit import verify
+
+    found = verify(instance, result).disagreements
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    what = "THE AUDIT DISAGREES: this plan was changed since it was solved. Do not rely on it."
+    return (f"{what} {found[0]}{more}",) if found else ()
+
+
+@contextlib.contextmanager
+def plan_that_fits(plan: str) -> Iterator[None]:
+    """Report what fails with a saved plan that was changed so that it no longer fits its instance."""
+    from optimizer.errors import PlanFileError
+
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None
