@@ -15,7 +15,7 @@ from optimizer.algorithms.question_pool import Call, Team
 from optimizer.errors import AuditError
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
-from optimizer.report import compare_facts as facts
+from optimizer.report.tables import budgets as facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import compare, default_step
 from optimizer.studies.comparison import CaseLeastOutlay, Comparison, shocks_survived, sizes_bought

@@ -18,7 +18,7 @@ from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
 from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
-from optimizer.report.stress import show_stress
+from optimizer.report.tables.stress import show_stress
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import survey

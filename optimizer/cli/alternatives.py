@@ -101,11 +101,11 @@ def _tolerance(text: str) -> str:
 
 def _show(found: "Alternatives") -> None:
     if found.cheapest.baseline is None:
-        from optimizer.report.whole import show
+        from optimizer.report.tables.plan import show
 
         show(found.cheapest)
         return
-    from optimizer.report.alternatives import show_alternatives
+    from optimizer.report.tables.alternatives import show_alternatives
 
     show_alternatives(found)
 

@@ -48,7 +48,7 @@ def attack(
     if json:
         common.print_json(found.to_dict())
     else:
-        from optimizer.report.attack import show_attack
+        from optimizer.report.tables.attack import show_attack
 
         show_attack(found)
     if output is not None:

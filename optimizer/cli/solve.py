@@ -78,7 +78,7 @@ def solve(
         if json:
             typer.echo(result.to_json(whole=False))
         else:
-            from optimizer.report.whole import show
+            from optimizer.report.tables.plan import show
 
             show(result, every=every)
     finally:
@@ -112,7 +112,7 @@ def _write(result: "Result", csv: Path | None, output: Path | None) -> None:
     if output is not None:
         outputs.write_answer(output, result.to_json() + "\n")
     if csv is not None:
-        from optimizer.report.tables import write_csv
+        from optimizer.report.tables.plan import write_csv
 
         with outputs.writing(csv):
             paths = write_csv(result, csv)

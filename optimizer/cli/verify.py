@@ -44,7 +44,7 @@ def verify(
     if json:
         common.print_json(found.to_dict() | {"plan": plan, "status": result.status})
     else:
-        from optimizer.report.audit import show_verification
+        from optimizer.report.tables.checks import show_verification
 
         show_verification(plan, result, found)
     if not found.ok:
