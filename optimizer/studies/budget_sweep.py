@@ -353,7 +353,13 @@ def ask_best_plan(
     with _clock(desk, settings) as clock:
         evaluator = _solver(desk, instance, settings).evaluator(instance)
         return solve(
-            instance, None, settings, _listener(desk), evaluator=evaluator, first=first, plan=plan, clock=clock
+            instance,
+            settings=settings,
+            listener=_listener(desk),
+            evaluator=evaluator,
+            first=first,
+            plan=plan,
+            clock=clock,
         )
 
 
