@@ -12,14 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optimizer.audit import Auditor, register, verify
+    from optimizer.audit import Auditor, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
     from optimizer.instance.edits import forcing, resample, under, with_budget, without
     from optimizer.instance.reading import read
     from optimizer.instance.schema import Instance
     from optimizer.io.load import inspect, load
-    from optimizer.report.workbook import write_workbook
-    from optimizer.report.writing import write_report
+    from optimizer.plugins import register
+    from optimizer.report.excel import write_workbook
+    from optimizer.report.html.page import write_report
     from optimizer.results.plan import Build, Flows, Outcome, Plan, Service
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -47,15 +48,16 @@ _HOMES = {
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
-    "audit": ("Auditor", "register", "verify"),
+    "audit": ("Auditor", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "io.load": ("inspect", "load"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
     "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
-    "report.workbook": ("write_workbook",),
-    "report.writing": ("write_report",),
+    "plugins": ("register",),
+    "report.excel": ("write_workbook",),
+    "report.html.page": ("write_report",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }

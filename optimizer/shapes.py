@@ -8,6 +8,7 @@ from typing import Any
 
 Shape = Mapping[str, Any]
 LARGEST = 1e15
+LARGEST_RATIO = 1e12
 _DIGITS = r"(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?\s*[kMB]?$"
 
 
@@ -21,6 +22,7 @@ def _number(sign: str, **bounds: float) -> dict[str, Any]:
 
 AMOUNT = _number("[-+]", minimum=-LARGEST, maximum=LARGEST)
 QUANTITY = _number(r"\+", minimum=0, maximum=LARGEST)
+RATIO = _number(r"\+", minimum=0, maximum=LARGEST_RATIO)
 POSITIVE = _number(r"\+", exclusiveMinimum=0, maximum=LARGEST)
 SHARE = _number(r"\+", minimum=0, maximum=1)
 NAME = {"type": ["string", "number"]}

@@ -15,7 +15,7 @@ from optimizer.algorithms.executor import ProcessExecutor, Task
 from optimizer.errors import AuditError
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
-from optimizer.report import compare_facts as facts
+from optimizer.report.tables import budgets as facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import compare, default_step
 from optimizer.studies.comparison import CaseLeastOutlay, Comparison, shocks_survived, sizes_bought
@@ -172,9 +172,9 @@ def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[st
     if least.outlay is None:
         assert not found.columns[-1].result.survives
         return
-    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, EXACT).survives
+    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, settings=EXACT).survives
     if least.outlay > 1:
-        assert not so.solve(instance, least.outlay * (1 - 1e-3), EXACT).survives
+        assert not so.solve(instance, least.outlay * (1 - 1e-3), settings=EXACT).survives
 
 
 @FEW

@@ -22,6 +22,7 @@ FLOORS = [
     {"instance"},
     {"io"},
     {"audit", "formulation"},
+    {"plugins"},
     {"algorithms"},
     {"studies"},
     {"report"},

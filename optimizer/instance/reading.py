@@ -25,7 +25,7 @@ from optimizer.instance.schema import RULE, Commodity, Instance, Policy, Region
 from optimizer.instance.validation.candidate import Draft, Problem
 from optimizer.instance.validation.passes import NAMES, PASSES, sizes_can_be_handled
 from optimizer.instance.validation.wording import in_words, no_mapping, noun
-from optimizer.levers import KINDS, Recycling, Refining
+from optimizer.levers import KINDS, Recycling, Refining, is_audited
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
 from optimizer.suggestions import excerpt, suggest
@@ -240,6 +240,10 @@ class _Reader:
             self.report(
                 (*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are")
             )
+        elif not is_audited(kind):
+            what = f'plans that buy "{kind}" cannot be audited'
+            cure = f"Add its auditor, audit/levers/{kind}.py, or register the lever with `optimizer.register`."
+            self.report((*place, "kind"), what, cure)
         return KINDS.get(kind) if isinstance(kind, str) else None
 
     def _ranges(self) -> dict[str, RangeSpec]:

@@ -131,11 +131,11 @@ def alternatives(
     instance: Instance,
     within: float | str = DEFAULT_TOLERANCE,
     plans: int = 3,
+    *,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
     patience: float = RANGE_SECONDS,
     listener: Listener = ignore,
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Alternatives:
     """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.

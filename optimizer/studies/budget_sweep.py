@@ -63,7 +63,14 @@ def ask_best_plan(
     with _clock(memory, settings) as clock:
         evaluator = _asker(memory, instance, settings).evaluator(instance)
         return solve(
-            instance, None, settings, _listener(memory), evaluator=evaluator, first=first, plan=plan, clock=clock
+            instance,
+            None,
+            settings=settings,
+            listener=_listener(memory),
+            evaluator=evaluator,
+            first=first,
+            plan=plan,
+            clock=clock,
         )
 
 

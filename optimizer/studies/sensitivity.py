@@ -253,8 +253,8 @@ class Sensitivity:
 def sensitivity(
     instance: Instance,
     samples: int = 0,
-    seed: int = 7,
     *,
+    seed: int = 7,
     flips: bool = True,
     resolution: float = 0.01,
     budget: MoneyLike | None = None,

@@ -133,6 +133,7 @@ PROVEN = "The search was stopped. Every shock was solved again, and the plan is 
 def solve(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
@@ -141,7 +142,6 @@ def solve(
     first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
     clock: Clock | None = None,
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Result:
     """Find the cheapest plan that survives every shock, or the best there is.
@@ -430,7 +430,7 @@ def solve_to_measure(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
-    found = solve(instance, None, first, listener, notes, evaluator=evaluator, clock=clock)
+    found = solve(instance, None, settings=first, listener=listener, notes=notes, evaluator=evaluator, clock=clock)
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
@@ -441,9 +441,9 @@ def solve_to_measure(
     again = solve(
         instance,
         None,
-        replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
-        listener,
-        notes,
+        settings=replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
+        listener=listener,
+        notes=notes,
         evaluator=evaluator,
         first=tight_shocks(found),
         plan=found.plan,

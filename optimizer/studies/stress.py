@@ -319,9 +319,9 @@ class Stress:
 def stress(
     result: Result,
     instance: Instance | None = None,
+    *,
     samples: int = 10_000,
     seed: int = 7,
-    *,
     jobs: int | None = None,
     cluster: str | None = None,
     listener: Listener = ignore,
@@ -353,7 +353,7 @@ def stress(
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
-    drawn = resample(base, samples, seed)
+    drawn = resample(base, samples, seed=seed)
     if not drawn.events:
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])

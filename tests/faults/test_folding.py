@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.io.load import comments_of
-from optimizer.report.compare import show_part
-from optimizer.report.figures.book import Book, book
+from optimizer.report.figures.plot import Choice, plot
 from optimizer.report.figures.survival import spans
-from optimizer.report.plots import Choice, plot
-from optimizer.report.stress import show_stress
-from optimizer.report.summary import show_summary
-from optimizer.report.whole import show
-from optimizer.report.words import called
+from optimizer.report.format import called
+from optimizer.report.html.book import Book, book
+from optimizer.report.tables.checks import show_summary
+from optimizer.report.tables.compare import show_part
+from optimizer.report.tables.plan import show
+from optimizer.report.tables.stress import show_stress
 from optimizer.results.ranking import weakness
 from optimizer.studies.budget_sweep import LoneShock
 from optimizer.studies.comparison import Comparison, ComparisonColumn

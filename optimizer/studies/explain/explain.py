@@ -201,11 +201,11 @@ class Explanation:
 def explain(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     heard: Callable[[ExplanationPart], None] = lambda part: None,
     notes: tuple[str, ...] = (),
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Explanation:
     """Solve, then ask why.
