@@ -20,8 +20,8 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from optimizer import formulation
+from optimizer.algorithms.executor import Executor, Memory, Task, size_for, start_executor
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
@@ -191,26 +191,26 @@ class BudgetSweep:
         self._results: dict[BudgetKey, Result] = {}
         self._done = self._total = 0
         self._side_by_side = side_by_side
-        self._team = self._new_team((settings.jobs or 1) if side_by_side else 1)
+        self._executor = self._started((settings.jobs or 1) if side_by_side else 1)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *about: object) -> None:
-        if "solver" in self._team.desk:
-            self._team.desk.pop("solver").__exit__()
-        self._team.__exit__(*about)
+        if "solver" in self._executor.memory:
+            self._executor.memory.pop("solver").__exit__()
+        self._executor.close()
 
-    def _new_team(self, size: int) -> Team:
-        team = Team(size, self.clock)
-        team.desk |= {"clock": self.clock, "listener": self.listener}
-        return team
+    def _started(self, size: int) -> Executor:
+        executor = start_executor(size)
+        executor.memory |= {"clock": self.clock, "listener": self.listener}
+        return executor
 
     @property
     def working(self) -> Settings:
         """The settings of one search: where several run side by side, each takes one processor."""
         settings = before_measure(self.settings)
-        return settings if self._team.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
+        return settings if self._executor.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
 
     def measuring(self, case: str) -> Settings:
         """The same, with costs proven to the tolerance of a case, once that is known."""
@@ -247,7 +247,7 @@ class BudgetSweep:
         known = [self.known[case].least_outlay() for case in self.cases]
         starts = [(frozenset[str](), None) if each is None else (tight_shocks(each), each.plan) for each in known]
         calls = [
-            Call(ask_least_outlay, (instance, settings, *start))
+            Task(ask_least_outlay, (instance, settings, *start))
             for instance, start in zip(self.cases.values(), starts, strict=True)
         ]
         labels = ["the least outlay that survives everything"] * len(calls)
@@ -263,21 +263,21 @@ class BudgetSweep:
             return CaseLeastOutlay(case, found.status, max(0.0, found.value), bound)
         return CaseLeastOutlay(case, "stopped", None if known is None else known.outlay, bound)
 
-    def cheapest_call(self, least: CaseLeastOutlay) -> Call:
+    def cheapest_call(self, least: CaseLeastOutlay) -> Task:
         """The search for the cheapest plan of a case with its least outlay."""
         assert least.outlay is not None
         first, plan = self.known[least.case].start(None)
         instance = with_budget(self.cases[least.case], least.outlay * (1.0 + LEAST_OUTLAY_GAP))
-        return Call(
+        return Task(
             ask_best_plan, (instance, self.measuring(least.case), first, self._least_plans.get(least.case, plan))
         )
 
-    def answers(self, calls: Sequence[Call], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
+    def answers(self, calls: Sequence[Task], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
         """What calls return, as it comes; the listener hears of each."""
         self._total += len(calls)
         if calls:
             self.listener(Progress(done=self._done, total=self._total))
-        with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
+        with contextlib.closing(self._executor.as_completed(calls, self.clock)) as answers:
             for number, answer in answers:
                 self._done += 1
                 told = f": {one_line(answer)}" if isinstance(answer, Result) else ""
@@ -300,12 +300,12 @@ class BudgetSweep:
                 self._results[case, budget] = settled
                 continue
             start = (starts or {}).get((case, budget)) or self.known[case].start(budget)
-            calls.append(Call(ask_best_plan, (with_budget(self.cases[case], budget), self.measuring(case), *start)))
+            calls.append(Task(ask_best_plan, (with_budget(self.cases[case], budget), self.measuring(case), *start)))
             keys.append((case, budget))
         began = time.perf_counter()
         for number, result in self.answers(calls, [self._label(*key) for key in keys]):
             self._keep(*keys[number], result)
-        self._grow_team(time.perf_counter() - began, len(calls))
+        self._add_workers(time.perf_counter() - began, len(calls))
 
     def _measure(self, keys: Sequence[BudgetKey]) -> None:
         """Measure cases by a plan each; where its cost is not proven to the tolerance, prove it again."""
@@ -325,12 +325,12 @@ class BudgetSweep:
                 self._keep(case, budget, result)
             self.measures[case] = Measure.of_result(self._results[case, budget], no_shock[case], self.settings.gap)
 
-    def _grow_team(self, seconds: float, count: int) -> None:
+    def _add_workers(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""
-        size = seats(self.settings.jobs, seconds / max(1, count)) if self._side_by_side else 1
-        if size > self._team.size == 1:
+        size = size_for(self.settings.jobs, seconds / max(1, count)) if self._side_by_side else 1
+        if size > self._executor.size == 1:
             self.__exit__()
-            self._team = self._new_team(size)
+            self._executor = self._started(size)
 
     def _label(self, case: str, budget: float | None) -> str:
         money = "any budget" if budget is None else si(budget, self.cases[case].money, 4)
@@ -347,15 +347,19 @@ def one_line(result: Result) -> str:
 
 
 def ask_best_plan(
-    desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
+    memory: Memory,
+    instance: Instance,
+    settings: Settings,
+    first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
 ) -> Result:
     """The best plan of an instance, audited; `first` are shocks that the model holds at the start."""
-    with _clock(desk, settings) as clock:
-        evaluator = _solver(desk, instance, settings).evaluator(instance)
+    with _clock(memory, settings) as clock:
+        evaluator = _solver(memory, instance, settings).evaluator(instance)
         return solve(
             instance,
             settings=settings,
-            listener=_listener(desk),
+            listener=_listener(memory),
             evaluator=evaluator,
             first=first,
             plan=plan,
@@ -364,16 +368,20 @@ def ask_best_plan(
 
 
 def ask_least_outlay(
-    desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
+    memory: Memory,
+    instance: Instance,
+    settings: Settings,
+    first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
 ) -> WhatIfResult:
     """The least outlay at which every floor is kept, whatever the budget.
 
     Where the search was stopped, its plan may not keep them: `gap` is what it leaves.
     """
     free = with_budget(instance, None)
-    with _clock(desk, settings) as clock:
-        solver = _solver(desk, instance, settings)
-        solver.clock, solver.listener = clock, _listener(desk)
+    with _clock(memory, settings) as clock:
+        solver = _solver(memory, instance, settings)
+        solver.clock, solver.listener = clock, _listener(memory)
         solver.learn(plan or Plan(), first)
         found = solver.ask(free, LEAST_OUTLAY, settings)
         if found.status != "stopped" or not np.isfinite(found.value):
@@ -383,24 +391,24 @@ def ask_least_outlay(
         return replace(found, gap=max(found.gap, float(left.gap.sum())))
 
 
-def ask_failing(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ...]:
+def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
     """The shocks in which the do-nothing plan fails, the largest gap first."""
-    gap = _solver(desk, instance, settings).evaluator(instance).idle(Clock()).gap
+    gap = _solver(memory, instance, settings).evaluator(instance).idle(Clock()).gap
     worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
     return tuple(instance.events[number].name for number in worst)
 
 
-def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
+def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
     """The least outlay for each of some shocks alone; the empty name stands for no shock at all."""
     free = with_budget(instance, None)
     exact = replace(settings, gap=min(settings.gap, LEAST_OUTLAY_GAP), tolerance=None)
     writer, found = formulation.Writer(free), list[LoneShock]()
-    with _clock(desk, settings) as clock:
+    with _clock(memory, settings) as clock:
         for name in names:
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST_OUTLAY).kept()
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY).kept()
             if solved is None or solved.status == "infeasible":
                 found.append(LoneShock(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:
@@ -409,24 +417,24 @@ def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequenc
     return found
 
 
-def _solver(desk: Desk, instance: Instance, settings: Settings) -> WhatIfSolver:
+def _solver(memory: Memory, instance: Instance, settings: Settings) -> WhatIfSolver:
     """The one of this process; its recourse LPs stay warm."""
-    if "solver" not in desk:
-        desk["solver"] = WhatIfSolver(instance, settings)
-    solver: WhatIfSolver = desk["solver"]
+    if "solver" not in memory:
+        memory["solver"] = WhatIfSolver(instance, settings)
+    solver: WhatIfSolver = memory["solver"]
     return solver
 
 
-def _listener(desk: Desk) -> Listener:
-    listener: Listener = desk.get("listener", ignore)
+def _listener(memory: Memory) -> Listener:
+    listener: Listener = memory.get("listener", ignore)
     return listener
 
 
 @contextlib.contextmanager
-def _clock(desk: Desk, settings: Settings) -> Iterator[Clock]:
+def _clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
     """The time of one question. Where it is this process that receives Ctrl-C, all questions end with it."""
     clock = Clock(settings.time_limit)
-    with interruptible(clock, _listener(desk)):
+    with interruptible(clock, _listener(memory)):
         yield clock
-    if clock.interrupted and "clock" in desk:
-        desk["clock"].interrupted = True
+    if clock.interrupted and "clock" in memory:
+        memory["clock"].interrupted = True

@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
-from optimizer.algorithms.question_pool import Call
+from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import MoneyLike, ScenarioNames, budget_list, money, scenario_variants
 from optimizer.instance.schema import Instance
@@ -85,7 +85,7 @@ def compare(
 
     Raises:
         AuditError: a plan and its figures disagree.
-        CrewError: a process died.
+        WorkerError: a process died.
         InstanceError: the cases are in different currencies.
         SolverError: the solver failed.
         ValueError: a budget or step that is no amount of money, or a scenario that there is not.
@@ -235,10 +235,10 @@ class _ComparisonBuilder:
             alone={case: self._in_order(case, some) for case, some in found.items()},
         )
 
-    def _lone_calls(self) -> list[tuple[str, Call]]:
+    def _lone_calls(self) -> list[tuple[str, Task]]:
         """By case, no shock, then the shocks that are not survived anyway, some at a time."""
-        sweep, cases, parts = self.sweep, list(self.sweep.cases), list[tuple[str, Call]]()
-        calls = [Call(ask_failing, (sweep.cases[case], sweep.working)) for case in cases]
+        sweep, cases, parts = self.sweep, list(self.sweep.cases), list[tuple[str, Task]]()
+        calls = [Task(ask_failing, (sweep.cases[case], sweep.working)) for case in cases]
         for number, names in sorted(sweep.answers(calls, ["which shocks hurt"] * len(calls)), key=lambda pair: pair[0]):
             case = cases[number]
             if len(names) > MOST_ALONE:
@@ -246,7 +246,7 @@ class _ComparisonBuilder:
                 self.found = replace(self.found, notes=(*self.found.notes, what))
             asked = ("", *names[:MOST_ALONE])
             batches = [asked[i : i + ALONE_BATCH] for i in range(0, len(asked), ALONE_BATCH)]
-            parts += [(case, Call(ask_alone, (sweep.cases[case], sweep.working, batch))) for batch in batches]
+            parts += [(case, Task(ask_alone, (sweep.cases[case], sweep.working, batch))) for batch in batches]
         return parts
 
     def _in_order(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:
