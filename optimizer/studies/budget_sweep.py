@@ -1,6 +1,6 @@
 """The best plans of some cases under many budgets, found side by side, each from what larger budgets taught.
 
-What a comparison asks, each a question that one process answers by itself (`algorithms.question_pool`).
+What a comparison asks, each a question that one process answers by itself (`algorithms.executor`).
 
 best     the best plan of an instance, audited
 least    the least outlay at which every floor is kept in every shock
@@ -16,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import formulation
+from optimizer.algorithms.executor import Executor, Memory, Task, size_for, start_executor
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
-from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
@@ -53,27 +53,42 @@ class LoneShock:
 
 
 def ask_best_plan(
-    desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
+    memory: Memory,
+    instance: Instance,
+    settings: Settings,
+    first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
 ) -> Result:
     """The ask_best_plan plan of an instance, from shocks that are likely to bite and a plan to start from."""
-    with _clock(desk, settings) as clock:
-        evaluator = _asker(desk, instance, settings).evaluator(instance)
+    with _clock(memory, settings) as clock:
+        evaluator = _asker(memory, instance, settings).evaluator(instance)
         return solve(
-            instance, None, settings, _listener(desk), evaluator=evaluator, first=first, plan=plan, clock=clock
+            instance,
+            None,
+            settings=settings,
+            listener=_listener(memory),
+            evaluator=evaluator,
+            first=first,
+            plan=plan,
+            clock=clock,
         )
 
 
 def ask_least_outlay(
-    desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
+    memory: Memory,
+    instance: Instance,
+    settings: Settings,
+    first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
 ) -> WhatIfResult:
     """The ask_least_outlay outlay at which every floor is kept, whatever the budget.
 
     Where it was stopped, its plan may not keep them: then the gap that it leaves is that of the answer.
     """
     free, exact = with_budget(instance, None), _exact(settings)
-    with _clock(desk, settings) as clock:
-        asker = _asker(desk, instance, settings)
-        asker.clock, asker.listener = clock, _listener(desk)
+    with _clock(memory, settings) as clock:
+        asker = _asker(memory, instance, settings)
+        asker.clock, asker.listener = clock, _listener(memory)
         asker.learn(plan or Plan(), first)
         found = asker.ask(free, LEAST_OUTLAY, exact)
         if found.status != "stopped" or not np.isfinite(found.value):
@@ -83,23 +98,23 @@ def ask_least_outlay(
         return replace(found, gap=max(found.gap, float(left.gap.sum())))
 
 
-def ask_hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ...]:
+def ask_hurting(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
     """The shocks that are not survived where nothing is built, the worst first."""
-    gap = _asker(desk, instance, settings).evaluator(instance).idle(Clock()).gap
+    gap = _asker(memory, instance, settings).evaluator(instance).idle(Clock()).gap
     worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
     return tuple(instance.events[number].name for number in worst)
 
 
-def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
+def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
     """The ask_least_outlay outlay for each of some shocks ask_alone; of no name at all, for none to come."""
     free, exact = with_budget(instance, None), _exact(settings)
     writer, found = formulation.Writer(free), list[LoneShock]()
-    with _clock(desk, settings) as clock:
+    with _clock(memory, settings) as clock:
         for name in names:
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST_OUTLAY).kept()
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY).kept()
             if solved is None or solved.status == "infeasible":
                 found.append(LoneShock(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:
@@ -115,33 +130,33 @@ def _finite(bound: float) -> float | None:
     return max(0.0, bound) if np.isfinite(bound) else None
 
 
-def _asker(desk: Desk, instance: Instance, settings: Settings) -> WhatIfSolver:
+def _asker(memory: Memory, instance: Instance, settings: Settings) -> WhatIfSolver:
     """The one of this process; its programmes of the shocks stay warm."""
-    if "asker" not in desk:
-        desk["asker"] = WhatIfSolver(instance, settings)
-    asker: WhatIfSolver = desk["asker"]
+    if "asker" not in memory:
+        memory["asker"] = WhatIfSolver(instance, settings)
+    asker: WhatIfSolver = memory["asker"]
     return asker
 
 
-def dismiss(desk: Desk) -> None:
+def dismiss(memory: Memory) -> None:
     """Let those go who answered for the shocks."""
-    if "asker" in desk:
-        desk.pop("asker").__exit__()
+    if "asker" in memory:
+        memory.pop("asker").__exit__()
 
 
-def _listener(desk: Desk) -> Listener:
-    listener: Listener = desk.get("listener", ignore)
+def _listener(memory: Memory) -> Listener:
+    listener: Listener = memory.get("listener", ignore)
     return listener
 
 
 @contextlib.contextmanager
-def _clock(desk: Desk, settings: Settings) -> Iterator[Clock]:
+def _clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
     """The time of one question. Where it is this process that hears Ctrl-C, all questions end with it."""
     clock = Clock(settings.time_limit)
-    with interruptible(clock, _listener(desk)):
+    with interruptible(clock, _listener(memory)):
         yield clock
-    if clock.interrupted and "clock" in desk:
-        desk["clock"].interrupted = True
+    if clock.interrupted and "clock" in memory:
+        memory["clock"].interrupted = True
 
 
 BudgetKey = tuple[str, float | None]
@@ -174,25 +189,25 @@ class BudgetSweep:
         self.known = {case: KnownPlans() for case in self.cases}
         self._results: dict[BudgetKey, Result] = {}
         self._done = self._asked = 0
-        self._team = self._hired(self.settings.jobs or 1)
+        self._executor = self._started(self.settings.jobs or 1)
 
     def __enter__(self) -> "BudgetSweep":
         return self
 
     def __exit__(self, *about: object) -> None:
-        dismiss(self._team.desk)
-        self._team.__exit__(*about)
+        dismiss(self._executor.memory)
+        self._executor.close()
 
-    def _hired(self, size: int) -> Team:
-        team = Team(size, self.clock)
-        team.desk |= {"clock": self.clock, "listener": self.listener}
-        return team
+    def _started(self, size: int) -> Executor:
+        executor = start_executor(size)
+        executor.memory |= {"clock": self.clock, "listener": self.listener}
+        return executor
 
     @property
     def working(self) -> Settings:
         """The settings of one search: where several run side by side, none takes more than its processor."""
         settings = before_measure(self.settings)
-        return settings if self._team.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
+        return settings if self._executor.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
 
     def measuring(self, case: str) -> Settings:
         """The same, with costs proven to the tolerance of a case, once that is known."""
@@ -261,7 +276,7 @@ class BudgetSweep:
                 continue
             instance = with_budget(self.cases[case], budget)
             begin = (starts or {}).get((case, budget)) or self.known[case].start(budget)
-            calls.append(Call(ask_best_plan, (instance, self.measuring(case), *begin)))
+            calls.append(Task(ask_best_plan, (instance, self.measuring(case), *begin)))
             keys.append((case, budget))
         began = time.perf_counter()
         for number, result in self.answers(calls, [self._label(*key) for key in keys]):
@@ -269,26 +284,26 @@ class BudgetSweep:
             self._results[case, budget] = result
             if result.baseline is not None:
                 self.known[case].add(budget, result)
-        self._hire_for(time.perf_counter() - began, len(calls))
+        self._widen(time.perf_counter() - began, len(calls))
 
-    def answers(self, calls: Sequence[Call], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
+    def answers(self, calls: Sequence[Task], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
         """What calls return, as it comes; the listener hears of each."""
         self._asked += len(calls)
         if calls:
             self.listener(Progress(done=self._done, total=self._asked))
-        with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
+        with contextlib.closing(self._executor.as_completed(calls, self.clock)) as answers:
             for number, answer in answers:
                 self._done += 1
                 said = f": {one_line(answer)}" if isinstance(answer, Result) else ""
                 self.listener(Progress(task=labels[number] + said, done=self._done, total=self._asked))
                 yield number, answer
 
-    def _hire_for(self, seconds: float, count: int) -> None:
+    def _widen(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""
-        size = seats(self.settings.jobs, seconds / max(1, count))
-        if size > self._team.size == 1:
+        size = size_for(self.settings.jobs, seconds / max(1, count))
+        if size > self._executor.size == 1:
             self.__exit__()
-            self._team = self._hired(size)
+            self._executor = self._started(size)
 
     def _label(self, case: str, budget: float | None) -> str:
         money = "any budget" if budget is None else si(budget, self.cases[case].money, 4)

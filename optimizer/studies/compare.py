@@ -22,7 +22,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
-from optimizer.algorithms.question_pool import Call
+from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import MoneyLike, ScenarioNames, budget_list, money, scenario_variants, with_budget
 from optimizer.instance.schema import Instance
@@ -144,7 +144,7 @@ def compare(
 
     Raises:
         AuditError: a plan and its figures disagree.
-        CrewError: a process died.
+        WorkerError: a process died.
         InstanceError: the cases are in different currencies.
         SolverError: the solver failed.
         ValueError: a budget or step that is no amount of money, or a scenario that there is not.
@@ -281,7 +281,7 @@ class _ComparisonBuilder:
             first = tight_shocks(best) if best else frozenset[str]()
             plan = best.plan if best else None
             kept.append(best)
-            calls.append(Call(ask_least_outlay, (search.cases[case], search.working, first, plan)))
+            calls.append(Task(ask_least_outlay, (search.cases[case], search.working, first, plan)))
         least = []
         for number, found in search.answers(calls, ["the least outlay that survives everything"] * len(calls)):
             if found.status == "infeasible":
@@ -302,7 +302,7 @@ class _ComparisonBuilder:
         least = [each for each in self.found.least if each.outlay is not None] if "least" in self.facts else []
         for each in least:
             case = with_budget(search.cases[each.case], (each.outlay or 0.0) * (1.0 + LEAST_OUTLAY_GAP))
-            calls.append(Call(ask_best_plan, (case, search.measuring(each.case), *search.start(each.case))))
+            calls.append(Task(ask_best_plan, (case, search.measuring(each.case), *search.start(each.case))))
             labels.append("the cheapest plan with the least outlay")
         asked = self._alone_calls() if "alone" in self.facts else []
         calls += [call for _, call in asked]
@@ -316,11 +316,11 @@ class _ComparisonBuilder:
                 self.found = replace(self.found, least=tuple(every))
         self.found = replace(self.found, alone={case: self._in_order(case, of_case[case]) for case in of_case})
 
-    def _alone_calls(self) -> list[tuple[str, Call]]:
+    def _alone_calls(self) -> list[tuple[str, Task]]:
         """By case, the shocks that are not survived anyway, some at a time; first that none comes."""
         search, calls = self.search, []
         cases = list(search.cases)
-        asked = [Call(ask_hurting, (search.cases[case], search.working)) for case in cases]
+        asked = [Task(ask_hurting, (search.cases[case], search.working)) for case in cases]
         for number, names in search.answers(asked, ["which shocks hurt"] * len(asked)):
             case = cases[number]
             if len(names) > MOST_ALONE:
@@ -331,7 +331,7 @@ class _ComparisonBuilder:
                 names[i : min(i + ALONE_BATCH, MOST_ALONE)]
                 for i in range(ALONE_BATCH - 1, min(len(names), MOST_ALONE), ALONE_BATCH)
             ]
-            calls += [(case, Call(ask_alone, (search.cases[case], search.working, part))) for part in parts]
+            calls += [(case, Task(ask_alone, (search.cases[case], search.working, part))) for part in parts]
         return sorted(calls, key=lambda pair: cases.index(pair[0]))
 
     def _in_order(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:

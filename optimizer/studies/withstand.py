@@ -60,11 +60,11 @@ class Withstood:
 def withstand(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
-    *,
     clock: Clock | None = None,
     scenario: ScenarioNames | None = None,
 ) -> Result:
