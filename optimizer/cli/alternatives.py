@@ -78,7 +78,7 @@ def alternatives(
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(instance.money) as listener:
-        found = find(instance, tolerance, plans, None, settings, patience, listener)
+        found = find(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
     if json:
         common.print_json(found.to_dict())
     else:

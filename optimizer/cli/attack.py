@@ -44,7 +44,7 @@ def attack(
         instance, remarks, saved = made.instance, made.remarks, None
     settings = Settings(gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
     with progress.display(instance.money) as listener:
-        found = find(instance, saved, None, settings, listener, remarks)
+        found = find(instance, saved, settings=settings, listener=listener, notes=remarks)
     if json:
         common.print_json(found.to_dict())
     else:

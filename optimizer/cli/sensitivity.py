@@ -82,7 +82,7 @@ def sensitivity(
         found = find(
             instance,
             samples,
-            seed,
+            seed=seed,
             flips=not quick,
             resolution=resolution,
             adversary=adversary,

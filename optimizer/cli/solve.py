@@ -105,7 +105,7 @@ def _find(made: inputs.InstanceInput, settings: "Settings", load_seconds: float,
     else:
         from optimizer.studies.solve import solve as find
     with progress.display(made.instance.money) as listener:
-        return find(made.instance, None, settings, listener, made.remarks, load_seconds)
+        return find(made.instance, settings=settings, listener=listener, notes=made.remarks, load_seconds=load_seconds)
 
 
 def _write(result: "Result", csv: Path | None, output: Path | None) -> None:

@@ -78,8 +78,8 @@ def stress(
             stressed = find(
                 found.result,
                 found.instance,
-                samples,
-                seed,
+                samples=samples,
+                seed=seed,
                 jobs=jobs,
                 cluster=cluster,
                 listener=listener,

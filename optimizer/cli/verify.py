@@ -40,7 +40,7 @@ def verify(
     result = Result.load(plan)
     instance = read(result.data, plan)
     with progress.display(instance.money) as listener:
-        found = verify_plan(instance, result, extent, listener)
+        found = verify_plan(instance, result, extent, listener=listener)
     if json:
         common.print_json(found.to_dict() | {"plan": plan, "status": result.status})
     else:

@@ -10,16 +10,14 @@ Comparison   all of it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frames
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.budget_sweep import LoneShock
+from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock, SearchStatus
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
-
-SearchStatus = Literal["optimal", "stopped", "infeasible"]
 
 
 def sizes_bought(result: Result) -> dict[str, float]:
@@ -69,23 +67,6 @@ class ComparisonColumn:
     case: str
     budget: float | None
     result: Result
-
-
-@dataclass(frozen=True)
-class CaseLeastOutlay:
-    """The least outlay at which a case survives every shock.
-
-    Attributes:
-        status: ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough.
-        outlay, bound: money, as found and its proven lower bound; None where there is none, or none was found in time.
-        result: the cheapest plan with this outlay; None where it was not asked.
-    """
-
-    case: str
-    status: SearchStatus
-    outlay: float | None = None
-    bound: float | None = None
-    result: Result | None = None
 
 
 @dataclass(frozen=True)
@@ -198,14 +179,14 @@ class Comparison:
         facts = {each.status for each in self.least} | {each.status for some in self.alone.values() for each in some}
         return not self.stopped and "stopped" not in {*plans, *facts}
 
-    def frame(self) -> Any:
-        """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
-        return self.frames.columns
-
     @property
     def frames(self) -> Frames:
         """All tables as pandas frames: columns, least_outlay, lone_shocks, steps, breakpoints."""
         return study_frames.of_comparison(self)
+
+    def frame(self) -> Any:
+        """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
+        return self.frames.columns
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, as the README says."""

@@ -153,7 +153,7 @@ def sheet(
     """
     planned = result.baseline is not None
     points = None if known is None else tuple(each for each in every_chokepoint(instance) if key_of(each) in known)
-    endurance = time_to_survive(instance, result.plan if planned else None, points)
+    endurance = time_to_survive(instance, result.plan if planned else None, chokepoints=points)
     before, after = lines(instance, endurance)
     return Sheet(
         budget=budget,
