@@ -20,13 +20,12 @@ from optimizer.report.format import (
     spelled,
     titled,
 )
-from optimizer.report.tables.stress import ENOUGH
 from optimizer.results.plan import Faced
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
 from optimizer.studies.comparison import shocks_survived
 from optimizer.studies.folding import Fold, folds
-from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
 from optimizer.studies.purchases import Purchase
 from optimizer.units import short, si, si_down
 
@@ -257,7 +256,7 @@ def whole(measure: Measure | None) -> str:
 
 def of_gaps(share: float) -> str:
     """To what survival gaps are proven."""
-    return f"{given(min(share, ENOUGH))} of themselves"
+    return f"{given(min(share, GAP_SHARE))} of themselves"
 
 
 def bounded(measure: Measure | None, result: Result) -> str:

@@ -145,10 +145,11 @@ class Frames:
 
     Args:
         makers: by name, what makes a frame.
+        subject: what each of them makes it of.
     """
 
-    def __init__(self, makers: Mapping[str, Callable[[], Frame]]) -> None:
-        self._makers = makers
+    def __init__(self, makers: Mapping[str, Callable[..., Frame]], *subject: Any) -> None:
+        self._makers, self._subject = makers, subject
         self._made: dict[str, Frame] = {}
 
     def frame(self, name: str) -> Frame:
@@ -158,7 +159,7 @@ class Frames:
             KeyError: there is none of that name.
         """
         if name not in self._made:
-            self._made[name] = self._makers[name]()
+            self._made[name] = self._makers[name](*self._subject)
         return self._made[name]
 
     def __getattr__(self, name: str) -> "pd.DataFrame":

@@ -21,12 +21,14 @@ def of_comparison(comparison: Any) -> Frames:
     money = next(iter(comparison.cases.values())).money
     return Frames(
         {
-            "columns": lambda: comparison_columns(comparison, money),
-            "least_outlay": lambda: least_outlays(comparison, money),
-            "lone_shocks": lambda: lone_shocks(comparison, money),
-            "steps": lambda: budget_steps(comparison, money),
-            "breakpoints": lambda: breakpoints(comparison, money),
-        }
+            "columns": comparison_columns,
+            "least_outlay": least_outlays,
+            "lone_shocks": lone_shocks,
+            "steps": budget_steps,
+            "breakpoints": breakpoints,
+        },
+        comparison,
+        money,
     )
 
 
@@ -133,7 +135,7 @@ def breakpoints(comparison: Any, money: str) -> Frame:
 
 def of_alternatives(found: Any) -> Frames:
     """Ranges of sizes, and plans side by side, of near-optimal alternatives."""
-    return Frames({"ranges": lambda: size_ranges(found), "plans": lambda: alternative_plans(found)})
+    return Frames({"ranges": size_ranges, "plans": alternative_plans}, found)
 
 
 def size_ranges(found: Any) -> Frame:
@@ -179,13 +181,7 @@ def alternative_plans(found: Any) -> Frame:
 
 def of_sensitivity(found: Any) -> Frames:
     """Ends, switching values, and importance of uncertain numbers."""
-    return Frames(
-        {
-            "ends": lambda: tornado_ends(found),
-            "switching": lambda: switching_values(found),
-            "importance": lambda: importance(found),
-        }
-    )
+    return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance}, found)
 
 
 def tornado_ends(found: Any) -> Frame:
@@ -240,12 +236,13 @@ def of_stress(stress: Any) -> Frames:
     """Samples, services, groups, worst shocks and reinforcements of a stress test."""
     return Frames(
         {
-            "samples": lambda: stress_samples(stress),
-            "services": lambda: stress_services(stress),
-            "groups": lambda: sample_groups(stress),
-            "worst": lambda: broken_shocks(stress),
-            "reinforcements": lambda: reinforcements(stress),
-        }
+            "samples": stress_samples,
+            "services": stress_services,
+            "groups": sample_groups,
+            "worst": broken_shocks,
+            "reinforcements": reinforcements,
+        },
+        stress,
     )
 
 
@@ -354,13 +351,7 @@ def reinforcements(stress: Any) -> Frame:
 
 def of_attack(found: Any) -> Frames:
     """Attacks that shaped a plan, what the worst attack leaves, and every start."""
-    return Frames(
-        {
-            "shaping": lambda: shaping_attacks(found),
-            "segments": lambda: attacked_segments(found),
-            "starts": lambda: attack_starts(found),
-        }
-    )
+    return Frames({"shaping": shaping_attacks, "segments": attacked_segments, "starts": attack_starts}, found)
 
 
 def _targets(found: Any, damage: Any) -> str | None:
@@ -435,9 +426,7 @@ def attack_starts(found: Any) -> Frame:
 
 def of_explanation(found: Any) -> Frames:
     """Worths, deadlines and repairs of an explanation."""
-    return Frames(
-        {"worths": lambda: worths(found), "deadlines": lambda: deadlines(found), "repairs": lambda: repairs(found)}
-    )
+    return Frames({"worths": worths, "deadlines": deadlines, "repairs": repairs}, found)
 
 
 def worths(found: Any) -> Frame:
@@ -486,7 +475,7 @@ def repairs(found: Any) -> Frame:
 
 def of_time_to_survive(found: Any) -> Frames:
     """Months of every chokepoint and year."""
-    return Frames({"months": lambda: months_survived(found)})
+    return Frames({"months": months_survived}, found)
 
 
 def months_survived(found: Any) -> Frame:
