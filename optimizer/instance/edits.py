@@ -55,6 +55,12 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
 
     Raises:
         InstanceError: there is no such scenario, or several together make no usable instance.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml", ["scenarios={high: {demands.motors.quantity: 120}}"])
+        >>> so.under(instance, "high").demands["motors"].quantity.at(2026)
+        120.0
     """
     chosen = [names] if isinstance(names, str) else list(names)
     unknown = [no_such(name, list(instance.scenarios)) for name in chosen if name not in instance.scenarios]
@@ -68,6 +74,11 @@ def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Inst
 
     Raises:
         InstanceError: what cannot be bought, with the cure.
+
+    Example:
+        >>> import optimizer as so
+        >>> so.forcing(so.load("instances/tiny.yaml"), [("plant", 2027, 40)]).policy.force
+        {'plant': {2027: 40.0}}
     """
     sizes = list(sizes)
     sources = [f"--force {o}={size:g}@{year}" for o, year, size in sizes]
@@ -102,6 +113,11 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
 
     Raises:
         ValueError: no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> so.with_budget(so.load("instances/tiny.yaml"), "30M").policy.budget
+        30000000.0
     """
     limit = money(budget, "budget")
     return instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
@@ -112,6 +128,11 @@ def without(instance: Instance, words: str | Sequence[str]) -> Instance:
 
     Raises:
         InstanceError: every word that is neither an option nor a kind.
+
+    Example:
+        >>> import optimizer as so
+        >>> list(so.without(so.load("instances/tiny.yaml"), "plant").options)
+        ['reserve']
     """
     return leave_out(instance, words).instance
 

@@ -163,6 +163,12 @@ def alternatives(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: `within` is neither a share nor money, a budget is no amount of money, or a scenario is not there.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.alternatives(so.load("instances/tiny.yaml"), within=0.1, plans=1)
+        >>> [(each.option, each.verdict, round(each.least.size), round(each.greatest.size)) for each in found.ranges]
+        [('plant', 'must-have', 20, 40), ('reserve', 'must-have', 60, 100)]
     """
     settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance

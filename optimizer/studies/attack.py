@@ -309,6 +309,14 @@ def attack(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> targets = "{rival: {price: 1, cuts: [{region: rival, severity: 1}]}}"
+        >>> adversary = f"adversary={{attack_budget: 1, months: 12, starts: 2028, targets: {targets}}}"
+        >>> found = so.attack(so.load("instances/tiny.yaml", [adversary]))
+        >>> found.worst.name, found.worst.gap, found.survives
+        ('attack{rival}@2028', 0.0, True)
     """
     began, settings = time.perf_counter(), settings or Settings(gap=MEASURE_SHARE)
     changed = apply_arguments(instance, budget=budget, scenario=scenario)

@@ -148,6 +148,12 @@ def compare(
         InstanceError: the cases are in different currencies.
         SolverError: the solver failed.
         ValueError: a budget or step that is no amount of money, or a scenario that there is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.compare(so.load("instances/tiny.yaml"), ["10M", "30M"], facts=())
+        >>> [(column.budget, column.result.status, round(column.result.outlay)) for column in found.columns]
+        [(10000000.0, 'gap', 10000000), (30000000.0, 'survives', 11500000)]
     """
     settings, asked, more = settings or Settings(gap=MEASURE_SHARE), budget_list(budgets), money(step, "step")
     named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)

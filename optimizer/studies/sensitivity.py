@@ -284,6 +284,13 @@ def sensitivity(
         SolverError: the solver failed.
         ValueError: fewer samples than can be judged, a budget that is no amount of money, or a scenario that there
             is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> ranges = "ranges={options.plant.capex: {low: 100k, high: 400k}}"
+        >>> found = so.sensitivity(so.load("instances/tiny.yaml", [ranges]))
+        >>> [(bar.number.name, round(bar.low.cost), round(bar.high.cost)) for bar in found.bars]
+        [('options.plant.capex', 39700000, 47600000)]
     """
     if 0 < samples < FEWEST:
         raise ValueError(f"write at least {FEWEST} samples, or 0 for none")

@@ -167,6 +167,16 @@ def solve(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
+        >>> result.status, round(result.total_cost)
+        ('survives', 43600000)
+        >>> result.plan
+        <Plan
+          2026  plant  20
+          stock  reserve  at most 100 t>
     """
     timer = Timer(load_seconds, time.perf_counter())
     settings = settings or Settings()

@@ -341,6 +341,13 @@ def stress(
         InstanceError: the plan cannot stand in the instance, or there is no shock to draw from.
         ValueError: samples or seed out of range, or there is no such scenario.
         CrewError: the cluster cannot be reached.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml")
+        >>> found = so.stress(so.solve(instance, "30M"), instance, samples=200, seed=1)
+        >>> found.survived, found.share
+        (135, 0.675)
     """
     began, clock = time.perf_counter(), Clock()
     if result.baseline is None:

@@ -226,6 +226,14 @@ def explain(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.explain(so.load("instances/tiny.yaml"), budget="1M")
+        >>> found.reason.shocks, found.reason.segments
+        (('embargo@2029',), ('motors',))
+        >>> [(repair.kind, repair.amount) for repair in found.repairs if repair.works]
+        [('budget', 11500000.0), ('floors', 0.109), ('demand', 0.9)]
     """
     settings, made = settings or Settings(gap=GAP_SHARE), apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
