@@ -21,13 +21,12 @@ from platform import python_version
 from typing import Any
 
 from optimizer.algorithms.base import Solved
+from optimizer.algorithms.batches import LOOSE
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
-from optimizer.algorithms.executor import hired
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.tasks import LOOSE
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
@@ -255,7 +254,7 @@ def open_evaluator(
     instance: Instance, settings: Settings, warm: RecourseEvaluator | None
 ) -> Iterator[RecourseEvaluator]:
     """The evaluator given; or one of our own, which is let go afterwards."""
-    evaluator = warm or RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
+    evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
     try:
         yield evaluator
     finally:
@@ -445,7 +444,7 @@ def solve_to_measure(
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
-    measure = Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    measure = Measure.of_result(found, least, settings.gap)
     needed = measure.nearer(near(measure))
     if found.status == "stopped" or clock.is_over or needed.is_proven(found):
         return found, measure
@@ -461,7 +460,7 @@ def solve_to_measure(
         clock=clock,
     )
     found = again if again.status == found.status else found
-    return found, Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    return found, Measure.of_result(found, least, settings.gap)
 
 
 def tight_shocks(result: Result) -> frozenset[str]:

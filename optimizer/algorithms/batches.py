@@ -1,7 +1,7 @@
-"""What is asked of a desk (`answering`), and what it answers: a job about a batch of shocks, and a reply.
+"""Batches of shocks: a question about the recourse of some of them, and its answer.
 
-A batch is fixed by the instance and starts from a basis that comes with the question: whoever answers, in whatever
-order, finds the same numbers.
+A batch is fixed by the instance and starts from a basis that comes with the question: every worker, in whatever order,
+finds the same numbers.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.solver import Basis, Vector
 
-Task = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
+Quantity = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 MOST = 64
 # A gap that is granted in name only: a floor that costs nothing to miss may be missed even so.
@@ -24,7 +24,7 @@ LOOSE = 1e-300
 
 
 @dataclass(frozen=True)
-class Slice:
+class ShockBatch:
     """A batch: some of the shocks of one window length, by their numbers among all events of the instance."""
 
     length: int
@@ -32,7 +32,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchQuestion:
     """A question about a batch.
 
     Attributes:
@@ -51,7 +51,7 @@ class Job:
     """
 
     batch: int
-    task: Task
+    task: Quantity
     events: Integers
     offered: Vector
     basis: Basis | None = None
@@ -62,7 +62,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Reply:
+class BatchAnswer:
     """The answers to a job, in the order of its shocks.
 
     Attributes:
@@ -90,7 +90,7 @@ class Reply:
     by_gap: Vector = field(default_factory=lambda: np.zeros(0))
 
 
-def batches(instance: Instance) -> list[Slice]:
+def batches(instance: Instance) -> list[ShockBatch]:
     """The shocks in batches of one window length; like beside like, so that a basis serves the next.
 
     Alike are shocks that strike the same, then those that begin at the same time.
@@ -98,7 +98,9 @@ def batches(instance: Instance) -> list[Slice]:
     by_length: dict[int, list[int]] = {}
     for number, shock in enumerate(instance.events):
         by_length.setdefault(len(shock.periods), []).append(number)
-    return [Slice(length, part) for length, events in sorted(by_length.items()) for part in _parts(instance, events)]
+    return [
+        ShockBatch(length, part) for length, events in sorted(by_length.items()) for part in _parts(instance, events)
+    ]
 
 
 def _parts(instance: Instance, events: list[int]) -> Iterator[Integers]:

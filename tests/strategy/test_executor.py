@@ -1,4 +1,4 @@
-"""Crews: the same numbers from one process, several, and a Dask cluster; and what happens when a worker dies."""
+"""Executors: the same numbers from one process, several, and a Dask cluster; and what happens when a worker dies."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.algorithms import executor as crews
+from optimizer.algorithms import executor as executors
+from optimizer.algorithms.batches import BatchQuestion
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.executor import Cluster, Processes, hired
+from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.tasks import Job
-from optimizer.errors import CrewError, OptimizerWarning
+from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
+from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
 from tests.strategy.test_cuts import starts
 
@@ -49,7 +49,7 @@ def test_one_two_and_three_processes_find_the_same_numbers(instance: so.Instance
     alone = numbers(RecourseEvaluator(instance))
     assert len(RecourseEvaluator(instance).slices) > 2
     for size in (2, 3):
-        evaluator = RecourseEvaluator(instance, Processes(instance, size))
+        evaluator = RecourseEvaluator(instance, recourse_executor(instance, size))
         try:
             assert numbers(evaluator) == alone
         finally:
@@ -57,31 +57,33 @@ def test_one_two_and_three_processes_find_the_same_numbers(instance: so.Instance
 
 
 def test_a_process_that_is_killed_is_replaced(instance: so.Instance) -> None:
-    crew = Processes(instance, 2)
-    evaluator = RecourseEvaluator(instance, crew)
+    executor = recourse_executor(instance, 2)
+    assert isinstance(executor, ProcessExecutor)
+    evaluator = RecourseEvaluator(instance, executor)
     try:
         alone = numbers(RecourseEvaluator(instance))
-        os.kill(crew.pids[0], signal.SIGKILL)
+        os.kill(executor.pids[0], signal.SIGKILL)
         assert numbers(evaluator) == alone
     finally:
         evaluator.close()
 
 
 @pytest.mark.parametrize("last", [1, 2, 3])
-def test_where_a_crew_cannot_be_replaced_the_search_goes_on_alone(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = so.load(CASE)
-    crew = Processes(instance, 2)
-    evaluator = RecourseEvaluator(instance, crew)
-    usual = Processes.ask
+    executor = recourse_executor(instance, 2)
+    assert isinstance(executor, ProcessExecutor)
+    evaluator = RecourseEvaluator(instance, executor)
+    usual = ProcessExecutor.map
     asked = []
 
-    def fail(self: Processes, jobs: object, clock: Clock) -> object:
+    def fail(self: ProcessExecutor, tasks: object, clock: Clock) -> object:
         asked.append(1)
         if len(asked) == last:
-            raise CrewError("a worker process died 3 times")
-        return usual(self, jobs, clock)  # type: ignore[arg-type]
+            raise WorkerError("a worker process died 3 times")
+        return usual(self, tasks, clock)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Processes, "ask", fail)
+    monkeypatch.setattr(ProcessExecutor, "map", fail)
     with pytest.warns(OptimizerWarning, match="died 3 times. The search goes on in this process alone"):
         found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
             instance, Settings(gap=0), Clock(), lambda step: None
@@ -93,16 +95,18 @@ def test_where_a_crew_cannot_be_replaced_the_search_goes_on_alone(last: int, mon
 
 
 def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    crew = Processes(instance, 2)
-    monkeypatch.setattr(crews, "_answer", _die)
-    batches = range(len(crew.desk.slices))
-    offered = crew.desk.offers.of(np.array(plan_values(instance, nothing(instance))))
-    jobs = [Job(number, "gaps", crew.desk.slices[number].events, offered) for number in batches]
+    executor = recourse_executor(instance, 2)
+    assert isinstance(executor, ProcessExecutor)
+    monkeypatch.setattr(executors, "_perform", _die)
+    solver = executor.memory["subproblems"]
+    offered = solver.offers.of(np.array(plan_values(instance, nothing(instance))))
+    questions = [BatchQuestion(number, "gaps", part.events, offered) for number, part in enumerate(solver.slices)]
+    tasks = [Task(answer_batch, (question,), number % 2) for number, question in enumerate(questions)]
     try:
-        with pytest.raises(CrewError, match="died 3 times"):
-            crew.ask(jobs, Clock())
+        with pytest.raises(WorkerError, match="died 3 times"):
+            executor.map(tasks, Clock())
     finally:
-        crew.close()
+        executor.close()
 
 
 def _die(*args: object) -> None:
@@ -110,10 +114,10 @@ def _die(*args: object) -> None:
 
 
 def test_few_shocks_need_no_other_process(instance: so.Instance) -> None:
-    assert hired(instance, None, None) is None
-    crew = hired(instance, 2, None)
-    assert isinstance(crew, Processes)
-    crew.close()
+    assert isinstance(recourse_executor(instance), SerialExecutor)
+    executor = recourse_executor(instance, 2)
+    assert isinstance(executor, ProcessExecutor)
+    executor.close()
 
 
 @pytest.fixture(scope="module")
@@ -154,18 +158,18 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
 ) -> None:
     address, pids = cluster
     alone = numbers(RecourseEvaluator(instance))
-    evaluator = RecourseEvaluator(instance, Cluster(instance, address))
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=address))
     try:
         assert numbers(evaluator) == alone
-        ask, killed = evaluator.crew.ask, []
+        usual, killed = evaluator.executor.map, []
 
-        def ask_and_kill(jobs: object, clock: Clock) -> object:
+        def run_and_kill(tasks: object, clock: Clock) -> object:
             if not killed:
                 killed.append(pids[0])
                 os.kill(pids[0], signal.SIGKILL)
-            return ask(jobs, clock)  # type: ignore[arg-type]
+            return usual(tasks, clock)  # type: ignore[arg-type]
 
-        evaluator.crew.ask = ask_and_kill  # type: ignore[assignment, method-assign]
+        evaluator.executor.map = run_and_kill  # type: ignore[assignment, method-assign]
         found = ConstraintGeneration(add=1, evaluator=evaluator).run(
             instance, Settings(gap=0.0), Clock(), lambda step: None
         )
@@ -177,6 +181,16 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
         evaluator.close()
 
 
+def test_a_cluster_runs_long_tasks_as_well(cluster: tuple[str, list[int]]) -> None:
+    with DaskExecutor(cluster[0]) as executor:
+        tasks = [Task(dict.setdefault, (number, number)) for number in range(7)]
+        assert sorted(executor.as_completed(tasks, Clock())) == [(number, number) for number in range(7)]
+        assert executor.map(tasks, Clock()) == list(range(7))
+        clock = Clock()
+        clock.interrupted = True
+        assert list(executor.as_completed(tasks, clock)) == []
+
+
 def test_a_cluster_that_is_not_there_is_an_error(instance: so.Instance) -> None:
-    with pytest.raises(CrewError, match="no Dask scheduler answers"):
-        Cluster(instance, "tcp://127.0.0.1:9")
+    with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+        recourse_executor(instance, cluster="tcp://127.0.0.1:9")
