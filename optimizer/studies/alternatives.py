@@ -24,7 +24,7 @@ from typing import Any, Literal
 from optimizer.algorithms.base import Solved
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
@@ -33,6 +33,7 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
 from optimizer.studies.solve import Timer, conclude, solve_to_measure, tight_shocks
+from optimizer.units import MoneyLike
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
 DEFAULT_TOLERANCE = 0.1

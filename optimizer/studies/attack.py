@@ -25,7 +25,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, with_attacks, without_shocks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
@@ -44,6 +44,7 @@ from optimizer.studies.withstand import (
     withstood,
     worst_attack,
 )
+from optimizer.units import MoneyLike
 
 # What is served to within this share of demand is served whole.
 SERVED = 1e-6

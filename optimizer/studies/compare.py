@@ -17,7 +17,7 @@ from typing import Literal
 
 from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import MoneyLike, ScenarioNames, budget_list, money, scenario_variants
+from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
@@ -40,7 +40,7 @@ from optimizer.studies.comparison import (
     sizes_bought,
 )
 from optimizer.studies.measure import MEASURE_SHARE
-from optimizer.units import rounded
+from optimizer.units import MoneyLike, budget_list, money, rounded
 
 Fact = Literal["least", "alone", "next"]
 ComparisonPart = Literal["grid", "least", "alone", "next"]

@@ -23,7 +23,7 @@ from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
@@ -34,6 +34,7 @@ from optimizer.studies.importance import FEWEST, Importance, importance, latin_h
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.studies.withstand import with_listed_attacks
+from optimizer.units import MoneyLike
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_disruptions
+from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
@@ -42,6 +42,7 @@ from optimizer.studies.measure import Measure, no_shock_cost
 from optimizer.studies.outcomes import baseline_shortages, do_nothing_outcome, outcomes, services, supply_shares, survey
 from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE
+from optimizer.units import MoneyLike
 
 # Settings that say where the work is done; they do not change the answer.
 WHERE = ("jobs", "cluster", "checkpoint")

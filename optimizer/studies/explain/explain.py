@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.ranking import hardest_of
@@ -47,6 +47,7 @@ from optimizer.studies.explain.worths import (
 from optimizer.studies.measure import GAP_SHARE, Measure
 from optimizer.studies.solve import solve_to_measure
 from optimizer.studies.what_if import WhatIfSolver
+from optimizer.units import MoneyLike
 
 
 @dataclass(frozen=True)
