@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.ranking import hardest_of
@@ -47,6 +47,7 @@ from optimizer.studies.explain.worths import (
 from optimizer.studies.measure import GAP_SHARE, Measure
 from optimizer.studies.solve import solve_to_measure
 from optimizer.studies.what_if import WhatIfSolver
+from optimizer.units import MoneyLike
 
 
 @dataclass(frozen=True)
@@ -226,6 +227,14 @@ def explain(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.explain(so.load("instances/tiny.yaml"), budget="1M")
+        >>> found.reason.shocks, found.reason.segments
+        (('embargo@2029',), ('motors',))
+        >>> [(repair.kind, repair.amount) for repair in found.repairs if repair.works]
+        [('budget', 11500000.0), ('floors', 0.109), ('demand', 0.9)]
     """
     settings, made = settings or Settings(gap=GAP_SHARE), apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
