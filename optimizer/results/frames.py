@@ -48,7 +48,7 @@ class Column:
         unit: of its numbers; empty where it has none.
         form: how its values are written.
         is_index: whether it tells rows apart.
-        is_shown: whether tables on the screen and on pages have it; files have every column.
+        is_shown: whether a table on the screen has it; files and pages have every column.
     """
 
     name: str

@@ -28,7 +28,6 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.frames import Frames
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
@@ -95,10 +94,7 @@ class Alternatives:
         """How much dearer than the cheapest a plan may be, money."""
         return self.most - self.cheapest.total_cost
 
-    @property
-    def frames(self) -> Frames:
-        """All tables as pandas frames: ranges, plans."""
-        return study_frames.of_alternatives(self)
+    frames = property(study_frames.of_alternatives)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README; a bound that is not known is null."""

@@ -28,7 +28,6 @@ from optimizer.errors import PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.frames import Frames
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -244,10 +243,7 @@ class AttackResult:
         """Whether the time ran out before everything was found and proven."""
         return self.stopped or (self.result.status == "stopped" and not self.is_given)
 
-    @property
-    def frames(self) -> Frames:
-        """All tables as pandas frames: shaping, segments, starts."""
-        return study_frames.of_attack(self)
+    frames = property(study_frames.of_attack)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""

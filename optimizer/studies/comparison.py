@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.instance.schema import Instance
-from optimizer.results.frames import Frames
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock, SearchStatus
@@ -179,10 +178,7 @@ class Comparison:
         facts = {each.status for each in self.least} | {each.status for some in self.alone.values() for each in some}
         return not self.stopped and "stopped" not in {*plans, *facts}
 
-    @property
-    def frames(self) -> Frames:
-        """All tables as pandas frames: columns, least_outlay, lone_shocks, steps, breakpoints."""
-        return study_frames.of_comparison(self)
+    frames = property(study_frames.of_comparison)
 
     def frame(self) -> Any:
         """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""

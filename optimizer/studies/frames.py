@@ -15,7 +15,8 @@ from optimizer.results.frames import Column, Frame, Frames
 from optimizer.results.plan import Share
 from optimizer.results.result import Result
 from optimizer.studies.outcomes import yearly_supply_shares
-from optimizer.studies.purchases import purchases
+from optimizer.studies.purchases import Purchase, purchases
+from optimizer.units import fixed
 
 # Parts of the cost below this share of the total are left out.
 NEGLIGIBLE_PART = 1e-9
@@ -55,16 +56,30 @@ def builds(instance: Instance, result: Result) -> Frame:
         Column("capex", unit=money, form="amount"),
         Column("outlay", unit=money, form="amount", is_shown=False),
         Column("outlay_share", "Of outlay", "share", form="percent"),
+        Column("region", form="region", is_shown=False),
+        Column("lead_time", unit="months", form="amount", is_shown=False),
+        Column("ramp", is_shown=False),
+        Column("without_shocks", "Without shocks as well", form="yes", is_shown=False),
+        Column("forced", "Has to be bought", form="yes", is_shown=False),
     )
     horizon = instance.horizon
     rows = (
         (each.option, each.kind, horizon.year(each.t), each.decided, each.on_line, each.size,
          size_unit(instance, each.option), each.paid,
-         each.counted, each.counted / spent if spent > 0 else None)
+         each.counted, each.counted / spent if spent > 0 else None, each.region or None,
+         None if each.purchases else (each.first - each.t) * horizon.months, _ramp(instance, each), each.in_peace,
+         each.forced)
         for each in purchases(instance, result)
     )  # fmt: skip
     note = "Stockpiles: first and last purchase, largest stock, all purchases."
     return Frame.of_rows("builds", "Plan", columns, rows, note)
+
+
+def _ramp(instance: Instance, purchase: Purchase) -> str | None:
+    """The share of size that works from each period on: ``2028 50 %, 2029 100 %``; None where it does not change."""
+    if len(purchase.steps) < 2:
+        return None
+    return ", ".join(f"{instance.horizon.label(t)} {fixed(100 * share, 0)} %" for t, share in purchase.steps)
 
 
 def stock(instance: Instance, result: Result) -> Frame:

@@ -28,7 +28,6 @@ from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.frames import Frames
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
@@ -238,10 +237,7 @@ class Sensitivity:
     sampled: Importance | None = None
     measure: Measure | None = None
 
-    @property
-    def frames(self) -> Frames:
-        """All tables as pandas frames: ends, switching, importance."""
-        return study_frames.of_sensitivity(self)
+    frames = property(study_frames.of_sensitivity)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""

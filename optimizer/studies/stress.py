@@ -30,7 +30,6 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.frames import Frames
 from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
@@ -41,10 +40,8 @@ from optimizer.studies.fitting import fit_plan
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
 
-# The normal quantile of a two-sided 95 % interval.
-NORMAL = 1.959963984540054
-# Durations with more values than this are grouped in quarters, as severities are.
-MOST_DURATIONS = 12
+NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
+MOST_DURATIONS = 12  # of more values than this durations are grouped in quarters, as severities are
 Integers = npt.NDArray[np.intp]
 By = Literal["event", "start", "months", "severity"]
 
@@ -289,6 +286,7 @@ class Stress:
     seconds: Mapping[str, float]
     rows: Samples = field(repr=False)
     against: Instance = field(repr=False)
+    frames = property(study_frames.of_stress)
 
     @property
     def survives(self) -> bool:
@@ -299,11 +297,6 @@ class Stress:
     def money(self) -> str:
         """The currency's code, the first word of its label."""
         return self.against.money
-
-    @property
-    def frames(self) -> Frames:
-        """All tables as pandas frames: samples, services, groups, worst, reinforcements."""
-        return study_frames.of_stress(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README: all but the samples themselves."""

@@ -17,7 +17,7 @@ def _columns(form: Form, unit: str, *names: str) -> tuple[Column, ...]:
 
 
 def of_comparison(comparison: Any) -> Frames:
-    """Columns, least outlays, lone shocks, steps and breakpoints of a comparison."""
+    """All tables as pandas frames: columns, least_outlay, lone_shocks, steps, breakpoints."""
     money = next(iter(comparison.cases.values())).money
     return Frames(
         {
@@ -134,7 +134,7 @@ def breakpoints(comparison: Any, money: str) -> Frame:
 
 
 def of_alternatives(found: Any) -> Frames:
-    """Ranges of sizes, and plans side by side, of near-optimal alternatives."""
+    """All tables as pandas frames: ranges, plans."""
     return Frames({"ranges": size_ranges, "plans": alternative_plans}, found)
 
 
@@ -180,7 +180,7 @@ def alternative_plans(found: Any) -> Frame:
 
 
 def of_sensitivity(found: Any) -> Frames:
-    """Ends, switching values, and importance of uncertain numbers."""
+    """All tables as pandas frames: ends, switching, importance."""
     return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance}, found)
 
 
@@ -233,7 +233,7 @@ def importance(found: Any) -> Frame:
 
 
 def of_stress(stress: Any) -> Frames:
-    """Samples, services, groups, worst shocks and reinforcements of a stress test."""
+    """All tables as pandas frames: samples, services, groups, worst, reinforcements."""
     return Frames(
         {
             "samples": stress_samples,
@@ -350,7 +350,7 @@ def reinforcements(stress: Any) -> Frame:
 
 
 def of_attack(found: Any) -> Frames:
-    """Attacks that shaped a plan, what the worst attack leaves, and every start."""
+    """All tables as pandas frames: shaping, segments, starts."""
     return Frames({"shaping": shaping_attacks, "segments": attacked_segments, "starts": attack_starts}, found)
 
 
@@ -425,7 +425,7 @@ def attack_starts(found: Any) -> Frame:
 
 
 def of_explanation(found: Any) -> Frames:
-    """Worths, deadlines and repairs of an explanation."""
+    """All tables as pandas frames: worths, deadlines, repairs."""
     return Frames({"worths": worths, "deadlines": deadlines, "repairs": repairs}, found)
 
 
@@ -474,7 +474,7 @@ def repairs(found: Any) -> Frame:
 
 
 def of_time_to_survive(found: Any) -> Frames:
-    """Months of every chokepoint and year."""
+    """All tables as pandas frames: months."""
     return Frames({"months": months_survived}, found)
 
 

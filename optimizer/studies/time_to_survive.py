@@ -33,7 +33,6 @@ from optimizer.instance.paths import MANY, steady
 from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.model.expressions import Expression
-from optimizer.results.frames import Frames
 from optimizer.results.plan import Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
@@ -111,10 +110,7 @@ class TimeToSurvive:
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
 
-    @property
-    def frames(self) -> Frames:
-        """All tables as pandas frames: months."""
-        return study_frames.of_time_to_survive(self)
+    frames = property(study_frames.of_time_to_survive)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: months by year, null where it is for ever; `after` is null without a plan."""

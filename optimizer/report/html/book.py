@@ -30,6 +30,7 @@ from optimizer.report.figures.time_to_survive import Line, key_of, lines
 from optimizer.report.format import LINE
 from optimizer.report.html.provenance import Source, head, record, sources
 from optimizer.report.narrative import losses
+from optimizer.report.tables.render import page_table
 from optimizer.results.plan import Row, Share
 from optimizer.results.result import Result
 from optimizer.studies.folding import Fold, Folded, folded
@@ -116,11 +117,14 @@ class Sheet:
             "beyond_note": self.note,
             "outlays": dict(result.outlays),
             "binding": [asdict(price) for price in result.binding],
+            "tables": {name: page_table(instance, result.frames.frame(name)) for name in TABLES},
             "chains": {path: [atlas.compact(each) for each in both] for path, both in self.chains.items()},
             "after": [{"key": line.key, "months": line.months, "segments": line.segments} for line in self.after],
         }
 
 
+# The frames that a page shows as tables.
+TABLES = ("builds", "limits")
 PLAN_FIGURES = (
     "total_cost",
     "bound",

@@ -132,7 +132,7 @@ def _cell(instance: Instance, column: Column, row: dict[str, Any], cells: Mappin
 
 def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
     """A frame as a page draws it: caption, heads (those of numbers begin with ``>``) and rows of text."""
-    columns = [column for column in frame.columns if column.is_shown]
+    columns = frame.columns
     return {
         "caption": frame.note,
         "head": [f"{'>' if c.form in NUMBERS else ''}{_screen_head(c)}".replace("\n", ", ") for c in columns],

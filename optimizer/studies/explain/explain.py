@@ -19,7 +19,6 @@ from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
-from optimizer.results.frames import Frames
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -183,10 +182,7 @@ class Explanation:
     reason: Reason | None = None
     is_complete: bool = False
 
-    @property
-    def frames(self) -> Frames:
-        """All tables as pandas frames: worths, deadlines, repairs."""
-        return study_frames.of_explanation(self)
+    frames = property(study_frames.of_explanation)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""
