@@ -17,8 +17,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.algorithms.base import Listener, Step
 from optimizer.cli.app import app
+from optimizer.progress import Listener, Progress
 from optimizer.report.attack import show_attack
 from optimizer.results.plan import Faced
 from tests.strategies import besieged
@@ -239,11 +239,11 @@ def test_without_an_adversary_there_is_a_finding() -> None:
 
 
 def test_ctrl_c_keeps_what_is_known_and_exits_with_5(siege: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pressed: list[Step] = []
+    pressed: list[Progress] = []
 
     @contextlib.contextmanager
     def impatient(money: str) -> Iterator[Listener]:
-        def press(step: Step) -> None:
+        def press(step: Progress) -> None:
             # Once the plan is found and proven: attacks are looked at now.
             if step.phase.startswith("cost under") and step.round and not step.violated and not pressed:
                 pressed.append(step)
@@ -251,7 +251,7 @@ def test_ctrl_c_keeps_what_is_known_and_exits_with_5(siege: str, monkeypatch: py
 
         yield press
 
-    monkeypatch.setattr("optimizer.cli.common.progress", impatient)
+    monkeypatch.setattr("optimizer.cli.progress.display", impatient)
     done = CliRunner().invoke(app, ["attack", siege, "--json"])
     assert pressed
     assert done.exit_code == 5, done.output

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.cli.app import app
+from optimizer.progress import Listener, Progress
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -106,14 +106,14 @@ def test_ctrl_c_keeps_the_best_plan_and_exits_with_5(monkeypatch: pytest.MonkeyP
 
     @contextlib.contextmanager
     def impatient(money: str) -> Iterator[Listener]:
-        def press(step: Step) -> None:
+        def press(step: Progress) -> None:
             if not pressed and step.best < float("inf") and not step.round:
                 pressed.append(step.best)
                 signal.raise_signal(signal.SIGINT)
 
         yield press
 
-    monkeypatch.setattr("optimizer.cli.common.progress", impatient)
+    monkeypatch.setattr("optimizer.cli.progress.display", impatient)
     done = CliRunner().invoke(app, ["solve", US, "--gap", "0", "--strategy", "whole", "--json"])
     assert pressed
     assert done.exit_code == 5, done.output

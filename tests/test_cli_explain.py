@@ -1,15 +1,14 @@
 """diversify explain: the answer first, clean JSON, exit codes."""
 
-import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterator
 
 import pytest
 from typer.testing import CliRunner
 
-from optimizer.algorithms.base import Listener
 from optimizer.cli.app import app
+from optimizer.cli.progress import Display
+from optimizer.progress import Progress
 from tests.test_cli import TINY, diversify
 
 
@@ -27,7 +26,7 @@ def test_what_would_mend_it_is_said_and_fits() -> None:
             in words
         )
         assert "infeasible" not in done.stdout.lower()
-    assert "asking: the least budget" in done.stderr
+    assert "\nthe least budget" in done.stderr
 
 
 def test_json_is_one_object() -> None:
@@ -79,15 +78,11 @@ def test_what_a_plan_is_made_of_is_said_and_fits() -> None:
 
 
 def test_ctrl_c_ends_with_what_is_known_and_exits_with_5(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextlib.contextmanager
-    def impatient(money: str) -> Iterator[tuple[Listener, Callable[[str], None]]]:
-        def tell(words: str) -> None:
-            if words == "without plant":
-                signal.raise_signal(signal.SIGINT)
+    def press(display: Display, event: Progress) -> None:
+        if event.task == "without plant":
+            signal.raise_signal(signal.SIGINT)
 
-        yield (lambda step: None), tell
-
-    monkeypatch.setattr("optimizer.cli.explain._progress", impatient)
+    monkeypatch.setattr(Display, "__call__", press)
     done = CliRunner().invoke(app, ["explain", TINY])
     assert done.exit_code == 5
     assert "embargo@2029" in done.output.partition("Each shock")[2]
@@ -104,15 +99,11 @@ def test_variants_are_explained_as_solve_solves_them() -> None:
 
 
 def test_a_repair_that_was_stopped_says_that_less_may_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextlib.contextmanager
-    def impatient(money: str) -> Iterator[tuple[Listener, Callable[[str], None]]]:
-        def tell(words: str) -> None:
-            if words == "less demand: step 50":
-                signal.raise_signal(signal.SIGINT)
+    def press(display: Display, event: Progress) -> None:
+        if event.task == "less demand: step 50":
+            signal.raise_signal(signal.SIGINT)
 
-        yield (lambda step: None), tell
-
-    monkeypatch.setattr("optimizer.cli.explain._progress", impatient)
+    monkeypatch.setattr(Display, "__call__", press)
     done = CliRunner().invoke(app, ["explain", TINY, "--budget", "5M"])
     assert done.exit_code == 5
     assert "before it was known whether less would do" in " ".join(done.output.split())

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 import optimizer as so
 from optimizer.algorithms.question_pool import Call, Team
 from optimizer.errors import AuditError
+from optimizer.progress import Progress
 from optimizer.report import compare_facts as facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import compare, default_step
@@ -204,15 +205,15 @@ def test_the_frontier_of_a_report_is_that_of_a_comparison() -> None:
 def test_ctrl_c_ends_with_what_is_known() -> None:
     parts: list[Comparison] = []
 
-    def press(what: str, done: int, size: int) -> None:
-        if done == 2:
+    def press(event: Progress) -> None:
+        if event.done == 2:
             signal.raise_signal(signal.SIGINT)
 
     found = compare(
         tiny(),
         [0, 5e6, 10e6, 20e6],
         settings=Settings(jobs=1),
-        progress=press,
+        listener=press,
         heard=lambda part, known: parts.append(known),
     )
     assert found.stopped

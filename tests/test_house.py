@@ -11,7 +11,7 @@ import optimizer
 from tests.house import FILES, ROOT, functions, import_graph, imports, lever_files, module, own_imports
 
 FLOORS = [
-    {"errors", "files", "limits", "shapes", "tolerances"},
+    {"errors", "files", "limits", "progress", "shapes", "tolerances"},
     {"suggestions", "untrusted"},
     {"units"},
     {"horizon"},

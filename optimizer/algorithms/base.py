@@ -1,42 +1,13 @@
 """The seams of a strategy: what it is asked, what it says on the way, what it hands back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
+from optimizer.progress import Listener, Progress
 from optimizer.results.plan import NoShockPlan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where a run stands.
-
-    Attributes:
-        phase: ``cost`` (least cost with all floors kept), ``gap`` (least gap) or ``cost under the gap``, while one
-            model is solved; ``relaxation`` or ``integers`` at the end of a round of scenarios; ``stopping`` at Ctrl-C.
-        seconds: since the run began.
-        best: the best objective found so far; infinite before there is one.
-        bound: proven lower bound on it.
-        shocks: how many shocks the model holds.
-        round: of scenarios; 0 within a round.
-        violated: how many of the other shocks the plan does not survive.
-        worst_gap: the largest of their gaps, in money.
-    """
-
-    phase: str
-    seconds: float
-    best: float = float("inf")
-    bound: float = float("-inf")
-    shocks: int = 0
-    round: int = 0
-    violated: int = 0
-    worst_gap: float = 0.0
-
-
-Listener = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
@@ -81,7 +52,7 @@ class Solved:
     gap: float = 0.0
     gap_bound: float = 0.0
     priced: Priced | None = None
-    history: tuple[Step, ...] = ()
+    history: tuple[Progress, ...] = ()
     notes: tuple[str, ...] = ()
     no_shock: NoShockPlan | None = None
     is_loose: bool = False

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.base import Listener, Priced, Solved, Step
+from optimizer.algorithms.base import Priced, Solved
 from optimizer.algorithms.benders_loop import EXACT, BendersLoop, Evaluation, Incumbent
 from optimizer.algorithms.benders_master import EstimateKind, MasterProblem, ShockGroups
 from optimizer.algorithms.extensive_form import HELD, ScenarioModel
@@ -28,6 +28,7 @@ from optimizer.formulation import gaps
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.floors import free_floors
 from optimizer.model.expressions import Expression
+from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 
 # Groups of shocks that share an estimate: more learn faster, fewer keep the master small.
@@ -68,7 +69,7 @@ class Benders:
         clock: Clock,
         listener: Listener,
         written: Iterable[int],
-        history: Iterable[Step],
+        history: Iterable[Progress],
     ) -> Solved:
         """The plan with the least gap, where floors are known to fail in the shocks `written`, after some rounds."""
         return self._search(instance, settings, clock, listener).least_gap(written, history)
@@ -85,7 +86,7 @@ class _Search(Search):
         """Expected cost with all floors kept; the least gap where that cannot be."""
         return self._searched(self._expected)
 
-    def least_gap(self, written: Iterable[int], history: Iterable[Step]) -> Solved:
+    def least_gap(self, written: Iterable[int], history: Iterable[Progress]) -> Solved:
         """The least total gap, then the least cost with that gap held."""
         self.written, self.history = list(written), self.history or list(history)
         return self._searched(self._least_gap)

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.base import Step
 from optimizer.errors import CheckpointError
 from optimizer.files import write_whole_bytes
 from optimizer.instance.schema import Instance
 from optimizer.limits import CHECKPOINT_BYTES
+from optimizer.progress import Progress
 from optimizer.solver import Settings, versions
 from optimizer.untrusted import read_archive
 
@@ -134,7 +134,7 @@ def _check(state: State, events: int) -> None:
         if not all(type(number) is int and 0 <= number < events for number in numbers):
             raise ValueError(f"{name}: not the numbers of shocks of this instance")
     for step in facts["history"]:
-        Step(**step)
+        Progress(**step)
     if facts["phase"] not in ("relaxation", "integers"):
         bool(facts["relaxed"])
     if facts["phase"] == "cost under the gap":

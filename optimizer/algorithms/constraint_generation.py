@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Solved, Strategy
+from optimizer.algorithms.base import Solved, Strategy
 from optimizer.algorithms.benders import FEW, Benders
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
@@ -26,6 +26,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation.listed import paths_with_dual_values, select_most_violated
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName

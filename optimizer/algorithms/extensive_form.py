@@ -17,13 +17,14 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Listener, Priced, Solved, Step
+from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.algorithms.question import LEAST_COST, Question
 from optimizer.algorithms.reading import opened_at_zero
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Ration, hold, write_path
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
+from optimizer.progress import Listener, Progress
 from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 from optimizer.tolerances import VIOLATED
@@ -37,8 +38,8 @@ Aim = Literal["cost", "gap"]
 
 def middle_shortage_cost(instance: Instance) -> float:
     """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
-    priced = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
-    return priced[len(priced) // 2] if priced else 1.0
+    duals = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
+    return duals[len(duals) // 2] if duals else 1.0
 
 
 @dataclass
@@ -59,7 +60,7 @@ class ScenarioModel:
     listener: Listener
     writer: formulation.Writer | None = None
     question: Question = LEAST_COST
-    history: list[Step] = field(default_factory=list)
+    history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -211,19 +212,19 @@ class ScenarioModel:
 
     def report(self, phase: str, best: float, bound: float) -> None:
         """Keep a step of the search with integers, and pass it to the listener."""
-        step = Step(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
+        step = Progress(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
         self.history.append(step)
         self.listener(step)
 
     # Least cost, least gap.
 
-    def minimise_cost(self) -> Solved | None:
+    def minimise_cost(self) -> SearchResult | None:
         """The cheapest plan that keeps all floors; None where there is none, but there may be one that does not."""
         self.require_floors()
         self.minimise("cost")
         result = self._improve(self.solve_from_start(), self.question.name)
         if result.status == "infeasible":
-            return None if self.below else Solved("infeasible", self.stage, history=tuple(self.history))
+            return None if self.below else SearchResult("infeasible", self.stage, history=tuple(self.history))
         return self.fall_back() if result.values is None else self.conclude(result)
 
     def _improve(self, incumbent: SolveResult | None, phase: str) -> SolveResult:
@@ -241,7 +242,7 @@ class ScenarioModel:
             return replace(incumbent, status=result.status, bound=min(result.bound, cutoff))
         return result
 
-    def minimise_gap(self) -> Solved:
+    def minimise_gap(self) -> SearchResult:
         """Floors cannot all be kept: least gap first, then least cost with that gap held."""
         self.survived = frozenset()
         self.release_integers()
@@ -249,7 +250,7 @@ class ScenarioModel:
         self.minimise("gap")
         result = self.solve_integers("gap")
         if result.status == "infeasible":
-            return Solved("infeasible", self.stage, history=tuple(self.history))
+            return SearchResult("infeasible", self.stage, history=tuple(self.history))
         if result.values is None:
             return self.fall_back()
         least = self._restricted(result)
@@ -273,10 +274,10 @@ class ScenarioModel:
         return None
 
 
-    def conclude(self, result: SolveResult) -> Solved:
+    def conclude(self, result: SolveResult) -> SearchResult:
         """A plan that keeps all floors, by the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
-        return self._solved(restricted, Priced.of(self.stage, restricted))
+        return self._solved(restricted, DualValues.of(self.stage, restricted))
 
     def _restricted(self, result: SolveResult) -> SolveResult:
         """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
@@ -285,7 +286,7 @@ class ScenarioModel:
             self.notes.append("The integers could not be fixed exactly; prices are left out.")
         return restricted or result
 
-    def _conclude_gap(self, result: SolveResult, least: SolveResult) -> Solved:
+    def _conclude_gap(self, result: SolveResult, least: SolveResult) -> SearchResult:
         """The restricted LP of a plan under the least gap, without failures that only the slack of the gap permits.
 
         The row that holds the gap has slack. Spent on a shock that can be survived, it would save a little cost and let
@@ -309,8 +310,8 @@ class ScenarioModel:
             restricted = restricted if again is None else self._restricted(again)
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
-        priced = Priced.of(self.stage, least) or Priced.of(self.stage, restricted)
-        return self._solved(restricted, priced, least.objective, least.bound, is_loose=True)
+        duals = DualValues.of(self.stage, least) or DualValues.of(self.stage, restricted)
+        return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
         """The least cost under the gap with the floors of more shocks kept; None where that is infeasible."""
@@ -348,13 +349,13 @@ class ScenarioModel:
 
     # A search that is stopped.
 
-    def fall_back(self) -> Solved:
+    def fall_back(self) -> SearchResult:
         """The best plan known when the time ran out before the solver found one; else the do-nothing plan."""
         solved = self.best_known() or self._do_nothing()
         self.release_integers()
         return solved
 
-    def best_known(self) -> Solved | None:
+    def best_known(self) -> SearchResult | None:
         """The plan of the integers to start from, or of the rounded LP relaxation; None where neither is feasible.
 
         The cheapest that keeps all floors; where none does, the one with the least gap.
@@ -374,7 +375,7 @@ class ScenarioModel:
             return None
         return self._least_gap_among([whole for each in proposals for whole in each])
 
-    def _least_gap_among(self, proposals: Sequence[Vector]) -> Solved | None:
+    def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:
         """The plan with the least gap by the integers proposed, at the least cost; None where none is feasible."""
         self.allow_shortages(np.inf)
         self.minimise("gap")
@@ -385,9 +386,9 @@ class ScenarioModel:
         cheapest = self._cheapest_at_gap(gap) if math.isfinite(gap) else None
         if cheapest is None:
             return None
-        return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, is_loose=True)
+        return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, allows_shortages=True)
 
-    def _do_nothing(self) -> Solved:
+    def _do_nothing(self) -> SearchResult:
         """The do-nothing plan: it buys nothing and is always feasible, but for rules."""
         self.release_integers()
         self.notes.append("The run was stopped before any plan was found; this one does nothing.")
@@ -398,25 +399,25 @@ class ScenarioModel:
         self.minimise("gap")
         result = self.solve_lp()
         if result.values is None:
-            return Solved("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
+            return SearchResult("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
         gap = max(0.0, self.gap.value(result.values.tolist()))
         result = self._cheapest_at_gap(gap) or result
-        return self._solved(replace(result, status="stopped", bound=-math.inf), None, gap, 0.0, is_loose=True)
+        return self._solved(replace(result, status="stopped", bound=-math.inf), None, gap, 0.0, allows_shortages=True)
 
     def _solved(
         self,
         result: SolveResult,
-        priced: Priced | None,
+        duals: DualValues | None,
         gap: float = 0.0,
         gap_bound: float = 0.0,
         *,
-        is_loose: bool = False,
-    ) -> Solved:
+        allows_shortages: bool = False,
+    ) -> SearchResult:
         assert result.values is not None
         cost = self.cost.value(result.values.tolist())
         if not self._failing(result.values, NEGLIGIBLE):
-            gap, gap_bound, is_loose = 0.0, 0.0, False
-        return Solved(
+            gap, gap_bound, allows_shortages = 0.0, 0.0, False
+        return SearchResult(
             status="optimal" if result.status == "optimal" else "stopped",
             stage=self.stage,
             values=result.values,
@@ -424,10 +425,10 @@ class ScenarioModel:
             bound=min(result.bound, cost),
             gap=gap,
             gap_bound=gap_bound,
-            priced=priced,
+            duals=duals,
             history=tuple(self.history),
             notes=tuple(self.notes),
-            is_loose=is_loose,
+            allows_shortages=allows_shortages,
         )
 
 
@@ -435,7 +436,7 @@ class ScenarioModel:
 class ExtensiveForm:
     """The strategy that holds every shock in one model."""
 
-    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
+    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
         model = ScenarioModel(instance, instance.events, settings, clock, listener)
         return model.minimise_cost() or model.minimise_gap()

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Listener, Solved
+from optimizer.algorithms.base import Solved
 from optimizer.algorithms.benders import FEW
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, at_most
@@ -30,6 +30,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
+from optimizer.progress import Listener
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Listener, Solved, Step
+from optimizer.algorithms.base import Solved
 from optimizer.algorithms.benders import ROOM
 from optimizer.algorithms.constraint_generation import MOSTLY
 from optimizer.algorithms.extensive_form import HELD, ScenarioModel
@@ -45,6 +45,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
+from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 
 
@@ -153,7 +154,7 @@ class _Search:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.evaluator = evaluator or RecourseEvaluator(instance)
         self.oracle = oracle or AttackOracle(instance, settings, clock)
-        self.began, self.writer, self.history = time.perf_counter(), Writer(instance), list[Step]()
+        self.began, self.writer, self.history = time.perf_counter(), Writer(instance), list[Progress]()
         self.own = [n for n, shock in enumerate(instance.events) if shock.probability > 0]
         self.attacks: list[Attack] = []
         sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
@@ -300,7 +301,7 @@ class _Search:
         note = "Stopped while attacks and shocks were still being found; others than those shown may break this plan."
         return replace(solved, status="stopped", history=tuple(self.history), notes=(*solved.notes, note))
 
-    def _hear(self, step: Step) -> None:
+    def _hear(self, step: Progress) -> None:
         self.listener(replace(step, seconds=time.perf_counter() - self.began))
 
     def _note(
@@ -309,6 +310,6 @@ class _Search:
         """The end of a round."""
         largest = max([*own.values(), *(each.gap for each in struck)], default=0.0)
         written, violated, round_ = len(self.own) + len(self.attacks), len(own) + len(struck), len(self.history) + 1
-        step = Step(phase, time.perf_counter() - self.began, best, bound, written, round_, violated, largest)
+        step = Progress(phase, time.perf_counter() - self.began, best, bound, written, round_, violated, largest)
         self.history.append(step)
         self.listener(step)

@@ -3,19 +3,19 @@
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.checkpoint import Arrays, Checkpoint, State
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings
 
 
@@ -45,14 +45,14 @@ class Search:
         self.writer = Writer(instance)
         # In the order in which they came, so that a model begins with the one before it.
         self.written: list[int] = []
-        self.history: list[Step] = []
+        self.history: list[Progress] = []
         self._has_warned = False
         folder = settings.checkpoint
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
         self.resumed = self.checkpoint.load() if self.checkpoint else None
         if self.resumed:
             self.evaluator.recall(self.resumed.arrays)
-            self.history = [Step(**step) for step in self.resumed.facts["history"]]
+            self.history = [Progress(**step) for step in self.resumed.facts["history"]]
 
     @property
     def phase(self) -> str:
@@ -77,7 +77,7 @@ class Search:
         idle, dominated = self.evaluator.idle(self.clock), self.evaluator.dominators >= 0
         return frozenset(np.flatnonzero(((idle.gap <= 0.0) & ~idle.fails) | dominated).tolist())
 
-    def hear(self, step: Step) -> None:
+    def hear(self, step: Progress) -> None:
         """Pass a step on, with the seconds of the whole search."""
         self.listener(replace(step, seconds=time.perf_counter() - self.began))
 
@@ -85,7 +85,7 @@ class Search:
         """The end of a round: `violated` are the shocks that are not survived, with their gaps in money."""
         seconds, largest = time.perf_counter() - self.began, max(violated.values(), default=0.0)
         round_ = len(self.history) + 1
-        step = Step(phase, seconds, best, bound, len(self.written), round_, len(violated), largest)
+        step = Progress(phase, seconds, best, bound, len(self.written), round_, len(violated), largest)
         self.history.append(step)
         self.listener(step)
 
@@ -95,7 +95,7 @@ class Search:
             known = {
                 "phase": phase,
                 "written": self.written,
-                "history": [asdict(step) for step in self.history],
+                "history": [step.record() for step in self.history],
             }
             try:
                 self.checkpoint.save(State({**known, **facts}, arrays | self.evaluator.bases()))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
+from optimizer.cli import common, options, progress, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
@@ -57,8 +57,8 @@ def alternatives(
     from optimizer.studies.alternatives import alternatives as find
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
-    with common.bar(instance.money) as (listener, told):
-        found = find(instance, tolerance, plans, None, settings, patience, listener, told)
+    with progress.display(instance.money) as listener:
+        found = find(instance, tolerance, plans, None, settings, patience, listener)
     if json:
         import json as text
 

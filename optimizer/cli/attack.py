@@ -1,16 +1,13 @@
 """diversify attack: the plan that withstands the worst attack, or a saved plan under attack."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
+from optimizer.cli import common, options, progress, sources, targets
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.base import Step
     from optimizer.studies.attack import Onslaught
 
 
@@ -48,8 +45,8 @@ def attack(
         made = sources.prepared(file, changes)
         instance, remarks, saved = made.instance, made.remarks, None
     settings = Settings(gap=gap, time_limit=time_limit, threads=threads, seed=seed)
-    with _progress(instance.money) as (listener, told):
-        found = put_under(instance, saved, None, settings, listener, told, remarks)
+    with progress.display(instance.money) as listener:
+        found = put_under(instance, saved, None, settings, listener, remarks)
     if json:
         import json as text
 
@@ -67,16 +64,3 @@ def _code(found: "Onslaught") -> int:
     if found.is_unproven:
         return common.STOPPED
     return common.SURVIVES if found.survives else common.NO_PLAN_SURVIVES
-
-
-@contextlib.contextmanager
-def _progress(money: str) -> "Iterator[tuple[Callable[[Step], None], Callable[[str], None]]]":
-    """Rounds as in `solve`; on a terminal also what is asked of the plan afterwards."""
-    console = common.messages()
-    with common.progress(money) as hear:
-        if console.is_terminal:
-            from optimizer.algorithms.base import Step
-
-            yield hear, lambda what: hear(Step(what, 0.0))
-        else:
-            yield hear, lambda what: None

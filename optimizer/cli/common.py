@@ -10,7 +10,6 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from optimizer.algorithms.base import Listener, Step
     from optimizer.errors import Finding
     from optimizer.instance.schema import Instance
     from optimizer.results.result import Result
@@ -146,60 +145,3 @@ def commented(result: "Result", file: str) -> "Result":
     from optimizer.io.load import comments_of
 
     return replace(result, comments=comments_of(file))
-
-
-@contextlib.contextmanager
-def progress(money: str) -> Iterator["Listener"]:
-    """A line on stderr for each round, and on a terminal one that tells where the search stands; amounts in `money`."""
-    console = messages()
-    if not console.is_terminal:
-        yield lambda step: console.print(_in_words(step, money)) if step.round else None
-        return
-    with console.status("reading the model …") as status:
-
-        def hear(step: "Step") -> None:
-            if step.round:
-                console.print(_in_words(step, money))
-            status.update(_in_words(step, money))
-
-        yield hear
-
-
-@contextlib.contextmanager
-def bar(money: str) -> Iterator[tuple["Listener", Callable[[str, int, int], None]]]:
-    """On a terminal a bar on stderr: who hears steps, and who hears what is asked next, its number and of how many."""
-    console = messages()
-    if not console.is_terminal:
-        yield (lambda step: console.print(_in_words(step, money)) if step.round else None), (lambda *told: None)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("reading the model …", total=None)
-
-        def hear(step: "Step") -> None:
-            shown.update(task, description=_in_words(step, money))
-
-        def told(what: str, done: int, size: int) -> None:
-            if what == "stopping":
-                shown.update(task, description="stopping with what is known so far … (Ctrl-C again ends at once)")
-            else:
-                shown.update(task, description=what or "working out the figures", completed=done, total=size or None)
-
-        yield hear, told
-
-
-def _in_words(step: "Step", money: str) -> str:
-    from optimizer.units import si
-
-    if step.phase == "stopping":
-        return "stopping with the best plan found so far … (Ctrl-C again ends at once, without a plan)"
-    bound = "" if step.bound == float("-inf") else f", bound {si(step.bound, money, digits=5)}"
-    if step.round:
-        worst = f", worst gap {si(step.worst_gap, money)}" if step.violated else ""
-        value = "" if step.best == float("inf") else f", value {si(step.best, money, digits=5)}"
-        head = f"round {step.round}, {step.phase}: {step.shocks} shocks active"
-        return f"{head}, {step.violated or 'none'} violated{worst}{value}{bound}"
-    best = "no plan yet" if step.best == float("inf") else f"best {si(step.best, money, digits=5)}"
-    return f"least {step.phase} over {step.shocks} shocks: {best}{bound} ({step.seconds:.0f} s)"

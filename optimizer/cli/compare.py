@@ -1,7 +1,6 @@
 """diversify compare: budgets, variants of one instance, or several files side by side."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
+from optimizer.cli import common, options, progress, sources, targets
 from optimizer.cli.warned import warned
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.base import Step
     from optimizer.instance.schema import Instance
     from optimizer.studies.comparison import Comparison
 
@@ -89,7 +87,7 @@ def compare(
     from optimizer.studies.compare import compare as find
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
-    with _progress() as (progress, hear, pausing):
+    with progress.display(next(iter(cases.values())).money, lists_tasks=True) as listener:
         try:
             found = find(
                 cases,
@@ -98,9 +96,8 @@ def compare(
                 step=more,
                 resolution=resolution,
                 settings=settings,
-                heard=(lambda part, known: None) if json else pausing(partial(_shown, every=every)),
-                progress=progress,
-                listener=hear,
+                heard=(lambda part, known: None) if json else listener.pausing(partial(_shown, every=every)),
+                listener=listener,
             )
         except KeyboardInterrupt:
             common.complain("stopped before everything was known.", common.STOPPED)
@@ -208,49 +205,6 @@ def _named(files: Sequence[str], file: str, variant: str) -> str:
     stems = [Path(each).stem for each in files]
     stem = Path(file).stem if stems.count(Path(file).stem) == 1 else file
     return (variant or "plain") if len(files) == 1 else f"{stem}, {variant}" if variant else stem
-
-
-Telling = tuple[Callable[[str, int, int], None], Callable[["Step"], None], Callable[[Shown], Shown]]
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Telling]:
-    """A line on stderr for each answer, on a terminal a bar below them; the last keeps it out of an answer's way."""
-    console = common.messages()
-
-    def hear(step: "Step") -> None:
-        if step.phase == "stopping":
-            console.print("stopping with what is known … (Ctrl-C again ends at once)")
-
-    if not console.is_terminal:
-
-        def say(what: str, done: int, size: int) -> None:
-            if what:
-                console.print(f"{done} of {size}: {what}")
-
-        yield say, hear, lambda show: show
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    parts = (TextColumn("searching"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    # The answer goes to stdout, whatever stdout is.
-    with Progress(*parts, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
-        task = bar.add_task("", total=None)
-
-        def tell(what: str, done: int, size: int) -> None:
-            bar.update(task, completed=done, total=size)
-            if what:
-                bar.console.print(what)
-
-        def pausing(show: Shown) -> Shown:
-            def shown(part: str, known: "Comparison") -> None:
-                bar.stop()
-                show(part, known)
-                bar.start()
-
-            return shown
-
-        yield tell, hear, pausing
 
 
 def _draw(found: "Comparison", path: Path) -> None:

@@ -1,15 +1,12 @@
 """diversify explain: why this plan, or why none survives and what would."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources
+from optimizer.cli import common, options, progress, sources
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.base import Listener
     from optimizer.studies.explain.explain import Explanation
 
 
@@ -43,9 +40,9 @@ def explain(
 
     shown = Explaining(made.instance, every=every)
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
-    heard = (lambda part: None) if json else shown.show
-    with _progress(made.instance.money) as (listener, tell):
-        found = ask(made.instance, None, settings, listener, heard, tell, made.remarks)
+    with progress.display(made.instance.money, lists_tasks=True) as listener:
+        heard = (lambda part: None) if json else listener.pausing(shown.show)
+        found = ask(made.instance, None, settings, listener, heard, made.remarks)
     if json:
         import json as text
 
@@ -57,16 +54,3 @@ def explain(
 
 def _code(found: "Explanation") -> int:
     return common.exit_code(found.result) if found.is_complete else common.STOPPED
-
-
-@contextlib.contextmanager
-def _progress(money: str) -> Iterator[tuple["Listener", Callable[[str], None]]]:
-    """On a terminal what is being asked, and where the search stands; elsewhere a line for each question."""
-    with common.progress(money) as listener:
-        console, asking = common.messages(), [""]
-
-        def tell(words: str) -> None:
-            asking[0] = words
-            console.print(f"asking: {words}")
-
-        yield (lambda step: None if asking[0] and not console.is_terminal else listener(step)), tell

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
+from optimizer.cli import common, options, progress, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -128,11 +128,7 @@ def searched(instance: "Instance", result: "Result", budgets: list[float] | None
     from optimizer.studies.frontier import alone, frontier
 
     try:
-        with common.progress(instance.money) as listener:
-            return frontier(instance, result, budgets, settings, listener, _told)
+        with progress.display(instance.money, lists_tasks=True) as listener:
+            return frontier(instance, result, budgets, settings, listener)
     except KeyboardInterrupt:
         return replace(alone(instance, result), stopped=True)
-
-
-def _told(what: str, number: int, size: int) -> None:
-    common.say(f"Frontier: {what}" + (f", {number} of {size}" if size else "") + " (Ctrl-C: what is known so far)")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources
+from optimizer.cli import common, options, progress, sources
 
 if TYPE_CHECKING:
     from optimizer.studies.sensitivity import Sensitivity
@@ -53,7 +53,7 @@ def sensitivity(
     from optimizer.studies.sensitivity import sensitivity as find
 
     settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
-    with common.bar(instance.money) as (listener, told):
+    with progress.display(instance.money) as listener:
         found = find(
             instance,
             samples,
@@ -63,7 +63,6 @@ def sensitivity(
             adversary=adversary,
             settings=settings,
             listener=listener,
-            told=told,
         )
     if json:
         import json as text

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
+from optimizer.cli import common, options, progress, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.results.result import Result
@@ -84,7 +84,7 @@ def solve(
         cluster=cluster,
         checkpoint=str(checkpoint) if checkpoint else None,
     )
-    with common.progress(made.instance.money) as listener:
+    with progress.display(made.instance.money) as listener:
         result = find(made.instance, None, settings, listener, made.remarks, load_seconds)
     try:
         if json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from optimizer.cli import common, options
+from optimizer.cli import common, options, progress
 from optimizer.cli.options import Changes
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def solved(made: Prepared, file: str, time_limit: float | None = None, *, advers
 
     settings, clock = Settings(time_limit=time_limit), Clock(time_limit)
     find = withstand if adversary else solve
-    with common.progress(made.instance.money) as listener:
+    with progress.display(made.instance.money) as listener:
         result = find(made.instance, None, settings, listener, made.remarks, clock=clock)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if adversary else made.instance

@@ -1,14 +1,12 @@
 """diversify stress: a saved plan against shocks that it was not built for."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
+from optimizer.cli import common, options, progress, sources, targets
 
 if TYPE_CHECKING:
     from optimizer.studies.stress import Stress
@@ -50,7 +48,7 @@ def stress(
     from optimizer.studies.stress import stress as put_to
 
     found = _planned(plan, instance, changes, time_limit, adversary=adversary)
-    with _progress() as listener:
+    with progress.display(found.instance.money) as listener:
         try:
             stressed = put_to(
                 found.result,
@@ -104,19 +102,6 @@ def _check(parquet: Path | None) -> None:
         raise typer.BadParameter(
             'pyarrow is not installed; install the extra: pip install "optimizer[parquet]", or write --csv.',
             param_hint="--parquet",
-        )
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """On a terminal, a line on stderr that tells how many samples are done."""
-    console = common.messages()
-    if not console.is_terminal:
-        yield lambda done, size: None
-        return
-    with console.status("drawing samples …") as status:
-        yield lambda done, size: status.update(
-            f"{done:,} of {size:,} samples" if done < size else "what failed first, and what would have mended it …"
         )
 
 

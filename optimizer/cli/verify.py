@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common
+from optimizer.cli import common, progress
 
 if TYPE_CHECKING:
     from optimizer.studies.verify import Extent
@@ -34,7 +34,7 @@ def verify(
     extent: Extent = "arithmetic" if quick else "proof" if prove else "recourse"
     result = Result.load(plan)
     instance = read(result.data, plan)
-    with common.progress(instance.money) as listener:
+    with progress.display(instance.money) as listener:
         found = verify_plan(instance, result, extent, listener)
     if json:
         import json as text

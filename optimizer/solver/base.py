@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.model.builder import Sense
+from optimizer.progress import STOPPING, Listener, Progress, ignore
 
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 SolverName = Literal["highs", "cbc"]
 StrategyName = Literal["auto", "whole", "scenarios", "cuts"]
 Verdict = Literal["optimal", "stopped", "infeasible"]
-Listener = Callable[[float, float], None]
+BoundsListener = Callable[[float, float], None]
 
 
 @dataclass
@@ -61,10 +62,10 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 @contextlib.contextmanager
-def interruptible(clock: Clock, heard: Callable[[], None]) -> Iterator[None]:
+def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
     """Let Ctrl-C, SIGTERM and SIGHUP stop the clock: the run ends with the best it has; a second one ends it at once.
 
-    `heard` is called at the first one: a solver may take some seconds until it looks up. Where SIGHUP is ignored, as
+    The listener hears of the first one: a solver may take some seconds until it looks up. Where SIGHUP is ignored, as
     under `nohup`, it stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -77,7 +78,7 @@ def interruptible(clock: Clock, heard: Callable[[], None]) -> Iterator[None]:
         clock.interrupted = True
         if signum != signal.SIGINT:
             clock.interrupt = signal.Signals(signum).name
-        heard()
+        listener(Progress(STOPPING, time.perf_counter() - clock.started))
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     taken = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
@@ -186,7 +187,7 @@ class SolveRequest:
 class BackEnd(Protocol):
     """A solver that holds a model whose costs, bounds and integers may change from run to run."""
 
-    def run(self, asked: "SolveRequest", clock: Clock, listener: Listener) -> RawResult:
+    def run(self, asked: "SolveRequest", clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
         ...
 

@@ -9,7 +9,7 @@ import pulp
 
 from optimizer.errors import SolverError
 from optimizer.model.builder import Sense
-from optimizer.solver.base import Clock, Indices, Listener, RawResult, Settings, SolveRequest, Vector
+from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector
 
 
 class CbcBackEnd:
@@ -20,7 +20,7 @@ class CbcBackEnd:
         if not pulp.COIN_CMD(msg=False).available():
             raise SolverError('CBC is not installed; install the extra: pip install "optimizer[cbc]"')
 
-    def run(self, asked: SolveRequest, clock: Clock, listener: Listener) -> RawResult:
+    def run(self, asked: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise. CBC is not told of a cutoff: it finds the same without."""
         problem, variables, costs = self._problem, self._problem.variables(), asked.costs
         whole = set(asked.integers.tolist())

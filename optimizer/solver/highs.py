@@ -16,7 +16,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, HighsVarType
 
 from optimizer.errors import SolverError
 from optimizer.model.builder import Sense, Stage
-from optimizer.solver.base import Clock, Indices, Listener, RawResult, Settings, SolveRequest, Vector
+from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector
 
 NOTHING = (
     HighsModelStatus.kInfeasible,
@@ -65,7 +65,7 @@ class HighsBackEnd:
             self._highs.cbIpmInterrupt += self._patient
         self._highs.HandleUserInterrupt = True
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
-        self._listener: Listener | None = None
+        self._listener: BoundsListener | None = None
         self._is_content = False
         # That of the linear programme before the integers.
         self._basis: Any = None
@@ -117,7 +117,7 @@ class HighsBackEnd:
         """HiGHS remembers that a search was ended, and would end a linear programme after it as well."""
         event.interrupt(False)
 
-    def run(self, asked: SolveRequest, clock: Clock, listener: Listener) -> RawResult:
+    def run(self, asked: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
         highs, size = self._highs, len(self._all)
         costs, integers, upper = asked.costs, asked.integers, asked.upper

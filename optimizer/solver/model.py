@@ -15,9 +15,9 @@ from optimizer.model.builder import Row, Sense, Stage
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import (
     BackEnd,
+    BoundsListener,
     Clock,
     Indices,
-    Listener,
     RawResult,
     Settings,
     SolveRequest,
@@ -179,7 +179,7 @@ class Model:
         self,
         *,
         relaxed: bool = False,
-        listener: Listener | None = None,
+        listener: BoundsListener | None = None,
         cutoff: float = math.inf,
         enough: float = -math.inf,
         tolerance: float | None = None,

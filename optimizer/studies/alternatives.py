@@ -21,17 +21,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer.algorithms.base import Listener, Solved
+from optimizer.algorithms.base import Solved
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import SHARE, Measure, Within, loosely
-from optimizer.studies.ranges import PATIENCE, Range, Ranges, Told
+from optimizer.studies.ranges import PATIENCE, Range, Ranges
 from optimizer.studies.solve import Timer, concluded, proven, tight_shocks
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
@@ -134,8 +135,7 @@ def alternatives(
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
     patience: float = PATIENCE,
-    listener: Listener = lambda step: None,
-    told: Told = lambda what, done, size: None,
+    listener: Listener = ignore,
     *,
     scenario: ScenarioNames | None = None,
 ) -> Alternatives:
@@ -153,8 +153,7 @@ def alternatives(
             and a quarter of the tolerance at most), and a limit in seconds for all of it.
         patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
             the end is shown with its bound, and the plan is the best by then.
-        listener: hears every step of the search for the cheapest.
-        told: hears what is asked next, its number and how many there are.
+        listener: hears of the rounds of the search for the cheapest, then of each end and plan that is searched for.
         scenario: of the instance, or several in the order given.
 
     Returns:
@@ -180,9 +179,9 @@ def alternatives(
             share = allowed.of(measure)
             return Alternatives(status, share, most, settings.gap, cheapest, seconds=_spent(clock), measure=measure)
         near = replace(settings, gap=min(settings.gap, SIZES))
-        with interruptible(clock, lambda: told("stopping", 0, 0)):
+        with interruptible(clock, listener):
             more = allowed.money(measure)
-            found = _around(instance, cheapest, more, plans, near, patience, clock, evaluator, told)
+            found = _around(instance, cheapest, more, plans, near, patience, clock, evaluator, listener)
         return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
     finally:
         evaluator.close()
@@ -201,7 +200,7 @@ def _around(
     patience: float,
     clock: Clock,
     evaluator: RecourseEvaluator,
-    told: Told,
+    listener: Listener,
 ) -> Alternatives:
     most = cheapest.total_cost + more
     gap = cheapest.survival_gap if cheapest.status == "gap" else 0.0
@@ -217,8 +216,8 @@ def _around(
     )
     near.taken(cheapest.plan, cheapest.total_cost)
     of_all = Ranges(near, settings.gap)
-    of_all.settle(patience, told)
-    chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).chosen(plans, told)
+    of_all.settle(patience, listener)
+    chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).chosen(plans, listener)
     # What the search for plans that differ met on its way counts too.
     found = of_all.known()
     apart, before = _Apart(near, found), [near.found[0], *chosen]
@@ -274,11 +273,11 @@ class _Apart:
         """The distance to the nearest of some plans, and which it is."""
         return min(((self.distance(known, other), other) for other in taken), key=lambda pair: pair[0])
 
-    def chosen(self, count: int, told: Told) -> list[NearOptimalPlan]:
+    def chosen(self, count: int, listener: Listener) -> list[NearOptimalPlan]:
         """Some plans beside the cheapest, each as far from those before it as it was found."""
         taken = [self.near.found[0]]
         for k in range(count):
-            told("plans that differ", k, count)
+            listener(Progress(task="plans that differ", done=k, total=count))
             if self.near.clock.is_over:
                 break
             with self.near.hurried(self.patience):
@@ -288,7 +287,7 @@ class _Apart:
             if self.nearest(known, taken)[0] < SAME:
                 break
             taken.append(known)
-        told("", count, count)
+        listener(Progress(done=count, total=count))
         return taken[1:]
 
     def _unlike(self, taken: Sequence[NearOptimalPlan]) -> None:

@@ -14,13 +14,12 @@ What an attack does to a plan, segment by segment, where it is met by what serve
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
@@ -28,6 +27,7 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -275,8 +275,7 @@ def attack(
     plan: Result | None = None,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
-    listener: Listener | None = None,
-    told: Callable[[str], None] = lambda what: None,
+    listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     *,
     scenario: ScenarioNames | None = None,
@@ -290,8 +289,7 @@ def attack(
             instance's own.
         settings: limits; `gap` is the share of the price of survival to which the plan for the listed shocks
             alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
-        listener: hears every step of the searches.
-        told: hears what is asked next.
+        listener: hears of the rounds of each search, and of what is computed after the plan.
         notes: what the caller wants to be said beside the result.
         scenario: of the instance, or several in the order given.
 
@@ -305,7 +303,7 @@ def attack(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    began, settings, hear = time.perf_counter(), settings or Settings(gap=SHARE), listener or (lambda step: None)
+    began, settings = time.perf_counter(), settings or Settings(gap=SHARE)
     changed = edited(instance, budget, scenario)
     calm, notes = without_attacks(changed.instance), (*notes, *changed.notes)
     clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN, settings.gap))
@@ -316,16 +314,16 @@ def attack(
         result, attacks = replace(plan, plan=fit.plan, adversary=None), tuple[Attack, ...]()
         oracle, notes = AttackOracle(calm, settings, clock), (*notes, *fit.notes)
     else:
-        found = withstood(calm, None, own, clock, hear, notes)
+        found = withstood(calm, None, own, clock, listener, notes)
         result, attacks, oracle = found.result, found.attacks, found.oracle
-    with interruptible(clock, lambda: hear(Step("stopping", time.perf_counter() - began))):
-        made = _Siege(calm, oracle, clock, told).told_of(result, attacks)
+    with interruptible(clock, listener):
+        made = _Siege(calm, oracle, clock, listener).told_of(result, attacks)
         if plan is None and not made.stopped and (calm.events or calm.rules):
-            told("the plan for the listed shocks alone")
-            made = _beside(made, oracle, settings, clock, hear)
+            listener(Progress(task="the plan for the listed shocks alone"))
+            made = _beside(made, oracle, settings, clock, listener)
         if not made.stopped and result.status != "none":
-            told("the least outlay that survives every attack")
-            made = _at_least(made, oracle, attacks, own, clock, hear)
+            listener(Progress(task="the least outlay that survives every attack"))
+            made = _at_least(made, oracle, attacks, own, clock, listener)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
 
 
@@ -336,7 +334,7 @@ class _Siege:
     instance: Instance
     oracle: AttackOracle
     clock: Clock
-    told: Callable[[str], None]
+    listener: Listener
 
     def told_of(self, result: Result, attacks: Sequence[Attack]) -> Onslaught:
         """Everything about a plan but what the unaware would do."""
@@ -352,7 +350,7 @@ class _Siege:
         called = result.adversary.worst if result.adversary is not None else None
         worst = _worst(called, [each.with_plan for each in shaped], [each.worst for each in starts if each.worst])
         if worst is None:
-            self.told("what the attacks leave unserved above the floors")
+            self.listener(Progress(task="what the attacks leave unserved above the floors"))
             worst = self._above(result.plan)
         stopped = self.clock.is_over
         return replace(empty, shaping=tuple(shaped), starts=tuple(starts), worst=worst, stopped=stopped)
@@ -361,7 +359,7 @@ class _Siege:
         rows = []
         for front in self.oracle.strikes.fronts(columns(self.oracle, plan)):
             label = self.instance.horizon.label(front.start)
-            self.told(f"attacks from {label} on")
+            self.listener(Progress(task=f"attacks from {label} on"))
             worst, least = self.oracle.worst(front), cheapest_violating_attack(self.oracle, front)
             rows.append(Start(label, self._blow(plan, worst), self._blow(plan, least)))
         return rows
@@ -387,7 +385,7 @@ def _worst(called: str | None, known: Iterable[Blow], found: Iterable[Blow]) -> 
     return best
 
 
-def _beside(made: Onslaught, oracle: AttackOracle, settings: Settings, clock: Clock, hear: Listener) -> Onslaught:
+def _beside(made: Onslaught, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener) -> Onslaught:
     """With the plan of those who look at the listed shocks alone."""
     instance, active = made.instance, frozenset(event.name for event in made.instance.events)
     bites = tight_shocks(made.result) & active
@@ -396,7 +394,7 @@ def _beside(made: Onslaught, oracle: AttackOracle, settings: Settings, clock: Cl
     measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN * abs(cost))
     made = replace(made, measure=measure)
     exact = replace(measure.settings(settings), gap=min(PLAN, settings.gap), patience=None)
-    with Asker(instance, exact, clock, hear) as asker:
+    with Asker(instance, exact, clock, listener) as asker:
         asker.learn(made.result.plan, bites)
         found = asker.ask()
     if found.status != "optimal":
@@ -413,12 +411,17 @@ def _known(number: float) -> float | None:
 
 
 def _at_least(
-    made: Onslaught, oracle: AttackOracle, attacks: Sequence[Attack], settings: Settings, clock: Clock, hear: Listener
+    made: Onslaught,
+    oracle: AttackOracle,
+    attacks: Sequence[Attack],
+    settings: Settings,
+    clock: Clock,
+    listener: Listener,
 ) -> Onslaught:
     """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
     known = made.result.plan if made.survives and not made.is_given else None
     with clock.hurried(PATIENCE):
-        least = least_outlay(oracle, attacks, known, settings, clock, hear)
+        least = least_outlay(oracle, attacks, known, settings, clock, listener)
     if least.status == "stopped" and known is not None:
         least = replace(least, outlay=made.result.outlay)
     return replace(made, least=least, stopped=clock.is_over)

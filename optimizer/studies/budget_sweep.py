@@ -9,19 +9,19 @@ alone    the same where only one shock may come, for some of the shocks
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -129,19 +129,15 @@ def dismiss(desk: Desk) -> None:
 
 
 def _listener(desk: Desk) -> Listener:
-    listener: Listener = desk.get("listener", _silent)
+    listener: Listener = desk.get("listener", ignore)
     return listener
-
-
-def _silent(step: Step) -> None:
-    """Nobody listens in another process."""
 
 
 @contextlib.contextmanager
 def _clock(desk: Desk, settings: Settings) -> Iterator[Clock]:
     """The time of one question. Where it is this process that hears Ctrl-C, all questions end with it."""
     clock = Clock(settings.time_limit)
-    with interruptible(clock, lambda: _listener(desk)(Step("stopping", 0.0))):
+    with interruptible(clock, _listener(desk)):
         yield clock
     if clock.interrupted and "clock" in desk:
         desk["clock"].interrupted = True
@@ -159,8 +155,7 @@ class Search:
         settings: of every search; `jobs` is how many run side by side, `gap` the share of the measure to which costs
             are proven.
         clock: whether Ctrl-C was pressed.
-        progress: hears what was answered, how many are, and how many were asked.
-        listener: hears the steps of searches in this process.
+        listener: hears of each plan or outlay that was found, and of the rounds of searches in this process.
         known: by case, its plans.
         plans: by case, the one with the least outlay.
         measures: by case, what its costs are measured by; known once its first plan is.
@@ -169,7 +164,6 @@ class Search:
     cases: Mapping[str, Instance]
     settings: Settings
     clock: Clock
-    progress: Callable[[str, int, int], None]
     listener: Listener
     known: dict[str, Known] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -275,15 +269,15 @@ class Search:
         self._hire_for(time.perf_counter() - began, len(calls))
 
     def answers(self, calls: Sequence[Call], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
-        """What calls return, as it comes; progress hears of each."""
+        """What calls return, as it comes; the listener hears of each."""
         self._asked += len(calls)
         if calls:
-            self.progress("", self._done, self._asked)
+            self.listener(Progress(done=self._done, total=self._asked))
         with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
             for number, answer in answers:
                 self._done += 1
                 said = f": {in_short(answer)}" if isinstance(answer, Result) else ""
-                self.progress(labels[number] + said, self._done, self._asked)
+                self.listener(Progress(task=labels[number] + said, done=self._done, total=self._asked))
                 yield number, answer
 
     def _hire_for(self, seconds: float, count: int) -> None:

@@ -22,11 +22,11 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
-from optimizer.algorithms import base
 from optimizer.algorithms.question_pool import Call
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, budget_list, money, variants
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.budget_sweep import EXACT, Alone, Search, ask_alone, ask_best_plan, ask_hurting, ask_least_outlay
@@ -106,8 +106,7 @@ def compare(
     resolution: float = 0.01,
     settings: Settings | None = None,
     heard: Callable[[Part, Comparison], None] = lambda part, comparison: None,
-    progress: Callable[[str, int, int], None] = lambda what, done, size: None,
-    listener: base.Listener = lambda step: None,
+    listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
 ) -> Comparison:
     """Compare budgets of an instance, or instances.
@@ -124,8 +123,7 @@ def compare(
             gaps to the same share of themselves, 0.5 % at most), seconds for each search, and `jobs` processes; all
             cores where that is left out and a search takes its time.
         heard: hears every part once it is known, with all that is known.
-        progress: hears what was answered, how many are, and how many were asked.
-        listener: hears the steps of searches in this process.
+        listener: hears of each plan or outlay that was found, and of the rounds of searches in this process.
         scenario: each a case beside the plain one, of every instance; commas put several into one case.
 
     Raises:
@@ -140,8 +138,8 @@ def compare(
     of_one_currency(named)
     clock = Clock()
     with (
-        interruptible(clock, lambda: listener(base.Step("stopping", 0.0))),
-        Search(named, settings, clock, progress, listener) as search,
+        interruptible(clock, listener),
+        Search(named, settings, clock, listener) as search,
     ):
         comparing = _Comparing(search, facts, more, heard)
         comparing.grid(asked, resolution)

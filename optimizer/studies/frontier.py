@@ -10,13 +10,13 @@ budget the no-shock plan may cost something else.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optimizer.algorithms.base import Step
 from optimizer.algorithms.question import Question, outlay
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -144,8 +144,7 @@ class _Search:
     instance: Instance
     own: Result
     settings: Settings
-    listener: Callable[[Step], None]
-    told: Callable[[str, int, int], None]
+    listener: Listener
     clock: Clock = field(default_factory=Clock)
     known: Known = field(default_factory=Known)
 
@@ -175,8 +174,7 @@ def frontier(
     result: Result,
     budgets: Sequence[float] | None = None,
     settings: Settings | None = None,
-    listener: Callable[[Step], None] = lambda step: None,
-    told: Callable[[str, int, int], None] = lambda what, done, size: None,
+    listener: Listener = ignore,
 ) -> Frontier:
     """Find the best plans for some budgets.
 
@@ -186,8 +184,7 @@ def frontier(
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
         settings: `gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
             where left out), and a limit in seconds for each.
-        listener: hears every step of every search.
-        told: hears what is asked next, its number and how many there are.
+        listener: hears of each budget before it is searched for, and of the rounds of each search.
 
     Raises:
         AuditError: a plan and its figures disagree.
@@ -196,12 +193,12 @@ def frontier(
     settings = settings or Settings(gap=SHARE)
     measure = Measure.of(result.total_cost, result.calm_cost, settings.gap, result.survival_gap)
     near = measure.settings(settings)
-    search = _Search(instance, result, near, listener, told, Clock(settings.time_limit))
+    search = _Search(instance, result, near, listener, Clock(settings.time_limit))
     search.known.add(instance.policy.budget, result)
     least: tuple[float, float] | None = None
     with Asker(instance, loosely(settings), search.clock) as asker:
         if budgets is None:
-            told("the least outlay that survives", 0, 0)
+            listener(Progress(task="the least outlay that survives"))
             least = _least_outlay(search, asker)
             budgets = chosen(least[0], instance.policy.budget) if least else None
         found = _points(search, asker, budgets)
@@ -255,7 +252,7 @@ def _least_outlay(search: _Search, asker: Asker) -> tuple[float, float] | None:
     if search.own.survives:
         asker.learn(search.own.plan, tight_shocks(search.own))
     question = Question(objective=outlay, name="outlay")
-    with interruptible(search.clock, lambda: search.listener(Step("stopping", 0.0))):
+    with interruptible(search.clock, search.listener):
         found = asker.ask(search.instance.with_budget(None), question)
     return None if found.plan is None or found.status != "optimal" else (max(0.0, found.value), max(0.0, found.bound))
 
@@ -267,7 +264,7 @@ def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> l
     any_budget = [] if own is None else [None]
     if budgets is None and own is not None:
         # Floors fail whatever is spent: the parts are those of the plan that fails least.
-        search.told("any budget", 1, 1)
+        search.listener(Progress(task="any budget", total=1))
         best = search.solved(asker, None)
         found += [] if best is None else [(None, best)]
         any_budget = []
@@ -279,7 +276,7 @@ def _points(search: _Search, asker: Asker, budgets: Sequence[float] | None) -> l
         if search.clock.interrupted:
             break
         search.clock = Clock(search.settings.time_limit)
-        search.told(_in_words(search.instance, budget), i + 1, len(asked))
+        search.listener(Progress(task=_in_words(search.instance, budget), done=i, total=len(asked)))
         result = search.solved(asker, budget)
         found += [] if result is None else [(budget, result)]
     return sorted(found, key=lambda point: math.inf if point[0] is None else point[0])

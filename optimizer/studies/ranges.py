@@ -13,15 +13,14 @@ Research 190, 2021; the ranges, here with integers, floors in every shock, and a
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
+from optimizer.progress import Listener, Progress, ignore
 
-Told = Callable[[str, int, int], None]
 Verdict = Literal["must-have", "real choice", "never worth it", "not settled"]
 # Seconds for one end of a range.
 PATIENCE = 15.0
@@ -81,23 +80,24 @@ class Ranges:
         self.near = near
         self.searches = {o: _Search(near, o, gap) for o in near.instance.options}
 
-    def settle(self, patience: float = PATIENCE, told: Told = lambda what, done, size: None) -> None:
+    def settle(self, patience: float = PATIENCE, listener: Listener = ignore) -> None:
         """Bring the ends and their bounds together.
 
         Args:
             patience: seconds for one end; where they do not do, its bound stays what it is by then.
-            told: hears what is asked next, its number and how many there are.
+            listener: hears of each end before it is searched for.
         """
         near, size, done = self.near, 2 * len(self.searches), 0
         # Without an option first: what replaces it answers other questions, and all of them are easy.
         for what in ("least", "greatest"):
             for o, search in self.searches.items():
-                told(f"{what} size of {near.instance.options[o].name or o}", done, size)
+                task = f"{what} size of {near.instance.options[o].name or o}"
+                listener(Progress(task=task, done=done, total=size))
                 with near.hurried(patience):
                     search.settle_least() if what == "least" else search.settle_greatest()
                 near.narrow(o, search.low, search.high)
                 done += 1
-        told("", size, size)
+        listener(Progress(done=size, total=size))
 
     def known(self) -> tuple[Range, ...]:
         """What is known by now, from all plans that were met."""

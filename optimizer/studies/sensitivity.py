@@ -13,13 +13,12 @@ What-ifs about uncertain numbers: a number with its range, and what comes of it 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.question_pool import Call, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
@@ -28,6 +27,7 @@ from optimizer.instance.reading import read
 from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
 from optimizer.instance.uncertain import Uncertain
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.importance import FEWEST, Importance, importance, latin
@@ -177,12 +177,11 @@ def asked(
         return Outcome("unusable")
     clock = Clock(settings.time_limit)
 
-    def heard() -> None:
-        # In this process, whoever asked wants to know as well.
+    def stop_all(event: Progress) -> None:
         if "clock" in desk:
             desk["clock"].interrupted = True
 
-    with interruptible(clock, heard), Asker(variant, settings, clock) as asker:
+    with interruptible(clock, stop_all), Asker(variant, settings, clock) as asker:
         asker.learn(plan, first)
         return outcome(asker, variant, asker.ask())
 
@@ -210,7 +209,6 @@ def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
     )
 
 
-Told = Callable[[str, int, int], None]
 Status = Literal["proven", "stopped", "none"]
 
 
@@ -263,8 +261,7 @@ def sensitivity(
     scenario: ScenarioNames | None = None,
     adversary: bool = False,
     settings: Settings | None = None,
-    listener: Listener = lambda step: None,
-    told: Told = lambda what, done, size: None,
+    listener: Listener = ignore,
 ) -> Sensitivity:
     """Find which uncertain numbers decide.
 
@@ -280,8 +277,7 @@ def sensitivity(
             found anew wherever numbers are elsewhere.
         settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds
             for one search, and `jobs` processes.
-        listener: hears every step of the first search.
-        told: hears what was answered, how much is done and of how much.
+        listener: hears of the rounds of the first search, then of every set of numbers that was solved for.
 
     Raises:
         CrewError: a process died.
@@ -299,10 +295,10 @@ def sensitivity(
         settings, jobs=1, threads=1, strategy="scenarios" if settings.strategy == "auto" else settings.strategy
     )
     clock = Clock()
-    with interruptible(clock, lambda: told("stopping", 0, 0)):
-        search = _Search(instance, numbers_of(instance), alone, clock, told)
+    with interruptible(clock, listener):
+        search = _Search(instance, numbers_of(instance), alone, clock, listener)
         search.lists_attacks = adversary
-        base = search.begin(listener)
+        base = search.begin()
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
         with Team(seats(settings.jobs, search.found.seconds), clock) as team:
@@ -325,18 +321,19 @@ class _Search:
     lists_attacks = False
 
     def __init__(
-        self, instance: Instance, numbers: Sequence[Number], settings: Settings, clock: Clock, told: Told
+        self, instance: Instance, numbers: Sequence[Number], settings: Settings, clock: Clock, listener: Listener
     ) -> None:
-        self.instance, self.numbers, self.settings, self.clock, self.told = instance, numbers, settings, clock, told
+        self.instance, self.numbers, self.settings = instance, numbers, settings
+        self.clock, self.listener = clock, listener
         self.team = Team(1, clock)
         self.found = Found("stopped")
         self.base = Outcome("stopped")
         self.measure: Measure | None = None
 
-    def begin(self, listener: Callable[[Step], None]) -> Outcome:
+    def begin(self) -> Outcome:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         share, settings = self.settings.gap, self.settings
-        with Asker(self.instance, loosely(settings), self.clock, listener) as asker:
+        with Asker(self.instance, loosely(settings), self.clock, self.listener) as asker:
             self.found = asker.ask()
             if math.isfinite(self.found.cost):
                 least = no_shock_cost(self.instance, settings, self.clock)
@@ -354,10 +351,10 @@ class _Search:
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
         calls = [Call(asked, (self.instance, numbers, *fixed)) for numbers in wanted]
         result: dict[int, Outcome] = {}
-        self.told(what, 0, len(calls))
+        self.listener(Progress(task=what, total=len(calls)))
         for number, answer in self.team.answers(calls):
             result[number] = answer
-            self.told(what, len(result), len(calls))
+            self.listener(Progress(task=what, done=len(result), total=len(calls)))
         return result
 
     def tornado(self) -> list[Bar]:

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-from optimizer.algorithms.base import Listener, Solved, Step
+from optimizer.algorithms.base import Solved
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import hired
@@ -34,6 +34,7 @@ from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.floors import free_floors
+from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.ranking import first_largest
 from optimizer.results.result import Result, Status
@@ -90,7 +91,7 @@ def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
     """Every step that changed something; an infinite bound is not written."""
     steps: list[Mapping[str, Any]] = []
     for step in solved.history:
-        row = {key: value for key, value in asdict(step).items() if value not in (float("inf"), float("-inf"))}
+        row = {key: value for key, value in step.record().items() if value not in (float("inf"), float("-inf"))}
         if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
             steps.append(row)
     return steps
@@ -133,7 +134,7 @@ def solve(
     instance: Instance,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
-    listener: Listener | None = None,
+    listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
     evaluator: RecourseEvaluator | None = None,
@@ -171,14 +172,9 @@ def solve(
     made = edited(instance, budget, scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = clock or Clock(settings.time_limit)
-    hear = listener or (lambda step: None)
-
-    def heard() -> None:
-        hear(Step("stopping", time.perf_counter() - timer.began))
-
-    with answering(instance, settings, evaluator) as evaluator, interruptible(clock, heard):
+    with answering(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
         solved = choose_strategy(settings.strategy, instance, evaluator, first, plan).run(
-            instance, settings, clock, hear
+            instance, settings, clock, listener
         )
         return concluded(instance, settings, clock, timer, solved, evaluator, notes)
 

@@ -10,7 +10,7 @@ What samples have in common, as arrays; shares survived, overall and by group, w
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any, Literal
@@ -28,6 +28,7 @@ from optimizer.errors import Finding, InstanceError, PlanFileError
 from optimizer.instance.arguments import ScenarioNames, edited
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
@@ -209,9 +210,8 @@ def _grouped(by: By, samples: Samples, labels: Sequence[str], ordered: Sequence[
 
 
 # Of so many of the worst shocks it is said what failed first; so often is it said how many samples are done.
-WORST, TOLD = 10, 10
+WORST, PORTIONS = 10, 10
 # What has been done so far of how much.
-Listener = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ def stress(
     *,
     jobs: int | None = None,
     cluster: str | None = None,
-    listener: Listener | None = None,
+    listener: Listener = ignore,
     file: str = "instance",
     scenario: ScenarioNames | None = None,
 ) -> Stress:
@@ -332,7 +332,7 @@ def stress(
         seed: of the draws, 0 … 1e15.
         jobs: processes that check shocks; all cores where there are many.
         cluster: address of a Dask scheduler, in their place.
-        listener: hears how many samples are done, of how many.
+        listener: hears of each portion of the samples that was evaluated.
         file: what findings name as the place of the instance.
         scenario: of the instance in which the plan is stressed, or several in the order given.
 
@@ -355,7 +355,7 @@ def stress(
     evaluator = RecourseEvaluator(drawn, hired(drawn, jobs, cluster))
     try:
         notes = changed.notes + fit.notes + _currencies(base, result)
-        made = _stressed(drawn, evaluator, fit.plan, clock, listener or (lambda done, size: None))
+        made = _stressed(drawn, evaluator, fit.plan, clock, listener)
         notes += tuple(evaluator.notes)
     finally:
         evaluator.close()
@@ -425,12 +425,13 @@ def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
     slices, replies, done = evaluator.slices, list[Reply](), 0
     size = sum(len(part.events) for part in slices)
-    for portion in np.array_split(np.arange(len(slices)), min(TOLD, len(slices))):
+    for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
         wanted = np.zeros(size, dtype=bool)
         wanted[np.concatenate([slices[number].events for number in portion])] = True
         replies += evaluator.served(values, clock, wanted)
         done += int(wanted.sum())
-        listener(done, size)
+        listener(Progress(task="samples", done=done, total=size))
+    listener(Progress(task="what failed first, and what would have kept the floors"))
     return replies
 
 

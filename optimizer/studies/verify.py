@@ -26,7 +26,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
@@ -38,6 +37,7 @@ from optimizer.instance.paths import MANY, together
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
+from optimizer.progress import Listener, ignore
 from optimizer.results.evidence import NOT_EVIDENCE
 from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.ranking import weakest
@@ -185,7 +185,7 @@ class Verification:
 
 
 def verify_plan(
-    instance: Instance, result: Result, extent: Extent = "recourse", listener: Listener | None = None
+    instance: Instance, result: Result, extent: Extent = "recourse", listener: Listener = ignore
 ) -> Verification:
     """Recompute a plan.
 
@@ -201,7 +201,7 @@ def verify_plan(
     Raises:
         SolverError: the solver failed.
     """
-    check = _Check(instance, result, extent, listener or (lambda step: None))
+    check = _Check(instance, result, extent, listener)
     return check.run()
 
 

@@ -8,18 +8,19 @@ not audited, for nobody is told to carry them out.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.base import Solved, Step
+from optimizer.algorithms.base import Solved
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.executor import hired
 from optimizer.algorithms.question import LEAST_COST, Question, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings
 from optimizer.studies.measure import ENOUGH, loosely
@@ -74,7 +75,7 @@ class Asker:
         instance: Instance,
         settings: Settings | None = None,
         clock: Clock | None = None,
-        listener: Callable[[Step], None] = lambda step: None,
+        listener: Listener = ignore,
     ) -> None:
         self.instance, self.listener = instance, listener
         self.settings = settings or loosely(Settings(gap=ENOUGH))

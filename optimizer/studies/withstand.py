@@ -18,7 +18,6 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
@@ -26,6 +25,7 @@ from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
@@ -54,7 +54,7 @@ def withstand(
     instance: Instance,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
-    listener: Listener | None = None,
+    listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
     *,
@@ -94,21 +94,16 @@ def withstood(
     budget: float | None,
     settings: Settings,
     clock: Clock,
-    listener: Listener | None = None,
+    listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
 ) -> Withstood:
     """The same, with the oracle; `clock` tells afterwards whether Ctrl-C was pressed."""
     timer = Timer(load_seconds, time.perf_counter())
     instance = without_attacks(instance if budget is None else instance.with_budget(budget))
-    hear = listener or (lambda step: None)
-
-    def heard() -> None:
-        hear(Step("stopping", time.perf_counter() - timer.began))
-
-    with interruptible(clock, heard):
+    with interruptible(clock, listener):
         with answering(instance, settings, None) as evaluator:
-            fought = robust_plan(instance, settings, clock, hear, evaluator)
+            fought = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
         shaped = instance.under_attack(attacks)
@@ -205,7 +200,7 @@ def least_outlay(
     plan: Plan | None,
     settings: Settings,
     clock: Clock,
-    listener: Listener = lambda step: None,
+    listener: Listener = ignore,
 ) -> LeastOutlay:
     """Find the least outlay that survives the listed shocks and the adversary of an instance.
 

@@ -14,11 +14,11 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as crews
-from optimizer.algorithms.base import Step
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import Cluster, Processes
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.errors import OptimizerWarning
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 from tests.strategy.test_cuts import starts
 
@@ -124,9 +124,9 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
     crew = Cluster(instance, address)
     crew._client.wait_for_workers(1, timeout=90)
     evaluator = RecourseEvaluator(instance, crew)
-    steps: list[Step] = []
+    steps: list[Progress] = []
 
-    def kill(step: Step) -> None:
+    def kill(step: Progress) -> None:
         steps.append(step)
         if step.round == 2:
             chosen = dask.processes[1:] if who == "workers" else dask.processes[:1]

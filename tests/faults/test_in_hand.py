@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.base import Solved, Step
+from optimizer.algorithms.base import Solved
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.robust import robust_plan
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult
 from tests.strategy.test_adversary import market
 
@@ -36,7 +37,7 @@ class Stopping:
     def __init__(self, last: int) -> None:
         self.clock, self.last, self.count, self.has_plan = Clock(), last, 0, False
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: Progress) -> None:
         self.count += 1
         if self.count > self.last:
             return

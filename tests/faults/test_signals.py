@@ -12,21 +12,21 @@ CASE = str(Path(__file__).parents[1] / "cases" / "generated" / "108.yaml")
 # Runs the command, and sends itself a signal at the end of a round, several times over.
 SIGNALLED = """
 import contextlib, signal, sys
-from optimizer.cli import common
+from optimizer.cli import progress
 from optimizer.__main__ import main
 
 name, round_, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 sys.argv[1:] = sys.argv[4:]
 
 @contextlib.contextmanager
-def progress(money):
+def display(money):
     def hear(step):
         if step.round == round_:
             for _ in range(times):
                 signal.raise_signal(getattr(signal, name))
     yield hear
 
-common.progress = progress
+progress.display = display
 main()
 """
 

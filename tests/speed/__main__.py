@@ -39,13 +39,13 @@ from loky import ProcessPoolExecutor
 
 import optimizer as so
 from optimizer import formulation
-from optimizer.algorithms.base import Step
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import FEW, Processes, hired
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import whole_stage
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings
 from optimizer.solver.highs import quiet
 from tests.speed.national import national
@@ -129,7 +129,7 @@ def _solved(shocks: int, strategy: Any) -> Timed:
     instance = so.read(national(SEED, shocks=shocks))
     began, times = time.perf_counter(), list[float]()
 
-    def hear(step: Step) -> None:
+    def hear(step: Progress) -> None:
         if not step.round and step.phase == "cost":
             times.append(time.perf_counter())
 
@@ -201,7 +201,9 @@ def _sums(shocks: int) -> Iterator[str]:
     ):
         began, relaxed, passes = time.perf_counter(), [0.0], [0]
 
-        def hear(step: Step, phase: str = phase, relaxed: list[float] = relaxed, passes: list[int] = passes) -> None:
+        def hear(
+            step: Progress, phase: str = phase, relaxed: list[float] = relaxed, passes: list[int] = passes
+        ) -> None:
             if step.phase == f"{phase}, relaxation":
                 relaxed[0], passes[0] = time.perf_counter(), passes[0] + 1
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.base import Step
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
@@ -14,6 +13,7 @@ from optimizer.algorithms.robust import RobustPlan, WorstAttackModel, robust_pla
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 from tests.strategies import besieged
 
@@ -201,7 +201,7 @@ def test_a_richer_adversary_is_never_cheaper_to_face(data: dict[str, Any]) -> No
 def test_time_that_runs_out_is_said() -> None:
     instance, clock = so.read(market(5, 2)), Clock()
 
-    def stop(step: Step) -> None:
+    def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round > 0
 
     found = robust_plan(instance, EXACT, clock, stop)

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.base import Step, Strategy
+from optimizer.algorithms.base import Strategy
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 from tests.strategies import SHOCK, instances
 
@@ -66,7 +67,7 @@ def forty_starts() -> so.Instance:
 
 
 def test_rounds_hold_few_shocks_and_are_told() -> None:
-    steps: list[Step] = []
+    steps: list[Progress] = []
     found = ConstraintGeneration().run(forty_starts(), EXACT, Clock(), steps.append)
     # 80 t a year, in store by the end of 2026: 4000; baseline 11 * 1000.
     assert found.cost == pytest.approx(15000)
@@ -92,7 +93,7 @@ def test_time_that_runs_out_between_rounds_is_said() -> None:
     instance = so.load(CASES / "generated" / "106.yaml")
     clock = Clock()
 
-    def stop(step: Step) -> None:
+    def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
     found = ConstraintGeneration().run(instance, EXACT, clock, stop)
@@ -102,7 +103,7 @@ def test_time_that_runs_out_between_rounds_is_said() -> None:
 def test_time_that_runs_out_leaves_the_plan_that_the_last_relaxation_leads_to() -> None:
     clock = Clock()
 
-    def stop(step: Step) -> None:
+    def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
     found = ConstraintGeneration().run(forty_starts(), EXACT, clock, stop)
@@ -140,7 +141,7 @@ def test_a_search_that_was_stopped_tells_the_gap_in_the_shocks_that_it_never_hel
     )
     clock = Clock()
 
-    def stop(step: Step) -> None:
+    def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
     found = ConstraintGeneration().run(instance, EXACT, clock, stop)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms import branching
-from optimizer.algorithms.base import Step
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 from tests.strategies import instances
 
@@ -42,7 +42,9 @@ def country(fixed_cost: float) -> so.Instance:
     )
 
 
-def branched(instance: so.Instance, gap: float, steps: list[Step] | None = None, limit: float = math.inf) -> Branching:
+def branched(
+    instance: so.Instance, gap: float, steps: list[Progress] | None = None, limit: float = math.inf
+) -> Branching:
     run = ScenarioModel(
         instance, instance.events, Settings(gap=gap), Clock(), (steps if steps is not None else []).append
     )
@@ -53,7 +55,7 @@ def branched(instance: so.Instance, gap: float, steps: list[Step] | None = None,
 
 def test_what_the_relaxation_rounds_to_is_proven_by_its_branches() -> None:
     # Relaxed, 0.6 of the plant: 60 + 0.6 · 100 = 120. Whole, 160; without it 3 · 60 = 180.
-    steps: list[Step] = []
+    steps: list[Progress] = []
     found = branched(country(100), 1e-7, steps)
     assert found.best is not None
     assert found.best.objective == pytest.approx(160)
@@ -116,7 +118,7 @@ def test_where_branches_do_not_suffice_the_solver_is_asked(
     fixed_cost: float, cost: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(branching, "MOST", 0)
-    instance, steps = country(fixed_cost), list[Step]()
+    instance, steps = country(fixed_cost), list[Progress]()
     assert branched(instance, 1e-7).bound == -math.inf
     found = ConstraintGeneration().run(instance, Settings(gap=1e-7), Clock(), steps.append)
     assert found.cost == pytest.approx(cost)

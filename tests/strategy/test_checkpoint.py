@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.base import Step, Strategy
+from optimizer.algorithms.base import Strategy
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.checkpoint import Checkpoint, State
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.errors import CheckpointError
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
@@ -20,8 +21,8 @@ KILLED = """
 import os, signal, sys
 import optimizer as so
 from optimizer.solver import Clock, Settings
-from optimizer.algorithms.benders import Cuts
-from optimizer.algorithms.constraint_generation import Scenarios
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 
 file, strategy, folder, last = sys.argv[1:]
 
@@ -29,7 +30,7 @@ def hear(step):
     if step.round == int(last):
         os.kill(os.getpid(), signal.SIGKILL)
 
-made = {"scenarios": Scenarios, "cuts": Cuts}[strategy](add=1, few=0)
+made = {"scenarios": ConstraintGeneration, "cuts": Benders}[strategy](add=1, few=0)
 made.run(so.load(file), Settings(gap=0.0, checkpoint=folder), Clock(), hear)
 """
 
@@ -49,7 +50,7 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
     if killed.returncode == 0:
         assert len(whole.history) < last
         pytest.skip("the search ends before that round")
-    steps: list[Step] = []
+    steps: list[Progress] = []
     resumed = made.run(instance, Settings(gap=0.0, checkpoint=str(tmp_path)), Clock(), steps.append)
     assert resumed.cost == pytest.approx(whole.cost, rel=1e-7)
     assert resumed.gap == pytest.approx(whole.gap, rel=1e-7)

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.base import Step
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 from tests.strategies import instances
 
@@ -58,7 +58,7 @@ def test_the_expected_cost_by_hand() -> None:
 
 
 def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
-    steps: list[Step] = []
+    steps: list[Progress] = []
     found = Benders(few=0).run(so.read(starts(0.0, 3000)), Settings(gap=0.0), Clock(), steps.append)
     rounds = [step for step in steps if step.round]
     assert list(found.history) == rounds
@@ -81,9 +81,9 @@ def test_wherever_a_run_is_stopped_its_plan_is_audited(name: str, last: int, mon
     monkeypatch.setattr(
         "optimizer.studies.solve.choose_strategy", lambda *some: Benders(add=1, evaluator=some[2], few=0)
     )
-    rounds: list[Step] = []
+    rounds: list[Progress] = []
 
-    def stop(step: Step) -> None:
+    def stop(step: Progress) -> None:
         rounds.append(step)
         if step.round == last:
             signal.raise_signal(signal.SIGINT)

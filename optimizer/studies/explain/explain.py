@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from optimizer.algorithms.base import Listener, Step
 from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, ignore
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
@@ -109,9 +109,9 @@ class Aside:
         yield from (answer for _, answer in sorted(known.items()) if answer is not None)
 
     def _tell(self, words: Sequence[str], number: int) -> None:
-        """What is waited for; who asks in this process tells it himself."""
+        """Report the first question without an answer; this process reports its own questions itself."""
         if self._team.size > 1 and number < len(words) and not self.what.is_over:
-            self.what.progress(f"{words[number]} ({number + 1} of {len(words)}, {self._team.size} at a time)")
+            self.what.report(words[number], number, len(words))
 
 
 def _worth(desk: Desk, terms: Terms, thing: Thing) -> Worth | None:
@@ -134,7 +134,7 @@ def _asking(desk: Desk, terms: Terms) -> Iterator[WhatIfs]:
         desk["own"] = WhatIfs(terms.instance, Asker(terms.instance, terms.settings), terms.each)
     what: WhatIfs = desk["own"]
     what.asker.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
-    with interruptible(what.asker.clock, lambda: None):
+    with interruptible(what.asker.clock):
         yield what
 
 
@@ -191,9 +191,8 @@ def explain(
     instance: Instance,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
-    listener: Listener | None = None,
+    listener: Listener = ignore,
     heard: Callable[[Part], None] = lambda part: None,
-    progress: Callable[[str], None] = lambda words: None,
     notes: tuple[str, ...] = (),
     *,
     scenario: ScenarioNames | None = None,
@@ -204,9 +203,8 @@ def explain(
         instance: the instance.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: `gap` is that of what-ifs, 0.005 unless told; `time_limit` is for everything together.
-        listener: hears every step of every search.
+        listener: hears of each question before it is answered, and of the rounds of each search.
         heard: is given the plan's result and then every finding, as soon as it is known.
-        progress: is told in words what is being asked.
         notes: what the caller wants to be said beside the plan.
         scenario: of the instance, or several in the order given.
 
@@ -220,11 +218,11 @@ def explain(
     """
     settings, made = settings or Settings(gap=ENOUGH), edited(instance, budget, scenario)
     instance, notes = made.instance, (*notes, *made.notes)
-    clock, hear = Clock(settings.time_limit), listener or (lambda step: None)
-    with Asker(instance, settings, clock, hear) as asker:
+    clock = Clock(settings.time_limit)
+    with Asker(instance, settings, clock, listener) as asker:
         own = replace(settings, gap=min(PLAN, settings.gap))
         evaluator, budgeted = asker.evaluator(instance), Clock(settings.time_limit)
-        result, measure = proven(instance, settings, own, evaluator, budgeted, hear, notes)
+        result, measure = proven(instance, settings, own, evaluator, budgeted, listener, notes)
         heard(result)
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":
@@ -233,8 +231,8 @@ def explain(
         if survives and measure is not None:
             explanation = replace(explanation, within=measure.tolerance, measure=measure)
             asker.settings = replace(measure.settings(settings), patience=None)
-        with interruptible(clock, lambda: hear(Step("stopping", 0.0))):
-            what = WhatIfs(instance, asker, EACH, progress)
+        with interruptible(clock, listener):
+            what = WhatIfs(instance, asker, EACH)
             for part in _surviving(what, result) if survives else _failing(what, result):
                 heard(part)
                 explanation = _with(explanation, part)

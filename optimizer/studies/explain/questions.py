@@ -23,6 +23,7 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.whatif import apart, keeping_shocks
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
+from optimizer.progress import Progress
 from optimizer.solver import Settings
 from optimizer.studies.what_if import Asker, Found
 from optimizer.units import Series
@@ -58,19 +59,20 @@ class WhatIfs:
         instance: under the budget that the explanation is about.
         asker: who asks.
         each: seconds.
-        progress: is told what is being asked.
     """
 
-    def __init__(
-        self, instance: Instance, asker: Asker, each: float = EACH, progress: Callable[[str], None] = lambda words: None
-    ) -> None:
-        self.instance, self.asker, self.each, self.progress = instance, asker, each, progress
+    def __init__(self, instance: Instance, asker: Asker, each: float = EACH) -> None:
+        self.instance, self.asker, self.each = instance, asker, each
         self.apart = apart(instance)
 
     @property
     def is_over(self) -> bool:
         """Whether there is no time left for another question."""
         return self.asker.clock.is_over
+
+    def report(self, task: str, done: int = 0, total: int = 0) -> None:
+        """Report which question is being answered."""
+        self.asker.listener(Progress(task=task, done=done, total=total))
 
     def ask(
         self,
@@ -79,8 +81,8 @@ class WhatIfs:
         question: Question = LEAST_COST,
         settings: Settings | None = None,
     ) -> Found:
-        """The answer to a question; `words` say to progress what it is."""
-        self.progress(words)
+        """The answer to a question; `words` say what it is, for the listener."""
+        self.report(words)
         return self.asker.ask(variant or self.instance, question, settings, self.each)
 
     def survived(

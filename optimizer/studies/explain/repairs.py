@@ -248,7 +248,7 @@ def _of_no_year(what: WhatIfs) -> str:
 
 def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     """The highest common scaling of the floors, and the floors that it means."""
-    what.progress("the highest floors that can be kept")
+    what.report("the highest floors that can be kept")
     clock, limit = what.asker.clock, what.asker.clock.limit
     scaling = highest_scaling(what.instance, what.asker, hardest)
     clock.limit = limit
