@@ -2,9 +2,9 @@
 
 A relaxation opens most options wholly or not at all. Rounded, and solved again, it is a plan. Then branches decide on
 the options whose opening is fractional, one at a time: **never** opened, or opened **some** time. Each branch is the
-same linear programme with other bounds, warm from the one before. It is closed where its LP relaxation is not noticeably
-cheaper than the incumbent. A general solver does the same, after preparations that take longer than all of this; it is
-called where a few branches do not suffice.
+same linear programme with other bounds, warm from the one before. It is closed where its LP relaxation is not
+noticeably cheaper than the incumbent. A general solver does the same, after preparations that take longer than all of
+this; it is called where a few branches do not suffice.
 """
 
 import math

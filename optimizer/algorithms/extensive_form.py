@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.algorithms.question import LEAST_COST, Question
 from optimizer.algorithms.reading import opened_at_zero
+from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Ration, hold, write_path
 from optimizer.instance.schema import Instance
@@ -29,11 +29,19 @@ from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 from optimizer.tolerances import VIOLATED
 
-# A shortage gap above its least value is accepted up to this share of it: the row that holds it needs room for rounding.
+# A gap above its least value is accepted up to this share of it: the row that holds it needs room for rounding.
 GAP_SLACK = 1e-7
 # An integer variable nearer to a whole number than this is whole.
 INTEGRALITY = 1e-6
+# The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
+GAP_ROOM = 0.1
 Aim = Literal["cost", "gap"]
+
+
+def negligible_gap(instance: Instance) -> float:
+    """The survival gap, money, that is the solver's rounding error."""
+    sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
+    return 1e-9 * max(1.0, *sizes)
 
 
 def middle_shortage_cost(instance: Instance) -> float:
@@ -273,7 +281,6 @@ class ScenarioModel:
                 return replace(result, bound=-math.inf)
         return None
 
-
     def conclude(self, result: SolveResult) -> SearchResult:
         """A plan that keeps all floors, by the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
@@ -349,8 +356,12 @@ class ScenarioModel:
 
     # A search that is stopped.
 
-    def fall_back(self) -> SearchResult:
-        """The best plan known when the time ran out before the solver found one; else the do-nothing plan."""
+    def fall_back(self, relaxation: SolveResult | None = None) -> SearchResult:
+        """The best plan known when the time ran out before the solver found one; else the do-nothing plan.
+
+        `relaxation` is one that was solved with another model of the instance.
+        """
+        self.relaxation = relaxation or self.relaxation
         solved = self.best_known() or self._do_nothing()
         self.release_integers()
         return solved

@@ -20,11 +20,10 @@ from optimizer.algorithms.executor import Crew, Serial
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.algorithms.tasks import Job, Reply, Task
-from optimizer.algorithms.window import Integers
 from optimizer.errors import CrewError, OptimizerWarning
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows
-from optimizer.solver import Basis, Clock, Vector
+from optimizer.solver import Basis, Clock, Integers, Vector
 
 
 @dataclass(frozen=True)

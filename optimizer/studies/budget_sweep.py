@@ -98,7 +98,7 @@ def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequenc
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST).kept()
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST).minimise_cost()
             if solved is None or solved.status == "infeasible":
                 found.append(Alone(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:
