@@ -263,13 +263,14 @@ class ScenarioModel:
             return self.fall_back()
         least = self._restricted(result)
         least = replace(least, bound=max(0.0, min(result.bound, least.objective)))
+        duals = DualValues.of(self.stage, least)
         cheapest = self._cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
-            return self._conclude_gap(replace(cheapest or least, status="stopped"), least)
+            return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
         result = self._improve(cheapest, "cost under the gap")
         if result.values is None:
             result = replace(least, status="stopped", bound=-math.inf)
-        return self._conclude_gap(result, least)
+        return self._conclude_gap(result, least, duals)
 
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
@@ -293,7 +294,7 @@ class ScenarioModel:
             self.notes.append("The integers could not be fixed exactly; prices are left out.")
         return restricted or result
 
-    def _conclude_gap(self, result: SolveResult, least: SolveResult) -> SearchResult:
+    def _conclude_gap(self, result: SolveResult, least: SolveResult, duals: DualValues | None) -> SearchResult:
         """The restricted LP of a plan under the least gap, without failures that only the slack of the gap permits.
 
         The row that holds the gap has slack. Spent on a shock that can be survived, it would save a little cost and let
@@ -302,7 +303,7 @@ class ScenarioModel:
 
         Args:
             result: the least cost under the gap.
-            least: the restricted LP of the least gap.
+            least, duals: the restricted LP of the least gap, and its dual values.
         """
         assert least.values is not None
         restricted, hopeless = self._restricted(result), set[str]()
@@ -317,7 +318,7 @@ class ScenarioModel:
             restricted = restricted if again is None else self._restricted(again)
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
-        duals = DualValues.of(self.stage, least) or DualValues.of(self.stage, restricted)
+        duals = duals or DualValues.of(self.stage, restricted)
         return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
