@@ -7,7 +7,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 TOOL := $(if $(filter .tools/%,$(UV)),.tools/.uv-$(UV_VERSION))
-INSTALL := $(UV) pip install --quiet --python .venv/bin/python --constraints constraints.txt --editable .
+INSTALL := $(UV) pip install --quiet --python .venv/bin/python --constraints constraints.txt --editable '.[all]'
 RUN := .venv/bin
 # What `make bench` goes up to: all shocks, and shocks of the whole model.
 SHOCKS ?= 10000

@@ -12,7 +12,7 @@ FILE = Path(__file__).parent.parent / "instances" / "tiny.yaml"
 
 base = so.solve(so.load(FILE))
 dear = so.solve(so.load(FILE, overrides=["options.plant.capex=600k"]))
-alone = so.solve(so.without(so.load(FILE), ["stockpile"]).instance)
+alone = so.solve(so.without(so.load(FILE), ["stockpile"]))
 for name, result in (("as it is", base), ("a plant three times as dear", dear), ("no reserve", alone)):
     print(f"{name:28s} cost {result.total_cost / 1e6:6.1f}M USD   gap {result.survival_gap / 1e6:6.1f}M USD")
 

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 import optimizer as so
-from optimizer.audit import Seen
+from optimizer.audit import ActivityAuditor, Operation
 from optimizer.disruptions.shock import Path as Course
 from optimizer.levers import Producing
 from optimizer.model.builder import Stage
@@ -46,15 +46,15 @@ class Standby(Producing):
             stage.limit(self.id, "capacity", t, activity[t], left * capacity[t])
 
 
-class StandbyAuditor(so.Auditor):
+class StandbyAuditor(ActivityAuditor):
     """The same in plain numbers: nothing of the above is called."""
 
-    def most(self, seen: Seen) -> np.ndarray:
+    def most(self, operation: Operation) -> np.ndarray:
         """The most that it may make, t in each period of each shock."""
-        waits = math.ceil(seen.option.restart / seen.months - 1e-9)
-        most = super().most(seen)
+        waits = math.ceil(operation.option.restart / (12 * operation.delta) - 1e-9)
+        most = super().most(operation)
         most[:, :waits] = 0.0
-        return np.zeros_like(most) if seen.is_baseline or seen.is_steady else most
+        return np.zeros_like(most) if operation.is_baseline or operation.paths.is_steady else most
 
 
 so.register(Standby, StandbyAuditor())

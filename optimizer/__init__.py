@@ -12,19 +12,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optimizer.audit import Auditor, register, verify
+    from optimizer.audit import Auditor, verify
     from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
+    from optimizer.instance.edits import forcing, resample, under, with_budget, without
     from optimizer.instance.reading import read
     from optimizer.instance.schema import Instance
-    from optimizer.instance.variants import forcing, under, without
     from optimizer.io.load import inspect, load
-    from optimizer.report.workbook import write_workbook
-    from optimizer.report.writing import write_report
+    from optimizer.plugins import register
+    from optimizer.report.excel import write_workbook
+    from optimizer.report.html.page import write_report
     from optimizer.results.plan import Build, Flows, Outcome, Plan, Service
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.alternatives import Alternatives, alternatives
-    from optimizer.studies.attack import Onslaught, attack
+    from optimizer.studies.attack import AttackResult, attack
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison
     from optimizer.studies.explain.explain import Explanation, explain
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "studies.alternatives": ("Alternatives", "alternatives"),
-    "studies.attack": ("Onslaught", "attack"),
+    "studies.attack": ("AttackResult", "attack"),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
     "studies.time_to_survive": ("time_to_survive",),
@@ -47,15 +48,16 @@ _HOMES = {
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
-    "audit": ("Auditor", "register", "verify"),
+    "audit": ("Auditor", "verify"),
     "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
     "io.load": ("inspect", "load"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.variants": ("forcing", "under", "without"),
+    "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
-    "report.workbook": ("write_workbook",),
-    "report.writing": ("write_report",),
+    "plugins": ("register",),
+    "report.excel": ("write_workbook",),
+    "report.html.page": ("write_report",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }
@@ -63,6 +65,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Alternatives",
+    "AttackResult",
     "AuditError",
     "Auditor",
     "Build",
@@ -72,7 +75,6 @@ __all__ = [
     "Flows",
     "Instance",
     "InstanceError",
-    "Onslaught",
     "OptimizerError",
     "Outcome",
     "Plan",
@@ -93,6 +95,7 @@ __all__ = [
     "load",
     "read",
     "register",
+    "resample",
     "sensitivity",
     "solve",
     "stress",
@@ -100,6 +103,7 @@ __all__ = [
     "under",
     "verify",
     "verify_plan",
+    "with_budget",
     "without",
     "withstand",
     "write_report",
@@ -110,6 +114,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"optimizer.{_HOME[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("optimizer")
     raise AttributeError(f"module 'optimizer' has no attribute {name!r}")
 
 

@@ -1,18 +1,4 @@
-"""Every error that the package raises on purpose.
-
-OptimizerError
-├── InstanceError    the instance file cannot be used; carries every Finding
-├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
-├── SolverError      the solver failed, or is not installed
-├── CheckpointError  the state of a search cannot be written or read
-├── CrewError        the workers that check shocks died, or cannot be reached
-├── AuditError       a plan does not add up; carries every disagreement
-└── PlanFileError    a saved plan cannot be read
-
-and the warning that it gives where it goes on:
-
-OptimizerWarning     workers are gone, or a checkpoint cannot be written
-"""
+"""The errors that the package raises on purpose, each an `OptimizerError`, and its warning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +32,7 @@ class Finding:
 
 
 class OptimizerError(Exception):
-    """The root of the tree above."""
+    """An error that the package raises on purpose."""
 
 
 class InstanceError(OptimizerError):
@@ -64,14 +50,14 @@ class StageError(OptimizerError):
 
 
 class SolverError(OptimizerError):
-    """The solver failed or is missing."""
+    """The solver failed."""
 
 
 class CheckpointError(OptimizerError):
     """The state of a search cannot be written, or what lies there is not one."""
 
 
-class CrewError(OptimizerError):
+class WorkerError(OptimizerError):
     """Workers died again and again, or a cluster cannot be reached."""
 
 
@@ -93,6 +79,10 @@ class AuditError(OptimizerError):
 
 class PlanFileError(OptimizerError):
     """A saved plan cannot be read: not JSON, or a part is missing."""
+
+
+class MissingExtraError(OptimizerError):
+    """An optional part of the installation is missing; the message holds the command that installs it."""
 
 
 class OptimizerWarning(UserWarning):

@@ -134,7 +134,7 @@ def set_up(instance: Path, run: Run) -> so.Instance:
     """The instance that a run solves."""
     loaded = so.load(instance, run.overrides)
     chosen = loaded if run.scenario is None else so.under(loaded, run.scenario)
-    return so.without(chosen, run.without).instance
+    return so.without(chosen, run.without)
 
 
 def solved(instance: Path, run: Run) -> so.Result:

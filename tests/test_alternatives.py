@@ -15,8 +15,8 @@ from optimizer.formulation import cost
 from optimizer.results.plan import Plan
 from optimizer.solver import Settings
 from optimizer.studies.alternatives import Alternatives, _Apart
-from optimizer.studies.ranges import Range, _Search
-from optimizer.studies.what_if import Asker
+from optimizer.studies.ranges import SizeRange, _OptionSearch
+from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import instances
 
 EXACT = Settings(gap=0.0)
@@ -43,7 +43,7 @@ def three() -> dict[str, Any]:
     }
 
 
-def by_option(found: Alternatives) -> dict[str, Range]:
+def by_option(found: Alternatives) -> dict[str, SizeRange]:
     return {each.option: each for each in found.ranges}
 
 
@@ -118,7 +118,7 @@ def test_rules_that_clash_have_no_plans_near_them() -> None:
 def test_laws(data: dict[str, Any]) -> None:
     """Every plan lies within the ranges, is audited, and is no dearer than allowed; more tolerance narrows nothing."""
     instance = so.read(data)
-    before: dict[str, Range] = {}
+    before: dict[str, SizeRange] = {}
     for within in (0.01, 0.1):
         found = so.alternatives(instance, within, 2, settings=Settings(gap=1e-4), patience=math.inf)
         if found.status == "none":
@@ -163,7 +163,7 @@ def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
     found = so.alternatives(instance, 0.05, 0, settings=Settings(gap=1e-5), patience=math.inf)
     if found.cheapest.status != "survives":
         return
-    with Asker(instance, Settings(gap=1e-6)) as asker:
+    with WhatIfSolver(instance, Settings(gap=1e-6)) as asker:
         capped = at_most(cost, found.most, "cost")
         for each in found.ranges:
             slack = 1e-3 * max(1.0, each.greatest.size)
@@ -179,7 +179,7 @@ def test_less_than_what_is_proven_is_none() -> None:
     near: Any = SimpleNamespace(
         instance=so.read(data), found=[NearOptimalPlan({"pile": 0.0}, 0.0, Plan(), np.zeros(0))]
     )
-    search = _Search(near, "pile", 5e-3)
+    search = _OptionSearch(near, "pile", 5e-3)
     near.found.append(NearOptimalPlan({"pile": 0.09}, 0.0, Plan(), np.zeros(0)))
     for high, verdict in ((0.09, "never worth it"), (4.9, "never worth it"), (6.0, "not settled")):
         search.high = high

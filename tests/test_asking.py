@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.question import Question, at_most, leaving_out, outlay, size
 from optimizer.formulation import cost
+from optimizer.instance.edits import with_budget
 from optimizer.solver import Settings
-from optimizer.studies.what_if import Asker
+from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import SHOCK, instances
 
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
@@ -24,14 +25,14 @@ def test_the_least_outlay_of_tiny_by_hand() -> None:
     # reserve would have to hold 140 t by the end of 2028; it holds 100. One line of the plant makes 20 t a year from
     # 2028 on: 100 t in store for 140 − 40, at 65k: 6.5M, and 1M + 20 · 200k = 5M for the line. Two lines would need
     # 60 t for 2029 but still 30 + 50 − 40 = 40 t … 3.9M + 9M: more.
-    with Asker(so.load(TINY), EXACT) as asker:
+    with WhatIfSolver(so.load(TINY), EXACT) as asker:
         found = asker.ask(question=Question(outlay, name="outlay"))
     assert found.value == pytest.approx(11.5e6)
     assert found.outlay == pytest.approx(11.5e6)
 
 
 def test_questions_about_tiny() -> None:
-    with Asker(so.load(TINY), EXACT) as asker:
+    with WhatIfSolver(so.load(TINY), EXACT) as asker:
         least = asker.ask()
         assert least.cost == pytest.approx(so.solve(so.load(TINY)).total_cost, rel=1e-9)
         # Without the plant 140 t would have to be in a reserve of 100.
@@ -40,12 +41,12 @@ def test_questions_about_tiny() -> None:
         most = asker.ask(question=Question(size("plant", -1.0), (capped,), "most"))
         assert -most.value == pytest.approx(20)
         assert most.cost <= least.cost * (1 + 1e-6)
-        poor = asker.ask(so.load(TINY).with_budget(5e6))
+        poor = asker.ask(with_budget(so.load(TINY), 5e6))
         assert not poor.survives
         assert poor.gap == pytest.approx(so.solve(so.load(TINY), budget=5e6).survival_gap, rel=1e-9)
         # The same gap may be left at least outlay: all of the budget is needed for it.
         held = Question(outlay, name="outlay", allowed=poor.gap * (1 + 1e-7))
-        assert asker.ask(so.load(TINY).with_budget(5e6), held).outlay == pytest.approx(5e6, rel=1e-5)
+        assert asker.ask(with_budget(so.load(TINY), 5e6), held).outlay == pytest.approx(5e6, rel=1e-5)
 
 
 @FEW
@@ -56,10 +57,10 @@ def test_a_question_that_follows_others_has_the_answer_of_one_asked_alone(
     data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
     instance = so.read(data)
     question = Question(outlay, name="outlay")
-    with Asker(instance, EXACT) as asker:
-        for variant in (instance, instance.with_budget(budget), instance.with_budget(None)):
+    with WhatIfSolver(instance, EXACT) as asker:
+        for variant in (instance, with_budget(instance, budget), with_budget(instance, None)):
             together = asker.ask(variant)
-            with Asker(variant, EXACT) as alone:
+            with WhatIfSolver(variant, EXACT) as alone:
                 found = alone.ask()
                 assert together.status == found.status
                 assert together.gap == pytest.approx(found.gap, rel=1e-6, abs=1e-4)

@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
+from optimizer.instance.edits import without_attacks
 from optimizer.progress import Listener, Progress
-from optimizer.report.attack import show_attack
+from optimizer.report.tables.attack import show_attack
 from optimizer.results.plan import Faced
 from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck
@@ -132,7 +133,7 @@ def test_an_adversary_and_the_attacks_written_out_go_to_a_mapping_and_back(data:
     shaped = so.withstand(instance)
     again = so.read(shaped.data)
     assert again.adversary == instance.adversary
-    assert again.without_attacks().events == instance.events
+    assert without_attacks(again).events == instance.events
     if shaped.baseline is not None:
         assert so.verify(again, shaped).ok
 
@@ -163,11 +164,11 @@ def test_an_attack_budget_below_the_least_that_breaks_a_plan_does_not_and_that_o
 
 def _breaks(instance: so.Instance, result: so.Result, names: tuple[str, ...]) -> list[bool]:
     from optimizer.disruptions.adversary import Attack
-    from optimizer.studies.attack import blows
+    from optimizer.studies.attack import attack_damages
 
     assert instance.adversary is not None
     starts = instance.adversary.starts.periods(instance.horizon)
-    return [blow.breaks for blow in blows(instance, result.plan, [Attack(names, start) for start in starts])]
+    return [blow.breaks for blow in attack_damages(instance, result.plan, [Attack(names, start) for start in starts])]
 
 
 @pytest.fixture(scope="module")

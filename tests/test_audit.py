@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.instance.edits import with_budget
 
 CASES = Path(__file__).parent / "cases"
 EXACT = so.Settings(gap=0.0)
@@ -346,7 +347,7 @@ def test_loud_when_the_plan_answers_another_instance(short: tuple[so.Instance, s
 
 def test_budget_that_is_overspent_is_named(rich: tuple[so.Instance, so.Result]) -> None:
     instance, result = rich
-    said = so.verify(instance.with_budget(result.outlay - 1), result).disagreements
+    said = so.verify(with_budget(instance, result.outlay - 1), result).disagreements
     assert len(said) == 1
     assert said[0].startswith("policy.budget")
 

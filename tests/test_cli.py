@@ -73,6 +73,7 @@ def test_a_bad_instance_exits_with_3_and_keeps_stdout_empty() -> None:
         ("solve", TINY, "--budget", "lots"),
         ("solve", TINY, "--budget", "-5"),
         ("solve", TINY, "--solver", "gurobi"),
+        ("solve", TINY, "--mip-gap", "2"),
         ("solve", TINY, "--gap", "2"),
         ("frobnicate",),
         ("export", TINY, "-o", "model.txt"),
@@ -114,7 +115,7 @@ def test_ctrl_c_keeps_the_best_plan_and_exits_with_5(monkeypatch: pytest.MonkeyP
         yield press
 
     monkeypatch.setattr("optimizer.cli.progress.display", impatient)
-    done = CliRunner().invoke(app, ["solve", US, "--gap", "0", "--strategy", "whole", "--json"])
+    done = CliRunner().invoke(app, ["solve", US, "--mip-gap", "0", "--strategy", "whole", "--json"])
     assert pressed
     assert done.exit_code == 5, done.output
     result = json.loads(done.stdout)

@@ -71,7 +71,7 @@ def test_a_time_limit_ends_it_with_what_is_known() -> None:
 
 
 def test_ctrl_c_ends_it_with_what_is_known() -> None:
-    command = [sys.executable, "-W", "error", "-m", "optimizer", "alternatives", US, "--json", "--gap", "0.02"]
+    command = [sys.executable, "-W", "error", "-m", "optimizer", "alternatives", US, "--json", "--accuracy", "0.02"]
     run = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "80"}
     )

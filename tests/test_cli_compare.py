@@ -146,7 +146,7 @@ def test_ctrl_c_prints_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
         signal.raise_signal(signal.SIGINT)
         return "pressed"
 
-    monkeypatch.setattr(searching, "in_short", press)
+    monkeypatch.setattr(searching, "one_line", press)
     done = CliRunner().invoke(app, ["compare", TINY, "--budgets", "0,20M"])
     assert done.exit_code == 5
     assert done.stdout.startswith("STOPPED: this is what was known. ")

@@ -46,7 +46,9 @@ def test_no_time_at_all_exits_with_5_and_what_is_known() -> None:
     assert (said["status"], said["complete"], said["repairs"]) == ("stopped", False, [])
 
 
-@pytest.mark.parametrize("words", [("--budget", "much"), ("--force", "plant"), ("--gap", "2"), ("--jobs", "0")])
+@pytest.mark.parametrize(
+    "words", [("--budget", "much"), ("--force", "plant"), ("--accuracy", "2"), ("--gap", "2"), ("--jobs", "0")]
+)
 def test_usage_exits_with_2(words: tuple[str, ...]) -> None:
     done = diversify("explain", TINY, *words)
     assert done.returncode == 2

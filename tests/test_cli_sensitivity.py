@@ -23,7 +23,7 @@ def test_the_answer_comes_first_and_fits() -> None:
 
 
 def test_json_has_bars_flips_and_samples() -> None:
-    done = diversify("sensitivity", TINY, *RANGES, "--samples", "60", "--json", "--gap", "0")
+    done = diversify("sensitivity", TINY, *RANGES, "--samples", "60", "--json", "--accuracy", "0")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert (said["status"], said["base"]["cost"]) == ("proven", pytest.approx(43.6e6))

@@ -11,13 +11,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.question_pool import Call, Team
+from optimizer.algorithms.executor import ProcessExecutor, Task
 from optimizer.errors import AuditError
+from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
-from optimizer.report import compare_facts as facts
+from optimizer.report.tables import budgets as facts
 from optimizer.solver import Clock, Settings
+from optimizer.studies.budget_sweep import CaseLeastOutlay
 from optimizer.studies.compare import compare, default_step
-from optimizer.studies.comparison import Comparison, Least, sizes, survived
+from optimizer.studies.comparison import Comparison, shocks_survived, sizes_bought
 from optimizer.studies.frontier import frontier
 from optimizer.units import rounded
 from tests.strategies import instances, scaled
@@ -42,8 +44,8 @@ def test_what_each_budget_buys_of_tiny_by_hand() -> None:
     # 5.2M are 80 t: the first shock is survived, of the second 60 t are missing. 10M are a line and 76.9 t in
     # store: of the second shock 140 - 40 - 76.9 t are missing.
     assert gaps == pytest.approx([110e6, 30e6, (100 - 5e6 / 65e3) * 500e3, 0])
-    assert [len(survived(column.result)) for column in found.columns] == [0, 1, 1, 2]
-    assert sizes(found.columns[2].result) == pytest.approx({"plant": 20, "reserve": 5e6 / 65e3})
+    assert [len(shocks_survived(column.result)) for column in found.columns] == [0, 1, 1, 2]
+    assert sizes_bought(found.columns[2].result) == pytest.approx({"plant": 20, "reserve": 5e6 / 65e3})
     assert found.columns[0].budget == 0
     assert found.columns[-1].budget is None
     assert found.is_proven
@@ -108,7 +110,7 @@ def test_without_budgets_parts_of_the_least_outlay_are_chosen() -> None:
 def test_variants_are_columns_and_each_has_its_own_budget() -> None:
     cases = {
         "plain": tiny(),
-        "without plant": so.without(tiny(), ["plant"]).instance,
+        "without plant": so.without(tiny(), ["plant"]),
         "poor": tiny(policy={"budget": 5e6}),
     }
     parts: list[str] = []
@@ -171,9 +173,9 @@ def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[st
     if least.outlay is None:
         assert not found.columns[-1].result.survives
         return
-    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, EXACT).survives
+    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, settings=EXACT).survives
     if least.outlay > 1:
-        assert not so.solve(instance, least.outlay * (1 - 1e-3), EXACT).survives
+        assert not so.solve(instance, least.outlay * (1 - 1e-3), settings=EXACT).survives
 
 
 @FEW
@@ -181,7 +183,7 @@ def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[st
 def test_a_comparison_finds_what_solving_each_finds(data: dict[str, Any]) -> None:
     instance = so.read(data)
     for column in compare(instance, [0, 900, 2500], facts=(), settings=EXACT).columns:
-        plain = so.solve(instance.with_budget(column.budget), settings=EXACT)
+        plain = so.solve(with_budget(instance, column.budget), settings=EXACT)
         assert column.result.survival_gap == pytest.approx(plain.survival_gap, rel=1e-5, abs=1e-5)
         assert column.result.total_cost == pytest.approx(plain.total_cost, rel=1e-5, abs=1e-5)
 
@@ -222,7 +224,7 @@ def test_ctrl_c_ends_with_what_is_known() -> None:
     assert [len(known.columns) for known in parts] == [2]
 
 
-def slow(desk: dict[str, Any], seconds: float) -> str:
+def slow(memory: dict[str, Any], seconds: float) -> str:
     """Stands for a search that ends with its best at Ctrl-C."""
     heard: list[int] = []
     signal.signal(signal.SIGINT, lambda *about: heard.append(1))
@@ -232,40 +234,42 @@ def slow(desk: dict[str, Any], seconds: float) -> str:
     return "stopped" if heard else "whole"
 
 
-def wrong(desk: dict[str, Any]) -> None:
+def wrong(memory: dict[str, Any]) -> None:
     raise AuditError(["a row"], None)
 
 
-def leaving(desk: dict[str, Any]) -> None:
+def leaving(memory: dict[str, Any]) -> None:
     os._exit(3)
 
 
-def counted(desk: dict[str, Any], number: int) -> tuple[int, int]:
-    desk["seen"] = desk.get("seen", 0) + 1
+def counted(memory: dict[str, Any], number: int) -> tuple[int, int]:
+    memory["seen"] = memory.get("seen", 0) + 1
     return number, os.getpid()
 
 
-def test_a_team_answers_every_call_once() -> None:
-    with Team(2, Clock()) as team:
-        answers = dict(team.answers([Call(counted, (number,)) for number in range(7)]))
+def test_every_task_runs_once() -> None:
+    with ProcessExecutor(2) as executor:
+        answers = dict(executor.as_completed([Task(counted, (number,)) for number in range(7)], Clock()))
     assert {number: answer[0] for number, answer in answers.items()} == {number: number for number in range(7)}
     assert os.getpid() not in {pid for _, pid in answers.values()}
 
 
-def test_a_team_hands_on_what_is_raised() -> None:
-    with Team(2, Clock()) as team, pytest.raises(AuditError) as error:
-        list(team.answers([Call(wrong), Call(wrong)]))
+def test_an_error_within_a_task_is_raised_here() -> None:
+    with ProcessExecutor(2) as executor, pytest.raises(AuditError) as error:
+        list(executor.as_completed([Task(wrong), Task(wrong)], Clock()))
     assert error.value.disagreements == ("a row",)
-    with Team(2, Clock()) as team, pytest.raises(so.OptimizerError, match="a process died"):
-        list(team.answers([Call(leaving), Call(leaving)]))
+    with ProcessExecutor(2) as executor, pytest.raises(so.OptimizerError, match="a worker process died"):
+        list(executor.as_completed([Task(leaving), Task(leaving)], Clock()))
 
 
-def test_a_team_passes_ctrl_c_on_and_begins_nothing_more() -> None:
+def test_ctrl_c_is_passed_on_and_no_task_starts_any_more() -> None:
     clock = Clock()
-    with Team(2, clock) as team:
-        list(team.answers([Call(counted, (0,)), Call(counted, (1,))]))
+    with ProcessExecutor(2) as executor:
+        list(executor.as_completed([Task(counted, (0,)), Task(counted, (1,))], clock))
         told = []
-        for number, answer in team.answers([Call(slow, (0.3,)), Call(slow, (60.0,)), Call(slow, (60.0,))]):
+        for number, answer in executor.as_completed(
+            [Task(slow, (0.3,)), Task(slow, (60.0,)), Task(slow, (60.0,))], clock
+        ):
             told.append((number, answer))
             clock.interrupted = True
     assert told[0] == (0, "whole")
@@ -274,11 +278,11 @@ def test_a_team_passes_ctrl_c_on_and_begins_nothing_more() -> None:
 
 def test_a_least_outlay_reads_as_no_less_than_it_is_and_its_bound_as_no_more() -> None:
     # A euro more than what six digits can say: the figure that is shown has to suffice, whoever types it.
-    least = Least("plain", "optimal", 23_357_401.0, 23_357_399.0)
+    least = CaseLeastOutlay("plain", "optimal", 23_357_401.0, 23_357_399.0)
     said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
     assert "is 23.3575M USD" in said
     assert "for less than 23.3573M USD" in said
-    least = Least("plain", "optimal", 11.5e6, 11.5e6 - 1e-3)
+    least = CaseLeastOutlay("plain", "optimal", 11.5e6, 11.5e6 - 1e-3)
     said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
     assert "is 11.5M USD" in said
     assert "for less than 11.5M USD" in said

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.studies.time_to_survive import Exposure, Lasting, every_chokepoint, time_to_survive
+from optimizer.studies.time_to_survive import Exposure, SurvivalTime, every_chokepoint, time_to_survive
 
 CUT = {"region": "rival", "severity": 1}
 
@@ -34,14 +34,14 @@ def exposure(instance: so.Instance, name: str, plan: so.Plan | None = None) -> E
     return found
 
 
-def first(instance: so.Instance, name: str = "imports", plan: so.Plan | None = None) -> Lasting:
+def first(instance: so.Instance, name: str = "imports", plan: so.Plan | None = None) -> SurvivalTime:
     found = exposure(instance, name, plan)
     return (found.after or found.before)[0]
 
 
 def test_stock_over_what_is_missing() -> None:
     # Floor 80, home makes 30: 50 t a year come out of 40 t: 0.8 years.
-    assert first(world()) == Lasting(2026, pytest.approx(9.6), "all")
+    assert first(world()) == SurvivalTime(2026, pytest.approx(9.6), "all")
 
 
 def test_nothing_is_lost_from_a_stock_while_the_cut_lasts_but_before_it() -> None:
@@ -53,12 +53,12 @@ def test_nothing_is_lost_from_a_stock_while_the_cut_lasts_but_before_it() -> Non
 
 def test_for_ever_where_what_is_left_keeps_the_floor() -> None:
     # Without home the rival's 90 t serve 80.
-    assert first(world(), "plant") == Lasting(2026, math.inf, None)
+    assert first(world(), "plant") == SurvivalTime(2026, math.inf, None)
 
 
 def test_a_release_that_is_too_slow_does_not_last_at_all() -> None:
     slow = {"kind": "stockpile", "commodity": "magnet", "initial": 40, "release_rate": 49}
-    assert first(world(options={"store": slow})) == Lasting(2026, 0.0, "all")
+    assert first(world(options={"store": slow})) == SurvivalTime(2026, 0.0, "all")
 
 
 def test_a_floor_that_is_all_but_kept_is_kept() -> None:
@@ -175,7 +175,7 @@ def test_two_floors_share_a_stock_and_the_cheaper_segment_gives_out() -> None:
         "radars": {"commodity": "magnet", "quantity": 40, "survival": 1.0, "shortage_cost": 1000},
         "motors": {"commodity": "magnet", "quantity": 60, "survival": 0.5, "shortage_cost": 10},
     }
-    assert first(world(demands=demands)) == Lasting(2026, pytest.approx(12), "motors")
+    assert first(world(demands=demands)) == SurvivalTime(2026, pytest.approx(12), "motors")
     dear = demands | {"motors": demands["motors"] | {"shortage_cost": 5000}}
     assert first(world(demands=dear)).segment == "radars"
 

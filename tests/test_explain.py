@@ -10,14 +10,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.instance.whatif import apart, arriving_later, keeping_shocks, no_longer_than, with_demand, with_floors
+from optimizer.instance.edits import (
+    with_budget,
+    with_demand,
+    with_floors,
+    with_lead_times,
+    with_only_shocks,
+    with_single_events,
+    with_windows_up_to,
+)
 from optimizer.progress import Progress
 from optimizer.solver import Settings
 from optimizer.studies.explain import explain as explain_aside
-from optimizer.studies.explain.explain import Terms
-from optimizer.studies.explain.questions import least
+from optimizer.studies.explain.explain import WhatIfTerms
+from optimizer.studies.explain.questions import least_passing
 from optimizer.studies.explain.repairs import Repair
-from optimizer.studies.explain.worths import Ground, Thing, Worth
+from optimizer.studies.explain.worths import PlanContext, PlanPart, Worth
 from tests.conftest import Cell
 from tests.strategies import instances
 
@@ -46,7 +54,7 @@ def found(explanation: so.Explanation, kind: str, of: str | None = None) -> Repa
 
 def test_every_repair_of_tiny_by_hand() -> None:
     # 5M buys 5M / 65k = 76.92 t of stock. embargo@2029 takes 70 + 70 = 140 t, embargo@2027 30 + 50 = 80 t.
-    explanation = so.explain(so.load(TINY), 5e6, EXACT)
+    explanation = so.explain(so.load(TINY), 5e6, settings=EXACT)
     assert explanation.is_complete
     # One line of 20 t/yr (1M + 20 · 200k = 5M) and 140 − 40 = 100 t in store (6.5M); see tests/test_asking.py.
     budget = found(explanation, "budget")
@@ -69,7 +77,7 @@ def test_every_repair_of_tiny_by_hand() -> None:
 
 
 def test_the_reason_of_tiny_by_hand() -> None:
-    why = so.explain(so.load(TINY), 5e6, EXACT).reason
+    why = so.explain(so.load(TINY), 5e6, settings=EXACT).reason
     assert why is not None
     # embargo@2029 alone takes 140 t; 76.92 can be bought. embargo@2027 (80 t) cannot be survived either.
     assert (why.shocks, why.segments) == (("embargo@2029",), ("motors",))
@@ -174,14 +182,14 @@ def mended(instance: so.Instance, repair: Repair, amount: float) -> so.Instance:
     """The instance with a repair of some size."""
     of = None if repair.of is None else [repair.of]
     if repair.kind == "budget":
-        return instance.with_budget(amount)
+        return with_budget(instance, amount)
     if repair.kind == "floors":
-        return with_floors(instance, amount)
+        return with_floors(instance, factor=amount)
     if repair.kind == "length":
-        return no_longer_than(apart(instance), amount)
+        return with_windows_up_to(with_single_events(instance), amount)
     if repair.kind == "sooner":
-        return arriving_later(instance, -amount, of)
-    return with_demand(instance, 1.0 - amount, of)
+        return with_lead_times(instance, months_later=-amount, options=of)
+    return with_demand(instance, factor=1.0 - amount, segments=of)
 
 
 @FEW
@@ -209,7 +217,7 @@ def test_each_repair_suffices_and_a_smaller_one_does_not(data: dict[str, Any]) -
 @given(st.integers(1, 100), st.integers(0, 99), st.one_of(st.none(), st.integers(0, 100)))
 def test_the_least_number_is_found(high: int, threshold: int, guess: int | None) -> None:
     threshold = min(threshold, high - 1) + 1
-    assert least(lambda n: n >= threshold, 0, high, guess) == (threshold, True)
+    assert least_passing(lambda n: n >= threshold, 0, high, guess) == (threshold, True)
 
 
 def worth(explanation: so.Explanation, kind: str, of: str) -> Worth:
@@ -303,7 +311,7 @@ options:
 """
     instance = cell(HEAD, options)
     assert worth(so.explain(instance, settings=EXACT), "lever", "reserve").change == pytest.approx(350)
-    alone = so.solve(so.without(instance, ["reserve"]).instance, settings=EXACT)
+    alone = so.solve(so.without(instance, ["reserve"]), settings=EXACT)
     assert alone.total_cost - so.solve(instance, settings=EXACT).total_cost == pytest.approx(350)
 
 
@@ -361,11 +369,11 @@ def test_worths_are_differences_of_optima_and_have_their_sign(data: dict[str, An
 def otherwise(instance: so.Instance, each: Worth) -> so.Instance:
     if each.kind in ("shock", "family"):
         gone = {event.name for event in instance.events if each.of in (event.name, event.entry)}
-        return keeping_shocks(apart(instance), {event.name for event in instance.events} - gone)
+        return with_only_shocks(with_single_events(instance), {event.name for event in instance.events} - gone)
     if each.kind in ("lever", "kind"):
-        return so.without(instance, [each.of]).instance
+        return so.without(instance, [each.of])
     if each.kind in ("later", "sooner"):
-        return arriving_later(instance, 3 if each.kind == "later" else -3, [each.of])
+        return with_lead_times(instance, months_later=3 if each.kind == "later" else -3, options=[each.of])
     return with_floors(instance, points=0.01 if each.kind == "dearer floor" else -0.01, segments=[each.of])
 
 
@@ -386,10 +394,10 @@ def test_side_by_side_the_order_is_the_same_and_progress_counts() -> None:
 
 def test_a_question_that_comes_too_late_has_no_answer(survived: so.Explanation) -> None:
     result = survived.result
-    ground = Ground(result.plan, result.total_cost, result.bound, frozenset())
+    ground = PlanContext(result.plan, result.total_cost, result.bound, frozenset())
     for until, is_answered in ((time.time() - 1, False), (time.time() + 60, True), (None, True)):
-        terms = Terms(so.load(TINY), EXACT, 60.0, until, ground)
-        assert (explain_aside._worth({}, terms, Thing("lever", "plant", ("plant",))) is not None) is is_answered
+        terms = WhatIfTerms(so.load(TINY), EXACT, 60.0, until, ground)
+        assert (explain_aside._worth({}, terms, PlanPart("lever", "plant", ("plant",))) is not None) is is_answered
         assert (explain_aside._deadline({}, terms, "plant", is_spared=False) is not None) is is_answered
 
 

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.explain import Explaining
-from optimizer.studies.explain.repairs import BOTH, TOTAL
+from optimizer.report.tables.explain import Explaining
+from optimizer.studies.explain.repairs import BOTH_SHORT, TOTAL_HELD
 from tests.conftest import Cell
 from tests.test_explain import EXACT, HEAD, found
 
@@ -57,7 +57,7 @@ def test_both_budgets_can_be_too_small(cell: Cell) -> None:
     explanation = so.explain(instance, settings=EXACT)
     assert not found(explanation, "budget").works
     annual = found(explanation, "annual")
-    assert (annual.works, annual.why) == (False, BOTH)
+    assert (annual.works, annual.why) == (False, BOTH_SHORT)
     why = explanation.reason
     assert why is not None
     assert (why.is_money, why.least_outlay, why.least_added) == (True, None, None)
@@ -128,7 +128,7 @@ def test_where_the_budget_in_all_is_short_the_years_are_said_to_stay(cell: Cell)
     explanation = so.explain(instance, settings=EXACT)
     budget, annual = found(explanation, "budget"), found(explanation, "annual")
     assert (budget.works, budget.amount) == (True, pytest.approx(500))
-    assert (annual.works, annual.why) == (False, TOTAL)
+    assert (annual.works, annual.why) == (False, TOTAL_HELD)
     assert explanation.reason is not None
     assert explanation.reason.least_outlay == pytest.approx(500)
     words = said(instance, explanation)

@@ -13,6 +13,7 @@ from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import read_plan
+from optimizer.instance.edits import leave_out
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
 from tests.conftest import Printed
@@ -40,7 +41,7 @@ def test_two_lines_a_year_late_by_hand() -> None:
 def test_a_stockpile_buys_so_much_over_the_year_and_no_more() -> None:
     # Without the plant: embargo@2027 needs 80 t, of which the 30 of 2026 are there; embargo@2029 needs 140 and
     # the store can hold 100. 50 + 40 t, at 500k.
-    result = so.solve(so.without(forced(("reserve", 2026, 30)), ["plant"]).instance, settings=EXACT)
+    result = so.solve(so.without(forced(("reserve", 2026, 30)), ["plant"]), settings=EXACT)
     assert result.plan.fills["reserve"][0] == pytest.approx(30)
     assert result.status == "gap"
     assert result.survival_gap == pytest.approx((50 + 40) * 500e3)
@@ -107,8 +108,10 @@ def test_what_a_forced_size_costs_is_among_what_binds() -> None:
 
 
 def test_leaving_out_what_is_forced_forgets_it_and_says_so() -> None:
-    left = so.without(forced(("plant", 2027, 40), ("reserve", 2026, 9)), ["plant"])
+    instance = forced(("plant", 2027, 40), ("reserve", 2026, 9))
+    left = leave_out(instance, ["plant"])
     assert left.instance.policy.force == {"reserve": {2026: 9.0}}
+    assert so.without(instance, "plant") == left.instance
     assert "The policy forces plant; that goes with it." in left.notes
 
 

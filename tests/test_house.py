@@ -11,8 +11,8 @@ import optimizer
 from tests.house import FILES, ROOT, functions, import_graph, imports, lever_files, module, own_imports
 
 FLOORS = [
-    {"errors", "files", "limits", "progress", "shapes", "tolerances"},
-    {"suggestions", "untrusted"},
+    {"errors", "limits", "progress", "shapes", "tolerances"},
+    {"extras", "files", "suggestions"},
     {"units"},
     {"horizon"},
     {"disruptions", "results"},
@@ -22,6 +22,7 @@ FLOORS = [
     {"instance"},
     {"io"},
     {"audit", "formulation"},
+    {"plugins"},
     {"algorithms"},
     {"studies"},
     {"report"},

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.instance.edits import without_shocks
 
 INSTANCES = Path(__file__).parent.parent / "instances"
 TINY = INSTANCES / "tiny.yaml"
@@ -72,7 +73,7 @@ def test_result_without_plan_or_shocks_shows_what_there_is() -> None:
     share = "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]"
     none = so.solve(so.load(TINY, [share, "processes.imports.min_utilisation=1"]))
     assert "✗ No plan exists" in text(none._repr_html_())
-    calm = so.solve(so.load(TINY).without_shocks())
+    calm = so.solve(without_shocks(so.load(TINY)))
     assert "the instance has no shocks" in text(calm._repr_html_())
     assert "Nothing is bought." in text(calm._repr_html_())
 

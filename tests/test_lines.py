@@ -19,7 +19,7 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.report.whole import parts, show
+from optimizer.report.tables.plan import parts, show
 from optimizer.results.plan import FULL, ManyFlows
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import outcomes, survey
@@ -313,7 +313,7 @@ def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) ->
     # The model holds s59 alone; what it leaves there says nothing of the others.
     problem, _, _ = failing
     last = problem.events[59]
-    one = problem.keeping(problem.options).model_copy(update={"shocks": {"s59": last.spec}})
+    one = problem.replacing(shocks={"s59": last.spec})
     solved = ExtensiveForm().run(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
     assert solved.values is not None
     granted = _granted(problem, solved, solved.values.tolist())

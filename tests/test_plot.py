@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.cli.plot import KINDS as PROMISED
-from optimizer.report.figures.book import Book, book
-from optimizer.report.plots import KINDS, Choice, plot
-from optimizer.studies.frontier import alone, frontier
+from optimizer.report.figures.plot import KINDS, Choice, plot
+from optimizer.report.html.book import Book, book
+from optimizer.studies.frontier import frontier, single_point
 
 TINY = Path(__file__).parent.parent / "instances" / "tiny.yaml"
 
@@ -26,7 +26,7 @@ def result() -> so.Result:
 @pytest.fixture(scope="module")
 def tiny(result: so.Result) -> Book:
     instance = so.load(TINY)
-    return book(instance, alone(instance, result))
+    return book(instance, single_point(instance, result))
 
 
 def words(picture: bytes) -> str:
@@ -111,7 +111,7 @@ def test_a_shock_without_flows_is_said_to_have_none(result: so.Result, kind: str
         "of embargo@2027 the plan file has no flows.*those of: embargo@2029. To have them, solve an instance with fewer"
     )
     with pytest.raises(ValueError, match=said):
-        plot(book(instance, alone(instance, poor)), kind, Choice(shock="embargo@2027"), "svg")
+        plot(book(instance, single_point(instance, poor)), kind, Choice(shock="embargo@2027"), "svg")
 
 
 def test_command_writes_each_format(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_an_option_of_another_kind_is_not_dropped(
 def test_a_path_without_shocks_says_so() -> None:
     calm = so.load(TINY, ["shocks={}"])
     with pytest.raises(ValueError, match="there are no shocks"):
-        plot(book(calm, alone(calm, so.solve(calm))), "path", Choice(), "svg")
+        plot(book(calm, single_point(calm, so.solve(calm))), "path", Choice(), "svg")
 
 
 def test_letters_that_no_font_has_are_named_once(tmp_path: Path) -> None:

@@ -13,15 +13,16 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.disruptions.shock import Cut
+from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
-from optimizer.report.compare import show_grid
-from optimizer.report.figures.book import book, tidy
-from optimizer.report.figures.record import fingerprint
-from optimizer.report.page import embedded, page
-from optimizer.report.survival import survival
-from optimizer.report.tables import dependence
-from optimizer.studies.comparison import Column, Comparison
-from optimizer.studies.frontier import Frontier, Point, alone, frontier
+from optimizer.report.html.book import book, tidy
+from optimizer.report.html.page import embedded, page
+from optimizer.report.html.provenance import fingerprint
+from optimizer.report.tables.compare import show_grid
+from optimizer.report.tables.plan import dependence, survival
+from optimizer.studies.budget_sweep import BudgetPoint
+from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies.frontier import Frontier, frontier, single_point
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -39,7 +40,7 @@ def result(tiny: so.Instance) -> so.Result:
 
 @pytest.fixture(scope="module")
 def data(tiny: so.Instance, result: so.Result) -> dict[str, Any]:
-    return book(tiny, alone(tiny, result), is_quick=True).to_dict()
+    return book(tiny, single_point(tiny, result), is_quick=True).to_dict()
 
 
 def test_answer_comes_in_one_sentence(data: dict[str, Any]) -> None:
@@ -55,8 +56,8 @@ def test_answer_calls_shocks_what_the_file_calls_them(tiny: so.Instance) -> None
     named = tiny.model_copy(
         update={"shocks": {"embargo": tiny.shocks["embargo"].model_copy(update={"name": "Cut-off"})}}
     )
-    poor = named.with_budget(0)
-    point = book(poor, alone(poor, so.solve(poor)), is_quick=True).to_dict()["points"][0]
+    poor = with_budget(named, 0)
+    point = book(poor, single_point(poor, so.solve(poor)), is_quick=True).to_dict()["points"][0]
     facts = dict(point["facts"])
     assert point["headline"] == "FAILS in 2 of 2 shocks"
     assert point["failed"] == ["Cut-off (2029, 2027)"]
@@ -90,7 +91,7 @@ def test_ramp_is_a_step_a_year(cell: Any) -> None:
         "shocks: {}\npolicy: {force: {plant: {2026: 10}}}",
     )
     found = so.solve(instance)
-    (move,) = book(instance, alone(instance, found)).own.moves
+    (move,) = book(instance, single_point(instance, found)).own.moves
     # Six months are two quarters; the first twelve months of work are quarters 2 to 5.
     assert (move.first, move.steps, move.forced) == (2, ((2, 0.4), (6, 1.0)), True)
 
@@ -163,7 +164,7 @@ def test_sources_come_from_comments_and_fields(cell: Any, tmp_path: Path) -> Non
     found = replace(
         so.solve(instance.model_copy()), comments=comments_of(tmp_path / "said.yaml"), data=instance.to_dict()
     )
-    made = book(instance, alone(instance, found))
+    made = book(instance, single_point(instance, found))
     comment, source = made.sources
     assert made.head == "The head."
     assert (comment.section, comment.owner, comment.field, comment.value) == ("demands", "motors", "quantity", "100")
@@ -175,7 +176,7 @@ def test_a_value_changed_for_the_run_is_said_to_be(cell: Any) -> None:
     instance = so.load(TINY, ["policy.budget=15M"])
     said = {"place": ["policy", "budget"], "value": "20M", "text": "as voted"}
     found = replace(so.solve(instance), comments=(said,))
-    (source,) = book(instance, alone(instance, found)).sources
+    (source,) = book(instance, single_point(instance, found)).sources
     assert (source.value, source.before) == ("15M", "20M")
 
 
@@ -201,7 +202,7 @@ def test_data_cannot_end_their_element() -> None:
 
 
 def test_plans_of_other_budgets_are_embedded_once(tiny: so.Instance, result: so.Result) -> None:
-    found = Frontier((Point(20e6, result), Point(None, result)), 0)
+    found = Frontier((BudgetPoint(20e6, result), BudgetPoint(None, result)), 0)
     first, second = book(tiny, found).to_dict()["points"]
     assert (second["budget"], second["same"]) == (None, 0)
     # Only what it says of its budget is its own.
@@ -241,7 +242,7 @@ def test_a_plan_that_does_not_exist_has_a_page_too(cell: Any) -> None:
     )
     found = so.solve(instance)
     assert found.status == "none"
-    data = book(instance, alone(instance, found), is_quick=True).to_dict()
+    data = book(instance, single_point(instance, found), is_quick=True).to_dict()
     assert data["points"][0]["sentence"].startswith("No plan exists")
     assert data["points"][0]["sentence"] in page(data)
 
@@ -250,8 +251,8 @@ def test_a_report_too_large_leaves_out_what_other_budgets_hold_of_shocks(
     tiny: so.Instance, result: so.Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = replace(result, seconds={"total": 1.0})
-    found = Frontier((Point(1e6, other), Point(20e6, result)), 1)
-    monkeypatch.setattr("optimizer.report.figures.book.ROOM", 1)
+    found = Frontier((BudgetPoint(1e6, other), BudgetPoint(20e6, result)), 1)
+    monkeypatch.setattr("optimizer.report.html.book.ROOM", 1)
     data = book(tiny, found).to_dict()
     poor, own = data["points"]
     assert data["frontier"]["trimmed"]
@@ -297,7 +298,7 @@ def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Res
     def shown(instance: so.Instance) -> list[str]:
         screen = Console(width=80, record=True, file=io.StringIO())
         screen.print(dependence(instance, result, 80))
-        compared = Comparison({"tiny": instance}, (Column("tiny", 1.0, result),), gap=0.0)
+        compared = Comparison({"tiny": instance}, (ComparisonColumn("tiny", 1.0, result),), gap=0.0)
         show_grid(compared, screen)
         return [line for line in screen.export_text().splitlines() if "100 %" in line]
 

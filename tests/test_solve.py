@@ -9,9 +9,9 @@ import pytest
 import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import swept
-from optimizer.report.answer import facts
+from optimizer.report.narrative import facts
 from optimizer.solver import Clock, Settings
-from optimizer.studies.solve import Timer, answering, concluded
+from optimizer.studies.solve import Timer, conclude, open_evaluator
 
 CASES = Path(__file__).parent / "cases"
 EXACT = so.Settings(gap=0.0)
@@ -122,8 +122,8 @@ def with_dust(size: float, activity: float) -> so.Result:
     values, found = left.values.copy(), left.stage.found()
     values[list(found["", "plant", "size"].values())] = size
     values[list(found["baseline", "plant", "activity"].values())] = activity
-    with answering(instance, EXACT, None) as evaluator:
-        return concluded(instance, EXACT, clock, Timer(), replace(left, values=values), evaluator)
+    with open_evaluator(instance, EXACT, None) as evaluator:
+        return conclude(instance, EXACT, clock, Timer(), replace(left, values=values), evaluator)
 
 
 def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:

@@ -1,6 +1,7 @@
 """A plan under stress: a case worked by hand, what failed first, what mends, the same on any number of processes."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
+from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
-from optimizer.report.stress import show_stress
+from optimizer.report.tables.stress import show_stress
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import survey
-from optimizer.studies.reinforcement import laid_in
+from optimizer.studies.reinforcement import fills_reaching
 from optimizer.studies.stress import wilson
 
 ROOT = Path(__file__).parent.parent
@@ -75,7 +77,7 @@ def test_a_case_by_hand(by_hand: so.Result) -> None:
     # The plant makes 20 t from 2027 on. A dip leaves 72 t of imports: 92 t, 50 are needed. A ban leaves the 20 t alone:
     # 30 t are missing, at 1000 each.
     found = so.stress(by_hand, samples=40, seed=1)
-    bans = sum(event.entry == "trouble/ban" for event in so.read(data()).resampled(40, 1).events)
+    bans = sum(event.entry == "trouble/ban" for event in resample(so.read(data()), 40, seed=1).events)
     assert 0 < bans < 40
     assert found.survived == 40 - bans
     assert found.interval == wilson(40 - bans, 40)
@@ -155,22 +157,22 @@ def test_stock_is_laid_in_late_within_rate_and_room_and_makes_good_what_is_lost(
     reserve = instance.options["reserve"]
     assert isinstance(reserve, Stockpile)
     # 40 t at the end of 2027: 30 bought in 2027, and 20 in 2026, of which half is left.
-    assert laid_in(instance, reserve, (0, 0, 0), 1, 40.0) == ((20, 30, 0), pytest.approx(40))
+    assert fills_reaching(instance, reserve, (0, 0, 0), 1, 40.0) == ((20, 30, 0), pytest.approx(40))
     # 30 a year at most: 15 of 2026 are left, 45 in all.
-    assert laid_in(instance, reserve, (0, 0, 0), 1, 99.0) == ((30, 30, 0), pytest.approx(45))
+    assert fills_reaching(instance, reserve, (0, 0, 0), 1, 99.0) == ((30, 30, 0), pytest.approx(45))
     # No room for 2027's 30 t beside 2026's, so they are not all bought then: 25 t are left of 50, and 25 fit.
     small = so.read(data(options={"reserve": pile | {"max_size": 50, "fill_rate": 50}}))
     reserve = small.options["reserve"]
     assert isinstance(reserve, Stockpile)
-    assert laid_in(small, reserve, (0, 30, 0), 0, 99.0) == ((50, 25, 0), pytest.approx(50))
+    assert fills_reaching(small, reserve, (0, 30, 0), 0, 99.0) == ((50, 25, 0), pytest.approx(50))
     free = so.read(data(options={"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 5}}))
     reserve = free.options["reserve"]
     assert isinstance(reserve, Stockpile)
-    assert laid_in(free, reserve, (0, 0, 0), 1, float("inf"))[1] == float("inf")
+    assert fills_reaching(free, reserve, (0, 0, 0), 1, float("inf"))[1] == float("inf")
 
 
 def test_what_serves_most_has_the_least_gap_and_leaves_the_least_unserved() -> None:
-    instance = so.load(ROOT / "instances" / "us-magnets.yaml").resampled(60, 3)
+    instance = resample(so.load(ROOT / "instances" / "us-magnets.yaml"), 60, seed=3)
     values = np.array(plan_values(instance, nothing(instance)))
     evaluator = RecourseEvaluator(instance)
     everyone = np.ones(len(instance.events), dtype=bool)
@@ -302,7 +304,7 @@ def test_what_is_no_plan_or_does_not_fit_exits_with_3(plan_file: str) -> None:
 
 
 def test_parquet_without_pyarrow_is_said_before_any_work(plan_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = stressed(plan_file, "--parquet", "rows.parquet")
     assert done.exit_code == 2
     assert "optimizer[parquet]" in " ".join(done.stderr.replace("│", " ").split())

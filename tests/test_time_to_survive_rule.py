@@ -13,6 +13,7 @@ from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import read_plan
+from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
 from optimizer.studies.time_to_survive import time_to_survive
@@ -106,7 +107,7 @@ def test_a_rule_that_cannot_be_kept_is_named() -> None:
 
 
 def test_a_rule_that_clashes_with_a_budget_is_named_beside_it() -> None:
-    instance = ruled(rule(1, **{"from": 2028}), rule(18, **{"from": 2027})).with_budget(5999)
+    instance = with_budget(ruled(rule(1, **{"from": 2028}), rule(18, **{"from": 2027})), 5999)
     assert solved(instance).clash == (
         "the budget of 5,999 USD",
         "policy.min_time_to_survive[1]: every floor for 18 months without region rival from 2027 on",
@@ -213,7 +214,7 @@ def test_a_rule_about_an_option_that_is_left_out_goes_with_it() -> None:
     }
     asked = {"cuts": [{"process": "plant", "severity": 1}], "months": 3}
     instance = ruled(asked, rule(6), options=options)
-    left = so.without(instance, ["plant"]).instance
+    left = so.without(instance, ["plant"])
     assert [each.months for each in left.policy.min_time_to_survive] == [6]
     assert so.read(left.to_dict()).policy == left.policy
 

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.batches import Quantity
 from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, EstimateKind, MasterProblem, ShockGroups
 from optimizer.algorithms.extensive_form import GAP_ROOM, GAP_SLACK, ScenarioModel, negligible_gap
@@ -23,10 +24,9 @@ from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.algorithms.subproblems import SLACK
-from optimizer.algorithms.tasks import Task
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.floors import free_floors
+from optimizer.instance.derived import free_floors
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 
@@ -37,7 +37,7 @@ MOST_HELD = 48
 # An estimate that is off by less than this share of the total is left to cuts.
 MISESTIMATED = 1e-6
 AT_GAP = "cost under the gap"
-TASKS: dict[EstimateKind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
+TASKS: dict[EstimateKind, Quantity] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
 @dataclass(frozen=True)

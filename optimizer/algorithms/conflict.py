@@ -8,6 +8,7 @@ be a second set beside it, which is found once the first is mended.
 from dataclasses import replace
 
 from optimizer.formulation import whole_stage
+from optimizer.instance.edits import without_shocks
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Row
 from optimizer.model.expressions import Expression
@@ -16,7 +17,7 @@ from optimizer.solver import Clock, Model, Settings
 
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
     """The rules that cannot hold together, in words; empty if a plan exists after all, or the time ran out."""
-    calm = instance.without_shocks()
+    calm = without_shocks(instance)
     stage = whole_stage(calm, ())
     everything = list(stage.rows)
     rules = list(dict.fromkeys(rule for row in everything if (rule := _rule(row))))

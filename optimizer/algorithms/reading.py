@@ -6,8 +6,8 @@ import numpy as np
 
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import plan_stage
+from optimizer.instance.derived import size_thresholds
 from optimizer.instance.paths import MANY
-from optimizer.instance.scale import size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.model.builder import Column, Stage

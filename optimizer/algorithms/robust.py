@@ -112,7 +112,7 @@ def robust_plan(
     """Find the cheapest plan that survives the instance's shocks and the worst affordable attack at each start.
 
     Args:
-        instance: one that has an adversary, and none of its attacks among its shocks (`Instance.without_attacks`).
+        instance: one that has an adversary, and none of its attacks among its shocks (`edits.without_attacks`).
         settings: how to solve; `strategy` and `checkpoint` do not matter.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: hears every step.

@@ -8,15 +8,17 @@ millionth of its own largest term, so that grams of dysprosium are judged as gra
 from collections.abc import Sequence
 from dataclasses import replace
 
+from optimizer.audit.activity import ActivityAuditor
+from optimizer.audit.auditor import Auditor, Holding, Operation
 from optimizer.audit.figures import Figures
-from optimizer.audit.own import Auditor, Seen, register
+from optimizer.audit.plan import unaudited
 from optimizer.audit.report import Report
 from optimizer.audit.saved import Saved, check_absent
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.results.result import Result
 
-__all__ = ["Auditor", "Report", "Seen", "complete", "register", "verify"]
+__all__ = ["ActivityAuditor", "Auditor", "Holding", "Operation", "Report", "complete", "verify"]
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
@@ -33,6 +35,7 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
     """
     report = Report()
     report.disagreements += result.departures
+    report.disagreements += [f"{o}.kind: nobody audits its kind" for o in unaudited(instance)]
     try:
         if result.baseline is None and result.status in ("none", "stopped"):
             check_absent(instance, result, report)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.audit.paths import Paths
+from optimizer.audit.auditor import Paths
 from optimizer.audit.verdicts import Verdicts
 from optimizer.disruptions.shock import ShockSpec
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from optimizer.audit.endurance import Endurance
 from optimizer.audit.report import Report
+from optimizer.instance.edits import without_disruptions
 from optimizer.results.plan import NEGLIGIBLE, Flows, ManyFlows
 
 
@@ -39,11 +40,6 @@ class Figures(Endurance):
         self._policy(baseline)
 
     def _policy(self, baseline: Flows) -> None:
-        for o, activity in self.instance.activities.items():
-            share = getattr(activity, "budget_share", 1.0)
-            for t in self.periods:
-                paid = activity.support.at(self.year(t)) * baseline[o, "activity"][t]
-                self.report.outlays[str(self.year(t))] += share * paid
         policy, outlays = self.instance.policy, self.report.outlays
         if policy.budget is not None:
             self.report.at_most("policy.budget", math.fsum(outlays.values()), policy.budget, grain=1.0)
@@ -63,7 +59,7 @@ class Figures(Endurance):
         """What the plan buys of an option in a calendar year."""
         fills = self.result.plan.fills.get(o, ())
         filled = (fill for t, fill in enumerate(fills) if self.year(t) == year)
-        return math.fsum([*(build.size for build in self.builds[o] if self.year(build.t) == year), *filled])
+        return math.fsum([*(build.size for build in self.holdings[o].builds if self.year(build.t) == year), *filled])
 
     def _share(self, row: str, rule: Any, baseline: Flows, *, sign: float) -> None:
         for t in self.periods:
@@ -191,7 +187,7 @@ class Figures(Endurance):
             return
         again = Report()
         variant = replace(result, plan=kept.plan, baseline=kept.baseline)
-        Figures(self.instance.at_peace(), variant, again)._plan(kept.baseline)
+        Figures(without_disruptions(self.instance), variant, again)._plan(kept.baseline)
         costs = again.costs
         again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), grain=1.0)
         for part, amount in costs.items() if kept.costs else ():

@@ -18,10 +18,6 @@ MOST = 100
 # A row has a name, or some other words; an array of rows has them for each index.
 Name = str | Callable[..., str]
 Number = float | Array | Sequence[float]
-PARTS = (
-    "capex", "fixed cost", "fixed opex", "stock purchases", "stock holding", "stock salvage",
-    "operation", "price support", "substitution", "shortage", "expected shocks",
-)  # fmt: skip
 
 
 @dataclass
@@ -40,7 +36,7 @@ class Report:
     rows: int = 0
     worst: float = 0.0
     disagreements: list[str] = field(default_factory=list)
-    costs: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
+    costs: dict[str, float] = field(default_factory=dict)
     outlays: dict[str, float] = field(default_factory=dict)
     no_shock_costs: dict[str, float] = field(default_factory=dict)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.audit.auditor import Paths
 from optimizer.audit.figures import Figures
-from optimizer.audit.paths import Paths
-from optimizer.audit.report import PARTS, Report
+from optimizer.audit.plan import cost_parts
+from optimizer.audit.report import Report
 from optimizer.audit.verdicts import Found
 from optimizer.disruptions.shock import expand
 from optimizer.instance.schema import Instance
@@ -42,12 +43,11 @@ class Saved(Figures):
 
     def _complete(self) -> None:
         """Every table has the rows that it should have."""
-        result, options = self.result, self.instance.options
-        piles = {o for o, option in options.items() if option.is_a("stockpile")}
+        result, piles = self.result, {o for o, auditor in self.auditors.items() if auditor.is_stock}
         tables: dict[str, tuple[Any, Any]] = {
             "stock": (set(result.plan.stocks), piles),
             "purchases": (set(result.plan.fills), piles),
-            "costs": (set(result.costs), set(PARTS)),
+            "costs": (set(result.costs), set(cost_parts(self.auditors))),
             "outlays": (set(result.outlays), {str(year) for year in self.horizon.years}),
             "lacks": (set(result.lacks) - set(self.instance.demands), set()),
             "clash": (set(result.clash), set()),
@@ -94,9 +94,8 @@ class Saved(Figures):
 
     def _without_shocks(self) -> None:
         """What is said of the no-shock plan without solving for it."""
-        result, options = self.result, self.instance.options
-        piles = [o for o, option in options.items() if option.is_a("stockpile")]
-        order = [o for o in options if o not in piles] + piles
+        result, auditors = self.result, self.auditors
+        order = sorted(auditors, key=lambda o: auditors[o].is_stock)
         said = [o for o in order if o in result.calm_builds]
         self._holds("calm_builds", "they are no options, or in another order", holds=list(result.calm_builds) == said)
         if self.events or self.result.endured:
@@ -143,10 +142,6 @@ class Saved(Figures):
         same = all(getattr(own.spec, part) == getattr(event.spec, part) for part in parts)
         known = same and own.periods == event.periods and not event.probability and first in starts
         self._holds(f"adversary.{name}", "it is another attack than its targets make", holds=known)
-
-    def _calm(self, flows: Flows) -> None:
-        super()._calm(flows)
-        self._holds("baseline", "stocks are released in it", holds=not flows.of("released") and not flows.of("left"))
 
     def _shares(self, baseline: Flows) -> None:
         super()._shares(baseline)

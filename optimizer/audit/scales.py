@@ -18,6 +18,10 @@ from optimizer.tolerances import AUDIT_ABSOLUTE, AUDIT_RELATIVE, AUDIT_ROUNDING
 class Scales:
     """The least of the largest terms that rows are judged by, in t of one period.
 
+    Args:
+        instance: the instance.
+        openings: by commodity, the largest stock before the first period, t.
+
     Attributes:
         least: of any row.
         commodities: of a commodity's balance and stocks.
@@ -25,15 +29,13 @@ class Scales:
         segments: of a segment's demand and of what stands in for it.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, openings: Mapping[str, float]) -> None:
         self._segments = {d: _largest(instance, demand) for d, demand in instance.demands.items()}
         self._commodities = dict.fromkeys(instance.commodities, 0.0)
         for d, demand in instance.demands.items():
             self._raise(demand.commodity, self._segments[d])
-        for option in instance.options.values():
-            built: Any = option
-            if option.is_a("stockpile"):
-                self._raise(built.commodity, built.initial)
+        for commodity, amount in openings.items():
+            self._raise(commodity, amount)
         self._top = max(self._commodities.values(), default=0.0)
         self._spread(instance)
         self.least = AUDIT_ROUNDING / AUDIT_RELATIVE * self._top

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit.paths import PathRows, Paths
+from optimizer.audit.auditor import Paths
+from optimizer.audit.paths import PathRows
 from optimizer.audit.report import TOLERANCE
 from optimizer.disruptions.shock import Shock
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
@@ -53,6 +54,10 @@ class Verdicts(PathRows):
             (), np.array([self.periods]), self.labels, self._stacked(["baseline"], [flows]), {}, {}, self.delta
         )
         self._path(paths)
+        for auditor, operation in self._operations(paths):
+            outlay = np.broadcast_to(auditor.operating_outlay(operation), paths.times.shape)[0]
+            for t in self.periods:
+                self.report.outlays[str(self.year(t))] += float(outlay[t])
         self.discounts = np.array([self.discount(t) for t in self.periods])
         parts = {part: (amount * self.discounts)[0] for part, amount in self._operating(paths).items()}
         for part, amount in parts.items():
@@ -61,24 +66,12 @@ class Verdicts(PathRows):
 
     def _operating(self, paths: Paths) -> dict[str, Array]:
         """Operating cost by part, undiscounted: arrays (paths, periods)."""
-        flows, times = paths.flows, paths.times
-        parts = {part: np.zeros(times.shape) for part in ("operation", "price support", "substitution", "shortage")}
-        for name, activity in self.instance.activities.items():
-            cost = self.by_period(activity.cost)[times] * paths.told("cost", name, 1.0)
-            parts["operation"] += cost * flows[name, "activity"]
-            if not paths.specs:
-                parts["price support"] += self.by_period(activity.support)[times] * flows[name, "activity"]
-        for o, built in self.instance.options.items():
-            option: Any = built
-            if option.is_a("substitution"):
-                cost = self.by_period(option.cost)[times] * paths.told("cost", o, 1.0)
-                parts["substitution"] += cost * flows[o, "substituted"]
-            if option.is_a("stockpile") and paths.specs:
-                parts["operation"] += option.release_cost * flows[o, "released"]
-        for auditor, seen in self._outside(paths):
-            parts["operation"] += auditor.costs(seen)
+        parts = {part: np.zeros(paths.times.shape) for part in ("operation", "price support", "shortage")}
+        for auditor, operation in self._operations(paths):
+            for part, amount in auditor.operating_costs(operation).items():
+                parts[part] = parts.get(part, 0.0) + amount
         for d, demand in self.instance.demands.items():
-            parts["shortage"] += demand.shortage_cost * flows[d, "unserved"]
+            parts["shortage"] += demand.shortage_cost * paths.flows[d, "unserved"]
         return parts
 
     def _shocks(self, many: Sequence[ManyFlows]) -> None:

@@ -5,77 +5,95 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, progress, sources, targets
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
 
 
-@common.guarded
-@options.shared
 def alternatives(
     file: options.InstanceFile,
     changes: options.Changes,
+    accuracy: options.Accuracy,
     adversary: options.ListedAttacks = False,
     within: Annotated[
         str,
         typer.Option(
             metavar="SHARE|AMOUNT",
-            help="How much dearer than the cheapest plan: a share of the price of survival such as 10%, or 20M.",
+            help="More than the least cost: a share of the price of survival, or money (10%).",
+            show_default=False,
+            rich_help_panel=options.SEARCH,
         ),
     ] = "10%",
-    plans: Annotated[int, typer.Option(min=0, max=12, help="How many plans beside the cheapest are printed.")] = 3,
-    gap: options.Gap = 0.02,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0, help="Seconds after which it ends with what is known.")
-    ] = None,
+    plans: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=12,
+            help="Plans beside the cheapest (3).",
+            show_default=False,
+            rich_help_panel=options.SEARCH,
+        ),
+    ] = 3,
     patience: Annotated[
-        float, typer.Option(min=0, help="Seconds for one end of a range; where they do not do, its bound is shown.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="For one end of a range (15).",
+            show_default=False,
+            rich_help_panel=options.SEARCH,
+        ),
     ] = 15.0,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
-    ] = None,
+    time_limit: options.TimeLimit = None,
+    jobs: options.Jobs = None,
     json: options.Json = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Also write every plan into this folder.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Write every plan into this folder.",
+            rich_help_panel=options.ANSWER,
+        ),
     ] = None,
 ) -> None:
-    """Tell what every plan near the cheapest buys, what none does, and print a few that have little in common.
+    """What do all plans near the least cost have in common?
 
-    Exit codes: 0; 1 internal error; 2 usage; 3 bad instance; 4 no plan survives (those with the least gap are looked
-    at) or none exists; 5 stopped before everything was asked.
+    Example: diversify alternatives instances/tiny.yaml --within 16%
+    Manual:  docs/how-to/alternatives.md
     """
-    tolerance = _within(within)
-    targets.check_folder(output, "--output")
+    tolerance = _tolerance(within)
+    outputs.check_folder(output, "--output")
     for name in _names(plans):
         if output is None:
             break
-        targets.check_file(output / f"{name}.json", "--output", file)
-    instance = sources.prepared(file, changes, lists_attacks=adversary).instance
+        outputs.check_file(output / f"{name}.json", "--output", file)
+    instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
 
     from optimizer.solver import Settings
     from optimizer.studies.alternatives import alternatives as find
 
-    settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
+    settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(instance.money) as listener:
-        found = find(instance, tolerance, plans, None, settings, patience, listener)
+        found = find(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
     if json:
-        import json as text
-
-        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        common.print_json(found.to_dict())
     else:
         _show(found)
     if output is not None:
         _write(found, output)
-    raise typer.Exit(_code(found))
+    raise typer.Exit(common.STOPPED if found.status == "stopped" else common.exit_code(found.cheapest))
 
 
-def _within(text: str) -> str:
+def _tolerance(text: str) -> str:
     """A tolerance such as ``2%``, ``0.02`` or ``20M``; refused as usage where it is none."""
-    from optimizer.studies.measure import Within
+    from optimizer.studies.measure import CostTolerance
 
     try:
-        Within.parse(text)
+        CostTolerance.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--within") from None
     return text
@@ -83,28 +101,21 @@ def _within(text: str) -> str:
 
 def _show(found: "Alternatives") -> None:
     if found.cheapest.baseline is None:
-        from optimizer.report.whole import show
+        from optimizer.report.tables.plan import show
 
         show(found.cheapest)
         return
-    from optimizer.report.alternatives import show_alternatives
+    from optimizer.report.tables.alternatives import show_alternatives
 
     show_alternatives(found)
 
 
 def _write(found: "Alternatives", folder: Path) -> None:
-    for name, result in zip(
-        _names(len(found.plans)), [found.cheapest, *(each.result for each in found.plans)], strict=True
-    ):
-        targets.written(folder / f"{name}.json", result.to_json() + "\n")
+    results = [found.cheapest, *(each.result for each in found.plans)]
+    for name, result in zip(_names(len(found.plans)), results, strict=True):
+        outputs.write_answer(folder / f"{name}.json", result.to_json() + "\n")
 
 
 def _names(plans: int) -> list[str]:
-    """What the files are called, without their ending."""
+    """File names of the plans, without their ending."""
     return ["cheapest", *(f"alternative_{chr(ord('a') + i)}" for i in range(plans))]
-
-
-def _code(found: "Alternatives") -> int:
-    if found.status == "stopped":
-        return common.STOPPED
-    return common.exit_code(found.cheapest)

@@ -1,57 +1,95 @@
-"""All commands under one name. Nothing heavy is imported before a command runs."""
+"""All commands under one name. A command's module is imported when the command runs, and nothing heavy before."""
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from optimizer.cli import (
-    alternatives,
-    attack,
-    check,
-    compare,
-    convert,
-    explain,
-    export,
-    init,
-    plot,
-    report,
-    schema,
-    sensitivity,
-    show,
-    solve,
-    stress,
-    survive,
-    verify,
-)
+# Panel of `diversify --help` → command → what it does: the first line of the command's own docstring.
+COMMANDS = {
+    "Instances": {
+        "init": "Write a commented instance to start from, and its schema.",
+        "check": "Check instance files, or summarise a sound one.",
+        "convert": "Write an instance as YAML, JSON or an Excel workbook.",
+        "schema": "Print the JSON Schema of instance files, for editors.",
+    },
+    "Plans": {
+        "solve": "Find the cheapest plan that survives every shock.",
+        "show": "Print a saved plan again.",
+        "verify": "Recompute every figure of a saved plan.",
+        "report": "Write a plan as an HTML page or an Excel workbook.",
+        "plot": "Draw one figure of a plan, fit for print.",
+        "export": "Write the model as an MPS or LP file for another solver.",
+    },
+    "Questions": {
+        "compare": "What does the next dollar buy?",
+        "explain": "Why this plan, or why does nothing survive?",
+        "survive": "How many months does every floor hold once supply is cut?",
+        "attack": "What would an adversary do that knows the plan?",
+        "alternatives": "What do all plans near the least cost have in common?",
+        "sensitivity": "Which uncertain numbers decide cost and survival?",
+        "stress": "Does a plan survive sampled shocks it was not made for?",
+    },
+}
+
+
+class _Command(TyperCommand):
+    """A command whose `--help` stands last among the options for the answer, without a panel of its own."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option, in the panel of the answer."""
+        option: Any = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel = "Answer"
+        return option
+
+
+class _Commands(TyperGroup):
+    """The commands by name and summary; the one that is called is imported then."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that is called, with all its options."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found if name is None else load_command(name), rest
+
+
+def load_command(name: str) -> TyperCommand:
+    """The command of `optimizer.cli.<name>`, its groups of options spread out and its errors made exit codes."""
+    from optimizer.cli.common import guarded
+    from optimizer.cli.options import spread_groups
+
+    function = getattr(import_module(f"optimizer.cli.{name}"), name)
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    alone.command(name, cls=_Command)(guarded(spread_groups(function)))
+    command = typer.main.get_command(alone)
+    assert isinstance(command, TyperCommand)
+    return command
+
 
 app = typer.Typer(
     name="diversify",
+    cls=_Commands,
     help="The cheapest set of moves that lets a country survive being cut off, and what each dollar buys.",
+    epilog="Exit codes: 0 survives, proven; 1 internal error; 2 usage; 3 bad instance or plan; 4 no plan survives; "
+    "5 stopped unproven.\n\nManual: docs/index.md",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("solve")(solve.solve)
-app.command("show")(show.show)
-app.command("verify")(verify.verify)
-app.command("stress")(stress.stress)
-app.command("explain")(explain.explain)
-app.command("survive")(survive.survive)
-app.command("alternatives")(alternatives.alternatives)
-app.command("sensitivity")(sensitivity.sensitivity)
-app.command("compare")(compare.compare)
-app.command("attack")(attack.attack)
-app.command("export")(export.export)
-app.command("convert")(convert.convert)
-app.command("report")(report.report)
-app.command("plot")(plot.plot)
-app.command("schema")(schema.schema)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _placeholder() -> None:
+    """Stand for a command in the list; `load_command` finds the command itself."""
+
+
+for _panel, _commands in COMMANDS.items():
+    for _name, _summary in _commands.items():
+        app.command(_name, help=_summary, rich_help_panel=_panel)(_placeholder)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
         from importlib.metadata import version
 
         typer.echo(f"diversify {version('optimizer')} (PuLP {version('pulp')}, HiGHS {version('highspy')})")
@@ -59,9 +97,12 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def options(
+def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Name tool, PuLP and solver.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the versions of tool, PuLP and HiGHS."
+        ),
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""

@@ -1,110 +1,115 @@
 """diversify compare: budgets, variants of one instance, or several files side by side."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, options, progress, sources, targets
-from optimizer.cli.warned import warned
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
+    from optimizer.errors import Finding
     from optimizer.instance.schema import Instance
     from optimizer.studies.comparison import Comparison
 
 Budgets = Sequence[float | None] | Literal["auto"] | None
-Shown = Callable[[str, "Comparison"], None]
+COLUMNS = "Columns, each beside the plain one"
 
 
-@common.guarded
+@dataclass(frozen=True)
+class Variants:
+    """What each column beside the plain one has; commas put several into one."""
+
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…", help="Without options or kinds; repeat.", rich_help_panel=COLUMNS),
+    ] = None
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…", help="Under scenarios of the file; repeat.", rich_help_panel=COLUMNS),
+    ] = None
+    force: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OPTION=SIZE@YEAR,…", help="With what has to be bought.", rich_help_panel=COLUMNS),
+    ] = None
+
+
 def compare(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE|PLAN…", help="Instance files (YAML, JSON, Excel), or those inside saved plans."),
-    ],
+    files: options.InstanceFiles,
+    variants: Variants,
+    accuracy: options.Accuracy,
     budgets: Annotated[
         str | None,
         typer.Option(
             metavar="LIST|auto",
-            help="Such as 0,250M,1B,any; auto finds those at which the set of builds or of survived shocks changes. "
-            "Left out: of one file parts of its least outlay, its own, and any; of several columns each its own.",
+            help="Such as 0,250M,1B,any.",
+            rich_help_panel=COLUMNS,
         ),
     ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(help="One more column: without an option, or all of a kind; with commas without several."),
-    ] = None,
-    scenario: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="One more column: a scenario of the file; with commas, several stacked."),
-    ] = None,
-    force: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="OPTION=SIZE@YEAR", help="One more column: with what has to be bought; with commas, with several."
-        ),
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="The plans only; leave out the exact facts.")] = False,
+    set_: options.Overrides = None,
+    adversary: options.ListedAttacks = False,
+    quick: options.Quick = False,
     step: Annotated[
-        str | None, typer.Option(help="What the next money is, such as 50M; fitted to the budgets if left out.")
+        str | None,
+        typer.Option(metavar="AMOUNT", help="Size of the next budget step.", rich_help_panel=options.SEARCH),
     ] = None,
     resolution: Annotated[
-        float, typer.Option(min=1e-4, max=0.5, help="How near auto finds a budget, as a share of the least outlay.")
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=1e-4,
+            max=0.5,
+            help="Accuracy of auto (0.01).",
+            show_default=False,
+            rich_help_panel=options.SEARCH,
+        ),
     ] = 0.01,
+    time_limit: options.TimeLimit = None,
+    jobs: options.Jobs = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also draw the frontier into this .svg, .png or .pdf.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the frontier (.svg, .png, .pdf).", rich_help_panel=options.ANSWER),
     ] = None,
-    gap: options.Gap = 0.02,
-    time_limit: Annotated[float | None, typer.Option(min=0, help="Seconds after which a search ends.")] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Searches that run side by side; all cores where they are long.")
-    ] = None,
-    adversary: options.ListedAttacks = False,
-    set_: options.Overrides = None,
     every: options.Every = False,
     json: options.Json = False,
 ) -> None:
-    """Show budgets, variants or files side by side, and what the next money buys.
+    """What does the next dollar buy?
 
-    Every --without, --scenario and --force adds a column beside the plain one, for each file; with several budgets as
-    well there is a table for each of these columns. --set and --adversary change all of them. The exact facts follow:
-    the least outlay that survives everything, what each shock takes alone, and what the next money buys at each budget.
+    Budgets, variants or files side by side, and the least outlay that survives.
 
-    Exit codes: 0 some column survives every shock; 1 internal error; 2 usage; 3 bad instance; 4 none does; 5 something
-    was stopped unproven (time limit or Ctrl-C; what is known is printed).
+    Example: diversify compare instances/tiny.yaml --budgets 0,5M,10M,15M
+    Manual:  docs/how-to/compare.md
     """
-    asked, more = _budgets(budgets), common.amount(step, "--step")
+    amounts, more = _parse_budgets(budgets), common.parse_amount_option(step, "--step")
     if step is not None and not more:
         raise typer.BadParameter("write more than 0.", param_hint="--step")
-    _check(plot)
-    cases = _cases(files, set_ or [], without or (), scenario or (), force or (), lists_attacks=adversary)
+    _check_plot(plot)
+    cases = _read_cases(files, set_ or [], variants, lists_attacks=adversary)
 
     from optimizer.solver import Settings
     from optimizer.studies.compare import FACTS
     from optimizer.studies.compare import compare as find
 
-    settings = Settings(gap=gap, time_limit=time_limit, jobs=jobs)
+    settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(next(iter(cases.values())).money, lists_tasks=True) as listener:
         try:
             found = find(
                 cases,
-                asked,
+                amounts,
                 facts=() if quick else FACTS,
                 step=more,
                 resolution=resolution,
                 settings=settings,
-                heard=(lambda part, known: None) if json else listener.pausing(partial(_shown, every=every)),
+                heard=(lambda part, known: None) if json else listener.pausing(partial(_show_part, every=every)),
                 listener=listener,
             )
         except KeyboardInterrupt:
-            common.complain("stopped before everything was known.", common.STOPPED)
+            common.fail("stopped before everything was known.", common.STOPPED)
     if json:
-        import json as text
-
-        typer.echo(text.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        common.print_json(found.to_dict())
     if plot is not None:
         _draw(found, plot)
     raise typer.Exit(_code(found))
@@ -116,11 +121,11 @@ def _code(found: "Comparison") -> int:
     return common.SURVIVES if any(c.result.survives for c in found.columns) else common.NO_PLAN_SURVIVES
 
 
-def _shown(part: str, known: "Comparison", *, every: bool) -> None:
+def _show_part(part: str, known: "Comparison", *, every: bool) -> None:
     """Print a part as soon as it is known."""
     import sys
 
-    from optimizer.report.compare import show_grid, show_part
+    from optimizer.report.tables.compare import show_grid, show_part
 
     if part == "grid":
         show_grid(known)
@@ -129,87 +134,101 @@ def _shown(part: str, known: "Comparison", *, every: bool) -> None:
     sys.stdout.flush()
 
 
-def _budgets(text: str | None) -> Budgets:
+def _parse_budgets(text: str | None) -> Budgets:
     if text is None or text.strip() == "auto":
         return None if text is None else "auto"
     words = [word.strip() for word in text.split(",")]
     if not all(words):
         raise typer.BadParameter("write budgets with commas between them, such as 0,250M,1B.", param_hint="--budgets")
-    return [None if word == "any" else common.amount(word, "--budgets") for word in words]
+    return [None if word == "any" else common.parse_amount_option(word, "--budgets") for word in words]
 
 
-def _check(plot: Path | None) -> None:
-    from optimizer.report.compare_plot import FORMATS
+def _check_plot(plot: Path | None) -> None:
+    from optimizer.report.figures.frontier import FORMATS
 
     if plot is None:
         return
     if plot.suffix.lower().removeprefix(".") not in FORMATS:
         raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
-    targets.check_file(plot, "--plot")
+    outputs.check_file(plot, "--plot")
 
 
-def _cases(
-    files: Sequence[str],
-    overrides: list[str],
-    without: Sequence[str],
-    scenarios: Sequence[str],
-    force: Sequence[str],
-    *,
-    lists_attacks: bool,
+def _read_cases(
+    files: Sequence[str], overrides: list[str], variants: Variants, *, lists_attacks: bool
 ) -> dict[str, "Instance"]:
     """What is compared, by name: each file as it is, then its variants; what is wrong anywhere comes at once."""
-    from optimizer.errors import Finding, InstanceError
+    from optimizer.errors import InstanceError
+    from optimizer.studies.compare import require_one_currency
 
-    cases, origins = dict[str, "Instance"](), dict[str, str]()
-    named, wrong, shown = set[str](), list[Finding](), set[Finding]()
-
-    def add(file: str, variant: str, changes: options.Changes) -> None:
-        name = _named(files, file, variant)
-        if name in named:
-            raise typer.BadParameter(f"{name} stands twice.")
-        named.add(name)
-        try:
-            made = sources.examined(file, changes, lists_attacks=lists_attacks)
-        except InstanceError as error:
-            wrong.extend(error.findings)
-            return
-        new = tuple(each for each in made.warnings if each not in shown)
-        shown.update(new)
-        sources.announced(replace(made, warnings=new), name)
-        cases[name], origins[name] = made.instance, file
-
-    plain = options.Changes(set_=overrides)
-    for text in force:
-        options.forces(text.split(","))
+    for text in variants.force or ():
+        options.parse_forces(text.split(","))
+    reader = _CaseReader(files, lists_attacks=lists_attacks)
     for file in files:
-        sources.say_source(file)
-        add(file, "", plain)
-        for words in without:
-            gone = [word.strip() for word in words.split(",")]
-            add(file, f"without {', '.join(gone)}", replace(plain, without=gone))
-        for names in scenarios:
-            add(file, ", ".join(name.strip() for name in names.split(",")), replace(plain, scenario=[names]))
-        for text in force:
-            add(file, text.replace(",", ", "), replace(plain, force=text.split(",")))
-    if wrong:
+        inputs.print_source(file)
+        for variant, changes in _columns(overrides, variants):
+            reader.add(file, variant, changes)
+    if reader.wrong:
         # A fault of a file is one of each of its variants.
-        raise InstanceError(list(dict.fromkeys(wrong)))
-    from optimizer.studies.compare import of_one_currency
-
-    of_one_currency(cases, origins)
-    return cases
+        raise InstanceError(list(dict.fromkeys(reader.wrong)))
+    require_one_currency(reader.cases, reader.origins)
+    return reader.cases
 
 
-def _named(files: Sequence[str], file: str, variant: str) -> str:
-    """A short name for a column: the variant; of several files the file's stem before it."""
-    stems = [Path(each).stem for each in files]
-    stem = Path(file).stem if stems.count(Path(file).stem) == 1 else file
-    return (variant or "plain") if len(files) == 1 else f"{stem}, {variant}" if variant else stem
+def _columns(overrides: list[str], variants: Variants) -> Iterator[tuple[str, options.Changes]]:
+    """Every column of a file: its name, empty for the plain one, and what it changes."""
+    plain = options.Changes(set_=overrides)
+    yield "", plain
+    for words in variants.without or ():
+        gone = [word.strip() for word in words.split(",")]
+        yield f"without {', '.join(gone)}", replace(plain, without=gone)
+    for names in variants.scenario or ():
+        yield ", ".join(name.strip() for name in names.split(",")), replace(plain, scenario=[names])
+    for text in variants.force or ():
+        yield text.replace(",", ", "), replace(plain, force=text.split(","))
+
+
+@dataclass
+class _CaseReader:
+    """Reads one case after the other; findings of all of them are collected, and each is printed once."""
+
+    files: Sequence[str]
+    lists_attacks: bool = field(kw_only=True)
+    cases: dict[str, "Instance"] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    wrong: list["Finding"] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+    _shown: set["Finding"] = field(default_factory=set)
+
+    def add(self, file: str, variant: str, changes: options.Changes) -> None:
+        """Read a file under changes."""
+        from optimizer.errors import InstanceError
+
+        name = self._name(file, variant)
+        if name in self._names:
+            raise typer.BadParameter(f"{name} stands twice.")
+        self._names.add(name)
+        try:
+            made = inputs.change_instance(file, changes, lists_attacks=self.lists_attacks)
+        except InstanceError as error:
+            self.wrong.extend(error.findings)
+            return
+        new = tuple(each for each in made.warnings if each not in self._shown)
+        self._shown.update(new)
+        inputs.announce(replace(made, warnings=new), name)
+        self.cases[name], self.origins[name] = made.instance, file
+
+    def _name(self, file: str, variant: str) -> str:
+        """A short name for a column: the variant; of several files the file's stem before it."""
+        if len(self.files) == 1:
+            return variant or "plain"
+        stems = [Path(each).stem for each in self.files]
+        stem = Path(file).stem if stems.count(Path(file).stem) == 1 else file
+        return f"{stem}, {variant}" if variant else stem
 
 
 def _draw(found: "Comparison", path: Path) -> None:
-    from optimizer.report.compare_plot import save_plot
+    from optimizer.report.figures.frontier import save_plot
 
-    with targets.writing(path), warned():
+    with outputs.writing(path), common.library_warnings():
         save_plot(found, path)
-    common.say(f"wrote {path}")
+    common.print_message(f"wrote {path}")

@@ -5,20 +5,22 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, sources, targets
+from optimizer.cli import common, inputs, options, outputs
 
 
-@common.guarded
 def convert(
-    source: Annotated[
-        Path, typer.Argument(help="Instance file (YAML, JSON, Excel), or a saved plan for the one inside it.")
-    ],
-    target: Annotated[Path, typer.Argument(help="What to write: a name that ends in .yaml, .json or .xlsx.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the target where it is there.")] = False,
+    source: Annotated[Path, typer.Argument(help="Instance file, or a saved plan for the one in it.")],
+    target: Annotated[Path, typer.Argument(help="A name that ends in .yaml, .json or .xlsx.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the target if it exists.", rich_help_panel=options.ANSWER)
+    ] = False,
 ) -> None:
-    """Write an instance in another form, its comments and sources kept; the result is checked to be the same instance.
+    """Write an instance as YAML, JSON or an Excel workbook.
 
-    A workbook has a sheet a table and a column a field; every command that reads an instance reads it too.
+    Comments and sources are kept; the result is checked to be the same instance.
+
+    Example: diversify convert instances/tiny.yaml tiny.xlsx
+    Manual:  docs/how-to/convert.md
     """
     from optimizer.io.convert import FORMS, convert
 
@@ -27,10 +29,10 @@ def convert(
     if target.exists() and (not overwrite or target.resolve() == source.resolve()):
         cure = "it is the source." if target.resolve() == source.resolve() else "say --overwrite to replace it."
         raise typer.BadParameter(f"{target} is there: {cure}", param_hint="TARGET")
-    targets.check_file(target, "TARGET")
-    sources.say_source(str(source))
-    with targets.writing(target):
+    outputs.check_file(target, "TARGET")
+    inputs.print_source(str(source))
+    with outputs.writing(target):
         left_out = convert(source, target)
     if left_out:
-        common.say(f"JSON has no comments: {left_out} were left out.")
-    common.say(f"wrote {target}")
+        common.print_message(f"JSON has no comments: {left_out} were left out.")
+    common.print_message(f"wrote {target}")

@@ -5,25 +5,35 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
+from optimizer.cli import common, inputs, options, outputs
 
 
-@common.guarded
-@options.shared
 def export(
     file: options.InstanceFile,
-    output: Annotated[Path, typer.Option("--output", "-o", help="model.mps or model.lp.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="model.mps or model.lp.", rich_help_panel=options.ANSWER),
+    ],
     changes: options.Changes,
     adversary: options.ListedAttacks = False,
     least_gap: Annotated[
-        bool, typer.Option("--least-gap", help="Write the first stage: floors may fail, the gap is minimised.")
+        bool,
+        typer.Option(
+            "--least-gap",
+            help="Minimise the survival gap instead of keeping every floor.",
+            rich_help_panel=options.ANSWER,
+        ),
     ] = False,
 ) -> None:
-    """Write the whole model for another solver. Floors are kept unless the least gap is asked for."""
+    """Write the model as an MPS or LP file for another solver.
+
+    Example: diversify export instances/tiny.yaml --output model.mps
+    Manual:  docs/how-to/convert.md
+    """
     if output.suffix not in (".mps", ".lp"):
         raise typer.BadParameter("write a name that ends in .mps or .lp.", param_hint="--output")
-    targets.check_file(output, "--output", file)
-    instance = sources.prepared(file, changes, lists_attacks=adversary).instance
+    outputs.check_file(output, "--output", file)
+    instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
     from optimizer.formulation import cost, gap, whole_stage
     from optimizer.solver import write_model
 
@@ -33,6 +43,6 @@ def export(
         if floors_kept and column.mark.what == "below":
             column.upper = 0.0
     objective = gap(stage, instance) if least_gap else cost(stage, instance, instance.events)
-    with targets.writing(output):
+    with outputs.writing(output):
         write_model(stage, objective, output)
-    common.say(f"wrote {output}: {len(stage.columns):,} columns, {len(stage.rows):,} rows")
+    common.print_message(f"wrote {output}: {len(stage.columns):,} columns, {len(stage.rows):,} rows")

@@ -5,29 +5,26 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import common, outputs
 
 
-@common.guarded
 def init(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder to write into; it is made where it is missing.")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into; it is made if missing.")],
 ) -> None:
-    """Write instance.yaml, a small instance explained line by line, and the schema that editors read beside it.
+    """Write a commented instance to start from, and its schema.
 
-    Nothing that is there is overwritten.
+    Nothing that exists is overwritten.
+
+    Example: diversify init first
+    Manual:  docs/tutorial.md
     """
     from optimizer.io.json_schema import starter_files
 
-    targets.check_folder(folder, "DIR")
-
+    outputs.check_folder(folder, "DIR")
     made = {folder / name: text for name, text in starter_files().items()}
     there = [str(path) for path in made if path.exists()]
     if there:
-        common.complain(
-            f"{' and '.join(there)}: already there; nothing was written. Choose another folder.", common.USAGE
-        )
+        common.fail(f"{' and '.join(there)}: already there; nothing was written. Choose another folder.", common.USAGE)
     for path, text in made.items():
-        targets.written(path, text)
+        outputs.write_answer(path, text)
     typer.echo(f"Read {folder / 'instance.yaml'} from its top; then: diversify solve {folder / 'instance.yaml'}")

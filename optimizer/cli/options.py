@@ -1,87 +1,93 @@
-"""Options that several commands share, each written once.
+"""Options that several commands share, each written once, by the panel of `--help` in which they stand.
 
-A command names a **group** of options, such as `Changes`, as one parameter; `shared` gives it the options of the group.
+A command names a **group** of options, such as `Changes`, as one parameter; `spread_groups` gives it the options of the
+group.
 """
 
 import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from optimizer.cli import common
 
-InstanceFile = Annotated[
-    str, typer.Argument(metavar="FILE|PLAN", help="Instance file (YAML, JSON, Excel), or the one inside a saved plan.")
-]
-JudgedFile = Annotated[
-    str,
-    typer.Argument(metavar="FILE|PLAN", help="Instance file (YAML, JSON, Excel), or a saved plan, taken as it is."),
-]
-PlanFile = Annotated[
-    str,
-    typer.Argument(metavar="PLAN|FILE", help="Saved plan; or an instance file (YAML, JSON, Excel), solved first."),
-]
-Budget = Annotated[
-    str | None,
-    typer.Option(help="The most that a plan may spend, undiscounted, such as 2B or 250M; replaces the file's."),
-]
-Scenarios = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME", help="Apply a scenario of the file. May be repeated: they stack in the order given."),
-]
+CHANGES, SEARCH, ANSWER = "Changes to the instance", "Search", "Answer"
+
+InstanceFile = Annotated[str, typer.Argument(metavar="FILE|PLAN", help="Instance, or the one in a saved plan.")]
+InstanceFiles = Annotated[list[str], typer.Argument(metavar="FILE|PLAN…", help="Instances or saved plans.")]
+JudgedFile = Annotated[str, typer.Argument(metavar="FILE|PLAN", help="Instance, or a saved plan as it is.")]
+PlanFile = Annotated[str, typer.Argument(metavar="PLAN|FILE", help="Saved plan; an instance is solved.")]
+
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file. May be repeated."),
-]
-LeftOut = Annotated[list[str] | None, typer.Option(help="Leave out an option, or all of a kind; several with commas.")]
-Forced = Annotated[
-    list[str] | None,
-    typer.Option("--force", metavar="OPTION=SIZE@YEAR", help="What has to be bought, such as plant=40@2027. Repeat."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeat.", rich_help_panel=CHANGES),
 ]
 Adversary = Annotated[
-    bool,
-    typer.Option("--adversary", help="Solve for a plan that survives the worst attack of the file's adversary too."),
+    bool, typer.Option("--adversary", help="Survive the worst attack as well.", rich_help_panel=CHANGES)
 ]
 ListedAttacks = Annotated[
-    bool,
-    typer.Option("--adversary", help="List every attack that the file's adversary can afford among the shocks."),
+    bool, typer.Option("--adversary", help="List affordable attacks as shocks.", rich_help_panel=CHANGES)
 ]
 OtherPlan = Annotated[
-    str | None,
-    typer.Option("--plan", metavar="PLAN|FILE", help="The plan; left out, that of a saved plan, or solved for."),
+    str | None, typer.Option("--plan", metavar="PLAN|FILE", help="Another plan to judge.", rich_help_panel=CHANGES)
 ]
-PlanTimeLimit = Annotated[
+
+TimeLimit = Annotated[
     float | None,
-    typer.Option("--time-limit", min=0, help="Seconds of the search for the plan, after which its best is taken."),
+    typer.Option(metavar="SECONDS", min=0, help="End with the best known by then.", rich_help_panel=SEARCH),
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Worker processes.", rich_help_panel=SEARCH),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="tcp://HOST:PORT", help="Check shocks on a Dask cluster.", rich_help_panel=SEARCH),
+]
+Threads = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=256, help="Threads of the solver.", rich_help_panel=SEARCH)
+]
+SolverSeed = Annotated[
+    int | None, typer.Option(metavar="N", min=0, help="Random seed of the solver.", rich_help_panel=SEARCH)
+]
+Quick = Annotated[bool, typer.Option("--quick", help="Plans only, without exact facts.", rich_help_panel=SEARCH)]
+_Alias = Annotated[float | None, typer.Option("--gap", hidden=True, min=0, max=1)]
+
 Every = Annotated[
-    bool, typer.Option("--all", help="List every shock of a family or an ensemble, not one row for all of it.")
+    bool, typer.Option("--all", help="A row for each shock of a family or ensemble.", rich_help_panel=ANSWER)
 ]
-Gap = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        max=1,
-        help="Share of the price of survival to which costs are proven; a survival gap to the same share of itself, at "
-        "most 0.005.",
-    ),
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, no tables.", rich_help_panel=ANSWER)]
+PlanOutput = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the plan to this file.", rich_help_panel=ANSWER),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-JsonOfSolve = Annotated[bool, typer.Option("--json", help="Print the JSON object of `solve --json`.")]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What is otherwise than in the instance file; each in the words of the command line."""
+    """What differs from the instance file; each in the words of the command line, in the order of application."""
 
-    budget: Budget = None
-    without: LeftOut = None
-    force: Forced = None
-    scenario: Scenarios = None
     set_: Overrides = None
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Apply a scenario; repeat to stack.", rich_help_panel=CHANGES),
+    ] = None
+    force: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OPTION=SIZE@YEAR", help="What has to be bought; repeat.", rich_help_panel=CHANGES),
+    ] = None
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…", help="Leave out options or kinds.", rich_help_panel=CHANGES),
+    ] = None
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="AMOUNT", help="Undiscounted outlay, such as 250M.", rich_help_panel=CHANGES),
+    ] = None
 
     @property
     def amounts(self) -> dict[str, tuple[str, str]]:
@@ -91,7 +97,9 @@ class Changes:
     @property
     def given(self) -> list[str]:
         """The options that were given: ``--budget``."""
-        return [f"--{part.name.rstrip('_')}" for part in fields(self) if getattr(self, part.name)]
+        order = ("budget", "without", "force", "scenario", "set_")
+        names = [*order, *(part.name for part in fields(self) if part.name not in order)]
+        return [f"--{name.rstrip('_')}" for name in names if getattr(self, name)]
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,8 @@ class AttackChanges(Changes):
     """The same for a command that is about the adversary."""
 
     attack_budget: Annotated[
-        str | None, typer.Option(metavar="AMOUNT", help="What the adversary has, such as 500M; replaces the file's.")
+        str | None,
+        typer.Option(metavar="AMOUNT", help="What the adversary has, such as 500M.", rich_help_panel=CHANGES),
     ] = None
 
     @property
@@ -110,7 +119,89 @@ class AttackChanges(Changes):
         return super().amounts | {"--attack-budget": ("adversary.attack_budget", self.attack_budget)}
 
 
-def shared(command: Callable[..., None]) -> Callable[..., None]:
+# How near the optimum a plan is proven.
+PROVEN_GAP = 1e-4
+MipGap = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE", min=0, max=1, help="Relative MIP gap (1e-4).", show_default=False, rich_help_panel=SEARCH
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How near the optimum `solve` proves a plan."""
+
+    mip_gap: MipGap = PROVEN_GAP
+    gap: _Alias = None
+
+    @property
+    def share(self) -> float:
+        """Relative distance of bound and incumbent."""
+        return self.mip_gap if self.gap is None else self.gap
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How exactly costs of plans that are compared are proven; the MIP gap of each search follows from it."""
+
+    accuracy: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Prove costs to this share of the price of survival (0.02).",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = 0.02
+    gap: _Alias = None
+
+    @property
+    def share(self) -> float:
+        """Share of the price of survival; survival gaps are proven to the same share of themselves, 0.005 at most."""
+        return self.accuracy if self.gap is None else self.gap
+
+
+@dataclass(frozen=True)
+class FineAccuracy(Accuracy):
+    """The same for single what-ifs."""
+
+    accuracy: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Prove costs to this share of the price of survival (0.005).",
+            show_default=False,
+            rich_help_panel=SEARCH,
+        ),
+    ] = 0.005
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the plan of an instance is searched for where a command needs one; refused where a saved plan is given."""
+
+    adversary: Adversary = False
+    time_limit: TimeLimit = None
+    mip_gap: MipGap = PROVEN_GAP
+
+    @property
+    def given(self) -> list[str]:
+        """The options that were given."""
+        is_given = {
+            "--time-limit": self.time_limit is not None,
+            "--mip-gap": self.mip_gap != PROVEN_GAP,
+            "--adversary": self.adversary,
+        }
+        return [name for name, given in is_given.items() if given]
+
+
+def spread_groups(command: Callable[..., None]) -> Callable[..., None]:
     """Replace every parameter of a command that is a group of options by those options; the command gets the group."""
     hints = get_type_hints(command, include_extras=True)
     parameters, groups = list[inspect.Parameter](), dict[str, type[Any]]()
@@ -135,7 +226,7 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def forces(texts: Sequence[str]) -> list[tuple[str, int, float]]:
+def parse_forces(texts: Sequence[str]) -> list[tuple[str, int, float]]:
     """Option, year and size of each ``OPTION=SIZE@YEAR``; refused as usage where it is none."""
     found: dict[tuple[str, int], float] = {}
     for text in texts:
@@ -147,5 +238,5 @@ def forces(texts: Sequence[str]) -> list[tuple[str, int, float]]:
         key = (option.strip(), int(year))
         if key in found:
             raise typer.BadParameter(f"{key[0]} in {year} stands twice.", param_hint="--force")
-        found[key] = common.amount(size, "--force") or 0.0
+        found[key] = common.parse_amount_option(size, "--force") or 0.0
     return [(option, year, size) for (option, year), size in found.items()]

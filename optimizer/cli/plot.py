@@ -1,17 +1,17 @@
 """diversify plot: one figure of the report as a file, for print."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, options, sources, targets
-from optimizer.cli.report import searched
-from optimizer.cli.warned import warned
+from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli.report import find_frontier
 
 KINDS = ("timeline", "survival", "path", "sankey", "stock", "dependence", "waterfall", "endurance", "frontier")
 # The kinds that an option is for.
-OF = {
+KINDS_OF_OPTION = {
     "shock": ("path", "sankey"),
     "segment": ("path",),
     "commodity": ("dependence",),
@@ -20,74 +20,90 @@ OF = {
     "all": ("survival", "stock"),
 }
 FORMATS = (".svg", ".png", ".pdf")
+FIGURE = "Figure"
 
 
-@common.guarded
-@options.shared
 def plot(
     plan: options.PlanFile,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture: .svg, .png or .pdf.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A name that ends in .svg, .png or .pdf.",
+            rich_help_panel=options.ANSWER,
+        ),
+    ],
     changes: options.Changes,
-    adversary: options.Adversary = False,
-    time_limit: options.PlanTimeLimit = None,
-    shock: Annotated[str | None, typer.Option(help="Of path and sankey; else the tightest, and the baseline.")] = None,
-    segment: Annotated[str | None, typer.Option(help="Of path; the tightest where it is left out.")] = None,
-    commodity: Annotated[str | None, typer.Option(help="Of dependence; all where it is left out.")] = None,
-    year: Annotated[int | None, typer.Option(help="Of endurance, the year of the cut; the last otherwise.")] = None,
-    end: Annotated[bool, typer.Option("--end", help="Of sankey: the last year, not the first.")] = False,
+    search: options.Search,
+    accuracy: options.Accuracy,
+    shock: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of path and sankey.", rich_help_panel=FIGURE),
+    ] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of path; else the tightest.", rich_help_panel=FIGURE)
+    ] = None,
+    commodity: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of dependence; else all.", rich_help_panel=FIGURE)
+    ] = None,
+    year: Annotated[
+        int | None,
+        typer.Option(metavar="YEAR", help="Of endurance, when the cut starts; else the last.", rich_help_panel=FIGURE),
+    ] = None,
+    end: Annotated[
+        bool, typer.Option("--end", help="Of sankey: the last year, not the first.", rich_help_panel=FIGURE)
+    ] = False,
     every: options.Every = False,
-    gap: options.Gap = 0.02,
 ) -> None:
-    """Draw one figure of a plan into a file, fit for print and for colour-blind readers.
+    """Draw one figure of a plan, fit for print.
 
-    An instance file is solved first; a frontier is searched for. Exit codes: 0; 1 internal error; 2 usage; 3 bad plan
-    or instance; 4 no plan exists; 5 a search was stopped (what was found is drawn).
+    Example: diversify plot instances/tiny.yaml timeline --output timeline.svg
+    Manual:  docs/how-to/report.md
     """
     if kind not in KINDS:
         raise typer.BadParameter(f"write one of {', '.join(KINDS)}.", param_hint="KIND")
     if output.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"write a name that ends in {', '.join(FORMATS)}.", param_hint="--output")
-    targets.check_file(output, "--output", plan)
-    given = {
-        "shock": shock,
-        "segment": segment,
-        "commodity": commodity,
-        "year": year,
-        "end": end or None,
-        "all": every or None,
-    }
-    for option, value in given.items():
-        if value is not None and kind not in OF[option]:
-            raise typer.BadParameter(
-                f"a {kind} has none; it is for {' and '.join(OF[option])}.", param_hint=f"--{option}"
-            )
+    outputs.check_file(output, "--output", plan)
+    chosen = {"shock": shock, "segment": segment, "commodity": commodity, "year": year, "end": end, "all": every}
+    _check_choice(kind, chosen)
 
-    from optimizer.report.figures.book import book
-    from optimizer.report.plots import Choice
-    from optimizer.report.plots import plot as drawn
+    from optimizer.report.figures.plot import Choice
+    from optimizer.report.figures.plot import plot as draw
+    from optimizer.report.html.book import book
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import alone
+    from optimizer.studies.frontier import single_point
 
-    planned = sources.planned(plan, changes, time_limit, adversary=adversary)
-    instance, result = planned.instance, planned.result
+    found = inputs.read_plan(plan, changes, search)
+    instance, result = found.instance, found.result
     if result.baseline is None:
-        sources.no_plan(planned, plan)
-    doubts = common.doubts(instance, result)
+        inputs.fail_without_plan(found, plan)
+    doubts = inputs.audit_warnings(instance, result)
     for doubt in doubts:
-        common.say(doubt)
-    found = alone(instance, result)
+        common.print_message(doubt)
+    frontier = single_point(instance, result)
     if kind == "frontier":
-        found = searched(instance, result, None, Settings(gap=gap))
-    choice = Choice(shock, segment, commodity, year, end)
-    with common.fitting(plan):
+        frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share))
+    with inputs.plan_that_fits(plan):
         # A shock that is named may be any of a family.
-        shown = book(instance, alone(instance, result), every=every or kind in OF["shock"])
+        shown = book(instance, single_point(instance, result), every=every or kind in KINDS_OF_OPTION["shock"])
     try:
-        with warned():
-            picture = drawn(shown, kind, choice, output.suffix.lower()[1:], found)
+        with common.library_warnings():
+            choice = Choice(shock, segment, commodity, year, end)
+            picture = draw(shown, kind, choice, output.suffix.lower()[1:], frontier)
     except ValueError as error:
-        common.complain(f"{error}.", common.BAD_INSTANCE)
-    targets.written(output, picture)
-    stopped = found.stopped or (not planned.is_saved and result.status == "stopped")
+        common.fail(f"{error}.", common.BAD_INSTANCE)
+    outputs.write_answer(output, picture)
+    stopped = frontier.stopped or (not found.is_saved and result.status == "stopped")
     raise typer.Exit(common.INTERNAL if doubts else common.STOPPED if stopped else common.SURVIVES)
+
+
+def _check_choice(kind: str, chosen: Mapping[str, object]) -> None:
+    """Refuse, as usage, an option of another kind of figure."""
+    for option, value in chosen.items():
+        if value is not None and value is not False and kind not in KINDS_OF_OPTION[option]:
+            kinds = " and ".join(KINDS_OF_OPTION[option])
+            raise typer.BadParameter(f"a {kind} has none; it is for {kinds}.", param_hint=f"--{option}")

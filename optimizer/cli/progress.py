@@ -60,9 +60,9 @@ class Display:
 @contextlib.contextmanager
 def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
     """Show progress on stderr; amounts in `money`, a currency's symbol."""
-    from optimizer.cli.common import messages
+    from optimizer.cli.common import stderr_console
 
-    console = messages()
+    console = stderr_console()
     if not console.is_terminal:
         yield Display(console, money, None, lists_tasks=lists_tasks)
         return

@@ -1,12 +1,13 @@
 """diversify report: one page that can be put in front of a minister, or a workbook for whoever checks it."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, options, progress, sources, targets
+from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -18,117 +19,131 @@ PAGES = (".html", ".htm")
 BOOK = ".xlsx"
 
 
-@common.guarded
-@options.shared
 def report(
     source: options.PlanFile,
     changes: options.Changes,
-    adversary: options.Adversary = False,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page (.html), or a workbook (.xlsx).")] = Path(
-        "report.html"
-    ),
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out the frontier: no other budget is asked.")] = False,
+    search: options.Search,
+    accuracy: options.Accuracy,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out plans of other budgets.", rich_help_panel=options.SEARCH)
+    ] = False,
     budgets: Annotated[
-        str | None, typer.Option(help="Budgets of the frontier, such as 0,250M,1B; chosen where they are left out.")
+        str | None,
+        typer.Option(metavar="LIST", help="Other budgets, such as 0,250M,1B.", rich_help_panel=options.SEARCH),
     ] = None,
-    gap: options.Gap = 0.02,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0, help="Seconds for each plan, after which its best is taken.")
-    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A page (.html) or a workbook (.xlsx).",
+            rich_help_panel=options.ANSWER,
+        ),
+    ] = Path("report.html"),
     instance_: Annotated[
         Path | None,
-        typer.Option("--instance", metavar="FILE", help="Take comments, the sources, from this file, not the plan's."),
+        typer.Option(
+            "--instance",
+            metavar="FILE",
+            help="Take comments (sources) from this file.",
+            rich_help_panel=options.ANSWER,
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the numbers of the page as one JSON object.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Write a report of a plan: one page that needs no network and opens from disk, or an Excel workbook.
+    """Write a plan as an HTML page or an Excel workbook.
 
-    Plans of other budgets are searched for unless --quick is given; Ctrl-C ends that, and the page has those found so
-    far. Exit codes: those of the plan, as for solve; 5 too where the search for other budgets was stopped.
+    Example: diversify report instances/tiny.yaml --quick --output report.html
+    Manual:  docs/how-to/report.md
     """
     is_book = output.suffix.lower() == BOOK
-    if output.suffix.lower() not in PAGES and not is_book:
-        raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
-    if is_book and (json or budgets is not None):
-        raise typer.BadParameter("a workbook holds one plan: leave out --json and --budgets.", param_hint="--output")
-    targets.check_file(output, "--output", source, instance_)
-    if instance_ is not None and not instance_.is_file():
-        raise typer.BadParameter(f"{instance_} is no file.", param_hint="--instance")
-    amounts = None if budgets is None else [common.amount(each, "--budgets") or 0.0 for each in budgets.split(",")]
-
-    from dataclasses import replace
+    _check_output(output, source, instance_, has_pages_only=json or budgets is not None)
+    amounts = None
+    if budgets is not None:
+        amounts = [common.parse_amount_option(each, "--budgets") or 0.0 for each in budgets.split(",")]
 
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import alone
+    from optimizer.studies.frontier import single_point
 
     # Of a saved plan the limit is that of other budgets alone.
-    of_plan = None if sources.is_plan(source) else time_limit
-    planned = sources.planned(source, changes, of_plan, adversary=adversary)
-    instance, result, is_stopped = planned.instance, planned.result, planned.interrupted
-    held = common.fitting(source) if planned.is_saved else contextlib.nullcontext()
+    of_plan = replace(search, time_limit=None) if inputs.is_plan(source) else search
+    found = inputs.read_plan(source, changes, of_plan)
+    instance, result, is_stopped = found.instance, found.result, found.interrupted
+    fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
     if instance_ is not None:
         from optimizer.io.load import open_document
 
         open_document(instance_)
-        result = common.commented(result, str(instance_))
+        result = inputs.with_comments(result, str(instance_))
     if is_book:
-        with held:
-            _book(instance, result, output)
-    found = replace(alone(instance, result), stopped=is_stopped)
+        with fits:
+            _write_book(instance, result, output)
+    frontier = replace(single_point(instance, result), stopped=is_stopped)
     if not quick and not is_stopped and result.baseline is not None:
-        found = searched(instance, result, amounts, Settings(gap=gap, time_limit=time_limit))
+        frontier = find_frontier(instance, result, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
 
-    from optimizer.report.figures.book import book
+    from optimizer.report.html.book import book
 
-    doubts = common.doubts(instance, result)
-    with held:
-        data = book(instance, found, is_quick=quick, warnings=doubts).to_dict()
-    from optimizer.report.figures.saying import sentence
-    from optimizer.report.page import page
+    doubts = inputs.audit_warnings(instance, result)
+    with fits:
+        data = book(instance, frontier, is_quick=quick, warnings=doubts).to_dict()
+    from optimizer.report.html.page import page
+    from optimizer.report.narrative import sentence
 
     if json:
-        import json as text
-
-        typer.echo(text.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+        common.print_json(data)
     else:
-        _tell(sentence(instance, result))
-    _end(result, output, page(data), doubts, stopped=found.stopped)
+        _print_answer(sentence(instance, result))
+    _end(result, output, page(data), doubts, stopped=frontier.stopped)
 
 
-def _book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
-    """The plan as a workbook; no other budget is asked."""
-    from optimizer.report.answer import headline
-    from optimizer.report.workbook import workbook
+def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
+    """Refuse, as usage, a file that cannot be written, or options that a workbook does not have."""
+    is_book = output.suffix.lower() == BOOK
+    if output.suffix.lower() not in PAGES and not is_book:
+        raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
+    if is_book and has_pages_only:
+        raise typer.BadParameter("a workbook holds one plan: leave out --json and --budgets.", param_hint="--output")
+    outputs.check_file(output, "--output", source, instance)
+    if instance is not None and not instance.is_file():
+        raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 
-    doubts = common.doubts(instance, result)
-    _tell(f"{result.instance}: {headline(result)}")
+
+def _write_book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
+    """The plan as a workbook, without plans of other budgets."""
+    from optimizer.report.excel import workbook
+    from optimizer.report.narrative import headline
+
+    doubts = inputs.audit_warnings(instance, result)
+    _print_answer(f"{result.instance}: {headline(result)}")
     _end(result, output, workbook(instance, result, doubts), doubts, stopped=False)
 
 
-def _tell(answer: str) -> None:
+def _print_answer(answer: str) -> None:
     from optimizer.report.screen import Screen
 
     Screen().print(answer)
 
 
 def _end(result: "Result", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool) -> NoReturn:
-    """Write what was made, whatever is to be said against the plan; that is said last, and is the exit code."""
-    targets.written(output, content)
+    """Write the report even where the audit disagrees with the plan; that is printed last, and is the exit code."""
+    outputs.write_answer(output, content)
     for doubt in doubts:
-        common.say(doubt)
+        common.print_message(doubt)
     if doubts:
         raise typer.Exit(common.INTERNAL)
     raise typer.Exit(common.STOPPED if stopped else common.exit_code(result))
 
 
-def searched(instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings") -> "Frontier":
-    """The frontier, as far as it was waited for; the plan at hand alone where there is no more."""
-    from dataclasses import replace
-
-    from optimizer.studies.frontier import alone, frontier
+def find_frontier(
+    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
+) -> "Frontier":
+    """Plans of other budgets, as far as they are known when the user stops the search."""
+    from optimizer.studies.frontier import frontier, single_point
 
     try:
         with progress.display(instance.money, lists_tasks=True) as listener:
             return frontier(instance, result, budgets, settings, listener)
     except KeyboardInterrupt:
-        return replace(alone(instance, result), stopped=True)
+        return replace(single_point(instance, result), stopped=True)

@@ -5,20 +5,26 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, targets
+from optimizer.cli import options, outputs
 
 
-@common.guarded
 def schema(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write it to this file instead of stdout.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to this file, not to stdout.", rich_help_panel=options.ANSWER
+        ),
     ] = None,
 ) -> None:
-    """Print the JSON Schema of instance files, by which an editor completes, explains and checks while one types."""
+    """Print the JSON Schema of instance files, for editors.
+
+    Example: diversify schema --output instance.schema.json
+    Manual:  docs/reference/format.md
+    """
     from optimizer.io.json_schema import dump_schema
 
     if output is None:
         typer.echo(dump_schema(), nl=False)
         return
-    targets.check_answer(output, "--output")
-    targets.written(output, dump_schema())
+    outputs.check_answer(output, "--output")
+    outputs.write_answer(output, dump_schema())

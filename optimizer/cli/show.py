@@ -1,36 +1,36 @@
 """diversify show: print a saved plan again, without solving."""
 
+from dataclasses import replace
+
 import typer
 
-from optimizer.cli import common, options, sources
+from optimizer.cli import common, inputs, options
 
 
-@common.guarded
-@options.shared
 def show(
     plan: options.PlanFile,
     changes: options.Changes,
-    adversary: options.Adversary = False,
-    time_limit: options.PlanTimeLimit = None,
+    search: options.Search,
     every: options.Every = False,
-    json: options.JsonOfSolve = False,
+    json: options.Json = False,
 ) -> None:
-    """Print a saved plan as `solve` printed it; of an instance file, solve it and print the plan.
+    """Print a saved plan again.
 
-    Exit code 1 if a saved plan was changed since it was solved.
+    Nothing is solved. The exit code is 1 if the plan was changed since it was solved.
+
+    Example: diversify show plan.json
+    Manual:  docs/how-to/solve.md
     """
-    from dataclasses import replace
-
-    found = sources.planned(plan, changes, time_limit, adversary=adversary)
-    departures = common.doubts(found.instance, found.result) if found.is_saved else ()
-    for departure in departures:
-        common.say(departure)
-    result = replace(found.result, notes=(*departures, *found.result.notes))
+    found = inputs.read_plan(plan, changes, search)
+    doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
+    for doubt in doubts:
+        common.print_message(doubt)
+    result = replace(found.result, notes=(*doubts, *found.result.notes))
     if json:
         typer.echo(result.to_json(whole=False))
     else:
-        from optimizer.report.whole import show as print_result
+        from optimizer.report.tables.plan import show as print_result
 
-        with common.fitting(plan):
+        with inputs.plan_that_fits(plan):
             print_result(result, every=every)
-    raise typer.Exit(common.INTERNAL if departures else common.exit_code(result))
+    raise typer.Exit(common.INTERNAL if doubts else common.exit_code(result))

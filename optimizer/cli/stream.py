@@ -1,12 +1,10 @@
 """Streams for a reader who may leave before the end, as `head` does, and for terminals of every width and alphabet."""
 
 import codecs
-import contextlib
 import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -91,24 +89,3 @@ def _mend_width() -> None:
     width = os.environ.get("COLUMNS", "")
     if width and not (width.isascii() and width.isdigit() and len(width) < 9 and NARROWEST <= int(width) <= WIDEST):
         del os.environ["COLUMNS"]
-
-
-@contextlib.contextmanager
-def warnings_to(say: Callable[[str], None]) -> Iterator[None]:
-    """Show what the package warns of as a message, each once; other warnings as Python does."""
-    import warnings
-
-    from optimizer.errors import OptimizerWarning
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("default", category=OptimizerWarning)
-        usual = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, OptimizerWarning):
-                say(f"Warning: {message}")
-            else:
-                usual(message, category, *where, **more)
-
-        warnings.showwarning = show
-        yield

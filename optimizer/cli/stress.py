@@ -6,68 +6,91 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, progress, sources, targets
+from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.stress import Stress
 
 
-@common.guarded
-@options.shared
 def stress(
     plan: options.PlanFile,
     changes: options.Changes,
-    adversary: options.Adversary = False,
-    time_limit: options.PlanTimeLimit = None,
+    search: options.Search,
     instance: Annotated[
-        str | None, typer.Option(metavar="FILE|PLAN", help="Stress it in this instance instead of the plan's own.")
+        str | None,
+        typer.Option(
+            metavar="FILE|PLAN", help="Another instance than the plan's own.", rich_help_panel=options.CHANGES
+        ),
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, max=100_000, help="How many shocks are drawn.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, max=10**15, help="Seed of the draws.")] = 7,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes that check shocks; all cores where there are many shocks.")
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Check shocks on this Dask cluster instead.")
-    ] = None,
+    samples: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=100_000,
+            help="Number of shocks (10,000).",
+            show_default=False,
+            rich_help_panel=options.SEARCH,
+        ),
+    ] = 10_000,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=10**15,
+            help="Seed of the samples (7).",
+            show_default=False,
+            rich_help_panel=options.SEARCH,
+        ),
+    ] = 7,
+    jobs: options.Jobs = None,
+    cluster: options.Cluster = None,
     every: options.Every = False,
     json: options.Json = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a row a sample to this file.")] = None,
-    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet; needs pyarrow.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a row for each sample to this file.", rich_help_panel=options.ANSWER),
+    ] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same as Parquet.", rich_help_panel=options.ANSWER)
+    ] = None,
 ) -> None:
-    """Put a plan to fresh samples of the instance's ensembles, or of variations of its shocks.
+    """Does a plan survive sampled shocks it was not made for?
 
-    Exit codes: 0 every sample is survived; 1 internal error; 2 usage; 3 bad instance or plan; 4 some samples are not
-    survived; 5 stopped by Ctrl-C, or the search for the plan was stopped.
+    Shocks come from the instance's ensembles, or are variations of those listed.
+
+    Example: diversify stress instances/tiny.yaml --samples 200
+    Manual:  docs/how-to/stress.md
     """
-    targets.check_answer(csv, "--csv", plan, instance)
-    targets.check_answer(parquet, "--parquet", plan, instance)
-    _check(parquet)
-    common.address(cluster)
+    outputs.check_answer(csv, "--csv", plan, instance)
+    outputs.check_answer(parquet, "--parquet", plan, instance)
+    if parquet is not None:
+        require_extra("parquet", "--parquet")
+    common.check_address(cluster)
 
-    from optimizer.studies.stress import stress as put_to
+    from optimizer.studies.stress import stress as find
 
-    found = _planned(plan, instance, changes, time_limit, adversary=adversary)
+    found = _read(plan, instance, changes, search)
     with progress.display(found.instance.money) as listener:
         try:
-            stressed = put_to(
+            stressed = find(
                 found.result,
                 found.instance,
-                samples,
-                seed,
+                samples=samples,
+                seed=seed,
                 jobs=jobs,
                 cluster=cluster,
                 listener=listener,
                 file=instance or plan,
             )
         except KeyboardInterrupt:
-            common.complain("stopped before every sample was answered.", common.STOPPED)
+            common.fail("stopped before every sample was answered.", common.STOPPED)
     if json:
-        import json as text
-
-        typer.echo(text.dumps(stressed.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        common.print_json(stressed.to_dict())
     else:
-        from optimizer.report.stress import show_stress
+        from optimizer.report.tables.stress import show_stress
 
         show_stress(stressed, every=every)
     _write(stressed, csv, parquet)
@@ -76,40 +99,24 @@ def stress(
     raise typer.Exit(common.SURVIVES if stressed.survives else common.NO_PLAN_SURVIVES)
 
 
-def _planned(
-    plan: str, instance: str | None, changes: options.Changes, time_limit: float | None, *, adversary: bool
-) -> sources.Planned:
-    """The plan, and the instance that it is put to: its own, or another one."""
-    if sources.is_plan(plan):
-        return sources.judged(instance or plan, plan, changes, time_limit, adversary=adversary)
-    found = sources.planned(plan, changes, time_limit, adversary=adversary)
+def _read(plan: str, instance: str | None, changes: options.Changes, search: options.Search) -> inputs.PlanInput:
+    """The plan, and the instance that is sampled: its own, or another one."""
+    if inputs.is_plan(plan):
+        return inputs.read_judged_plan(instance or plan, plan, changes, search)
+    found = inputs.read_plan(plan, changes, search)
     if found.result.baseline is None:
-        sources.no_plan(found, plan)
-    if found.result.status != "survives":
-        common.say(f"The plan's status is {found.result.status}: see `diversify solve`.")
+        inputs.fail_without_plan(found, plan)
+    inputs.print_status(found.result)
     if instance is None:
         return found
-    return replace(found, instance=sources.prepared(instance, options.Changes()).instance)
-
-
-def _check(parquet: Path | None) -> None:
-    if parquet is None:
-        return
-
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        raise typer.BadParameter(
-            'pyarrow is not installed; install the extra: pip install "optimizer[parquet]", or write --csv.',
-            param_hint="--parquet",
-        )
+    return replace(found, instance=inputs.read_instance(instance, options.Changes()).instance)
 
 
 def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:
-    from optimizer.report.stress import write_stress_csv, write_stress_parquet
+    from optimizer.report.tables.stress import write_stress_csv, write_stress_parquet
 
     for path, write in ((csv, write_stress_csv), (parquet, write_stress_parquet)):
         if path is not None:
-            with targets.writing(path):
+            with outputs.writing(path):
                 write(found, path)
-            common.say(f"wrote {path}")
+            common.print_message(f"wrote {path}")

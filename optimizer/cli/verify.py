@@ -4,26 +4,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, progress
+from optimizer.cli import common, options, progress
 
 if TYPE_CHECKING:
     from optimizer.studies.verify import Extent
 
 
-@common.guarded
 def verify(
-    plan: Annotated[str, typer.Argument(help="A plan file, as `solve --output` writes it.")],
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A plan file, as `solve --output` writes it.")],
     quick: Annotated[
-        bool, typer.Option("--quick", help="Arithmetic alone, without a solver. Code 4 if shocks are left out.")
+        bool,
+        typer.Option("--quick", help="Arithmetic only, without a solver.", rich_help_panel=options.SEARCH),
     ] = False,
     prove: Annotated[
-        bool, typer.Option("--prove", help="Also solve the instance again, and compare bounds and status.")
+        bool,
+        typer.Option("--prove", help="Also solve again; compare bounds and status.", rich_help_panel=options.SEARCH),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Recompute every figure of a plan file.
+    """Recompute every figure of a saved plan.
 
-    Exit codes: 0 everything agrees; 1 something disagrees; 3 no plan file; 4 with --quick, shocks were not recomputed.
+    Exit codes: 0 everything agrees; 1 something disagrees; 3 no plan file; 4 with --quick, some shocks were not
+    recomputed.
+
+    Example: diversify verify plan.json
+    Manual:  docs/how-to/verify.md
     """
     from optimizer.instance.reading import read
     from optimizer.results.result import Result
@@ -35,13 +40,11 @@ def verify(
     result = Result.load(plan)
     instance = read(result.data, plan)
     with progress.display(instance.money) as listener:
-        found = verify_plan(instance, result, extent, listener)
+        found = verify_plan(instance, result, extent, listener=listener)
     if json:
-        import json as text
-
-        typer.echo(text.dumps(found.to_dict() | {"plan": plan, "status": result.status}, indent=1))
+        common.print_json(found.to_dict() | {"plan": plan, "status": result.status})
     else:
-        from optimizer.report.audit import show_verification
+        from optimizer.report.tables.checks import show_verification
 
         show_verification(plan, result, found)
     if not found.ok:

@@ -6,18 +6,17 @@ Keys are always text. A key that stands twice in one mapping is a finding, since
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from optimizer.errors import Finding, InstanceError, Severity
-from optimizer.instance.building import Allowance, Builder
-from optimizer.instance.nodes import Node, TextError, of_json, of_yaml
-from optimizer.limits import FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
+from optimizer.files import UndecodableTextError, refuse_control_characters
+from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml
+from optimizer.limits import FINDINGS, MESSAGE, NUMBER_LENGTH
 from optimizer.suggestions import excerpt
-from optimizer.untrusted import UndecodableTextError, refuse_control_characters
 
 Place = tuple[str | int, ...]
 _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
@@ -141,22 +140,6 @@ def scalar(text: str) -> Any:
     return text
 
 
-def override(document: Document, assignment: str) -> None:
-    """Apply ``demands.ev_motors.survival=0.6`` to the data, to be checked like the file.
-
-    Raises:
-        InstanceError: no ``=``, or a path that leads through something that is not there.
-    """
-    source = f"--set {excerpt(assignment)}"
-    path, equals, text = assignment.partition("=")
-    if not equals or not path.strip():
-        cure = "Write KEY=VALUE, such as demands.ev_motors.survival=0.6."
-        raise InstanceError([Finding(source, None, "", "is no assignment", cure)])
-    value, findings = parse_value(text, source)
-    document.findings += findings
-    assign(document, path, value, Finding(source, None, "", "", ""))
-
-
 def parse_value(text: str, file: str, allowance: Allowance | None = None) -> tuple[Any, list[Finding]]:
     """A single value, as a file would have it behind a key, and what is wrong with it.
 
@@ -179,57 +162,6 @@ def _is_json(text: str) -> bool:
     except (TextError, json.JSONDecodeError, RecursionError):
         return False
     return True
-
-
-def assign(document: Document, path: str | Sequence[str], value: Any, source: Finding) -> Place:
-    """Put a value where a dotted path leads, or a path of keys taken as they are; mappings on the way are made.
-
-    What is later found there is said of the file and line of `source`.
-
-    Returns:
-        The place.
-
-    Raises:
-        InstanceError: a path that leads through something that is not there.
-    """
-    parts = _parts(path) if isinstance(path, str) else list(path)
-    holder: Any = document.data
-    place: Place = ()
-    while parts:
-        key, parts = _step(holder, parts, source, is_dotted=isinstance(path, str))
-        place = (*place, key)
-        if not parts:
-            holder[key] = value
-        elif isinstance(holder, dict) and (key not in holder or holder[key] is None):
-            holder[key] = {}
-            document.overrides[place] = source
-            document.made.add(place)
-        holder = holder[key]
-    document.overrides[place] = source
-    return place
-
-
-def _parts(path: str) -> list[str]:
-    """The keys of a dotted path; what follows `ranges` is itself the path of a number, and one key."""
-    head, _, rest = path.strip().partition(".")
-    return [head, rest] if head == "ranges" and rest else path.strip().split(".")
-
-
-def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
-    """The next key of a path; of a dotted one the longest name that is there wins, so that names may hold dots."""
-    if isinstance(holder, dict):
-        for length in range(min(len(parts), NESTING) if is_dotted else 1, 0, -1):
-            if ".".join(parts[:length]) in holder:
-                return ".".join(parts[:length]), parts[length:]
-        return parts[0], parts[1:]
-    if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
-        return int(parts[0]), parts[1:]
-    what = f'"{parts[0]}" leads nowhere: what stands before it is {_kind(holder)}'
-    raise InstanceError([replace(source, what=what, cure="Name a key that exists; items of a list count from 0.")])
-
-
-def _kind(holder: Any) -> str:
-    return f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
 
 
 def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:

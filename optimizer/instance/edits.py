@@ -1,148 +1,484 @@
-"""Edits of an instance in the order in which they are made, and which of them an edit replaces.
+"""The same instance with something changed: every variant is made here, and every verb returns an Instance.
 
-Every change that the command line or Python makes of a file puts a value at a path: `--set`, each line of a scenario,
-`--force`, a budget. Where two of them set the same number to different values, the later one holds, and `clashes`
-names the key, both sources and both values: what was asked for is never dropped without a word.
+from the file's own words   under, forcing, without, with_value, with_budget      checked like a file
+the world                   with_attacks, without_shocks, resample, …             known to fit, so not checked again
+for what-if questions       with_floors, with_demand, with_lead_times, …          likewise
+
+An `Edit` is a value at a path of the file: `--set`, a line of a scenario, `--force`, a budget. Where two edits set the
+same number to different values the later one holds, and `clashes` names the key, both sources and both values.
+
+`apply_arguments` reads the arguments `budget` and `scenario` of the Python functions as the command line reads its
+options: a budget is a number or text such as "250M"; scenarios are a name, names with commas, or a list of names, and
+stack in the order given.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from numbers import Real
+from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
 
-from optimizer.errors import Finding
-from optimizer.instance.document import Place, parse
-from optimizer.instance.schema import Instance
-from optimizer.units import parse_amount
+from optimizer.disruptions.adversary import AdversarySpec, Attack, entry_name
+from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of, scaled, varied
+from optimizer.disruptions.family import Axis, Starts
+from optimizer.disruptions.shock import Cut, ShockSpec
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.overrides import Edit, assign, clashes, no_such, of_scenarios, played
+from optimizer.instance.reading import checked, read, written
+from optimizer.instance.schema import RULE, Instance
+from optimizer.levers import KINDS, Lever, Sized
+from optimizer.suggestions import nearest
+from optimizer.units import Series, parse_amount
 
-SCENARIO = "scenario"
+# Money as a caller may write it: 250e6, "250M".
+MoneyLike = float | str
+# One scenario or several.
+ScenarioNames = str | Sequence[str]
 
 
 @dataclass(frozen=True)
-class Edit:
-    """A value that is put at a path of the file; `source` is what asks for it: ``scenario high``."""
+class Edited:
+    """An instance after edits, and what was changed, in words."""
 
-    source: str
-    path: str
-    value: Any
-
-
-def of_assignments(assignments: Iterable[str]) -> Iterator[Edit]:
-    """The edits of ``--set KEY=VALUE``; they are known to be well formed."""
-    for assignment in assignments:
-        path, _, text = assignment.partition("=")
-        source = f"--set {assignment}"
-        yield Edit(source, path.strip(), parse(f"value: {text}", source).data.get("value"))
+    instance: Instance
+    notes: tuple[str, ...] = ()
 
 
-def of_scenarios(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
-    """The edits of scenarios, in the order given."""
-    for name in names:
-        for path, value in instance.scenarios[name].items():
-            yield Edit(f"{SCENARIO} {name}", path, value)
+# From the file's own words.
 
 
-def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
-    """A warning for each value that a later edit replaces by another one.
+def under(instance: Instance, names: ScenarioNames) -> Instance:
+    """The instance with one of its scenarios applied, or several in the order given, and without scenarios of its own.
 
-    Args:
-        instance: the one that is edited; its names tell where a key ends that holds dots.
-        edits: in the order in which they are made.
+    Raises:
+        InstanceError: there is no such scenario, or several together make no usable instance.
     """
-    if len(edits) < 2:
-        return ()
-    data = instance.to_dict()
-    placed = [(_located(data, edit.path), edit) for edit in edits]
-    found = []
-    for i, (place, edit) in enumerate(placed):
-        later = [(at, other) for at, other in placed[i + 1 :] if _overlap(place, at)]
-        if later and (pair := _replaced(place, edit, *later[-1])):
-            found.append(_finding(edit, later[-1][1], *pair))
-    return tuple(dict.fromkeys(found))
+    chosen = [names] if isinstance(names, str) else list(names)
+    unknown = [no_such(name, list(instance.scenarios)) for name in chosen if name not in instance.scenarios]
+    if unknown:
+        raise InstanceError(unknown)
+    return checked(played(written(instance.to_dict(), instance.title), *chosen))[0]
 
 
-def _overlap(one: Place, other: Place) -> bool:
-    """Whether a place is the other, holds it, or is held by it."""
-    return one[: len(other)] == other[: len(one)]
+def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Instance:
+    """The instance with more that has to be bought: option, calendar year and size, as `policy.force` has them.
+
+    Raises:
+        InstanceError: what cannot be bought, with the cure.
+    """
+    sizes = list(sizes)
+    sources = [f"--force {o}={size:g}@{year}" for o, year, size in sizes]
+    document = written(instance.to_dict(), " ".join(sources))
+    for (o, year, size), source in zip(sizes, sources, strict=True):
+        assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))
+    return checked(document)[0] if sizes else instance
 
 
-def _replaced(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Place, Any, Any] | None:
-    """Where two edits differ, with the value before and the value that holds; None where they agree."""
-    deeper = max(place, at, key=len)
-    before, after = (_within(value, deeper[len(own) :]) for own, value in ((place, edit.value), (at, later.value)))
-    # What the earlier edit says nothing about, the later one adds.
-    if before is _ABSENT or _plain(before) == _plain(after):
-        return None
-    return deeper, before, after
+def with_value(instance: Instance, path: str, value: object, *, source: str | None = None) -> Instance:
+    """The instance with a value at a dotted path; findings about it name `source`, by default the path.
+
+    Raises:
+        InstanceError: the changed data make no usable instance.
+    """
+    document = written(instance.to_dict(), instance.title)
+    assign(document, path, value, Finding(source or path, None, "", "", ""))
+    return checked(document)[0]
 
 
-_ABSENT = object()
+def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
+    """The instance with uncertain numbers elsewhere in their ranges, by path, and without ranges and scenarios.
+
+    Raises:
+        InstanceError: the changed data make no usable instance.
+    """
+    return read(instance.moved(numbers))
 
 
-def _within(value: Any, keys: Place) -> Any:
-    for key in keys:
-        if isinstance(value, (list, tuple)):
-            value = dict(enumerate(value))
-        parts = value if isinstance(value, Mapping) else {}
-        value = {str(each): part for each, part in parts.items()}.get(str(key), _ABSENT)
-    return value
+def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
+    """The instance under another budget: a number, text such as "250M", or None for no limit.
+
+    Raises:
+        ValueError: no amount of money.
+    """
+    limit = money(budget, "budget")
+    return instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
 
 
-def _plain(value: Any) -> Any:
-    """The same for ``30M`` and 30000000, for ``{2027: 1}`` and ``{"2027": 1.0}``."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+def without(instance: Instance, words: str | Sequence[str]) -> Instance:
+    """The instance without some options, or all of a kind; options that require one of them are left out too.
+
+    Raises:
+        InstanceError: every word that is neither an option nor a kind.
+    """
+    return leave_out(instance, words).instance
+
+
+def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
+    """The same as `without`, with notes on what was left out and why.
+
+    Raises:
+        InstanceError: every word that is neither an option nor a kind.
+    """
+    words = list(dict.fromkeys([words] if isinstance(words, str) else words))
+    unknown = [_unknown(instance, word) for word in words if word not in instance.options and word not in KINDS]
+    if unknown:
+        raise InstanceError(unknown)
+    gone: dict[str, str] = {}
+    for word in words:
+        gone |= {o: word for o, option in instance.options.items() if word in (o, option.kind)}
+    notes = [f"Without {word}: {_listed([o for o in gone if gone[o] == word])}." for word in words]
+    while more := _requiring(instance, gone):
+        notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
+        gone |= more
+    if forced := [o for o in instance.policy.force if o in gone]:
+        notes.append(f"The policy forces {_listed(forced)}; that goes with it.")
+    return Edited(_without(instance, set(gone)), tuple(notes))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if names else "the instance has none"
+
+
+def _unknown(instance: Instance, word: str) -> Finding:
+    near = nearest(word, [*instance.options, *KINDS])
+    cure = f'Did you mean "{near}"?' if near else f"Name an option, or a kind: {', '.join(KINDS)}."
+    return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
+
+
+def _requiring(instance: Instance, gone: Collection[str]) -> dict[str, str]:
+    """Options that are still there, and an option that each requires and that is gone."""
+    return {
+        o: required
+        for o, option in instance.options.items()
+        if isinstance(option, Sized) and o not in gone
+        for required in option.requires
+        if required in gone
+    }
+
+
+def _without(instance: Instance, gone: set[str]) -> Instance:
+    """The instance without options, and without all that shocks, rules, exclusions and the adversary say of them."""
+    options = {o: _excluding(option, gone) for o, option in instance.options.items() if o not in gone}
+    known = {*instance.processes, *options}
+    rules = (rule.model_copy(update={"cuts": _cuts(rule.cuts, known)}) for rule in instance.policy.min_time_to_survive)
+    force = {o: sizes for o, sizes in instance.policy.force.items() if o not in gone}
+    policy = instance.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": force})
+    return instance.replacing(
+        options=options,
+        shocks={name: _forget(spec, gone, known) for name, spec in instance.shocks.items()},
+        ensembles={name: _forget(spec, gone, known) for name, spec in instance.ensembles.items()},
+        policy=policy,
+        adversary=None if instance.adversary is None else _aiming(instance.adversary, known),
+    )
+
+
+def _excluding(option: Lever, gone: Collection[str]) -> Lever:
+    if not isinstance(option, Sized):
+        return option
+    return option.model_copy(update={"excludes": tuple(other for other in option.excludes if other not in gone)})
+
+
+def _forget[Spec: (ShockSpec, EnsembleSpec, Event)](
+    spec: Spec, gone: set[str], known: set[str], name: str = ""
+) -> Spec:
+    """A shock, ensemble or event of a name without what it says of options that are gone."""
+    update: dict[str, Any] = {"cuts": _cuts(spec.cuts, known, name)}
+    for field in ("cost", "reliability"):
+        if (own := getattr(spec, field)) is not None:
+            update[field] = {o: value for o, value in own.items() if o not in gone}
+    if isinstance(spec, EnsembleSpec):
+        update["events"] = {event: _forget(each, gone, known, event) for event, each in spec.events.items()}
+    return spec.model_copy(update=update)
+
+
+def _cuts[AnyCut: (Cut, DrawnCut)](cuts: Iterable[AnyCut], known: set[str], event: str = "") -> tuple[AnyCut, ...]:
+    """Cuts of activities that are known; a cut that moves up in its event keeps its own column of chances."""
+    left: list[AnyCut] = []
+    for i, cut in enumerate(cuts):
+        named = None if cut.process is None else tuple(process for process in cut.process if process in known)
+        if named != ():
+            update: dict[str, Any] = {"process": named}
+            if isinstance(cut, DrawnCut) and len(left) != i:
+                update["draw"] = draw_of(cut, event, i)
+            left.append(cut.model_copy(update=update))
+    return tuple(left)
+
+
+def _aiming(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
+    """The adversary with the targets that still match something; None without any."""
+    aimed = {
+        name: target.model_copy(update={"cuts": _cuts(target.cuts, known)})
+        for name, target in adversary.targets.items()
+    }
+    targets = {name: target for name, target in aimed.items() if target.cuts}
+    return adversary.model_copy(update={"targets": targets}) if targets else None
+
+
+# The world.
+
+
+def without_shocks(instance: Instance) -> Instance:
+    """The instance without any shock; rules about time to survive stay."""
+    return instance.replacing(shocks={}, ensembles={})
+
+
+def without_disruptions(instance: Instance) -> Instance:
+    """The instance of the no-shock plan: without shocks, and without rules about what has to be survived."""
+    return instance.replacing(shocks={}, ensembles={}, policy=instance.policy.model_copy(update={RULE: ()}))
+
+
+def without_ensembles(instance: Instance) -> Instance:
+    """The instance with its listed shocks only."""
+    return instance.replacing(ensembles={})
+
+
+def without_attacks(instance: Instance) -> Instance:
+    """The instance without the attacks of its adversary that stand among its shocks."""
+    if instance.adversary is None:
+        return instance
+    listed = {name: spec for name, spec in instance.shocks.items() if instance.adversary.members(name) is None}
+    return instance if len(listed) == len(instance.shocks) else instance.replacing(shocks=listed)
+
+
+def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
+    """The instance in which exactly these attacks of its adversary are shocks, behind those that are listed."""
+    calm, starts = without_attacks(instance), dict[tuple[str, ...], list[str]]()
+    for attack in attacks:
+        starts.setdefault(attack.targets, []).append(instance.horizon.label(attack.start))
+    if instance.adversary is None or not starts:
+        return calm
+    added = {entry_name(names): instance.adversary.shock(names, labels) for names, labels in starts.items()}
+    return calm.replacing(shocks={**calm.shocks, **added})
+
+
+def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
+    """The instance whose only shocks are its ensembles, drawn anew.
+
+    Their counts add to `samples`, in proportion to what they were, and their seeds become `seed`; probabilities stay.
+    Where there are no ensembles, there is one of the name `varied`, drawn from the listed shocks
+    (`optimizer.disruptions.ensemble.varied`). Without any shock at all there is nothing to draw, and no shock.
+
+    Raises:
+        ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
+    """
+    drawn = scaled(instance.ensembles or varied(instance.shocks), samples, seed)
+    return instance.replacing(shocks={}, ensembles=drawn)
+
+
+# For what-if questions.
+
+
+def with_single_events(instance: Instance) -> Instance:
+    """Every event of a family or an ensemble as an entry of its own, under its own name."""
+    entries = {
+        event.name: event.spec.model_copy(
+            update={
+                "start": Starts((instance.horizon.label(event.periods[0]),)),
+                "months": Axis((float(len(event.periods) * instance.horizon.months),)),
+                "grid": None,
+                "probability": event.probability,
+            }
+        )
+        for event in instance.events
+    }
+    return instance.replacing(shocks=entries, ensembles={})
+
+
+def with_only_shocks(instance: Instance, names: Collection[str]) -> Instance:
+    """Only some of the entries under `shocks:`; for single events, after `with_single_events`."""
+    return instance.replacing(shocks={name: spec for name, spec in instance.shocks.items() if name in names})
+
+
+def with_windows_up_to(instance: Instance, months: float) -> Instance:
+    """No window is longer than so many months; after `with_single_events`."""
+    entries = {
+        name: spec.model_copy(update={"months": Axis((min(months, spec.durations.values[0]),))})
+        for name, spec in instance.shocks.items()
+    }
+    return instance.replacing(shocks=entries)
+
+
+def with_floors(
+    instance: Instance, *, factor: float = 1.0, points: float = 0.0, segments: Iterable[str] | None = None
+) -> Instance:
+    """Floors times a factor, raised by a share, within 0 … 1; of some segments or of all.
+
+    Floors that a shock puts in the place of a segment's own are changed as well.
+    """
+    chosen = frozenset(instance.demands if segments is None else segments)
+
+    def moved(value: float) -> float:
+        return min(1.0, max(0.0, factor * value + points))
+
+    demands = {
+        d: demand.model_copy(update={"survival": _mapped(demand.survival, moved)}) if d in chosen else demand
+        for d, demand in instance.demands.items()
+    }
+    return instance.replacing(
+        demands=demands,
+        shocks={name: _own_floors(spec, chosen, moved) for name, spec in instance.shocks.items()},
+        ensembles={name: _own_floors(spec, chosen, moved) for name, spec in instance.ensembles.items()},
+    )
+
+
+def _mapped(series: Series, function: Callable[[float], float]) -> Series:
+    return Series(tuple((year, function(value)) for year, value in series.points))
+
+
+def _own_floors(spec: Any, chosen: Collection[str], moved: Callable[[float], float]) -> Any:
+    """A shock's entry, or an ensemble with its events, with its own floors moved."""
+    update: dict[str, Any] = {}
+    if spec.survival:
+        update["survival"] = {d: moved(value) if d in chosen else value for d, value in spec.survival.items()}
+    if getattr(spec, "events", None):
+        update["events"] = {name: _own_floors(event, chosen, moved) for name, event in spec.events.items()}
+    return spec.model_copy(update=update) if update else spec
+
+
+def with_demand(instance: Instance, *, factor: float, segments: Iterable[str] | None = None) -> Instance:
+    """Demand of segments times a factor, in the baseline and in shocks; what was sold before the horizon stays."""
+    chosen = frozenset(instance.demands if segments is None else segments)
+    demands = {
+        d: demand.model_copy(update={"quantity": _mapped(demand.quantity, lambda value: factor * value)})
+        if d in chosen
+        else demand
+        for d, demand in instance.demands.items()
+    }
+    return instance.replacing(demands=demands)
+
+
+def with_lead_times(instance: Instance, *, months_later: float, options: Iterable[str] | None = None) -> Instance:
+    """Lead times so many months longer, or shorter where the number is negative, but never below 0."""
+    chosen = frozenset(instance.options if options is None else options)
+    changed = {
+        o: option.model_copy(update={"lead_time": max(0.0, option.lead_time + months_later)})
+        if o in chosen and isinstance(option, Sized)
+        else option
+        for o, option in instance.options.items()
+    }
+    return instance.replacing(options=changed)
+
+
+# Arguments of the Python functions.
+
+
+def apply_arguments(
+    instance: Instance, *, budget: MoneyLike | None = None, scenario: ScenarioNames | None = None
+) -> Edited:
+    """The instance under scenarios of its own and another budget, with notes on both.
+
+    Where two of them set the same number to different values the later one holds; that is a Python warning, and is
+    among the notes.
+
+    Raises:
+        InstanceError: the scenarios together make no usable instance.
+        ValueError: no amount of money, or no scenario of the instance; with the cure.
+    """
+    limit, names = money(budget, "budget"), _known_names(instance, scenario)
+    edits, changed = list(of_scenarios(instance, names)), instance
+    if names:
+        changed = under(changed, names)
+    if limit is not None:
+        edits.append(Edit(f"budget={budget!r}", "policy.budget", budget))
+        changed = with_budget(changed, limit)
+    found = clashes(instance, edits)
+    for finding in found:
+        warnings.warn(str(finding), UserWarning, stacklevel=3)
+    return Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
+
+
+def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | None) -> dict[str, Instance]:
+    """Each case and, behind it, one for each scenario text; of one plain case they have the names of the scenarios.
+
+    Raises:
+        ValueError: there is no such scenario.
+    """
+    texts = [] if scenario is None else _texts(scenario)
+    result = dict[str, Instance]()
+    for case, instance in cases.items():
+        result[case] = instance
+        for text in texts:
+            made = apply_arguments(instance, scenario=text).instance
+            name = ", ".join(scenario_names(instance, [text]))
+            result[name if len(cases) == 1 and case == "plain" else f"{case}, {name}"] = made
+    return result
+
+
+def scenario_names(instance: Instance, texts: Iterable[str]) -> list[str]:
+    """Names of scenarios in the order given; commas separate names in a text that is not itself a name."""
+    names: list[str] = []
+    for text in texts:
+        names += [text] if text in instance.scenarios else [word.strip() for word in text.split(",")]
+    return names
+
+
+def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
+    """Which scenarios are applied, and what each of them sets."""
+    return tuple(f"Scenario {name}: {', '.join(instance.scenarios.get(name, ()))}." for name in names)
+
+
+def _known_names(instance: Instance, scenario: ScenarioNames | None) -> list[str]:
+    names = [] if scenario is None else scenario_names(instance, _texts(scenario))
+    unknown = [no_such(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
+    if unknown:
+        raise ValueError(" ".join(f"{finding.what}. {finding.cure}" for finding in unknown))
+    return names
+
+
+def _texts(scenario: Any) -> list[str]:
+    texts = [scenario] if isinstance(scenario, str) else scenario
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f'scenario={scenario!r}: write a name such as "high", or a list of names.')
+    return list(texts)
+
+
+def parse_money(value: Any) -> float:
+    """An amount of money, 0 or more, from a number or from text such as ``250M``.
+
+    Raises:
+        ValueError: no such amount; with the cure.
+    """
+    plain = float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+    if isinstance(plain, float) and not math.isfinite(plain):
+        raise ValueError(f"{plain:g} is not a finite amount. Leave it out where there is no limit.")
     try:
-        return parse_amount(value)
-    except PydanticCustomError:
-        return value
+        amount = parse_amount(plain)
+    except PydanticCustomError as error:
+        raise ValueError(f"{error.message()}. {(error.context or {}).get('cure', '')}") from None
+    if amount < 0:
+        raise ValueError("write 0 or more.")
+    return amount
 
 
-def _located(data: Any, path: str) -> Place:
-    """The keys of a dotted path; of a name that is there and holds dots the longest one wins."""
-    parts, place = path.split("."), tuple[str | int, ...]()
-    while parts:
-        names = range(len(parts), 0, -1) if isinstance(data, dict) else ()
-        length = next((size for size in names if ".".join(parts[:size]) in data), 1)
-        key: str | int = ".".join(parts[:length])
-        if isinstance(data, list) and str(key).isdigit():
-            key = int(key)
-        place, parts = (*place, key), parts[length:]
-        data = _within(data, (key,))
-    return place
+def money(value: MoneyLike | None, name: str) -> float | None:
+    """The amount of money of an argument with a name; None stays None.
+
+    Raises:
+        ValueError: no amount of money; with the name and the cure.
+    """
+    if value is None:
+        return None
+    try:
+        return parse_money(value)
+    except ValueError as error:
+        raise ValueError(f"{name}={value!r}: {error}") from None
 
 
-def _finding(earlier: Edit, later: Edit, place: Place, before: Any, after: Any) -> Finding:
-    gone = "is left out" if after is _ABSENT else f"is replaced by {_shown(after)}"
-    first, last = (each.source.partition("=")[0] for each in (earlier, later))
-    what = f"{_shown(before)} of {first if first != last else 'an earlier --set'} {gone}"
-    where = ".".join(map(str, place))
-    return Finding(last, None, where, what, _cure(earlier, later, where), "warning")
+def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
+    """Budgets to be compared, None in the list for any; from a list of amounts, or one text such as ``0,250M,any``.
 
+    ``auto`` and None stay what they are.
 
-def _cure(earlier: Edit, later: Edit, where: str) -> str:
-    if earlier.source.startswith(SCENARIO) and later.source.startswith(SCENARIO):
-        return "Scenarios stack in the order given, and the last one holds: exchange them where the other should."
-    if later.source.startswith(SCENARIO):
-        name = later.source.removeprefix(SCENARIO).strip()
-        return f"A scenario applies after --set: to change it, write --set scenarios.{name}.{where}=VALUE."
-    if earlier.source.startswith(SCENARIO):
-        return "It applies after scenarios: leave it out where the scenario should hold."
-    return "The last one holds: write one of the two."
-
-
-def _shown(value: Any) -> str:
-    """A value as the file would have it, cut off where it is long."""
-    if isinstance(value, Mapping):
-        text = "{" + ", ".join(f"{key}: {_shown(part)}" for key, part in value.items()) + "}"
-    elif isinstance(value, (list, tuple)):
-        text = "[" + ", ".join(map(_shown, value)) + "]"
-    elif isinstance(value, float):
-        text = f"{value:.10g}"
-    else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:59] + "…"
+    Raises:
+        ValueError: one of them is no amount of money; with the cure.
+    """
+    if budgets is None or (isinstance(budgets, str) and budgets.strip() == "auto"):
+        return None if budgets is None else "auto"
+    listed = budgets.split(",") if isinstance(budgets, str) else budgets
+    if not isinstance(listed, Iterable):
+        raise ValueError(f'budgets={budgets!r}: write a list such as [0, "250M", None], or "auto".')
+    words = [each.strip() if isinstance(each, str) else each for each in listed]
+    return [None if each is None or each == "any" else money(each, "budgets") for each in words]

@@ -17,19 +17,15 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, Place, walk
-from optimizer.instance.home import at_home, complete, cuts_at_home
-from optimizer.instance.naming import Commodity, Region
-from optimizer.instance.ranging import RangeSpec, of_end, spread, uncertain
-from optimizer.instance.scenarios import KEY as SCENARIOS
-from optimizer.instance.scenarios import malformed, no_entry, of_scenario, played, usable
-from optimizer.instance.schema import RULE, Instance, Policy
-from optimizer.instance.uncertain import KEY as RANGES
-from optimizer.instance.uncertain import lifted, shifted
-from optimizer.instance.validation.draft import Draft, Problem
-from optimizer.instance.validation.passes import NAMES, PASSES
-from optimizer.instance.validation.sizes import sizes_can_be_handled
+from optimizer.instance.overrides import SCENARIOS as SCENARIOS
+from optimizer.instance.overrides import malformed, no_entry, of_scenario, played, usable
+from optimizer.instance.ranges import RANGES as RANGES
+from optimizer.instance.ranges import RangeSpec, lifted, of_end, shifted, spread, uncertain
+from optimizer.instance.schema import RULE, Commodity, Instance, Policy, Region
+from optimizer.instance.validation.candidate import Draft, Problem
+from optimizer.instance.validation.passes import NAMES, PASSES, sizes_can_be_handled
 from optimizer.instance.validation.wording import in_words, no_mapping, noun
-from optimizer.levers import KINDS
+from optimizer.levers import KINDS, Recycling, Refining, is_audited
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
 from optimizer.suggestions import excerpt, suggest
@@ -244,6 +240,10 @@ class _Reader:
             self.report(
                 (*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are")
             )
+        elif not is_audited(kind):
+            what = f'plans that buy "{kind}" cannot be audited'
+            cure = f"Add its auditor, audit/levers/{kind}.py, or register the lever with `optimizer.register`."
+            self.report((*place, "kind"), what, cure)
         return KINDS.get(kind) if isinstance(kind, str) else None
 
     def _ranges(self) -> dict[str, RangeSpec]:
@@ -290,3 +290,38 @@ class _Reader:
             for error in errors.errors(include_url=False)[:FINDINGS]:
                 self.report(*in_words(model, place, error))
             return None
+
+
+def complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
+    """The entry with its own name in it, `home` resolved, and the region of refining and recycling filled in."""
+    whole: dict[str, Any] = at_home(entry, home)
+    if section in ("processes", "demands", "options"):
+        whole["id"] = name
+    kind = entry.get("kind") if section == "options" else None
+    if isinstance(kind, str) and issubclass(KINDS[kind], (Refining, Recycling)) and entry.get("region") is None:
+        whole["region"] = home
+    if section in ("shocks", "ensembles"):
+        whole = cuts_at_home(whole, home)
+        if isinstance(whole.get("events"), Mapping):
+            whole["events"] = {name: cuts_at_home(event, home) for name, event in whole["events"].items()}
+    return whole
+
+
+def cuts_at_home(entry: Any, home: Any) -> Any:
+    """An entry in whose cuts `home` is resolved."""
+    if isinstance(entry, Mapping) and isinstance(entry.get("cuts"), (list, tuple)):
+        return {**entry, "cuts": [at_home(cut, home) for cut in entry["cuts"]]}
+    return entry
+
+
+def at_home(entry: Any, home: Any) -> Any:
+    """An entry in whose region `home` is resolved."""
+    if not isinstance(entry, Mapping):
+        return entry
+    whole = dict(entry)
+    region = whole.get("region")
+    if home is not None and isinstance(region, (list, tuple)):
+        whole["region"] = [home if name == "home" else name for name in region]
+    elif home is not None and region == "home":
+        whole["region"] = home
+    return whole

@@ -1,27 +1,32 @@
 """Instance: everything that a file says, frozen, in the units of the file (t, years, one currency)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
 from pydantic import ConfigDict, Field
 
-from optimizer.disruptions.adversary import AdversarySpec, Attack, entry_name
-from optimizer.disruptions.ensemble import EnsembleSpec, forgetting, scaled, varied
+from optimizer.disruptions.adversary import AdversarySpec
+from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.sampling import samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, Shock, ShockSpec, Siege, expand
 from optimizer.horizon import Horizon
-from optimizer.instance.forgetting import adversary_without, cuts_of_known, shock_without
-from optimizer.instance.matching import ActivityIndex
-from optimizer.instance.naming import Commodity, Region
-from optimizer.instance.paths import alone, calm, steady, together
-from optimizer.instance.ranging import RangeSpec, still, uncertain
-from optimizer.instance.uncertain import Uncertain, found, moved, there
-from optimizer.levers import Lever, Option, Producing
+from optimizer.instance.paths import ActivityIndex, alone, calm, steady, together
+from optimizer.instance.ranges import RangeSpec, Uncertain, found, moved, still, there, uncertain
+from optimizer.levers import Option, Producing
 from optimizer.network.activity import Activity
 from optimizer.network.process import Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
+
+
+class Commodity(Described):
+    """A material at one stage; its key is its name, all else is text."""
+
+
+class Region(Described):
+    """A region that other objects name; its key is what they write, its name is what is printed."""
+
 
 RULE = "min_time_to_survive"
 
@@ -271,79 +276,11 @@ class Instance(Described):
             moved(data, own[path], number)
         return {key: part for key, part in data.items() if key not in ("ranges", "scenarios")}
 
-    def with_budget(self, budget: float | None) -> "Instance":
-        """The same instance under another budget."""
-        return self._changed(policy=self.policy.model_copy(update={"budget": budget}))
-
-    def without_shocks(self) -> "Instance":
-        """The same instance in a world where nothing happens."""
-        return self._changed(shocks={}, ensembles={})
-
-    def at_peace(self) -> "Instance":
-        """The same instance without shocks, and without rules about what could be survived."""
-        return self._changed(shocks={}, ensembles={}, policy=self.policy.model_copy(update={RULE: ()}))
-
-    def under_attack(self, attacks: Iterable[Attack]) -> "Instance":
-        """The same instance in which some attacks of its adversary are shocks, behind those that are listed.
-
-        Attacks that it already lists are left out first.
-        """
-        calm, starts = self.without_attacks(), dict[tuple[str, ...], list[str]]()
-        for attack in attacks:
-            starts.setdefault(attack.targets, []).append(self.horizon.label(attack.start))
-        if self.adversary is None or not starts:
-            return calm
-        written = {entry_name(names): self.adversary.shock(names, labels) for names, labels in starts.items()}
-        return calm._changed(shocks={**calm.shocks, **written})
-
-    def without_attacks(self) -> "Instance":
-        """The same instance without the attacks of its adversary that stand among its shocks."""
-        if self.adversary is None:
-            return self
-        listed = {name: spec for name, spec in self.shocks.items() if self.adversary.members(name) is None}
-        return self if len(listed) == len(self.shocks) else self._changed(shocks=listed)
-
-    def having(self, **parts: object) -> "Instance":
-        """The same instance with other demands, options or shocks: whole sections, by name, that are known to fit."""
-        return self._changed(**parts)
-
-    def without_ensembles(self) -> "Instance":
-        """The same instance with its listed shocks only."""
-        return self._changed(ensembles={})
-
-    def resampled(self, samples: int, seed: int) -> "Instance":
-        """The same instance whose only shocks are its ensembles, drawn anew.
-
-        Their counts add to `samples`, in proportion to what they were, and their seeds become `seed`; probabilities
-        stay. Where there are no ensembles, there is one of the name `varied`, drawn from the listed shocks: every
-        entry is equally likely; the start is uniform over the periods of the horizon; months are triangular (0.5, 1, 2)
-        times the entry's; the severities of a sample are scaled by one factor, triangular (0.5, 1, 1.25), and clipped
-        to 1; probabilities are 0. Without any shock at all there is nothing to draw, and no shock.
-
-        Raises:
-            ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
-        """
-        return self._changed(shocks={}, ensembles=scaled(self.ensembles or varied(self.shocks), samples, seed))
-
-    def keeping(self, options: Mapping[str, Lever]) -> "Instance":
-        """The same instance with these options only; what shocks and rules say of the others goes with them."""
-        known, gone = set(self.processes) | set(options), set(self.options) - set(options)
-        shocks = {name: shock_without(spec, gone, known) for name, spec in self.shocks.items()}
-        ensembles = {name: forgetting(spec, gone, known) for name, spec in self.ensembles.items()}
-        rules = (
-            rule.model_copy(update={"cuts": cuts_of_known(rule.cuts, known)})
-            for rule in self.policy.min_time_to_survive
-        )
-        left = None if self.adversary is None else adversary_without(self.adversary, known)
-        forced = {o: sizes for o, sizes in self.policy.force.items() if o not in gone}
-        policy = self.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": forced})
-        return self._changed(options=dict(options), shocks=shocks, ensembles=ensembles, policy=policy, adversary=left)
-
     def fresh(self) -> "Instance":
         """The same instance, without what was worked out from it: small enough to send."""
-        return self._changed()
+        return self.replacing()
 
-    def _changed(self, **update: object) -> "Instance":
+    def replacing(self, **update: object) -> "Instance":
         """A copy with other parts; what was worked out from the old ones is forgotten.
 
         Scenarios speak of the file: they go where more than the policy is another.

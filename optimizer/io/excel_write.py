@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import OptimizerError
+from optimizer.extras import require_extra
 from optimizer.files import starts_formula
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Instance, Policy
@@ -42,6 +43,7 @@ def dump_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> 
     Raises:
         OptimizerError: text that is longer than a cell can be.
     """
+    require_extra("excel", "An Excel workbook")
     import xlsxwriter
 
     tables = {layout.sheet: rows_of(layout, data) for layout in LAYOUTS}

@@ -1,5 +1,10 @@
 """The seven levers, by `kind`. Adding one: its file, and a name here; or, from outside, `optimizer.register`."""
 
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
 from pydantic import SerializeAsAny
 
 from optimizer.levers.ally import Ally
@@ -22,11 +27,51 @@ KINDS: dict[str, type[Lever]] = {
     "leverage": Leverage,
 }
 
-# Whatever kinds there are: every option is bought by size or is a stock, and is written with its own fields.
+PACKAGE_KINDS = frozenset(KINDS)
+
+# Every option is bought by size or is held as a stock, and is written with the fields of its own class.
 Option = SerializeAsAny[Sized | Stockpile]
+
+# The auditors of the package are modules with the names of kinds; those of other levers come with them.
+_AUDITORS = Path(__file__).parent.parent / "audit" / "levers"
+_AUDITED: set[str] = set()
+
+
+def register_lever(lever: type[Lever]) -> str:
+    """Let instances name the kind of a lever that comes with an auditor; it replaces an earlier one of that kind.
+
+    Returns:
+        Its kind.
+
+    Raises:
+        TypeError: no subclass of `Sized` or `Stockpile`, or without a kind of its own.
+        ValueError: a kind that the package has itself.
+    """
+    if not (isinstance(lever, type) and issubclass(lever, (Sized, Stockpile))):
+        raise TypeError(f"{lever!r} is no lever: derive it from Sized or from another class of optimizer.levers")
+    kinds = get_args(lever.model_fields["kind"].annotation)
+    if len(kinds) != 1 or not isinstance(kinds[0], str):
+        raise TypeError(f'{lever.__name__} names no kind: write `kind: Literal["…"]` in it')
+    if kinds[0] in PACKAGE_KINDS:
+        raise ValueError(f'"{kinds[0]}" is a kind that the package has: give {lever.__name__} one of its own')
+    KINDS[kinds[0]] = lever
+    _AUDITED.add(kinds[0])
+    return kinds[0]
+
+
+def is_audited(kind: str) -> bool:
+    """Whether plans that buy a kind of lever can be audited."""
+    return kind in _AUDITED or kind in _of_package()
+
+
+@cache
+def _of_package() -> frozenset[str]:
+    return frozenset(module.name for module in pkgutil.iter_modules([str(_AUDITORS)]))
+
 
 __all__ = [
     "KINDS",
+    "PACKAGE_KINDS",
     "Ally",
     "Lever",
     "Leverage",
@@ -38,4 +83,6 @@ __all__ = [
     "Sized",
     "Stockpile",
     "Substitution",
+    "is_audited",
+    "register_lever",
 ]

@@ -94,7 +94,9 @@ class Sized(Lever):
     """A lever that is bought by size: every one but the stockpile."""
 
     lead_time: Quantity = Field(default=0.0, description="Months from decision to work, rounded up to whole periods.")
-    max_size: Quantity = Field(description="The most that can be bought in all: t per year, or a level up to 1.")
+    max_size: Quantity = Field(
+        description="The most that can be bought in all: t per year unless the kind says otherwise."
+    )
     capex: QuantitySeries = Field(
         default=Series.constant(0.0), description="Money per unit of size; a series by year of decision."
     )

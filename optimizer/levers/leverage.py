@@ -18,7 +18,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Sized
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import total
-from optimizer.units import Share, finding
+from optimizer.units import Quantity, Share, finding
 
 
 class Leverage(Sized):
@@ -26,6 +26,9 @@ class Leverage(Sized):
 
     kind: Literal["leverage"]
     region: str = Field(description="The region that would lose something as well.")
+    max_size: Quantity = Field(
+        description="The highest level that can be bought, up to 1.", json_schema_extra={"maximum": 1}
+    )
     restraint: Share = Field(description="Share of a deliberate cut that the full level holds back, 0 to 1.")
     erosion: Share = Field(default=0.0, description="Share of the level that a year takes away, 0 to 1.")
 

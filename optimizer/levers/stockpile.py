@@ -22,7 +22,7 @@ In a state that lasts for Δ (`Path.is_steady`) nothing is lost: k' = k − g.
 import math
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Lever
@@ -34,6 +34,13 @@ from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
 
 class Stockpile(Lever):
     """A reserve of one commodity."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"salvage": {"exclusiveMinimum": 0}}, "required": ["salvage"]},
+            "then": {"required": ["max_size"]},
+        }
+    )
 
     kind: Literal["stockpile"]
     commodity: str = Field(description="What is held.")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pulp
 
-from optimizer.errors import SolverError
+from optimizer.errors import MissingExtraError
 from optimizer.model.builder import Sense
 from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector
 
@@ -18,7 +18,7 @@ class CbcBackEnd:
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
         if not pulp.COIN_CMD(msg=False).available():
-            raise SolverError('CBC is not installed; install the extra: pip install "optimizer[cbc]"')
+            raise MissingExtraError("--solver cbc needs CBC; run: pip install 'optimizer[cbc]'")
 
     def run(self, asked: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise. CBC is not told of a cutoff: it finds the same without."""

@@ -21,32 +21,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer.algorithms.executor import hired
-from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
-from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.measure import SHARE, Measure, Within, loosely
-from optimizer.studies.ranges import PATIENCE, Range, Ranges
-from optimizer.studies.solve import Timer, concluded, proven, tight_shocks
+from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
+from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
+from optimizer.studies.solve import Timer, conclude, solve_to_measure, tight_shocks
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
-WITHIN = 0.1
+DEFAULT_TOLERANCE = 0.1
 # The least cost is proven to this part of the tolerance at least, and sizes to this share of an option's largest.
-PART, SIZES = 0.25, 5e-3
+COST_PART, SIZE_GAP = 0.25, 5e-3
 # A gap that is held may be missed by this share of itself.
-HELD = 1e-6
+GAP_HELD = 1e-6
 # A plan nearer to another than this is the same plan.
-SAME = 0.05
+SAME_PLAN = 0.05
 # A plan is moved so often at most.
-MOVES = 5
+MOST_MOVES = 5
 
-Status = Literal["proven", "bounded", "stopped", "none"]
+AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
 
 
 @dataclass(frozen=True)
@@ -76,17 +75,17 @@ class Alternatives:
         sizes: to which ends of ranges are proven, a share of an option's largest size.
     """
 
-    status: Status
+    status: AlternativesStatus
     within: float
     most: float
     gap: float
     cheapest: Result
-    ranges: tuple[Range, ...] = ()
+    ranges: tuple[SizeRange, ...] = ()
     plans: tuple[Alternative, ...] = ()
     met: int = 0
     seconds: float = 0.0
     measure: Measure | None = None
-    sizes: float = SIZES
+    sizes: float = SIZE_GAP
 
     @property
     def more(self) -> float:
@@ -113,7 +112,7 @@ class Alternatives:
         }
 
 
-def _row(each: Range) -> dict[str, Any]:
+def _row(each: SizeRange) -> dict[str, Any]:
     def end(size: float, bound: float, *, proven: bool) -> dict[str, Any]:
         return {"size": size, "bound": bound if bound < float("inf") else None, "proven": proven}
 
@@ -130,13 +129,13 @@ def _row(each: Range) -> dict[str, Any]:
 
 def alternatives(
     instance: Instance,
-    within: float | str = WITHIN,
+    within: float | str = DEFAULT_TOLERANCE,
     plans: int = 3,
+    *,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
-    patience: float = PATIENCE,
+    patience: float = RANGE_SECONDS,
     listener: Listener = ignore,
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Alternatives:
     """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
@@ -164,21 +163,27 @@ def alternatives(
         SolverError: the solver failed.
         ValueError: `within` is neither a share nor money, a budget is no amount of money, or a scenario is not there.
     """
-    settings, allowed = settings or Settings(gap=SHARE), Within.parse(within)
-    instance = edited(instance, budget, scenario).instance
+    settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
+    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = Clock(settings.time_limit)
-    evaluator = RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
     try:
         # A tolerance that says nothing of the least cost would say nothing of plans near to it.
-        cheapest, measure = proven(
-            instance, settings, loosely(settings), evaluator, clock, listener, near=lambda m: PART * allowed.money(m)
+        cheapest, measure = solve_to_measure(
+            instance,
+            settings,
+            before_measure(settings),
+            evaluator,
+            clock,
+            listener,
+            near=lambda m: COST_PART * allowed.money(m),
         )
         if measure is None or cheapest.status == "stopped":
-            status: Status = "none" if cheapest.status == "none" else "stopped"
+            status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.total_cost + (0.0 if measure is None else allowed.money(measure))
             share = allowed.of(measure)
             return Alternatives(status, share, most, settings.gap, cheapest, seconds=_spent(clock), measure=measure)
-        near = replace(settings, gap=min(settings.gap, SIZES))
+        near = replace(settings, gap=min(settings.gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, clock, evaluator, listener)
@@ -211,11 +216,11 @@ def _around(
         lambda step: None,
         evaluator,
         _loosened(most),
-        gap * (1.0 + HELD),
+        gap * (1.0 + GAP_HELD),
         tight_shocks(cheapest),
     )
     near.taken(cheapest.plan, cheapest.total_cost)
-    of_all = Ranges(near, settings.gap)
+    of_all = RangeSearch(near, settings.gap)
     of_all.settle(patience, listener)
     chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).chosen(plans, listener)
     # What the search for plans that differ met on its way counts too.
@@ -227,10 +232,10 @@ def _around(
         if solved is not None:
             timer = Timer(began=time.perf_counter())
             bounded = _bounded(solved, cheapest)
-            result = concluded(instance, settings, clock, timer, bounded, evaluator, no_shock=cheapest.no_shock)
+            result = conclude(instance, settings, clock, timer, bounded, evaluator, no_shock=cheapest.no_shock)
             distance = apart.nearest(known, before[:k])[0]
             results.append(Alternative(replace(result, status=cheapest.status), distance))
-    status: Status = "proven" if all(each.proven for each in found) else "bounded"
+    status: AlternativesStatus = "proven" if all(each.proven for each in found) else "bounded"
     return Alternatives(
         "stopped" if clock.is_over else status,
         more,
@@ -259,7 +264,7 @@ def _loosened(most: float) -> float:
 class _Apart:
     """Plans that are far from each other."""
 
-    def __init__(self, near: NearOptimalSearch, found: Sequence[Range], patience: float = PATIENCE) -> None:
+    def __init__(self, near: NearOptimalSearch, found: Sequence[SizeRange], patience: float = RANGE_SECONDS) -> None:
         self.near, self.patience = near, patience
         self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
         self.dust = {each.option: each.dust for each in found}
@@ -284,7 +289,7 @@ class _Apart:
                 self._unlike(taken)
             known = max(self.near.found, key=lambda each: self.nearest(each, taken)[0])
             known = self._moved(known, taken)
-            if self.nearest(known, taken)[0] < SAME:
+            if self.nearest(known, taken)[0] < SAME_PLAN:
                 break
             taken.append(known)
         listener(Progress(done=count, total=count))
@@ -307,14 +312,14 @@ class _Apart:
 
     def _moved(self, known: NearOptimalPlan, taken: Sequence[NearOptimalPlan]) -> NearOptimalPlan:
         """The plan, moved away from its nearest neighbour as long as that takes it farther from all of them."""
-        for _ in range(MOVES):
+        for _ in range(MOST_MOVES):
             distance, neighbour = self.nearest(known, taken)
             objective = Expression()
             for o, most in self.greatest.items():
                 away = known.sizes[o] >= neighbour.sizes[o]
                 objective.add(self.near.size(o, (-1.0 if away else 1.0) / most))
             moved = self.near.moved(known, objective)
-            if moved is None or self.nearest(moved, taken)[0] <= distance + SAME:
+            if moved is None or self.nearest(moved, taken)[0] <= distance + SAME_PLAN:
                 break
             known = moved
         return known

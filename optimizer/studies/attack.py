@@ -25,25 +25,32 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.fitting import fitted
-from optimizer.studies.measure import SHARE, Difference, Measure, no_shock_cost
+from optimizer.studies.fitting import fit_plan
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, no_shock_cost
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.solve import tight_shocks
-from optimizer.studies.what_if import Asker
-from optimizer.studies.withstand import LeastOutlay, columns, hardest, least_outlay, without_attacks, withstood
+from optimizer.studies.what_if import WhatIfSolver
+from optimizer.studies.withstand import (
+    LeastOutlay,
+    least_outlay,
+    listed_shocks_only,
+    plan_columns,
+    withstood,
+    worst_attack,
+)
 
 # What is served to within this share of demand is served whole.
 SERVED = 1e-6
 
 
 @dataclass(frozen=True)
-class Harm:
+class SegmentImpact:
     """One segment under one attack, over its window: t unserved, t of that below the floor, and both at shortage cost.
 
     `service` and `floor` are shares in the weakest period.
@@ -58,7 +65,7 @@ class Harm:
 
 
 @dataclass(frozen=True)
-class Blow:
+class AttackDamage:
     """An attack and what it does.
 
     Attributes:
@@ -76,7 +83,7 @@ class Blow:
     price: float
     gap: float
     damage: float
-    segments: Mapping[str, Harm]
+    segments: Mapping[str, SegmentImpact]
 
     @property
     def breaks(self) -> bool:
@@ -84,25 +91,25 @@ class Blow:
         return any(harm.below_floor > 0 for harm in self.segments.values())
 
 
-def blows(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[Blow]:
+def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[AttackDamage]:
     """What some attacks do to a plan, in their order."""
     if not attacks:
         return []
-    under = instance.without_shocks().under_attack(attacks)
+    under = with_attacks(without_shocks(instance), attacks)
     evaluator = RecourseEvaluator(under)
     values = np.array(plan_values(under, plan, evaluator.subproblems.plan), dtype=np.float64)
     replies = evaluator.served(values, Clock(), np.ones(len(under.events), dtype=bool))
     surveyed = survey(under, evaluator, replies)
     place = {event.name: s for s, event in enumerate(under.events)}
     costs = [demand.shortage_cost for demand in under.demands.values()]
-    return [_blow_of(under, each, surveyed, place[each.name(instance.horizon)], costs) for each in attacks]
+    return [_attack_damage(under, each, surveyed, place[each.name(instance.horizon)], costs) for each in attacks]
 
 
-def _blow_of(under: Instance, struck: Attack, surveyed: Survey, s: int, costs: Sequence[float]) -> Blow:
+def _attack_damage(under: Instance, struck: Attack, surveyed: Survey, s: int, costs: Sequence[float]) -> AttackDamage:
     adversary, event, label = under.adversary, under.events[s], under.horizon.label
     assert adversary is not None
     harms = {
-        d: Harm(
+        d: SegmentImpact(
             service=float(surveyed.served[s, i]),
             floor=float(surveyed.floor[s, i]),
             unserved=float(surveyed.shortage[s, i]),
@@ -114,7 +121,7 @@ def _blow_of(under: Instance, struck: Attack, surveyed: Survey, s: int, costs: S
         if surveyed.served[s, i] < 1.0 - SERVED
     }
     ordered = sorted(harms.items(), key=lambda item: (-item[1].gap, -item[1].damage))
-    return Blow(
+    return AttackDamage(
         name=event.name,
         targets=struck.targets,
         first=label(event.periods[0]),
@@ -127,35 +134,35 @@ def _blow_of(under: Instance, struck: Attack, surveyed: Survey, s: int, costs: S
 
 
 # The plan against the adversary is proven to this share of its cost at least.
-PLAN = 1e-4
+PLAN_GAP = 1e-4
 # Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
-PATIENCE = 30.0
+LEAST_OUTLAY_SECONDS = 30.0
 # Gaps nearer to each other than this, relative, are alike.
-ALIKE = 1e-6
+SAME_GAP = 1e-6
 
 
 @dataclass(frozen=True)
-class Shaping:
+class ShapingAttack:
     """An attack that shaped the plan: what it would do with nothing built, and what it does."""
 
-    without: Blow
-    with_plan: Blow
+    without: AttackDamage
+    with_plan: AttackDamage
 
 
 @dataclass(frozen=True)
-class Start:
+class AttackStart:
     """The worst affordable attack that breaks a floor at one start, and the cheapest set that does, affordable or not.
 
     None where none does.
     """
 
     start: str
-    worst: Blow | None
-    cheapest: Blow | None
+    worst: AttackDamage | None
+    cheapest: AttackDamage | None
 
 
 @dataclass(frozen=True)
-class Unaware:
+class ListedShocksPlan:
     """The plan for the listed shocks alone: its cost, the gap that they leave it with, and the worst attack on it.
 
     `saving` is what it costs less than the plan against the adversary, present value; `low` and `high` are what is
@@ -165,19 +172,19 @@ class Unaware:
     cost: float
     gap: float
     saving: float
-    worst: Blow | None
+    worst: AttackDamage | None
     low: float | None = None
     high: float | None = None
 
     @property
-    def difference(self) -> Difference:
+    def difference(self) -> ProvenDifference:
         """The saving, with what is proven of it."""
         low = -math.inf if self.low is None else self.low
-        return Difference(self.saving, low, math.inf if self.high is None else self.high)
+        return ProvenDifference(self.saving, low, math.inf if self.high is None else self.high)
 
 
 @dataclass(frozen=True)
-class Onslaught:
+class AttackResult:
     """A plan under its adversary.
 
     Attributes:
@@ -199,10 +206,10 @@ class Onslaught:
     instance: Instance
     method: Method
     sets: int | None
-    shaping: tuple[Shaping, ...]
-    starts: tuple[Start, ...]
-    worst: Blow | None
-    unaware: Unaware | None = None
+    shaping: tuple[ShapingAttack, ...]
+    starts: tuple[AttackStart, ...]
+    worst: AttackDamage | None
+    unaware: ListedShocksPlan | None = None
     least: LeastOutlay | None = None
     measure: Measure | None = None
     stopped: bool = False
@@ -210,7 +217,7 @@ class Onslaught:
     seconds: float = 0.0
 
     @property
-    def breaking(self) -> Blow | None:
+    def breaking(self) -> AttackDamage | None:
         """The cheapest attack that breaks the plan, whatever it has; None where none does."""
         found = (start.cheapest for start in self.starts if start.cheapest is not None)
         return min(found, key=lambda blow: (blow.price, -blow.gap), default=None)
@@ -274,12 +281,12 @@ def attack(
     instance: Instance,
     plan: Result | None = None,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
-    *,
     scenario: ScenarioNames | None = None,
-) -> Onslaught:
+) -> AttackResult:
     """Let the instance's adversary attack a plan: the cheapest one that withstands it, or one that is given.
 
     Args:
@@ -303,32 +310,32 @@ def attack(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    began, settings = time.perf_counter(), settings or Settings(gap=SHARE)
-    changed = edited(instance, budget, scenario)
-    calm, notes = without_attacks(changed.instance), (*notes, *changed.notes)
-    clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN, settings.gap))
+    began, settings = time.perf_counter(), settings or Settings(gap=MEASURE_SHARE)
+    changed = apply_arguments(instance, budget=budget, scenario=scenario)
+    calm, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
+    clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN_GAP, settings.gap))
     if plan is not None:
         if plan.baseline is None:
             raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
-        fit = fitted(calm, plan, calm.title)
+        fit = fit_plan(calm, plan, calm.title)
         result, attacks = replace(plan, plan=fit.plan, adversary=None), tuple[Attack, ...]()
         oracle, notes = AttackOracle(calm, settings, clock), (*notes, *fit.notes)
     else:
         found = withstood(calm, None, own, clock, listener, notes)
         result, attacks, oracle = found.result, found.attacks, found.oracle
     with interruptible(clock, listener):
-        made = _Siege(calm, oracle, clock, listener).told_of(result, attacks)
+        made = _AttackedPlan(calm, oracle, clock, listener).told_of(result, attacks)
         if plan is None and not made.stopped and (calm.events or calm.rules):
             listener(Progress(task="the plan for the listed shocks alone"))
-            made = _beside(made, oracle, settings, clock, listener)
+            made = _with_listed_shocks_plan(made, oracle, settings, clock, listener)
         if not made.stopped and result.status != "none":
             listener(Progress(task="the least outlay that survives every attack"))
-            made = _at_least(made, oracle, attacks, own, clock, listener)
+            made = _with_least_outlay(made, oracle, attacks, own, clock, listener)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
 
 
 @dataclass
-class _Siege:
+class _AttackedPlan:
     """One plan while it is attacked."""
 
     instance: Instance
@@ -336,16 +343,14 @@ class _Siege:
     clock: Clock
     listener: Listener
 
-    def told_of(self, result: Result, attacks: Sequence[Attack]) -> Onslaught:
+    def told_of(self, result: Result, attacks: Sequence[Attack]) -> AttackResult:
         """Everything about a plan but what the unaware would do."""
         instance, oracle = self.instance, self.oracle
-        empty = Onslaught(result, instance, oracle.method, oracle.sets, (), (), None, stopped=self.clock.is_over)
+        empty = AttackResult(result, instance, oracle.method, oracle.sets, (), (), None, stopped=self.clock.is_over)
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
-        shaping = zip(
-            blows(instance, nothing(instance), attacks), blows(instance, result.plan, attacks), strict=True
-        )  # fmt: skip
-        shaped = sorted((Shaping(*both) for both in shaping), key=lambda each: -each.without.gap)
+        without, with_plan = (attack_damages(instance, each, attacks) for each in (nothing(instance), result.plan))
+        shaped = sorted(map(ShapingAttack, without, with_plan), key=lambda each: -each.without.gap)
         starts = self._starts(result.plan)
         called = result.adversary.worst if result.adversary is not None else None
         worst = _worst(called, [each.with_plan for each in shaped], [each.worst for each in starts if each.worst])
@@ -355,54 +360,56 @@ class _Siege:
         stopped = self.clock.is_over
         return replace(empty, shaping=tuple(shaped), starts=tuple(starts), worst=worst, stopped=stopped)
 
-    def _starts(self, plan: Plan) -> list[Start]:
+    def _starts(self, plan: Plan) -> list[AttackStart]:
         rows = []
-        for front in self.oracle.strikes.fronts(columns(self.oracle, plan)):
+        for front in self.oracle.strikes.fronts(plan_columns(self.oracle, plan)):
             label = self.instance.horizon.label(front.start)
             self.listener(Progress(task=f"attacks from {label} on"))
             worst, least = self.oracle.worst(front), cheapest_violating_attack(self.oracle, front)
-            rows.append(Start(label, self._blow(plan, worst), self._blow(plan, least)))
+            rows.append(AttackStart(label, self._blow(plan, worst), self._blow(plan, least)))
         return rows
 
-    def _blow(self, plan: Plan, struck: AttackImpact | None) -> Blow | None:
-        return None if struck is None else blows(self.instance, plan, [struck.attack])[0]
+    def _blow(self, plan: Plan, struck: AttackImpact | None) -> AttackDamage | None:
+        return None if struck is None else attack_damages(self.instance, plan, [struck.attack])[0]
 
-    def _above(self, plan: Plan) -> Blow | None:
+    def _above(self, plan: Plan) -> AttackDamage | None:
         """Of all that it can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
         candidates = self.oracle.candidates()
-        found = blows(self.instance, plan, candidates) if candidates else []
+        found = attack_damages(self.instance, plan, candidates) if candidates else []
         worst = max(found, key=lambda blow: blow.damage, default=None)
         return worst if worst is not None and worst.segments else None
 
 
-def _worst(called: str | None, known: Iterable[Blow], found: Iterable[Blow]) -> Blow | None:
+def _worst(called: str | None, known: Iterable[AttackDamage], found: Iterable[AttackDamage]) -> AttackDamage | None:
     """The one with the largest gap; of those that do alike the one that the result calls the worst."""
     broken = [blow for blow in known if blow.breaks]
     best = next((blow for blow in broken if blow.name == called), None)
     for blow in (*broken, *found):
-        if best is None or blow.gap > best.gap * (1.0 + ALIKE):
+        if best is None or blow.gap > best.gap * (1.0 + SAME_GAP):
             best = blow
     return best
 
 
-def _beside(made: Onslaught, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener) -> Onslaught:
+def _with_listed_shocks_plan(
+    made: AttackResult, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener
+) -> AttackResult:
     """With the plan of those who look at the listed shocks alone."""
     instance, active = made.instance, frozenset(event.name for event in made.instance.events)
     bites = tight_shocks(made.result) & active
     least = no_shock_cost(instance, settings, clock)
     cost = made.result.total_cost
-    measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN * abs(cost))
+    measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN_GAP * abs(cost))
     made = replace(made, measure=measure)
-    exact = replace(measure.settings(settings), gap=min(PLAN, settings.gap), patience=None)
-    with Asker(instance, exact, clock, listener) as asker:
+    exact = replace(measure.settings(settings), gap=min(PLAN_GAP, settings.gap), patience=None)
+    with WhatIfSolver(instance, exact, clock, listener) as asker:
         asker.learn(made.result.plan, bites)
         found = asker.ask()
     if found.status != "optimal":
         return replace(made, stopped=made.stopped or clock.is_over)
-    struck = hardest(oracle, found.plan)
-    worst = None if struck is None else blows(instance, found.plan, [struck.attack])[0]
-    saved = Difference.of(found.cost, found.bound, made.result.total_cost, made.result.bound)
-    unaware = Unaware(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
+    struck = worst_attack(oracle, found.plan)
+    worst = None if struck is None else attack_damages(instance, found.plan, [struck.attack])[0]
+    saved = ProvenDifference.of(found.cost, found.bound, made.result.total_cost, made.result.bound)
+    unaware = ListedShocksPlan(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
     return replace(made, unaware=unaware, stopped=clock.is_over)
 
 
@@ -410,17 +417,17 @@ def _known(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _at_least(
-    made: Onslaught,
+def _with_least_outlay(
+    made: AttackResult,
     oracle: AttackOracle,
     attacks: Sequence[Attack],
     settings: Settings,
     clock: Clock,
     listener: Listener,
-) -> Onslaught:
+) -> AttackResult:
     """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
     known = made.result.plan if made.survives and not made.is_given else None
-    with clock.hurried(PATIENCE):
+    with clock.hurried(LEAST_OUTLAY_SECONDS):
         least = least_outlay(oracle, attacks, known, settings, clock, listener)
     if least.status == "stopped" and known is not None:
         least = replace(least, outlay=made.result.outlay)

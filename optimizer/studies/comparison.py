@@ -10,17 +10,15 @@ Comparison   all of it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
-from optimizer.studies.budget_sweep import Alone
-from optimizer.studies.measure import SHARE, Difference, Measure
-
-Status = Literal["optimal", "stopped", "infeasible"]
+from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock, SearchStatus
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
 
 
-def sizes(result: Result) -> dict[str, float]:
+def sizes_bought(result: Result) -> dict[str, float]:
     """What a plan buys of each option in all years: its size, or of a stockpile the tonnes bought."""
     bought: dict[str, float] = {}
     for build in result.plan.builds:
@@ -30,7 +28,7 @@ def sizes(result: Result) -> dict[str, float]:
     return {o: size for o, size in bought.items() if size > 1e-9 * max(1e-9, most.get(o, 0.0))}
 
 
-def years(result: Result, option: str) -> tuple[int, ...]:
+def years_bought(result: Result, option: str) -> tuple[int, ...]:
     """The calendar years in which a plan buys some of an option."""
     found = {build.year for build in result.plan.builds if build.option == option}
     fills = result.plan.fills.get(option, ())
@@ -38,14 +36,14 @@ def years(result: Result, option: str) -> tuple[int, ...]:
     return tuple(sorted(found | {int(result.periods[t][:4]) for t in bought}))
 
 
-def survived(result: Result) -> tuple[str, ...]:
+def shocks_survived(result: Result) -> tuple[str, ...]:
     """The shocks in which a plan keeps every floor."""
     return tuple(outcome.name for outcome in result.shocks if outcome.survives)
 
 
 def _figures(result: Result) -> dict[str, Any]:
     """What is said of a plan, for JSON; null where there is none."""
-    whole, kept = result.to_dict(whole=False), survived(result)
+    whole, kept = result.to_dict(whole=False), shocks_survived(result)
     last = {commodity: shares[-1] for commodity, shares in whole["dependence"].items() if shares}
     names = ("status", "survives", "survival_gap", "gap_bound", "total_cost", "bound", "outlay", "mip_gap")
     return {name: whole[name] for name in names} | {
@@ -54,14 +52,14 @@ def _figures(result: Result) -> dict[str, Any]:
         "failed": [outcome.name for outcome in result.shocks if outcome.name not in kept],
         "services": whole["services"],
         "dependence": last,
-        "sizes": sizes(result),
+        "sizes": sizes_bought(result),
         "builds": whole["builds"],
         "purchases": whole["purchases"],
     }
 
 
 @dataclass(frozen=True)
-class Column:
+class ComparisonColumn:
     """The best plan of one case under one budget; None for any. `result` may be that of a budget nearby."""
 
     case: str
@@ -70,24 +68,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Least:
-    """The least outlay at which a case survives every shock.
-
-    Attributes:
-        status: ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough.
-        outlay, bound: money, as found and its proven lower bound; None where there is none, or none was found in time.
-        result: the cheapest plan with this outlay; None where it was not asked.
-    """
-
-    case: str
-    status: Status
-    outlay: float | None = None
-    bound: float | None = None
-    result: Result | None = None
-
-
-@dataclass(frozen=True)
-class Step:
+class BudgetStep:
     """What `more` money buys beside a budget: the plan before, and the one after."""
 
     case: str
@@ -112,14 +93,14 @@ class Step:
         return self.before.total_cost - self.after.total_cost
 
     @property
-    def gap(self) -> Difference:
+    def gap(self) -> ProvenDifference:
         """Of the survival gap, money."""
-        return Difference.of_gaps(self.before, self.after)
+        return ProvenDifference.of_gaps(self.before, self.after)
 
     @property
-    def cost(self) -> Difference:
+    def cost(self) -> ProvenDifference:
         """Of the total cost, present value: what is proven of it where another gap is left, or none in both plans."""
-        return Difference.of_costs(self.before, self.after)
+        return ProvenDifference.of_costs(self.before, self.after)
 
     @property
     def is_nothing(self) -> bool:
@@ -129,13 +110,13 @@ class Step:
     @property
     def changes(self) -> dict[str, float]:
         """By option, how much more is bought of it, or less."""
-        before, after = sizes(self.before), sizes(self.after)
+        before, after = sizes_bought(self.before), sizes_bought(self.after)
         each = {o: after.get(o, 0.0) - before.get(o, 0.0) for o in (*before, *(o for o in after if o not in before))}
         return {o: more for o, more in each.items() if abs(more) > 1e-6 * max(before.get(o, 0.0), after.get(o, 0.0))}
 
 
 @dataclass(frozen=True)
-class Change:
+class Breakpoint:
     """Between `above` and `at`, two budgets, the set of builds or of survived shocks becomes another."""
 
     case: str
@@ -147,8 +128,8 @@ class Change:
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:
         """Options that are new and that go, shocks that are survived from then on and no longer."""
-        some, more = sizes(self.before), sizes(self.after)
-        few, many = survived(self.before), survived(self.after)
+        some, more = sizes_bought(self.before), sizes_bought(self.after)
+        few, many = shocks_survived(self.before), shocks_survived(self.after)
         return {
             "added": tuple(o for o in more if o not in some),
             "dropped": tuple(o for o in some if o not in more),
@@ -177,14 +158,14 @@ class Comparison:
     """
 
     cases: Mapping[str, Instance] = field(repr=False)
-    columns: tuple[Column, ...] = field(default=(), repr=False)
-    least: tuple[Least, ...] = field(default=(), repr=False)
-    alone: Mapping[str, tuple[Alone, ...]] = field(default_factory=dict, repr=False)
-    steps: tuple[Step, ...] = field(default=(), repr=False)
-    changes: tuple[Change, ...] = field(default=(), repr=False)
+    columns: tuple[ComparisonColumn, ...] = field(default=(), repr=False)
+    least: tuple[CaseLeastOutlay, ...] = field(default=(), repr=False)
+    alone: Mapping[str, tuple[LoneShock, ...]] = field(default_factory=dict, repr=False)
+    steps: tuple[BudgetStep, ...] = field(default=(), repr=False)
+    changes: tuple[Breakpoint, ...] = field(default=(), repr=False)
     resolution: float | None = None
     is_whole: bool = True
-    gap: float = SHARE
+    gap: float = MEASURE_SHARE
     measures: Mapping[str, Measure] = field(default_factory=dict)
     stopped: bool = False
     notes: tuple[str, ...] = ()
@@ -229,12 +210,12 @@ class Comparison:
         }
 
 
-def _said(status: Status) -> str:
+def _said(status: SearchStatus) -> str:
     """A status in the words of `solve`: that no outlay is enough is ``none``."""
     return "none" if status == "infeasible" else status
 
 
-def _of_least(least: Least) -> dict[str, Any]:
+def _of_least(least: CaseLeastOutlay) -> dict[str, Any]:
     plan = None if least.result is None else _figures(least.result)
     return {
         "case": least.case,
@@ -245,8 +226,8 @@ def _of_least(least: Least) -> dict[str, Any]:
     }
 
 
-def _of_step(step: Step) -> dict[str, Any]:
-    before, after = survived(step.before), survived(step.after)
+def _of_step(step: BudgetStep) -> dict[str, Any]:
+    before, after = shocks_survived(step.before), shocks_survived(step.after)
     return {
         "case": step.case,
         "budget": step.budget,

@@ -20,14 +20,14 @@ Words = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedPlan:
     """A plan as an instance would have it, its stock paths worked out anew, and what is to be said about that."""
 
     plan: Plan
     notes: tuple[str, ...]
 
 
-def fitted(instance: Instance, result: Result, file: str) -> Fitted:
+def fit_plan(instance: Instance, result: Result, file: str) -> FittedPlan:
     """The plan of a result in an instance.
 
     Args:
@@ -54,7 +54,7 @@ def fitted(instance: Instance, result: Result, file: str) -> Fitted:
     over = [Finding(file, None, *words) for words in _overfull(instance, plan)]
     if over:
         raise InstanceError(over)
-    return Fitted(plan, notes)
+    return FittedPlan(plan, notes)
 
 
 def _is_same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -59,14 +59,14 @@ class Folded:
         return not self.failed
 
 
-def owner(instance: Instance, event: Shock) -> str:
+def entry_of(instance: Instance, event: Shock) -> str:
     """The entry of the file that an event comes from: a shock, or an ensemble."""
     return event.entry if event.entry in instance.shocks else event.name.rpartition("#")[0]
 
 
 def folds(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[Fold, ...]:
     """The rows of some shocks: a family or an ensemble in one, each other shock, or `every` shock, in its own."""
-    owners = {} if every else {event.name: owner(instance, event) for event in instance.events}
+    owners = {} if every else {event.name: entry_of(instance, event) for event in instance.events}
     members: dict[str, list[str]] = {}
     for name in names:
         # A shock that bears the name of a family is none of it.
@@ -120,7 +120,7 @@ def _is_full(outcome: Outcome) -> bool:
     return bool(outcome.segments) and all(service.is_full for service in outcome.segments.values())
 
 
-def hardest(rows: Sequence[Folded], most: int) -> tuple[Folded, ...]:
+def worst_rows(rows: Sequence[Folded], most: int) -> tuple[Folded, ...]:
     """At most so many rows, those of the worst shocks, in the order in which they were."""
     ordered = sorted(rows, key=lambda row: urgency(row.worst))
     kept = {row.fold.name for row in ordered[:most]}

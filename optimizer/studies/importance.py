@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.extras import require_extra
+
 # Fewer samples than these say nothing.
 FEWEST = 60
 # Harmonics that count.
@@ -71,8 +73,9 @@ class Importance:
         return data | {what: dict(zip(parts, getattr(self, what), strict=True)) for what in ("cost", "gap")}
 
 
-def latin(numbers: int, samples: int, seed: int) -> Array:
+def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
     """A Latin hypercube in the unit cube: a row a sample."""
+    require_extra("sensitivity", "A sample of all numbers together")
     from SALib.sample.latin import sample
 
     drawn: Array = sample(_problem([str(i) for i in range(numbers)]), samples, seed=seed)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
@@ -21,20 +22,20 @@ from optimizer.units import parse_amount
 
 # Share of the price of survival to which costs are proven where plans are compared, unless told otherwise: less takes
 # an integer programme several times as long, and no table shows a difference that is smaller.
-SHARE = 0.02
+MEASURE_SHARE = 0.02
 # Survival gaps are proven to this share of themselves at least, and costs to this share of the total cost where a
 # search takes its time.
-ENOUGH = 5e-3
+GAP_SHARE = 5e-3
 # Seconds of one search with integers after which that is near enough.
-PATIENCE = 20.0
+SEARCH_SECONDS = 20.0
 # A measure is this share of the total cost at least.
-LEAST = 1e-3
+LEAST_SHARE_OF_COST = 1e-3
 # No cost is proven to less than this share of itself: a solver's own tolerances add up to as much.
-FINEST = 1e-7
+FINEST_SHARE = 1e-7
 # How near the no-shock plan's cost is proven, relative, and seconds for that.
 NO_SHOCK, SECONDS = 1e-5, 20.0
 
-Kind = Literal["price of survival", "cost above the no-shock plan", "total cost"]
+MeasureKind = Literal["price of survival", "cost above the no-shock plan", "total cost"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Measure:
         least: money below which nothing is proven.
     """
 
-    kind: Kind
+    kind: MeasureKind
     amount: float
     share: float
     least: float = 0.0
@@ -60,10 +61,15 @@ class Measure:
 
         `no_shock_cost` is None where it is not known.
         """
-        price, least = 0.0 if no_shock_cost is None else cost - no_shock_cost, LEAST * abs(cost)
-        kind: Kind = "price of survival" if survival_gap <= 0 else "cost above the no-shock plan"
+        price, least = 0.0 if no_shock_cost is None else cost - no_shock_cost, LEAST_SHARE_OF_COST * abs(cost)
+        kind: MeasureKind = "price of survival" if survival_gap <= 0 else "cost above the no-shock plan"
         kind = kind if price >= least and price > 0 else "total cost"
-        return cls(kind, max(price, least), share, FINEST * abs(cost))
+        return cls(kind, max(price, least), share, FINEST_SHARE * abs(cost))
+
+    @classmethod
+    def of_result(cls, result: Result, no_shock_cost: float | None, share: float) -> "Measure":
+        """The measure of plans that are compared with a result."""
+        return cls.of(result.total_cost, no_shock_cost, share, result.survival_gap)
 
     @property
     def tolerance(self) -> float:
@@ -78,7 +84,7 @@ class Measure:
 
     def settings(self, settings: Settings) -> Settings:
         """The settings of a search whose costs are proven to the tolerance."""
-        return replace(loosely(settings), tolerance=self.tolerance, patience=PATIENCE)
+        return replace(before_measure(settings), tolerance=self.tolerance, patience=SEARCH_SECONDS)
 
     def is_proven(self, result: Result) -> bool:
         """Whether the cost of a plan is proven to the tolerance."""
@@ -93,9 +99,9 @@ class Measure:
         return {"kind": self.kind, "amount": self.amount, "tolerance": self.tolerance}
 
 
-def loosely(settings: Settings) -> Settings:
+def before_measure(settings: Settings) -> Settings:
     """The settings of a search before the measure is known, and of survival gaps: near enough, as a share of itself."""
-    return replace(settings, gap=min(settings.gap, ENOUGH), tolerance=None)
+    return replace(settings, gap=min(settings.gap, GAP_SHARE), tolerance=None)
 
 
 def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float | None:
@@ -104,12 +110,12 @@ def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float
         return None
     left = SECONDS if clock.left is None else min(SECONDS, clock.left)
     exact = replace(settings, gap=min(settings.gap, NO_SHOCK), tolerance=None, checkpoint=None)
-    found = ExtensiveForm().run(instance.at_peace(), exact, Clock(left), lambda step: None)
+    found = ExtensiveForm().run(without_disruptions(instance), exact, Clock(left), lambda step: None)
     return found.cost if found.values is not None and found.status == "optimal" else None
 
 
 @dataclass(frozen=True)
-class Difference:
+class ProvenDifference:
     """What one optimum is more than another: of the plans that were found, and within which bounds it is proven."""
 
     value: float
@@ -117,20 +123,22 @@ class Difference:
     high: float
 
     @classmethod
-    def of(cls, before: float, before_bound: float | None, after: float, after_bound: float | None) -> "Difference":
+    def of(
+        cls, before: float, before_bound: float | None, after: float, after_bound: float | None
+    ) -> "ProvenDifference":
         """`after` less `before`, of which the bounds are None where nothing is proven."""
         floor = -math.inf if before_bound is None else min(before_bound, before)
         least = -math.inf if after_bound is None else min(after_bound, after)
-        rounding = FINEST * max(abs(before), abs(after))
+        rounding = FINEST_SHARE * max(abs(before), abs(after))
         return cls(after - before, least - before - rounding, after - floor + rounding)
 
     @classmethod
-    def of_costs(cls, before: Result, after: Result) -> "Difference":
+    def of_costs(cls, before: Result, after: Result) -> "ProvenDifference":
         """Of total costs."""
         return cls.of(before.total_cost, before.bound, after.total_cost, after.bound)
 
     @classmethod
-    def of_gaps(cls, before: Result, after: Result) -> "Difference":
+    def of_gaps(cls, before: Result, after: Result) -> "ProvenDifference":
         """Of survival gaps."""
         return cls.of(before.survival_gap, before.gap_bound, after.survival_gap, after.gap_bound)
 
@@ -146,20 +154,20 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Within:
+class CostTolerance:
     """How much dearer than the cheapest a plan may be: a share of the measure, or an amount of money."""
 
     share: float | None = None
     amount: float | None = None
 
     @classmethod
-    def parse(cls, given: "float | str | Within") -> "Within":
+    def parse(cls, given: "float | str | CostTolerance") -> "CostTolerance":
         """From a share such as ``0.02`` or ``2%``, or from an amount such as ``20M``.
 
         Raises:
             ValueError: it is neither.
         """
-        if isinstance(given, Within):
+        if isinstance(given, CostTolerance):
             return given
         text = str(given).strip()
         try:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.batches import BatchAnswer
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import (
@@ -65,12 +65,12 @@ class Survey:
         return self.below > 0
 
 
-def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[Reply]) -> Survey:
+def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchAnswer]) -> Survey:
     """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
     made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
-    by_length: dict[int, list[Reply]] = {}
+    by_length: dict[int, list[BatchAnswer]] = {}
     for reply in replies:
         by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
     for length, some in by_length.items():
@@ -186,7 +186,7 @@ def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
     return found
 
 
-def of_nothing(instance: Instance, surveyed: Survey) -> Nothing:
+def do_nothing_outcome(instance: Instance, surveyed: Survey) -> Nothing:
     """What is left unserved below the floors where nothing is built."""
     gaps, fails = surveyed.gap.sum(axis=1), surveyed.fails.any(axis=1)
     worst = _worst(gaps, fails)
@@ -205,12 +205,12 @@ def _worst(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
     return int(np.argmax(fails)) if worst is None and fails.any() else worst
 
 
-def lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
+def shock_lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
     """Every shock as a line, in the order of the events; `costs` by shock, present value of its operation."""
     return tuple(_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events)))
 
 
-def lacks(instance: Instance, baseline: Flows) -> dict[str, Lack]:
+def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
     found, label = {}, instance.horizon.label
     for d, row in baseline.of("unserved").items():
@@ -222,7 +222,7 @@ def lacks(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     return found
 
 
-def shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
     """Production by region in the first and the last year, of every commodity that is put to use.
 
     HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
@@ -230,7 +230,7 @@ def shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
     return _shares(instance, baseline, dict.fromkeys((instance.horizon.start, instance.horizon.end)))
 
 
-def yearly_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
     """The same for every year of the horizon."""
     return _shares(instance, baseline, instance.horizon.years)
 

@@ -21,16 +21,16 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.progress import Listener, Progress, ignore
 
-Verdict = Literal["must-have", "real choice", "never worth it", "not settled"]
+RangeVerdict = Literal["must-have", "real choice", "never worth it", "not settled"]
 # Seconds for one end of a range.
-PATIENCE = 15.0
+RANGE_SECONDS = 15.0
 # Less than this share of the largest size is nothing. So is less than this part of what sizes are proven to: the gap
 # that floors are held to leaves room for so much of anything.
-DUST, PART = 1e-6, 1 / 50
+NEGLIGIBLE_SHARE, NEGLIGIBLE_PART = 1e-6, 1 / 50
 
 
 @dataclass(frozen=True)
-class End:
+class RangeEnd:
     """One end of a range: what a plan that was found buys, and what no plan goes beyond.
 
     `proven` says that the two are as near to each other as was asked for.
@@ -42,7 +42,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Range:
+class SizeRange:
     """What plans within the tolerance buy of an option, in its own unit; of a stockpile t over all years.
 
     Attributes:
@@ -57,9 +57,9 @@ class Range:
     option: str
     kind: str
     cheapest: float
-    least: End
-    greatest: End
-    verdict: Verdict
+    least: RangeEnd
+    greatest: RangeEnd
+    verdict: RangeVerdict
     dust: float = 0.0
 
     @property
@@ -68,7 +68,7 @@ class Range:
         return self.least.proven and self.greatest.proven
 
 
-class Ranges:
+class RangeSearch:
     """The ranges of all options, in the order of the instance.
 
     Args:
@@ -78,9 +78,9 @@ class Ranges:
 
     def __init__(self, near: NearOptimalSearch, gap: float) -> None:
         self.near = near
-        self.searches = {o: _Search(near, o, gap) for o in near.instance.options}
+        self.searches = {o: _OptionSearch(near, o, gap) for o in near.instance.options}
 
-    def settle(self, patience: float = PATIENCE, listener: Listener = ignore) -> None:
+    def settle(self, patience: float = RANGE_SECONDS, listener: Listener = ignore) -> None:
         """Bring the ends and their bounds together.
 
         Args:
@@ -99,7 +99,7 @@ class Ranges:
                 done += 1
         listener(Progress(done=size, total=size))
 
-    def known(self) -> tuple[Range, ...]:
+    def known(self) -> tuple[SizeRange, ...]:
         """What is known by now, from all plans that were met."""
         cheapest = self.near.found[0]
         return tuple(search.range(cheapest.sizes[o]) for o, search in self.searches.items())
@@ -113,7 +113,7 @@ def _largest(instance: Instance, option: str) -> float:
     return math.inf
 
 
-class _Search:
+class _OptionSearch:
     """One option: `low` and `high` are proven, what plans are known to buy lies between."""
 
     def __init__(self, near: NearOptimalSearch, option: str, gap: float) -> None:
@@ -122,8 +122,8 @@ class _Search:
         self.low, self.high = 0.0, _largest(near.instance, option)
         largest = self.high if isinstance(lever, Sized) else getattr(lever, "max_size", None)
         self.scale = largest or max(1.0, near.found[0].sizes[option])
-        self.grain = max(gap, DUST) * self.scale
-        self.dust = max(DUST * self.scale, PART * self.grain)
+        self.grain = max(gap, NEGLIGIBLE_SHARE) * self.scale
+        self.dust = max(NEGLIGIBLE_SHARE * self.scale, NEGLIGIBLE_PART * self.grain)
         # A lumpy option that is bought at all has a least size.
         self.unit = getattr(lever, "unit_size", 0.0)
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
@@ -152,7 +152,7 @@ class _Search:
         if near.clock.is_over:
             return
         near.moved(min(near.found, key=self._size), size)
-        while self.least - self.low > self.grain * (1 + DUST) and not near.clock.is_over:
+        while self.least - self.low > self.grain * (1 + NEGLIGIBLE_SHARE) and not near.clock.is_over:
             limit = self.least - self.grain
             verdict = self._cheapest_within(self.low, limit)
             if verdict == "none":
@@ -169,12 +169,12 @@ class _Search:
         if self.high < math.inf and self._cheapest_within(self.high - self.grain, self.high, among="like") == "found":
             return
         self.high = max(self.greatest, min(self.high, -near.limit(size)))
-        if self.greatest <= self.dust and self.high < self.piece * (1 - DUST):
+        if self.greatest <= self.dust and self.high < self.piece * (1 - NEGLIGIBLE_SHARE):
             self.high = self.greatest
         if near.clock.is_over:
             return
         near.moved(max(near.found, key=self._size), size)
-        while self.high - self.greatest > self.grain * (1 + DUST) and not near.clock.is_over:
+        while self.high - self.greatest > self.grain * (1 + NEGLIGIBLE_SHARE) and not near.clock.is_over:
             limit = self.greatest + self.grain if self.greatest > self.dust else min(self.piece, self.high)
             verdict = self._cheapest_within(limit, self.high)
             if verdict == "none":
@@ -191,22 +191,26 @@ class _Search:
         with self.near.held({self.option: (lower, upper)}):
             return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among).status
 
-    def range(self, cheapest: float) -> Range:
+    def range(self, cheapest: float) -> SizeRange:
         """What was found."""
         least = self._end(self.least, self.low)
         greatest = self._end(self.greatest, self.high)
         lever = self.near.instance.options[self.option]
         cheapest = cheapest if cheapest > self.dust else 0.0
-        return Range(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.dust)
+        return SizeRange(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.dust)
 
-    def _end(self, size: float, bound: float) -> End:
+    def _end(self, size: float, bound: float) -> RangeEnd:
         size = 0.0 if size <= self.dust else size
         if self.unit > 0 and math.isfinite(bound):
-            whole = math.ceil(bound / self.unit - DUST) if bound < size else math.floor(bound / self.unit + DUST)
+            whole = (
+                math.ceil(bound / self.unit - NEGLIGIBLE_SHARE)
+                if bound < size
+                else math.floor(bound / self.unit + NEGLIGIBLE_SHARE)
+            )
             bound = whole * self.unit
-        return End(size, bound, abs(bound - size) <= self.grain * (1 + 1e-3))
+        return RangeEnd(size, bound, abs(bound - size) <= self.grain * (1 + 1e-3))
 
-    def _verdict(self) -> Verdict:
+    def _verdict(self) -> RangeVerdict:
         if self.low > self.dust:
             return "must-have"
         # Of what comes in any size, what is not found and proven to be less than is asked for is none.

@@ -23,8 +23,8 @@ from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Integers, Vector
 
 # So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.
-TRIED, PARTS, CHECKED = 8, (0.25, 0.5, 1.0), 200
-DUST = 1e-6
+MOST_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200
+NEGLIGIBLE_AMOUNT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Mend:
+class Reinforcement:
     """An addition: its best trial and all of them.
 
     Attributes:
@@ -70,7 +70,7 @@ class Mend:
 
 
 @dataclass(frozen=True)
-class Mending:
+class Reinforcements:
     """What single additions do, the best first.
 
     Attributes:
@@ -85,7 +85,7 @@ class Mending:
     checked: int
     gap: float
     promising: int
-    mends: tuple[Mend, ...]
+    mends: tuple[Reinforcement, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Candidate:
 
     def suggested(self, gap: Vector) -> float:
         """Twice what mends nine in ten of the shocks that it helps, if slopes held; at most what is possible."""
-        helped = self.saving > DUST * self.saving.max(initial=0.0)
+        helped = self.saving > NEGLIGIBLE_AMOUNT * self.saving.max(initial=0.0)
         return min(self.most, 2.0 * float(np.quantile(gap[helped] / self.saving[helped], 0.9))) if helped.any() else 0.0
 
     def promise(self, gap: Vector) -> float:
@@ -114,9 +114,9 @@ class Candidate:
         return float(np.minimum(gap, self.saving * self.suggested(gap)).sum())
 
 
-def mending(
+def find_reinforcements(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, failing: Integers, clock: Clock
-) -> Mending | None:
+) -> Reinforcements | None:
     """Try single additions to a plan on the shocks that broke it; None where there is none.
 
     Args:
@@ -128,7 +128,7 @@ def mending(
     """
     if not len(failing):
         return None
-    spread = np.linspace(0, len(failing) - 1, min(len(failing), CHECKED)).round().astype(np.intp)
+    spread = np.linspace(0, len(failing) - 1, min(len(failing), MOST_CHECKED)).round().astype(np.intp)
     checked = failing[spread]
     groups = np.zeros(len(instance.events), dtype=np.intp)
     groups[checked] = np.arange(len(checked))
@@ -138,11 +138,11 @@ def mending(
     gap = slopes.gap[checked]
     best = promising(instance, evaluator, plan, -slopes.slope, gap)
     mends = []
-    for candidate in best[:TRIED]:
+    for candidate in best[:MOST_TRIED]:
         trials = _tried(instance, evaluator, plan, candidate, checked, gap, clock)
-        mends.append(_mend(instance, candidate, trials))
+        mends.append(_reinforcement(instance, candidate, trials))
     mends.sort(key=lambda mend: (-mend.best.mended, -mend.best.gap_removed, mend.best.outlay))
-    return Mending(len(failing), len(checked), float(gap.sum()), len(best), tuple(mends))
+    return Reinforcements(len(failing), len(checked), float(gap.sum()), len(best), tuple(mends))
 
 
 def _tried(
@@ -158,7 +158,7 @@ def _tried(
     trials: list[Trial] = []
     everyone = np.arange(len(instance.events))
     for amount in reversed(_amounts(instance, candidate, candidate.suggested(gap))):
-        more, outlay = added(instance, plan, candidate, amount)
+        more, outlay = with_addition(instance, plan, candidate, amount)
         needless = np.setdiff1d(everyone, checked).tolist()
         after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
         mended, left = int((~after.fails[checked]).sum()), float(after.gap[checked].sum())
@@ -168,13 +168,13 @@ def _tried(
     return trials
 
 
-def _mend(instance: Instance, candidate: Candidate, trials: Sequence[Trial]) -> Mend:
+def _reinforcement(instance: Instance, candidate: Candidate, trials: Sequence[Trial]) -> Reinforcement:
     mended, removed = max(trial.mended for trial in trials), max(trial.gap_removed for trial in trials)
     # More of it may do nothing more; where nothing is mended, what counts is the gap.
     good = [trial for trial in trials if trial.mended == mended]
-    best = next(trial for trial in good if mended or trial.gap_removed >= removed - DUST * abs(removed))
+    best = next(trial for trial in good if mended or trial.gap_removed >= removed - NEGLIGIBLE_AMOUNT * abs(removed))
     label, kind = instance.horizon.label(candidate.t), instance.options[candidate.option].kind
-    return Mend(candidate.option, kind, label, candidate.also, best, tuple(trials))
+    return Reinforcement(candidate.option, kind, label, candidate.also, best, tuple(trials))
 
 
 def promising(
@@ -183,7 +183,7 @@ def promising(
     """Of each option that helps, the point of time that promises most; then the options, the best first.
 
     Args:
-        instance, evaluator, plan: as for `mending`.
+        instance, evaluator, plan: as for `find_reinforcements`.
         saving: money off the gap, by broken shock and column of `plan_stage`.
         gap: by broken shock, money.
     """
@@ -198,8 +198,10 @@ def promising(
         promises = [point.promise(gap) for point in points]
         most = max(promises, default=0.0)
         # Of points that promise the same the last: money is spent no sooner than it has to be.
-        if most > DUST * gap.sum():
-            chosen.append((most, max(i for i, each in enumerate(promises) if each >= most * (1 - DUST)), points))
+        if most > NEGLIGIBLE_AMOUNT * gap.sum():
+            chosen.append(
+                (most, max(i for i, each in enumerate(promises) if each >= most * (1 - NEGLIGIBLE_AMOUNT)), points)
+            )
     chosen.sort(key=lambda each: -each[0])
     return [points[i] for _, i, points in chosen]
 
@@ -211,11 +213,11 @@ def _points(
     opened = {build.option: build.t for build in plan.builds}
     left = option.max_size - sum(build.size for build in plan.builds if build.option == option.id)
     if option.unit_size > 0:
-        left = option.unit_size * math.floor(left / option.unit_size + DUST)
+        left = option.unit_size * math.floor(left / option.unit_size + NEGLIGIBLE_AMOUNT)
     excluded = {
         x for x, other in instance.options.items() if isinstance(other, Sized) and option.id in other.excludes
     } | set(option.excludes)
-    if left <= DUST * option.max_size or excluded & set(opened):
+    if left <= NEGLIGIBLE_AMOUNT * option.max_size or excluded & set(opened):
         return
     also = tuple(required for required in option.requires if required not in opened)
     first = max((opened[required] for required in option.requires if required in opened), default=0)
@@ -234,15 +236,15 @@ def _periods(
     fills = plan.fills[pile.id]
     before = np.array(stock_path(instance, pile, fills))
     for t in np.flatnonzero(worth.any(axis=0)).tolist():
-        more, reached = laid_in(instance, pile, fills, t, math.inf)
+        more, reached = fills_reaching(instance, pile, fills, t, math.inf)
         if math.isinf(reached):
             yield Candidate(pile.id, t, reached, worth[:, t:] @ kept[: worth.shape[1] - t])
-        elif reached > DUST * before.max(initial=0.0):
+        elif reached > NEGLIGIBLE_AMOUNT * before.max(initial=0.0):
             held = np.array(stock_path(instance, pile, more)) - before
             yield Candidate(pile.id, t, reached, worth @ held / reached)
 
 
-def laid_in(
+def fills_reaching(
     instance: Instance, pile: Stockpile, fills: Sequence[float], end: int, amount: float
 ) -> tuple[tuple[float, ...], float]:
     """Purchases that hold `amount` t more at the end of a period, made as late as fill rate and room allow.
@@ -260,7 +262,7 @@ def laid_in(
     for t in range(end, -1, -1):
         kept = keep ** (end - t)
         left = min(before + amount, most) - held[end]
-        if left <= DUST * max(1.0, before) or kept == 0.0:
+        if left <= NEGLIGIBLE_AMOUNT * max(1.0, before) or kept == 0.0:
             break
         bought = min(rate - more[t], most - held[t], left / kept)
         if pile.allows(horizon.year(t)) and bought > 0:
@@ -285,20 +287,20 @@ def _levelled(instance: Instance, pile: Stockpile, fills: Sequence[float]) -> tu
 def _amounts(instance: Instance, candidate: Candidate, suggested: float) -> list[float]:
     """The amounts to try: parts of what is suggested, in whole units and no less than the least."""
     option = instance.options[candidate.option]
-    amounts = [part * suggested for part in PARTS]
+    amounts = [part * suggested for part in TRIAL_PARTS]
     if isinstance(option, Sized):
         amounts = [max(amount, min(option.min_size, candidate.most)) for amount in amounts]
         if option.unit_size > 0:
-            units = (math.ceil(amount / option.unit_size - DUST) for amount in amounts)
+            units = (math.ceil(amount / option.unit_size - NEGLIGIBLE_AMOUNT) for amount in amounts)
             amounts = [min(candidate.most, count * option.unit_size) for count in units]
     return list(dict.fromkeys(amounts))
 
 
-def added(instance: Instance, plan: Plan, candidate: Candidate, amount: float) -> tuple[Plan, float]:
+def with_addition(instance: Instance, plan: Plan, candidate: Candidate, amount: float) -> tuple[Plan, float]:
     """The plan with so much more of an option, and the undiscounted outlay that it takes."""
     option, t, horizon = instance.options[candidate.option], candidate.t, instance.horizon
     if isinstance(option, Stockpile):
-        fills, _ = laid_in(instance, option, plan.fills[option.id], t, amount)
+        fills, _ = fills_reaching(instance, option, plan.fills[option.id], t, amount)
         bought = np.array(fills) - np.array(plan.fills[option.id])
         outlay = sum(option.price.at(horizon.year(at)) * each for at, each in enumerate(bought.tolist()))
         stocks = {**plan.stocks, option.id: stock_path(instance, option, fills)}

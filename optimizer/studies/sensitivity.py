@@ -19,29 +19,29 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.question_pool import Call, Team, seats
+from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.derived import is_bought
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import read
-from optimizer.instance.scale import is_bought
 from optimizer.instance.schema import Instance
-from optimizer.instance.uncertain import Uncertain
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.importance import FEWEST, Importance, importance, latin
-from optimizer.studies.measure import SHARE, Difference, Measure, loosely, no_shock_cost
-from optimizer.studies.what_if import Asker, Found
-from optimizer.studies.withstand import listing_attacks
+from optimizer.studies.importance import FEWEST, Importance, importance, latin_hypercube
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
+from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
+from optimizer.studies.withstand import with_listed_attacks
 
 
 @dataclass(frozen=True)
-class Outcome:
+class VariantOutcome:
     """What a what-if came to.
 
     Attributes:
-        status: as of `Found`; ``unusable`` where numbers do not fit each other.
+        status: as of `WhatIfResult`; ``unusable`` where numbers do not fit each other.
         cost, bound: total cost of the plan, present value, and its proven lower bound.
         gap, gap_bound: survival gap, and its proven lower bound. outlay: undiscounted. All money.
         failed: how many shocks are not survived.
@@ -57,13 +57,13 @@ class Outcome:
     bought: frozenset[str] = frozenset()
     gap_bound: float = 0.0
 
-    def dearer(self, base: "Outcome") -> Difference:
+    def dearer(self, base: "VariantOutcome") -> ProvenDifference:
         """How much more it costs than elsewhere."""
-        return Difference.of(base.cost, base.bound, self.cost, self.bound)
+        return ProvenDifference.of(base.cost, base.bound, self.cost, self.bound)
 
-    def worse(self, base: "Outcome") -> Difference:
+    def worse(self, base: "VariantOutcome") -> ProvenDifference:
         """How much more of a survival gap it leaves than elsewhere."""
-        return Difference.of(base.gap, base.gap_bound, self.gap, self.gap_bound)
+        return ProvenDifference.of(base.gap, base.gap_bound, self.gap, self.gap_bound)
 
     @property
     def has_plan(self) -> bool:
@@ -90,7 +90,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Number:
+class UncertainNumber:
     """An uncertain number, or several that move together.
 
     `position` runs from −1 (low) over 0 (the value) to 1 (high).
@@ -110,25 +110,25 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Flip:
+class SwitchingValue:
     """Where between the value and an end the plan becomes another: still the same at `same`, another at `other`."""
 
     end: Literal["low", "high"]
     same: float
     other: float
-    outcome: Outcome
+    outcome: VariantOutcome
 
 
 @dataclass(frozen=True)
-class Bar:
+class TornadoBar:
     """A number of the tornado: what comes of either end, and where the plan changes."""
 
-    number: Number
-    low: Outcome
-    high: Outcome
-    flips: tuple[Flip, ...] = ()
+    number: UncertainNumber
+    low: VariantOutcome
+    high: VariantOutcome
+    flips: tuple[SwitchingValue, ...] = ()
 
-    def swing(self, base: Outcome) -> tuple[bool, float, float]:
+    def swing(self, base: VariantOutcome) -> tuple[bool, float, float]:
         """What bars are sorted by: whether a verdict changes, the change of the gap, the change of the cost.
 
         Ends that are not settled have no part in it, nor have changes that are not proven.
@@ -153,48 +153,48 @@ class Bar:
         return {"name": self.number.name, "members": members, **ends, "flips": flips}
 
 
-def numbers_of(instance: Instance) -> list[Number]:
+def numbers_of(instance: Instance) -> list[UncertainNumber]:
     """The uncertain numbers of an instance; those that share a `draw` are one."""
     groups: dict[str, list[Uncertain]] = {}
     for each in instance.uncertain:
         groups.setdefault(each.draw or each.path, []).append(each)
-    return [Number(name, tuple(members)) for name, members in groups.items()]
+    return [UncertainNumber(name, tuple(members)) for name, members in groups.items()]
 
 
-def asked(
-    desk: dict[str, Any],
+def ask_moved(
+    memory: dict[str, Any],
     instance: Instance,
     numbers: Mapping[str, float],
     settings: Settings,
     first: frozenset[str],
     plan: Plan,
     lists_attacks: bool = False,
-) -> Outcome:
-    """The best plan with numbers elsewhere: a call for a team. Attacks are listed anew where they count as shocks."""
+) -> VariantOutcome:
+    """A task: the best plan with other numbers. Attacks are listed anew where they count as shocks."""
     try:
         variant = _moved(instance, numbers) if lists_attacks else read(instance.moved(numbers))
     except InstanceError:
-        return Outcome("unusable")
+        return VariantOutcome("unusable")
     clock = Clock(settings.time_limit)
 
     def stop_all(event: Progress) -> None:
-        if "clock" in desk:
-            desk["clock"].interrupted = True
+        if "clock" in memory:
+            memory["clock"].interrupted = True
 
-    with interruptible(clock, stop_all), Asker(variant, settings, clock) as asker:
+    with interruptible(clock, stop_all), WhatIfSolver(variant, settings, clock) as asker:
         asker.learn(plan, first)
         return outcome(asker, variant, asker.ask())
 
 
 def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
-    return listing_attacks(read(instance.without_attacks().moved(numbers)))[0]
+    return with_listed_attacks(read(without_attacks(instance).moved(numbers)))[0]
 
 
-def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
+def outcome(asker: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
     """What is remembered of an answer."""
     if not math.isfinite(found.cost):
-        return Outcome(found.status)
+        return VariantOutcome(found.status)
     failed = 0
     if found.gap > 0:
         evaluator = asker.evaluator(instance)
@@ -204,12 +204,12 @@ def outcome(asker: Asker, instance: Instance, found: Found) -> Outcome:
     for build in found.plan.builds:
         sizes[build.option] = sizes.get(build.option, 0.0) + build.size
     bought = frozenset(o for o, size in sizes.items() if is_bought(instance, o, size))
-    return Outcome(
+    return VariantOutcome(
         found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, min(found.gap_bound, found.gap)
     )
 
 
-Status = Literal["proven", "stopped", "none"]
+SensitivityStatus = Literal["proven", "stopped", "none"]
 
 
 @dataclass(frozen=True)
@@ -226,12 +226,12 @@ class Sensitivity:
         measure: what costs are measured by; None without any plan.
     """
 
-    status: Status
+    status: SensitivityStatus
     instance: Instance = field(repr=False)
     gap: float
     resolution: float
-    base: Outcome
-    bars: tuple[Bar, ...] = ()
+    base: VariantOutcome
+    bars: tuple[TornadoBar, ...] = ()
     sampled: Importance | None = None
     measure: Measure | None = None
 
@@ -253,8 +253,8 @@ class Sensitivity:
 def sensitivity(
     instance: Instance,
     samples: int = 0,
-    seed: int = 7,
     *,
+    seed: int = 7,
     flips: bool = True,
     resolution: float = 0.01,
     budget: MoneyLike | None = None,
@@ -280,30 +280,30 @@ def sensitivity(
         listener: hears of the rounds of the first search, then of every set of numbers that was solved for.
 
     Raises:
-        CrewError: a process died.
+        WorkerError: a process died.
         SolverError: the solver failed.
         ValueError: fewer samples than can be judged, a budget that is no amount of money, or a scenario that there
             is not.
     """
     if 0 < samples < FEWEST:
         raise ValueError(f"write at least {FEWEST} samples, or 0 for none")
-    instance = edited(instance, budget, scenario).instance
+    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     if adversary:
-        instance, _ = listing_attacks(instance)
-    settings = settings or Settings(gap=SHARE)
+        instance, _ = with_listed_attacks(instance)
+    settings = settings or Settings(gap=MEASURE_SHARE)
     alone = replace(
         settings, jobs=1, threads=1, strategy="scenarios" if settings.strategy == "auto" else settings.strategy
     )
     clock = Clock()
     with interruptible(clock, listener):
-        search = _Search(instance, numbers_of(instance), alone, clock, listener)
+        search = _SensitivitySearch(instance, numbers_of(instance), alone, clock, listener)
         search.lists_attacks = adversary
         base = search.begin()
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
-        with Team(seats(settings.jobs, search.found.seconds), clock) as team:
-            search.team = team
-            team.desk["clock"] = clock
+        with start_executor(size_for(settings.jobs, search.found.seconds)) as executor:
+            search.executor = executor
+            executor.memory["clock"] = clock
             bars = search.tornado()
             if flips:
                 bars = search.flipped(bars, resolution)
@@ -311,29 +311,34 @@ def sensitivity(
     ordered = sorted(bars, key=lambda bar: bar.swing(base), reverse=True)
     everyone = [base, *(end for bar in bars for end in (bar.low, bar.high))]
     is_done = not clock.interrupted and all(each.status != "stopped" for each in everyone)
-    status: Status = "proven" if is_done else "stopped"
+    status: SensitivityStatus = "proven" if is_done else "stopped"
     return Sensitivity(status, instance, settings.gap, resolution, base, tuple(ordered), sampled, search.measure)
 
 
-class _Search:
+class _SensitivitySearch:
     """What-ifs while they are asked."""
 
     lists_attacks = False
 
     def __init__(
-        self, instance: Instance, numbers: Sequence[Number], settings: Settings, clock: Clock, listener: Listener
+        self,
+        instance: Instance,
+        numbers: Sequence[UncertainNumber],
+        settings: Settings,
+        clock: Clock,
+        listener: Listener,
     ) -> None:
         self.instance, self.numbers, self.settings = instance, numbers, settings
         self.clock, self.listener = clock, listener
-        self.team = Team(1, clock)
-        self.found = Found("stopped")
-        self.base = Outcome("stopped")
+        self.executor = start_executor(1)
+        self.found = WhatIfResult("stopped")
+        self.base = VariantOutcome("stopped")
         self.measure: Measure | None = None
 
-    def begin(self) -> Outcome:
+    def begin(self) -> VariantOutcome:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         share, settings = self.settings.gap, self.settings
-        with Asker(self.instance, loosely(settings), self.clock, self.listener) as asker:
+        with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as asker:
             self.found = asker.ask()
             if math.isfinite(self.found.cost):
                 least = no_shock_cost(self.instance, settings, self.clock)
@@ -346,28 +351,28 @@ class _Search:
             self.base = outcome(asker, self.instance, self.found)
         return self.base
 
-    def answers(self, wanted: Sequence[Mapping[str, float]], what: str) -> dict[int, Outcome]:
+    def answers(self, wanted: Sequence[Mapping[str, float]], what: str) -> dict[int, VariantOutcome]:
         """What comes of each set of numbers, by its place; those that were not reached are left out."""
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
-        calls = [Call(asked, (self.instance, numbers, *fixed)) for numbers in wanted]
-        result: dict[int, Outcome] = {}
+        calls = [Task(ask_moved, (self.instance, numbers, *fixed)) for numbers in wanted]
+        result: dict[int, VariantOutcome] = {}
         self.listener(Progress(task=what, total=len(calls)))
-        for number, answer in self.team.answers(calls):
+        for number, answer in self.executor.as_completed(calls, self.clock):
             result[number] = answer
             self.listener(Progress(task=what, done=len(result), total=len(calls)))
         return result
 
-    def tornado(self) -> list[Bar]:
+    def tornado(self) -> list[TornadoBar]:
         """Every number at both ends."""
         found = self.answers(
             [number.at(end) for number in self.numbers for end in (-1.0, 1.0)], "each number at its ends"
         )
         pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
-        return [Bar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
+        return [TornadoBar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
 
-    def flipped(self, bars: Sequence[Bar], resolution: float) -> list[Bar]:
+    def flipped(self, bars: Sequence[TornadoBar], resolution: float) -> list[TornadoBar]:
         """The same bars, with where the plan changes."""
-        ways: list[tuple[int, float, float, Outcome]] = []
+        ways: list[tuple[int, float, float, VariantOutcome]] = []
         for i, bar in enumerate(bars):
             ways += [(i, 0.0, end, at) for end, at in ((-1.0, bar.low), (1.0, bar.high)) if self._differs(at)]
         rounds = max(0, math.ceil(math.log2(1.0 / resolution)))
@@ -384,11 +389,11 @@ class _Search:
         result = list(bars)
         for i, same, other, at in ways:
             first = bars[i].number.first
-            flip = Flip("low" if other < 0 else "high", first.at(same), first.at(other), at)
+            flip = SwitchingValue("low" if other < 0 else "high", first.at(same), first.at(other), at)
             result[i] = replace(result[i], flips=(*result[i].flips, flip))
         return result
 
-    def _differs(self, at: Outcome) -> bool:
+    def _differs(self, at: VariantOutcome) -> bool:
         """Whether it is known that the plan is another one there."""
         return at.status != "stopped" and at.state != self.base.state
 
@@ -396,7 +401,7 @@ class _Search:
         """All numbers together."""
         if not self.numbers:
             return None
-        drawn = latin(len(self.numbers), samples, seed)
+        drawn = latin_hypercube(len(self.numbers), samples, seed)
         wanted = [
             {
                 each.path: each.low + share * (each.high - each.low)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import BASELINE
+from optimizer.instance.derived import region_name
 from optimizer.instance.schema import RULE, Instance
-from optimizer.instance.validation.regions import region_name
 from optimizer.model.builder import Column, Row
 from optimizer.results.plan import NEGLIGIBLE, Price
 
@@ -19,7 +19,7 @@ POINT = 0.01
 Found = tuple[str, str, float]
 
 
-def binding(instance: Instance, solved: SearchResult, most: int = 12) -> tuple[Price, ...]:
+def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> tuple[Price, ...]:
     """The `most` largest worths, of groups of rows and bounds that belong together; empty without prices."""
     priced = solved.duals
     if priced is None:

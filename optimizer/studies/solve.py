@@ -20,20 +20,18 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.batches import LOOSE
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
-from optimizer.algorithms.executor import hired
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import SearchResult
-from optimizer.algorithms.tasks import LOOSE
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
-from optimizer.instance.scale import size_thresholds
+from optimizer.instance.derived import free_floors, size_thresholds
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_disruptions
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.floors import free_floors
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.ranking import first_largest
@@ -41,8 +39,8 @@ from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.measure import Measure, no_shock_cost
-from optimizer.studies.outcomes import lacks, of_nothing, outcomes, services, shares, survey
-from optimizer.studies.shadow_prices import binding
+from optimizer.studies.outcomes import baseline_shortages, do_nothing_outcome, outcomes, services, supply_shares, survey
+from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE
 
 # Settings that say where the work is done; they do not change the answer.
@@ -63,7 +61,7 @@ class Timer:
         return parts | {"total": self.load + spent}
 
 
-def frame_of(
+def run_record(
     instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, notes: tuple[str, ...]
 ) -> dict[str, Any]:
     """The fields of a result that say what was asked and how it went."""
@@ -97,7 +95,7 @@ def _thinned(solved: SearchResult) -> list[Mapping[str, Any]]:
     return steps
 
 
-def without_plan(
+def planless_result(
     seconds: Mapping[str, float], solved: SearchResult, rules: tuple[str, ...], frame: dict[str, Any]
 ) -> Result:
     """The result where rules clash, or where the time ran out at once."""
@@ -135,6 +133,7 @@ PROVEN = "The search was stopped. Every shock was solved again, and the plan is 
 def solve(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
@@ -143,7 +142,6 @@ def solve(
     first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
     clock: Clock | None = None,
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Result:
     """Find the cheapest plan that survives every shock, or the best there is.
@@ -171,17 +169,17 @@ def solve(
     """
     timer = Timer(load_seconds, time.perf_counter())
     settings = settings or Settings()
-    made = edited(instance, budget, scenario)
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = clock or Clock(settings.time_limit)
-    with answering(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
+    with open_evaluator(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
         solved = choose_strategy(settings.strategy, instance, evaluator, first, plan).run(
             instance, settings, clock, listener
         )
-        return concluded(instance, settings, clock, timer, solved, evaluator, notes)
+        return conclude(instance, settings, clock, timer, solved, evaluator, notes)
 
 
-def concluded(
+def conclude(
     instance: Instance,
     settings: Settings,
     clock: Clock,
@@ -199,10 +197,10 @@ def concluded(
     Raises:
         AuditError: the plan and its figures disagree.
     """
-    frame = frame_of(instance, settings, clock, solved, notes) | {"adversary": faced}
+    frame = run_record(instance, settings, clock, solved, notes) | {"adversary": faced}
     if solved.values is None:
         rules = find_conflict(instance, settings, clock) if solved.status == "infeasible" else ()
-        return without_plan(timer.seconds(clock), solved, rules, frame)
+        return planless_result(timer.seconds(clock), solved, rules, frame)
     result, report = _audited(instance, settings, clock, solved, evaluator, frame, no_shock)
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
@@ -242,9 +240,11 @@ def _audited(
 
 
 @contextlib.contextmanager
-def answering(instance: Instance, settings: Settings, warm: RecourseEvaluator | None) -> Iterator[RecourseEvaluator]:
+def open_evaluator(
+    instance: Instance, settings: Settings, warm: RecourseEvaluator | None
+) -> Iterator[RecourseEvaluator]:
     """The evaluator given; or one of our own, which is let go afterwards."""
-    evaluator = warm or RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
+    evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
     try:
         yield evaluator
     finally:
@@ -308,10 +308,10 @@ def _with_plan(
         calm_builds=calm_builds,
         no_shock=no_shock,
         nothing=_nothing(instance, clock, evaluator),
-        shares=shares(instance, baseline),
-        lacks=lacks(instance, baseline),
+        shares=supply_shares(instance, baseline),
+        lacks=baseline_shortages(instance, baseline),
         endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
-        binding=binding(instance, solved),
+        binding=binding_limits(instance, solved),
         clash=(),
         **frame | {"adversary": faced},
     )
@@ -351,9 +351,7 @@ def _is_proven(distance: float | None, wanted: float, faced: Faced | None) -> bo
     return distance is not None and distance <= wanted and (faced is None or faced.sets is not None)
 
 
-def _granted(
-    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
-) -> dict[str, float]:
+def _granted(instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None) -> dict[str, float]:
     """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
 
     In the model an attack may do as much damage as the worst of them; nothing is said of it.
@@ -385,7 +383,7 @@ def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Sear
     """The cheapest plan without shocks and without rules about surviving; None without any, or where time ran out."""
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
-    variant = instance.at_peace()
+    variant = without_disruptions(instance)
     found = ExtensiveForm().run(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None
@@ -400,10 +398,10 @@ def _known_of(no_shock: NoShockPlan | None) -> tuple[float | None, tuple[str, ..
 def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
     if not instance.events:
         return None
-    return of_nothing(instance, survey(instance, evaluator, evaluator.idle_replies(clock)))
+    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.idle_replies(clock)))
 
 
-def proven(
+def solve_to_measure(
     instance: Instance,
     settings: Settings,
     first: Settings,
@@ -432,27 +430,27 @@ def proven(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
-    found = solve(instance, None, first, listener, notes, evaluator=evaluator, clock=clock)
+    found = solve(instance, None, settings=first, listener=listener, notes=notes, evaluator=evaluator, clock=clock)
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
-    measure = Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    measure = Measure.of_result(found, least, settings.gap)
     needed = measure.nearer(near(measure))
     if found.status == "stopped" or clock.is_over or needed.is_proven(found):
         return found, measure
     again = solve(
         instance,
         None,
-        replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
-        listener,
-        notes,
+        settings=replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
+        listener=listener,
+        notes=notes,
         evaluator=evaluator,
         first=tight_shocks(found),
         plan=found.plan,
         clock=clock,
     )
     found = again if again.status == found.status else found
-    return found, Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    return found, Measure.of_result(found, least, settings.gap)
 
 
 def tight_shocks(result: Result) -> frozenset[str]:

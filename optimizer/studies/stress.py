@@ -3,7 +3,7 @@
 The shocks are `Instance.resampled`. What a plan does in each of them is what serves most: the least gap, then the
 least shortage cost; costs of operation are not looked at. All else is counting, but for two questions: which prices
 the least gap of the worst shocks has (`scarcity_prices`), and what a single addition to the plan would have mended
-(`mending`).
+(`find_reinforcements`).
 
 What samples have in common, as arrays; shares survived, overall and by group, with Wilson's interval.
 """
@@ -18,14 +18,19 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.executor import hired
+from optimizer.algorithms.batches import BatchAnswer
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
+from optimizer.algorithms.recourse import (
+    RecourseEvaluator,
+    ScarcityPrices,
+    bottleneck,
+    recourse_executor,
+    scarcity_prices,
+)
 from optimizer.algorithms.subproblems import SubproblemSolver
-from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.errors import Finding, InstanceError, PlanFileError
-from optimizer.instance.arguments import ScenarioNames, edited
+from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
@@ -34,15 +39,15 @@ from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Vector
 from optimizer.solver import versions as solver_versions
-from optimizer.studies.fitting import fitted
+from optimizer.studies.fitting import fit_plan
 from optimizer.studies.outcomes import Survey, survey
-from optimizer.studies.reinforcement import Mending, mending
+from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
 
 # The normal quantile of a two-sided 95 % interval.
 NORMAL = 1.959963984540054
 # Durations with more values than this are grouped in quarters, as severities are.
-VALUES = 12
-Whole = npt.NDArray[np.intp]
+MOST_DURATIONS = 12
+Integers = npt.NDArray[np.intp]
 By = Literal["event", "start", "months", "severity"]
 
 
@@ -63,20 +68,20 @@ class Samples:
 
     name: tuple[str, ...]
     entry: tuple[str, ...]
-    start: Whole
-    months: Whole
+    start: Integers
+    months: Integers
     severity: Array
     survived: npt.NDArray[np.bool_]
     gap: Array
-    segment: Whole
+    segment: Integers
     service: Array
     floor: Array
-    failure: Whole
+    failure: Integers
     probability: Array
 
 
 @dataclass(frozen=True)
-class Group:
+class SampleGroup:
     """Samples that have something in common.
 
     Attributes:
@@ -101,7 +106,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ServiceSpread:
     """One segment's service over all samples, in each the share served in its weakest period.
 
     Attributes:
@@ -162,22 +167,22 @@ def _worst_cut(event: Shock) -> float:
     return max((severity for cut in event.spec.cuts for severity in cut.severity[:length]), default=0.0)
 
 
-def spreads(instance: Instance, surveyed: Survey) -> dict[str, Spread]:
+def spreads(instance: Instance, surveyed: Survey) -> dict[str, ServiceSpread]:
     """The service of every segment."""
     result = {}
     for i, d in enumerate(instance.demands):
         served, floor = surveyed.served[:, i], surveyed.floor[:, i]
         p5, p50, p95 = (float(each) for each in np.quantile(served, [0.05, 0.5, 0.95]))
         below = float(surveyed.fails[:, i].mean())
-        result[d] = Spread((float(floor.min()), float(floor.max())), float(served.mean()), p5, p50, p95, below)
+        result[d] = ServiceSpread((float(floor.min()), float(floor.max())), float(served.mean()), p5, p50, p95, below)
     return result
 
 
-def groups(instance: Instance, samples: Samples) -> tuple[Group, ...]:
+def groups(instance: Instance, samples: Samples) -> tuple[SampleGroup, ...]:
     """Shares survived by event, by the year of the start, by duration and by severity."""
     years = [str(instance.horizon.year(t)) for t in samples.start.tolist()]
     months = samples.months
-    few = len(np.unique(months)) <= VALUES
+    few = len(np.unique(months)) <= MOST_DURATIONS
     lengths = [f"{each}" for each in months.tolist()] if few else _quarters(months, "")
     severity = _quarters(100 * samples.severity, " %")
     by_months, by_severity = (np.argsort(each, kind="stable") for each in (months, samples.severity))
@@ -200,22 +205,22 @@ def _quarters(numbers: npt.NDArray[Any], unit: str) -> list[str]:
     return [names[part] for part in place.tolist()]
 
 
-def _grouped(by: By, samples: Samples, labels: Sequence[str], ordered: Sequence[str]) -> list[Group]:
+def _grouped(by: By, samples: Samples, labels: Sequence[str], ordered: Sequence[str]) -> list[SampleGroup]:
     array, result = np.array(labels), []
     for name in ordered:
         which = array == name
         size, survived = int(which.sum()), int(samples.survived[which].sum())
-        result.append(Group(by, name, size, survived, wilson(survived, size), float(samples.gap[which].mean())))
+        result.append(SampleGroup(by, name, size, survived, wilson(survived, size), float(samples.gap[which].mean())))
     return result
 
 
 # Of so many of the worst shocks it is said what failed first; so often is it said how many samples are done.
-WORST, PORTIONS = 10, 10
+WORST_SHOWN, PORTIONS = 10, 10
 # What has been done so far of how much.
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenShock:
     """A shock that broke the plan.
 
     Attributes:
@@ -277,10 +282,10 @@ class Stress:
     interval: tuple[float, float]
     expected_gap: float
     worst_gap: float
-    services: Mapping[str, Spread]
-    worst: tuple[Broken, ...]
-    groups: tuple[Group, ...]
-    mending: Mending | None
+    services: Mapping[str, ServiceSpread]
+    worst: tuple[BrokenShock, ...]
+    groups: tuple[SampleGroup, ...]
+    mending: Reinforcements | None
     notes: tuple[str, ...]
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
@@ -314,9 +319,9 @@ class Stress:
 def stress(
     result: Result,
     instance: Instance | None = None,
+    *,
     samples: int = 10_000,
     seed: int = 7,
-    *,
     jobs: int | None = None,
     cluster: str | None = None,
     listener: Listener = ignore,
@@ -340,19 +345,19 @@ def stress(
         PlanFileError: the result holds no plan.
         InstanceError: the plan cannot stand in the instance, or there is no shock to draw from.
         ValueError: samples or seed out of range, or there is no such scenario.
-        CrewError: the cluster cannot be reached.
+        WorkerError: the cluster cannot be reached.
     """
     began, clock = time.perf_counter(), Clock()
     if result.baseline is None:
         raise PlanFileError("there is no plan to stress: " + _why(result))
-    changed = edited(read(result.data, file) if instance is None else instance, scenario=scenario)
+    changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
-    fit = fitted(base, result, file)
-    drawn = base.resampled(samples, seed)
+    fit = fit_plan(base, result, file)
+    drawn = resample(base, samples, seed=seed)
     if not drawn.events:
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
-    evaluator = RecourseEvaluator(drawn, hired(drawn, jobs, cluster))
+    evaluator = RecourseEvaluator(drawn, recourse_executor(drawn, jobs, cluster))
     try:
         notes = changed.notes + fit.notes + _currencies(base, result)
         made = _stressed(drawn, evaluator, fit.plan, clock, listener)
@@ -416,14 +421,14 @@ def _stressed(
         "services": spreads(instance, surveyed),
         "worst": _worst(instance, evaluator.subproblems, plan, values, replies, surveyed),
         "groups": groups(instance, rows),
-        "mending": mending(instance, evaluator, plan, failing, clock),
+        "mending": find_reinforcements(instance, evaluator, plan, failing, clock),
         "rows": rows,
     }
 
 
-def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[Reply]:
+def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[BatchAnswer]:
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
-    slices, replies, done = evaluator.slices, list[Reply](), 0
+    slices, replies, done = evaluator.slices, list[BatchAnswer](), 0
     size = sum(len(part.events) for part in slices)
     for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
         wanted = np.zeros(size, dtype=bool)
@@ -436,12 +441,17 @@ def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener
 
 
 def _worst(
-    instance: Instance, desk: SubproblemSolver, plan: Plan, values: Vector, replies: Sequence[Reply], surveyed: Survey
-) -> tuple[Broken, ...]:
+    instance: Instance,
+    solver: SubproblemSolver,
+    plan: Plan,
+    values: Vector,
+    replies: Sequence[BatchAnswer],
+    surveyed: Survey,
+) -> tuple[BrokenShock, ...]:
     """The shocks with the largest gaps, and what failed first in each."""
     order = np.argsort(-surveyed.gap.sum(axis=1), kind="stable")
-    numbers = [int(number) for number in order if surveyed.fails[number].any()][:WORST]
-    scarce = scarcity_prices(desk, values, numbers)
+    numbers = [int(number) for number in order if surveyed.fails[number].any()][:WORST_SHOWN]
+    scarce = scarcity_prices(solver, values, numbers)
     unserved = {
         int(number): reply.unserved[i]
         for reply in replies
@@ -454,13 +464,13 @@ def _worst(
 
 def _broken(
     instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: ScarcityPrices, there: frozenset[str]
-) -> Broken:
+) -> BrokenShock:
     event, label, failure = instance.events[number], instance.horizon.label, surveyed.failure[number]
     first = int(failure[failure >= 0].min())
     i = int(np.argmax(np.where(failure == first, surveyed.gap[number], -1.0)))
     d, t, path = list(instance.demands)[i], event.periods[first], instance.path(event)
     found = bottleneck(instance, scarce, d, first, there)
-    return Broken(
+    return BrokenShock(
         name=event.name,
         entry=event.entry,
         first=label(event.periods[0]),

@@ -16,11 +16,12 @@ from optimizer.algorithms.reading import nothing, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, whole_stage
-from optimizer.instance.scale import is_bought
+from optimizer.instance.derived import is_bought
+from optimizer.instance.edits import without_disruptions, without_ensembles
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.solver import Clock, Settings
-from optimizer.studies.folding import folds, owner
+from optimizer.studies.folding import entry_of, folds
 from optimizer.studies.outcomes import survey
 
 MinMedianMax = tuple[float, float, float]
@@ -55,7 +56,7 @@ class Preview:
 def previews(instance: Instance) -> tuple[Preview, ...]:
     """Every shock entry that is a family, then every ensemble."""
     found = []
-    for name, events in groupby(instance.events, key=lambda event: owner(instance, event)):
+    for name, events in groupby(instance.events, key=lambda event: entry_of(instance, event)):
         if name in instance.ensembles:
             found.append(_preview(instance, name, "ensemble", list(events), instance.ensembles[name].probability))
         elif instance.shocks[name].is_family:
@@ -90,11 +91,11 @@ def _min_median_max(numbers: Iterable[float]) -> MinMedianMax:
 
 MEASURED, HIT = 60, 40
 # A shortage below this share of demand is within the tolerance of the solver.
-NEGLIGIBLE = 1e-6
+NEGLIGIBLE_SHORTAGE = 1e-6
 
 
 @dataclass(frozen=True)
-class Hit:
+class ShockHit:
     """One shock: its window, what it cuts (activity to worst severity), and what nothing built leaves below floors.
 
     `below_floor` is in t, `gap` in currency units, by segment and in all.
@@ -111,7 +112,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Struck:
+class RowHits:
     """Listed shocks that share a row: those of a family, or one alone.
 
     Attributes:
@@ -123,7 +124,7 @@ class Struck:
     name: str
     shocks: int
     below: int
-    worst: Hit
+    worst: ShockHit
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,8 @@ class Summary:
 
     counts: dict[str, int]
     ranges: dict[str, tuple[float, float]]
-    hits: tuple[Hit, ...]
-    struck: tuple[Struck, ...]
+    hits: tuple[ShockHit, ...]
+    struck: tuple[RowHits, ...]
     previews: tuple[Preview, ...]
     bought_in_peace: dict[str, float]
     clash: tuple[str, ...]
@@ -220,9 +221,9 @@ def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
     return {"columns": columns, "rows": rows}
 
 
-def _hits(instance: Instance) -> dict[str, Hit]:
+def _hits(instance: Instance) -> dict[str, ShockHit]:
     """What every listed shock hits, by its name."""
-    listed = instance.without_ensembles()
+    listed = without_ensembles(instance)
     evaluator = RecourseEvaluator(listed)
     replies = evaluator.best(plan_values(listed, nothing(listed)), Clock(), {})
     surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
@@ -232,23 +233,23 @@ def _hits(instance: Instance) -> dict[str, Hit]:
     }
 
 
-def _struck(name: str, hits: Sequence[Hit]) -> Struck:
+def _struck(name: str, hits: Sequence[ShockHit]) -> RowHits:
     below = sum(bool(hit.below_floor) for hit in hits)
-    return Struck(name, len(hits), below, max(hits, key=lambda hit: (hit.gap, max(hit.cuts.values(), default=0.0))))
+    return RowHits(name, len(hits), below, max(hits, key=lambda hit: (hit.gap, max(hit.cuts.values(), default=0.0))))
 
 
-def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> Hit:
+def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
     path, label = instance.path(shock), instance.horizon.label
     struck = dict.fromkeys([*path.severity, *path.accident])
     worst = {name: float(max(path.lost(name, t) for t in path.periods)) for name in struck}
     cuts = {name: severity for name, severity in worst.items() if severity > 0}
     gap = sum(instance.demands[d].shortage_cost * short for d, short in below.items())
     first, last = label(shock.periods[0]), label(shock.periods[-1])
-    return Hit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
+    return ShockHit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
 
 
 def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
-    calm = instance.at_peace()
+    calm = without_disruptions(instance)
     found = ExtensiveForm().run(calm, Settings(), Clock(), lambda step: None)
     if found.values is None:
         return {}, find_conflict(calm, Settings(), Clock()), ()
@@ -270,5 +271,5 @@ def _shortages(calm: Instance, stage: Stage, values: Sequence[float]) -> Iterabl
     for d, demand in calm.baseline.demand.items():
         short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
         worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)
-        if worst is not None and short[worst] > NEGLIGIBLE * float(demand[worst]):
+        if worst is not None and short[worst] > NEGLIGIBLE_SHORTAGE * float(demand[worst]):
             yield Shortage(d, label(worst), short[worst], float(demand[worst]))

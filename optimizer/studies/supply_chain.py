@@ -24,11 +24,11 @@ Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"
 # The usual order of stages; it only decides where a chain runs in a circle.
 USUAL = ("mine", "scrap", "concentrate", "cracking", "separation", "refining", "recycling", "metal", "alloy", "magnet")
 # Passages below this share of a commodity are dust.
-DUST = 1e-4
+LEAST_PASSAGE = 1e-4
 
 
 @dataclass(frozen=True)
-class Place:
+class ChainPlace:
     """Where something is made or ends: a stage in a region, a store, a segment.
 
     Attributes:
@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Passage:
+class ChainPassage:
     """A commodity on its way: t per year, and its share of all that is asked of the commodity."""
 
     source: str
@@ -76,8 +76,8 @@ class Chain:
     first: str
     last: str
     columns: tuple[str, ...]
-    places: tuple[Place, ...]
-    passages: tuple[Passage, ...]
+    places: tuple[ChainPlace, ...]
+    passages: tuple[ChainPassage, ...]
     demanded: float
     served: float
     by_region: Mapping[str, float]
@@ -148,8 +148,8 @@ class _Drawing:
         self.years = len(periods) * path.delta
         self.stages, self.scrap = stage_columns(instance), _scrap(instance)
         self.end = 1 + max(self.stages.values(), default=0)
-        self.places: dict[str, Place] = {}
-        self.passages: list[Passage] = []
+        self.places: dict[str, ChainPlace] = {}
+        self.passages: list[ChainPassage] = []
         self.left_out: dict[str, None] = {}
 
     def chain(self) -> Chain:
@@ -203,22 +203,22 @@ class _Drawing:
         for source, target, tonnes in elsewhere:
             self._add(source, target, commodity, tonnes, asked)
 
-    def _add(self, source: Place, target: Place, commodity: str, tonnes: float, asked: float) -> None:
-        if asked <= 0 or tonnes <= DUST * asked:
+    def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, asked: float) -> None:
+        if asked <= 0 or tonnes <= LEAST_PASSAGE * asked:
             return
         if source.column >= target.column:
             self.left_out[commodity] = None
             return
         self.places.setdefault(source.key, source)
         self.places.setdefault(target.key, target)
-        self.passages.append(Passage(source.key, target.key, commodity, tonnes, tonnes / asked))
+        self.passages.append(ChainPassage(source.key, target.key, commodity, tonnes, tonnes / asked))
 
-    def _makers(self, commodity: str, takers: Mapping[Place, float]) -> dict[Place, float]:
+    def _makers(self, commodity: str, takers: Mapping[ChainPlace, float]) -> dict[ChainPlace, float]:
         """Places that give the commodity, t per year."""
-        found: dict[Place, float] = defaultdict(float)
+        found: dict[ChainPlace, float] = defaultdict(float)
         # Swarf starts the chain again, as what comes back from use does.
         nearest = min((taker.column for taker in takers), default=0) if commodity in self.scrap else self.end
-        collected = Place(f"scrap:{commodity}", "scrap", 0, owner=commodity)
+        collected = ChainPlace(f"scrap:{commodity}", "scrap", 0, owner=commodity)
         for name, activity in self.instance.activities.items():
             made = activity.output.get(commodity, 0.0) * self._of("activity", name)
             place = self._place(activity.stage, activity.region)
@@ -235,14 +235,14 @@ class _Drawing:
                 found[self._store(commodity)] += self._of("released", o)
         return {place: made for place, made in found.items() if made > 0}
 
-    def _store(self, commodity: str) -> Place:
+    def _store(self, commodity: str) -> ChainPlace:
         makers = [a.stage or "" for a in self.instance.activities.values() if commodity in a.output]
         column = min((self.stages[stage] for stage in makers), default=self.end - 1)
-        return Place(f"stock:{column}", "stock", column)
+        return ChainPlace(f"stock:{column}", "stock", column)
 
-    def _takers(self, commodity: str) -> dict[Place, float]:
+    def _takers(self, commodity: str) -> dict[ChainPlace, float]:
         """Places that the pool of the commodity serves, t per year."""
-        found: dict[Place, float] = defaultdict(float)
+        found: dict[ChainPlace, float] = defaultdict(float)
         for name, activity in self.instance.activities.items():
             taken = activity.input.get(commodity, 0.0) * self._of("activity", name)
             found[self._place(activity.stage, activity.region)] += taken
@@ -255,22 +255,22 @@ class _Drawing:
                 found[self._segment(d)] += self._demanded(d) - self._short(d) - self._substituted(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 
-    def _elsewhere(self, commodity: str) -> list[tuple[Place, Place, float]]:
+    def _elsewhere(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
         """What segments of the commodity get by substitution, and what nobody serves."""
         found = []
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                substitutes = Place("substitute", "substitute", self.end - 1)
+                substitutes = ChainPlace("substitute", "substitute", self.end - 1)
                 found.append((substitutes, self._segment(d), self._substituted(d)))
-                found.append((Place("unserved", "unserved", self.end - 1), self._segment(d), self._short(d)))
+                found.append((ChainPlace("unserved", "unserved", self.end - 1), self._segment(d), self._short(d)))
         return found
 
-    def _place(self, stage: str | None, region: str | None) -> Place:
+    def _place(self, stage: str | None, region: str | None) -> ChainPlace:
         stage, region = stage or "", region or "unnamed"
-        return Place(f"{stage}/{region}", "activity", self.stages[stage], stage, region)
+        return ChainPlace(f"{stage}/{region}", "activity", self.stages[stage], stage, region)
 
-    def _segment(self, d: str) -> Place:
-        return Place(f"segment:{d}", "segment", self.end, owner=d)
+    def _segment(self, d: str) -> ChainPlace:
+        return ChainPlace(f"segment:{d}", "segment", self.end, owner=d)
 
     def _demanded(self, d: str) -> float:
         return self._rate(self.path.demanded(d, t) for t in self.periods)

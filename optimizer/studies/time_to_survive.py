@@ -28,7 +28,7 @@ from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, Siege
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
-from optimizer.instance.arguments import ScenarioNames, edited
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady
 from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import Sized, Stockpile
@@ -37,15 +37,15 @@ from optimizer.results.plan import Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.tolerances import ROUNDING_SIZE
 
-Kind = Literal["stage", "process", "shock", "rule"]
+ChokepointKind = Literal["stage", "process", "shock", "rule"]
 # What a solver's plan may lack of a floor, a share of demand: a tenth of what an audit would let pass.
-GRAIN = 1e-7
+FLOOR_TOLERANCE = 1e-7
 # Per year: what lasts longer than a million years lasts for ever.
 ENDLESS = 1e-6
 # The segment that gives out first is the one that goes short when it has to last so much longer.
 LONGER = 1e-3
 # Months beyond which more of them hardly make anybody safer.
-LONG = 120.0
+LONG_MONTHS = 120.0
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Chokepoint:
     """Something that can be cut: all of a stage in a region, a process, what a shock or a rule of the policy cuts."""
 
     name: str
-    kind: Kind
+    kind: ChokepointKind
     siege: Siege
 
 
 @dataclass(frozen=True)
-class Lasting:
+class SurvivalTime:
     """How long every floor holds from the start of a year, in months, infinite where it is for ever.
 
     `segment` gives out first: it is the one that goes short at the least cost; None where nothing gives out.
@@ -81,11 +81,11 @@ class Exposure:
     """
 
     name: str
-    kind: Kind
+    kind: ChokepointKind
     deliberate: bool
     cuts: tuple[str, ...]
-    before: tuple[Lasting, ...]
-    after: tuple[Lasting, ...]
+    before: tuple[SurvivalTime, ...]
+    after: tuple[SurvivalTime, ...]
 
     @property
     def worst(self) -> int:
@@ -97,12 +97,12 @@ class Exposure:
     def order(self) -> tuple[float, float, float]:
         """What exposures are sorted by: months in the worst year, then of all years, then of all without the plan."""
         judged = self.after or self.before
-        with_plan, without = (sum(min(each.months, LONG) for each in rows) for rows in (judged, self.before))
+        with_plan, without = (sum(min(each.months, LONG_MONTHS) for each in rows) for rows in (judged, self.before))
         return judged[self.worst].months, with_plan, without
 
 
 @dataclass(frozen=True)
-class Endurance:
+class TimeToSurvive:
     """Time to survive of every chokepoint, the most exposed first."""
 
     instance: str
@@ -128,7 +128,7 @@ class Endurance:
         }
 
 
-def _by_year(lasting: Sequence[Lasting]) -> dict[str, dict[str, Any]]:
+def _by_year(lasting: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
     return {
         str(each.year): {"months": each.months if math.isfinite(each.months) else None, "segment": each.segment}
         for each in lasting
@@ -138,10 +138,10 @@ def _by_year(lasting: Sequence[Lasting]) -> dict[str, dict[str, Any]]:
 def time_to_survive(
     instance: Instance,
     plan: Plan | None = None,
-    chokepoints: Sequence[Chokepoint] | None = None,
     *,
+    chokepoints: Sequence[Chokepoint] | None = None,
     scenario: ScenarioNames | None = None,
-) -> Endurance:
+) -> TimeToSurvive:
     """How long every floor holds once a chokepoint is cut, at the start of each year, before and after a plan.
 
     Args:
@@ -158,16 +158,16 @@ def time_to_survive(
         SolverError: the solver failed.
         ValueError: there is no such scenario.
     """
-    instance = edited(instance, scenario=scenario).instance
+    instance = apply_arguments(instance, scenario=scenario).instance
     points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
-    before = _lasting(instance, nothing(instance), points)
-    after = [()] * len(points) if plan is None else _lasting(instance, _fitting(instance, plan), points)
+    before = _survival_times(instance, nothing(instance), points)
+    after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
     exposures = [
         Exposure(each.name, each.kind, each.siege.is_meant, tuple(map(str, each.siege.cuts)), *both)
         for each, *both in zip(points, before, after, strict=True)
     ]
     ordered = sorted(exposures, key=lambda exposure: exposure.order)
-    return Endurance(instance.title, tuple(instance.horizon.years), tuple(ordered))
+    return TimeToSurvive(instance.title, tuple(instance.horizon.years), tuple(ordered))
 
 
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
@@ -186,7 +186,7 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
         yield Chokepoint(f"{RULE}[{i}]", "rule", rule.siege)
 
 
-def _whole(name: str, kind: Kind, **aim: tuple[str, ...]) -> Chokepoint:
+def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:
     """All of something is lost, and nobody means it."""
     return Chokepoint(name, kind, Siege((Cut.model_validate({**aim, "severity": 1.0}),)))
 
@@ -214,20 +214,20 @@ def _fitting(instance: Instance, plan: Plan) -> Plan:
     return Plan(plan.builds, filled, {o: stock_path(instance, pile, filled[o]) for o, pile in piles.items()})
 
 
-def _lasting(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[Lasting, ...]]:
+def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
     """By chokepoint, then by year."""
     if not points:
         return []
     offers = TechnologyMatrix(instance, plan_stage(instance))
     offered = offers.of(np.array(plan_values(instance, plan)))
     by_year = [
-        _Sheet(instance, points, t, offers, offered).lasting()
+        _YearModel(instance, points, t, offers, offered).lasting()
         for t in range(0, len(instance.horizon.periods), instance.horizon.per_year)
     ]
     return list(zip(*by_year, strict=True))
 
 
-class _Sheet:
+class _YearModel:
     """A plan at the start of one year: one linear programme, kept warm, in which each chokepoint is a row of bounds."""
 
     def __init__(
@@ -248,20 +248,20 @@ class _Sheet:
         write_path(stage, instance, path)
         columns = stage.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
-        self.allowed = np.array([GRAIN * path.demanded(columns[j].mark.owner, t) for j in self.below])
+        self.allowed = np.array([FLOOR_TOLERANCE * path.demanded(columns[j].mark.owner, t) for j in self.below])
         self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
         self.right = np.repeat([[float(row.right) for row in stage.rows]], self.size, axis=0)
         self.warm = WarmProgramme(stage)
 
-    def lasting(self) -> list[Lasting]:
+    def lasting(self) -> list[SurvivalTime]:
         """Every chokepoint's time, and who gives out."""
         least = self._least()
         ends = np.flatnonzero(least > ENDLESS)
         segments = dict(zip(ends.tolist(), self._giving_out(ends, least[ends]), strict=True))
         months = [0.0 if math.isinf(s) else 12.0 / s if s > ENDLESS else math.inf for s in least.tolist()]
-        return [Lasting(self.year, lasts, segments.get(i)) for i, lasts in enumerate(months)]
+        return [SurvivalTime(self.year, lasts, segments.get(i)) for i, lasts in enumerate(months)]
 
     def _least(self) -> Vector:
         """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""

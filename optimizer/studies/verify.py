@@ -33,6 +33,7 @@ from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, recourse_stage, whole_stage
+from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, together
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
@@ -43,15 +44,15 @@ from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service, Weak
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
-from optimizer.studies.outcomes import lines, of_nothing, survey
-from optimizer.studies.solve import answering, solve
-from optimizer.studies.withstand import hardest, withstand
+from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
+from optimizer.studies.solve import open_evaluator, solve
+from optimizer.studies.withstand import withstand, worst_attack
 
 # Shares may be off by this much: what a solver calls equal.
-SLACK = 1e-9
+SHARE_SLACK = 1e-9
 
 
-def witness(
+def matching_flows(
     instance: Instance,
     evaluator: RecourseEvaluator,
     plan: Vector,
@@ -125,7 +126,7 @@ class _Segment:
             if k in fixed:
                 self.stage.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * asked)
             else:
-                most = max(0.0, 1.0 - floor - kept + SLACK) * asked
+                most = max(0.0, 1.0 - floor - kept + SHARE_SLACK) * asked
                 self.stage.require(self.d, "margin", k, unserved, "<=", most)
         if said is not None:
             self._sums(said)
@@ -185,7 +186,7 @@ class Verification:
 
 
 def verify_plan(
-    instance: Instance, result: Result, extent: Extent = "recourse", listener: Listener = ignore
+    instance: Instance, result: Result, extent: Extent = "recourse", *, listener: Listener = ignore
 ) -> Verification:
     """Recompute a plan.
 
@@ -240,7 +241,7 @@ class _Check:
         self.left += ["clash"] if self.result.clash else []
 
     def _solve_again(self) -> None:
-        with answering(self.instance, Settings(), None) as evaluator:
+        with open_evaluator(self.instance, Settings(), None) as evaluator:
             again = solve_shocks(self.instance, self.result, evaluator, self.clock)
             if self.lines:
                 self.report = verify(self.instance, self.result, again.flows)
@@ -253,7 +254,7 @@ class _Check:
         else:
             self.left += BOUNDS
 
-    def _best(self, again: "Again") -> None:
+    def _best(self, again: "SolvedAgain") -> None:
         """No shock goes better under the plan than the result says."""
         # A shock that fails was granted its part of a total gap that is held to a tolerance: its cost is not compared.
         total = self.result.survival_gap
@@ -275,7 +276,7 @@ class _Check:
         said = self.result.nothing
         if said is None:
             return
-        own = of_nothing(self.instance, survey(self.instance, evaluator, evaluator.idle_replies(self.clock)))
+        own = do_nothing_outcome(self.instance, survey(self.instance, evaluator, evaluator.idle_replies(self.clock)))
         tonnes, money = self._worth
         for name, grain in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), grain=grain)
@@ -285,7 +286,7 @@ class _Check:
 
     def _no_shock_plan(self) -> None:
         """The no-shock plan's cost, and what it buys."""
-        calm, said = self.instance.at_peace(), self.result.calm_cost
+        calm, said = without_disruptions(self.instance), self.result.calm_cost
         if not self.instance.events and not self.instance.rules:
             # It is the plan itself, and the audit has compared the two.
             return
@@ -322,8 +323,8 @@ class _Check:
         faced = self.result.adversary
         if faced is None:
             return
-        oracle = AttackOracle(self.instance.without_attacks(), self.settings, self.clock)
-        struck = hardest(oracle, self.result.plan)
+        oracle = AttackOracle(without_attacks(self.instance), self.settings, self.clock)
+        struck = worst_attack(oracle, self.result.plan)
         gap = 0.0 if struck is None else struck.gap
         if self.result.status == "stopped" and faced.sets is None:
             # The search ended before it had tried all attacks: a worse one is no contradiction.
@@ -359,11 +360,11 @@ class _Check:
         """The answer to the same question."""
         asked = Settings(gap=self.settings.gap)
         find = solve if self.result.adversary is None else withstand
-        return find(self.instance, None, asked, self.listener)
+        return find(self.instance, settings=asked, listener=self.listener)
 
 
 @dataclass(frozen=True)
-class Again:
+class SolvedAgain:
     """Every shock, solved again under the plan of a result.
 
     Attributes:
@@ -375,7 +376,7 @@ class Again:
     flows: list[ManyFlows]
 
 
-def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluator, clock: Clock) -> Again:
+def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluator, clock: Clock) -> SolvedAgain:
     """Solve every shock by the recourse LP with the plan fixed: least gap, then least cost.
 
     Raises:
@@ -385,7 +386,7 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
     granted = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
     replies = evaluator.best(plan, clock, granted, flows=True)
     surveyed = survey(instance, evaluator, replies)
-    own = {line.name: line for line in lines(instance, surveyed, evaluator.costs(replies))}
+    own = {line.name: line for line in shock_lines(instance, surveyed, evaluator.costs(replies))}
     served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}
     floors = {event.name: surveyed.floor[s] for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
@@ -393,9 +394,9 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
         if said.flows is None and not _agrees(
             instance, result, said, own[said.name], served[said.name], floors[said.name]
         ):
-            flows = witness(instance, evaluator, plan, said, result.services, clock)
+            flows = matching_flows(instance, evaluator, plan, said, result.services, clock)
             replaced |= {} if flows is None else {said.name: flows}
-    return Again(own, [*_without(evaluator.flows(replies), replaced), *replaced.values()])
+    return SolvedAgain(own, [*_without(evaluator.flows(replies), replaced), *replaced.values()])
 
 
 def _without(many: Sequence[ManyFlows], names: dict[str, ManyFlows]) -> Iterator[ManyFlows]:

@@ -13,24 +13,24 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
-from optimizer.algorithms.executor import hired
 from optimizer.algorithms.question import LEAST_COST, Question, outlay
 from optimizer.algorithms.reading import read_plan
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings
-from optimizer.studies.measure import ENOUGH, loosely
+from optimizer.studies.measure import GAP_SHARE, before_measure
 
+LEAST_OUTLAY = Question(objective=outlay, name="outlay")
 # So many variants keep their programmes warm.
 KEPT = 3
 
 
 @dataclass(frozen=True)
-class Found:
+class WhatIfResult:
     """The answer to a what-if.
 
     Attributes:
@@ -60,7 +60,7 @@ class Found:
         return self.status != "infeasible" and self.gap <= 0.0
 
 
-class Asker:
+class WhatIfSolver:
     """Puts questions to an instance and its variants.
 
     Args:
@@ -78,13 +78,13 @@ class Asker:
         listener: Listener = ignore,
     ) -> None:
         self.instance, self.listener = instance, listener
-        self.settings = settings or loosely(Settings(gap=ENOUGH))
+        self.settings = settings or before_measure(Settings(gap=GAP_SHARE))
         self.clock = clock or Clock()
         self._warm: list[tuple[Instance, RecourseEvaluator]] = []
         self._active: frozenset[str] = frozenset()
         self._plan: Plan | None = None
 
-    def __enter__(self) -> "Asker":
+    def __enter__(self) -> "WhatIfSolver":
         return self
 
     def __exit__(self, *about: object) -> None:
@@ -101,7 +101,7 @@ class Asker:
         question: Question = LEAST_COST,
         settings: Settings | None = None,
         within: float | None = None,
-    ) -> Found:
+    ) -> WhatIfResult:
         """The best plan of a variant; of the instance itself where it is left out.
 
         With the usual question, the plan with the least gap where floors cannot be kept; with another one there is no
@@ -113,7 +113,7 @@ class Asker:
         with self._deadline(within):
             return self._asked(variant or self.instance, question, settings or self.settings)
 
-    def _asked(self, instance: Instance, question: Question, settings: Settings) -> Found:
+    def _asked(self, instance: Instance, question: Question, settings: Settings) -> WhatIfResult:
         began = time.perf_counter()
         evaluator = self.evaluator(instance)
         if question.is_usual:
@@ -123,7 +123,7 @@ class Asker:
                 evaluator=evaluator, first=self._known(instance), question=question, plan=self._plan
             )
         solved = strategy.run(instance, settings, self.clock, self.listener)
-        found = read(instance, question, solved)
+        found = what_if_result(instance, question, solved)
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
         return replace(found, seconds=time.perf_counter() - began)
@@ -145,7 +145,7 @@ class Asker:
         for known, evaluator in self._warm:
             if _operates_alike(known, instance):
                 return evaluator
-        made = RecourseEvaluator(instance, hired(instance, self.settings.jobs, self.settings.cluster))
+        made = RecourseEvaluator(instance, recourse_executor(instance, self.settings.jobs, self.settings.cluster))
         self._warm.append((instance, made))
         if len(self._warm) > KEPT:
             # The first is the instance itself, or what was asked of before all others.
@@ -165,15 +165,15 @@ def _operates_alike(one: Instance, other: Instance) -> bool:
     )
 
 
-def read(instance: Instance, question: Question, solved: SearchResult) -> Found:
+def what_if_result(instance: Instance, question: Question, solved: SearchResult) -> WhatIfResult:
     """What a strategy found, as an answer."""
     if solved.values is None:
-        return Found("infeasible" if solved.status == "infeasible" else "stopped")
+        return WhatIfResult("infeasible" if solved.status == "infeasible" else "stopped")
     values = solved.values.tolist()
     written = frozenset(row.mark.path for row in solved.stage.rows) & {event.name for event in instance.events}
     shocks = [event for event in instance.events if event.name in written]
     usual = question.is_usual
-    return Found(
+    return WhatIfResult(
         status=solved.status,
         value=solved.cost,
         bound=solved.bound,

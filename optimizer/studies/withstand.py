@@ -18,22 +18,28 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.reading import plan_values, read_plan
+from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.instance.edits import (
+    MoneyLike,
+    ScenarioNames,
+    apply_arguments,
+    with_attacks,
+    with_budget,
+    without_attacks,
+)
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
-from optimizer.studies.budget_sweep import LEAST
-from optimizer.studies.solve import Timer, answering, concluded
-from optimizer.studies.what_if import Asker, Found
+from optimizer.studies.solve import Timer, conclude, open_evaluator
+from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
 from optimizer.units import si
 
 
@@ -55,11 +61,11 @@ class Withstood:
 def withstand(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
-    *,
     clock: Clock | None = None,
     scenario: ScenarioNames | None = None,
 ) -> Result:
@@ -85,7 +91,7 @@ def withstand(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings, made = settings or Settings(), edited(instance, budget, scenario)
+    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
     clock = clock or Clock(settings.time_limit)
     notes = (*notes, *made.notes)
     return withstood(made.instance, None, settings, clock, listener, notes, load_seconds).result
@@ -102,20 +108,20 @@ def withstood(
 ) -> Withstood:
     """The same, with the oracle; `clock` tells afterwards whether Ctrl-C was pressed."""
     timer = Timer(load_seconds, time.perf_counter())
-    instance = without_attacks(instance if budget is None else instance.with_budget(budget))
+    instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     with interruptible(clock, listener):
-        with answering(instance, settings, None) as evaluator:
+        with open_evaluator(instance, settings, None) as evaluator:
             fought = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
         attacks = (*fought.attacks, *_left(instance, fought))
-        shaped = instance.under_attack(attacks)
+        shaped = with_attacks(instance, attacks)
         faced = _faced(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
-        with answering(shaped, settings, None) as evaluator:
-            result = concluded(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
+        with open_evaluator(shaped, settings, None) as evaluator:
+            result = conclude(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
     return Withstood(result, fought.oracle, attacks)
 
 
-def without_attacks(instance: Instance) -> Instance:
+def listed_shocks_only(instance: Instance) -> Instance:
     """The instance with its listed shocks only.
 
     Raises:
@@ -124,10 +130,10 @@ def without_attacks(instance: Instance) -> Instance:
     if instance.adversary is None:
         cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
         raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
-    return instance.without_attacks()
+    return without_attacks(instance)
 
 
-def listing_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
+def with_listed_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
     """The instance in which every attack that matters is a shock beside the listed ones, and that in words.
 
     Those are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
@@ -136,7 +142,7 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     Raises:
         InstanceError: the instance has no adversary, or one with too many attacks to list.
     """
-    listed, clock = without_attacks(instance), Clock()
+    listed, clock = listed_shocks_only(instance), Clock()
     adversary, settings = listed.adversary, settings or Settings()
     assert adversary is not None
     attacks = AttackOracle(listed, settings, clock).candidates()
@@ -147,17 +153,17 @@ def listing_attacks(instance: Instance, settings: Settings | None = None) -> tup
     means = si(adversary.attack_budget, listed.money)
     count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
     note = f"Adversary: {count} that {means} can buy stand among the shocks."
-    return listed.under_attack(attacks), f"{note} Where floors fail, the gap is summed over all of them."
+    return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
-def columns(oracle: AttackOracle, plan: Plan) -> Vector:
+def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
     """A plan as the oracle sees it."""
     return np.array(plan_values(oracle.strikes.instance, plan, oracle.strikes.sheet), dtype=np.float64)
 
 
-def hardest(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
+def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
-    found = (oracle.worst(front) for front in oracle.strikes.fronts(columns(oracle, plan)))
+    found = (oracle.worst(front) for front in oracle.strikes.fronts(plan_columns(oracle, plan)))
     return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
 
 
@@ -166,7 +172,7 @@ def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
     if fought.solved.values is None:
         return ()
     plan = read_plan(instance, fought.solved.stage, fought.solved.values.tolist())
-    struck = hardest(fought.oracle, plan)
+    struck = worst_attack(fought.oracle, plan)
     return () if struck is None or struck.attack in fought.attacks else (struck.attack,)
 
 
@@ -217,25 +223,25 @@ def least_outlay(
     Raises:
         SolverError: the solver failed.
     """
-    free = oracle.strikes.instance.with_budget(None)
+    free = with_budget(oracle.strikes.instance, None)
     attacks, plans = list(known), [plan]
     names = {attack.name(free.horizon) for attack in attacks}
     attacks += [attack for attack in oracle.candidates() or () if attack not in attacks]
     outcome = LeastOutlay("stopped")
 
-    def solve() -> Found | None:
+    def solve() -> WhatIfResult | None:
         nonlocal outcome
-        found = _asked(free.under_attack(attacks), frozenset(names), plans[-1], settings, clock, listener)
+        found = _asked(with_attacks(free, attacks), frozenset(names), plans[-1], settings, clock, listener)
         if found.status == "infeasible":
             outcome = LeastOutlay("none")
             return None
         outcome = LeastOutlay("stopped", None, max(outcome.bound or 0.0, found.bound))
         return None if found.status == "stopped" or not np.isfinite(found.value) else found
 
-    def separate(found: Found) -> list[Violation]:
+    def separate(found: WhatIfResult) -> list[Violation]:
         plans.append(found.plan)
         names.update(found.active)
-        return oracle.violations(oracle.breaking(columns(oracle, found.plan), attacks))
+        return oracle.violations(oracle.breaking(plan_columns(oracle, found.plan), attacks))
 
     def add(violated: Sequence[Violation]) -> None:
         shocks = [each.shock for each in violated]
@@ -250,7 +256,7 @@ def least_outlay(
 
 def _asked(
     instance: Instance, names: frozenset[str], plan: Plan | None, settings: Settings, clock: Clock, listener: Listener
-) -> Found:
-    with Asker(instance, settings, clock, listener) as asker:
+) -> WhatIfResult:
+    with WhatIfSolver(instance, settings, clock, listener) as asker:
         asker.learn(plan or Plan(), names)
-        return asker.ask(instance, LEAST, settings)
+        return asker.ask(instance, LEAST_OUTLAY, settings)

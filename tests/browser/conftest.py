@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
 from optimizer.io.load import comments_of
-from optimizer.report.figures.book import Book, book
-from optimizer.report.page import page as written
-from optimizer.studies.frontier import alone, frontier
+from optimizer.report.html.book import Book, book
+from optimizer.report.html.page import page as written
+from optimizer.studies.frontier import frontier, single_point
 from tests.browser import browser
 
 ROOT = Path(__file__).parent.parent.parent
@@ -69,7 +69,7 @@ def firm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     instance = so.load(ROOT / "instances" / "ev-maker.yaml")
     result = so.solve(instance, settings=so.Settings(gap=0.01))
     place = tmp_path_factory.mktemp("page") / "firm.html"
-    place.write_text(written(book(instance, alone(instance, result), is_quick=True).to_dict()), encoding="utf-8")
+    place.write_text(written(book(instance, single_point(instance, result), is_quick=True).to_dict()), encoding="utf-8")
     return place
 
 

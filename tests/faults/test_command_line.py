@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.algorithms.separation.attacks import AttackOracle
-from optimizer.cli.app import app
+from optimizer.cli.app import app, load_command
 from optimizer.solver import Clock
 from optimizer.studies.withstand import least_outlay
 from tests.strategies import besieged
@@ -191,9 +191,7 @@ TAKE_ALL = {
 
 @pytest.mark.parametrize("command", TAKE_ALL)
 def test_every_command_takes_the_same_changes(command: str) -> None:
-    import typer
-
-    options = {word for each in typer.main.get_command(app).commands[command].params for word in each.opts}  # type: ignore[attr-defined]
+    options = {word for each in load_command(command).params for word in each.opts}
     assert set(TAKE_ALL[command]) <= options
 
 
@@ -403,6 +401,6 @@ def test_the_least_outlay_is_the_same_whether_attacks_are_listed_or_searched_for
         return
     assert searched.outlay == pytest.approx(listed.outlay, rel=1e-5, abs=1e-5)
     # It is enough, and nine tenths of it are not.
-    assert so.withstand(instance, 1.001 * listed.outlay + 1e-6, exact).survives
+    assert so.withstand(instance, 1.001 * listed.outlay + 1e-6, settings=exact).survives
     if listed.outlay > 1e-3:
-        assert not so.withstand(instance, 0.9 * listed.outlay, exact).survives
+        assert not so.withstand(instance, 0.9 * listed.outlay, settings=exact).survives

@@ -13,19 +13,19 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.io.load import comments_of
-from optimizer.report.compare import show_part
-from optimizer.report.figures.book import Book, book
+from optimizer.report.figures.plot import Choice, plot
 from optimizer.report.figures.survival import spans
-from optimizer.report.plots import Choice, plot
-from optimizer.report.stress import show_stress
-from optimizer.report.summary import show_summary
-from optimizer.report.whole import show
-from optimizer.report.words import called
+from optimizer.report.format import called
+from optimizer.report.html.book import Book, book
+from optimizer.report.tables.checks import show_summary
+from optimizer.report.tables.compare import show_part
+from optimizer.report.tables.plan import show
+from optimizer.report.tables.stress import show_stress
 from optimizer.results.ranking import weakness
-from optimizer.studies.budget_sweep import Alone
-from optimizer.studies.comparison import Column, Comparison
-from optimizer.studies.folding import folded, folds, hardest
-from optimizer.studies.frontier import Frontier, Point, alone
+from optimizer.studies.budget_sweep import BudgetPoint, LoneShock
+from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies.folding import folded, folds, worst_rows
+from optimizer.studies.frontier import Frontier, single_point
 from optimizer.studies.summary import summarise
 
 FAMILIES = Path(__file__).parent / "families.yaml"
@@ -46,7 +46,7 @@ def poor(instance: so.Instance) -> so.Result:
 
 @pytest.fixture(scope="module")
 def report(instance: so.Instance, poor: so.Result) -> Book:
-    return book(instance, alone(instance, poor))
+    return book(instance, single_point(instance, poor))
 
 
 def text_of(shown: Any, width: int = 80, **how: Any) -> str:
@@ -90,8 +90,8 @@ def test_a_row_shows_the_weakest_of_its_shocks_and_names_the_worst(instance: so.
 
 def test_the_hardest_rows_are_kept_in_their_order(instance: so.Instance, poor: so.Result) -> None:
     rows = folded(folds(instance, [outcome.name for outcome in poor.shocks]), poor)
-    assert [row.fold.name for row in hardest(rows, 2)] == ["embargo", "trouble"]
-    assert hardest(rows, 40) == rows
+    assert [row.fold.name for row in worst_rows(rows, 2)] == ["embargo", "trouble"]
+    assert worst_rows(rows, 40) == rows
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -141,7 +141,7 @@ def test_plots_fold_and_unfold(instance: so.Instance, poor: so.Result, report: B
     stock = words(plot(report, "stock", Choice(), "svg"))
     assert "✗ Full embargo: 11 of 11 fail" in stock
     assert "is one band" in stock
-    every = book(instance, alone(instance, poor), every=True)
+    every = book(instance, single_point(instance, poor), every=True)
     for kind in ("survival", "stock"):
         said = words(plot(every, kind, Choice(), "svg"))
         assert all(f"Full embargo · {label}" in said for label in ("2028Q1", "2029Q4", "2030Q3"))
@@ -152,7 +152,7 @@ def test_png_and_page_list_the_same_rows_whatever_the_budgets(
     instance: so.Instance, poor: so.Result, report: Book
 ) -> None:
     rich = so.solve(instance)
-    page = book(instance, Frontier((Point(4e6, poor), Point(30e6, rich)), 0))
+    page = book(instance, Frontier((BudgetPoint(4e6, poor), BudgetPoint(30e6, rich)), 0))
     assert [lane.name for lane in page.lanes] == [lane.name for lane in report.lanes] == ROWS
     assert [strike.name for strike in page.strikes] == [strike.name for strike in report.strikes]
     data = page.to_dict()
@@ -175,8 +175,8 @@ def test_of_many_lone_shocks_page_and_png_show_the_same(instance: so.Instance) -
     }
     lone = so.read(data)
     poor, poorer = (so.solve(lone, budget) for budget in (6e6, 0.0))
-    page = book(lone, Frontier((Point(0.0, poorer), Point(6e6, poor)), 1))
-    picture = book(lone, alone(lone, poor))
+    page = book(lone, Frontier((BudgetPoint(0.0, poorer), BudgetPoint(6e6, poor)), 1))
+    picture = book(lone, single_point(lone, poor))
     assert [lane.name for lane in page.lanes] == [lane.name for lane in picture.lanes]
     assert len(page.lanes) == 40
     assert page.unlisted == 20
@@ -219,11 +219,11 @@ def test_stress_shows_the_worst_of_each_event(poor: so.Result) -> None:
 
 def test_compare_shows_the_dearest_of_a_family(instance: so.Instance, poor: so.Result) -> None:
     ones = [
-        Alone("embargo@2030Q3", "optimal", 9e6, 9e6),
-        Alone("embargo@2030Q2", "optimal", 8e6, 8e6),
-        Alone("strike", "optimal", 1e6, 1e6),
+        LoneShock("embargo@2030Q3", "optimal", 9e6, 9e6),
+        LoneShock("embargo@2030Q2", "optimal", 8e6, 8e6),
+        LoneShock("strike", "optimal", 1e6, 1e6),
     ]
-    compared = Comparison({"x": instance}, (Column("x", 4e6, poor),), gap=0.005, alone={"x": tuple(ones)})
+    compared = Comparison({"x": instance}, (ComparisonColumn("x", 4e6, poor),), gap=0.005, alone={"x": tuple(ones)})
     text = text_of(lambda console: show_part("alone", compared, console))
     assert "embargo@2030Q3" in text
     assert "dearest of 2" in text

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.report.figures.book import book
-from optimizer.report.page import page
-from optimizer.report.plots import Choice, plot
+from optimizer.instance.edits import with_budget
+from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.html.book import book
+from optimizer.report.html.page import page
 from optimizer.studies.frontier import Frontier, frontier
 from tests.test_plot import words
 
@@ -19,7 +20,7 @@ CASE = Path(__file__).parent / "two-plants.yaml"
 
 @pytest.fixture(scope="module")
 def instance() -> so.Instance:
-    return so.load(CASE).with_budget(20_000)
+    return with_budget(so.load(CASE), 20_000)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def data(instance: so.Instance, found: Frontier) -> dict[str, Any]:
 
 
 def test_every_price_counts_from_the_no_shock_plan_of_the_plan_at_hand(instance: so.Instance, found: Frontier) -> None:
-    assert so.solve(instance.with_budget(0)).calm_cost == pytest.approx(12_000)
+    assert so.solve(with_budget(instance, 0)).calm_cost == pytest.approx(12_000)
     assert found.baseline == {"budget": 20_000, "total_cost": pytest.approx(8_400)}
     assert found.to_dict()["baseline"] == found.baseline
     for point in found.points:

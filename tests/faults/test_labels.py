@@ -14,18 +14,20 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.instance.validation.regions import region_name
-from optimizer.report.compare import show_grid
-from optimizer.report.endurance import show_endurance
-from optimizer.report.figures.book import Book, book
-from optimizer.report.plots import Choice, plan, plot
-from optimizer.report.plots.paper import STYLE
-from optimizer.report.stress import show_stress
-from optimizer.report.summary import show_summary
-from optimizer.report.tables import costs, dependence
-from optimizer.report.words import given, percent
+from optimizer.instance.derived import region_name
+from optimizer.instance.edits import with_budget
+from optimizer.report.figures.canvas import STYLE
+from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.timeline import timeline
+from optimizer.report.format import given, percent
+from optimizer.report.html.book import Book, book
+from optimizer.report.tables.checks import show_summary
+from optimizer.report.tables.compare import show_grid
+from optimizer.report.tables.plan import costs, dependence
+from optimizer.report.tables.stress import show_stress
+from optimizer.report.tables.time_to_survive import show_endurance
 from optimizer.studies.compare import compare
-from optimizer.studies.frontier import alone
+from optimizer.studies.frontier import single_point
 from optimizer.studies.stress import stress
 from optimizer.studies.summary import summarise
 from optimizer.studies.time_to_survive import time_to_survive
@@ -56,7 +58,7 @@ def result(instance: so.Instance) -> so.Result:
 
 @pytest.fixture(scope="module")
 def report(instance: so.Instance, result: so.Result) -> Book:
-    return book(instance, alone(instance, result), is_quick=True)
+    return book(instance, single_point(instance, result), is_quick=True)
 
 
 # Numbers.
@@ -84,7 +86,7 @@ def test_concentration_says_what_it_is(report: Book) -> None:
 
 def test_concentration_of_a_single_year_stands_once() -> None:
     one = so.load(TINY, ["horizon.end=2026", "shocks={}", "demands.motors.survival=0.3"])
-    text = words(plot(book(one, alone(one, so.solve(one))), "dependence", Choice(), "svg"))
+    text = words(plot(book(one, single_point(one, so.solve(one))), "dependence", Choice(), "svg"))
     assert text.count("HHI 10,000") == 1
 
 
@@ -103,7 +105,7 @@ def test_check_says_what_is_cut_by_its_name(instance: so.Instance) -> None:
     ("samples", "title", "others"), [(1, "The worst shock", "The worst 1"), (3, "The worst 3 shocks", "shock Shock")]
 )
 def test_the_worst_shock_is_counted_only_where_there_are_several(samples: int, title: str, others: str) -> None:
-    poor = so.load(TINY).with_budget(0)
+    poor = with_budget(so.load(TINY), 0)
     found = stress(so.solve(poor), samples=20)
     console = screen()
     show_stress(replace(found, worst=found.worst[:samples]), console, every=True)
@@ -146,7 +148,7 @@ def test_regions_without_names_are_printed_in_words(cell: Any) -> None:
 
 def test_cuts_are_told_by_the_names_of_what_they_strike() -> None:
     struck = so.load(TINY, ["shocks.embargo.cuts=[{process: imports, severity: 0.5}]"])
-    data = book(struck, alone(struck, so.solve(struck)), is_quick=True).to_dict()
+    data = book(struck, single_point(struck, so.solve(struck)), is_quick=True).to_dict()
     assert data["strikes"][0]["cuts"] == ["process imports from the rival by 50 %"]
 
 
@@ -164,7 +166,8 @@ def test_name_of_a_region_that_nothing_stands_in_is_a_slip() -> None:
 def test_years_of_the_timeline_do_not_touch(end: int) -> None:
     long = so.load(TINY, [f"horizon.end={end}"])
     with rc_context(dict(STYLE)):
-        figure: Figure = plan.timeline(book(long, alone(long, so.solve(long)), is_quick=True)).figure
+        view = book(long, single_point(long, so.solve(long)), is_quick=True).own
+        figure: Figure = timeline(long, view.result, view.moves, view.stocks).figure
         figure.draw_without_rendering()
         labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
         extents = [label.get_window_extent() for label in labels]

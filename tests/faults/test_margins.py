@@ -17,11 +17,11 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.whole import show
+from optimizer.report.tables.plan import show
 from optimizer.results.evidence import SINCE
 from optimizer.results.notebook import of_result
 from optimizer.results.ranking import rank, weakest, weakest_of
-from optimizer.studies.explain.worths import Ground, things
+from optimizer.studies.explain.worths import PlanContext, plan_parts
 
 FULL_FLOOR: dict[str, Any] = {
     "name": "floors of all",
@@ -165,14 +165,14 @@ def test_the_audit_judges_floors_that_change_by_what_goes_short() -> None:
 
 def test_explain_asks_no_point_more_of_a_floor_of_all(case: tuple[so.Instance, so.Result]) -> None:
     instance, result = case
-    ground = Ground(result.plan, result.total_cost, None, frozenset())
-    floors = [(thing.kind, thing.of) for thing in things(instance, ground) if thing.kind.endswith("floor")]
+    ground = PlanContext(result.plan, result.total_cost, None, frozenset())
+    floors = [(thing.kind, thing.of) for thing in plan_parts(instance, ground) if thing.kind.endswith("floor")]
     assert floors == [("cheaper floor", "defence"), ("dearer floor", "cars"), ("cheaper floor", "cars")]
     # A shock's own floor of all counts as well, where no other is in force.
     data = json.loads(json.dumps(FULL_FLOOR))
     for shock in data["shocks"].values():
         shock["survival"] = {"cars": 1.0}
-    found = [thing for thing in things(so.read(data), ground) if thing.of == "cars"]
+    found = [thing for thing in plan_parts(so.read(data), ground) if thing.of == "cars"]
     assert [thing.kind for thing in found] == ["cheaper floor"]
 
 

@@ -13,17 +13,18 @@ import yaml
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.report import proofs, services
-from optimizer.report import sensitivity as shown
-from optimizer.report.attack import parts
-from optimizer.report.figures.book import book
+from optimizer.report import narrative
+from optimizer.report.format import beside
+from optimizer.report.html.book import book
+from optimizer.report.tables import sensitivity as shown
+from optimizer.report.tables.attack import parts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare
-from optimizer.studies.comparison import Step
+from optimizer.studies.comparison import BudgetStep
 from optimizer.studies.frontier import frontier
-from optimizer.studies.measure import Difference, Measure, Within
-from optimizer.studies.sensitivity import Outcome, sensitivity
+from optimizer.studies.measure import CostTolerance, Measure, ProvenDifference
+from optimizer.studies.sensitivity import VariantOutcome, sensitivity
 from tests.test_cli import diversify
 
 HERE = Path(__file__).parent
@@ -61,7 +62,7 @@ def test_near_is_a_share_of_the_price_of_survival_or_money(within: float | str, 
     assert [each.verdict for each in found.ranges] == verdicts
     assert found.measure is not None
     assert (found.measure.kind, found.measure.amount) == ("price of survival", pytest.approx(0.7e6))
-    assert found.more == pytest.approx(Within.parse(within).money(found.measure))
+    assert found.more == pytest.approx(CostTolerance.parse(within).money(found.measure))
     assert found.within == pytest.approx(found.more / 0.7e6)
 
 
@@ -175,19 +176,19 @@ def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None
     assert Measure.of(0.0, None, 0.02).tolerance == 0.0
     found = compare(bulk(shocks={}), [None], facts=())
     assert found.measures["plain"].kind == "total cost"
-    assert "a thousandth of the total cost" in proofs.in_tolerance(found.measures.values(), "USD")
+    assert "a thousandth of the total cost" in narrative.in_tolerance(found.measures.values(), "USD")
 
 
 def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
     # 100 is proven to 98, 97.5 to 96: what is saved lies between 0.5 and 4.
-    told = Difference.of(100.0, 98.0, 97.5, 96.0)
+    told = ProvenDifference.of(100.0, 98.0, 97.5, 96.0)
     assert (told.value, told.low, told.high) == (-2.5, pytest.approx(-4, rel=1e-4), pytest.approx(-0.5, rel=1e-4))
     assert told.is_proven
-    assert proofs.changed(told) == "−4 to −0.5"
-    assert proofs.changed(Difference.of(100.0, 98.0, 98.5, 97.0)) == "–"
-    assert proofs.changed(Difference.of(100.0, None, 98.5, 97.0)) == "–"
-    assert proofs.changed(Difference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
-    assert proofs.changed(Difference.of(100.0, 100.0, 100.0, 100.0)) == "–"
+    assert narrative.changed(told) == "−4 to −0.5"
+    assert narrative.changed(ProvenDifference.of(100.0, 98.0, 98.5, 97.0)) == "–"
+    assert narrative.changed(ProvenDifference.of(100.0, None, 98.5, 97.0)) == "–"
+    assert narrative.changed(ProvenDifference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
+    assert narrative.changed(ProvenDifference.of(100.0, 100.0, 100.0, 100.0)) == "–"
 
 
 def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:
@@ -195,9 +196,9 @@ def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:
     (step,) = found.steps
     # Were the dearer plan proven to 0.4M only, that it can be 0.3M cheaper would say nothing.
     unsure = replace(step, before=replace(step.before, bound=step.before.total_cost - 0.4e6))
-    assert Step.is_nothing.fget(unsure)  # type: ignore[attr-defined]
-    base = Outcome("optimal", cost=100.0, bound=99.0)
-    end = Outcome("optimal", cost=100.5, bound=99.4)
+    assert BudgetStep.is_nothing.fget(unsure)  # type: ignore[attr-defined]
+    base = VariantOutcome("optimal", cost=100.0, bound=99.0)
+    end = VariantOutcome("optimal", cost=100.5, bound=99.4)
     assert shown._change(end, base) == "–"
     assert shown._change(replace(end, cost=103.0, bound=101.5), base) == "+1.5 to +4"
 
@@ -266,7 +267,7 @@ def test_a_baseline_that_goes_short_is_said_beside_its_budget() -> None:
     assert [column.result.lacks["motors"].share for column in found.columns if column.result.lacks] != []
     from rich.console import Console
 
-    from optimizer.report.compare import grid_parts
+    from optimizer.report.tables.compare import grid_parts
 
     console = Console(width=100, record=True, file=io.StringIO())
     for part in grid_parts(found, 100):
@@ -283,7 +284,7 @@ def test_a_floor_stands_beside_every_service() -> None:
     # 47 % is more than 30 %, and below the floor of its year.
     assert row == ["motors", "✗", "46.9/70", "30/30"]
     # What is short is never rounded up to its floor.
-    assert [services.beside(served, 0.8) for served in (0.7996, 0.79996, 0.8)] == ["79.96/80", "79.996/80", "80/80"]
+    assert [beside(served, 0.8) for served in (0.7996, 0.79996, 0.8)] == ["79.96/80", "79.996/80", "80/80"]
 
 
 def test_the_page_says_why_a_larger_budget_survives_less() -> None:

@@ -10,13 +10,15 @@ from matplotlib import rc_context
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.figures.book import Book, book, proven_words
-from optimizer.report.plots import Choice, plot
-from optimizer.report.plots.paper import STYLE
-from optimizer.report.plots.survival import heatmap
-from optimizer.report.survival import survival
-from optimizer.report.words import called, in_full
-from optimizer.studies.frontier import Frontier, alone, frontier
+from optimizer.instance.edits import with_budget
+from optimizer.report.figures.canvas import STYLE
+from optimizer.report.figures.frontier import proven_words
+from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.survival import heatmap
+from optimizer.report.format import called, in_full
+from optimizer.report.html.book import Book, book
+from optimizer.report.tables.plan import survival
+from optimizer.studies.frontier import Frontier, frontier, single_point
 from tests.test_plot import words
 
 HERE = Path(__file__).parent
@@ -45,8 +47,8 @@ def instance() -> so.Instance:
 
 @pytest.fixture(scope="module")
 def report(instance: so.Instance) -> Book:
-    poor = instance.with_budget(0)
-    return book(poor, alone(poor, so.solve(poor)), is_quick=True)
+    poor = with_budget(instance, 0)
+    return book(poor, single_point(poor, so.solve(poor)), is_quick=True)
 
 
 def test_events_are_called_by_the_names_of_their_entries(instance: so.Instance) -> None:
@@ -77,9 +79,9 @@ def test_tables_and_plots_have_the_names(instance: so.Instance, report: Book) ->
 
 
 def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.Instance) -> None:
-    poor = instance.with_budget(20e6)
+    poor = with_budget(instance, 20e6)
     result = so.solve(poor)
-    assert proven_words(alone(poor, result), "USD") == ""
+    assert proven_words(single_point(poor, result), "USD") == ""
     found: Frontier = frontier(poor, result, [0.0])
     said = proven_words(found, "USD")
     assert said.startswith("Plans of other budgets are proven: costs to ")
@@ -95,7 +97,7 @@ def test_legends_explain_only_what_is_shown(report: Book) -> None:
     assert "one year" in drawn
     assert "with the plan, less than a year" in drawn
     rich = so.load(TINY)
-    whole = book(rich, alone(rich, so.solve(rich)), is_quick=True)
+    whole = book(rich, single_point(rich, so.solve(rich)), is_quick=True)
     assert "lead time" in words(plot(whole, "timeline", Choice(), "svg"))
     stocks = tuple(move for move in whole.own.moves if move.purchases)
     stocked = replace(whole, sheets=(replace(whole.own, moves=stocks),))
@@ -104,6 +106,6 @@ def test_legends_explain_only_what_is_shown(report: Book) -> None:
 
 def test_every_column_head_stays_on_the_paper(report: Book) -> None:
     with rc_context(dict(STYLE)):
-        sheet = heatmap(report)
+        sheet = heatmap(report.instance, report.own.result, report.lanes, report.own.rows, report.unlisted)
         sheet.figure.draw_without_rendering()
         assert max(each.get_window_extent().x1 for each in sheet.panels[0].get_xticklabels()) <= sheet.figure.bbox.width

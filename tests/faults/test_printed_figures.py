@@ -14,15 +14,14 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
-from optimizer.report.answer import facts, proof
-from optimizer.report.compare import _Rows
-from optimizer.report.sensitivity import _between
-from optimizer.report.services import beside, in_percent, margin
-from optimizer.report.survival import survival
-from optimizer.report.words import percent
+from optimizer.report.format import beside, in_percent, margin, percent
+from optimizer.report.narrative import facts, proof
+from optimizer.report.tables.compare import _Rows
+from optimizer.report.tables.plan import survival
+from optimizer.report.tables.sensitivity import _between
 from optimizer.results.plan import Service
 from optimizer.results.ranking import by_gap
-from optimizer.studies.sensitivity import Number
+from optimizer.studies.sensitivity import UncertainNumber
 from optimizer.units import short, si
 
 HERE = Path(__file__).parent
@@ -131,7 +130,7 @@ def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> N
 
 @pytest.mark.parametrize("factor", [True, False])
 def test_ends_of_a_change_have_enough_digits_to_differ(factor: bool) -> None:
-    number = Number("capex", (SimpleNamespace(is_factor=factor),))  # type: ignore[arg-type]
+    number = UncertainNumber("capex", (SimpleNamespace(is_factor=factor),))  # type: ignore[arg-type]
     flip = SimpleNamespace(same=0.98412, other=0.98418)
     low, high = _between(number, flip).split(" … ")  # type: ignore[arg-type]
     assert (low.removeprefix("×"), high.removeprefix("×")) == ("0.9841", "0.9842")

@@ -19,7 +19,7 @@ from optimizer.errors import OptimizerError
 from optimizer.results.evidence import NOT_EVIDENCE, SINCE, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
-from optimizer.studies.solve import Timer, answering, concluded
+from optimizer.studies.solve import Timer, conclude, open_evaluator
 from optimizer.studies.verify import Extent, Verification, verify_plan
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
 
@@ -368,11 +368,11 @@ def test_a_search_that_was_stopped_with_its_proof_in_hand_is_proven() -> None:
     # The search gives up at once, with the plan and the bound that it would have ended with.
     instance = so.load(RICH)
     settings, clock = so.Settings(), Clock()
-    with answering(instance, settings, None) as evaluator:
+    with open_evaluator(instance, settings, None) as evaluator:
         found = ExtensiveForm().run(instance, settings, clock, lambda step: None)
         stopped = replace(found, status="stopped", notes=("Stopped.",))
         for solved, status in ((stopped, "survives"), (replace(stopped, bound=0.5 * found.cost), "stopped")):
-            result = concluded(instance, settings, clock, Timer(), solved, evaluator)
+            result = conclude(instance, settings, clock, Timer(), solved, evaluator)
             assert result.status == status
             assert ("Stopped." in result.notes) == (status == "stopped")
             assert verified(saved(result)).ok

@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.report.figures.book import book
-from optimizer.report.plots import Choice, plot
+from optimizer.instance.edits import without_disruptions
+from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.html.book import book
 from optimizer.results.evidence import SINCE
 from optimizer.results.plan import Build, NoShockPlan, Plan
-from optimizer.studies.frontier import alone
+from optimizer.studies.frontier import single_point
 from tests.test_plot import words
 
 HERE = Path(__file__).parent
@@ -41,7 +42,7 @@ def result(instance: so.Instance) -> so.Result:
 
 
 def point_of(instance: so.Instance, result: so.Result) -> dict[str, Any]:
-    point: dict[str, Any] = book(instance, alone(instance, result), is_quick=True).to_dict()["points"][0]
+    point: dict[str, Any] = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]
     return point
 
 
@@ -50,7 +51,7 @@ def bars(steps: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def test_every_bar_is_the_difference_of_the_two_plans(instance: so.Instance, result: so.Result) -> None:
-    without = so.solve(instance.at_peace(), settings=EXACT)
+    without = so.solve(without_disruptions(instance), settings=EXACT)
     assert (result.costs["capex"], without.costs["capex"]) == (pytest.approx(15_400), pytest.approx(400))
     shown = bars(point_of(instance, result)["beyond"])
     assert shown.pop("price of survival") == pytest.approx(result.total_cost - without.total_cost)
@@ -61,7 +62,7 @@ def test_every_bar_is_the_difference_of_the_two_plans(instance: so.Instance, res
 
 
 def test_plot_shows_the_same_bars_and_says_from_where_they_count(instance: so.Instance, result: so.Result) -> None:
-    text = words(plot(book(instance, alone(instance, result)), "waterfall", Choice(), "svg"))
+    text = words(plot(book(instance, single_point(instance, result)), "waterfall", Choice(), "svg"))
     for said in ("15k USD", "−300 USD", "2,820 USD", "17.52k USD", "what the plan costs beyond the no-shock plan"):
         assert said in text
 
@@ -95,7 +96,7 @@ def test_file_without_it_still_loads_and_says_what_is_missing(instance: so.Insta
     assert point["beyond"] == []
     assert bars(point["parts"])["total cost"] == pytest.approx(result.total_cost)
     assert "does not hold the no-shock plan's cost by part" in point["beyond_note"]
-    text = words(plot(book(instance, alone(instance, old)), "waterfall", Choice(), "svg"))
+    text = words(plot(book(instance, single_point(instance, old)), "waterfall", Choice(), "svg"))
     assert "does not hold the no-shock plan's cost by part" in text
 
 

@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.report.answer import facts, headline
-from optimizer.report.compare import headline as of_comparison
-from optimizer.report.figures.book import book
-from optimizer.report.figures.saying import sentence
+from optimizer.instance.edits import with_budget
+from optimizer.report.html.book import book
+from optimizer.report.narrative import facts, headline, sentence
+from optimizer.report.tables.compare import headline as of_comparison
 from optimizer.studies.compare import compare
-from optimizer.studies.frontier import alone
+from optimizer.studies.frontier import single_point
 
 TINY = Path(__file__).parent.parent.parent / "instances" / "tiny.yaml"
 
 
 @pytest.fixture(scope="module")
 def instance() -> so.Instance:
-    return so.load(TINY).with_budget(0)
+    return with_budget(so.load(TINY), 0)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_doing_nothing_is_judged_by_its_worst_shock(instance: so.Instance, resul
 
 
 def test_one_shock_is_no_sum() -> None:
-    one = so.load(TINY, ["shocks.embargo.start=2029"]).with_budget(0)
+    one = with_budget(so.load(TINY, ["shocks.embargo.start=2029"]), 0)
     said = dict(facts(one, so.solve(one)))
     assert said["Worst shock"].startswith("embargo (2029 to 2030): a gap of 70M USD, 140 t below the floors")
     assert not any("summed" in text for text in said.values())
@@ -61,7 +61,7 @@ def test_one_shock_is_no_sum() -> None:
 
 def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result) -> None:
     assert "worst in embargo · 2029 with a gap of 70M USD, where motors gets 0 %" in sentence(instance, result)
-    point = book(instance, alone(instance, result), is_quick=True).to_dict()["points"][0]
+    point = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]
     assert [label for label, _ in point["facts"]][:2] == ["Worst shock", "Survival gap"]
     notebook = result._repr_html_()
     assert notebook.index("Worst shock") < notebook.index("Survival gap")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.instance.edits import with_budget, without_shocks
 from tests.test_alternatives import three
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
@@ -55,9 +56,9 @@ def test_ranges_change_no_plan() -> None:
 
 def changed(instance: so.Instance) -> list[so.Instance]:
     return [
-        instance.with_budget(1),
-        instance.without_shocks(),
-        so.without(instance, ["a"]).instance,
+        with_budget(instance, 1),
+        without_shocks(instance),
+        so.without(instance, ["a"]),
         so.forcing(instance, [("b", 2026, 10)]),
     ]
 

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.audit import Seen, own
+from optimizer import levers as levers_module
+from optimizer.audit import ActivityAuditor, Holding, Operation, levers
+from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.disruptions.shock import Path
 from optimizer.errors import StageError
-from optimizer.instance.registering import SHIPPED
-from optimizer.levers import KINDS, Lever, Producing, Sized, Substitution
+from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import Stage
 from tests.conftest import Cell, Printed, Solve
 
@@ -33,14 +33,15 @@ class Standby(Producing):
             stage.book("operating", path.key, t, amount=activity[t], times=self.surcharge)
 
 
-class OfStandby(so.Auditor):
-    def most(self, seen: Seen) -> Any:
-        most = super().most(seen)
+class OfStandby(ActivityAuditor):
+    def most(self, operation: Operation) -> Any:
+        most = super().most(operation)
         most[:, 0] = 0.0
-        return 0.0 * most if seen.is_baseline else most
+        return 0.0 * most if operation.is_baseline else most
 
-    def costs(self, seen: Seen) -> Any:
-        return seen.option.surcharge * seen.flow
+    def operating_costs(self, operation: Operation) -> Any:
+        costs = dict(super().operating_costs(operation))
+        return costs | {"operation": costs["operation"] + operation.option.surcharge * operation.flow("activity")}
 
 
 class Thrift(Sized):
@@ -63,11 +64,13 @@ class Thrift(Sized):
 
 
 class OfThrift(so.Auditor):
-    def serves(self, seen: Seen, segment: str) -> Any:
-        return seen.working if segment == seen.option.demand else 0.0
+    def serves(self, operation: Operation) -> Any:
+        return {operation.option.demand: operation.working}
 
-    def spends(self, option: Any, working: Any) -> Any:
-        return option.fee * working
+    def investments(self, holding: Holding) -> Any:
+        return {**super().investments(holding), "licence": holding.option.fee * holding.working()}
+
+    investment_parts = ("licence",)
 
 
 class Rationing(Substitution):
@@ -109,17 +112,17 @@ class Spendthrift(Wharf):
 
 
 class OfWharf(so.Auditor):
-    def lends(self, seen: Seen, process: str) -> Any:
-        return seen.working if process == "imports" and not seen.is_baseline else 0.0
+    def lends(self, operation: Operation, *, deliberate: bool) -> Any:
+        return {} if operation.is_baseline else {"imports": operation.working}
 
-    def supplies(self, seen: Seen, commodity: str) -> Any:
-        return seen.working if commodity == "spare" and not seen.is_baseline else 0.0
+    def supplies(self, operation: Operation) -> Any:
+        return {} if operation.is_baseline else {"spare": operation.working}
 
 
 LEVERS: dict[Any, so.Auditor] = {
     Standby: OfStandby(),
     Thrift: OfThrift(),
-    Rationing: so.Auditor(),
+    Rationing: SubstitutionAuditor(),
     Wharf: OfWharf(),
     Spendthrift: OfWharf(),
 }
@@ -130,9 +133,9 @@ def registered() -> Iterator[None]:
     for lever, auditor in LEVERS.items():
         so.register(lever, auditor)
     yield
-    for kind in set(KINDS) - SHIPPED:
+    for kind in set(KINDS) - PACKAGE_KINDS:
         del KINDS[kind]
-        own.AUDITORS.pop(kind, None)
+        levers._REGISTERED.pop(kind, None)
 
 
 BASE = """
@@ -219,8 +222,19 @@ def test_audit_is_loud(cell: Cell, solve: Solve) -> None:
 def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
     result = solve(instance)
-    monkeypatch.delitem(own.AUDITORS, "thrift")
+    monkeypatch.delitem(levers._REGISTERED, "thrift")
     assert "less.kind: nobody audits its kind" in so.verify(instance, result).disagreements
+
+
+def test_a_kind_that_nobody_audits_is_refused_on_reading(refused: Callable[..., list[str]]) -> None:
+    levers_module._AUDITED.discard("thrift")
+    (said,) = refused(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
+    assert 'options.less.kind: plans that buy "thrift" cannot be audited. Add its auditor,' in said
+
+
+def test_every_kind_of_the_package_has_an_auditor() -> None:
+    assert set(levers.package_auditors()) == PACKAGE_KINDS
+    assert all(is_audited(kind) for kind in PACKAGE_KINDS)
 
 
 def test_unknown_kind_is_refused_with_the_registered_ones(refused: Callable[..., list[str]]) -> None:
@@ -251,11 +265,3 @@ class Usurper(Sized):
 def test_refused(lever: Any, auditor: Any, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         so.register(lever, auditor)
-
-
-def test_auditor_as_it_stands_adds_nothing() -> None:
-    working = np.array([[10.0, 20.0]])
-    seen = Seen(None, False, False, 12.0, working, np.array([[0.5, 0.0]]), working, np.ones((1, 2)))
-    assert so.Auditor().most(seen).tolist() == [[5.0, 20.0]]
-    assert so.Auditor().lends(seen, "p") == so.Auditor().supplies(seen, "c") == so.Auditor().serves(seen, "d") == 0
-    assert so.Auditor().costs(seen) == so.Auditor().spends(None, working) == 0

@@ -12,6 +12,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.robust import RobustPlan, WorstAttackModel, robust_plan
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.disruptions.adversary import Attack
+from optimizer.instance.edits import with_attacks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
@@ -152,7 +153,7 @@ def every_attack(instance: Instance) -> list[Attack]:
 @given(besieged())
 def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    written = instance.under_attack(every_attack(instance))
+    written = with_attacks(instance, every_attack(instance))
     whole = ExtensiveForm().run(written, EXACT, Clock(), lambda step: None)
     for most in (1000, 0):
         found = fought(instance, AttackOracle(instance, EXACT, Clock(), most)).solved
@@ -169,7 +170,7 @@ def test_with_every_attack_written_out_the_least_gap_is_the_same(data: dict[str,
     found, attacks = fought(instance).solved, every_attack(instance)
     if not found.gap > 0:
         return
-    shocks = instance.under_attack(attacks).events
+    shocks = with_attacks(instance, attacks).events
     names = {attack.name(instance.horizon) for attack in attacks}
     everything = WorstAttackModel(
         instance,
@@ -183,7 +184,7 @@ def test_with_every_attack_written_out_the_least_gap_is_the_same(data: dict[str,
     # Nothing of this module: the plan's own gaps and the worst of all attacks, one shock at a time.
     assert found.values is not None
     plan = read_plan(instance, found.stage, found.values.tolist())
-    evaluator = RecourseEvaluator(instance.under_attack(attacks))
+    evaluator = RecourseEvaluator(with_attacks(instance, attacks))
     gaps = evaluator.gaps(plan_values(instance, plan, evaluator.subproblems.plan), Clock()).gap
     mine = sum(gap for gap, event in zip(gaps, evaluator.instance.events, strict=True) if event.name not in names)
     worst = max(gap for gap, event in zip(gaps, evaluator.instance.events, strict=True) if event.name in names)

@@ -13,6 +13,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack
 from optimizer.algorithms.separation.interdiction import price_bounds
 from optimizer.disruptions.adversary import AdversarySpec, Attack
+from optimizer.instance.edits import with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Settings, Vector
@@ -62,7 +63,7 @@ def test_a_set_leaves_what_the_shock_leaves_in_which_it_is_written_out(
     sets = [names for names in subsets(oracle.strikes.names) if names]
     fronts = oracle.strikes.fronts(plan)
     attacks = [Attack(names, front.start) for front in fronts for names in sets]
-    written = instance.without_shocks().under_attack(attacks)
+    written = with_attacks(without_shocks(instance), attacks)
     gaps = {
         event.name: gap
         for event, gap in zip(written.events, RecourseEvaluator(written).gaps(plan, Clock()).gap.tolist(), strict=True)

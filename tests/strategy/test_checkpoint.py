@@ -12,6 +12,7 @@ from optimizer.algorithms.checkpoint import Checkpoint, State
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.strategy import Strategy
 from optimizer.errors import CheckpointError
+from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 
@@ -66,7 +67,7 @@ def test_another_question_does_not_see_it(tmp_path: Path) -> None:
     (written,) = tmp_path.iterdir()
     assert Checkpoint(str(tmp_path), instance, Settings()).path == written
     assert Checkpoint(str(tmp_path), instance, Settings(gap=0.01)).load() is None
-    assert Checkpoint(str(tmp_path), instance.with_budget(1.0), Settings()).load() is None
+    assert Checkpoint(str(tmp_path), with_budget(instance, 1.0), Settings()).load() is None
 
 
 def test_a_state_goes_to_disk_and_back_or_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.instance.validation.floors import free_floors
+from optimizer.instance.derived import free_floors
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Settings
 from tests.strategies import instances

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.draft import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.levers import Partnership, Producing, Sized, Stockpile, Substitution
 from optimizer.units import Series
 

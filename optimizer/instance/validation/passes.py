@@ -7,23 +7,23 @@ Passes that would only report the effect of an earlier fault (not `sound`, not `
 import math
 from collections.abc import Callable, Iterator
 
+from optimizer.instance.derived import happening, struck
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.adversary import adversary_can_act
-from optimizer.instance.validation.draft import Draft, Place, Problem
-from optimizer.instance.validation.floors import floors_have_a_price
-from optimizer.instance.validation.forced import forced_purchases_are_possible
+from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.instance.validation.lint import (
     buying_costs_something,
     display_names_are_distinct,
+    floors_have_a_price,
+    home_is_somewhere,
+    ids_are_told_apart,
     options_do_something,
+    regions_are_told_apart,
     running_costs_something,
     stock_that_is_paid_back_is_there,
 )
-from optimizer.instance.validation.lookalikes import home_is_somewhere, ids_are_told_apart, regions_are_told_apart
 from optimizer.instance.validation.magnitudes import magnitudes_are_plausible
-from optimizer.instance.validation.references import happening, names_resolve, shock_names_resolve, struck
-from optimizer.instance.validation.regions import regions_are_named
-from optimizer.instance.validation.rules import rules_ask_something
+from optimizer.instance.validation.names import names_resolve, regions_are_named, shock_names_resolve
+from optimizer.instance.validation.policy import adversary_can_act, forced_purchases_are_possible, rules_ask_something
 from optimizer.instance.validation.supply import commodities_are_of_use, floors_have_a_source, inputs_can_be_had
 from optimizer.instance.validation.windows import (
     probabilities_add_up,
@@ -31,7 +31,32 @@ from optimizer.instance.validation.windows import (
     shocks_are_inside_the_horizon,
 )
 from optimizer.levers import Sized
+from optimizer.limits import COLUMNS, EVENTS
 from optimizer.units import rounded_up
+
+
+def sizes_can_be_handled(draft: Draft) -> Iterator[Problem]:
+    """There are not too many events, and not too many periods for all that happens in each."""
+    if draft.instance is None:
+        return
+    instance, total = draft.instance, 0
+    periods = len(instance.horizon.periods)
+    for section in ("shocks", "ensembles"):
+        for name, spec in getattr(instance, section).items():
+            if section == "ensembles":
+                total += spec.count
+            else:
+                starts = periods if spec.start.form == "span" else len(spec.start.labels)
+                total += starts * len(spec.durations.values) * max(1, len(spec.grid.severity) if spec.grid else 1)
+            if total > EVENTS:
+                what = f"with it there are more than {EVENTS:,} shocks, those of families and ensembles counted"
+                yield (section, name), what, "Take fewer starts, durations, severities or samples.", "error"
+                return
+    acting = len(instance.processes) + len(instance.options) + len(instance.demands)
+    if periods * acting > COLUMNS:
+        what = f"{periods:,} periods for {acting:,} processes, options and segments are too many to compute with"
+        yield ("horizon",), what, "Choose a coarser step, or a shorter horizon.", "error"
+
 
 # The most whole units of one option. HiGHS accepts a number as whole within 1e-6, and drops coefficients below 1e-9:
 # far beyond 1e7 units, sizes and whole numbers no longer agree, and a wrong plan is called optimal.

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from optimizer.errors import Severity
+from optimizer.instance.derived import struck
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.draft import Draft, Place, Problem
-from optimizer.instance.validation.references import struck
+from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.levers import Stockpile, Substitution
 
 

@@ -10,7 +10,7 @@ from optimizer.disruptions.sampling import sample_names
 from optimizer.disruptions.shock import BASELINE, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.draft import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Draft, Place, Problem
 
 
 def shocks_are_inside_the_horizon(draft: Draft) -> Iterator[Problem]:

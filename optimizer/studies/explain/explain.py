@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from optimizer.algorithms.question_pool import Call, Desk, Team, seats
-from optimizer.instance.arguments import MoneyLike, ScenarioNames, edited
+from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
+from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.explain.questions import EACH, WhatIfs
-from optimizer.studies.explain.reason import Money, Reason, reason
+from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
+from optimizer.studies.explain.reason import Reason, ShortBudget, reason
 from optimizer.studies.explain.repairs import (
-    BOTH,
+    BOTH_SHORT,
     Repair,
     least_budget,
     less_demand,
@@ -34,14 +34,23 @@ from optimizer.studies.explain.repairs import (
     shorter,
     sooner,
 )
-from optimizer.studies.explain.worths import Deadline, Ground, Prices, Thing, Worth, bought_options, deadline, things
-from optimizer.studies.measure import ENOUGH, Measure
-from optimizer.studies.solve import proven
-from optimizer.studies.what_if import Asker
+from optimizer.studies.explain.worths import (
+    Deadline,
+    PlanContext,
+    PlanPart,
+    Worth,
+    WorthFinder,
+    bought_options,
+    deadline,
+    plan_parts,
+)
+from optimizer.studies.measure import GAP_SHARE, Measure
+from optimizer.studies.solve import solve_to_measure
+from optimizer.studies.what_if import WhatIfSolver
 
 
 @dataclass(frozen=True)
-class Terms:
+class WhatIfTerms:
     """What all questions have in common.
 
     Attributes:
@@ -54,10 +63,10 @@ class Terms:
     settings: Settings
     each: float
     until: float | None
-    ground: Ground
+    ground: PlanContext
 
 
-class Aside:
+class ParallelWhatIfs:
     """Answers what-ifs about a plan.
 
     Args:
@@ -66,38 +75,40 @@ class Aside:
         seconds: that a what-if took.
     """
 
-    def __init__(self, what: WhatIfs, ground: Ground, seconds: float) -> None:
+    def __init__(self, what: WhatIfs, ground: PlanContext, seconds: float) -> None:
         self.what, settings, left = what, what.asker.settings, what.asker.clock.left
         # A cluster answers for the shocks of one question after the other.
-        size = 1 if settings.cluster else seats(settings.jobs, seconds)
-        self._team = Team(size, what.asker.clock)
-        if self._team.size == 1:
-            self._team.desk["what"] = what
+        size = 1 if settings.cluster else size_for(settings.jobs, seconds)
+        self._executor = start_executor(size)
+        if self._executor.size == 1:
+            self._executor.memory["what"] = what
         else:
             settings = replace(settings, jobs=1, threads=settings.threads or 1)
-        self._terms = Terms(what.instance, settings, what.each, None if left is None else time.time() + left, ground)
+        self._terms = WhatIfTerms(
+            what.instance, settings, what.each, None if left is None else time.time() + left, ground
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *about: object) -> None:
-        self._team.__exit__(*about)
+        self._executor.close()
 
-    def worths(self, things: Sequence[Thing]) -> Iterator[Worth]:
+    def worths(self, things: Sequence[PlanPart]) -> Iterator[Worth]:
         """What each thing is worth, those left out for which there was no time."""
-        calls = [Call(_worth, (self._terms, thing)) for thing in things]
+        calls = [Task(_worth, (self._terms, thing)) for thing in things]
         yield from self._answers(calls, [thing.words for thing in things])
 
     def deadlines(self, options: Sequence[str], lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
         """By when each of some options has to be ordered; `lost` says whether something survives without it."""
-        calls = [Call(_deadline, (self._terms, o, lost.get(o))) for o in options]
+        calls = [Task(_deadline, (self._terms, o, lost.get(o))) for o in options]
         yield from self._answers(calls, [f"by when {o} has to be ordered" for o in options])
 
-    def _answers(self, calls: Sequence[Call], words: Sequence[str]) -> Iterator[Any]:
+    def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
         """Answers in the order of the calls; None is none."""
         known, following = dict[int, Any](), 0
         self._tell(words, following)
-        with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
+        with contextlib.closing(self._executor.as_completed(calls, self.what.asker.clock)) as answers:
             for number, answer in answers:
                 known[number] = answer
                 while following in known:
@@ -110,38 +121,38 @@ class Aside:
 
     def _tell(self, words: Sequence[str], number: int) -> None:
         """Report the first question without an answer; this process reports its own questions itself."""
-        if self._team.size > 1 and number < len(words) and not self.what.is_over:
+        if self._executor.size > 1 and number < len(words) and not self.what.is_over:
             self.what.report(words[number], number, len(words))
 
 
-def _worth(desk: Desk, terms: Terms, thing: Thing) -> Worth | None:
-    with _asking(desk, terms) as what:
-        return None if what.is_over else Prices(what, terms.ground).worth(thing)
+def _worth(memory: Memory, terms: WhatIfTerms, thing: PlanPart) -> Worth | None:
+    with _asking(memory, terms) as what:
+        return None if what.is_over else WorthFinder(what, terms.ground).worth(thing)
 
 
-def _deadline(desk: Desk, terms: Terms, o: str, is_spared: bool | None) -> Deadline | None:
-    with _asking(desk, terms) as what:
+def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
+    with _asking(memory, terms) as what:
         return None if what.is_over else deadline(what, terms.ground.plan, o, is_spared)
 
 
 @contextlib.contextmanager
-def _asking(desk: Desk, terms: Terms) -> Iterator[WhatIfs]:
+def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
     """Who asks in this process: a process of ours has an asker of its own, and hears of Ctrl-C by itself."""
-    if "what" in desk:
-        yield desk["what"]
+    if "what" in memory:
+        yield memory["what"]
         return
-    if "own" not in desk:
-        desk["own"] = WhatIfs(terms.instance, Asker(terms.instance, terms.settings), terms.each)
-    what: WhatIfs = desk["own"]
+    if "own" not in memory:
+        memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
+    what: WhatIfs = memory["own"]
     what.asker.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
     with interruptible(what.asker.clock):
         yield what
 
 
-Part = Result | Reason | Repair | Worth | Deadline
+ExplanationPart = Result | Reason | Repair | Worth | Deadline
 # How near the plan itself is proven.
-PLAN = 1e-4
-CLASH = "the rules contradict each other all the same"
+PLAN_GAP = 1e-4
+CONTRADICTORY = "the rules contradict each other all the same"
 
 
 @dataclass(frozen=True)
@@ -190,11 +201,11 @@ class Explanation:
 def explain(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
-    heard: Callable[[Part], None] = lambda part: None,
+    heard: Callable[[ExplanationPart], None] = lambda part: None,
     notes: tuple[str, ...] = (),
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Explanation:
     """Solve, then ask why.
@@ -216,13 +227,13 @@ def explain(
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
     """
-    settings, made = settings or Settings(gap=ENOUGH), edited(instance, budget, scenario)
+    settings, made = settings or Settings(gap=GAP_SHARE), apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = Clock(settings.time_limit)
-    with Asker(instance, settings, clock, listener) as asker:
-        own = replace(settings, gap=min(PLAN, settings.gap))
+    with WhatIfSolver(instance, settings, clock, listener) as asker:
+        own = replace(settings, gap=min(PLAN_GAP, settings.gap))
         evaluator, budgeted = asker.evaluator(instance), Clock(settings.time_limit)
-        result, measure = proven(instance, settings, own, evaluator, budgeted, listener, notes)
+        result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes)
         heard(result)
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":
@@ -232,14 +243,14 @@ def explain(
             explanation = replace(explanation, within=measure.tolerance, measure=measure)
             asker.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, listener):
-            what = WhatIfs(instance, asker, EACH)
+            what = WhatIfs(instance, asker, WHAT_IF_SECONDS)
             for part in _surviving(what, result) if survives else _failing(what, result):
                 heard(part)
                 explanation = _with(explanation, part)
         return replace(explanation, is_complete=not clock.is_over)
 
 
-def _with(explanation: Explanation, part: Part) -> Explanation:
+def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
     if isinstance(part, Repair):
         return replace(explanation, repairs=(*explanation.repairs, part))
     if isinstance(part, Reason):
@@ -251,43 +262,43 @@ def _with(explanation: Explanation, part: Part) -> Explanation:
     return explanation
 
 
-def _surviving(what: WhatIfs, result: Result) -> Iterator[Part]:
+def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Worths and deadlines."""
     what.asker.learn(result.plan, frozenset())
     found = what.ask("which shocks bind")
     everyone = frozenset(event.name for event in what.instance.events)
     active = found.active if found.status == "optimal" else everyone
-    ground, lost = Ground(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
-    with Aside(what, ground, found.seconds) as aside:
-        for worth in aside.worths(things(what.instance, ground)):
+    ground, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
+    with ParallelWhatIfs(what, ground, found.seconds) as aside:
+        for worth in aside.worths(plan_parts(what.instance, ground)):
             lost |= {worth.of: worth.survives} if worth.kind == "lever" else {}
             yield worth
         # Those of what nothing survives without come first.
         yield from aside.deadlines(sorted(bought_options(result.plan), key=lambda o: lost.get(o) is not False), lost)
 
 
-def _failing(what: WhatIfs, result: Result) -> Iterator[Part]:
+def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Repairs and the reason."""
     hardest = [each.name for each in hardest_of(result.shocks) if not each.survives]
-    money: Money | None = None
+    money: ShortBudget | None = None
     for repair in least_budget(what):
         # What was not found in time may be money all the same.
         money = None if repair.works is False else "budget"
-        yield _said(repair, result)
+        yield _with_contradiction(repair, result)
     for repair in () if what.is_over else more_each_year(what, is_total_short=money is not None):
-        money = money or ("annual" if repair.works is not False or repair.why == BOTH else None)
-        yield _said(repair, result)
+        money = money or ("annual" if repair.works is not False or repair.why == BOTH_SHORT else None)
+        yield _with_contradiction(repair, result)
     if not what.is_over:
-        yield from (_said(repair, result) for repair in scaled_floors(what, hardest))
+        yield from (_with_contradiction(repair, result) for repair in scaled_floors(what, hardest))
     if not what.is_over and result.status == "gap":
         found = reason(what, result, money=money)
         if found is not None:
             yield found
     for step in (shorter, less_demand, sooner):
         if not what.is_over:
-            yield from (_said(repair, result) for repair in step(what))
+            yield from (_with_contradiction(repair, result) for repair in step(what))
 
 
-def _said(repair: Repair, result: Result) -> Repair:
+def _with_contradiction(repair: Repair, result: Result) -> Repair:
     """Where rules contradict each other, that is why a repair does not work."""
-    return replace(repair, why=CLASH) if repair.works is False and result.status == "none" else repair
+    return replace(repair, why=CONTRADICTORY) if repair.works is False and result.status == "none" else repair

@@ -1,4 +1,4 @@
-"""What-ifs for an explanation: an `Asker` that knows when to give up on one of them, and what an answer proves.
+"""What-ifs for an explanation: an `WhatIfSolver` that knows when to give up on one of them, and what an answer proves.
 
 What stands in an annual budget: the least that has to come on top of it in each year, and what it keeps out.
 
@@ -19,19 +19,19 @@ import numpy as np
 from optimizer.algorithms.question import LEAST_COST, Question, Rows, size
 from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import apart, keeping_shocks
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
 from optimizer.solver import Settings
-from optimizer.studies.what_if import Asker, Found
+from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.units import Series
 
 # After so many seconds a single what-if is given up.
-EACH = 120.0
+WHAT_IF_SECONDS = 120.0
 # Whether something can be survived at all, as long as its price does not matter.
-LOOSE = 0.05
+FEASIBILITY_GAP = 0.05
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Tried:
     """
 
     holds: bool | None
-    found: Found
+    found: WhatIfResult
 
     @property
     def is_proven(self) -> bool:
@@ -61,9 +61,9 @@ class WhatIfs:
         each: seconds.
     """
 
-    def __init__(self, instance: Instance, asker: Asker, each: float = EACH) -> None:
+    def __init__(self, instance: Instance, asker: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
         self.instance, self.asker, self.each = instance, asker, each
-        self.apart = apart(instance)
+        self.apart = with_single_events(instance)
 
     @property
     def is_over(self) -> bool:
@@ -80,7 +80,7 @@ class WhatIfs:
         variant: Instance | None = None,
         question: Question = LEAST_COST,
         settings: Settings | None = None,
-    ) -> Found:
+    ) -> WhatIfResult:
         """The answer to a question; `words` say what it is, for the listener."""
         self.report(words)
         return self.asker.ask(variant or self.instance, question, settings, self.each)
@@ -93,7 +93,7 @@ class WhatIfs:
         instance = variant or self.instance
         return self.judged(instance, self.ask(words, instance, Question(rows=rows, name="cost of a what-if"), settings))
 
-    def judged(self, instance: Instance, found: Found) -> Tried:
+    def judged(self, instance: Instance, found: WhatIfResult) -> Tried:
         """What an answer means: one that was stopped is put to every shock."""
         if found.status == "infeasible":
             return Tried(False, found)
@@ -106,7 +106,9 @@ class WhatIfs:
         return Tried(None if np.any(gaps.fails) else True, found)
 
 
-def least(test: Callable[[int], bool | None], low: int, high: int, guess: int | None = None) -> tuple[int, bool]:
+def least_passing(
+    test: Callable[[int], bool | None], low: int, high: int, guess: int | None = None
+) -> tuple[int, bool]:
     """The least whole number above `low` that passes a test which `low` fails and `high` passes.
 
     Numbers above one that passes are taken to pass as well. The first ones tried are a guess and the one below it.
@@ -126,17 +128,17 @@ def least(test: Callable[[int], bool | None], low: int, high: int, guess: int | 
 
 
 # Which budget is too small for the least that can be bought of an option.
-Bar = Literal["none", "total", "annual"]
+BudgetBarrier = Literal["none", "total", "annual"]
 
 
-def of_any_year(instance: Instance) -> Instance:
+def without_annual_budget(instance: Instance) -> Instance:
     """The same instance without an annual budget."""
     return with_years(instance, None)
 
 
 def without_budgets(instance: Instance) -> Instance:
     """The same instance with as much money as anybody wants."""
-    return of_any_year(instance.with_budget(None))
+    return without_annual_budget(with_budget(instance, None))
 
 
 def with_added(instance: Instance, added: float) -> Instance:
@@ -148,10 +150,10 @@ def with_added(instance: Instance, added: float) -> Instance:
 
 def with_years(instance: Instance, years: Series | None) -> Instance:
     """The same instance with another annual budget."""
-    return instance.having(policy=instance.policy.model_copy(update={"annual_budget": years}))
+    return instance.replacing(policy=instance.policy.model_copy(update={"annual_budget": years}))
 
 
-def least_added(what: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> Found:
+def least_added(what: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
     """The plan that survives with the least on top of each year's budget; its `value` is that."""
     given = instance.policy.annual_budget
     assert given is not None
@@ -163,14 +165,14 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
             stage.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="USD")
 
     question = Question(_added, (loosened,), name="what is added in each year")
-    return what.ask(words, of_any_year(instance), question, settings)
+    return what.ask(words, without_annual_budget(instance), question, settings)
 
 
 def _added(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     return Expression({stage.found()["", "question", "added"][0]: 1.0})
 
 
-def bar(what: WhatIfs, instance: Instance, option: str) -> Bar | None:
+def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
     """Which budget keeps every size of an option out; None where some size can be bought, or it is not money.
 
     Shocks are left aside: whether an option can be paid hangs on none of them. The instance has to be `apart`.
@@ -180,10 +182,10 @@ def bar(what: WhatIfs, instance: Instance, option: str) -> Bar | None:
         return None
     if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
         return "none"
-    calm = keeping_shocks(instance, ())
+    calm = with_only_shocks(instance, ())
     if _can_be_bought(what, calm, option) is not False:
         return None
-    if policy.annual_budget is not None and _can_be_bought(what, of_any_year(calm), option):
+    if policy.annual_budget is not None and _can_be_bought(what, without_annual_budget(calm), option):
         return "annual"
     return "total" if _can_be_bought(what, without_budgets(calm), option) else None
 

@@ -15,17 +15,25 @@ from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import keeping_shocks, no_longer_than, with_floors
 from optimizer.results.plan import NEGLIGIBLE, Flows, Plan
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Vector
-from optimizer.studies.explain.questions import LOOSE, WhatIfs, bar, least, least_added, of_any_year, without_budgets
+from optimizer.studies.explain.questions import (
+    FEASIBILITY_GAP,
+    WhatIfs,
+    barring_budget,
+    least_added,
+    least_passing,
+    without_annual_budget,
+    without_budgets,
+)
 from optimizer.studies.explain.supply_ways import Ways
 
 # Which budget is too small: that of all years together, or that of single years.
-Money = Literal["budget", "annual"]
+ShortBudget = Literal["budget", "annual"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Reason:
     because: tuple[str, ...]
 
 
-def reason(what: WhatIfs, result: Result, *, money: Money | None) -> Reason | None:
+def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
     """The irreducible reason; None where the time ran out before it was found.
 
     Args:
@@ -80,19 +88,19 @@ def reason(what: WhatIfs, result: Result, *, money: Money | None) -> Reason | No
     def fails(variant: Instance) -> bool | None:
         if what.is_over:
             return None
-        holds = what.survived("why nothing survives", variant, gap=LOOSE).holds
+        holds = what.survived("why nothing survives", variant, gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
-    shocks, is_known = _fewest([*failing, *others], lambda some: fails(keeping_shocks(instance, some)))
+    shocks, is_known = _fewest([*failing, *others], lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
-    whole = instance = keeping_shocks(instance, shocks)
+    whole = instance = with_only_shocks(instance, shocks)
     instance, is_cut = _shortened(instance, fails)
     segments, is_all_known = _needed(
         [d for d in instance.demands if _has_floor(instance, d)],
-        lambda some: fails(with_floors(instance, 0.0, segments=set(instance.demands) - set(some))),
+        lambda some: fails(with_floors(instance, factor=0.0, segments=set(instance.demands) - set(some))),
     )
-    instance = with_floors(instance, 0.0, segments=set(instance.demands) - set(segments))
+    instance = with_floors(instance, factor=0.0, segments=set(instance.demands) - set(segments))
     found = what.ask("what is short", instance)
     if found.status == "infeasible" or what.is_over:
         return None
@@ -130,8 +138,8 @@ def _shortened(instance: Instance, fails: Callable[[Instance], bool | None]) -> 
     """The same shocks with windows no longer than it takes to fail."""
     horizon = instance.horizon
     longest = max(len(event.periods) for event in instance.events)
-    periods, is_least = least(lambda n: fails(no_longer_than(instance, n * horizon.months)), 0, longest)
-    return no_longer_than(instance, periods * horizon.months), is_least
+    periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * horizon.months)), 0, longest)
+    return with_windows_up_to(instance, periods * horizon.months), is_least
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:
@@ -144,7 +152,7 @@ def _told(
     plan: Plan,
     segments: Sequence[str],
     is_irreducible: bool,
-    money: Money | None,
+    money: ShortBudget | None,
 ) -> Reason | None:
     evaluator = what.asker.evaluator(instance)
     columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
@@ -173,7 +181,7 @@ def _told(
         periods,
         money,
         frozenset(c for c, _ in scarce.commodity),
-        lambda option: bar(what, instance, option),
+        lambda option: barring_budget(what, instance, option),
     )
     least_outlay, added = _takes(what, instance) if money else (None, None)
     label, policy = instance.horizon.label, what.instance.policy
@@ -294,10 +302,10 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """The outlay that it takes to survive just this; where none is enough, what it takes more in each year."""
-    free, words = instance.with_budget(None), "the least budget for what cannot be survived"
+    free, words = with_budget(instance, None), "the least budget for what cannot be survived"
     found = what.ask(words, free, Question(outlay, name="least outlay"))
     holds = what.judged(free, found).holds
     if holds or instance.policy.annual_budget is None:
         return found.value if holds else None, None
     found = least_added(what, words, instance)
-    return None, found.value if what.judged(of_any_year(instance), found).holds else None
+    return None, found.value if what.judged(without_annual_budget(instance), found).holds else None

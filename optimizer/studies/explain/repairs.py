@@ -15,8 +15,8 @@ The highest common scaling of the floors that a budget allows: one programme in 
 
     floor   u − v ≤ (1 − φ)·D + φ·D·μ      in shocks, and under rules about time to survive
 
-Minimised is μ, with few shocks written out; the plan found is put to all the others with floors at (1 − μ)·φ, and those
-that it does not survive are written out as well.
+Minimised is μ, by constraint generation: the plan is evaluated in the other shocks with floors at (1 − μ)·φ, and those
+that are violated are added.
 """
 
 import math
@@ -35,29 +35,29 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
+from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.instance.whatif import arriving_later, no_longer_than, with_demand, with_floors
 from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import (
-    LOOSE,
+    FEASIBILITY_GAP,
     Tried,
     WhatIfs,
-    least,
     least_added,
-    of_any_year,
+    least_passing,
     with_added,
+    without_annual_budget,
     without_budgets,
 )
-from optimizer.studies.what_if import Asker, Found
+from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.units import rounded_up
 
-# Shocks that are written out at the start, and more of them in a round.
+# Shocks that the model holds at the start, and that are added in a round.
 FIRST, MORE = 8, 4
 # Below this difference of scaling, shocks are survived.
-GRAIN = 1e-6
+SCALING_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Scaling:
     plan: Plan | None = None
 
 
-def highest_scaling(instance: Instance, asker: Asker, first: Sequence[str]) -> Scaling:
+def highest_scaling(instance: Instance, asker: WhatIfSolver, first: Sequence[str]) -> Scaling:
     """The highest factor at which all floors can be kept, by the policy of the instance.
 
     Args:
@@ -103,7 +103,7 @@ def highest_scaling(instance: Instance, asker: Asker, first: Sequence[str]) -> S
     def separate(found: Scaling) -> list[Violation]:
         assert found.factor is not None
         assert found.plan is not None
-        scaled = with_floors(instance, max(0.0, found.factor - GRAIN))
+        scaled = with_floors(instance, factor=max(0.0, found.factor - SCALING_TOLERANCE))
         evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in held}
         values = plan_values(scaled, found.plan, evaluator.subproblems.plan)
         known = [number for number, event in enumerate(instance.events) if event.name in names]
@@ -136,13 +136,13 @@ def _loosen(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
             stage.rows[i] = replace(row, terms={**row.terms, column: -lost})
 
 
-Kind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
+RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
 # How finely floors and demand are scaled, and how near the least budget is proven.
-TENTHS, EXACT = 1e-3, 1e-4
-BOTH = "the budget in all is too small as well; with enough of both everything survives"
-TOTAL = "not as long as the budget in all stays as it is"
+TENTHS, LEAST_BUDGET_GAP = 1e-3, 1e-4
+BOTH_SHORT = "the budget in all is too small as well; with enough of both everything survives"
+TOTAL_HELD = "not as long as the budget in all stays as it is"
 # To so many digits the least budget is told.
-DIGITS = 5
+BUDGET_DIGITS = 5
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Repair:
         why: where it does not work.
     """
 
-    kind: Kind
+    kind: RepairKind
     of: str | None = None
     works: bool | None = None
     amount: float | None = None
@@ -190,8 +190,8 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     if policy.budget is None and policy.annual_budget is None:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
-    free = what.instance.with_budget(None)
-    settings = replace(what.asker.settings, gap=min(EXACT, what.asker.settings.gap))
+    free = with_budget(what.instance, None)
+    settings = replace(what.asker.settings, gap=min(LEAST_BUDGET_GAP, what.asker.settings.gap))
     found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
     tried = what.judged(free, found)
     if tried.holds is None:
@@ -199,20 +199,26 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     elif not tried.holds:
         years = " as long as the budgets of single years stay as they are" if policy.annual_budget is not None else ""
         yield Repair("budget", works=False, why=f"no amount of money is enough{years}")
-    elif policy.budget is not None and found.value <= policy.budget * (1.0 - EXACT):
+    elif policy.budget is not None and found.value <= policy.budget * (1.0 - LEAST_BUDGET_GAP):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
-        yield _enough(what, "budget", found, tried, "the plan of the least budget", what.instance.with_budget)
+        cheaper = partial(with_budget, what.instance)
+        yield _enough(what, "budget", found, tried, "the plan of the least budget", cheaper)
 
 
 def _enough(
-    what: WhatIfs, kind: Kind, found: Found, tried: Tried, words: str, with_amount: Callable[[float], Instance]
+    what: WhatIfs,
+    kind: RepairKind,
+    found: WhatIfResult,
+    tried: Tried,
+    words: str,
+    with_amount: Callable[[float], Instance],
 ) -> Repair:
     """A least amount of money as it can be typed, with what the cheapest plan costs that survives with it."""
-    amount = rounded_up(found.value, DIGITS)
+    amount = rounded_up(found.value, BUDGET_DIGITS)
     again = what.survived(words, with_amount(amount))
     if again.holds is False:
-        amount = rounded_up(amount * (1.0 + 1e-6), DIGITS)
+        amount = rounded_up(amount * (1.0 + 1e-6), BUDGET_DIGITS)
         again = what.survived(words, with_amount(amount))
     below = max(0.0, found.bound) if found.status == "optimal" else None
     return _priced(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)
@@ -226,13 +232,13 @@ def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     instance = what.instance
     if instance.policy.annual_budget is None:
         return
-    settings = replace(what.asker.settings, gap=min(EXACT, what.asker.settings.gap))
+    settings = replace(what.asker.settings, gap=min(LEAST_BUDGET_GAP, what.asker.settings.gap))
     found = least_added(what, "the least budget of each year", instance, settings)
-    tried = what.judged(of_any_year(instance), found)
+    tried = what.judged(without_annual_budget(instance), found)
     if tried.holds is None:
         yield Repair("annual", why="it was stopped before that was found")
     elif not tried.holds:
-        yield Repair("annual", works=False, why=TOTAL if is_total_short else _of_no_year(what))
+        yield Repair("annual", works=False, why=TOTAL_HELD if is_total_short else _of_no_year(what))
     else:
         words = "the plan of the least budget of each year"
         yield _enough(what, "annual", found, tried, words, partial(with_added, instance))
@@ -242,11 +248,13 @@ def _of_no_year(what: WhatIfs) -> str:
     """Why no budget of single years is enough."""
     instance = what.instance
     if instance.policy.budget is not None:
-        held = what.survived("more money, in all and in each year", without_budgets(instance), gap=LOOSE).holds
+        held = what.survived(
+            "more money, in all and in each year", without_budgets(instance), gap=FEASIBILITY_GAP
+        ).holds
         if held is None:
-            return TOTAL
+            return TOTAL_HELD
         if held:
-            return BOTH
+            return BOTH_SHORT
     return "no amount of money is enough, whatever the year"
 
 
@@ -264,10 +272,10 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     if factor <= 0:
         yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
         return
-    tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor))
+    tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor=factor))
     if not tried.holds:
         factor -= TENTHS
-        tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor))
+        tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor=factor))
     floors = {
         d: {year: factor * demand.survival.at(year) for year in what.instance.horizon.years}
         for d, demand in what.instance.demands.items()
@@ -287,16 +295,18 @@ class _Search:
         """Whether so many steps suffice."""
         if self.what.is_over:
             return None
-        self.known[steps] = self.what.survived(f"{self.words}: step {steps}", self.vary(steps), gap=LOOSE)
+        self.known[steps] = self.what.survived(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
         return self.known[steps].holds
 
-    def repair(self, kind: Kind, of: str | None, most: int, guess: int | None, why: str) -> tuple[Repair, int, bool]:
+    def repair(
+        self, kind: RepairKind, of: str | None, most: int, guess: int | None, why: str
+    ) -> tuple[Repair, int, bool]:
         """The repair, its steps, and whether one step less is known not to do."""
         works = self.holds(most)
         if not works:
             left = "it was stopped before that was known"
             return Repair(kind, of, works, why=left if works is None else why), most, False
-        steps, is_least = least(self.holds, 0, most, guess)
+        steps, is_least = least_passing(self.holds, 0, most, guess)
         again = self.what.survived(f"{self.words}: its plan", self.vary(steps))
         return _priced(Repair(kind, of, True), again if again.holds else self.known[steps]), steps, is_least
 
@@ -308,7 +318,7 @@ def shorter(what: WhatIfs) -> Iterator[Repair]:
     if longest == 0:
         return
     search = _Search(
-        what, "shorter shocks", lambda steps: no_longer_than(what.apart, (longest - steps) * horizon.months)
+        what, "shorter shocks", lambda steps: with_windows_up_to(what.apart, (longest - steps) * horizon.months)
     )
     if longest == 1:
         yield Repair("length", works=False, why=f"the shocks last one {horizon.step}, and none can be shorter here")
@@ -340,7 +350,9 @@ def sooner(what: WhatIfs) -> Iterator[Repair]:
         search = _Search(
             what,
             f"builds earlier{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: arriving_later(instance, -steps * horizon.months, chosen),  # type: ignore[misc]
+            lambda steps, chosen=chosen: with_lead_times(
+                instance, months_later=-steps * horizon.months, options=chosen
+            ),  # type: ignore[misc]
         )
         why = "not even if everything stood on the day it is ordered" if of is None else "not by itself"
         repair, steps, is_least = search.repair("sooner", of, most, None, why)
@@ -363,7 +375,7 @@ def less_demand(what: WhatIfs) -> Iterator[Repair]:
         search = _Search(
             what,
             f"less demand{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: with_demand(instance, 1.0 - steps / 100, chosen),  # type: ignore[misc]
+            lambda steps, chosen=chosen: with_demand(instance, factor=1.0 - steps / 100, segments=chosen),  # type: ignore[misc]
         )
         repair, steps, is_least = search.repair(
             "demand", of, 100, None, "not even without any of it" if of else "not even without any demand"

@@ -14,7 +14,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.levers import Producing, Sized, Stockpile, Substitution
 from optimizer.results.plan import Flows, Plan
-from optimizer.studies.explain.questions import Bar
+from optimizer.studies.explain.questions import BudgetBarrier
 from optimizer.studies.explain.worths import bought_options
 from optimizer.units import si
 
@@ -36,7 +36,7 @@ class Ways:
     periods: Sequence[int]
     money: Literal["budget", "annual"] | None
     scarce: frozenset[str]
-    bar: Callable[[str], Bar | None]
+    bar: Callable[[str], BudgetBarrier | None]
 
     def said(self, commodity: str, segment: str) -> tuple[str, ...]:
         """A sentence for each way, in the order of processes, options, stocks, substitutes; those too late together."""

@@ -22,16 +22,15 @@ import numpy as np
 from optimizer.algorithms.question import Question, Rows, leaving_out, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks, without
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import without
-from optimizer.instance.whatif import arriving_later, keeping_shocks, with_floors
 from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
-from optimizer.studies.explain.questions import LOOSE, Tried, WhatIfs, least
+from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
 
-Kind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
+WorthKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
 RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
 POINT, MONTHS = 0.01, 3.0
@@ -51,7 +50,7 @@ class Worth:
         months: of a delay.
     """
 
-    kind: Kind
+    kind: WorthKind
     of: str
     survives: bool | None
     change: float | None = None
@@ -63,7 +62,7 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class Ground:
+class PlanContext:
     """What every question about a plan's worth starts from.
 
     Attributes:
@@ -78,7 +77,7 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Thing:
+class PlanPart:
     """A thing in a plan whose worth is asked.
 
     Attributes:
@@ -87,7 +86,7 @@ class Thing:
         change: of a floor, as a share, or of a date, in months.
     """
 
-    kind: Kind
+    kind: WorthKind
     of: str
     gone: tuple[str, ...] = ()
     change: float = 0.0
@@ -102,12 +101,12 @@ class Thing:
         return f"a point {'more' if self.change > 0 else 'less'} of the floor of {self.of}"
 
 
-def things(instance: Instance, ground: Ground) -> list[Thing]:
+def plan_parts(instance: Instance, ground: PlanContext) -> list[PlanPart]:
     """Everything whose worth is asked: shocks, levers, floors, delays."""
     return [*_shocks(instance, ground), *_levers(instance, ground), *_floors(instance), *_delays(instance, ground)]
 
 
-def _shocks(instance: Instance, ground: Ground) -> Iterator[Thing]:
+def _shocks(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
     """Each family of which several shocks bite, then each shock that does."""
     entries: dict[str, list[str]] = {}
     for event in instance.events:
@@ -115,30 +114,30 @@ def _shocks(instance: Instance, ground: Ground) -> Iterator[Thing]:
             entries.setdefault(event.entry, []).append(event.name)
     for entry, some in entries.items():
         if len(some) > 1:
-            yield Thing("family", entry, tuple(event.name for event in instance.events if event.entry == entry))
+            yield PlanPart("family", entry, tuple(event.name for event in instance.events if event.entry == entry))
     for some in entries.values():
-        yield from (Thing("shock", name, (name,)) for name in some)
+        yield from (PlanPart("shock", name, (name,)) for name in some)
 
 
-def _levers(instance: Instance, ground: Ground) -> Iterator[Thing]:
+def _levers(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
     """Each option that is bought, and each kind of which one is, if it has several options."""
     bought, options = bought_options(ground.plan), instance.options
-    yield from (Thing("lever", o, (o,)) for o in bought)
+    yield from (PlanPart("lever", o, (o,)) for o in bought)
     for kind in dict.fromkeys(options[o].kind for o in bought):
         some = [o for o, option in options.items() if option.kind == kind]
         if len(some) > 1:
-            yield Thing("kind", kind, tuple(some))
+            yield PlanPart("kind", kind, tuple(some))
 
 
-def _floors(instance: Instance) -> Iterator[Thing]:
+def _floors(instance: Instance) -> Iterator[PlanPart]:
     """One point more of each segment's floor, if there is a point more to be had, and one point less."""
     for d in instance.demands:
         floors = _in_force(instance, d)
         if max(floors, default=0.0) <= 0.0:
             continue
         if min(floors) <= 1.0 - POINT:
-            yield Thing("dearer floor", d, change=POINT)
-        yield Thing("cheaper floor", d, change=-POINT)
+            yield PlanPart("dearer floor", d, change=POINT)
+        yield PlanPart("cheaper floor", d, change=-POINT)
 
 
 def _in_force(instance: Instance, d: str) -> set[float]:
@@ -151,55 +150,55 @@ def _in_force(instance: Instance, d: str) -> set[float]:
     return own | ruled | {floor.at(year) for year in years}
 
 
-def _delays(instance: Instance, ground: Ground) -> Iterator[Thing]:
+def _delays(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
     """Each build three months later, and sooner where it has a lead time."""
     horizon, options = instance.horizon, instance.options
     months = float(horizon.whole(MONTHS) * horizon.months)
     lead = {o: option.lead_time for o in bought_options(ground.plan) if isinstance(option := options[o], Sized)}
-    yield from (Thing("later", o, change=months) for o in lead)
-    yield from (Thing("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
+    yield from (PlanPart("later", o, change=months) for o in lead)
+    yield from (PlanPart("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
 
 
 @dataclass(frozen=True)
-class Prices:
+class WorthFinder:
     """Asks for the worth of things in a plan."""
 
     what: WhatIfs
-    ground: Ground
+    ground: PlanContext
 
-    def worth(self, thing: Thing) -> Worth:
+    def worth(self, thing: PlanPart) -> Worth:
         """What one thing is worth."""
         instance = self.what.instance
         if thing.kind in ("lever", "kind"):
             return self._without(thing)
         if thing.kind in ("family", "shock"):
             names = {event.name for event in instance.events}
-            variant = keeping_shocks(self.what.apart, names - set(thing.gone))
+            variant = with_only_shocks(self.what.apart, names - set(thing.gone))
         elif thing.kind in ("later", "sooner"):
-            variant = arriving_later(instance, thing.change, [thing.of])
+            variant = with_lead_times(instance, months_later=thing.change, options=[thing.of])
         else:
             variant = with_floors(instance, points=thing.change, segments=[thing.of])
         found = self._worth(thing, self._survived(thing, variant))
         return replace(found, months=abs(thing.change)) if thing.kind in ("later", "sooner") else found
 
-    def _without(self, thing: Thing) -> Worth:
-        instance, rows = left_out(self.what.instance, list(thing.gone))
+    def _without(self, thing: PlanPart) -> Worth:
+        instance, rows = excluding(self.what.instance, list(thing.gone))
         tried = self._survived(thing, instance, rows)
         worth = self._worth(thing, tried, is_freed=not rows)
         if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
             return worth
-        free = instance.with_budget(None)
+        free = with_budget(instance, None)
         found = self.what.ask(
             f"the least budget {thing.words}", free, Question(outlay, rows, f"least outlay {thing.words}")
         )
         return replace(worth, needed=found.value if self.what.judged(free, found).holds else None)
 
-    def _survived(self, thing: Thing, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+    def _survived(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant, looked for from the plan itself: prices are differences from that."""
         self.what.asker.learn(self.ground.plan, self.ground.active)
         return self.what.survived(thing.words, variant, rows)
 
-    def _worth(self, thing: Thing, tried: Tried, *, is_freed: bool = False) -> Worth:
+    def _worth(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> Worth:
         """The difference that a variant makes; `is_freed` where a rule that forces something went as well."""
         kind, of = thing.kind, thing.of
         if not tried.holds:
@@ -224,7 +223,7 @@ def bought_options(plan: Plan) -> list[str]:
     return list(dict.fromkeys([*(build.option for build in plan.builds), *piles]))
 
 
-def left_out(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
+def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
     """An instance in which some options are not bought, nor those that require them; as rows where that will do."""
     gone, options = list(names), instance.options
     while True:
@@ -238,12 +237,12 @@ def left_out(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows
         gone += more
     # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
     if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
-        return without(instance, gone).instance, ()
+        return without(instance, gone), ()
     return instance, (leaving_out(gone),)
 
 
 # How far a purchase that stays as it is may be off, relative to the largest.
-NEAR = 1e-6
+PURCHASE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -279,10 +278,10 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
         if what.is_over:
             return None
         words = f"{o} not before {horizon.label(points[i])}"
-        holds = what.survived(words, rows=(not_before(o, points[i]),), gap=LOOSE).holds
+        holds = what.survived(words, rows=(not_before(o, points[i]),), gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
-    first, is_known = least(fails, 0, len(points))
+    first, is_known = least_passing(fails, 0, len(points))
     return replace(found, anyhow=horizon.label(points[first - 1]) if is_known else None)
 
 
@@ -305,7 +304,7 @@ def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int
         columns = plan_values(what.instance, _put_off(what.instance, plan, o, points[i]), evaluator.subproblems.plan)
         return bool(np.any(evaluator.gaps(columns, what.asker.clock).fails))
 
-    first, _ = least(fails, 0, len(points)) if len(points) > 1 else (1, True)
+    first, _ = least_passing(fails, 0, len(points)) if len(points) > 1 else (1, True)
     for i in range(first - 1, 0, -1):
         if what.is_over:
             return None
@@ -346,7 +345,7 @@ def exactly(plan: Plan) -> Rows:
         for o in instance.options:
             planned = {build.t: build.size for build in plan.builds if build.option == o}
             planned |= dict(enumerate(plan.fills.get(o, ())))
-            near = NEAR * max(planned.values(), default=0.0)
+            near = PURCHASE_TOLERANCE * max(planned.values(), default=0.0)
             for t, column in _purchases(stage, instance, o).items():
                 size, bought = planned.get(t, 0.0), Expression({column: 1.0})
                 stage.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)

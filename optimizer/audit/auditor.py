@@ -1,0 +1,323 @@
+"""What the audit knows of a lever: an `Auditor` for each kind says once more, in plain numbers, what the lever does.
+
+Basis       what is read from an instance: the axis of time, series, and how large its rows are
+Holding     one option in a plan: what the plan says was bought of it
+Operation   one activity or option on the baseline, or on shocks whose windows are equally long
+Auditor     the arithmetic of one kind; `audit/levers/<kind>.py` holds that of each lever of the package
+
+An auditor never calls its lever: the two are written twice so that each checks the other.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.audit.report import Number, Report
+from optimizer.audit.scales import Scales
+from optimizer.disruptions.shock import ShockSpec
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Array, Build, ManyFlows, Row
+
+# A limit that is none.
+UNLIMITED = 1e300
+
+
+class Basis:
+    """What the audit reads from an instance, and the report that it writes to.
+
+    Attributes:
+        instance: the instance.
+        report: where rows are noted.
+        horizon: the axis of time.
+        delta: years that a period lasts.
+        periods: all periods, by number.
+        labels: all periods, by label.
+        scales: how large the rows of each part of the instance are.
+    """
+
+    def __init__(self, instance: Instance, report: Report, openings: Mapping[str, float]) -> None:
+        self.instance, self.report = instance, report
+        self.horizon = instance.horizon
+        self.delta = instance.horizon.delta
+        self.periods = list(instance.horizon.periods)
+        self.labels = [self.horizon.label(t) for t in self.periods]
+        self.scales = Scales(instance, openings)
+        self._series: dict[Any, Array] = {}
+
+    def year(self, t: int) -> int:
+        """The calendar year of a period."""
+        return int(self.horizon.year(t))
+
+    def by_period(self, series: Any) -> Array:
+        """A series of the instance in every period."""
+        if series not in self._series:
+            self._series[series] = np.array([series.at(self.year(t)) for t in self.periods], dtype=np.float64)
+        return self._series[series]
+
+    def discount(self, t: int) -> float:
+        """The discount factor of a period."""
+        return float((1.0 + self.instance.discount_rate) ** (-t * self.delta))
+
+    def may_decide(self, option: Any, t: int) -> bool:
+        """Whether an option may be decided in a period."""
+        early = option.earliest is not None and self.year(t) < option.earliest
+        return not early and not (option.latest is not None and self.year(t) > option.latest)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One option in a plan.
+
+    Attributes:
+        name: of the option.
+        option: the option, with its fields.
+        basis: what the instance says of time.
+        builds: its purchases by size.
+        fills, stocks: t bought in each period, and t held at its end; empty for what is bought by size.
+    """
+
+    name: str
+    option: Any
+    basis: Basis
+    builds: Sequence[Build]
+    fills: Row = ()
+    stocks: Row = ()
+
+    @property
+    def lead(self) -> int:
+        """Its lead time in whole periods."""
+        return math.ceil(float(self.option.lead_time) / self.basis.horizon.months - 1e-9)
+
+    def working(self) -> Array:
+        """C by period: each build times the ramp of the twelve months that it is in."""
+        ramp, months = self.option.ramp, self.basis.horizon.months
+        return self._summed(lambda age: ramp[min(age * months // 12, len(ramp) - 1)])
+
+    def installed(self) -> Array:
+        """N by period: the same without a ramp."""
+        return self._summed(lambda age: 1.0)
+
+    def _summed(self, share: Callable[[int], float]) -> Array:
+        total = np.zeros(len(self.basis.periods))
+        for build in self.builds:
+            for t in self.basis.periods[build.t + self.lead :]:
+                total[t] += share(t - build.t - self.lead) * build.size
+        return total
+
+    def by_period(self, what: str) -> Callable[[int], str]:
+        """The names of one row in every period."""
+        return lambda t: f"{self.name}.{what}.{self.basis.labels[t]}"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The baseline alone, or some shocks whose windows are equally long.
+
+    Attributes:
+        specs: what the shocks are; empty for the baseline.
+        times: periods of the horizon, an array (paths, periods).
+        labels: of the horizon's periods.
+        flows: t, arrays (paths, periods).
+        meant, unmeant: share lost to deliberate cuts and to others, by activity that some such cut strikes.
+        delta: years that a period lasts.
+        is_steady: whether it is one state that lasts, as in a rule about time to survive: stocks lose nothing.
+    """
+
+    specs: Sequence[ShockSpec]
+    times: npt.NDArray[np.intp]
+    labels: Sequence[str]
+    flows: ManyFlows
+    meant: dict[str, Array]
+    unmeant: dict[str, Array]
+    delta: float
+    is_steady: bool = False
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether nothing happens on it."""
+        return not self.specs
+
+    def row(self, what: str) -> Callable[[int, int], str]:
+        """The names of one row in every path and period."""
+        return lambda s, i: f"{self.flows.names[s]}/{what}.{self.labels[self.times[s, i]]}"
+
+    def told(self, part: str, name: str, usual: float) -> float | Array:
+        """What each shock says of a name, an array (paths, 1); what is usual where none says anything."""
+        if name not in self._mentioned.setdefault(part, {name for spec in self.specs for name in getattr(spec, part)}):
+            return usual
+        return np.array([[getattr(spec, part).get(name, usual)] for spec in self.specs])
+
+    @cached_property
+    def _mentioned(self) -> dict[str, set[str]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One existing process or option on some paths: arrays are (paths, periods), in t of each period.
+
+    Attributes:
+        name: of the process or option.
+        option: the process or option, with its fields.
+        basis: what the instance says of time.
+        paths: the baseline, or shocks whose windows are equally long.
+        carried: by period of the horizon, what it carries from the plan into operation (`Auditor.carries`).
+        grain: what errors of its rows are at least measured against, t.
+    """
+
+    name: str
+    option: Any
+    basis: Basis
+    paths: Paths
+    carried: Array
+    grain: float
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether nothing happens on its path."""
+        return self.paths.is_baseline
+
+    @property
+    def delta(self) -> float:
+        """Years that a period lasts."""
+        return self.paths.delta
+
+    @property
+    def nothing(self) -> Array:
+        """0 on every path, in every period."""
+        return np.zeros(self.paths.times.shape)
+
+    @property
+    def working(self) -> Array:
+        """What it carries, per period: C·Δ."""
+        return np.asarray(self.carried[self.paths.times] * self.delta)
+
+    def flow(self, flow: str) -> Array:
+        """What it is said to do."""
+        return self.paths.flows[self.name, flow]
+
+    def series(self, series: Any) -> Array:
+        """A series of the file, in each period."""
+        return np.asarray(self.basis.by_period(series)[self.paths.times])
+
+    def told(self, part: str, usual: float) -> float | Array:
+        """What each shock says of it in one of its parts, such as ``cost``; what is usual where it says nothing."""
+        return self.paths.told(part, self.name, usual)
+
+    def lost(self, activity: str, *, deliberate: bool) -> Array:
+        """The share of an activity's capacity that deliberate cuts take, or that others take."""
+        cuts = self.paths.meant if deliberate else self.paths.unmeant
+        return cuts.get(activity, self.nothing)
+
+    def demanded(self, segment: str) -> Array:
+        """Demand of a segment, after any surge."""
+        demand = self.basis.instance.demands[segment]
+        return np.asarray(self.series(demand.quantity) * self.delta * self.paths.told("demand", segment, 1.0))
+
+    def capacity(self, process: str) -> Array:
+        """Capacity of an existing process before any cut."""
+        return self.series(self.basis.instance.processes[process].capacity) * self.delta
+
+    def at_most(self, what: str, left: Number, right: Number, *terms: Number) -> None:
+        """Note the row ``left ≤ right`` of every path and period."""
+        self.basis.report.at_most(self.paths.row(f"{self.name}.{what}"), left, right, *terms, grain=self.grain)
+
+    def equal(self, what: str, left: Number, right: Number, *terms: Number) -> None:
+        """Note the row ``left = right`` likewise."""
+        self.basis.report.equal(self.paths.row(f"{self.name}.{what}"), left, right, *terms, grain=self.grain)
+
+
+class Auditor:
+    """The arithmetic of one kind of lever; as it stands, that of one that is bought by size and does nothing.
+
+    Attributes:
+        flows: names of the flows that it has on every path.
+        flows_in_shocks: names of those that it has in shocks only.
+        investment_parts, operating_parts: parts of the total cost that are its own, beside those of every lever.
+        is_stock: whether the plan holds its purchases and its stock by period, and no builds.
+    """
+
+    flows: tuple[str, ...] = ()
+    flows_in_shocks: tuple[str, ...] = ()
+    investment_parts: tuple[str, ...] = ()
+    operating_parts: tuple[str, ...] = ()
+    is_stock: bool = False
+
+    def openings(self, option: Any) -> Mapping[str, float]:
+        """By commodity, t that it holds before the first period."""
+        return {}
+
+    def grain(self, option: Any, scales: Scales) -> float:
+        """What errors of its rows in operation are at least measured against, t."""
+        return scales.least
+
+    def check_plan(self, holding: Holding) -> None:
+        """Its rows in the plan: sizes, openings, when it may be decided."""
+        check_builds(holding)
+
+    def carries(self, holding: Holding) -> Array:
+        """What it carries into operation in each period of the horizon: working capacity, in the unit of its size."""
+        return holding.working()
+
+    def investments(self, holding: Holding) -> Mapping[str, Array]:
+        """Money by part of the total cost and period that is invested, of which `budget_share` is the budget's."""
+        capex, fixed = (np.zeros(len(holding.basis.periods)) for _ in range(2))
+        for build in holding.builds:
+            capex[build.t] += holding.option.capex.at(holding.basis.year(build.t)) * build.size
+            fixed[build.t] += holding.option.fixed_cost if build.opened else 0.0
+        return {"capex": capex, "fixed cost": fixed}
+
+    def holding_costs(self, holding: Holding) -> Mapping[str, Array]:
+        """Other money by part and period that the plan costs; one period more than the horizon has is its end."""
+        return {"fixed opex": holding.option.fixed_opex * holding.basis.delta * holding.installed()}
+
+    def check(self, operation: Operation) -> None:
+        """Its rows in operation."""
+
+    def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:
+        """By existing process, what it adds to the capacity that deliberate cuts leave, or that others leave."""
+        return {}
+
+    def supplies(self, operation: Operation) -> Mapping[str, Array]:
+        """By commodity, what it adds to the supply."""
+        return {}
+
+    def uses(self, operation: Operation) -> Mapping[str, Array]:
+        """By commodity, what it takes from the supply."""
+        return {}
+
+    def serves(self, operation: Operation) -> Mapping[str, Array]:
+        """By segment, what of its demand it serves or spares."""
+        return {}
+
+    def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
+        """Money by part of the total cost that its operation costs."""
+        return {}
+
+    def operating_outlay(self, operation: Operation) -> Array | float:
+        """The part of the baseline's operating cost that is the budget's."""
+        return 0.0
+
+
+def check_builds(holding: Holding) -> None:
+    """The rows of what is bought by size."""
+    name, option, basis, report = holding.name, holding.option, holding.basis, holding.basis.report
+    report.at_most(f"{name}.max", sum(build.size for build in holding.builds), option.max_size)
+    lumpy = option.fixed_cost > 0 or option.min_size > 0
+    report.holds(f"{name}.once", "it is opened more than once", not lumpy or len(holding.builds) <= 1)
+    for build in holding.builds:
+        row, labels = f"{name}.size.{build.period}", (basis.year(build.t), basis.horizon.label(build.t))
+        report.holds(row, "it may not be decided then", basis.may_decide(option, build.t))
+        report.holds(row, "that is no decision point", build.t in basis.horizon.decisions)
+        report.holds(row, "its labels disagree", (build.year, build.period) == labels)
+        report.holds(row, f"its kind is {option.kind}", build.kind == option.kind)
+        report.holds(row, "its opening is not noted", build.opened == lumpy)
+        report.at_most(row, option.min_size if lumpy else 0.0, build.size, option.max_size)
+        report.at_most(row, 0.0, build.size, option.max_size)
+        if option.unit_size > 0:
+            report.equal(row, build.size, option.unit_size * round(build.size / option.unit_size))

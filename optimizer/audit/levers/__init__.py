@@ -1,0 +1,36 @@
+"""Who audits which kind of lever: the module of that name here, or whoever is registered from outside."""
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from optimizer.audit.auditor import Auditor
+
+# Auditors of levers from outside the package, by kind.
+_REGISTERED: dict[str, Auditor] = {}
+
+
+def register_auditor(kind: str, auditor: Auditor) -> None:
+    """Let a kind from outside the package be audited."""
+    _REGISTERED[kind] = auditor
+
+
+@cache
+def package_auditors() -> dict[str, Auditor]:
+    """The auditors of the package, by kind: each module of this folder holds one."""
+    kinds = sorted(each.name for each in pkgutil.iter_modules(__path__))
+    return {kind: _auditor_in(f"{__name__}.{kind}") for kind in kinds}
+
+
+def _auditor_in(module: str) -> Auditor:
+    (own,) = (
+        each
+        for each in vars(import_module(module)).values()
+        if isinstance(each, type) and issubclass(each, Auditor) and each.__module__ == module
+    )
+    return own()
+
+
+def auditor_of(kind: str) -> Auditor | None:
+    """Who audits a kind of lever; None where nobody does."""
+    return _REGISTERED.get(kind) or package_auditors().get(kind)

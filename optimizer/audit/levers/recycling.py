@@ -1,0 +1,7 @@
+"""Recycling: an activity within what works of it and is not cut."""
+
+from optimizer.audit.activity import ActivityAuditor
+
+
+class RecyclingAuditor(ActivityAuditor):
+    """That of every lever that produces."""

@@ -1,0 +1,86 @@
+"""Stockpile: k[t] = keep·k[t−1] + f[t]; in a shock k'[t] = keep·k'[t−1] − g[t], from the k before its window."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from optimizer.audit.auditor import UNLIMITED, Auditor, Holding, Operation
+from optimizer.audit.scales import Scales
+from optimizer.results.plan import Array
+
+
+class StockpileAuditor(Auditor):
+    """What is bought, held and released."""
+
+    flows_in_shocks = ("released", "left")
+    investment_parts = ("stock purchases", "stock holding", "stock salvage")
+    is_stock = True
+
+    def openings(self, option: Any) -> Mapping[str, float]:
+        """Its initial stock."""
+        return {option.commodity: option.initial}
+
+    def grain(self, option: Any, scales: Scales) -> float:
+        """That of the commodity."""
+        return scales.commodities[option.commodity]
+
+    def check_plan(self, holding: Holding) -> None:
+        """fill: 0 ≤ f ≤ fill_rate·Δ, in years in which it may be filled; stock: k as claimed, and k ≤ max_size."""
+        option, basis, fills = holding.option, holding.basis, holding.fills
+        report, grain = basis.report, self.grain(option, basis.scales)
+        report.holds(f"{holding.name}.size", "a stockpile has no builds", not holding.builds)
+        rate = UNLIMITED if option.fill_rate is None else option.fill_rate * basis.delta
+        most = [rate if basis.may_decide(option, t) else 0.0 for t in basis.periods]
+        report.at_most(holding.by_period("fill"), fills, most, grain=grain)
+        report.at_most(holding.by_period("fill"), 0.0, fills, grain=grain)
+        path = self.carries(holding)[1:]
+        if option.max_size is not None:
+            report.at_most(holding.by_period("stock"), path, option.max_size, grain=grain)
+        report.equal(holding.by_period("stock"), holding.stocks, path, grain=grain)
+
+    def carries(self, holding: Holding) -> Array:
+        """k before the first period, and at the end of each: one number more than there are periods."""
+        option, basis = holding.option, holding.basis
+        keep, path = (1.0 - option.loss) ** basis.delta, [float(option.initial)]
+        for t in basis.periods:
+            path.append(keep * path[-1] + holding.fills[t])
+        return np.array(path)
+
+    def investments(self, holding: Holding) -> Mapping[str, Array]:
+        """price·f."""
+        return {"stock purchases": holding.basis.by_period(holding.option.price) * np.array(holding.fills)}
+
+    def holding_costs(self, holding: Holding) -> Mapping[str, Array]:
+        """holding_cost·Δ·k, and at the end of the horizon the salvage of what is left."""
+        option, basis, path = holding.option, holding.basis, self.carries(holding)[1:]
+        back = np.zeros(len(path) + 1)
+        back[-1] = -option.salvage * option.price.at(basis.horizon.end) * path[-1]
+        return {"stock holding": option.holding_cost * basis.delta * path, "stock salvage": back}
+
+    def check(self, operation: Operation) -> None:
+        """release: 0 ≤ g ≤ release_rate·Δ; left: k' as claimed, and k' ≥ 0."""
+        if operation.is_baseline:
+            return
+        option, released = operation.option, operation.flow("released")
+        keep = 1.0 if operation.paths.is_steady else (1.0 - option.loss) ** operation.delta
+        rate = UNLIMITED if option.release_rate is None else option.release_rate * operation.delta
+        before, left = operation.nothing, operation.nothing
+        stock = operation.carried[operation.paths.times[:, 0]]
+        for i in range(released.shape[1]):
+            before[:, i] = keep * stock
+            left[:, i] = stock = before[:, i] - released[:, i]
+        operation.at_most("release", released, rate)
+        operation.at_most("release", 0.0, released)
+        operation.at_most("left", 0.0, left, before)
+        operation.equal("left", operation.flow("left"), left, before)
+
+    def supplies(self, operation: Operation) -> Mapping[str, Array]:
+        """g, in a shock."""
+        return {} if operation.is_baseline else {operation.option.commodity: operation.flow("released")}
+
+    def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
+        """release_cost·g, in a shock."""
+        if operation.is_baseline:
+            return {}
+        return {"operation": operation.option.release_cost * operation.flow("released")}

@@ -1,0 +1,272 @@
+"""The instance, or the plan, that a command works on, by one rule for all commands.
+
+an instance where an instance is expected    read, changed as the command line says, checked
+a plan where an instance is expected         the instance inside the plan, treated alike; stderr says so
+a plan where a plan is expected              the saved plan with the instance inside it
+an instance where a plan is expected         read, changed and solved first, with progress on stderr
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from optimizer.cli import common, options, progress
+from optimizer.cli.options import Changes, Search
+
+if TYPE_CHECKING:
+    from optimizer.errors import Finding
+    from optimizer.instance.document import Document
+    from optimizer.instance.edits import Edited
+    from optimizer.instance.overrides import Edit
+    from optimizer.instance.schema import Instance
+    from optimizer.results.result import Result
+
+
+@dataclass(frozen=True)
+class PlanInput:
+    """A plan and the instance in which it is looked at.
+
+    Attributes:
+        is_saved: whether the plan was read from a file; else it was solved for.
+        interrupted: whether Ctrl-C ended the search for it.
+    """
+
+    instance: "Instance"
+    result: "Result"
+    is_saved: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class InstanceInput:
+    """An instance with the changes of the command line.
+
+    Attributes:
+        document: where each value stands in the file.
+        notes: what was changed, in words.
+        warnings: of the file, and `clashes`: values of one change that another one replaced.
+    """
+
+    instance: "Instance"
+    document: "Document"
+    notes: tuple[str, ...] = ()
+    warnings: tuple["Finding", ...] = ()
+    clashes: tuple["Finding", ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes of a result of it: what was changed, and which values were replaced."""
+        return (*self.notes, *map(str, self.clashes))
+
+
+def is_plan(file: str) -> bool:
+    """Whether a file is a saved plan."""
+    from optimizer.io.load import is_plan
+
+    return is_plan(file)
+
+
+def print_source(file: str) -> None:
+    """Say on stderr, of a saved plan, that the instance inside it is used."""
+    if is_plan(file):
+        common.print_message(f"{file} is a saved plan: the instance inside it is used.")
+
+
+def read_instance(file: str, changes: Changes, *, lists_attacks: bool = False) -> InstanceInput:
+    """The changed instance of a file; stderr says where it comes from, what was changed, and the warnings."""
+    print_source(file)
+    return announce(change_instance(file, changes, lists_attacks=lists_attacks))
+
+
+def announce(made: InstanceInput, column: str = "") -> InstanceInput:
+    """Print the warnings and what was changed, behind the name of a column where it has one; the same instance."""
+    common.show_findings(made.warnings)
+    for note in made.notes:
+        common.print_message(f"{column}: {note}" if column else note)
+    return made
+
+
+def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False) -> InstanceInput:
+    """The instance of a file, or of a saved plan, changed as the command line says and checked.
+
+    `--set` comes first, then scenarios in the order given, then what has to be bought, what is left out, and the
+    budget. What is wrong with any of these comes at once. Where one replaces a value of another, a warning names it.
+    Last, where `lists_attacks`, every affordable attack is listed among the shocks.
+    """
+    from optimizer.errors import Finding, InstanceError
+    from optimizer.instance.edits import Edited, forcing, leave_out, scenario_names, scenario_notes, under
+    from optimizer.instance.overrides import clashes
+    from optimizer.io.load import inspect_document
+
+    force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
+    given, warnings, document = inspect_document(file, changes.set_ or ())
+    names = scenario_names(given, changes.scenario or ())
+    words = [word.strip() for text in changes.without or () for word in text.split(",")]
+    steps: list[Callable[[Instance], Edited]] = []
+    if names:
+        steps.append(lambda before: Edited(under(before, names), scenario_notes(before, names)))
+    steps.append(lambda before: Edited(forcing(before, force)))
+    if words:
+        steps.append(lambda before: leave_out(before, words))
+    steps += [_setting(edit) for edit in amounts]
+    instance, notes, wrong = given, tuple[str, ...](), list[Finding]()
+    for step in steps:
+        try:
+            changed = step(instance)
+            instance, notes = changed.instance, (*notes, *changed.notes)
+        except InstanceError as error:
+            wrong += error.findings
+    if wrong:
+        raise InstanceError(wrong)
+    gone = [option for option, *_ in force if option not in instance.options]
+    if gone:
+        raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
+    replaced = clashes(given, [*_edits(given, changes, names, force), *amounts])
+    made = InstanceInput(instance, document, notes, (*warnings, *replaced), replaced)
+    return _with_attacks(made) if lists_attacks else made
+
+
+def _edits(
+    instance: "Instance",
+    changes: Changes,
+    names: Sequence[str],
+    force: Sequence[tuple[str, int, float]],
+) -> "list[Edit]":
+    """What the command line sets before amounts, in the order in which it is applied."""
+    from optimizer.instance.overrides import Edit, of_assignments, of_scenarios
+
+    edits = [*of_assignments(changes.set_ or ()), *of_scenarios(instance, names)]
+    edits += [Edit(f"--force {o}={size:g}@{year}", f"policy.force.{o}.{year}", size) for o, year, size in force]
+    return edits
+
+
+def _amounts(changes: Changes) -> "list[Edit]":
+    from optimizer.instance.overrides import Edit
+
+    for option, (_, text) in changes.amounts.items():
+        common.parse_amount_option(text, option)
+    return [Edit(f"{option} {text}", path, text) for option, (path, text) in changes.amounts.items()]
+
+
+def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
+    """The step that puts an amount where it belongs."""
+    from optimizer.instance.edits import Edited, with_budget, with_value
+
+    if edit.path == "policy.budget":
+        return lambda before: Edited(with_budget(before, common.parse_amount_option(edit.value, "--budget")))
+    return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source))
+
+
+def _with_attacks(made: InstanceInput) -> InstanceInput:
+    from optimizer.studies.withstand import with_listed_attacks
+
+    instance, note = with_listed_attacks(made.instance)
+    return replace(made, instance=instance, notes=(*made.notes, note))
+
+
+def read_plan(file: str, changes: Changes, search: Search | None = None) -> PlanInput:
+    """A saved plan with its instance; or the plan of an instance, which is solved first."""
+    from optimizer.instance.reading import read
+    from optimizer.io.load import is_instance
+    from optimizer.results.result import Result
+
+    search = search or Search()
+    if is_instance(file):
+        return solve_first(read_instance(file, changes), file, search)
+    _refuse_search(file, [*changes.given, *search.given])
+    result = Result.load(file)
+    return PlanInput(read(result.data, file), result, is_saved=True)
+
+
+def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Search | None = None) -> PlanInput:
+    """A plan and the instance in which it is judged, which may be another than the one that it was made for.
+
+    Args:
+        file: of the instance, to which the changes apply; where it is a saved plan, that is the plan as well.
+        plan: another plan; None solves for one in the changed instance where `file` holds none.
+        changes: what differs from the file.
+        search: how a plan is searched for.
+    """
+    search = search or Search()
+    if plan is None and not is_plan(file):
+        return read_plan(file, changes, search)
+    _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
+    instance = announce(change_instance(file, changes)).instance
+    found = read_plan(plan or file, Changes())
+    if found.result.baseline is None:
+        fail_without_plan(found, plan or file)
+    return replace(found, instance=instance, is_saved=True)
+
+
+def _refuse_search(plan: str, given: Sequence[str]) -> None:
+    """Refuse, as usage, options for a search where there is a plan already."""
+    if given:
+        again = f"`diversify solve {plan} --output` makes another plan of its instance"
+        what = f"the plan is given by {plan} and is not solved for: leave out {', '.join(given)}; {again}."
+        raise typer.BadParameter(what)
+
+
+def solve_first(made: InstanceInput, file: str, search: Search) -> PlanInput:
+    """The plan of an instance that was read from a file, with the file's comments."""
+    from optimizer.instance.reading import read
+    from optimizer.solver import Clock, Settings
+    from optimizer.studies.solve import solve
+    from optimizer.studies.withstand import withstand
+
+    settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
+    find = withstand if search.adversary else solve
+    with progress.display(made.instance.money) as listener:
+        result = find(made.instance, settings=settings, listener=listener, notes=made.remarks, clock=clock)
+    # Attacks that shaped the plan are shocks of its instance.
+    instance = read(result.data, file) if search.adversary else made.instance
+    return PlanInput(instance, with_comments(result, file), interrupted=clock.interrupted)
+
+
+def print_status(result: "Result") -> None:
+    """Say on stderr that a plan that was solved for does not survive."""
+    if result.status != "survives":
+        common.print_message(f"The plan's status is {result.status}: see `diversify solve`.")
+
+
+def fail_without_plan(found: PlanInput, file: str) -> NoReturn:
+    """End a command that needs a plan where there is none."""
+    from optimizer.errors import PlanFileError
+
+    if found.is_saved:
+        raise PlanFileError(f"{file} holds no plan: its status is {found.result.status}")
+    if found.result.status == "stopped":
+        common.fail(f"{file}: the search was stopped before there was a plan.", common.STOPPED)
+    rules = "; ".join(found.result.clash)
+    common.fail(f"{file}: no plan exists{': ' + rules if rules else ''}.", common.NO_PLAN_SURVIVES)
+
+
+def with_comments(result: "Result", file: str) -> "Result":
+    """The result with the comments of its instance file, which name its sources."""
+    from optimizer.io.load import comments_of
+
+    return replace(result, comments=comments_of(file))
+
+
+def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:
+    """That a saved plan was changed since it was solved, where the audit disagrees with it; nothing where it agrees."""
+    from optimizer.audit import verify
+
+    found = verify(instance, result).disagreements
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    what = "THE AUDIT DISAGREES: this plan was changed since it was solved. Do not rely on it."
+    return (f"{what} {found[0]}{more}",) if found else ()
+
+
+@contextlib.contextmanager
+def plan_that_fits(plan: str) -> Iterator[None]:
+    """Report what fails with a saved plan that was changed so that it no longer fits its instance."""
+    from optimizer.errors import PlanFileError
+
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None

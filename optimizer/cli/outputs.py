@@ -1,0 +1,74 @@
+"""Where a command writes. What cannot be written to is refused before anything is searched for."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+from optimizer.cli.common import USAGE, fail, print_message
+from optimizer.extras import require_extra_for
+from optimizer.files import INSTANCES, write_whole
+
+
+def check_file(path: Path | None, option: str, *sources: str | Path | None) -> None:
+    """Refuse, as usage, what is no file that can be written, and a file that this command reads.
+
+    Raises:
+        MissingExtraError: files of this form need an extra that is not installed.
+    """
+    if path is None:
+        return
+    require_extra_for(path)
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a file.", param_hint=option)
+    if path.exists() and not path.is_file():
+        raise typer.BadParameter(f"{path} is no file that can be written.", param_hint=option)
+    if any(path.resolve() == Path(source).resolve() for source in sources if source is not None):
+        raise typer.BadParameter(f"{path} is read by this command; name another file.", param_hint=option)
+    _check_room(path.parent, option)
+
+
+def check_answer(path: Path | None, option: str, *sources: str | Path | None) -> None:
+    """The same, and what looks like an instance: an answer never takes the place of one, read or not."""
+    check_file(path, option, *sources)
+    if path is not None and path.suffix.lower() in INSTANCES:
+        form = ".csv or .parquet" if option in ("--csv", "--parquet") else ".json"
+        what = f"{path} would be taken for an instance; write a name that ends in {form}."
+        raise typer.BadParameter(what, param_hint=option)
+
+
+def check_folder(path: Path | None, option: str) -> None:
+    """Refuse, as usage, what is no folder that can be written into."""
+    if path is not None:
+        _check_room(path, option)
+
+
+def _check_room(folder: Path, option: str) -> None:
+    """What is missing of a folder is made later: the nearest one that is there has to take files."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise typer.BadParameter(f"{there} is not a folder.", param_hint=option)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        what = f"nothing can be written into {there}: {error.strerror}."
+        raise typer.BadParameter(what, param_hint=option) from None
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Fail, as usage, where a file cannot be written after all."""
+    try:
+        yield
+    except OSError as error:
+        fail(f"{error.filename or path}: {error.strerror or error}", USAGE)
+
+
+def write_answer(path: Path, content: str | bytes) -> None:
+    """Write a file whole, or fail; stderr says that it was written."""
+    with writing(path):
+        write_whole(path, content)
+    print_message(f"wrote {path}")

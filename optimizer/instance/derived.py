@@ -1,0 +1,95 @@
+"""What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes."""
+
+from collections.abc import Iterable, Iterator
+
+from optimizer.disruptions.ensemble import EnsembleSpec, Event
+from optimizer.disruptions.shock import ShockSpec
+from optimizer.instance.document import Place
+from optimizer.instance.schema import Instance
+from optimizer.tolerances import NEGLIGIBLE_SIZE, ROUNDING_SIZE
+
+
+def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
+    """All that may say what is struck, as the file has it: shocks, ensembles, their events."""
+    for s, spec in instance.shocks.items():
+        yield ("shocks", s), spec
+    for e, ensemble in instance.ensembles.items():
+        yield ("ensembles", e), ensemble
+        for name, event in ensemble.events.items():
+            yield ("ensembles", e, "events", name), event
+
+
+def happening(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
+    """All that may happen, with what it inherits: shocks, and the events of ensembles."""
+    for s, spec in instance.shocks.items():
+        yield ("shocks", s), spec
+    for e, ensemble in instance.ensembles.items():
+        for name, event in ensemble.whole_events().items():
+            yield ("ensembles", e, *(("events", name) if name else ())), event
+
+
+def region_name(instance: Instance, region: str) -> str:
+    """A region for reading: the name that the file gives it, or its key in words, ``united kingdom``."""
+    named = instance.regions.get(region) or (instance.regions.get("home") if region == instance.home else None)
+    return (named.name if named else None) or region.replace("_", " ")
+
+
+def named_regions(instance: Instance) -> set[str]:
+    """Every region that something stands in or is directed at, the home region among them."""
+    named = {activity.region for activity in instance.activities.values() if activity.region}
+    named |= {getattr(option, "region", None) or "" for option in instance.options.values()} - {""}
+    return named | ({instance.home, "home"} if instance.home else set())
+
+
+def free_floors(instance: Instance) -> list[str]:
+    """The segments that have a floor, in all shocks or in one, and whose shortage costs nothing."""
+    of_shocks = {d for _, spec in struck(instance) for d, floor in (spec.survival or {}).items() if floor > 0}
+    return [
+        d
+        for d, demand in instance.demands.items()
+        if demand.shortage_cost == 0 and (d in of_shocks or max(demand.survival.values) > 0)
+    ]
+
+
+def highest_floor(instance: Instance, names: Iterable[str], d: str) -> float:
+    """The highest survival floor of a segment, a share, in force in any period of some shocks, by their names."""
+    demand, horizon = instance.demands[d], instance.horizon
+    return max(
+        (
+            event.spec.survival[d]
+            if d in event.spec.survival
+            else max(demand.survival.at(horizon.year(t)) for t in event.periods)
+            for event in map(instance.event, names)
+        ),
+        default=0.0,
+    )
+
+
+def largest_demand(instance: Instance) -> float:
+    """The largest demand of one segment in one calendar year without any shock, t/yr; 0 where there is none."""
+    demands, years = instance.demands.values(), instance.horizon.years
+    return max((demand.quantity.at(year) for demand in demands for year in years), default=0.0)
+
+
+def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
+    """Sizes of each option that may be nothing, in its own unit, the largest thresholds first.
+
+    A size matters where some row of the audit changes by more than its tolerance. Rows are as large as the largest
+    demand or as the option, so the first thresholds are a millionth of the larger of the two, the second a millionth of
+    the option. Both hold only where the audit then agrees. The last are the solver's rounding errors.
+    """
+    demand = largest_demand(instance)
+    own = {o: getattr(option, "max_size", None) or 0.0 for o, option in instance.options.items()}
+    # What is not measured in tonnes, such as a level of leverage, has no scale but its own.
+    tonnes = {o for o, option in instance.options.items() if getattr(option, "unit", "t") == "t"}
+    scale = {o: max(size, demand) if o in tonnes else size for o, size in own.items()}
+    return (
+        {o: NEGLIGIBLE_SIZE * size for o, size in scale.items()},
+        {o: NEGLIGIBLE_SIZE * size for o, size in own.items()},
+        {o: ROUNDING_SIZE * size for o, size in own.items()},
+    )
+
+
+def is_bought(instance: Instance, option: str, size: float) -> bool:
+    """Whether a size, of a stockpile all that is bought, is more than the audit could tell from zero."""
+    return size > size_thresholds(instance)[0][option]

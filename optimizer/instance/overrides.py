@@ -1,0 +1,329 @@
+"""Overrides of a file: values that are put at dotted paths, by `--set`, by a scenario, by `--force` or a budget.
+
+A scenario is a named set of overrides of the file itself, ``{dotted.path: value}``; each replaces what is there. It is
+checked like a file of its own: its overrides are applied to a copy of the document. What is found in the copy, but not
+in the document, is said of the line inside the scenario.
+
+Where two edits set the same number to different values the later one holds, and `clashes` names the key, both sources
+and both values.
+"""
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.document import Document, Place, parse, parse_value, walk
+from optimizer.instance.schema import Instance
+from optimizer.limits import NESTING
+from optimizer.suggestions import Vocabulary, excerpt, nearest
+from optimizer.units import parse_amount
+
+SCENARIOS = "scenarios"
+# What the rest of the file rests on, and is resolved before a scenario can speak.
+BEFORE_SCENARIOS = (SCENARIOS, "home")
+NOUNS = {
+    "regions": "region",
+    "commodities": "commodity",
+    "processes": "process",
+    "demands": "segment",
+    "options": "option",
+    "shocks": "shock",
+    "ensembles": "ensemble",
+}
+
+
+def override(document: Document, assignment: str) -> None:
+    """Apply ``demands.ev_motors.survival=0.6`` to the data, to be checked like the file.
+
+    Raises:
+        InstanceError: no ``=``, or a path that leads through something that is not there.
+    """
+    source = f"--set {excerpt(assignment)}"
+    path, equals, text = assignment.partition("=")
+    if not equals or not path.strip():
+        cure = "Write KEY=VALUE, such as demands.ev_motors.survival=0.6."
+        raise InstanceError([Finding(source, None, "", "is no assignment", cure)])
+    value, findings = parse_value(text, source)
+    document.findings += findings
+    assign(document, path, value, Finding(source, None, "", "", ""))
+
+
+def assign(document: Document, path: str | Sequence[str], value: Any, source: Finding) -> Place:
+    """Put a value where a dotted path leads, or a path of keys taken as they are; mappings on the way are made.
+
+    What is later found there is said of the file and line of `source`.
+
+    Returns:
+        The place.
+
+    Raises:
+        InstanceError: a path that leads through something that is not there.
+    """
+    parts = _parts(path) if isinstance(path, str) else list(path)
+    holder: Any = document.data
+    place: Place = ()
+    while parts:
+        key, parts = _step(holder, parts, source, is_dotted=isinstance(path, str))
+        place = (*place, key)
+        if not parts:
+            holder[key] = value
+        elif isinstance(holder, dict) and (key not in holder or holder[key] is None):
+            holder[key] = {}
+            document.overrides[place] = source
+            document.made.add(place)
+        holder = holder[key]
+    document.overrides[place] = source
+    return place
+
+
+def _parts(path: str) -> list[str]:
+    """The keys of a dotted path; what follows `ranges` is itself the path of a number, and one key."""
+    head, _, rest = path.strip().partition(".")
+    return [head, rest] if head == "ranges" and rest else path.strip().split(".")
+
+
+def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
+    """The next key of a path; of a dotted one the longest name that is there wins, so that names may hold dots."""
+    if isinstance(holder, dict):
+        for length in range(min(len(parts), NESTING) if is_dotted else 1, 0, -1):
+            if ".".join(parts[:length]) in holder:
+                return ".".join(parts[:length]), parts[length:]
+        return parts[0], parts[1:]
+    if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
+        return int(parts[0]), parts[1:]
+    what = f'"{parts[0]}" leads nowhere: what stands before it is {_kind(holder)}'
+    raise InstanceError([replace(source, what=what, cure="Name a key that exists; items of a list count from 0.")])
+
+
+def _kind(holder: Any) -> str:
+    return f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
+
+
+def malformed(document: Document) -> Iterator[Finding]:
+    """What is wrong with the scenarios before any is applied."""
+    data = document.data.get(SCENARIOS)
+    if data is not None and not isinstance(data, Mapping):
+        cure = "Write `scenarios:` and one named set of overrides a line."
+        yield document.finding((SCENARIOS,), "is not a mapping", cure)
+    for name, overrides in walk(document.data, SCENARIOS):
+        yield from _of_overrides(document, name, overrides)
+
+
+def _of_overrides(document: Document, name: str, overrides: Any) -> Iterator[Finding]:
+    place: Place = (SCENARIOS, name)
+    if not isinstance(overrides, Mapping):
+        cure = "Write dotted paths with their values: {demands.motors.survival: 0.6}."
+        yield document.finding(place, "is not a mapping", cure)
+        return
+    if not overrides:
+        yield document.finding(place, "changes nothing", "Add an override, or remove it.", "warning")
+    for key in overrides:
+        head = key.partition(".")[0]
+        if head in BEFORE_SCENARIOS:
+            cure = "Write a file of its own for that." if head == "home" else "Override the rest of the file."
+            yield document.finding((*place, key), f"a scenario cannot change `{head}`", cure)
+
+
+def usable(document: Document) -> dict[str, Mapping[str, Any]]:
+    """The scenarios that are well formed."""
+
+    def is_sound(name: str, overrides: Any) -> bool:
+        return all(finding.severity == "warning" for finding in _of_overrides(document, name, overrides))
+
+    return {name: overrides for name, overrides in walk(document.data, SCENARIOS) if is_sound(name, overrides)}
+
+
+def played(document: Document, *names: str) -> Document:
+    """A copy of a document with the overrides of scenarios applied in their order, and without scenarios of its own."""
+    data = copy.deepcopy({key: value for key, value in document.data.items() if key != SCENARIOS})
+    result = Document(document.file, data, made={*document.made})
+    for name in names:
+        result.overrides[()] = document.finding((SCENARIOS, name), "", "")
+        _play(document, name, result)
+    return result
+
+
+def _play(document: Document, name: str, result: Document) -> None:
+    """Apply the overrides of one scenario of a document to the copy."""
+    place: Place = (SCENARIOS, name)
+    for key, value in document.data[SCENARIOS][name].items():
+        source = document.finding((*place, key), "", "")
+        try:
+            there = assign(result, key, copy.deepcopy(value), source)
+        except InstanceError as error:
+            result.findings += error.findings
+            continue
+        within = document.places_in((*place, key))
+        result.overrides |= {(*there, *where[3:]): document.finding(where, "", "") for where in within}
+
+
+def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:
+    """What is found in a scenario and not before."""
+    known = {(finding.where, finding.what, finding.cure, finding.severity) for finding in before}
+    new = (each for each in found if (each.where, each.what, each.cure, each.severity) not in known)
+    own = f"{SCENARIOS}.{name}"
+    return [
+        each if each.where.startswith(own) else replace(each, where=f"{own}, {each.where}".removesuffix(", "))
+        for each in new
+    ]
+
+
+def no_such(name: str, known: Sequence[str]) -> Finding:
+    """That there is no scenario of a name, with the nearest that there is."""
+    near = nearest(name, known)
+    cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
+    return Finding(
+        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near}"?' if near else cure
+    )
+
+
+def no_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:
+    """That an override means to change an entry that there is not; None where it makes a whole one.
+
+    Args:
+        document: with the overrides applied.
+        section, name: of the entry.
+        required: the fields without which there is no such entry.
+    """
+    entries = document.data[section]
+    if (section, name) not in document.made or all(field in entries[name] for field in required if field != "id"):
+        return None
+    others = Vocabulary((key for key in entries if (section, key) not in document.made), NOUNS[section])
+    cure = others.cure(name) if others.names else f"Write it whole: `{section}.{name}={{…}}`."
+    return document.finding((section, name), f'there is no {NOUNS[section]} "{name}"', cure)
+
+
+SCENARIO = "scenario"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A value that is put at a path of the file; `source` is what asks for it: ``scenario high``."""
+
+    source: str
+    path: str
+    value: Any
+
+
+def of_assignments(assignments: Iterable[str]) -> Iterator[Edit]:
+    """The edits of ``--set KEY=VALUE``; they are known to be well formed."""
+    for assignment in assignments:
+        path, _, text = assignment.partition("=")
+        source = f"--set {assignment}"
+        yield Edit(source, path.strip(), parse(f"value: {text}", source).data.get("value"))
+
+
+def of_scenarios(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
+    """The edits of scenarios, in the order given."""
+    for name in names:
+        for path, value in instance.scenarios[name].items():
+            yield Edit(f"{SCENARIO} {name}", path, value)
+
+
+def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
+    """A warning for each value that a later edit replaces by another one.
+
+    Args:
+        instance: the one that is edited; its names tell where a key ends that holds dots.
+        edits: in the order in which they are made.
+    """
+    if len(edits) < 2:
+        return ()
+    data = instance.to_dict()
+    placed = [(_located(data, edit.path), edit) for edit in edits]
+    found = []
+    for i, (place, edit) in enumerate(placed):
+        later = [(at, other) for at, other in placed[i + 1 :] if _overlap(place, at)]
+        if later and (pair := _replaced(place, edit, *later[-1])):
+            found.append(_finding(edit, later[-1][1], *pair))
+    return tuple(dict.fromkeys(found))
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    """Whether a place is the other, holds it, or is held by it."""
+    return one[: len(other)] == other[: len(one)]
+
+
+def _replaced(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Place, Any, Any] | None:
+    """Where two edits differ, with the value before and the value that holds; None where they agree."""
+    deeper = max(place, at, key=len)
+    before, after = (_within(value, deeper[len(own) :]) for own, value in ((place, edit.value), (at, later.value)))
+    # What the earlier edit says nothing about, the later one adds.
+    if before is _ABSENT or _plain(before) == _plain(after):
+        return None
+    return deeper, before, after
+
+
+_ABSENT = object()
+
+
+def _within(value: Any, keys: Place) -> Any:
+    for key in keys:
+        if isinstance(value, (list, tuple)):
+            value = dict(enumerate(value))
+        parts = value if isinstance(value, Mapping) else {}
+        value = {str(each): part for each, part in parts.items()}.get(str(key), _ABSENT)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """The same for ``30M`` and 30000000, for ``{2027: 1}`` and ``{"2027": 1.0}``."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    try:
+        return parse_amount(value)
+    except PydanticCustomError:
+        return value
+
+
+def _located(data: Any, path: str) -> Place:
+    """The keys of a dotted path; of a name that is there and holds dots the longest one wins."""
+    parts, place = path.split("."), tuple[str | int, ...]()
+    while parts:
+        names = range(len(parts), 0, -1) if isinstance(data, dict) else ()
+        length = next((size for size in names if ".".join(parts[:size]) in data), 1)
+        key: str | int = ".".join(parts[:length])
+        if isinstance(data, list) and str(key).isdigit():
+            key = int(key)
+        place, parts = (*place, key), parts[length:]
+        data = _within(data, (key,))
+    return place
+
+
+def _finding(earlier: Edit, later: Edit, place: Place, before: Any, after: Any) -> Finding:
+    gone = "is left out" if after is _ABSENT else f"is replaced by {_shown(after)}"
+    first, last = (each.source.partition("=")[0] for each in (earlier, later))
+    what = f"{_shown(before)} of {first if first != last else 'an earlier --set'} {gone}"
+    where = ".".join(map(str, place))
+    return Finding(last, None, where, what, _cure(earlier, later, where), "warning")
+
+
+def _cure(earlier: Edit, later: Edit, where: str) -> str:
+    if earlier.source.startswith(SCENARIO) and later.source.startswith(SCENARIO):
+        return "Scenarios stack in the order given, and the last one holds: exchange them where the other should."
+    if later.source.startswith(SCENARIO):
+        name = later.source.removeprefix(SCENARIO).strip()
+        return f"A scenario applies after --set: to change it, write --set scenarios.{name}.{where}=VALUE."
+    if earlier.source.startswith(SCENARIO):
+        return "It applies after scenarios: leave it out where the scenario should hold."
+    return "The last one holds: write one of the two."
+
+
+def _shown(value: Any) -> str:
+    """A value as the file would have it, cut off where it is long."""
+    if isinstance(value, Mapping):
+        text = "{" + ", ".join(f"{key}: {_shown(part)}" for key, part in value.items()) + "}"
+    elif isinstance(value, (list, tuple)):
+        text = "[" + ", ".join(map(_shown, value)) + "]"
+    elif isinstance(value, float):
+        text = f"{value:.10g}"
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:59] + "…"

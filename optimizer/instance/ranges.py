@@ -1,0 +1,275 @@
+"""Ranges of uncertain numbers: where they are written, what they are about, and the numbers moved within them.
+
+A range stands beside its number, ``capex: {value: 120000, low: 90000, high: 180000}``, or in a block of its own:
+
+    ranges:
+      options.plant.capex: {low: 90000, high: 180000}              one number
+      options.*.capex: {low: 0.8, high: 1.5, of: value}            factors of each number that the pattern matches
+      demands.motors.quantity: {low: 0.9, high: 1.2, of: value}    a series or a list moves as one
+
+A ``*`` stands for any one key; a path that is written out goes before a pattern. Ranges that share a word in ``draw``
+move together. Once read, each number has its own path; nothing but an analysis of sensitivity looks at ranges.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from optimizer.errors import Finding
+from optimizer.instance.document import Document, Place
+from optimizer.limits import NESTING, RANGE_VALUES
+from optimizer.units import Amount, Described, parse_amount
+
+RANGES = "ranges"
+WITHOUT_RANGES = (RANGES, "scenarios", "horizon")
+_PARTS = ("value", "low", "high")
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """A number, a series or a list with its range; with `is_factor`, low and high are factors and `value` is 1."""
+
+    path: str
+    place: Place
+    low: float
+    high: float
+    value: float
+    is_factor: bool
+    draw: str | None = None
+
+    def at(self, position: float) -> float:
+        """The number, or factor, at a position: −1 is low, 0 the value, 1 high."""
+        end = self.low if position < 0 else self.high
+        return self.value + abs(position) * (end - self.value)
+
+
+def lifted(document: Document) -> None:
+    """Take the ranges that stand beside their numbers into the block of ranges, and leave the numbers."""
+    for key, part in list(document.data.items()):
+        if key not in WITHOUT_RANGES:
+            _lift(document, part, document.data, key, (key,))
+
+
+def _lift(document: Document, part: Any, holder: Any, key: Any, place: Place) -> None:
+    if isinstance(part, Mapping) and "value" in part and len(part.keys() & _PARTS) > 1 and not _nested(part["value"]):
+        holder[key] = part["value"]
+        _take(document, part, place)
+    elif isinstance(part, (dict, list)):
+        for inner, item in list(part.items() if isinstance(part, dict) else enumerate(part)):
+            _lift(document, item, part, inner, (*place, inner))
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, (Mapping, list))
+
+
+def _take(document: Document, part: Mapping[str, Any], place: Place) -> None:
+    path = ".".join(map(str, place))
+    block = document.data.setdefault(RANGES, {}) if document.data.get(RANGES) is not None else {}
+    document.data[RANGES] = block
+    if not isinstance(block, dict) or path in block:
+        what, cure = "has a range here and under `ranges:` as well", "Keep one of the two."
+        document.findings.append(document.finding(place, what, cure))
+        return
+    block[path] = {inner: item for inner, item in part.items() if inner != "value"}
+    for inner in ("", *part):
+        within = (*place, inner) if inner else place
+        there = (RANGES, path, inner) if inner else (RANGES, path)
+        for known_places in (document.lines, document.cells, document.overrides):
+            _copy(known_places, there, (within, place))
+
+
+def _copy(known_places: dict[Place, Any], there: Place, sources: Sequence[Place]) -> None:
+    """Say of a place what is known of the first of some others."""
+    source = next((place for place in sources if place in known_places), None)
+    if source is not None:
+        known_places[there] = known_places[source]
+
+
+def found(data: Any, path: str | Sequence[str], place: Place = ()) -> Iterator[Place]:
+    """Every place that a path or pattern leads to; of a plain path the longest name that is there wins."""
+    parts = path.split(".") if isinstance(path, str) else list(path)
+    if not parts:
+        yield place
+    elif isinstance(data, Mapping):
+        for length in range(min(len(parts), NESTING), 0, -1):
+            key = ".".join(parts[:length])
+            if key in data:
+                yield from found(data[key], parts[length:], (*place, key))
+                return
+        for key, item in data.items():
+            if "*" in parts[0] and fnmatchcase(str(key), parts[0]):
+                yield from found(item, parts[1:], (*place, key))
+    elif isinstance(data, (list, tuple)):
+        for i, item in enumerate(data):
+            if fnmatchcase(str(i), parts[0]):
+                yield from found(item, parts[1:], (*place, i))
+
+
+def there(data: Any, place: Place) -> Any:
+    """What stands at a place; None where nothing does."""
+    for key in place:
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def numbers(value: Any) -> list[float] | None:
+    """The number, or the numbers of a series or a list; None where there is something else."""
+    items = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+    if isinstance(value, Mapping) and not all(str(key).isdigit() for key in value):
+        return None
+    try:
+        return [parse_amount(item) for item in items] or None
+    except PydanticCustomError:
+        return None
+
+
+def is_single(value: Any) -> bool:
+    """Whether it is one number; a list of one is, for what may be a list is read as one."""
+    return not _nested(value) or (isinstance(value, list) and len(value) == 1)
+
+
+def moved(data: Mapping[str, Any], where: Uncertain, number: float) -> None:
+    """Put an uncertain number at another value; data of its own are changed in place."""
+    holder = there(data, where.place[:-1])
+    value = holder[where.place[-1]]
+    if not where.is_factor:
+        holder[where.place[-1]] = [number] if isinstance(value, list) else number
+    elif isinstance(value, Mapping):
+        holder[where.place[-1]] = {key: parse_amount(item) * number for key, item in value.items()}
+    elif isinstance(value, list):
+        holder[where.place[-1]] = [parse_amount(item) * number for item in value]
+    else:
+        holder[where.place[-1]] = parse_amount(value) * number
+
+
+def known(data: Mapping[str, Any], path: str, low: float, high: float, of: str | None, draw: str | None) -> Uncertain:
+    """The uncertain number of a path that is written out."""
+    place = next(found(data, path))
+    value = 1.0 if of else (numbers(there(data, place)) or [0.0])[0]
+    return Uncertain(path, place, low, high, value, of is not None, draw)
+
+
+def shifted(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
+    """A copy of a document with all uncertain numbers at one end, and without ranges and scenarios."""
+    data = copy.deepcopy({key: value for key, value in document.data.items() if key not in (RANGES, "scenarios")})
+    result = replace(document, data=data, overrides=dict(document.overrides), findings=[])
+    for each in ranges:
+        moved(data, each, each.at(position))
+        result.overrides[each.place] = document.finding((RANGES, each.path), "", "")
+    return result
+
+
+class RangeSpec(Described):
+    """Between which ends an uncertain number lies; with `of: value` they are factors of it.
+
+    Ranges with the same `draw` move together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    low: Amount = Field(description="The lower end of the number; with `of: value` a factor.")
+    high: Amount = Field(description="The upper end of the number; with `of: value` a factor.")
+    of: Literal["value"] | None = Field(
+        default=None, description="value: the ends are factors of the number, or of all numbers of a series or list."
+    )
+    draw: str | None = Field(default=None, description="A word: ranges that share it move together.")
+
+
+Said = Iterator[tuple[str, str]]
+
+
+def spread(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[dict[str, RangeSpec], list[Finding]]:
+    """Every number's own range by its path, and what is wrong."""
+    result, findings, owners = dict[str, RangeSpec](), list[Finding](), _Owners()
+    patterns = sum("*" in path for path in specs)
+    if patterns * max(len(document.lines), len(document.cells)) > RANGE_VALUES:
+        what = f"{patterns:,} patterns are too many for a file of so many values"
+        return {}, [document.finding((RANGES,), what, "Write paths without *, or a file of its own for the analysis.")]
+    for path in sorted(specs, key=lambda path: "*" in path):
+        places = _matched(document, path)
+        for what, cure in _of_range(document, path, specs[path], places):
+            findings.append(document.finding((RANGES, path), what, cure))
+        for place in places:
+            own, other = ".".join(map(str, place)), owners.of(place)
+            if other is None:
+                owners.add(place, path)
+                result[own] = specs[path]
+            elif "*" in other or "*" not in path:
+                what = f"{own} has a range already, from {other}"
+                findings.append(document.finding((RANGES, path), what, "Keep one of the two."))
+    return result, findings
+
+
+class _Owners:
+    """The paths that give places their ranges."""
+
+    def __init__(self) -> None:
+        self._at: dict[Place, str] = {}
+        self._within: dict[Place, str] = {}
+
+    def add(self, place: Place, path: str) -> None:
+        self._at[place] = path
+        for depth in range(len(place)):
+            self._within.setdefault(place[:depth], path)
+
+    def of(self, place: Place) -> str | None:
+        """The path of a place that is the same, holds it, or is held by it."""
+        above = (self._at[place[:depth]] for depth in range(len(place) + 1) if place[:depth] in self._at)
+        return next(above, self._within.get(place))
+
+
+def _matched(document: Document, path: str) -> list[Place]:
+    """The places of the numbers that a path leads to; a pattern passes by the sections that have no ranges."""
+    places = (place for place in found(document.data, path) if place[0] not in WITHOUT_RANGES)
+    return [place for place in places if numbers(there(document.data, place))]
+
+
+def _of_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Said:
+    if spec.low > spec.high:
+        yield f"low ({spec.low:g}) is above high ({spec.high:g})", "Exchange the two."
+        return
+    if path.split(".")[0] in WITHOUT_RANGES:
+        yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
+        return
+    if not places:
+        yield "matches no number", "Name a number that the file writes out, with its path, such as options.plant.capex."
+    for place in places:
+        value = there(document.data, place)
+        if spec.of is None and not is_single(value):
+            yield f"{'.'.join(map(str, place))} is a series or a list", "Write factors of it, with `of: value`."
+            return
+        middle = 1.0 if spec.of else (numbers(value) or [0.0])[0]
+        if not spec.low <= middle <= spec.high:
+            name = "1, the value itself," if spec.of else f"the value {middle:g} of {'.'.join(map(str, place))}"
+            cure = "Write factors around 1: {low: 0.8, high: 1.5, of: value}." if spec.of else "Widen it."
+            yield f"{name} lies outside the range, {spec.low:g} to {spec.high:g}", cure
+            return
+
+
+def uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[Uncertain]:
+    """The uncertain numbers of plain data, by ranges whose paths are written out."""
+    return [known(data, path, spec.low, spec.high, spec.of, spec.draw) for path, spec in ranges.items()]
+
+
+def still(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> dict[str, RangeSpec]:
+    """The ranges that still have their number, and hold it."""
+    left = {path: spec for path, spec in ranges.items() if numbers(there(data, next(found(data, path), ())))}
+    return {each.path: left[each.path] for each in uncertain(data, left) if each.low <= each.value <= each.high}
+
+
+def of_end(end: str, places: Sequence[Uncertain], new: Sequence[Finding]) -> list[Finding]:
+    """Findings at one end of all ranges, as findings about the ranges."""
+    return [
+        replace(finding, what=f"at the {end} end of its range: {finding.what}", cure=finding.cure)
+        for finding in new
+        if finding.severity == "error" and places
+    ]

@@ -1,0 +1,366 @@
+"""The text of a file as plain data: mappings, lists and scalars, each with its line.
+
+YAML comes as events of PyYAML, which are counted before anything is made of them; JSON is scanned by hand, for the
+reader of the standard library knows no lines. Aliases and merges are expanded and tags are applied.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from optimizer.files import HALF, character
+from optimizer.limits import KEY_LENGTH, NESTING, VALUES
+from optimizer.suggestions import CONTROL, excerpt
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A mapping (its pairs), a list (its items) or a scalar (its text, or in JSON its value).
+
+    Attributes:
+        line: from 1.
+        kind: what it is; of an alias, `value` is the node that it stands for.
+        value: see above.
+        is_plain: a scalar without quotes, whose text may be a number or a word such as true.
+        tag: the tag that is written before it; empty where there is none.
+    """
+
+    line: int
+    kind: Literal["mapping", "list", "scalar", "alias"]
+    value: Any
+    is_plain: bool = False
+    tag: str = ""
+
+
+class TextError(Exception):
+    """Text that cannot be read, or is beyond a limit; all parts are for a Finding."""
+
+    def __init__(self, line: int | None, what: str, cure: str) -> None:
+        super().__init__(what)
+        self.line, self.what, self.cure = line, what, cure
+
+
+class Tree:
+    """Nodes as they come one after another; refuses what is beyond the limits."""
+
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.count = 0
+        self.above: list[Node] = []
+        self.keys: list[Node | None] = []
+
+    def add(self, node: Node) -> None:
+        """The next node of the text: an item, a key, or the value of the key before it."""
+        self.count += 1
+        if self.count > 2 * VALUES:
+            raise too_many(node.line)
+        if not self.above:
+            self.root = node
+        elif self.above[-1].kind == "list":
+            self.above[-1].value.append(node)
+        elif self.keys[-1] is None:
+            self.keys[-1] = node
+            _refuse_key(node)
+        else:
+            self.above[-1].value.append((self.keys[-1], node))
+            self.keys[-1] = None
+
+    def begin(self, node: Node) -> None:
+        """A mapping or list, whose content follows."""
+        self.add(node)
+        self.above.append(node)
+        self.keys.append(None)
+        if len(self.above) > NESTING:
+            what = f"nests more than {NESTING} mappings or lists inside each other"
+            raise TextError(node.line, what, "Close brackets that were left open.")
+
+    def end(self) -> None:
+        """The content of a mapping or list has ended."""
+        self.above.pop()
+        self.keys.pop()
+
+
+def _refuse_key(node: Node) -> None:
+    text = node.value if node.kind == "scalar" and isinstance(node.value, str) else ""
+    if len(text) > KEY_LENGTH:
+        raise TextError(node.line, f"holds a key of {len(text):,} characters", f"Write {KEY_LENGTH:,} at most.")
+
+
+def too_many(line: int | None) -> TextError:
+    """That a file holds more values than are read."""
+    what = f"holds more than {VALUES:,} values, those of aliases and merges counted wherever they are used"
+    return TextError(line, what, "Split it, or remove aliases inside of aliases.")
+
+
+def of_yaml(text: str) -> Node | None:
+    """The root of a YAML text; None where there is nothing.
+
+    Raises:
+        TextError: beyond a limit.
+        yaml.YAMLError: the text is no YAML.
+    """
+    tree, anchors = Tree(), dict[str, Node]()
+    documents = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        line = (event.start_mark.line if event.start_mark else 0) + 1
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                cure = "Keep one; lines of three dashes part them."
+                raise TextError(line, "holds more than one YAML document", cure)
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                cure = f"Write &{excerpt(event.anchor)} before the value that it stands for."
+                raise TextError(line, f"the alias *{excerpt(event.anchor)} stands for nothing", cure)
+            tree.add(Node(line, "alias", anchors[event.anchor]))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            tree.end()
+        elif isinstance(event, yaml.NodeEvent):
+            _add_node(tree, anchors, event, line)
+    return tree.root
+
+
+def _add_node(tree: Tree, anchors: dict[str, Node], event: Any, line: int) -> None:
+    tag = event.tag or ""
+    if isinstance(event, yaml.ScalarEvent):
+        # The C reader says "" of a plain scalar where the Python one says None.
+        node = Node(line, "scalar", event.value, is_plain=not event.style, tag=tag)
+    else:
+        node = Node(line, "mapping" if isinstance(event, yaml.MappingStartEvent) else "list", [], tag=tag)
+    if event.anchor is not None:
+        if event.anchor in anchors:
+            cure = "Give one of the two another name."
+            raise TextError(line, f"the anchor &{excerpt(event.anchor)} stands twice", cure)
+        anchors[event.anchor] = node
+    (tree.add if node.kind == "scalar" else tree.begin)(node)
+
+
+def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
+    """The root of a JSON text; None where it is no JSON.
+
+    Args:
+        text: what is to be read.
+        number: makes a number of its text.
+
+    Raises:
+        TextError: beyond a limit.
+        json.JSONDecodeError: the text is no JSON.
+    """
+    root = _scanned(text, number)
+    # The scan sees where everything stands, and takes more than JSON; this takes JSON alone.
+    json.loads(text, parse_int=len, parse_float=len)
+    return root
+
+
+_WORDS = {"true": True, "false": False, "null": None}
+# What Python takes for numbers in JSON, and JSON does not.
+_CONSTANTS = ("NaN", "Infinity", "-Infinity")
+_TEXTS = json.JSONDecoder()
+_TOKEN = re.compile(r'[ \t\r\n]*([{}\[\],:"]|[^ \t\r\n{}\[\],:"]+)')
+
+
+def _scanned(text: str, number: Callable[[str], Any]) -> Node | None:
+    tree = Tree()
+    for line, token, is_text in _tokens(text):
+        if is_text:
+            refuse_halves(token, line)
+            tree.add(Node(line, "scalar", token))
+        elif token in "{[":
+            tree.begin(Node(line, "mapping" if token == "{" else "list", []))
+        elif token in "}]":
+            if not tree.above:
+                return None
+            tree.end()
+        elif token in _CONSTANTS:
+            raise TextError(line, f"{token} is no number of JSON", "Leave the field out where there is no limit.")
+        elif token not in ",:":
+            tree.add(Node(line, "scalar", _WORDS[token] if token in _WORDS else number(token)))
+    return tree.root
+
+
+def _tokens(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Lines, marks, words and texts of JSON, as far as it is JSON; whether each is a text."""
+    at, line, counted = 0, 1, 0
+    while found := _TOKEN.match(text, at):
+        begin, at = found.span(1)
+        line += text.count("\n", counted, begin)
+        counted = begin
+        if found[1] != '"':
+            yield line, found[1], False
+            continue
+        try:
+            token, at = _TEXTS.raw_decode(text, begin)
+        except ValueError:
+            return
+        yield line, token, True
+
+
+def refuse_halves(text: str, line: int) -> None:
+    """Refuse halves of surrogate pairs, which are no characters.
+
+    Raises:
+        TextError: there is one.
+    """
+    found = HALF.search(text)
+    if found is not None:
+        cure = "Write both halves, such as \\ud83d\\ude00, or the character itself."
+        raise TextError(line, f"holds {character(found[0])}", cure)
+
+
+_STANDARD = "tag:yaml.org,2002:"
+# By tag, what a scalar has to be.
+_SCALARS: dict[str, tuple[type, ...]] = {
+    "null": (type(None),),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+}
+_COLLECTIONS = {"mapping": "map", "list": "seq"}
+
+
+class Allowance:
+    """How many values may still be read; shared by the texts of one file."""
+
+    def __init__(self) -> None:
+        self.left = VALUES
+
+    def take(self, line: int | None) -> None:
+        """One more value.
+
+        Raises:
+            TextError: there are too many.
+        """
+        self.left -= 1
+        if self.left < 0:
+            raise too_many(line)
+
+
+class Builder:
+    """Makes data of nodes.
+
+    Attributes:
+        lines: of every place.
+        problems: what is wrong, each with its place and line, and the cure.
+    """
+
+    def __init__(self, scalar: Callable[[str], Any], allowance: Allowance) -> None:
+        self.scalar, self.allowance = scalar, allowance
+        self.lines: dict[tuple[str | int, ...], int] = {}
+        self.problems: list[tuple[tuple[str | int, ...], int, str, str]] = []
+        self._above: list[Node] = []
+
+    def build(self, node: Node, place: tuple[str | int, ...]) -> Any:
+        """The data of a node at a place.
+
+        Raises:
+            TextError: there are too many values.
+        """
+        line = node.line
+        self.allowance.take(line)
+        self.lines.setdefault(place, line)
+        node = _meant(node)
+        if node.kind == "scalar":
+            return self._scalar(node, place)
+        if any(node is other for other in self._above):
+            self.problems.append((place, line, "contains itself", "Remove the alias that points back."))
+            return None
+        if node.tag not in ("", "!", _STANDARD + _COLLECTIONS[node.kind]):
+            self._refuse_tag(node, place)
+        self._above.append(node)
+        if node.kind == "mapping":
+            data: Any = self._mapping(node, place)
+        else:
+            data = [self.build(item, (*place, i)) for i, item in enumerate(node.value)]
+        self._above.pop()
+        return data
+
+    def _scalar(self, node: Node, place: tuple[str | int, ...]) -> Any:
+        kind = node.tag.removeprefix(_STANDARD)
+        if not node.tag:
+            return self.scalar(node.value) if node.is_plain else node.value
+        if node.tag == "!" or kind == "str":
+            return node.value
+        if not node.tag.startswith(_STANDARD) or kind not in _SCALARS:
+            self._refuse_tag(node, place)
+            return self.scalar(node.value)
+        value = self.scalar(node.value)
+        if not isinstance(value, _SCALARS[kind]) or (isinstance(value, bool) and kind != "bool"):
+            what = f'"{excerpt(node.value)}" is not what its tag !!{kind} says'
+            self.problems.append((place, node.line, what, "Remove the tag, or correct the value."))
+        return value
+
+    def _refuse_tag(self, node: Node, place: tuple[str | int, ...]) -> None:
+        tag = node.tag.replace(_STANDARD, "!!")
+        cure = "Remove it; the tags that are read are !!str, !!int, !!float, !!bool and !!null, before single values."
+        self.problems.append((place, node.line, f"the tag {excerpt(tag)} is not read here", cure))
+
+    def _mapping(self, node: Node, place: tuple[str | int, ...]) -> dict[str, Any]:
+        # What is merged in comes first, so that the lines of a mapping's own keys are those that are remembered.
+        merged: dict[str, Any] = {}
+        merges = [(key, value) for key, value in node.value if _is_merge(key)]
+        for key, value in merges[:1]:
+            for source in self._sources(key, value, place):
+                merged = {**self.build(source, place), **merged}
+        for key, _ in merges[1:]:
+            cure = "Write one, with a list: `<<: [*first, *second]`."
+            self.problems.append(((*place, "<<"), key.line, "`<<` stands twice in one mapping", cure))
+        own: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            if not _is_merge(key):
+                self._add(own, lines, key, value, place)
+        return {**merged, **own}
+
+    def _sources(self, key: Node, value: Node, place: tuple[str | int, ...]) -> Iterator[Node]:
+        """The mappings that a merge takes in."""
+        several = _meant(value)
+        for source in map(_meant, several.value if several.kind == "list" else [several]):
+            if source.kind != "mapping":
+                cure = "Name a mapping: `<<: *name`, where `&name` stands before one."
+                self.problems.append(((*place, "<<"), key.line, "`<<` takes in what is no mapping", cure))
+            elif any(source is other for other in self._above):
+                what, cure = "contains itself", "Remove the alias that points back."
+                self.problems.append(((*place, "<<"), key.line, what, cure))
+            else:
+                yield source
+
+    def _add(
+        self, own: dict[str, Any], lines: dict[str, int], key: Node, value: Node, place: tuple[str | int, ...]
+    ) -> None:
+        line = key.line
+        key = _meant(key)
+        if key.kind != "scalar":
+            self.problems.append(((*place, "?"), line, "a key is not plain text", "Write a single word."))
+            return
+        if key.tag not in ("", "!", f"{_STANDARD}str"):
+            self._refuse_tag(key, (*place, str(key.value)))
+        name = str(key.value)
+        within = (*place, name)
+        if name in own:
+            what, cure = (
+                f"stands twice (first in line {lines[name]})",
+                "Keep one of the two, or give the second another name.",
+            )
+            self.problems.append((within, line, what, cure))
+            return
+        found = CONTROL.search(name)
+        if found is not None:
+            self.problems.append((within, line, f"holds {character(found[0])}", "Remove it from the name."))
+        self.lines[within] = lines[name] = line
+        own[name] = self.build(value, within)
+
+
+def _meant(node: Node) -> Node:
+    """The node that an alias stands for; any other itself."""
+    meant: Node = node.value if node.kind == "alias" else node
+    return meant
+
+
+def _is_merge(key: Node) -> bool:
+    if key.tag:
+        return key.tag == f"{_STANDARD}merge"
+    return key.kind == "scalar" and key.is_plain and key.value == "<<"

@@ -1,0 +1,179 @@
+"""Checks of the policy and the adversary: forced purchases, rules about time to survive, attacks."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
+from optimizer.instance.schema import RULE, Instance, SurvivalRule
+from optimizer.instance.validation.candidate import Draft, Place, Problem
+from optimizer.instance.validation.windows import whole_periods
+from optimizer.levers import Lever, Sized, Stockpile
+
+
+def forced_purchases_are_possible(draft: Draft) -> Iterator[Problem]:
+    """What `policy.force` asks for can be bought: in its year, in its size, beside the options that it is tied to."""
+    instance = draft.instance
+    if instance is None:
+        return
+    for o, sizes in instance.policy.force.items():
+        option, place = instance.options.get(o), ("policy", "force", o)
+        if option is None:
+            continue
+        for year, size in sizes.items():
+            yield from _in_time(instance, (*place, str(year)), o, option, year)
+            if isinstance(option, Stockpile):
+                yield from _filled((*place, str(year)), option, size)
+            elif isinstance(option, Sized):
+                yield from _of_size((*place, str(year)), option, size)
+        if isinstance(option, Stockpile):
+            yield from _stored(instance, place, option, sizes)
+        elif isinstance(option, Sized):
+            yield from _altogether(place, option, sizes)
+            yield from _tied(instance, place, option, sizes)
+
+
+def _in_time(instance: Instance, place: Place, o: str, option: Lever, year: int) -> Iterator[Problem]:
+    horizon = instance.horizon
+    if year not in horizon.years:
+        what = f"{year} is outside the horizon, {horizon.start} to {horizon.end}"
+        yield place, what, "Choose a year of the horizon.", "error"
+    elif not option.allows(year):
+        open_years = [each for each in horizon.years if option.allows(each)]
+        what = f"{o} may not be decided in {year}"
+        cure = "Change its earliest or latest."
+        if open_years:
+            cure = f"Choose a year from {open_years[0]} to {open_years[-1]}, or change its earliest or latest."
+        yield place, what, cure, "error"
+
+
+def _of_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
+    unit = option.unit_size
+    if size > option.max_size * (1 + 1e-9):
+        what = f"{size:g} exceeds max_size ({option.max_size:g})"
+        yield place, what, f"Write at most {option.max_size:g}, or raise max_size.", "error"
+    elif unit > 0 and abs(size / unit - round(size / unit)) > 1e-9 * max(1.0, size / unit):
+        some = [units * unit for units in (math.floor(size / unit), math.ceil(size / unit))]
+        fits = [f"{each:g}" for each in some if max(option.min_size, unit / 2) <= each <= option.max_size * (1 + 1e-9)]
+        cure = f"Write {' or '.join(fits)}." if fits else "Change it, or unit_size."
+        yield place, f"{size:g} is no multiple of unit_size ({unit:g})", cure, "error"
+    elif size < option.min_size * (1 - 1e-9):
+        what = f"{size:g} is less than min_size ({option.min_size:g})"
+        yield place, what, f"Write at least {option.min_size:g}, or lower min_size.", "error"
+
+
+def _altogether(place: Place, option: Sized, sizes: Mapping[int, float]) -> Iterator[Problem]:
+    together, years = math.fsum(sizes.values()), [str(year) for year in sorted(sizes)]
+    if option.is_lumpy and len(sizes) > 1:
+        what = f"is to be bought in {' and in '.join(years)}, but it is opened only once"
+        yield place, what, "Keep one of the years: a fixed_cost or a min_size makes it lumpy.", "error"
+    elif len(sizes) > 1 and together > option.max_size * (1 + 1e-9) >= max(sizes.values()):
+        what = f"{together:g} in all years together exceeds max_size ({option.max_size:g})"
+        yield place, what, "Lower some of them, or raise max_size.", "error"
+
+
+def _tied(instance: Instance, place: Place, option: Sized, sizes: Mapping[int, float]) -> Iterator[Problem]:
+    forced, first = instance.policy.force, min(sizes)
+    for other in option.excludes:
+        if other in forced:
+            what = f"has to be bought, and so has {other}, which it excludes"
+            yield place, what, "Keep one of the two.", "error"
+    for other in option.requires:
+        required = instance.options.get(other)
+        if other in forced and min(forced[other]) > first:
+            what = f"has to be bought in {first}, but {other}, which it requires, only in {min(forced[other])}"
+            yield place, what, f"Buy {other} no later, or {option.id} no sooner.", "error"
+        elif required is not None and required.earliest is not None and required.earliest > first:
+            what = f"has to be bought in {first}, but {other}, which it requires, is open only from {required.earliest}"
+            yield place, what, f"Choose {required.earliest} or a later year.", "error"
+
+
+def _filled(place: Place, pile: Stockpile, size: float) -> Iterator[Problem]:
+    if pile.fill_rate is not None and size > pile.fill_rate * (1 + 1e-9):
+        what = f"{size:g} t is more than a year's fill_rate ({pile.fill_rate:g} t)"
+        yield place, what, f"Write at most {pile.fill_rate:g}, or raise fill_rate.", "error"
+
+
+def _stored(instance: Instance, place: Place, pile: Stockpile, sizes: Mapping[int, float]) -> Iterator[Problem]:
+    """Even if each year's purchase is made in its first period, what is left at its end has to fit."""
+    horizon, held = instance.horizon, pile.initial
+    yearly = 1.0 - pile.loss
+    by_its_end = yearly ** (1.0 - horizon.delta)
+    for year in horizon.years:
+        held = yearly * held + by_its_end * sizes.get(year, 0.0)
+        if year in sizes and pile.max_size is not None and held > pile.max_size * (1 + 1e-9):
+            what = f"{held:,.6g} t would be in store at the end of {year}, more than max_size ({pile.max_size:g} t)"
+            yield (*place, str(year)), what, "Buy less, or raise max_size.", "error"
+            return
+
+
+def rules_ask_something(draft: Draft) -> Iterator[Problem]:
+    """Every rule about time to survive cuts something, in some year, while some floor stands."""
+    if draft.instance is None:
+        return
+    instance = draft.instance
+    rules = instance.policy.min_time_to_survive
+    for i, rule in enumerate(rules):
+        yield from _of_rule(draft, instance, ("policy", RULE, i), rule)
+    if rules and not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
+        cure = "Give a segment a floor (`survival:`), or remove it."
+        yield ("policy", RULE), "asks nothing: no segment has a floor", cure, "warning"
+
+
+def _of_rule(draft: Draft, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
+    last = instance.horizon.end
+    if rule.from_ is not None and rule.from_ > last:
+        what = f"never holds: {rule.from_} is after the horizon, which ends in {last}"
+        yield (*place, "from"), what, "Choose a year of the horizon, or remove the rule.", "warning"
+    for k, cut in enumerate(rule.cuts):
+        if len(cut.severity) > 1:
+            what = "a severity by period, but these cuts stay as they are"
+            yield (*place, "cuts", k, "severity"), what, "Write one share.", "error"
+        if draft.resolved and not instance.activity_index.has_match(cut):
+            cure = "Name a region, stage, process or commodity of this file, or remove the cut."
+            yield (*place, "cuts", k), "a cut that matches nothing: no process has all it asks for", cure, "warning"
+
+
+def adversary_can_act(draft: Draft) -> Iterator[Problem]:
+    """The adversary can afford its targets, strike them within the horizon, and hurt somebody."""
+    if draft.instance is None or draft.instance.adversary is None:
+        return
+    instance, adversary = draft.instance, draft.instance.adversary
+    yield from whole_periods(instance.horizon, ("adversary", "months"), [adversary.months])
+    for what, cure in adversary.starts.problems(instance.horizon):
+        yield ("adversary", "starts"), what, cure, "error"
+    affords_any = any(adversary.affords([name]) for name in adversary.targets)
+    for name in adversary.targets:
+        yield from _of_target(draft, instance, name, affords_any=affords_any)
+    if not affords_any:
+        cure = "Raise attack_budget, or remove the adversary."
+        yield ("adversary", "attack_budget"), "no target can be afforded", cure, "warning"
+    if not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
+        cure = "Give a segment a floor (`survival:`), or remove the adversary."
+        yield ("adversary",), "can hurt nobody: no segment has a floor", cure, "warning"
+    yield from _of_shocks(instance, adversary)
+
+
+def _of_target(draft: Draft, instance: Instance, name: str, *, affords_any: bool) -> Iterator[Problem]:
+    assert instance.adversary is not None
+    adversary, place = instance.adversary, ("adversary", "targets", name)
+    target = adversary.targets[name]
+    sign = next((sign for sign in (JOINT, HEAD[-1], TAIL) if sign in name), None)
+    if sign is not None:
+        what = f'"{sign}" stands in its name, and joins the targets in the names of attacks'
+        yield place, what, "Give it another name.", "error"
+    if affords_any and target.price > adversary.attack_budget:
+        what = f"its price ({target.price:g}) is more than attack_budget ({adversary.attack_budget:g})"
+        yield (*place, "price"), what, "It is never struck; lower the price, or remove it.", "warning"
+    for k, cut in enumerate(target.cuts):
+        if draft.resolved and not instance.activity_index.has_match(cut):
+            cure = "Name a region, stage, process or commodity of this file, or remove the cut."
+            yield (*place, "cuts", k), "a cut that matches nothing: no process has all it asks for", cure, "warning"
+
+
+def _of_shocks(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem]:
+    """A shock may be called like an attack where it is that attack, as a saved plan lists those that shaped it."""
+    for s, spec in instance.shocks.items():
+        names = adversary.members(s)
+        if names is not None and spec != adversary.shock(names, spec.start.labels):
+            cure = "Give it another name, or remove it: --adversary writes out the attacks that it needs."
+            yield ("shocks", s), "has the name of an attack of the adversary, but is another", cure, "error"

@@ -1,0 +1,73 @@
+"""`--help`: one screen for each command, options in groups, an example and the page of the manual."""
+
+import inspect
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optimizer.cli.app import COMMANDS, app
+
+ROOT = Path(__file__).parent.parent
+SUMMARIES = {name: summary for panel in COMMANDS.values() for name, summary in panel.items()}
+PANELS = {"Arguments", "Changes to the instance", "Columns, each beside the plain one", "Search", "Figure", "Answer"}
+
+
+def shown(*words: str) -> str:
+    done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_list_of_commands_fits_one_screen() -> None:
+    text = shown()
+    assert len(text.splitlines()) <= 45
+    for name, summary in SUMMARIES.items():
+        assert f"│ {name}" in text
+        assert summary in text
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_help_fits_one_screen_and_has_its_parts(name: str) -> None:
+    text = shown(name)
+    assert len(text.splitlines()) <= 42
+    assert set(re.findall(r"^╭─ (.*?) ─+╮$", text, re.MULTILINE)) <= PANELS
+    assert f"Example: diversify {name} " in text
+    (page,) = re.findall(r"Manual: +(\S+)", text)
+    assert page.startswith("docs/")
+    assert page.endswith(".md")
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_the_summary_is_the_first_line_of_the_command(name: str) -> None:
+    command = getattr(import_module(f"optimizer.cli.{name}"), name)
+    assert (inspect.getdoc(command) or "").splitlines()[0] == SUMMARIES[name]
+
+
+def test_each_command_is_imported_only_when_it_is_called() -> None:
+    code = (
+        "import sys; from optimizer.cli.app import app, COMMANDS\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "names = {f'optimizer.cli.{name}' for panel in COMMANDS.values() for name in panel}\n"
+        "sys.exit(f'imports {names & set(sys.modules)}' if names & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("solve", "--mip-gap"), *((name, "--accuracy") for name in ("compare", "explain", "attack", "alternatives"))],
+)
+def test_gap_is_a_hidden_name_of_what_it_was(command: str, option: str) -> None:
+    text = shown(command)
+    assert option in text
+    assert "--gap" not in text
+    tiny = str(ROOT / "instances" / "tiny.yaml")
+    for name in (option, "--gap"):
+        assert CliRunner().invoke(app, [command, tiny, name, "2"]).exit_code == 2
