@@ -25,8 +25,8 @@ from optimizer.algorithms.separation import select_most_violated
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.algorithms.subproblems import SLACK
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.schema import Instance
 from optimizer.instance.derived import free_floors
+from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 

@@ -32,7 +32,7 @@ from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows
-from optimizer.solver import Integers, Basis, Clock, Vector
+from optimizer.solver import Basis, Clock, Integers, Vector
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from optimizer.errors import SolverError
 from optimizer.formulation import plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
-from optimizer.solver import Integers, Basis, Batch, BatchResult, Vector, WarmProgramme
+from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmProgramme
 
 SLACK = 1e-9
 # A shock counts as violated above this share of a segment's demand: ten times finer than what a result calls a failure.

@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer.algorithms.strategy import SearchResult
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression

@@ -20,13 +20,13 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-from optimizer.algorithms.strategy import SearchResult
 from optimizer.algorithms.batches import LOOSE
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
@@ -351,7 +351,9 @@ def _is_proven(distance: float | None, wanted: float, faced: Faced | None) -> bo
     return distance is not None and distance <= wanted and (faced is None or faced.sets is not None)
 
 
-def _granted(instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None) -> dict[str, float]:
+def _granted(
+    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
+) -> dict[str, float]:
     """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
 
     In the model an attack may do as much damage as the worst of them; nothing is said of it.

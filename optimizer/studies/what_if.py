@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.strategy import SearchResult
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.question import LEAST_COST, Question, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan

@@ -18,8 +18,8 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.constraint_generation import generate_constraints
+from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
