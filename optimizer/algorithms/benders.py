@@ -17,19 +17,19 @@ import numpy.typing as npt
 
 from optimizer.algorithms.base import Priced, Solved
 from optimizer.algorithms.batches import Quantity
-from optimizer.algorithms.benders_loop import EXACT, BendersLoop, Evaluation, Incumbent
+from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent
 from optimizer.algorithms.benders_master import EstimateKind, MasterProblem, ShockGroups
-from optimizer.algorithms.extensive_form import HELD, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.recourse import RecourseEvaluator, Subgradients
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation.listed import select_most_violated
-from optimizer.algorithms.subproblems import SLACK
 from optimizer.formulation import gaps
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISJUDGED, ROUNDING
 
 # Groups of shocks that share an estimate: more learn faster, fewer keep the master small.
 GROUPS = 400
@@ -37,8 +37,6 @@ GROUPS = 400
 WRITTEN = 48
 # Up to so many shocks are all written out, where floors fail.
 FEW = 32
-# What is misjudged by less than this share of the total is left to cuts.
-MISJUDGED = 1e-6
 # The share of the gap asked for by which the cheapest plan may leave more than the least gap.
 ROOM = 0.1
 TASKS: dict[EstimateKind, Quantity] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
@@ -95,7 +93,7 @@ class _Search(Search):
         """Run a search from nothing."""
         self.probability = np.array([shock.probability for shock in self.instance.events])
         sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in self.instance.demands.values())
-        self.grain = EXACT * max(1.0, *sizes)
+        self.grain = ROUNDING * max(1.0, *sizes)
         self.phases: list[BendersLoop] = []
         return search()
 
@@ -138,7 +136,7 @@ class _Search(Search):
 
     def _cheapest(self, gap: float, bound: float, least: Incumbent | None) -> Solved:
         """The least cost with a gap held."""
-        limit = gap * (1.0 + max(HELD, ROOM * self.settings.gap)) + self.grain
+        limit = gap * (1.0 + max(HELD_GAP, ROOM * self.settings.gap)) + self.grain
         facts = {"gap": gap, "gap_bound": bound}
 
         def look(master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
@@ -219,7 +217,7 @@ class _Search(Search):
             gaps[: len(fragile)] = np.arange(len(fragile))
             of_costs = {"cost": replace(of_costs["cost"], gaps=gaps)}
         master = self._master(written, of_gaps | of_costs)
-        master.floors(np.inf, gap * (1.0 + HELD))
+        master.floors(np.inf, gap * (1.0 + HELD_GAP))
         return master
 
     def _look_at_costs(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
@@ -274,7 +272,7 @@ class _Search(Search):
         # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
         room = max(0.0, limit - total)
         more *= min(1.0, room / more.sum()) if more.any() else 0.0
-        granted[alone] = (found.gap[alone] + more) * (1.0 + SLACK) + SLACK
+        granted[alone] = (found.gap[alone] + more) * (1.0 + HELD_IN_SHOCK) + HELD_IN_SHOCK
         return granted, total + float(more.sum())
 
     def _slopes(self, groups: ShockGroups, point: Vector, granted: Vector | None = None) -> Subgradients:

@@ -20,12 +20,8 @@ from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.model.builder import Stage
 from optimizer.solver import SolveResult, Vector
+from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
-# How near bound and value come before the integers are asked for, relative.
-RELAXED = 1e-4
-EXACT = 1e-9
-# How near they have to be where nothing is left to learn: the solver's own tolerances add up to less.
-STALLED = 1e-6
 # How far from the best plan so far towards the one that is proposed the shocks are asked.
 STEP = 0.95
 # So many rounds in which neither bound nor value gets better: what is still learned is a solver's last digit.
@@ -149,7 +145,7 @@ class BendersLoop:
                 centre = None
             else:
                 stuck = (not look.is_sound and not look.learned) or progress.is_over(answer.objective, self.value)
-                self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXED * abs(self.value))
+                self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXATION_GAP * abs(self.value))
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
@@ -190,7 +186,7 @@ class BendersLoop:
             has_learned = self._settle(answer)
             has_learned &= not progress.is_over(self.bound, self._reached)
             # With nothing new to learn the next proposal would be the same: what is left is the solver's tolerance.
-            self.is_proven = self._is_enough(0.0 if has_learned else STALLED)
+            self.is_proven = self._is_enough(0.0 if has_learned else STALLED_GAP)
             if not has_learned:
                 break
         return self.best is not None
@@ -303,7 +299,7 @@ class BendersLoop:
         self.search.save(self.name, {"relaxed": self.is_relaxed, **self.facts}, packed(self.master.cuts))
 
     def _is_near(self, value: float, bound: float, slack: float) -> bool:
-        return math.isfinite(value) and value - bound <= max(slack, EXACT * abs(value)) + self.grain
+        return math.isfinite(value) and value - bound <= max(slack, ROUNDING * abs(value)) + self.grain
 
 
 class _Progress:
@@ -314,7 +310,8 @@ class _Progress:
 
     def is_over(self, bound: float, value: float) -> bool:
         """Whether neither a bound nor a value has got better for long."""
-        is_better = bound > self._bound + EXACT * abs(self._bound) or value < self._value - EXACT * abs(self._value)
+        is_higher = bound > self._bound + ROUNDING * abs(self._bound)
+        is_better = is_higher or value < self._value - ROUNDING * abs(self._value)
         self._idle = 0 if is_better or not math.isfinite(self._bound) else self._idle + 1
         self._bound, self._value = max(self._bound, bound), min(self._value, value)
         return self._idle >= IDLE

@@ -22,6 +22,7 @@ from optimizer.algorithms.window import Integers
 from optimizer.disruptions.shock import BASELINE
 from optimizer.model.expressions import Expression, total
 from optimizer.solver import SolveResult, Vector
+from optimizer.tolerances import ROUNDING
 
 EstimateKind = Literal["gap", "cost"]
 PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
@@ -151,7 +152,7 @@ class MasterProblem(ScenarioModel):
     def learn(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> int:
         """Add the cuts of a plan that `values` violates. Returns how many."""
         missed = self.missed(kind, plan, found, values)
-        new = np.flatnonzero(missed > 1e-9 * (missed + np.abs(self.estimated(kind, values))))
+        new = np.flatnonzero(missed > ROUNDING * (missed + np.abs(self.estimated(kind, values))))
         if len(new):
             start = np.maximum(plan[: self.size], 0.0)
             cut = BendersCut(start, found.value[new], found.slope[new], new, found.held[new], found.by_gap[new])

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import WHOLE, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.solver import SolveResult, Vector
+from optimizer.tolerances import INTEGRALITY, ROUNDING
 
 # So many branches are asked, and no more.
 MOST = 12
-# Two costs nearer to each other than this share of them are one.
-SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Branching:
             return self.limit
         best = self.best.objective
         noticeably = self.run.settings.slack(best) if self.run.aim == "cost" else self.run.settings.gap * abs(best)
-        return min(self.limit, best - max(noticeably, SAME * abs(best)))
+        return min(self.limit, best - max(noticeably, ROUNDING * abs(best)))
 
     def _branched(self, root: Branch) -> float:
         """The least that a closed branch costs."""
@@ -126,7 +125,7 @@ class Branching:
         last = np.array([values[by[-1]] for by in self._by])
         open_ = np.minimum(last, 1.0 - last)
         open_[list(decided)] = 0.0
-        return int(np.argmax(open_)) if open_.max(initial=0.0) > WHOLE else None
+        return int(np.argmax(open_)) if open_.max(initial=0.0) > INTEGRALITY else None
 
     def _take(self, answer: SolveResult | None) -> None:
         """A plan with whole numbers, where it is cheaper than the best."""

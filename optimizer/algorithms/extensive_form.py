@@ -26,10 +26,8 @@ from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_GAP, INTEGRALITY
 
-HELD = 1e-7
-# An integer nearer to a whole number than this is whole.
-WHOLE = 1e-6
 Aim = Literal["cost", "gap"]
 
 
@@ -151,7 +149,7 @@ class ScenarioModel:
         The integers stay fixed. They are the first columns' alone: a stage that has grown since will do.
         """
         integers = values[self.model.integers]
-        return self._first_of((np.round(integers), np.ceil(integers - WHOLE)))
+        return self._first_of((np.round(integers), np.ceil(integers - INTEGRALITY)))
 
     def _first_of(self, proposals: Iterable[Vector]) -> SolveResult | None:
         """The best with the first integers that fit; they stay fixed."""
@@ -195,7 +193,7 @@ class ScenarioModel:
     def _at_hand(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
-        for slack in (HELD, 10 * HELD):
+        for slack in (HELD_GAP, 10 * HELD_GAP):
             self.floors(np.inf, gap * (1.0 + slack))
             answer = self.untimed()
             if answer.values is not None:
@@ -239,7 +237,7 @@ class ScenarioModel:
         bound = -math.inf
         if self.loose is not None and self.loose.values is not None:
             integers, bound = self.loose.values[self.model.integers], self.loose.objective
-            proposals.append((np.round(integers), np.ceil(integers - WHOLE)))
+            proposals.append((np.round(integers), np.ceil(integers - INTEGRALITY)))
         self.keep_floors()
         self.minimise("cost")
         found = [answer for each in proposals if (answer := self._first_of(each)) is not None]
@@ -271,7 +269,7 @@ class ScenarioModel:
         if answer.values is None:
             return Solved("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
         gap = max(0.0, self.shortfall.value(answer.values.tolist()))
-        self.floors(np.inf, gap * (1.0 + HELD))
+        self.floors(np.inf, gap * (1.0 + HELD_GAP))
         self.minimise("cost")
         cheapest = self.untimed()
         answer = answer if cheapest.values is None else cheapest

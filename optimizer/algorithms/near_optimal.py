@@ -33,12 +33,11 @@ from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_NEAR_OPTIMAL
 
 TOTAL = "total"
 # Like plans are the cheapest and so many that were found last.
 LATEST = 2
-# What is held may be missed by this share of itself.
-SLACK = 1e-6
 Verdict = Literal["found", "none", "stopped"]
 Among = Literal["all", "like"]
 
@@ -144,7 +143,7 @@ class NearOptimalSearch(Search):
     def narrow(self, option: str, lower: float, upper: float) -> None:
         """What is proven of an option's size in all plans: it makes what is asked next easier to prove."""
         column, model = self.columns[option], self.run.model
-        slack = SLACK * max(1.0, lower)
+        slack = HELD_NEAR_OPTIMAL * max(1.0, lower)
         model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
 
     def limit(self, objective: Expression) -> float:
@@ -223,7 +222,8 @@ class NearOptimalSearch(Search):
         for o, column in self.columns.items():
             size, factor = float(answer.values[column]), objective.terms.get(column, 0.0)
             if factor:
-                bounds[o] = (0.0, size * (1.0 + SLACK)) if factor > 0 else (size * (1.0 - SLACK), math.inf)
+                least, most = _around(size)
+                bounds[o] = (0.0, most) if factor > 0 else (least, math.inf)
         with self.held(bounds):
             self.run.model.minimise(self.cost)
             return self.run.fixed(replace(answer, prices=None))
@@ -247,7 +247,7 @@ class NearOptimalSearch(Search):
     def solved(self, known: NearOptimalPlan) -> Solved | None:
         """The cheapest plan with the same sizes and integers, as a strategy would hand it back; no bound is known."""
         self._fix(known.integers)
-        with self.held({o: (size * (1.0 - SLACK), size * (1.0 + SLACK)) for o, size in known.sizes.items()}):
+        with self.held({o: _around(size) for o, size in known.sizes.items()}):
             self.run.model.minimise(self.cost)
             answer = self.run.untimed()
         if answer.values is None:
@@ -265,3 +265,8 @@ def _totals(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
         unit = option.unit if isinstance(option, Sized) else "t"
         size = stage.variable(o, TOTAL, 0, unit=unit)
         stage.require(o, TOTAL, None, size - formulation.bought(stage, instance, o), "==", unit=unit)
+
+
+def _around(size: float) -> tuple[float, float]:
+    """The bounds that hold a size."""
+    return size * (1.0 - HELD_NEAR_OPTIMAL), size * (1.0 + HELD_NEAR_OPTIMAL)

@@ -35,7 +35,7 @@ from optimizer import formulation
 from optimizer.algorithms.base import Solved
 from optimizer.algorithms.benders import ROOM
 from optimizer.algorithms.constraint_generation import MOSTLY
-from optimizer.algorithms.extensive_form import HELD, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
@@ -47,6 +47,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_GAP, NEGLIGIBLE_GAP, POSITIVE
 
 
 @dataclass
@@ -158,7 +159,7 @@ class _Search:
         self.own = [n for n, shock in enumerate(instance.events) if shock.probability > 0]
         self.attacks: list[Attack] = []
         sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
-        self.grain = 1e-9 * max(1.0, *sizes)
+        self.grain = NEGLIGIBLE_GAP * max(1.0, *sizes)
         self.run = self._defender()
         self.loose: SolveResult | None = None
 
@@ -262,7 +263,7 @@ class _Search:
 
     def _exceeding(self, values: Vector) -> tuple[list[AttackImpact], float]:
         """The worst attacks that do more damage than is granted; and the gap that is left, as this module counts it."""
-        limit = self.run.granted(values) * (1.0 + max(10 * HELD, ROOM * self.settings.gap)) + self.grain
+        limit = self.run.granted(values) * (1.0 + max(10 * HELD_GAP, ROOM * self.settings.gap)) + self.grain
         found = self.oracle.damaging(values, 0.0)
         struck = [each for each in found if each.gap > limit and each.attack not in self.attacks]
         return struck, self.run.own_gap(values) + max((each.gap for each in found), default=0.0)
@@ -286,7 +287,7 @@ class _Search:
         """Write out the worst own shocks and attacks, so many of each at most."""
         numbers = select_most_violated(self.instance.events, own, most)
         found = [self._shock(each.attack) for each in struck]
-        chosen = select_most_violated(found, {i: max(each.gap, 1e-300) for i, each in enumerate(struck)}, most)
+        chosen = select_most_violated(found, {i: max(each.gap, POSITIVE) for i, each in enumerate(struck)}, most)
         self.own += numbers
         self.attacks += [struck[i].attack for i in chosen]
         self.run.attacks |= {found[i].name for i in chosen}

@@ -30,10 +30,9 @@ from optimizer.studies.frontier import KnownPlans
 from optimizer.studies.measure import Measure, before_measure, no_shock_cost
 from optimizer.studies.solve import solve, tight_shocks
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
+from optimizer.tolerances import EXACT_GAP
 from optimizer.units import si
 
-# How near the ask_least_outlay outlays are proven: what is called exact.
-LEAST_OUTLAY_GAP = 1e-6
 LEAST_OUTLAY = Question(objective=outlay, name="outlay")
 
 
@@ -123,7 +122,7 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
 
 
 def _exact(settings: Settings) -> Settings:
-    return replace(settings, gap=min(settings.gap, LEAST_OUTLAY_GAP), tolerance=None)
+    return replace(settings, gap=min(settings.gap, EXACT_GAP), tolerance=None)
 
 
 def _finite(bound: float) -> float | None:

@@ -30,7 +30,6 @@ from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.budget_sweep import (
-    LEAST_OUTLAY_GAP,
     BudgetSweep,
     LoneShock,
     ask_alone,
@@ -50,6 +49,7 @@ from optimizer.studies.comparison import (
 from optimizer.studies.frontier import budgets_up_to, rounded_up
 from optimizer.studies.measure import MEASURE_SHARE
 from optimizer.studies.solve import tight_shocks
+from optimizer.tolerances import EXACT_GAP
 from optimizer.units import rounded
 
 # So many budgets are asked at most.
@@ -301,7 +301,7 @@ class _ComparisonBuilder:
         search, calls, labels = self.search, [], []
         least = [each for each in self.found.least if each.outlay is not None] if "least" in self.facts else []
         for each in least:
-            case = with_budget(search.cases[each.case], (each.outlay or 0.0) * (1.0 + LEAST_OUTLAY_GAP))
+            case = with_budget(search.cases[each.case], (each.outlay or 0.0) * (1.0 + EXACT_GAP))
             calls.append(Task(ask_best_plan, (case, search.measuring(each.case), *search.start(each.case))))
             labels.append("the cheapest plan with the least outlay")
         asked = self._alone_calls() if "alone" in self.facts else []

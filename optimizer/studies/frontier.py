@@ -24,13 +24,12 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.solve import solve, tight_shocks
 from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import ROUNDING, SAME_VALUE, least_whole
 
 # Parts of the least outlay that are asked about; the last is all of it.
 BUDGET_PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Budgets nearer to each other than this, relative to the larger, are one.
 SAME_BUDGET = 0.02
-# Gaps and costs nearer to each other than this are equal: a plan holds its gap no more exactly.
-SAME_VALUE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _best(results: Iterable[Result]) -> Result | None:
 
 def fits(result: Result, budget: float | None) -> bool:
     """Whether a budget pays a plan."""
-    return budget is None or result.outlay <= budget * (1.0 + 1e-9)
+    return budget is None or result.outlay <= budget * (1.0 + ROUNDING)
 
 
 @dataclass
@@ -245,7 +244,7 @@ def rounded_up(amount: float) -> float:
     if amount <= 0:
         return 0.0
     unit = 10.0 ** (math.floor(math.log10(amount)) - 2)
-    return math.ceil(amount / unit - 1e-6) * unit
+    return least_whole(amount / unit, SAME_VALUE) * unit
 
 
 def _least_outlay(search: _Search, asker: WhatIfSolver) -> tuple[float, float] | None:

@@ -8,15 +8,15 @@ import numpy as np
 from optimizer.disruptions.shock import Shock
 from optimizer.model.builder import Stage
 from optimizer.solver import SolveResult
-
-# A price below this, in money per t, is none.
-IDLE = 1e-6
+from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 
 def paths_with_dual_values(stage: Stage, answer: SolveResult) -> frozenset[str]:
     """The paths whose rows have a price in an answer; all of them where it has none to tell."""
     prices = np.full(len(stage.rows), math.inf) if answer.prices is None else answer.prices
-    return frozenset(row.mark.path for row, price in zip(stage.rows, prices, strict=True) if abs(price) > IDLE)
+    return frozenset(
+        row.mark.path for row, price in zip(stage.rows, prices, strict=True) if abs(price) > NEGLIGIBLE_DUAL
+    )
 
 
 def select_most_violated(events: Sequence[Shock], violated: Mapping[int, float], at_most: int) -> list[int]:

@@ -18,13 +18,11 @@ from optimizer.report.figures.colours import GREY, LEVERS
 from optimizer.report.format import named, sized
 from optimizer.results.plan import Build, Row
 from optimizer.results.result import Result
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# A fill below this share of the largest is none.
-DUST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def _stockpiles(instance: Instance, result: Result) -> Iterator[Move]:
     for o, fills in result.plan.fills.items():
         pile = instance.options[o]
         assert isinstance(pile, Stockpile)
-        bought = [t for t, fill in enumerate(fills) if fill > DUST * max(fills)]
+        bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
         if not bought:
             continue
         paid = sum(pile.price.at(horizon.year(t)) * fill for t, fill in enumerate(fills))
