@@ -17,8 +17,9 @@ from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.report.tables import budgets as facts
 from optimizer.solver import Clock, Settings
+from optimizer.studies.budget_sweep import CaseLeastOutlay
 from optimizer.studies.compare import compare, default_step
-from optimizer.studies.comparison import CaseLeastOutlay, Comparison, shocks_survived, sizes_bought
+from optimizer.studies.comparison import Comparison, shocks_survived, sizes_bought
 from optimizer.studies.frontier import frontier
 from optimizer.units import rounded
 from tests.strategies import instances, scaled

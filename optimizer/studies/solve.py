@@ -431,7 +431,7 @@ def solve_to_measure(
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
-    measure = Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    measure = Measure.of_result(found, least, settings.gap)
     needed = measure.nearer(near(measure))
     if found.status == "stopped" or clock.is_over or needed.is_proven(found):
         return found, measure
@@ -447,7 +447,7 @@ def solve_to_measure(
         clock=clock,
     )
     found = again if again.status == found.status else found
-    return found, Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    return found, Measure.of_result(found, least, settings.gap)
 
 
 def tight_shocks(result: Result) -> frozenset[str]:

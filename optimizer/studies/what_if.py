@@ -24,6 +24,7 @@ from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings
 from optimizer.studies.measure import GAP_SHARE, before_measure
 
+LEAST_OUTLAY = Question(objective=outlay, name="outlay")
 # So many variants keep their programmes warm.
 KEPT = 3
 

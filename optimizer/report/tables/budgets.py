@@ -13,10 +13,9 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import LINE, MEANING, listed, named, percent, plural, sized
 from optimizer.report.narrative import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.tables.render import table
-from optimizer.studies.budget_sweep import LoneShock
+from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
 from optimizer.studies.comparison import (
     BudgetStep,
-    CaseLeastOutlay,
     Comparison,
     ComparisonColumn,
     shocks_survived,
