@@ -6,14 +6,13 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError
-from optimizer.files import INSTANCES
+from optimizer.files import INSTANCES, UndecodableTextError, decode, parse_json, read_bytes
 from optimizer.instance.document import Document, Place, parse
 from optimizer.instance.overrides import override
 from optimizer.instance.reading import checked
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, parse_comments
 from optimizer.limits import FILE_BYTES
-from optimizer.untrusted import UndecodableTextError, decode, parse_json, read_bytes
 
 WORKBOOK = ".xlsx"
 
