@@ -35,8 +35,9 @@ NEGLIGIBLE_PRICE = 1e-7
 HELD_IN_SHOCK = 1e-9
 HELD_GAP = 1e-7
 HELD_NEAR_OPTIMAL = 1e-6
-# A shock is violated above this share of a segment's demand: ten times finer than what a result calls a failure.
-VIOLATION = 1e-7
+# A shock is violated, and added to a model, above this share of a segment's demand: ten times finer than what a result
+# calls a failure.
+VIOLATED = 1e-7
 # Gaps below this share of the value of all floors are none.
 NEGLIGIBLE_GAP = 1e-9
 # Relative distance of bound and value at which a relaxation is good enough to ask for integers.
@@ -44,7 +45,7 @@ RELAXATION_GAP = 1e-4
 # The same where cuts add nothing any more: the solver's tolerances add up to less.
 STALLED_GAP = 1e-6
 # Estimates that are wrong by less than this share of the total are left to cuts.
-MISJUDGED = 1e-6
+MISESTIMATED = 1e-6
 # What the interdiction model and the recourse of its attack may differ by: relative, and as a share of the value of
 # all floors.
 INTERDICTION_RELATIVE = 1e-4

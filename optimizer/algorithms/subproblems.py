@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, ShockBatch, batches
 from optimizer.algorithms.reading import read_many
-from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
+from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
 from optimizer.formulation import plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
-from optimizer.solver import Basis, Batch, BatchResult, Vector, WarmProgramme
-from optimizer.tolerances import HELD_IN_SHOCK, VIOLATION
+from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmProgramme
+from optimizer.tolerances import HELD_IN_SHOCK, VIOLATED
 
 
 class SubproblemSolver:
@@ -201,9 +201,9 @@ class _Question:
             return
         least = self._ask(self._some(left), values=True)
         self._spare(least, left)
-        short = least.values[:, self.window.below] > VIOLATION * self.window.asked(self.which[left])
+        short = least.values[:, self.window.below] > VIOLATED * self.window.asked(self.which[left])
         is_strict, most = np.isnan(granted[left]), np.fmax(least.objective, granted[left])
-        is_near = np.where(is_strict, ~short.any(axis=1), most <= granted[left] * (1.0 + VIOLATION))
+        is_near = np.where(is_strict, ~short.any(axis=1), most <= granted[left] * (1.0 + VIOLATED))
         near, most = left[is_near], most[is_near]
         for slack in (HELD_IN_SHOCK, 100 * HELD_IN_SHOCK):
             again = ~found.feasible[near]
@@ -244,5 +244,5 @@ class _Question:
 
     def _reply(self, gap: Vector, values: Vector) -> BatchAnswer:
         assert self.basis is not None
-        short = values[:, self.window.below] > VIOLATION * self.window.asked(self.which)
+        short = values[:, self.window.below] > VIOLATED * self.window.asked(self.which)
         return BatchAnswer(self.job.events, gap, short.any(axis=1), self.basis, self.seconds)

@@ -155,6 +155,13 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
 
     Raises:
         InstanceError: with every finding, each with file, line or cell, what is wrong and the cure.
+
+    Example:
+        >>> import optimizer as so
+        >>> so.load("instances/tiny.yaml")
+        <Instance 'tiny': 2026…2030 by year; 1 processes, 1 segments, 2 options, 2 shocks>
+        >>> so.load("instances/tiny.yaml", ["policy.budget=30M"]).policy.budget
+        30000000.0
     """
     instance, _ = inspect(path, overrides)
     return instance

@@ -17,6 +17,7 @@ from optimizer.progress import STOPPING, Listener, Progress, ignore
 from optimizer.tolerances import PLAN_GAP
 
 Vector = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
 Indices = npt.NDArray[np.int32]
 SolverName = Literal["highs", "cbc"]
 StrategyName = Literal["auto", "whole", "scenarios", "cuts"]

@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer.algorithms.base import Solved
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
@@ -34,6 +34,7 @@ from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, bef
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
 from optimizer.studies.solve import Timer, conclude, solve_to_measure, tight_shocks
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, ROUNDING
+from optimizer.units import MoneyLike
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
 DEFAULT_TOLERANCE = 0.1
@@ -161,6 +162,12 @@ def alternatives(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: `within` is neither a share nor money, a budget is no amount of money, or a scenario is not there.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.alternatives(so.load("instances/tiny.yaml"), within=0.1, plans=1)
+        >>> [(each.option, each.verdict, round(each.least.size), round(each.greatest.size)) for each in found.ranges]
+        [('plant', 'must-have', 20, 40), ('reserve', 'must-have', 60, 100)]
     """
     settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
@@ -248,7 +255,7 @@ def _around(
     )
 
 
-def _bounded(solved: Solved, cheapest: Result) -> Solved:
+def _bounded(solved: SearchResult, cheapest: Result) -> SearchResult:
     """No plan of the instance costs less than what is proven of the cheapest."""
     if cheapest.bound is None:
         return solved

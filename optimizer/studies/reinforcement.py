@@ -17,11 +17,10 @@ import numpy as np
 
 from optimizer.algorithms.reading import plan_values, stock_path
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.window import Integers
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.results.plan import Build, Plan
-from optimizer.solver import Clock, Vector
+from optimizer.solver import Clock, Integers, Vector
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
 # So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.

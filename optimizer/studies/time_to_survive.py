@@ -35,7 +35,7 @@ from optimizer.levers import Sized, Stockpile
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
-from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATION
+from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
 # The segment that gives out first is the one that goes short when it has to last so much longer.
@@ -153,6 +153,13 @@ def time_to_survive(
         PlanFileError: the plan is not one of this instance.
         SolverError: the solver failed.
         ValueError: there is no such scenario.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml")
+        >>> found = so.time_to_survive(instance, so.solve(instance, "30M").plan)
+        >>> found.exposures[0].name, [time.months for time in found.exposures[0].after]
+        ('rival / magnet', [0.0, 24.0, 24.0, 24.0, 24.0])
     """
     instance = apply_arguments(instance, scenario=scenario).instance
     points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
@@ -244,7 +251,7 @@ class _YearModel:
         write_path(stage, instance, path)
         columns = stage.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
-        self.allowed = np.array([VIOLATION * path.demanded(columns[j].mark.owner, t) for j in self.below])
+        self.allowed = np.array([VIOLATED * path.demanded(columns[j].mark.owner, t) for j in self.below])
         self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
