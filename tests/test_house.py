@@ -11,8 +11,8 @@ import optimizer
 from tests.house import FILES, ROOT, functions, import_graph, imports, lever_files, module, own_imports
 
 FLOORS = [
-    {"errors", "files", "limits", "progress", "shapes", "tolerances"},
-    {"extras", "suggestions", "untrusted"},
+    {"errors", "limits", "progress", "shapes", "tolerances"},
+    {"extras", "files", "suggestions"},
     {"units"},
     {"horizon"},
     {"disruptions", "results"},
