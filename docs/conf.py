@@ -15,7 +15,7 @@ copyright = "the optimizer authors"
 html_title = f"optimizer {release}"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-myst_enable_extensions = ["dollarmath", "deflist", "colon_fence", "attrs_inline"]
+myst_enable_extensions = ["dollarmath", "deflist", "substitution"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 nitpicky = False
@@ -38,6 +38,22 @@ html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
 html_theme_options = {"navigation_with_keys": True}
+
+
+def _directives(kind: str, names: list[str], options: str = "") -> str:
+    """Autodoc directives for public names, as the Python interface's page includes them."""
+    body = "\n".join(f".. auto{kind}:: optimizer.{name}\n{options}" for name in names)
+    return f"```{{eval-rst}}\n{body}```\n"
+
+
+_PUBLIC = {name: getattr(optimizer, name) for name in optimizer.__all__ if not name.startswith("__")}
+_ERRORS = [name for name, found in _PUBLIC.items() if isinstance(found, type) and issubclass(found, Exception)]
+_CLASSES = [name for name, found in _PUBLIC.items() if isinstance(found, type) and name not in _ERRORS]
+myst_substitutions = {
+    "functions": _directives("function", [name for name in _PUBLIC if name not in {*_CLASSES, *_ERRORS}]),
+    "classes": _directives("class", _CLASSES, "   :members:\n"),
+    "errors": _directives("exception", _ERRORS),
+}
 
 
 def _mathml(self: Any, node: nodes.Element, *, display: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-import optimizer
 from optimizer.cli.app import COMMANDS, app
 from optimizer.io.json_schema import dump_schema
 
@@ -20,7 +19,7 @@ WIDTH = 88
 
 def pages() -> dict[Path, str]:
     """By path, the text of each page that ends in a generated part: what stands above its mark is kept."""
-    parts = {"format": _format(json.loads(dump_schema())), "commands": _commands(), "api": _api()}
+    parts = {"format": _format(json.loads(dump_schema())), "commands": _commands()}
     return {DOCS / "reference" / f"{name}.md": _renewed(name, "".join(part)) for name, part in parts.items()}
 
 
@@ -29,22 +28,6 @@ def _renewed(name: str, generated: str) -> str:
     kept, found, _ = (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8").partition(mark)
     assert found, f"{name}.md has no mark"
     return kept + found + generated
-
-
-def _api() -> Iterator[str]:
-    """Every public name: functions, then classes, then errors; their texts come from the docstrings."""
-    names = [(name, getattr(optimizer, name)) for name in optimizer.__all__ if not name.startswith("__")]
-    functions = [name for name, found in names if not isinstance(found, type)]
-    errors = [name for name, found in names if isinstance(found, type) and issubclass(found, Exception)]
-    classes = [name for name, _ in names if name not in {*functions, *errors}]
-    yield _directives("Functions", "autofunction", functions)
-    yield _directives("Classes", "autoclass", classes, "   :members:\n")
-    yield _directives("Errors", "autoexception", errors)
-
-
-def _directives(title: str, directive: str, names: list[str], options: str = "") -> str:
-    body = "\n".join(f".. {directive}:: optimizer.{name}\n{options}" for name in names)
-    return f"\n## {title}\n\n```{{eval-rst}}\n{body}```\n"
 
 
 def _commands() -> Iterator[str]:
