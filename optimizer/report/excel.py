@@ -24,11 +24,10 @@ from optimizer.results.frames import NUMBERS, Frame
 from optimizer.results.frames import Column as FrameColumn
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
+from optimizer.tolerances import ROUNDING
 
 HEAD = 3
 WIDEST, LONGEST, ROWS = 60, 32_767, 1_048_000
-# Flows below this, in t, are not listed.
-NEGLIGIBLE_FLOW = 1e-9
 _RED, _GREEN = "#B2182B", "#1B7837"
 FLOWS = {"unserved": "not served", "left": "left in stock"}
 
@@ -229,7 +228,7 @@ def _outlays(instance: Instance, result: Result) -> Sheet:
 def _flows(instance: Instance, result: Result) -> Sheet:
     """Flows that are not 0, in words."""
     frame = result.frames.frame("flows")
-    some = [row for row in frame.rows() if row["quantity"] > NEGLIGIBLE_FLOW]
+    some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
     columns = [replace(each, form="text") if each.form == "shock" else each for each in frame.columns]
     words = {"flow": FLOWS, "path": {"baseline": "in the baseline"}}
     values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in columns)
@@ -325,8 +324,8 @@ class _Writer:
             area = (HEAD + 1, sheet.margins_from, last, len(sheet.columns) - 1)
             bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
             made.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
-            made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -1e-9, "format": bad})
-            made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -1e-9, "format": good})
+            made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
+            made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
         if sheet.chart is not None and sheet.rows:
             self._chart(made, sheet, sheet.chart, last)
         made.set_landscape()

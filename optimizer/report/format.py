@@ -13,6 +13,7 @@ from optimizer.instance.derived import sized as sized
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
 from optimizer.studies.folding import entry_of
+from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, si
 
 LINE = 0.65
@@ -82,7 +83,7 @@ def cut_words(instance: Instance, cut: Cut) -> str:
 def percent(share: float, digits: int = 0) -> str:
     """A share for reading: ``83 %``; never rounded up to a whole that it is not, and no sign where it reads as 0."""
     text = fixed(100 * share, digits)
-    if 0 <= share < 1 - 1e-6 and float(text) >= 100:
+    if 0 <= share < 1 - NEGLIGIBLE and float(text) >= 100:
         return f">{fixed(100 - 10.0**-digits, digits)} %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
@@ -128,8 +129,8 @@ def adversary_words(instance: Instance) -> str:
 
 
 Standing = Literal["below", "tight", "some", "ample", "full", "free"]
-# A margin, a share, below which a floor is just kept, and one from which there is ample room.
-TIGHT, AMPLE = 0.0005, 0.2
+# A margin, a share, from which there is ample room.
+AMPLE = 0.2
 FULL = "full"
 # Decimals of per cent at most: they show what `NEGLIGIBLE` of demand is.
 DECIMALS = 4
@@ -147,7 +148,7 @@ def standing(service: Service) -> Standing:
         return "full"
     if service.floor <= NEGLIGIBLE:
         return "free"
-    return "tight" if service.margin < TIGHT else "some" if service.margin < AMPLE else "ample"
+    return "tight" if service.margin < SHOWN_SHARE else "some" if service.margin < AMPLE else "ample"
 
 
 def share(service: Service | Weakest) -> str:

@@ -12,8 +12,9 @@ from optimizer.algorithms.reading import stock_path
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
-from optimizer.results.plan import NEGLIGIBLE, Plan
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
+from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
 Words = tuple[str, str, str]

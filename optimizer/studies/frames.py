@@ -16,10 +16,8 @@ from optimizer.results.plan import Share
 from optimizer.results.result import Result
 from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
+from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed
-
-# Parts of the cost below this share of the total are left out.
-NEGLIGIBLE_PART = 1e-9
 
 
 def of_result(result: Result) -> Frames:
@@ -184,7 +182,7 @@ def costs(result: Result) -> Frame:
     rows = (
         (part, amount, amount / total if total > 0 else None)
         for part, amount in result.costs.items()
-        if abs(amount) > NEGLIGIBLE_PART * abs(total)
+        if abs(amount) > ROUNDING * abs(total)
     )
     return Frame.of_rows("costs", "Cost, present value", columns, rows)
 

@@ -15,9 +15,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Leverage, Sized, Stockpile
 from optimizer.results.plan import Build, Row
 from optimizer.results.result import Result
-
-# A fill below this share of the largest is none.
-NEGLIGIBLE_FILL = 1e-9
+from optimizer.tolerances import ROUNDING
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _stockpiles(instance: Instance, result: Result) -> Iterator[Purchase]:
     for o, fills in result.plan.fills.items():
         pile = instance.options[o]
         assert isinstance(pile, Stockpile)
-        bought = [t for t, fill in enumerate(fills) if fill > NEGLIGIBLE_FILL * max(fills)]
+        bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
         if not bought:
             continue
         paid = sum(pile.price.at(horizon.year(t)) * fill for t, fill in enumerate(fills))

@@ -19,12 +19,11 @@ from optimizer.disruptions.shock import Path
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stockpile, Substitution
 from optimizer.results.plan import Flows
+from optimizer.tolerances import NEGLIGIBLE_PASSAGE
 
 Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
 # The usual order of stages; it only decides where a chain runs in a circle.
 USUAL = ("mine", "scrap", "concentrate", "cracking", "separation", "refining", "recycling", "metal", "alloy", "magnet")
-# Passages below this share of a commodity are dust.
-LEAST_PASSAGE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,7 @@ class _Drawing:
             self._add(source, target, commodity, tonnes, asked)
 
     def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, asked: float) -> None:
-        if asked <= 0 or tonnes <= LEAST_PASSAGE * asked:
+        if asked <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * asked:
             return
         if source.column >= target.column:
             self.left_out[commodity] = None

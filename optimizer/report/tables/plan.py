@@ -40,6 +40,7 @@ from optimizer.results.plan import Service, Share
 from optimizer.results.result import Result
 from optimizer.studies.folding import Folded, folded, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 MOST_ROWS = 40
@@ -174,7 +175,7 @@ def stocks(instance: Instance, result: Result, width: int) -> Table | None:
         shown.add_column(str(year), justify="right", no_wrap=True)
     for o, row in held.items():
         ends = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
-        shown.add_row(named(instance, o), *(si(value) if value > 1e-9 * max(row) else "–" for value in ends))
+        shown.add_row(named(instance, o), *(si(value) if value > ROUNDING * max(row) else "–" for value in ends))
     return shown
 
 
