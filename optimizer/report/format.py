@@ -11,7 +11,7 @@ from optimizer.instance.derived import highest_floor, region_name
 from optimizer.instance.derived import named as named
 from optimizer.instance.derived import sized as sized
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
+from optimizer.results.plan import Service, Weakest
 from optimizer.studies.folding import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, si
