@@ -5,7 +5,7 @@ on its own: that names exist, windows lie in the horizon and sizes fit is checke
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from optimizer import shapes
 from optimizer.instance.ranges import RangeSpec
 from optimizer.instance.schema import Commodity, Instance
-from optimizer.levers import KINDS
+from optimizer.levers import KINDS, Lever
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_FILE = "instance.schema.json"
@@ -82,9 +82,8 @@ def build_schema() -> dict[str, Any]:
         "anyOf": [{"required": [key]} for key in ("region", "stage", "process", "commodity")],
     }
     parts["DrawnCut"]["anyOf"] = parts["Cut"]["anyOf"]
-    parts["Stockpile"]["if"] = {"properties": {"salvage": {"exclusiveMinimum": 0}}, "required": ["salvage"]}
-    parts["Stockpile"]["then"] = {"required": ["max_size"]}
-    parts["Leverage"]["properties"]["max_size"]["maximum"] = 1
+    for lever in KINDS.values():
+        _add(parts[names[lever]], lever.schema_rules)
     for one in ("months", "severity"):
         never = {"properties": {"grid": {"required": [one]}}, "required": ["grid"]}
         beside = (
@@ -102,6 +101,15 @@ def build_schema() -> dict[str, Any]:
         whole["properties"][section]["type"] = ["object", "null"]
     whole |= {"required": ["horizon", "commodities", "demands"], "description": "An instance of diversify."}
     return {"$schema": DIALECT, "title": "Instance", **whole, "$defs": dict(sorted(parts.items()))}
+
+
+def _add(part: dict[str, Any], rules: Mapping[str, Any]) -> None:
+    """Put rules into a shape, within what it has."""
+    for key, rule in rules.items():
+        if isinstance(part.get(key), dict):
+            _add(part[key], rule)
+        else:
+            part[key] = rule
 
 
 def dump_schema() -> str:
@@ -131,7 +139,7 @@ def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 def _within(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if annotation.__name__ not in ("Sized", "Stockpile"):
+        if not issubclass(annotation, Lever):
             yield from _models(annotation)
         return
     for part in getattr(annotation, "__args__", ()):
@@ -140,7 +148,7 @@ def _within(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _option(names: dict[str, str]) -> dict[str, Any]:
     """An option: its kind first, then what that kind has."""
-    kind = {"enum": list(names), "description": describe(KINDS["ally"], "kind")}
+    kind = {"enum": list(names), "description": describe(Lever, "kind")}
     rules = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.levers import Stockpile
 from optimizer.report.proofs import signed, whole
 from optimizer.report.screen import Screen
 from optimizer.report.words import given, named, plural, table
@@ -168,6 +167,6 @@ def _sizes(instance: Instance, each: SizeRange, results: Sequence[Result]) -> li
 
 
 def _bought(instance: Instance, option: str, result: Result) -> float:
-    if isinstance(instance.options[option], Stockpile):
+    if option in instance.stocks:
         return sum(result.plan.fills.get(option, ()))
     return sum(build.size for build in result.plan.builds if build.option == option)

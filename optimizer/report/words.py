@@ -12,7 +12,7 @@ from rich.table import Table
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
+from optimizer.levers import Sized
 from optimizer.studies.folding import entry_of
 from optimizer.units import fixed, short, si
 
@@ -110,9 +110,8 @@ def given(share: float) -> str:
 def sized(instance: Instance, option: str, size: float) -> str:
     """The size of a build with its unit."""
     bought = instance.options.get(option)
-    if isinstance(bought, Sized) and bought.unit == "1":
-        return f"level {short(size)}"
-    return si(size, "t" if isinstance(bought, Stockpile) else "t/yr")
+    unit = (bought or Sized).labels.size_unit
+    return f"level {short(size)}" if unit == "level" else si(size, unit)
 
 
 def table(title: str, *, caption: str | None = None, expand: bool = False) -> Table:

@@ -56,14 +56,15 @@ def _figures(result: Any) -> str:
 
 
 def _bought(result: Any) -> str:
-    units = {"leverage": "level"}
-    rows = [
-        (b.option, b.kind, b.period, f"{si(b.size)} {units.get(b.kind, 't/yr')}") for b in result.plan.builds
-    ]  # fmt: skip
+    rows = [(b.option, b.kind, b.period, si(b.size)) for b in result.plan.builds]
     for o, row in result.plan.stocks.items():
         if max(row, default=0.0) > 0:
-            rows.append((o, "stockpile", "", f"at most {si(max(row), 't')}"))
-    return _table(("Option", "Lever", "Decided", "Size"), rows) if rows else "<div>Nothing is bought.</div>"
+            rows.append((o, result.data["options"][o]["kind"], "", f"at most {si(max(row), 't')}"))
+    return (
+        _table(("Option", "Lever", "Decided", "Size (t/yr or level)"), rows)
+        if rows
+        else "<div>Nothing is bought.</div>"
+    )
 
 
 def _shocks(result: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stock
 from optimizer.report.answer import NAMING, facts, headline
 from optimizer.report.figures.lasting import Line
 from optimizer.report.figures.moves import Move
@@ -43,8 +44,8 @@ def sentence(instance: Instance, result: Result) -> str:
 def _bought(result: Result) -> str:
     options = len({build.option for build in result.plan.builds})
     stores = sum(any(row) for row in result.plan.fills.values())
-    things = [plural(options, "project")] if options else []
-    things += [plural(stores, "stockpile")] if stores else []
+    things = [plural(options, Sized.labels.noun)] if options else []
+    things += [plural(stores, Stock.labels.noun)] if stores else []
     if not things:
         return "With nothing bought"
     return f"With {' and '.join(things)} for {si(result.outlay, result.money, 4)} of outlay"
@@ -80,7 +81,7 @@ def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[st
 
 
 def _when(move: Move) -> str:
-    if move.kind == "stockpile":
+    if move.purchases:
         return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
     return f"decided {move.decided}, on line {move.on_line}"
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from optimizer.report.figures.book import Book, baseline_words, proven_words
-from optimizer.report.figures.colours import BLUE, GREEN, GREY, LEVERS, ORANGE, VERMILION
+from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, VERMILION, lever_colours
 from optimizer.report.figures.moves import Move
 from optimizer.report.plots.paper import INK, QUIET, Sheeted, foot, in_money, paper, plain, thin_ticks
 from optimizer.results.result import Result
@@ -36,7 +36,7 @@ def timeline(book: Book) -> Sheeted:
     plain(right)
     right.tick_params(right=False)
     kinds = dict.fromkeys(move.kind for move in moves)
-    handles = [Patch(facecolor=LEVERS.get(kind, GREY), label=kind) for kind in kinds]
+    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
     if any(move.first > move.t and not move.purchases for move in moves):
         handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     foot(sheet, "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
@@ -53,7 +53,7 @@ def _short(text: str, most: int) -> str:
 
 
 def _bar(panel: Axes, row: int, move: Move, count: int, stock: tuple[float, ...]) -> None:
-    colour, base = LEVERS.get(move.kind, GREY), row + 0.36
+    colour, base = lever_colours().get(move.kind, GREY), row + 0.36
     if move.purchases:
         top = max(stock, default=0.0) or 1.0
         for t, held in enumerate(stock):
