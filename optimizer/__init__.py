@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.io.load import inspect, load
     from optimizer.plugins import register
-    from optimizer.report.workbook import write_workbook
-    from optimizer.report.writing import write_report
+    from optimizer.report.excel import write_workbook
+    from optimizer.report.html.page import write_report
     from optimizer.results.plan import Build, Flows, Outcome, Plan, Service
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -56,8 +56,8 @@ _HOMES = {
     "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "plugins": ("register",),
-    "report.workbook": ("write_workbook",),
-    "report.writing": ("write_report",),
+    "report.excel": ("write_workbook",),
+    "report.html.page": ("write_report",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }

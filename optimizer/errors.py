@@ -5,7 +5,7 @@ OptimizerError
 ├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
 ├── SolverError      the solver failed
 ├── CheckpointError  the state of a search cannot be written or read
-├── CrewError        the workers that check shocks died, or cannot be reached
+├── WorkerError      the workers that check shocks died, or cannot be reached
 ├── AuditError       a plan does not add up; carries every disagreement
 ├── PlanFileError    a saved plan cannot be read
 └── MissingExtraError  an optional part is not installed; says how to install it
@@ -72,7 +72,7 @@ class CheckpointError(OptimizerError):
     """The state of a search cannot be written, or what lies there is not one."""
 
 
-class CrewError(OptimizerError):
+class WorkerError(OptimizerError):
     """Workers died again and again, or a cluster cannot be reached."""
 
 

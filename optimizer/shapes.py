@@ -1,6 +1,6 @@
-"""What JSON Schema can say of the numbers of an instance file: the shapes that an editor checks while one types.
+"""The shapes of values in an instance file as JSON Schema, by name: what an editor checks while somebody types.
 
-A number may be written as text, such as ``2.5B``; bounds are looked at where it is not.
+A number may be written as text, such as ``2.5B``; its bounds are checked where it is not.
 """
 
 from collections.abc import Mapping
@@ -8,23 +8,20 @@ from typing import Any
 
 Shape = Mapping[str, Any]
 LARGEST = 1e15
+LARGEST_RATIO = 1e12
 _DIGITS = r"(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?\s*[kMB]?$"
 
 
 def _number(sign: str, **bounds: float) -> dict[str, Any]:
-    """A number; or one with the range that it may lie in."""
-    plain = {"type": ["number", "string"], "pattern": f"^{sign}?{_DIGITS}", **bounds}
-    parts = dict.fromkeys(("value", "low", "high"), plain)
-    ranged = {"properties": parts, "required": list(parts), "additionalProperties": False}
-    return {**plain, "type": ["number", "string", "object"], **ranged}
+    return {"type": ["number", "string"], "pattern": f"^{sign}?{_DIGITS}", **bounds}
 
 
-AMOUNT = _number("[-+]", minimum=-LARGEST, maximum=LARGEST)
-QUANTITY = _number(r"\+", minimum=0, maximum=LARGEST)
-POSITIVE = _number(r"\+", exclusiveMinimum=0, maximum=LARGEST)
-SHARE = _number(r"\+", minimum=0, maximum=1)
-NAME = {"type": ["string", "number"]}
-PERIOD = {"type": ["string", "integer"]}
+def _keys(properties: Shape, **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
+
+
+def _list_of(item: Shape, size: int) -> dict[str, Any]:
+    return {"type": "array", "items": item, "minItems": size, "maxItems": size}
 
 
 def one_or_more(item: Shape) -> dict[str, Any]:
@@ -43,23 +40,22 @@ def series(number: Shape) -> dict[str, Any]:
     return {"anyOf": [number, years(number)]}
 
 
-def _listed(item: Shape, size: int) -> dict[str, Any]:
-    return {"type": "array", "items": item, "minItems": size, "maxItems": size}
-
-
-def _keys(properties: Shape, **more: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
-
-
+AMOUNT = _number("[-+]", minimum=-LARGEST, maximum=LARGEST)
+QUANTITY = _number(r"\+", minimum=0, maximum=LARGEST)
+RATIO = _number(r"\+", minimum=0, maximum=LARGEST_RATIO)
+POSITIVE = _number(r"\+", exclusiveMinimum=0, maximum=LARGEST)
+SHARE = _number(r"\+", minimum=0, maximum=1)
+NAME = {"type": ["string", "number"]}
+PERIOD = {"type": ["string", "integer"]}
 DRAWN: dict[str, Any] = {
     "anyOf": [
         AMOUNT,
         _keys(
             {
-                "uniform": {**_listed(AMOUNT, 2), "description": "[low, high]"},
-                "triangular": {**_listed(AMOUNT, 3), "description": "[low, mode, high]"},
-                "beta": {**_listed(AMOUNT, 2), "description": "[a, b], between low (0) and high (1)"},
-                "lognormal": {**_listed(AMOUNT, 2), "description": "[median, sigma], clipped to low and high"},
+                "uniform": {**_list_of(AMOUNT, 2), "description": "[low, high]"},
+                "triangular": {**_list_of(AMOUNT, 3), "description": "[low, mode, high]"},
+                "beta": {**_list_of(AMOUNT, 2), "description": "[a, b], between low (0) and high (1)"},
+                "lognormal": {**_list_of(AMOUNT, 2), "description": "[median, sigma], clipped to low and high"},
                 "discrete": {"type": "object", "minProperties": 1, "description": "{value: weight}"},
                 "low": AMOUNT,
                 "high": AMOUNT,
@@ -75,6 +71,26 @@ STARTS: dict[str, Any] = {
         _keys({"from": PERIOD, "to": PERIOD, "every": {"enum": ["year", "quarter", "month"]}}, required=["from"]),
     ]
 }
-RANDOM_STARTS: dict[str, Any] = {
-    "anyOf": [*STARTS["anyOf"], _keys({"uniform": _listed(PERIOD, 2)}, required=["uniform"])]
+RANDOM_STARTS: dict[str, Any] = {"anyOf": [STARTS, _keys({"uniform": _list_of(PERIOD, 2)}, required=["uniform"])]}
+# The definitions that a schema names; in place of each of these numbers an uncertain one may stand.
+NUMBERS: Mapping[str, Shape] = {
+    "Amount": AMOUNT,
+    "Quantity": QUANTITY,
+    "Ratio": RATIO,
+    "Positive": POSITIVE,
+    "Share": SHARE,
+}
+SHARED: Mapping[str, Shape] = {
+    **NUMBERS,
+    "AmountSeries": series(AMOUNT),
+    "QuantitySeries": series(QUANTITY),
+    "ShareSeries": series(SHARE),
+    "PositiveByYear": years(POSITIVE),
+    "Names": one_or_more(NAME),
+    "Shares": one_or_more(SHARE),
+    "Durations": one_or_more(POSITIVE),
+    "Drawn": DRAWN,
+    "DrawnProfile": one_or_more(DRAWN),
+    "Starts": STARTS,
+    "RandomStarts": RANDOM_STARTS,
 }

@@ -37,6 +37,8 @@ from optimizer.suggestions import excerpt
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]
 LARGEST, SMALLEST = shapes.LARGEST, 1e-15
+# HiGHS refuses coefficients of 1e15; scaling may multiply one by some powers of ten.
+LARGEST_RATIO = shapes.LARGEST_RATIO
 # Of a last digit: what comes of arithmetic does not count when numbers are rounded one way.
 NOISE = 1e-4
 # Digits to which a number is taken before it is rounded for reading.
@@ -99,6 +101,13 @@ def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "a list"
     return "nothing" if value is None else f'"{excerpt(value)}"'
+
+
+def a_ratio(value: float) -> float:
+    """The number, if it is a quantity per tonne that a matrix of coefficients can hold: 0 to `LARGEST_RATIO`."""
+    if not_negative(value) > LARGEST_RATIO:
+        raise finding(f"{value:g} t per t is beyond what can be computed with", f"Write {LARGEST_RATIO:g} at most.")
+    return value
 
 
 def not_negative(value: float) -> float:
@@ -230,6 +239,7 @@ def _each(check: Any) -> AfterValidator:
 
 Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema(shapes.AMOUNT)]
 Quantity = Annotated[Amount, AfterValidator(not_negative), WithJsonSchema(shapes.QUANTITY)]
+Ratio = Annotated[Amount, AfterValidator(a_ratio), WithJsonSchema(shapes.RATIO)]
 Positive = Annotated[Amount, AfterValidator(positive), WithJsonSchema(shapes.POSITIVE)]
 Share = Annotated[Amount, AfterValidator(a_share), WithJsonSchema(shapes.SHARE)]
 AmountSeries = Annotated[

@@ -20,7 +20,7 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.edits import without_attacks
 from optimizer.progress import Listener, Progress
-from optimizer.report.attack import show_attack
+from optimizer.report.tables.attack import show_attack
 from optimizer.results.plan import Faced
 from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck

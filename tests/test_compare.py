@@ -11,14 +11,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.question_pool import Call, Team
+from optimizer.algorithms.executor import ProcessExecutor, Task
 from optimizer.errors import AuditError
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
-from optimizer.report import compare_facts as facts
+from optimizer.report.tables import budgets as facts
 from optimizer.solver import Clock, Settings
+from optimizer.studies.budget_sweep import CaseLeastOutlay
 from optimizer.studies.compare import compare, default_step
-from optimizer.studies.comparison import CaseLeastOutlay, Comparison, shocks_survived, sizes_bought
+from optimizer.studies.comparison import Comparison, shocks_survived, sizes_bought
 from optimizer.studies.frontier import frontier
 from optimizer.units import rounded
 from tests.strategies import instances, scaled
@@ -172,9 +173,9 @@ def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[st
     if least.outlay is None:
         assert not found.columns[-1].result.survives
         return
-    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, EXACT).survives
+    assert so.solve(instance, least.outlay * (1 + 1e-4) + 1e-3, settings=EXACT).survives
     if least.outlay > 1:
-        assert not so.solve(instance, least.outlay * (1 - 1e-3), EXACT).survives
+        assert not so.solve(instance, least.outlay * (1 - 1e-3), settings=EXACT).survives
 
 
 @FEW
@@ -223,7 +224,7 @@ def test_ctrl_c_ends_with_what_is_known() -> None:
     assert [len(known.columns) for known in parts] == [2]
 
 
-def slow(desk: dict[str, Any], seconds: float) -> str:
+def slow(memory: dict[str, Any], seconds: float) -> str:
     """Stands for a search that ends with its best at Ctrl-C."""
     heard: list[int] = []
     signal.signal(signal.SIGINT, lambda *about: heard.append(1))
@@ -233,40 +234,42 @@ def slow(desk: dict[str, Any], seconds: float) -> str:
     return "stopped" if heard else "whole"
 
 
-def wrong(desk: dict[str, Any]) -> None:
+def wrong(memory: dict[str, Any]) -> None:
     raise AuditError(["a row"], None)
 
 
-def leaving(desk: dict[str, Any]) -> None:
+def leaving(memory: dict[str, Any]) -> None:
     os._exit(3)
 
 
-def counted(desk: dict[str, Any], number: int) -> tuple[int, int]:
-    desk["seen"] = desk.get("seen", 0) + 1
+def counted(memory: dict[str, Any], number: int) -> tuple[int, int]:
+    memory["seen"] = memory.get("seen", 0) + 1
     return number, os.getpid()
 
 
-def test_a_team_answers_every_call_once() -> None:
-    with Team(2, Clock()) as team:
-        answers = dict(team.answers([Call(counted, (number,)) for number in range(7)]))
+def test_every_task_runs_once() -> None:
+    with ProcessExecutor(2) as executor:
+        answers = dict(executor.as_completed([Task(counted, (number,)) for number in range(7)], Clock()))
     assert {number: answer[0] for number, answer in answers.items()} == {number: number for number in range(7)}
     assert os.getpid() not in {pid for _, pid in answers.values()}
 
 
-def test_a_team_hands_on_what_is_raised() -> None:
-    with Team(2, Clock()) as team, pytest.raises(AuditError) as error:
-        list(team.answers([Call(wrong), Call(wrong)]))
+def test_an_error_within_a_task_is_raised_here() -> None:
+    with ProcessExecutor(2) as executor, pytest.raises(AuditError) as error:
+        list(executor.as_completed([Task(wrong), Task(wrong)], Clock()))
     assert error.value.disagreements == ("a row",)
-    with Team(2, Clock()) as team, pytest.raises(so.OptimizerError, match="a process died"):
-        list(team.answers([Call(leaving), Call(leaving)]))
+    with ProcessExecutor(2) as executor, pytest.raises(so.OptimizerError, match="a worker process died"):
+        list(executor.as_completed([Task(leaving), Task(leaving)], Clock()))
 
 
-def test_a_team_passes_ctrl_c_on_and_begins_nothing_more() -> None:
+def test_ctrl_c_is_passed_on_and_no_task_starts_any_more() -> None:
     clock = Clock()
-    with Team(2, clock) as team:
-        list(team.answers([Call(counted, (0,)), Call(counted, (1,))]))
+    with ProcessExecutor(2) as executor:
+        list(executor.as_completed([Task(counted, (0,)), Task(counted, (1,))], clock))
         told = []
-        for number, answer in team.answers([Call(slow, (0.3,)), Call(slow, (60.0,)), Call(slow, (60.0,))]):
+        for number, answer in executor.as_completed(
+            [Task(slow, (0.3,)), Task(slow, (60.0,)), Task(slow, (60.0,))], clock
+        ):
             told.append((number, answer))
             clock.interrupted = True
     assert told[0] == (0, "whole")

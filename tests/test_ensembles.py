@@ -170,7 +170,7 @@ def test_events_are_those_of_shocks_then_of_ensembles(cell: Cell) -> None:
 
 
 def test_there_and_back(cell: Cell) -> None:
-    for instance in (bans(cell), resample(bans(cell), 50, 3), so.without(bans(cell), ["plant"])):
+    for instance in (bans(cell), resample(bans(cell), 50, seed=3), so.without(bans(cell), ["plant"])):
         data = instance.to_dict()
         again = so.read(json.loads(json.dumps(data)))
         assert again == instance
@@ -214,11 +214,11 @@ def test_resampled_scales_counts_and_replaces_seeds(cell: Cell) -> None:
     assert {name: spec.count for name, spec in again.ensembles.items()} == {"bans": 667, "floods": 333}
     assert {spec.seed for spec in again.ensembles.values()} == {99}
     assert sum(event.probability for event in again.events) == pytest.approx(0.4)
-    assert drawn(resample(instance, 1000, 99).events) == drawn(again.events)
-    assert [*resample(instance, 1, 5).ensembles] == ["bans"]
+    assert drawn(resample(instance, 1000, seed=99).events) == drawn(again.events)
+    assert [*resample(instance, 1, seed=5).ensembles] == ["bans"]
     for samples, seed in ((0, 1), (100_001, 1), (5, -1)):
         with pytest.raises(ValueError, match="samples have to be 1 to 100,000"):
-            resample(instance, samples, seed)
+            resample(instance, samples, seed=seed)
 
 
 def test_resampled_varies_the_listed_shocks_where_there_are_no_ensembles(cell: Cell) -> None:
@@ -229,7 +229,7 @@ shocks:
   quake: {start: [2027, 2028], grid: {months: [12, 24]}, cuts: [{region: japan, severity: 1}]}
 """
     instance = cell(HEAD, shocks)
-    events = resample(instance, 8000, 1).events
+    events = resample(instance, 8000, seed=1).events
     assert [event.name for event in events[:2]] == ["varied#00001", "varied#00002"]
     kinds = [event.entry for event in events]
     assert {*kinds} == {"varied/ban", "varied/quake@12mo", "varied/quake@24mo"}
@@ -248,7 +248,7 @@ shocks:
         assert 1 <= len(event.periods) <= 4
     quakes = [event.spec.cuts[0].severity[0] for event in events if event.entry != "varied/ban"]
     assert max(quakes) == 1.0
-    assert resample(without_shocks(instance), 10, 1).events == ()
+    assert resample(without_shocks(instance), 10, seed=1).events == ()
 
 
 # Solved

@@ -54,7 +54,7 @@ def found(explanation: so.Explanation, kind: str, of: str | None = None) -> Repa
 
 def test_every_repair_of_tiny_by_hand() -> None:
     # 5M buys 5M / 65k = 76.92 t of stock. embargo@2029 takes 70 + 70 = 140 t, embargo@2027 30 + 50 = 80 t.
-    explanation = so.explain(so.load(TINY), 5e6, EXACT)
+    explanation = so.explain(so.load(TINY), 5e6, settings=EXACT)
     assert explanation.is_complete
     # One line of 20 t/yr (1M + 20 · 200k = 5M) and 140 − 40 = 100 t in store (6.5M); see tests/test_asking.py.
     budget = found(explanation, "budget")
@@ -77,7 +77,7 @@ def test_every_repair_of_tiny_by_hand() -> None:
 
 
 def test_the_reason_of_tiny_by_hand() -> None:
-    why = so.explain(so.load(TINY), 5e6, EXACT).reason
+    why = so.explain(so.load(TINY), 5e6, settings=EXACT).reason
     assert why is not None
     # embargo@2029 alone takes 140 t; 76.92 can be bought. embargo@2027 (80 t) cannot be survived either.
     assert (why.shocks, why.segments) == (("embargo@2029",), ("motors",))

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.explain import Explaining
+from optimizer.report.tables.explain import Explaining
 from optimizer.studies.explain.repairs import BOTH_SHORT, TOTAL_HELD
 from tests.conftest import Cell
 from tests.test_explain import EXACT, HEAD, found

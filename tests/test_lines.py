@@ -19,7 +19,7 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.report.whole import parts, show
+from optimizer.report.tables.plan import parts, show
 from optimizer.results.plan import FULL, ManyFlows
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import outcomes, survey

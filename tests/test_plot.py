@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.cli.plot import KINDS as PROMISED
-from optimizer.report.figures.book import Book, book
-from optimizer.report.plots import KINDS, Choice, plot
+from optimizer.report.figures.plot import KINDS, Choice, plot
+from optimizer.report.html.book import Book, book
 from optimizer.studies.frontier import frontier, single_point
 
 TINY = Path(__file__).parent.parent / "instances" / "tiny.yaml"

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.preview import preview_table
+from optimizer.report.tables.checks import preview_table
 from optimizer.studies.summary import previews, summarise
 from tests.test_cli import TINY, diversify
 

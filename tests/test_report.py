@@ -15,14 +15,14 @@ import optimizer as so
 from optimizer.disruptions.shock import Cut
 from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
-from optimizer.report.compare import show_grid
-from optimizer.report.figures.book import book, tidy
-from optimizer.report.figures.record import fingerprint
-from optimizer.report.page import embedded, page
-from optimizer.report.survival import survival
-from optimizer.report.tables import dependence
+from optimizer.report.html.book import book, tidy
+from optimizer.report.html.page import embedded, page
+from optimizer.report.html.provenance import fingerprint
+from optimizer.report.tables.compare import show_grid
+from optimizer.report.tables.plan import dependence, survival
+from optimizer.studies.budget_sweep import BudgetPoint
 from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.frontier import Frontier, FrontierPoint, frontier, single_point
+from optimizer.studies.frontier import Frontier, frontier, single_point
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -202,7 +202,7 @@ def test_data_cannot_end_their_element() -> None:
 
 
 def test_plans_of_other_budgets_are_embedded_once(tiny: so.Instance, result: so.Result) -> None:
-    found = Frontier((FrontierPoint(20e6, result), FrontierPoint(None, result)), 0)
+    found = Frontier((BudgetPoint(20e6, result), BudgetPoint(None, result)), 0)
     first, second = book(tiny, found).to_dict()["points"]
     assert (second["budget"], second["same"]) == (None, 0)
     # Only what it says of its budget is its own.
@@ -251,8 +251,8 @@ def test_a_report_too_large_leaves_out_what_other_budgets_hold_of_shocks(
     tiny: so.Instance, result: so.Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = replace(result, seconds={"total": 1.0})
-    found = Frontier((FrontierPoint(1e6, other), FrontierPoint(20e6, result)), 1)
-    monkeypatch.setattr("optimizer.report.figures.book.ROOM", 1)
+    found = Frontier((BudgetPoint(1e6, other), BudgetPoint(20e6, result)), 1)
+    monkeypatch.setattr("optimizer.report.html.book.ROOM", 1)
     data = book(tiny, found).to_dict()
     poor, own = data["points"]
     assert data["frontier"]["trimmed"]

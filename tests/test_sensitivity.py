@@ -88,7 +88,7 @@ def test_numbers_that_do_not_fit_each_other_are_said_to_be() -> None:
 def test_what_a_sample_says_by_hand() -> None:
     # The cost is 60 times the price of a, uniform from 5 to 10: 300 to 600, 450 in the middle; that of c has no part.
     instance = ranged(options__a__capex={"low": 5, "high": 10}, options__c__capex={"low": 10, "high": 20})
-    sampled = so.sensitivity(instance, 100, 3, settings=EXACT, flips=False).sampled
+    sampled = so.sensitivity(instance, 100, seed=3, settings=EXACT, flips=False).sampled
     assert sampled is not None
     assert (sampled.used, sampled.survived) == (100, 1.0)
     assert sampled.cost == pytest.approx((315, 450, 585, 450), abs=2)

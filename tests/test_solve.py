@@ -9,7 +9,7 @@ import pytest
 import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import swept
-from optimizer.report.answer import facts
+from optimizer.report.narrative import facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.solve import Timer, conclude, open_evaluator
 

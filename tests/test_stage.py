@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from optimizer import formulation
-from optimizer.errors import StageError
+from optimizer.errors import SolverError, StageError
 from optimizer.horizon import Horizon
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
@@ -132,6 +132,14 @@ def test_constant_row_is_dropped_where_it_holds_and_kept_where_it_cannot(
     assert len(stage.rows) == (0 if holds else 1)
     answer = Model(stage, -1.0 * x, Settings()).solve()
     assert answer.status == ("optimal" if holds else "infeasible")
+
+
+def test_a_model_that_highs_refuses_is_no_answer(stage: Stage) -> None:
+    x = stage.variable("o", "x", 0, unit="t")
+    y = stage.variable("o", "y", 0, unit="t")
+    stage.require("o", "row", None, 1e17 * x - y, "<=", 5.0, unit="t")
+    with pytest.raises(SolverError, match="a coefficient is 1e15 or larger"):
+        Model(stage, x, Settings())
 
 
 def test_two_impossible_rows_stay_two(stage: Stage) -> None:

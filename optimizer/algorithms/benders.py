@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.base import Priced, Solved
+from optimizer.algorithms.batches import Quantity
 from optimizer.algorithms.benders_loop import EXACT, BendersLoop, Evaluation, Incumbent
 from optimizer.algorithms.benders_master import EstimateKind, MasterProblem, ShockGroups
 from optimizer.algorithms.extensive_form import HELD, ScenarioModel
@@ -23,7 +24,6 @@ from optimizer.algorithms.recourse import RecourseEvaluator, Subgradients
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.algorithms.subproblems import SLACK
-from optimizer.algorithms.tasks import Task
 from optimizer.formulation import gaps
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
@@ -41,7 +41,7 @@ FEW = 32
 MISJUDGED = 1e-6
 # The share of the gap asked for by which the cheapest plan may leave more than the least gap.
 ROOM = 0.1
-TASKS: dict[EstimateKind, Task] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
+TASKS: dict[EstimateKind, Quantity] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Checkpoint:
     Args:
         folder: where it lies; made if it is not there.
         instance: the instance.
-        settings: how it is solved; crew, time limit and the folder itself do not matter.
+        settings: how it is solved; workers, time limit and the folder itself do not matter.
 
     Raises:
         CheckpointError: the folder cannot be used.

@@ -1,295 +1,457 @@
-"""Who answers for the shocks: this process, others beside it, or a Dask cluster. The answers are the same.
+"""Parallel work: one interface for this process, for processes beside it, and for a Dask cluster.
 
-Everybody keeps a desk (`answering.Desk`) for the instance and gets jobs only. A batch goes to the same desk every time,
-so that each programme is written once. A worker that dies is replaced, and asked again.
+A **task** is a function of a module with its arguments: ``work(memory, *arguments)``. `memory` is a dictionary that
+each worker keeps as long as it lives: what a task leaves there, such as a warm solver, is there for the next task.
+
+======================  ==============================================  ===============================================
+                        `Executor.map`                                  `Executor.as_completed`
+======================  ==============================================  ===============================================
+for                     many short tasks that may be repeated           few long ones, such as whole solves
+results                 all of them, in the order of the tasks          one by one as they come, with their numbers
+home of a task          keeps to its worker, which has what it needs;   does not count
+                        idle workers take tasks that have not started
+this process            works as worker 0                               works only where the task is the only one
+death of a worker       it is replaced and its tasks run again; after   `WorkerError`
+                        `ATTEMPTS` of them `WorkerError`
+Ctrl-C                  runs to its end                                 is passed on to the workers; tasks that have not
+                                                                        started are dropped; `GRACE` seconds for results
+error within a task     is raised here                                  is raised here
+======================  ==============================================  ===============================================
+
+Workers run one task at a time. A task may use an executor of its own; in a worker that is `SerialExecutor`, by settings
+with ``jobs=1``, so that no more processes run than were asked for.
 """
 
 import contextlib
 import hashlib
 import os
 import pickle
+import signal
 import time
+import uuid
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, override
 
-import numpy as np
-
-from optimizer.algorithms.subproblems import SubproblemSolver
-from optimizer.algorithms.tasks import Job, Reply, Slice
-from optimizer.algorithms.workers import start_pool
-from optimizer.errors import CrewError
+from optimizer.algorithms.workers import start_worker
+from optimizer.errors import WorkerError
 from optimizer.extras import require_extra
-from optimizer.instance.schema import Instance
 from optimizer.solver import Clock
 
 ATTEMPTS = 3
-# Jobs in a worker's hands: the one that it answers, and the next.
+# Tasks in a worker's hands: the one that it runs, and the next.
 AHEAD = 2
 # Seconds for which a cluster may be without any worker.
 PATIENCE = 10.0
-# Below so many shocks one process is done before others have started.
-FEW = 400
+# After Ctrl-C, seconds in which workers may hand over the best that they have.
+GRACE = 30.0
+# Seconds of one long task above which other processes are worth their start.
+LONG = 2.0
+Memory = dict[str, Any]
 
 
-class Crew(Protocol):
-    """Answers jobs, in their order.
+@dataclass(frozen=True)
+class Task:
+    """A function of a module, its arguments, and the number of the worker that has what it needs (0: this process)."""
+
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    home: int = 0
+
+    def run(self, memory: Memory) -> Any:
+        """Run it in this process."""
+        return self.work(memory, *self.arguments)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker builds in its memory before its first task: ``build(memory, argument)``.
 
     Attributes:
-        desk: that of this process.
+        build: a function of a module.
+        packed: its argument, pickled.
+        key: tells setups apart, for workers of a cluster that serve several runs.
     """
 
-    desk: SubproblemSolver
+    build: Callable[[Memory, Any], None]
+    packed: bytes
+    key: str
 
-    def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
-        """The replies.
+    @classmethod
+    def of(cls, build: Callable[[Memory, Any], None], argument: Any) -> "Setup":
+        """A setup; its argument is pickled once, however many workers there are."""
+        packed = pickle.dumps(argument, protocol=pickle.HIGHEST_PROTOCOL)
+        digest = hashlib.sha256(f"{build.__module__}.{build.__qualname__} ".encode() + packed)
+        return cls(build, packed, digest.hexdigest())
+
+    @classmethod
+    def nothing(cls) -> "Setup":
+        """An empty memory, of one executor alone."""
+        return cls(_build_nothing, pickle.dumps(None), uuid.uuid4().hex)
+
+
+def _build_nothing(memory: Memory, argument: None) -> None:
+    """Leave a worker's memory empty."""
+
+
+class Executor(ABC):
+    """Runs tasks; see the module for the contract.
+
+    Attributes:
+        size: how many tasks run at a time.
+        memory: of this process.
+    """
+
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
+        self.memory: Memory = {}
+
+    @abstractmethod
+    def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
+        """Run short tasks.
 
         Args:
-            jobs: the questions.
-            clock: once it is over, nobody waits for workers that are not there.
+            tasks: what is run.
+            clock: once it is over, nobody waits for a cluster that has no workers.
 
         Raises:
-            CrewError: workers died, and so did those that replaced them; or a cluster has none.
+            WorkerError: workers died, and so did those that replaced them; or a cluster has none.
         """
-        ...
 
-    def close(self) -> None:
-        """Let the workers go."""
-        ...
+    @abstractmethod
+    def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
+        """Run long tasks; the number of each with its result, until the clock is interrupted.
+
+        Raises:
+            WorkerError: a worker died.
+        """
+
+    def close(self) -> None:  # noqa: B027 - this process has no workers
+        """End the workers."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self.close()
 
 
-class Serial:
+class SerialExecutor(Executor):
     """This process."""
 
-    def __init__(self, desk: SubproblemSolver) -> None:
-        self.desk = desk
+    @override
+    def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
+        return [task.run(self.memory) for task in tasks]
 
-    def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
-        """The replies."""
-        return [self.desk.answer(job) for job in jobs]
-
-    def close(self) -> None:
-        """Nobody has to be let go."""
-
-
-# The desks of a worker, by instance: a process of ours has one, a Dask worker may serve several runs.
-_DESKS: dict[str, SubproblemSolver] = {}
+    @override
+    def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
+        for number, task in enumerate(tasks):
+            if clock.interrupted:
+                return
+            yield number, task.run(self.memory)
 
 
-def _sit(key: str, packed: bytes, lengths: Iterable[int] = ()) -> None:
-    """Make room for an instance, and write what shocks of some lengths will be asked for."""
-    if key not in _DESKS:
-        _DESKS[key] = SubproblemSolver(pickle.loads(packed))
-    for length in lengths:
-        _DESKS[key].window(length)
+# The memories of a worker, by key of their setup: a process of ours has one, a Dask worker may serve several runs.
+_MEMORIES: dict[str, Memory] = {}
 
 
-def _answer(key: str, packed: bytes | None, jobs: Sequence[Job]) -> list[Reply] | None:
-    """What a worker runs: its desk's answers; None where it has no desk and the instance was not sent along."""
-    if packed is not None:
-        _sit(key, packed)
-    return [_DESKS[key].answer(job) for job in jobs] if key in _DESKS else None
+def _prepare(setup: Setup, first: Sequence[Task] = ()) -> None:
+    """Build what a worker needs, and run its first tasks."""
+    if setup.key not in _MEMORIES:
+        memory: Memory = {}
+        setup.build(memory, pickle.loads(setup.packed))
+        _MEMORIES[setup.key] = memory
+    for task in first:
+        task.run(_MEMORIES[setup.key])
 
 
-def _packed(instance: Instance) -> tuple[str, bytes]:
-    packed = pickle.dumps(instance.fresh(), protocol=pickle.HIGHEST_PROTOCOL)
-    return hashlib.sha256(packed).hexdigest(), packed
+def _perform(key: str, setup: Setup | None, tasks: Sequence[Task]) -> list[Any] | None:
+    """The results of tasks in a worker; None where it was not prepared and the setup was not sent along."""
+    if setup is not None:
+        _prepare(setup)
+    return [task.run(_MEMORIES[key]) for task in tasks] if key in _MEMORIES else None
 
 
-class Processes:
-    """This process and others beside it, as many together as there are cores unless told otherwise.
+class ProcessExecutor(Executor):
+    """This process and others beside it. A process starts at its first task, which takes it about a second.
 
-    Who has answered all that is on its own desk takes what others have not begun: a process needs a second to start.
+    Args:
+        size: how many tasks run at a time.
+        setup: what every other process builds first; this one finds it in `memory` already.
+        first: by worker, a task that it runs before all others, while this process goes on.
     """
 
-    def __init__(self, instance: Instance, size: int) -> None:
-        self.desk = SubproblemSolver(instance)
-        self._key, self._packed = _packed(instance)
-        self._seats = _shared_out(self.desk.slices, size)
-        self._pools: dict[int, Any] = {seat: self._hired(seat) for seat in range(1, size)}
+    def __init__(self, size: int, setup: Setup | None = None, first: Mapping[int, Task] | None = None) -> None:
+        super().__init__(size)
+        self._setup, self._first = setup or Setup.nothing(), first or {}
+        self._workers: dict[int, _Worker] = {}
+        self._is_interrupted = False
+        for number in self._first:
+            self._worker(number)
 
-    def _hired(self, seat: int) -> Any:
-        """A pool of one: its worker keeps its batches, and if it dies the others live on.
-
-        It comes to its desk while we go on; what an initializer is given, and an instance is large, we would wait for.
-        """
-        slices = zip(self.desk.slices, self._seats, strict=True)
-        lengths = tuple(dict.fromkeys(part.length for part, own in slices if own == seat))
-        pool = start_pool()
-        pool.submit(_sit, self._key, self._packed, lengths)
-        return pool
+    def _worker(self, number: int) -> "_Worker":
+        if number not in self._workers:
+            first = [self._first[number]] if number in self._first else []
+            self._workers[number] = _Worker(self._setup, first)
+        return self._workers[number]
 
     @property
     def pids(self) -> list[int]:
-        """The numbers of the other processes."""
-        return [pool.submit(os.getpid).result() for pool in self._pools.values()]
+        """The numbers of the other processes that have been started."""
+        return [worker.pid for worker in self._workers.values()]
 
-    def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
-        """The replies."""
-        replies: dict[int, Reply] = {}
+    @override
+    def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
+        results: dict[int, Any] = {}
         for attempt in range(1, ATTEMPTS + 1):
-            left = [job for job in jobs if job.batch not in replies]
-            own = deque(job for job in left if self._seats[job.batch] == 0)
-            lines = [_Line(self, seat, [job for job in left if self._seats[job.batch] == seat]) for seat in self._pools]
-            # Whoever was replaced has to show that it answers: a machine that kills its workers is no place to go on.
-            while job := _next(own, lines if attempt == 1 else ()):
-                for line in lines:
-                    line.hand_out(replies)
-                replies[job.batch] = self.desk.answer(job)
-            broken = [line.seat for line in lines if not line.gather(replies)]
+            left = {number: task for number, task in enumerate(tasks) if number not in results}
+            own = deque(number for number, task in left.items() if task.home == 0)
+            queues = [
+                _Queue(self, home, {number: task for number, task in left.items() if task.home == home})
+                for home in sorted({task.home for task in left.values()} - {0})
+            ]
+            # A worker that was replaced has to return results: on a machine that kills workers nothing is moved.
+            while (number := _next(own, queues if attempt == 1 else ())) is not None:
+                for queue in queues:
+                    queue.hand_out(results)
+                results[number] = tasks[number].run(self.memory)
+            broken = [queue.home for queue in queues if not queue.gather(results)]
             if not broken:
                 break
             if attempt == ATTEMPTS:
-                raise CrewError(f"a worker process died {ATTEMPTS} times")
-            for seat in broken:
-                self._pools[seat].shutdown(wait=False, kill_workers=True)
-                self._pools[seat] = self._hired(seat)
-        return [replies[job.batch] for job in jobs]
+                raise WorkerError(f"a worker process died {ATTEMPTS} times")
+            for home in broken:
+                self._workers.pop(home).end()
+        return [results[number] for number in range(len(tasks))]
 
-    def given(self, seat: int, job: Job) -> Any:
-        """A job in a worker's hands; of a new one, where the old one died since it was last asked."""
+    def submit(self, task: Task) -> Any:
+        """The future of a task at its home; of a new worker, where the old one died since its last task."""
         from loky import BrokenProcessPool
 
         try:
-            return self._pools[seat].submit(_answer, self._key, None, [job])
+            return self._worker(task.home).submit(task)
         except BrokenProcessPool:
-            self._pools[seat] = self._hired(seat)
-            return self._pools[seat].submit(_answer, self._key, None, [job])
+            self._workers.pop(task.home).end()
+            return self._worker(task.home).submit(task)
 
+    @override
+    def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
+        from loky import BrokenProcessPool, wait
+
+        if len(tasks) == 1 and not self._workers:
+            yield 0, tasks[0].run(self.memory)
+            return
+        waiting, until = deque(enumerate(tasks)), float("inf")
+        running: dict[Any, tuple[int, _Worker]] = {}
+        free = [self._worker(number) for number in range(1, min(self.size, len(tasks)) + 1)]
+        while running or (waiting and not clock.interrupted):
+            while waiting and free and not clock.interrupted:
+                (number, task), worker = waiting.popleft(), free.pop()
+                running[worker.submit(task)] = number, worker
+            if clock.interrupted:
+                until = min(until, time.monotonic() + GRACE)
+                self._pass_on_the_interrupt(worker for _, worker in running.values())
+            if time.monotonic() > until:
+                return
+            for future in wait(running, timeout=0.2, return_when="FIRST_COMPLETED").done:
+                number, worker = running.pop(future)
+                free.append(worker)
+                try:
+                    yield number, future.result()[0]
+                except BrokenProcessPool as error:
+                    if not clock.interrupted:
+                        raise WorkerError(f"a worker process died during its task ({error})") from error
+
+    def _pass_on_the_interrupt(self, workers: Iterable["_Worker"]) -> None:
+        """Once: workers are in process groups of their own, which a terminal does not signal."""
+        from loky import BrokenProcessPool
+
+        if not self._is_interrupted:
+            self._is_interrupted = True
+            for worker in workers:
+                with contextlib.suppress(ProcessLookupError, BrokenProcessPool):
+                    os.kill(worker.pid, signal.SIGINT)
+
+    @override
     def close(self) -> None:
-        """Let the others go."""
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, kill_workers=True)
+        for worker in self._workers.values():
+            worker.end()
 
 
-class _Line:
-    """What a worker is to answer. It is handed a job or two at a time: what waits may be taken by somebody else."""
+class _Worker:
+    """A process beside this one."""
 
-    def __init__(self, crew: Processes, seat: int, jobs: Iterable[Job]) -> None:
-        self.crew, self.seat, self.waiting = crew, seat, deque(jobs)
-        self._given: deque[tuple[Job, Any]] = deque()
+    def __init__(self, setup: Setup, first: Sequence[Task]) -> None:
+        self._key, self.pool = setup.key, start_worker()
+        self._pid: Any = self.pool.submit(os.getpid)
+        # Not by the pool's initializer: this process would wait until a large setup is sent.
+        self.pool.submit(_prepare, setup, first)
+
+    @property
+    def pid(self) -> int:
+        """Its number; known once it has started."""
+        return int(self._pid.result())
+
+    def submit(self, task: Task) -> Any:
+        """The future of a list with the result of a task."""
+        return self.pool.submit(_perform, self._key, None, [task])
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self.pool.shutdown(wait=False, kill_workers=True)
+
+
+class _Queue:
+    """The tasks of one worker. It has a task or two at a time: idle workers may take those that wait here."""
+
+    def __init__(self, executor: ProcessExecutor, home: int, tasks: Mapping[int, Task]) -> None:
+        self.home, self.waiting = home, deque(tasks)
+        self._executor, self._tasks = executor, tasks
+        self._running: deque[tuple[int, Any]] = deque()
         self._is_broken = False
         self.hand_out({})
 
-    def hand_out(self, replies: dict[int, Reply]) -> None:
+    def hand_out(self, results: dict[int, Any]) -> None:
         """Take what has come back, and hand out as much."""
-        while self._given and self._given[0][1].done():
-            self._take(replies)
-        while self.waiting and len(self._given) < AHEAD and not self._is_broken:
-            job = self.waiting.popleft()
-            self._given.append((job, self.crew.given(self.seat, job)))
-
-    def gather(self, replies: dict[int, Reply]) -> bool:
-        """Wait for all of it; False where the worker died over it."""
-        while self._given:
-            self._take(replies)
-            self.hand_out(replies)
-        return not self._is_broken
-
-    def _take(self, replies: dict[int, Reply]) -> None:
         from loky import BrokenProcessPool
 
-        job, future = self._given.popleft()
+        while self._running and self._running[0][1].done():
+            self._take(results)
+        while self.waiting and len(self._running) < AHEAD and not self._is_broken:
+            number = self.waiting.popleft()
+            try:
+                self._running.append((number, self._executor.submit(self._tasks[number])))
+            except BrokenProcessPool:
+                self._is_broken = True
+
+    def gather(self, results: dict[int, Any]) -> bool:
+        """Wait for all of it; False where the worker died before the end."""
+        while self._running:
+            self._take(results)
+            self.hand_out(results)
+        return not self._is_broken
+
+    def _take(self, results: dict[int, Any]) -> None:
+        from loky import BrokenProcessPool
+
+        number, future = self._running.popleft()
         try:
-            (replies[job.batch],) = future.result()
+            (results[number],) = future.result()
         except BrokenProcessPool:
             self._is_broken = True
 
 
-def _next(own: deque[Job], lines: Iterable[_Line]) -> Job | None:
-    """The first job of our own; with none left, the last of the longest line that nobody has begun."""
+def _next(own: deque[int], queues: Iterable[_Queue]) -> int | None:
+    """The first task of our own; with none left, the last of the longest queue that has not started."""
     if own:
         return own.popleft()
-    longest = max(lines, key=lambda line: len(line.waiting), default=None)
+    longest = max(queues, key=lambda queue: len(queue.waiting), default=None)
     return longest.waiting.pop() if longest is not None and longest.waiting else None
 
 
-def _shared_out(slices: Sequence[Slice], size: int) -> list[int]:
-    """By batch the seat that it belongs to, 0 … size − 1: equal work, and few window lengths to a seat."""
-    work = np.array([float(part.length * len(part.events)) for part in slices])
-    middles = np.cumsum(work) - 0.5 * work
-    return [int(middle) for middle in size * middles / max(1.0, work.sum())]
-
-
-class Cluster:
+class DaskExecutor(Executor):
     """The workers of a Dask cluster that is already running; more may join, and some may leave.
 
-    An address that begins with ``tls://`` takes certificates and keys from Dask's own configuration.
+    An address that begins with ``tls://`` takes certificates and keys from Dask's own configuration. Ctrl-C cannot be
+    passed on to its workers: tasks that run are dropped.
     """
 
-    def __init__(self, instance: Instance, address: str) -> None:
-        self.desk = SubproblemSolver(instance)
+    def __init__(self, address: str, setup: Setup | None = None) -> None:
+        super().__init__()
         require_extra("cluster", "A Dask cluster")
         from distributed import Client
         from distributed.security import Security
 
-        self.address = address
+        self.address, self._setup = address, setup or Setup.nothing()
         if address.startswith("tls://") and not Security().get_connection_args("client").get("ssl_context"):
             cure = "set distributed.comm.tls.ca-file and the client's cert and key in Dask's configuration"
-            raise CrewError(f"{address} needs certificates that are not there; {cure}")
+            raise WorkerError(f"{address} needs certificates that are not there; {cure}")
         try:
             self._client: Any = Client(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
-            raise CrewError(f"no Dask scheduler answers at {address}: {error}") from error
-        self._key, self._packed = _packed(instance)
+            raise WorkerError(f"no Dask scheduler answers at {address}: {error}") from error
+        self.size = max(1, self._count())
 
-    def ask(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
-        """The replies."""
-        waiting, replies = list(jobs), dict[int, Reply]()
+    @override
+    def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
+        results: dict[int, Any] = {}
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                replies |= self._tried(waiting, clock)
+                size = max(1, self._count())
+                left = [number for number in range(len(tasks)) if number not in results]
+                shares = [left[i::size] for i in range(min(size, len(left)))]
+                for share, values in self._completed(tasks, shares, clock):
+                    results |= dict(zip(share, values, strict=True))
             except Exception as error:
-                if _is_ours(error):
-                    raise
-                if attempt == ATTEMPTS:
-                    raise CrewError(f"the Dask cluster at {self.address} failed {ATTEMPTS} times: {error!r}") from error
+                self._judge(error, attempt)
                 time.sleep(attempt)
-            waiting = [job for job in waiting if job.batch not in replies]
-            if not waiting:
+            if len(results) == len(tasks):
                 break
-        return [replies[job.batch] for job in jobs]
+        return [results[number] for number in range(len(tasks))]
 
-    def _tried(self, jobs: Sequence[Job], clock: Clock) -> dict[int, Reply]:
-        """One task a share of the jobs; Dask itself runs the tasks of a dead worker again elsewhere.
+    @override
+    def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
+        completed = self._completed(tasks, [[number] for number in range(len(tasks))], clock, ends_at_interrupt=True)
+        try:
+            for (number,), (value,) in completed:
+                yield number, value
+        except Exception as error:
+            self._judge(error, ATTEMPTS)
 
-        The instance is sent to workers that do not have it yet.
+    def _judge(self, error: Exception, attempt: int) -> None:
+        """Raise what a task of ours raised, and what is no accident any more."""
+        if type(error).__module__.startswith("optimizer."):
+            raise error
+        if attempt == ATTEMPTS:
+            raise WorkerError(f"the Dask cluster at {self.address} failed {ATTEMPTS} times: {error!r}") from error
+
+    def _completed(
+        self, tasks: Sequence[Task], shares: Iterable[list[int]], clock: Clock, *, ends_at_interrupt: bool = False
+    ) -> Iterator[tuple[list[int], list[Any]]]:
+        """Shares of the tasks with their results; Dask itself runs the tasks of a dead worker again elsewhere.
+
+        The setup is sent to workers that do not have it yet.
         """
-        size = max(1, self._workers())
-        shares = [share for share in (list(jobs[i::size]) for i in range(size)) if share]
-        replies: dict[int, Reply] = {}
-        for packed in (None, self._packed):
-            futures = [
-                self._client.submit(_answer, self._key, packed, share, pure=False, retries=ATTEMPTS) for share in shares
-            ]
-            self._wait(futures, clock)
-            answers = self._client.gather(futures)
-            for share, answer in zip(shares, answers, strict=True):
-                replies |= {job.batch: reply for job, reply in zip(share, answer or (), strict=answer is not None)}
-            shares = [share for share, answer in zip(shares, answers, strict=True) if answer is None]
-        return replies
 
-    def _wait(self, futures: Sequence[Any], clock: Clock) -> None:
-        """Wait for tasks as long as there is a worker, and for a worker as long as `PATIENCE` and the clock allow."""
+        def submit(share: list[int], setup: Setup | None) -> Any:
+            sent = [tasks[number] for number in share]
+            return self._client.submit(_perform, self._setup.key, setup, sent, pure=False, retries=ATTEMPTS)
+
+        running = {submit(share, None): share for share in shares}
+        while running:
+            self._wait(running, clock, ends_at_interrupt=ends_at_interrupt)
+            if ends_at_interrupt and clock.interrupted:
+                self._client.cancel(list(running))
+                return
+            for future in [future for future in running if future.done()]:
+                share, values = running.pop(future), future.result()
+                if values is None:
+                    running[submit(share, self._setup)] = share
+                else:
+                    yield share, values
+
+    def _wait(self, futures: Iterable[Any], clock: Clock, *, ends_at_interrupt: bool) -> None:
+        """Wait for a result while there is a worker; for a worker as long as `PATIENCE` and the clock allow."""
         began = seen = time.monotonic()
-        while not all(future.done() for future in futures):
+        while not any(future.done() for future in futures) and not (ends_at_interrupt and clock.interrupted):
             now = time.monotonic()
-            if self._workers():
+            if self._count():
                 seen = now
             elif now - seen >= PATIENCE or clock.is_over:
-                seconds = f"{now - seen:.0f} s"
-                raise CrewError(f"the Dask cluster at {self.address} has had no worker for {seconds}")
+                raise WorkerError(f"the Dask cluster at {self.address} has had no worker for {now - seen:.0f} s")
             # Short tasks are looked after often, long ones are not kept waiting for.
             time.sleep(min(0.25, max(0.001, 0.1 * (now - began))))
 
-    def _workers(self) -> int:
+    def _count(self) -> int:
         """How many workers the scheduler knows; none where it does not answer."""
         if self._client.status != "running":
             return 0
         try:
             return len(self._client.nthreads(callback_timeout=PATIENCE))
         except Exception:
-            # Whatever a scheduler that is going away answers with, there is no work to be had from it.
+            # Whatever a scheduler that is going away answers with, it runs no task.
             return 0
 
     def close(self) -> None:
@@ -298,21 +460,16 @@ class Cluster:
             self._client.close(timeout=2)
 
 
-def _is_ours(error: Exception) -> bool:
-    return type(error).__module__.startswith("optimizer.")
+def start_executor(size: int) -> Executor:
+    """An executor for `size` tasks at a time."""
+    return SerialExecutor() if size == 1 else ProcessExecutor(size)
 
 
-def hired(instance: Instance, jobs: int | None, cluster: str | None) -> Crew | None:
-    """The crew that settings ask for; where they leave it open, processes once there are many shocks.
-
-    None is this process, which needs nobody else.
-    """
-    if cluster is not None:
-        return Cluster(instance, cluster)
-    size = jobs or (cores() if len(instance.events) >= FEW else 1)
-    return Processes(instance, size) if size > 1 else None
+def size_for(jobs: int | None, seconds: float) -> int:
+    """How many tasks run at a time: `jobs`, or where that is left open, all cores once a task took long."""
+    return jobs or (core_count() if seconds > LONG else 1)
 
 
-def cores() -> int:
+def core_count() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,13 +15,22 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, Quantity, ShockBatch
 from optimizer.algorithms.dominance import dominators
-from optimizer.algorithms.executor import Crew, Serial
+from optimizer.algorithms.executor import (
+    DaskExecutor,
+    Executor,
+    Memory,
+    ProcessExecutor,
+    SerialExecutor,
+    Setup,
+    Task,
+    core_count,
+)
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.subproblems import SubproblemSolver
-from optimizer.algorithms.tasks import Job, Reply, Task
 from optimizer.algorithms.window import Integers
-from optimizer.errors import CrewError, OptimizerWarning
+from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows
 from optimizer.solver import Basis, Clock, Vector
@@ -79,22 +88,23 @@ class RecourseEvaluator:
 
     Args:
         instance: the instance.
-        crew: who does the work; this process where it is left out.
+        executor: from `recourse_executor`; this process where it is left out.
 
     Attributes:
         places: by shock, its place among all shocks with windows as long: where its numbers stand in `Instance.shared`.
-        notes: what became of the crew, for the result.
+        notes: of workers that were lost, for the result.
     """
 
-    def __init__(self, instance: Instance, crew: Crew | None = None) -> None:
+    def __init__(self, instance: Instance, executor: Executor | None = None) -> None:
         self.instance = instance
-        self.crew: Crew = crew or Serial(SubproblemSolver(instance))
-        self.subproblems = self.crew.desk
+        self.executor = executor or recourse_executor(instance, 1)
+        self.subproblems: SubproblemSolver = self.executor.memory[KEPT]
         self.slices = self.subproblems.slices
+        self._homes = _homes(self.slices, self.executor.size)
         self.notes: list[str] = []
-        self._bases: dict[tuple[int, Task], Basis] = {}
+        self._bases: dict[tuple[int, Quantity], Basis] = {}
         self._dominators: Integers | None = None
-        self._idle: tuple[Reply, ...] | None = None
+        self._idle: tuple[BatchAnswer, ...] | None = None
         self.places = _places(instance)
 
     @property
@@ -112,7 +122,7 @@ class RecourseEvaluator:
             self._idle = tuple(self._ask("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gathered(self._idle)
 
-    def idle_replies(self, clock: Clock) -> Sequence[Reply]:
+    def idle_replies(self, clock: Clock) -> Sequence[BatchAnswer]:
         """The same as arrays by batch, with the unserved demand that leaves the least gaps."""
         self.idle(clock)
         return self._idle or ()
@@ -127,7 +137,7 @@ class RecourseEvaluator:
         """
         return self._gathered(self._ask("gaps", plan, clock, self._wanted(needless)))
 
-    def _gathered(self, replies: Sequence[Reply]) -> ShockGaps:
+    def _gathered(self, replies: Sequence[BatchAnswer]) -> ShockGaps:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
         for reply in replies:
             gap[reply.events], fails[reply.events] = reply.gap, reply.fails
@@ -167,21 +177,21 @@ class RecourseEvaluator:
         wanted: npt.NDArray[np.bool_] | None = None,
         *,
         flows: bool = False,
-    ) -> list[Reply]:
+    ) -> list[BatchAnswer]:
         """The same, as arrays, by batch; `wanted` by shock."""
         events = self.instance.events
         known = np.array([granted.get(event.name, np.nan) for event in events])
         wanted = np.ones(len(events), dtype=bool) if wanted is None else wanted
         return self._ask("best", plan, clock, wanted, lambda numbers: {"granted": known[numbers], "flows": flows})
 
-    def served(self, plan: Vector, clock: Clock, wanted: npt.NDArray[np.bool_]) -> list[Reply]:
+    def served(self, plan: Vector, clock: Clock, wanted: npt.NDArray[np.bool_]) -> list[BatchAnswer]:
         """What serves most in some shocks, by batch: least gap, then least shortage cost; operation costs nothing.
 
         About twice as fast as `best`: costs are the same in all shocks.
         """
         return self._ask("served", plan, clock, wanted, lambda numbers: {"granted": np.zeros(len(numbers))})
 
-    def flows(self, replies: Iterable[Reply]) -> list[ManyFlows]:
+    def flows(self, replies: Iterable[BatchAnswer]) -> list[ManyFlows]:
         """The operation in the replies of `best` with `flows`, one value for each window length."""
         by_length: dict[int, list[ManyFlows]] = {}
         for reply in replies:
@@ -189,7 +199,7 @@ class RecourseEvaluator:
             by_length.setdefault(len(self.instance.events[reply.events[0]].periods), []).append(reply.flows)
         return [ManyFlows.joined(parts) for parts in by_length.values()]
 
-    def costs(self, replies: Iterable[Reply]) -> Vector:
+    def costs(self, replies: Iterable[BatchAnswer]) -> Vector:
         """Discounted operating and shortage cost in the same replies, by shock; 0 where none was asked for."""
         result = np.zeros(len(self.instance.events))
         for reply in replies:
@@ -200,7 +210,7 @@ class RecourseEvaluator:
         self,
         plan: Vector,
         clock: Clock,
-        task: Task,
+        task: Quantity,
         groups: Integers,
         weights: Vector,
         needless: Iterable[int] = (),
@@ -257,11 +267,11 @@ class RecourseEvaluator:
         for name, basis in arrays.items():
             if name.startswith("basis "):
                 _, batch, task = name.split(" ", 2)
-                self._bases[int(batch), cast(Task, task)] = basis
+                self._bases[int(batch), cast(Quantity, task)] = basis
 
     def close(self) -> None:
-        """Let the crew go."""
-        self.crew.close()
+        """End the workers."""
+        self.executor.close()
 
     def _wanted(self, needless: Iterable[int]) -> npt.NDArray[np.bool_]:
         wanted = np.ones(len(self.instance.events), dtype=bool)
@@ -270,36 +280,92 @@ class RecourseEvaluator:
 
     def _ask(
         self,
-        task: Task,
+        task: Quantity,
         plan: Sequence[float] | Vector,
         clock: Clock,
         wanted: npt.NDArray[np.bool_],
         more: Any = lambda numbers: {},
-    ) -> list[Reply]:
+    ) -> list[BatchAnswer]:
         offered = self.subproblems.offers.of(np.asarray(plan, dtype=np.float64))
         jobs = []
         for number, part in enumerate(self.slices):
             events = part.events[wanted[part.events]]
             if len(events):
                 basis = self._bases.get((number, task))
-                jobs.append(Job(number, task, events, offered, basis, **more(events)))
+                jobs.append(BatchQuestion(number, task, events, offered, basis, **more(events)))
         replies = self._replied(jobs, clock)
         for job, reply in zip(jobs, replies, strict=True):
             self._bases[job.batch, task] = reply.basis
             clock.solving += reply.seconds
         return replies
 
-    def _replied(self, jobs: Sequence[Job], clock: Clock) -> list[Reply]:
-        """The replies; where the crew fails those of this process, which then goes on alone: they are the same."""
+    def _replied(self, questions: Sequence[BatchQuestion], clock: Clock) -> list[BatchAnswer]:
+        """The answers; where workers fail those of this process, which then goes on alone: they are the same."""
+        tasks = [Task(answer_batch, (question,), self._homes[question.batch]) for question in questions]
         try:
-            return self.crew.ask(jobs, clock)
-        except CrewError as error:
+            return self.executor.map(tasks, clock)
+        except WorkerError as error:
             said = f"{error}. The search goes on in this process alone."
             warnings.warn(said[:1].upper() + said[1:], OptimizerWarning, stacklevel=2)
             self.notes.append(f"Shocks were checked in one process, since {error}.")
-            self.crew.close()
-            self.crew = Serial(self.subproblems)
-            return self.crew.ask(jobs, clock)
+            self.executor.close()
+            alone = SerialExecutor()
+            alone.memory = self.executor.memory
+            self.executor = alone
+            return self.executor.map(tasks, clock)
+
+
+# Where a worker keeps its subproblems. Below so many shocks one process is done before others have started.
+KEPT, FEW = "subproblems", 400
+
+
+def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str | None = None) -> Executor:
+    """An executor whose workers keep the subproblems of an instance.
+
+    Args:
+        instance: the instance.
+        jobs: processes; where that is left open, one for each core once there are many shocks.
+        cluster: address of a Dask scheduler, in their place.
+
+    Raises:
+        WorkerError: the cluster cannot be reached.
+    """
+    size = jobs or (core_count() if len(instance.events) >= FEW else 1)
+    solver = SubproblemSolver(instance)
+    executor: Executor = SerialExecutor()
+    if cluster is not None:
+        executor = DaskExecutor(cluster, Setup.of(_build_subproblems, instance.fresh()))
+    elif size > 1:
+        lengths: dict[int, list[int]] = {number: [] for number in range(1, size)}
+        for part, home in zip(solver.slices, _homes(solver.slices, size), strict=True):
+            if home and part.length not in lengths[home]:
+                lengths[home].append(part.length)
+        first = {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
+        executor = ProcessExecutor(size, Setup.of(_build_subproblems, instance.fresh()), first)
+    executor.memory[KEPT] = solver
+    return executor
+
+
+def answer_batch(memory: Memory, question: BatchQuestion) -> BatchAnswer:
+    """A task: the recourse of a batch of shocks, by the subproblems that a worker keeps."""
+    solver: SubproblemSolver = memory[KEPT]
+    return solver.answer(question)
+
+
+def _build_subproblems(memory: Memory, instance: Instance) -> None:
+    memory[KEPT] = SubproblemSolver(instance)
+
+
+def _write_windows(memory: Memory, lengths: Sequence[int]) -> None:
+    for length in lengths:
+        memory[KEPT].window(length)
+
+
+def _homes(batches: Sequence[ShockBatch], size: int) -> list[int]:
+    """By batch the worker that keeps it, 0 … size − 1: equal work, and few window lengths to a worker."""
+    work = np.array([float(part.length * len(part.events)) for part in batches])
+    middles = np.cumsum(work) - 0.5 * work
+    return [int(middle) for middle in size * middles / max(1.0, work.sum())]
 
 
 def _places(instance: Instance) -> Integers:
@@ -344,21 +410,21 @@ class Bottleneck:
     makers: tuple[str, ...]
 
 
-def scarcity_prices(desk: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
+def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
     """By number of the shock, its prices under a plan (values of the columns of `plan_stage`)."""
     by_length: dict[int, list[int]] = {}
     for number in sorted(numbers):
-        by_length.setdefault(len(desk.instance.events[number].periods), []).append(number)
-    offered, result = desk.offers.of(plan), {}
+        by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
+    offered, result = solver.offers.of(plan), {}
     for length, some in by_length.items():
-        found = desk.priced(Job(0, "gaps", np.array(some, dtype=np.intp), offered))
+        found = solver.priced(BatchQuestion(0, "gaps", np.array(some, dtype=np.intp), offered))
         for i, number in enumerate(some):
-            result[number] = _read(desk, length, found.prices[i], found.reduced[i])
+            result[number] = _read(solver, length, found.prices[i], found.reduced[i])
     return result
 
 
-def _read(desk: SubproblemSolver, length: int, prices: Vector, reduced: Vector) -> ScarcityPrices:
-    sheet, result = desk.window(length).skeleton, ScarcityPrices()
+def _read(solver: SubproblemSolver, length: int, prices: Vector, reduced: Vector) -> ScarcityPrices:
+    sheet, result = solver.window(length).skeleton, ScarcityPrices()
     least = DUST * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
     for row, price in zip(sheet.rows, prices.tolist(), strict=True):
         if row.t is not None and row.mark.what == "balance" and price > least:

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, ShockBatch, batches
 from optimizer.algorithms.reading import read_many
-from optimizer.algorithms.tasks import Job, Reply, Slice, batches
 from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
 from optimizer.formulation import plan_stage
@@ -36,7 +36,7 @@ class SubproblemSolver:
         self._started: tuple[tuple[int, str, bytes] | None, Basis | None] = (None, None)
 
     @cached_property
-    def slices(self) -> list[Slice]:
+    def slices(self) -> list[ShockBatch]:
         """The instance's shocks in batches."""
         return batches(self.instance)
 
@@ -51,13 +51,13 @@ class SubproblemSolver:
             self._kept[length] = window, WarmProgramme(window.skeleton)
         return self._kept[length]
 
-    def answer(self, job: Job) -> Reply:
+    def answer(self, job: BatchQuestion) -> BatchAnswer:
         """Answer a job."""
         if job.basis is None:
             job = replace(job, basis=self._start(job))
         return self._question(job).answer()
 
-    def _start(self, job: Job) -> Basis:
+    def _start(self, job: BatchQuestion) -> Basis:
         """Where a batch starts that was never asked: from the answer to the first shock of its window length."""
         length = len(self.instance.events[job.events[0]].periods)
         key = (length, job.task, job.offered.tobytes())
@@ -69,11 +69,11 @@ class SubproblemSolver:
         assert basis is not None
         return basis
 
-    def priced(self, job: Job) -> BatchResult:
+    def priced(self, job: BatchQuestion) -> BatchResult:
         """The least gaps of a job's shocks, with every price."""
         return self._question(job).priced()
 
-    def _question(self, job: Job) -> "_Question":
+    def _question(self, job: BatchQuestion) -> "_Question":
         length = len(self.instance.events[job.events[0]].periods)
         return _Question(job, *self._pair(length), np.searchsorted(self._numbers[length], job.events))
 
@@ -81,18 +81,18 @@ class SubproblemSolver:
 class _Question:
     """One job at the desk: its shocks, by their places in the window."""
 
-    def __init__(self, job: Job, window: WindowProgramme, warm: WarmProgramme, which: Integers) -> None:
+    def __init__(self, job: BatchQuestion, window: WindowProgramme, warm: WarmProgramme, which: Integers) -> None:
         self.job, self.window, self.warm, self.which = job, window, warm, which
         self.batch, self.is_tight = window.batch(which, job.offered)
         self.basis, self.seconds = job.basis, 0.0
 
-    def answer(self) -> Reply:
+    def answer(self) -> BatchAnswer:
         """What the task asks for."""
         if self.job.task in ("best", "served"):
             return self.best()
         return self.slopes() if self.job.task != "gaps" else self.gaps()
 
-    def gaps(self) -> Reply:
+    def gaps(self) -> BatchAnswer:
         found = self._ask(self.batch, values=True)
         if not found.feasible.all():
             raise SolverError(
@@ -102,7 +102,7 @@ class _Question:
         reply = self._reply(np.maximum(found.objective, 0.0), found.values)
         return replace(reply, unserved=self._unserved(found.values)) if self.job.flows else reply
 
-    def best(self) -> Reply:
+    def best(self) -> BatchAnswer:
         """Least gap, then least cost: at once where the floors are known to hold.
 
         The cost is that of operating and going short, or where it is asked what serves most, of going short alone.
@@ -157,7 +157,7 @@ class _Question:
         """The least gaps as the solver finds them."""
         return self._ask(self.batch, values=True, prices=True)
 
-    def slopes(self) -> Reply:
+    def slopes(self) -> BatchAnswer:
         """Gaps or costs with their slopes in the offers, summed by group.
 
         Costs are those of keeping the floors or the gap that is granted; without either where that cannot be, which
@@ -245,7 +245,7 @@ class _Question:
         again = self._ask(batch, values=True)
         least.values[again.feasible] = again.values[again.feasible]
 
-    def _reply(self, gap: Vector, values: Vector) -> Reply:
+    def _reply(self, gap: Vector, values: Vector) -> BatchAnswer:
         assert self.basis is not None
         short = values[:, self.window.below] > VIOLATION * self.window.asked(self.which)
-        return Reply(self.job.events, gap, short.any(axis=1), self.basis, self.seconds)
+        return BatchAnswer(self.job.events, gap, short.any(axis=1), self.basis, self.seconds)

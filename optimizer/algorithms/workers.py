@@ -21,7 +21,7 @@ from optimizer.solver.base import SIGNALS
 WATCH = 0.25
 
 
-def start_pool() -> Any:
+def start_worker() -> Any:
     """A pool of one worker: it keeps what it has built, and where it dies other workers live on."""
     from loky import ProcessPoolExecutor
 

@@ -78,7 +78,7 @@ def alternatives(
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(instance.money) as listener:
-        found = find(instance, tolerance, plans, None, settings, patience, listener)
+        found = find(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
     if json:
         common.print_json(found.to_dict())
     else:
@@ -101,11 +101,11 @@ def _tolerance(text: str) -> str:
 
 def _show(found: "Alternatives") -> None:
     if found.cheapest.baseline is None:
-        from optimizer.report.whole import show
+        from optimizer.report.tables.plan import show
 
         show(found.cheapest)
         return
-    from optimizer.report.alternatives import show_alternatives
+    from optimizer.report.tables.alternatives import show_alternatives
 
     show_alternatives(found)
 

@@ -44,11 +44,11 @@ def attack(
         instance, remarks, saved = made.instance, made.remarks, None
     settings = Settings(gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
     with progress.display(instance.money) as listener:
-        found = find(instance, saved, None, settings, listener, remarks)
+        found = find(instance, saved, settings=settings, listener=listener, notes=remarks)
     if json:
         common.print_json(found.to_dict())
     else:
-        from optimizer.report.attack import show_attack
+        from optimizer.report.tables.attack import show_attack
 
         show_attack(found)
     if output is not None:

@@ -58,7 +58,7 @@ def _without_collection() -> Iterator[None]:
 def _summarise(file: str, made: inputs.InstanceInput, *, json: bool, every: bool) -> dict[str, object]:
     from dataclasses import asdict, replace
 
-    from optimizer.report.summary import shortage_words
+    from optimizer.report.tables.checks import shortage_words
     from optimizer.studies.summary import summarise
 
     summary = summarise(made.instance, every=every)
@@ -66,7 +66,7 @@ def _summarise(file: str, made: inputs.InstanceInput, *, json: bool, every: bool
     made = replace(made, warnings=(*made.warnings, *short))
     if not json:
         inputs.announce(made)
-        from optimizer.report.summary import show_summary
+        from optimizer.report.tables.checks import show_summary
 
         show_summary(file, made.instance, summary, every=every)
     return {"file": file, "ok": True, "findings": [vars(each) for each in made.warnings], **asdict(summary)}

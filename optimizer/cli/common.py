@@ -102,7 +102,7 @@ def _fail_with(error: Exception) -> NoReturn:
             fail(str(error), BAD_INSTANCE)
         case AuditError():
             if error.result is not None:
-                from optimizer.report.whole import show
+                from optimizer.report.tables.plan import show
 
                 show(error.result)
             fail(f"internal error: {error}", INTERNAL)

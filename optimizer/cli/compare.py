@@ -125,7 +125,7 @@ def _show_part(part: str, known: "Comparison", *, every: bool) -> None:
     """Print a part as soon as it is known."""
     import sys
 
-    from optimizer.report.compare import show_grid, show_part
+    from optimizer.report.tables.compare import show_grid, show_part
 
     if part == "grid":
         show_grid(known)
@@ -144,7 +144,7 @@ def _parse_budgets(text: str | None) -> Budgets:
 
 
 def _check_plot(plot: Path | None) -> None:
-    from optimizer.report.compare_plot import FORMATS
+    from optimizer.report.figures.frontier import FORMATS
 
     if plot is None:
         return
@@ -227,7 +227,7 @@ class _CaseReader:
 
 
 def _draw(found: "Comparison", path: Path) -> None:
-    from optimizer.report.compare_plot import save_plot
+    from optimizer.report.figures.frontier import save_plot
 
     with outputs.writing(path), common.library_warnings():
         save_plot(found, path)

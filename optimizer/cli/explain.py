@@ -24,7 +24,7 @@ def explain(
     """
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
 
-    from optimizer.report.explain import Explaining
+    from optimizer.report.tables.explain import Explaining
     from optimizer.solver import Settings
     from optimizer.studies.explain.explain import explain as find
 
@@ -32,7 +32,7 @@ def explain(
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(made.instance.money, lists_tasks=True) as listener:
         on_finding = (lambda part: None) if json else listener.pausing(shown.show)
-        found = find(made.instance, None, settings, listener, on_finding, made.remarks)
+        found = find(made.instance, settings=settings, listener=listener, heard=on_finding, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())
     else:

@@ -219,7 +219,7 @@ def solve_first(made: InstanceInput, file: str, search: Search) -> PlanInput:
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
     find = withstand if search.adversary else solve
     with progress.display(made.instance.money) as listener:
-        result = find(made.instance, None, settings, listener, made.remarks, clock=clock)
+        result = find(made.instance, settings=settings, listener=listener, notes=made.remarks, clock=clock)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if search.adversary else made.instance
     return PlanInput(instance, with_comments(result, file), interrupted=clock.interrupted)

@@ -71,9 +71,9 @@ def plot(
     chosen = {"shock": shock, "segment": segment, "commodity": commodity, "year": year, "end": end, "all": every}
     _check_choice(kind, chosen)
 
-    from optimizer.report.figures.book import book
-    from optimizer.report.plots import Choice
-    from optimizer.report.plots import plot as draw
+    from optimizer.report.figures.plot import Choice
+    from optimizer.report.figures.plot import plot as draw
+    from optimizer.report.html.book import book
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 

@@ -83,13 +83,13 @@ def report(
     if not quick and not is_stopped and result.baseline is not None:
         frontier = find_frontier(instance, result, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
 
-    from optimizer.report.figures.book import book
+    from optimizer.report.html.book import book
 
     doubts = inputs.audit_warnings(instance, result)
     with fits:
         data = book(instance, frontier, is_quick=quick, warnings=doubts).to_dict()
-    from optimizer.report.figures.saying import sentence
-    from optimizer.report.page import page
+    from optimizer.report.html.page import page
+    from optimizer.report.narrative import sentence
 
     if json:
         common.print_json(data)
@@ -112,8 +112,8 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
 
 def _write_book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
-    from optimizer.report.answer import headline
-    from optimizer.report.workbook import workbook
+    from optimizer.report.excel import workbook
+    from optimizer.report.narrative import headline
 
     doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {headline(result)}")

@@ -82,7 +82,7 @@ def sensitivity(
         found = find(
             instance,
             samples,
-            seed,
+            seed=seed,
             flips=not quick,
             resolution=resolution,
             adversary=adversary,
@@ -92,7 +92,7 @@ def sensitivity(
     if json:
         common.print_json(found.to_dict())
     else:
-        from optimizer.report.sensitivity import show_sensitivity
+        from optimizer.report.tables.sensitivity import show_sensitivity
 
         show_sensitivity(found)
     codes = {"proven": common.SURVIVES, "stopped": common.STOPPED, "none": common.NO_PLAN_SURVIVES}

@@ -78,7 +78,7 @@ def solve(
         if json:
             typer.echo(result.to_json(whole=False))
         else:
-            from optimizer.report.whole import show
+            from optimizer.report.tables.plan import show
 
             show(result, every=every)
     finally:
@@ -105,14 +105,14 @@ def _find(made: inputs.InstanceInput, settings: "Settings", load_seconds: float,
     else:
         from optimizer.studies.solve import solve as find
     with progress.display(made.instance.money) as listener:
-        return find(made.instance, None, settings, listener, made.remarks, load_seconds)
+        return find(made.instance, settings=settings, listener=listener, notes=made.remarks, load_seconds=load_seconds)
 
 
 def _write(result: "Result", csv: Path | None, output: Path | None) -> None:
     if output is not None:
         outputs.write_answer(output, result.to_json() + "\n")
     if csv is not None:
-        from optimizer.report.tables import write_csv
+        from optimizer.report.tables.plan import write_csv
 
         with outputs.writing(csv):
             paths = write_csv(result, csv)

@@ -78,8 +78,8 @@ def stress(
             stressed = find(
                 found.result,
                 found.instance,
-                samples,
-                seed,
+                samples=samples,
+                seed=seed,
                 jobs=jobs,
                 cluster=cluster,
                 listener=listener,
@@ -90,7 +90,7 @@ def stress(
     if json:
         common.print_json(stressed.to_dict())
     else:
-        from optimizer.report.stress import show_stress
+        from optimizer.report.tables.stress import show_stress
 
         show_stress(stressed, every=every)
     _write(stressed, csv, parquet)
@@ -113,7 +113,7 @@ def _read(plan: str, instance: str | None, changes: options.Changes, search: opt
 
 
 def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:
-    from optimizer.report.stress import write_stress_csv, write_stress_parquet
+    from optimizer.report.tables.stress import write_stress_csv, write_stress_parquet
 
     for path, write in ((csv, write_stress_csv), (parquet, write_stress_parquet)):
         if path is not None:

@@ -35,7 +35,7 @@ def survive(
     if not found.is_saved:
         _print_status(result)
 
-    from optimizer.report.endurance import endurance_csv, show_endurance
+    from optimizer.report.tables.time_to_survive import endurance_csv, show_endurance
     from optimizer.studies.time_to_survive import time_to_survive
 
     endurance = time_to_survive(instance, None if result.baseline is None else result.plan)

@@ -40,11 +40,11 @@ def verify(
     result = Result.load(plan)
     instance = read(result.data, plan)
     with progress.display(instance.money) as listener:
-        found = verify_plan(instance, result, extent, listener)
+        found = verify_plan(instance, result, extent, listener=listener)
     if json:
         common.print_json(found.to_dict() | {"plan": plan, "status": result.status})
     else:
-        from optimizer.report.audit import show_verification
+        from optimizer.report.tables.checks import show_verification
 
         show_verification(plan, result, found)
     if not found.ok:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
@@ -64,8 +65,13 @@ Severities = Annotated[
 ]
 
 
+_AIMED: dict[str, Any] = {"anyOf": [{"required": [key]} for key in ("region", "stage", "process", "commodity")]}
+
+
 class Target(Described):
     """What a cut strikes: everything that matches all the fields given."""
+
+    model_config = ConfigDict(json_schema_extra=_AIMED)
 
     region: Names | None = Field(default=None, description="Strikes what stands in this region, or in any of a list.")
     stage: Names | None = Field(default=None, description="Strikes what is of this stage, or of any of a list.")
@@ -87,6 +93,9 @@ class Cut(Target):
 
     `deliberate` is that of what it belongs to, unless the cut has its own.
     """
+
+    # The severity may stand in the grid of a family.
+    model_config = ConfigDict(json_schema_extra={**_AIMED, "required": []})
 
     severity: Severities = Field(
         description="Share of capacity that is lost, 0 to 1; a list is a profile by period of which the last stays. "
@@ -156,8 +165,26 @@ class Siege:
         return any(self.deliberate if cut.deliberate is None else cut.deliberate for cut in self.cuts)
 
 
+def _never_twice(key: str, beside: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON Schema for what stands either in the grid of a family or beside it."""
+    in_grid = {"properties": {"grid": {"required": [key]}}, "required": ["grid"]}
+    return {"not": {"allOf": [in_grid, dict(beside)]}}
+
+
+_SEVERE = {"type": "array", "contains": {"type": "object", "required": ["severity"]}}
+
+
 class ShockSpec(Described):
     """An entry under ``shocks:``: one event, or a family of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _never_twice("months", {"required": ["months"]}),
+                _never_twice("severity", {"properties": {"cuts": _SEVERE}, "required": ["cuts"]}),
+            ]
+        }
+    )
 
     grid: Grid | None = Field(default=None, description="Durations and severities that a family runs through.")
     start: ShockStarts = Field(

@@ -255,7 +255,7 @@ def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
     return calm.replacing(shocks={**calm.shocks, **added})
 
 
-def resample(instance: Instance, samples: int, seed: int) -> Instance:
+def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
     """The instance whose only shocks are its ensembles, drawn anew.
 
     Their counts add to `samples`, in proportion to what they were, and their seeds become `seed`; probabilities stay.

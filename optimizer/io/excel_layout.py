@@ -25,7 +25,7 @@ from optimizer.instance.document import Place, parse_value
 from optimizer.instance.ranges import RangeSpec
 from optimizer.instance.schema import Commodity, Policy, Region, ShareRule, SurvivalRule
 from optimizer.instance.text import Allowance
-from optimizer.io.json_schema import build_schema
+from optimizer.io.json_schema import build_schema, takes_number
 from optimizer.io.yaml_text import Comment, dump_flow
 from optimizer.levers import KINDS
 from optimizer.network.process import Demand, EndOfLife, Process
@@ -211,12 +211,8 @@ def _amounts(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
     named: tuple[type[BaseModel], ...] = (*models, EndOfLife)
     for part in (parts[model.__name__] for model in named):
         for name, shape in part["properties"].items():
-            number[name] = number.get(name, True) and _is_number(shape)
+            number[name] = number.get(name, True) and takes_number(shape, parts)
     return frozenset(name for name, is_number in number.items() if is_number)
-
-
-def _is_number(shape: Mapping[str, Any]) -> bool:
-    return "pattern" in shape or any(_is_number(each) for each in shape.get("anyOf", ()))
 
 
 def _field(column: str) -> str:

@@ -1,10 +1,13 @@
-"""The instance format as JSON Schema (draft 2020-12): what an editor completes and checks while one types.
+"""The instance format as JSON Schema (draft 2020-12): what an editor completes and checks while somebody types.
 
 Shapes and texts come from the fields of the models, levers registered by then included. The schema checks each value
-on its own: that names exist, windows lie in the horizon and sizes fit is checked by `load`.
+on its own: that names exist, windows lie in the horizon and sizes fit is checked by `load`. Shapes of values and fields
+that several models have are definitions of their own, such as `Quantity` and `Sized.capex`.
 """
 
+import inspect
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -24,38 +27,12 @@ EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 _SECTIONS = (
     "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "ranges"
 )  # fmt: skip
-
-
-def describe(model: type[BaseModel], name: str) -> str:
-    """What a field means, by its name in a file; a field declared again without a text has that of the class above."""
-    for each in model.__mro__:
-        for key, field in getattr(each, "model_fields", {}).items():
-            if (field.alias or key) == name and field.description:
-                return str(field.description)
-    return ""
-
-
-_SEVERE = {"type": "array", "contains": {"type": "object", "required": ["severity"]}}
-
-
-_RANGED = {
-    "type": "object",
-    "description": "An uncertain number, with the ends of its range.",
-    "properties": {
-        "value": shapes.AMOUNT,
-        "low": {**shapes.AMOUNT, "description": describe(RangeSpec, "low")},
-        "high": {**shapes.AMOUNT, "description": describe(RangeSpec, "high")},
-        "of": {"const": "value", "description": describe(RangeSpec, "of")},
-        "draw": {**shapes.NAME, "description": describe(RangeSpec, "draw")},
-        **{key: {**shapes.NAME, "description": describe(RangeSpec, key)} for key in ("name", "source", "note")},
-    },
-    "required": ["value", "low", "high"],
-    "additionalProperties": False,
-}
+_WIDTH = 110
+_REWRITTEN = ("title", "type", "description", "properties", "required", "additionalProperties")
 
 
 class _Generator(GenerateJsonSchema):
-    """Text may be written as a number; defaults that are no plain value are left to the words."""
+    """Text may be written as a number; defaults that are no plain value are left to the descriptions."""
 
     def str_schema(self, schema: Any) -> dict[str, Any]:
         return dict(shapes.NAME)
@@ -67,67 +44,63 @@ class _Generator(GenerateJsonSchema):
 
 def build_schema() -> dict[str, Any]:
     """The schema, as a mapping that goes to JSON."""
-    models = sorted({model.__name__: model for model in _models(Instance)}.values(), key=lambda model: model.__name__)
-    models = [*models, *(lever for lever in KINDS.values() if lever not in models)]
-    keys, made = models_json_schema(
+    models = sorted({*_models(Instance), *KINDS.values()}, key=lambda model: model.__name__)
+    _, made = models_json_schema(
         [(model, "validation") for model in models],
         by_alias=True,
         ref_template="#/$defs/{model}",
         schema_generator=_Generator,
     )
-    names = {model: keys[(model, "validation")]["$ref"].rpartition("/")[2] for model in models}
-    parts = {name: _tidied(made["$defs"][name], model) for model, name in names.items()}
-    parts["Cut"] |= {
-        "required": [],
-        "anyOf": [{"required": [key]} for key in ("region", "stage", "process", "commodity")],
-    }
-    parts["DrawnCut"]["anyOf"] = parts["Cut"]["anyOf"]
-    for lever in KINDS.values():
-        _add(parts[names[lever]], lever.schema_rules)
-    for one in ("months", "severity"):
-        never = {"properties": {"grid": {"required": [one]}}, "required": ["grid"]}
-        beside = (
-            {"required": ["months"]} if one == "months" else {"properties": {"cuts": _SEVERE}, "required": ["cuts"]}
-        )
-        parts["ShockSpec"].setdefault("allOf", []).append({"not": {"allOf": [never, beside]}})
-    parts["Option"] = _option({kind: names[lever] for kind, lever in KINDS.items()})
-    parts = {name: part if name == "RangeSpec" else _ranged(part) for name, part in parts.items()}
-    parts["Ranged"] = _RANGED
-    whole = parts.pop(names[Instance])
-    commodity = {"anyOf": [{"$ref": f"#/$defs/{names[Commodity]}"}, {"type": "null"}]}
-    whole["properties"]["commodities"]["additionalProperties"] = commodity
-    whole["properties"]["options"]["additionalProperties"] = {"$ref": "#/$defs/Option"}
+    parts = {model.__name__: _object(made["$defs"][model.__name__], model) for model in models}
+    fields = _hoist_fields(parts, models)
+    whole = parts.pop(Instance.__name__)
+    properties = whole["properties"]
+    properties["commodities"]["additionalProperties"] = {"anyOf": [_reference(Commodity.__name__), {"type": "null"}]}
+    properties["options"]["additionalProperties"] = _reference("Option")
     for section in _SECTIONS:
-        whole["properties"][section]["type"] = ["object", "null"]
+        properties[section]["type"] = ["object", "null"]
     whole |= {"required": ["horizon", "commodities", "demands"], "description": "An instance of diversify."}
+    parts |= {"Option": _option(), **fields, **_values(parts[RangeSpec.__name__])}
     return {"$schema": DIALECT, "title": "Instance", **whole, "$defs": dict(sorted(parts.items()))}
 
 
-def _add(part: dict[str, Any], rules: Mapping[str, Any]) -> None:
-    """Put rules into a shape, within what it has."""
-    for key, rule in rules.items():
-        if isinstance(part.get(key), dict):
-            _add(part[key], rule)
-        else:
-            part[key] = rule
-
-
 def dump_schema() -> str:
-    """The schema as the text of a file."""
-    return json.dumps(build_schema(), indent=1, ensure_ascii=False) + "\n"
+    """The schema as the text of a file: what fits into a line stands in one."""
+    return _dump(build_schema(), "") + "\n"
 
 
-def _ranged(shape: Any) -> Any:
-    """A shape in which every number may have a range beside it."""
-    if isinstance(shape, list):
-        return [_ranged(each) for each in shape]
-    if not isinstance(shape, dict):
-        return shape
-    if "pattern" not in shape:
-        return {key: _ranged(part) for key, part in shape.items()}
-    about = {key: part for key, part in shape.items() if key in ("description", "default")}
-    number = {key: part for key, part in shape.items() if key not in about}
-    return {"anyOf": [number, {"$ref": "#/$defs/Ranged"}], **about}
+def _dump(value: Any, indent: str) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or len(indent) + len(line) <= _WIDTH:
+        return line
+    inner, ends = f"{indent} ", "{}" if isinstance(value, dict) else "[]"
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(key, ensure_ascii=False)}: {_dump(part, inner)}" for key, part in value.items()]
+    else:
+        lines = [_dump(part, inner) for part in value]
+    return f"{ends[0]}\n" + ",\n".join(inner + each for each in lines) + f"\n{indent}{ends[1]}"
+
+
+def starter_files() -> dict[str, str]:
+    """The instance that `diversify init` writes and the schema beside it: the text of each file, by name."""
+    starter = FilePath(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
+    return {"instance.yaml": starter, SCHEMA_FILE: dump_schema()}
+
+
+def describe(model: type[BaseModel], name: str) -> str:
+    """What a field means, by its name in a file; a field declared again without a text has that of the class above."""
+    for each in model.__mro__:
+        for key, field in getattr(each, "model_fields", {}).items():
+            if (field.alias or key) == name and field.description:
+                return str(field.description)
+    return ""
+
+
+def takes_number(shape: Mapping[str, Any], parts: Mapping[str, Any]) -> bool:
+    """Whether a value of a shape may be a number, or a series or list of numbers; `parts` are a schema's `$defs`."""
+    while "$ref" in shape:
+        shape = parts[shape["$ref"].rpartition("/")[2]]
+    return "pattern" in shape or any(takes_number(each, parts) for each in shape.get("anyOf", ()))
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -146,43 +119,112 @@ def _within(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _within(part)
 
 
-def _option(names: dict[str, str]) -> dict[str, Any]:
-    """An option: its kind first, then what that kind has."""
-    kind = {"enum": list(names), "description": describe(Lever, "kind")}
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _object(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """One model: without its key, with the meaning of every field, and with what its configuration adds."""
+    properties = {}
+    for key, shape in part.get("properties", {}).items():
+        if key != "id":
+            text = describe(model, key)
+            properties[key] = _refer(_plain(shape)) | ({"description": text} if text else {})
+    return {
+        "type": "object",
+        "description": (model.__doc__ or "").partition("\n\n")[0].strip(),
+        "properties": properties,
+        "required": [key for key in part.get("required", ()) if key != "id"],
+        "additionalProperties": False,
+        **{key: value for key, value in part.items() if key not in _REWRITTEN},
+    }
+
+
+def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """A shape without titles and empty defaults, and `null` beside a single type that it goes with."""
+    plain = {key: value for key, value in shape.items() if key != "title" and (key != "default" or value is not None)}
+    either = plain.get("anyOf", [])
+    if len(either) == 2 and {"type": "null"} in either:
+        (other,) = (each for each in either if each != {"type": "null"})
+        if other.keys() == {"type"}:
+            types = other["type"] if isinstance(other["type"], list) else [other["type"]]
+            del plain["anyOf"]
+            plain["type"] = [*types, "null"]
+    return plain
+
+
+def _refer(shape: Any) -> Any:
+    """A shape in which every shared one is a reference."""
+    if isinstance(shape, list):
+        return [_refer(each) for each in shape]
+    if not isinstance(shape, dict):
+        return shape
+    about = {key: part for key, part in shape.items() if key in ("description", "default")}
+    rest = {key: part for key, part in shape.items() if key not in about}
+    name = next((name for name, shared in shapes.SHARED.items() if shared == rest), None)
+    if name:
+        return {**_reference(name), **about}
+    if len(shape.get("anyOf", ())) > 2 and {"type": "null"} in shape["anyOf"]:
+        # pydantic has joined what may be left empty with the alternatives of the shape itself.
+        others = {**shape, "anyOf": [each for each in shape["anyOf"] if each != {"type": "null"}]}
+        inner = _refer(others)
+        return {"anyOf": [{"$ref": inner.pop("$ref")}, {"type": "null"}], **inner} if "$ref" in inner else _each(shape)
+    return _each(shape)
+
+
+def _each(shape: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _refer(part) for key, part in shape.items()}
+
+
+def _hoist_fields(parts: Mapping[str, dict[str, Any]], models: list[type[BaseModel]]) -> dict[str, Any]:
+    """The fields that several models have from the class that declares them, which the models then refer to."""
+    users: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for model in models:
+        for key in parts[model.__name__]["properties"]:
+            owner = next(each for each in model.__mro__ if key in _declared(each))
+            users[f"{owner.__name__}.{key}"].append(parts[model.__name__]["properties"])
+    fields = {}
+    for name, properties in users.items():
+        key = name.partition(".")[2]
+        if len(properties) > 1:
+            fields[name] = properties[0][key]
+            for each in properties:
+                each[key] = _reference(name)
+    return fields
+
+
+def _declared(model: type) -> set[str]:
+    """The fields that a class itself declares, by their names in a file."""
+    own = inspect.get_annotations(model)
+    return {field.alias or key for key, field in getattr(model, "model_fields", {}).items() if key in own}
+
+
+def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared shapes of values; in place of a number an uncertain one may stand, with the ends of its range."""
+    plain = {"Number": dict(shapes.AMOUNT)}
+    for end in ("low", "high"):
+        spec["properties"][end]["$ref"] = "#/$defs/Number"
+    ranged = {
+        **spec,
+        "description": "An uncertain number, with the ends of its range.",
+        "properties": {"value": _reference("Number"), **spec["properties"]},
+        "required": ["value", *spec["required"]],
+    }
+    shared = {
+        name: {"anyOf": [dict(shape), _reference("Ranged")]} if name in shapes.NUMBERS else _each(shape)
+        for name, shape in shapes.SHARED.items()
+    }
+    return {**plain, "Ranged": ranged, **shared}
+
+
+def _option() -> dict[str, Any]:
+    """An option: its kind first, then the fields of that kind."""
+    kind = {"enum": list(KINDS), "description": describe(Lever, "kind")}
     rules = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
-            "then": {"$ref": f"#/$defs/{name}"},
+            "then": _reference(lever.__name__),
         }
-        for kind, name in names.items()
+        for kind, lever in KINDS.items()
     ]
     return {"type": "object", "required": ["kind"], "properties": {"kind": kind}, "allOf": rules}
-
-
-def _tidied(part: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """One object: without its key, with the words of every field, and nothing that says nothing."""
-    properties = {key: _plain(shape) for key, shape in part.get("properties", {}).items() if key != "id"}
-    for key, shape in properties.items():
-        text = describe(model, key)
-        shape |= {"description": text} if text else {}
-    tidy: dict[str, Any] = {"type": "object", "description": (model.__doc__ or "").partition("\n\n")[0].strip()}
-    required = [key for key in part.get("required", ()) if key != "id"]
-    return {**tidy, "properties": properties, "required": required, "additionalProperties": False}
-
-
-def _plain(shape: dict[str, Any]) -> dict[str, Any]:
-    """A shape without titles and empty defaults, and `null` beside the types that it goes with."""
-    shape = {key: value for key, value in shape.items() if key != "title" and (key != "default" or value is not None)}
-    either = shape.get("anyOf")
-    if either and {"type": "null"} in either and len(either) == 2:
-        (other,) = (each for each in either if each != {"type": "null"})
-        if "type" in other:
-            types = other["type"] if isinstance(other["type"], list) else [other["type"]]
-            return {**{key: value for key, value in shape.items() if key != "anyOf"}, **other, "type": [*types, "null"]}
-    return shape
-
-
-def starter_files() -> dict[str, str]:
-    """By name, the text of each file."""
-    starter = FilePath(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
-    return {"instance.yaml": starter, SCHEMA_FILE: dump_schema()}

@@ -91,9 +91,6 @@ class Lever(Described):
     # Linking terms that are amounts in t, there before a period begins, and not rates: by the period before.
     amounts: ClassVar[tuple[str, ...]] = ()
 
-    # What its JSON schema says beyond the types of its fields.
-    schema_rules: ClassVar[Mapping[str, Any]] = {}
-
     id: str = Field(exclude=True)
     kind: str = Field(description="Which lever it is.")
     earliest: int | None = Field(
@@ -189,7 +186,9 @@ class Sized(Lever):
     """A lever that is bought by size."""
 
     lead_time: Quantity = Field(default=0.0, description="Months from decision to work, rounded up to whole periods.")
-    max_size: Quantity = Field(description="The most that can be bought in all: t per year, or a level up to 1.")
+    max_size: Quantity = Field(
+        description="The most that can be bought in all: t per year unless the kind says otherwise."
+    )
     capex: QuantitySeries = Field(
         default=Series.constant(0.0), description="Money per unit of size; a series by year of decision."
     )

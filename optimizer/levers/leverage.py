@@ -10,8 +10,8 @@ On the path of a deliberate shock, for every existing process p of the region th
     capacity[p] += cap·σ·restraint·ℓ          options are never helped
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -20,17 +20,19 @@ from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import total
-from optimizer.units import Share, finding
+from optimizer.units import Quantity, Share, finding
 
 
 class Leverage(Sized):
     """Something that the other side would lose as well."""
 
     labels: ClassVar[Labels] = Labels("level", colour=6)
-    schema_rules: ClassVar[Mapping[str, Any]] = {"properties": {"max_size": {"maximum": 1}}}
 
     kind: Literal["leverage"]
     region: str = Field(description="The region that would lose something as well.")
+    max_size: Quantity = Field(
+        description="The highest level that can be bought, up to 1.", json_schema_extra={"maximum": 1}
+    )
     restraint: Share = Field(description="Share of a deliberate cut that the full level holds back, 0 to 1.")
     erosion: Share = Field(default=0.0, description="Share of the level that a year takes away, 0 to 1.")
 

@@ -14,10 +14,10 @@ Plan, in every period:
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Lever, Reference, Sized
@@ -35,10 +35,13 @@ class Stock(Lever):
     is_stock: ClassVar[bool] = True
     purchase_column: ClassVar[str] = "fill"
     amounts: ClassVar[tuple[str, ...]] = ("stock",)
-    schema_rules: ClassVar[Mapping[str, Any]] = {
-        "if": {"properties": {"salvage": {"exclusiveMinimum": 0}}, "required": ["salvage"]},
-        "then": {"required": ["max_size"]},
-    }
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"salvage": {"exclusiveMinimum": 0}}, "required": ["salvage"]},
+            "then": {"required": ["max_size"]},
+        }
+    )
 
     commodity: str = Field(description="What is held.")
     price: QuantitySeries = Field(

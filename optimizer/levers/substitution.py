@@ -22,7 +22,7 @@ from optimizer.levers.base import Labels, Problem, Reference, Sized
 from optimizer.model.builder import Stage
 from optimizer.network.activity import NOTHING
 from optimizer.results.plan import Flow
-from optimizer.units import AmountSeries, Quantity, Series, Share
+from optimizer.units import AmountSeries, Ratio, Series, Share
 
 
 class Substitution(Sized):
@@ -39,7 +39,7 @@ class Substitution(Sized):
     cost: AmountSeries = Field(
         default=NOTHING, description="Whole cost of the alternative, money per t substituted; a series."
     )
-    input: Mapping[str, Quantity] = Field(
+    input: Mapping[str, Ratio] = Field(
         default_factory=dict, description="By commodity: t that it takes per t substituted."
     )
 

@@ -20,7 +20,7 @@ from pydantic import Field
 from optimizer.disruptions.shock import Path
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
-from optimizer.units import AmountSeries, Described, Number, Quantity, QuantitySeries, Series, Share
+from optimizer.units import AmountSeries, Described, Number, QuantitySeries, Ratio, Series, Share
 
 NOTHING = Series.constant(0.0)
 
@@ -35,8 +35,8 @@ class Activity(Described):
     stage: str | None = Field(
         default=None, description="The stage of the chain, such as mine, separation, metal, magnet; cuts go by it."
     )
-    input: Mapping[str, Quantity] = Field(default_factory=dict, description="By commodity: t taken per t of activity.")
-    output: Mapping[str, Quantity] = Field(
+    input: Mapping[str, Ratio] = Field(default_factory=dict, description="By commodity: t taken per t of activity.")
+    output: Mapping[str, Ratio] = Field(
         default_factory=dict,
         description="By commodity: t given per t of activity; several at once where the ore decides the basket.",
     )

@@ -55,6 +55,9 @@ class HighsBackEnd:
             solver.createAndConfigureSolver(problem)
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
+        if self._highs.getNumRow() != len(problem.constraints()):
+            # HiGHS leaves out all rows then, and would call the rest optimal.
+            raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
         # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
         # When the search with integers began that may end early, and what is asked; None where none may.
         self._hurried: tuple[float, SolveRequest] | None = None

@@ -22,9 +22,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.algorithms.base import Solved
-from optimizer.algorithms.executor import hired
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
@@ -132,11 +131,11 @@ def alternatives(
     instance: Instance,
     within: float | str = DEFAULT_TOLERANCE,
     plans: int = 3,
+    *,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
     patience: float = RANGE_SECONDS,
     listener: Listener = ignore,
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Alternatives:
     """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
@@ -167,7 +166,7 @@ def alternatives(
     settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = Clock(settings.time_limit)
-    evaluator = RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
     try:
         # A tolerance that says nothing of the least cost would say nothing of plans near to it.
         cheapest, measure = solve_to_measure(

@@ -281,10 +281,10 @@ def attack(
     instance: Instance,
     plan: Result | None = None,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
-    *,
     scenario: ScenarioNames | None = None,
 ) -> AttackResult:
     """Let the instance's adversary attack a plan: the cheapest one that withstands it, or one that is given.

@@ -1,24 +1,27 @@
-"""The best plans of some cases under many budgets, found side by side, each from what larger budgets taught.
+"""The engine of every budget sweep: the best plans of some cases under many budgets, and their least outlays.
 
-What a comparison asks, each a question that one process answers by itself (`algorithms.question_pool`).
+A plan that a smaller budget can pay a larger one can pay as well. So each search starts from the plans that are known
+for other budgets (`KnownPlans`), and a budget that pays the best plan of a larger one needs no search. Searches run
+side by side in worker processes where one of them takes its time; each worker answers one of the questions below.
 
-best     the best plan of an instance, audited
-least    the least outlay at which every floor is kept in every shock
-alone    the same where only one shock may come, for some of the shocks
+    ask_best_plan      the best plan of an instance, audited
+    ask_least_outlay   the least outlay at which every floor is kept in every shock
+    ask_failing        the shocks in which the do-nothing plan fails
+    ask_alone          the least outlay for each of some shocks, were it the only one
 """
 
 import contextlib
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from optimizer import formulation
+from optimizer.algorithms.executor import Executor, Memory, Task, size_for, start_executor
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.question import Question, outlay
-from optimizer.algorithms.question_pool import Call, Desk, Team, seats
 from optimizer.algorithms.reading import plan_values
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
@@ -26,20 +29,56 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.frontier import KnownPlans
 from optimizer.studies.measure import Measure, before_measure, no_shock_cost
 from optimizer.studies.solve import solve, tight_shocks
-from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
-from optimizer.units import si
+from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
+from optimizer.units import rounded_up, si
 
-# How near the ask_least_outlay outlays are proven: what is called exact.
+SearchStatus = Literal["optimal", "stopped", "infeasible"]
+# A case and a budget, None for any.
+BudgetKey = tuple[str, float | None]
+# The shocks that a model holds at the start, and a plan that bounds the search.
+SearchStart = tuple[frozenset[str], Plan | None]
+# The relative MIP gap of least outlays that are called exact.
 LEAST_OUTLAY_GAP = 1e-6
-LEAST_OUTLAY = Question(objective=outlay, name="outlay")
+# The default budgets, as shares of the least outlay.
+BUDGET_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+# Budgets whose relative difference is smaller are one.
+SAME_BUDGET = 0.02
+# Gaps and costs whose relative difference is smaller are equal: a plan holds its gap no more exactly.
+SAME_VALUE = 1e-6
+# Digits of a budget that is derived from an outlay, rounded up so that the plan fits.
+BUDGET_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class BudgetPoint:
+    """A budget, None for any, and the best plan that is known for it."""
+
+    budget: float | None
+    result: Result
+
+
+@dataclass(frozen=True)
+class CaseLeastOutlay:
+    """The least outlay at which a case survives every shock.
+
+    Attributes:
+        status: ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough.
+        outlay, bound: money, as found and its proven lower bound; None where there is none, or none was found in time.
+        result: the cheapest plan with this outlay; None where it was not searched for.
+    """
+
+    case: str
+    status: SearchStatus
+    outlay: float | None = None
+    bound: float | None = None
+    result: Result | None = None
 
 
 @dataclass(frozen=True)
 class LoneShock:
-    """The ask_least_outlay outlay at which one shock is survived, were it the only one that may come.
+    """The least outlay at which one shock is survived, were it the only one that may come.
 
     Attributes:
         status: ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough.
@@ -47,152 +86,131 @@ class LoneShock:
     """
 
     shock: str
-    status: Literal["optimal", "stopped", "infeasible"]
+    status: SearchStatus
     outlay: float | None
     bound: float | None
 
 
-def ask_best_plan(
-    desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
-) -> Result:
-    """The ask_best_plan plan of an instance, from shocks that are likely to bite and a plan to start from."""
-    with _clock(desk, settings) as clock:
-        evaluator = _asker(desk, instance, settings).evaluator(instance)
-        return solve(
-            instance, None, settings, _listener(desk), evaluator=evaluator, first=first, plan=plan, clock=clock
-        )
-
-
-def ask_least_outlay(
-    desk: Desk, instance: Instance, settings: Settings, first: frozenset[str] = frozenset(), plan: Plan | None = None
-) -> WhatIfResult:
-    """The ask_least_outlay outlay at which every floor is kept, whatever the budget.
-
-    Where it was stopped, its plan may not keep them: then the gap that it leaves is that of the answer.
-    """
-    free, exact = with_budget(instance, None), _exact(settings)
-    with _clock(desk, settings) as clock:
-        asker = _asker(desk, instance, settings)
-        asker.clock, asker.listener = clock, _listener(desk)
-        asker.learn(plan or Plan(), first)
-        found = asker.ask(free, LEAST_OUTLAY, exact)
-        if found.status != "stopped" or not np.isfinite(found.value):
-            return found
-        evaluator = asker.evaluator(free)
-        left = evaluator.gaps(plan_values(free, found.plan, evaluator.subproblems.plan), clock)
-        return replace(found, gap=max(found.gap, float(left.gap.sum())))
-
-
-def ask_hurting(desk: Desk, instance: Instance, settings: Settings) -> tuple[str, ...]:
-    """The shocks that are not survived where nothing is built, the worst first."""
-    gap = _asker(desk, instance, settings).evaluator(instance).idle(Clock()).gap
-    worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
-    return tuple(instance.events[number].name for number in worst)
-
-
-def ask_alone(desk: Desk, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
-    """The ask_least_outlay outlay for each of some shocks ask_alone; of no name at all, for none to come."""
-    free, exact = with_budget(instance, None), _exact(settings)
-    writer, found = formulation.Writer(free), list[LoneShock]()
-    with _clock(desk, settings) as clock:
-        for name in names:
-            if clock.is_over:
-                break
-            shocks = [free.event(name)] if name else []
-            solved = ScenarioModel(free, shocks, exact, clock, _listener(desk), writer, LEAST_OUTLAY).kept()
-            if solved is None or solved.status == "infeasible":
-                found.append(LoneShock(name, "infeasible", None, None))
-            elif solved.values is not None and solved.gap <= 0:
-                found.append(LoneShock(name, solved.status, max(0.0, solved.cost), _finite(solved.bound)))
-    return found
-
-
-def _exact(settings: Settings) -> Settings:
-    return replace(settings, gap=min(settings.gap, LEAST_OUTLAY_GAP), tolerance=None)
-
-
-def _finite(bound: float) -> float | None:
-    return max(0.0, bound) if np.isfinite(bound) else None
-
-
-def _asker(desk: Desk, instance: Instance, settings: Settings) -> WhatIfSolver:
-    """The one of this process; its programmes of the shocks stay warm."""
-    if "asker" not in desk:
-        desk["asker"] = WhatIfSolver(instance, settings)
-    asker: WhatIfSolver = desk["asker"]
-    return asker
-
-
-def dismiss(desk: Desk) -> None:
-    """Let those go who answered for the shocks."""
-    if "asker" in desk:
-        desk.pop("asker").__exit__()
-
-
-def _listener(desk: Desk) -> Listener:
-    listener: Listener = desk.get("listener", ignore)
-    return listener
-
-
-@contextlib.contextmanager
-def _clock(desk: Desk, settings: Settings) -> Iterator[Clock]:
-    """The time of one question. Where it is this process that hears Ctrl-C, all questions end with it."""
-    clock = Clock(settings.time_limit)
-    with interruptible(clock, _listener(desk)):
-        yield clock
-    if clock.interrupted and "clock" in desk:
-        desk["clock"].interrupted = True
-
-
-BudgetKey = tuple[str, float | None]
-
-
 @dataclass
-class BudgetSweep:
-    """What is known of some cases, and who finds out more.
+class KnownPlans:
+    """The plans that are known of one case, each the best for its budget."""
 
-    Attributes:
+    points: list[BudgetPoint] = field(default_factory=list)
+
+    def add(self, budget: float | None, result: Result) -> None:
+        """Add the best plan of a budget."""
+        self.points.append(BudgetPoint(budget, result))
+
+    def settled(self, budget: float | None) -> Result | None:
+        """The proven best plan of this budget or a larger one, where this budget pays it."""
+        larger = [each.result for each in self.points if _amount(each.budget) >= _amount(budget)]
+        return _best(each for each in larger if each.status != "stopped" and _pays(budget, each))
+
+    def start(self, budget: float | None) -> SearchStart:
+        """The start of a search: the tight shocks of the nearest larger budget, and the best plan that it pays."""
+        larger = [each for each in self.points if _amount(each.budget) >= _amount(budget)] or self.points
+        nearest = min(larger, key=lambda each: abs(_amount(each.budget, 1e300) - _amount(budget, 1e300)), default=None)
+        best = _best(each.result for each in self.points if _pays(budget, each.result))
+        return tight_shocks(nearest.result) if nearest else frozenset(), best.plan if best else None
+
+    def best(self, budget: float | None, own: Result) -> Result:
+        """The best of all plans that a budget pays; its own where that is as good."""
+        best = _best([own, *(each.result for each in self.points if _pays(budget, each.result))])
+        assert best is not None
+        return best
+
+    def least_outlay(self) -> Result | None:
+        """Of the plans that survive every shock, the one with the least outlay."""
+        surviving = (each.result for each in self.points if each.result.survives)
+        return min(surviving, key=lambda result: result.outlay, default=None)
+
+
+def _amount(budget: float | None, any_budget: float = math.inf) -> float:
+    return any_budget if budget is None else budget
+
+
+def _pays(budget: float | None, result: Result) -> bool:
+    return budget is None or result.outlay <= budget * (1.0 + 1e-9)
+
+
+def _best(results: Iterable[Result]) -> Result | None:
+    """The first of those that none is better than."""
+    best: Result | None = None
+    for result in results:
+        best = result if best is None or is_better(result, best) else best
+    return best
+
+
+def is_better(one: Result, other: Result) -> bool:
+    """Whether a plan leaves a smaller gap, or as small a one at a lower cost."""
+    slack = SAME_VALUE * max(one.survival_gap, other.survival_gap)
+    if abs(one.survival_gap - other.survival_gap) > slack:
+        return one.survival_gap < other.survival_gap
+    return one.total_cost < other.total_cost * (1.0 - SAME_VALUE if other.total_cost > 0 else 1.0 + SAME_VALUE)
+
+
+def budgets_up_to(outlay: float, own: float | None) -> list[float]:
+    """Round budgets from nothing to an outlay, without those that nearly equal the instance's own."""
+    top = rounded_up(outlay, BUDGET_DIGITS)
+    return [
+        share * top
+        for share in (BUDGET_SHARES if top > 0 else BUDGET_SHARES[:1])
+        if own is None or abs(share * top - own) > SAME_BUDGET * max(share * top, own)
+    ]
+
+
+class BudgetSweep:
+    """Finds the best plans and the least outlays of some cases, and keeps what is known.
+
+    Args:
         cases: by name.
         settings: of every search; `jobs` is how many run side by side, `gap` the share of the measure to which costs
             are proven.
         clock: whether Ctrl-C was pressed.
         listener: hears of each plan or outlay that was found, and of the rounds of searches in this process.
+        side_by_side: whether searches may run in several processes. In turn, each one starts from all before it.
+
+    Attributes:
         known: by case, its plans.
-        plans: by case, the one with the least outlay.
         measures: by case, what its costs are measured by; known once its first plan is.
     """
 
-    cases: Mapping[str, Instance]
-    settings: Settings
-    clock: Clock
-    listener: Listener
-    known: dict[str, KnownPlans] = field(default_factory=dict)
-    plans: dict[str, Plan] = field(default_factory=dict)
-    measures: dict[str, Measure] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.known = {case: KnownPlans() for case in self.cases}
+    def __init__(
+        self,
+        cases: Mapping[str, Instance],
+        settings: Settings,
+        clock: Clock,
+        listener: Listener = ignore,
+        *,
+        side_by_side: bool = True,
+    ) -> None:
+        self.cases, self.settings, self.clock, self.listener = cases, settings, clock, listener
+        self.known = {case: KnownPlans() for case in cases}
+        self.measures: dict[str, Measure] = {}
+        self._least_plans: dict[str, Plan] = {}
         self._results: dict[BudgetKey, Result] = {}
-        self._done = self._asked = 0
-        self._team = self._hired(self.settings.jobs or 1)
+        self._done = self._total = 0
+        self._side_by_side = side_by_side
+        self._executor = self._started((settings.jobs or 1) if side_by_side else 1)
 
-    def __enter__(self) -> "BudgetSweep":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *about: object) -> None:
-        dismiss(self._team.desk)
-        self._team.__exit__(*about)
+        if "solver" in self._executor.memory:
+            self._executor.memory.pop("solver").__exit__()
+        self._executor.close()
 
-    def _hired(self, size: int) -> Team:
-        team = Team(size, self.clock)
-        team.desk |= {"clock": self.clock, "listener": self.listener}
-        return team
+    def _started(self, size: int) -> Executor:
+        executor = start_executor(size)
+        executor.memory |= {"clock": self.clock, "listener": self.listener}
+        return executor
 
     @property
     def working(self) -> Settings:
-        """The settings of one search: where several run side by side, none takes more than its processor."""
+        """The settings of one search: where several run side by side, each takes one processor."""
         settings = before_measure(self.settings)
-        return settings if self._team.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
+        return settings if self._executor.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
 
     def measuring(self, case: str) -> Settings:
         """The same, with costs proven to the tolerance of a case, once that is known."""
@@ -200,7 +218,7 @@ class BudgetSweep:
         return self.working if measure is None else measure.settings(self.working)
 
     def has(self, case: str, budget: float | None) -> bool:
-        """Whether a budget was asked and answered."""
+        """Whether the search for a budget has ended."""
         return (case, budget) in self._results
 
     def is_planned(self, case: str, budget: float | None) -> bool:
@@ -212,10 +230,10 @@ class BudgetSweep:
         own = self._results[case, budget]
         return own if own.baseline is None else self.known[case].best(budget, own)
 
-    def start(self, case: str) -> tuple[frozenset[str], Plan | None]:
-        """Where a search near the least outlay begins."""
-        first, plan = self.known[case].start(None)
-        return first, self.plans.get(case, plan)
+    def adopt(self, case: str, budget: float | None, result: Result, measure: Measure) -> None:
+        """Take a plan that was found elsewhere as the best of its budget, and the measure of its case."""
+        self._keep(case, budget, result)
+        self.measures[case] = measure
 
     def best(self, wanted: Sequence[BudgetKey]) -> None:
         """Find the best plans of some cases and budgets that are not known yet; the first of a case is its measure."""
@@ -223,72 +241,96 @@ class BudgetSweep:
         self._find(wanted)
         self._measure(first)
 
+    def least_outlays(self, gap: float) -> list[CaseLeastOutlay]:
+        """The least outlay at which each case survives every shock, whatever its budget, to a relative MIP gap."""
+        settings = replace(self.working, gap=min(self.working.gap, gap))
+        known = [self.known[case].least_outlay() for case in self.cases]
+        starts = [(frozenset[str](), None) if each is None else (tight_shocks(each), each.plan) for each in known]
+        calls = [
+            Task(ask_least_outlay, (instance, settings, *start))
+            for instance, start in zip(self.cases.values(), starts, strict=True)
+        ]
+        labels = ["the least outlay that survives everything"] * len(calls)
+        found = dict(self.answers(calls, labels))
+        return [self._least(case, found[i], known[i]) for i, case in enumerate(self.cases) if i in found]
+
+    def _least(self, case: str, found: WhatIfResult, known: Result | None) -> CaseLeastOutlay:
+        if found.status == "infeasible":
+            return CaseLeastOutlay(case, "infeasible")
+        bound = max(0.0, found.bound)
+        if found.survives and math.isfinite(found.value):
+            self._least_plans[case] = found.plan
+            return CaseLeastOutlay(case, found.status, max(0.0, found.value), bound)
+        return CaseLeastOutlay(case, "stopped", None if known is None else known.outlay, bound)
+
+    def cheapest_call(self, least: CaseLeastOutlay) -> Task:
+        """The search for the cheapest plan of a case with its least outlay."""
+        assert least.outlay is not None
+        first, plan = self.known[least.case].start(None)
+        instance = with_budget(self.cases[least.case], least.outlay * (1.0 + LEAST_OUTLAY_GAP))
+        return Task(
+            ask_best_plan, (instance, self.measuring(least.case), first, self._least_plans.get(least.case, plan))
+        )
+
+    def answers(self, calls: Sequence[Task], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
+        """What calls return, as it comes; the listener hears of each."""
+        self._total += len(calls)
+        if calls:
+            self.listener(Progress(done=self._done, total=self._total))
+        with contextlib.closing(self._executor.as_completed(calls, self.clock)) as answers:
+            for number, answer in answers:
+                self._done += 1
+                told = f": {one_line(answer)}" if isinstance(answer, Result) else ""
+                self.listener(Progress(task=labels[number] + told, done=self._done, total=self._total))
+                yield number, answer
+
+    def _keep(self, case: str, budget: float | None, result: Result) -> None:
+        self._results[case, budget] = result
+        if result.baseline is not None:
+            self.known[case].add(budget, result)
+
+    def _find(self, wanted: Sequence[BudgetKey], starts: Mapping[BudgetKey, SearchStart] | None = None) -> None:
+        """Solve for what is not known yet, each from its start, or from what is known."""
+        calls, keys = [], []
+        for case, budget in dict.fromkeys(wanted):
+            if self.has(case, budget):
+                continue
+            settled = self.known[case].settled(budget)
+            if settled is not None:
+                self._results[case, budget] = settled
+                continue
+            start = (starts or {}).get((case, budget)) or self.known[case].start(budget)
+            calls.append(Task(ask_best_plan, (with_budget(self.cases[case], budget), self.measuring(case), *start)))
+            keys.append((case, budget))
+        began = time.perf_counter()
+        for number, result in self.answers(calls, [self._label(*key) for key in keys]):
+            self._keep(*keys[number], result)
+        self._add_workers(time.perf_counter() - began, len(calls))
+
     def _measure(self, keys: Sequence[BudgetKey]) -> None:
         """Measure cases by a plan each; where its cost is not proven to the tolerance, prove it again."""
-        least, before = dict[str, float | None](), dict[BudgetKey, Result]()
+        no_shock, before = dict[str, float | None](), dict[BudgetKey, Result]()
         for case, budget in keys:
-            result = self._results.get((case, budget))
-            if result is None or result.baseline is None or self.clock.interrupted:
+            if not self.is_planned(case, budget) or self.clock.interrupted:
                 continue
-            instance, clock = with_budget(self.cases[case], budget), Clock(self.settings.time_limit)
-            least[case] = no_shock_cost(instance, self.settings, clock)
-            self.measures[case] = self._measured(result, least[case])
+            result, instance = self._results[case, budget], with_budget(self.cases[case], budget)
+            no_shock[case] = no_shock_cost(instance, self.settings, Clock(self.settings.time_limit))
+            self.measures[case] = Measure.of_result(result, no_shock[case], self.settings.gap)
             if result.status != "stopped" and not self.measures[case].is_proven(result):
                 before[case, budget] = self._results.pop((case, budget))
                 self.known[case] = KnownPlans()
         self._find(list(before), {key: (tight_shocks(each), each.plan) for key, each in before.items()})
         for (case, budget), result in before.items():
-            again = self._results.get((case, budget))
-            if again is None or again.status == "stopped":
-                self._results[case, budget] = again = result
-                self.known[case].add(budget, result)
-            self.measures[case] = self._measured(again, least[case])
+            if not self.has(case, budget) or self._results[case, budget].status == "stopped":
+                self._keep(case, budget, result)
+            self.measures[case] = Measure.of_result(self._results[case, budget], no_shock[case], self.settings.gap)
 
-    def _measured(self, result: Result, no_shock_cost: float | None) -> Measure:
-        return Measure.of(result.total_cost, no_shock_cost, self.settings.gap, result.survival_gap)
-
-    def _find(
-        self, wanted: Sequence[BudgetKey], starts: Mapping[BudgetKey, tuple[frozenset[str], Plan]] | None = None
-    ) -> None:
-        """Solve for what is not known yet, each from where it is told to start, or from what is known."""
-        calls, keys = [], []
-        for case, budget in dict.fromkeys(wanted):
-            settled = self.known[case].settled(budget)
-            if self.has(case, budget):
-                continue
-            if settled is not None:
-                self._results[case, budget] = settled
-                continue
-            instance = with_budget(self.cases[case], budget)
-            begin = (starts or {}).get((case, budget)) or self.known[case].start(budget)
-            calls.append(Call(ask_best_plan, (instance, self.measuring(case), *begin)))
-            keys.append((case, budget))
-        began = time.perf_counter()
-        for number, result in self.answers(calls, [self._label(*key) for key in keys]):
-            case, budget = keys[number]
-            self._results[case, budget] = result
-            if result.baseline is not None:
-                self.known[case].add(budget, result)
-        self._hire_for(time.perf_counter() - began, len(calls))
-
-    def answers(self, calls: Sequence[Call], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
-        """What calls return, as it comes; the listener hears of each."""
-        self._asked += len(calls)
-        if calls:
-            self.listener(Progress(done=self._done, total=self._asked))
-        with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
-            for number, answer in answers:
-                self._done += 1
-                said = f": {one_line(answer)}" if isinstance(answer, Result) else ""
-                self.listener(Progress(task=labels[number] + said, done=self._done, total=self._asked))
-                yield number, answer
-
-    def _hire_for(self, seconds: float, count: int) -> None:
+    def _add_workers(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""
-        size = seats(self.settings.jobs, seconds / max(1, count))
-        if size > self._team.size == 1:
+        size = size_for(self.settings.jobs, seconds / max(1, count)) if self._side_by_side else 1
+        if size > self._executor.size == 1:
             self.__exit__()
-            self._team = self._hired(size)
+            self._executor = self._started(size)
 
     def _label(self, case: str, budget: float | None) -> str:
         money = "any budget" if budget is None else si(budget, self.cases[case].money, 4)
@@ -296,9 +338,103 @@ class BudgetSweep:
 
 
 def one_line(result: Result) -> str:
-    """A plan in one line."""
+    """A plan in one line, for progress."""
     if result.baseline is None:
         return "no plan"
     kept, money = sum(outcome.survives for outcome in result.shocks), result.money
     gap = f", gap {si(result.survival_gap, money)}" if result.survival_gap > 0 else ""
     return f"survives {kept} of {len(result.shocks)}{gap}, cost {si(result.total_cost, money, 4)}"
+
+
+def ask_best_plan(
+    memory: Memory,
+    instance: Instance,
+    settings: Settings,
+    first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
+) -> Result:
+    """The best plan of an instance, audited; `first` are shocks that the model holds at the start."""
+    with _clock(memory, settings) as clock:
+        evaluator = _solver(memory, instance, settings).evaluator(instance)
+        return solve(
+            instance,
+            settings=settings,
+            listener=_listener(memory),
+            evaluator=evaluator,
+            first=first,
+            plan=plan,
+            clock=clock,
+        )
+
+
+def ask_least_outlay(
+    memory: Memory,
+    instance: Instance,
+    settings: Settings,
+    first: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
+) -> WhatIfResult:
+    """The least outlay at which every floor is kept, whatever the budget.
+
+    Where the search was stopped, its plan may not keep them: `gap` is what it leaves.
+    """
+    free = with_budget(instance, None)
+    with _clock(memory, settings) as clock:
+        solver = _solver(memory, instance, settings)
+        solver.clock, solver.listener = clock, _listener(memory)
+        solver.learn(plan or Plan(), first)
+        found = solver.ask(free, LEAST_OUTLAY, settings)
+        if found.status != "stopped" or not np.isfinite(found.value):
+            return found
+        evaluator = solver.evaluator(free)
+        left = evaluator.gaps(plan_values(free, found.plan, evaluator.subproblems.plan), clock)
+        return replace(found, gap=max(found.gap, float(left.gap.sum())))
+
+
+def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
+    """The shocks in which the do-nothing plan fails, the largest gap first."""
+    gap = _solver(memory, instance, settings).evaluator(instance).idle(Clock()).gap
+    worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
+    return tuple(instance.events[number].name for number in worst)
+
+
+def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
+    """The least outlay for each of some shocks alone; the empty name stands for no shock at all."""
+    free = with_budget(instance, None)
+    exact = replace(settings, gap=min(settings.gap, LEAST_OUTLAY_GAP), tolerance=None)
+    writer, found = formulation.Writer(free), list[LoneShock]()
+    with _clock(memory, settings) as clock:
+        for name in names:
+            if clock.is_over:
+                break
+            shocks = [free.event(name)] if name else []
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY).kept()
+            if solved is None or solved.status == "infeasible":
+                found.append(LoneShock(name, "infeasible", None, None))
+            elif solved.values is not None and solved.gap <= 0:
+                bound = max(0.0, solved.bound) if np.isfinite(solved.bound) else None
+                found.append(LoneShock(name, solved.status, max(0.0, solved.cost), bound))
+    return found
+
+
+def _solver(memory: Memory, instance: Instance, settings: Settings) -> WhatIfSolver:
+    """The one of this process; its recourse LPs stay warm."""
+    if "solver" not in memory:
+        memory["solver"] = WhatIfSolver(instance, settings)
+    solver: WhatIfSolver = memory["solver"]
+    return solver
+
+
+def _listener(memory: Memory) -> Listener:
+    listener: Listener = memory.get("listener", ignore)
+    return listener
+
+
+@contextlib.contextmanager
+def _clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
+    """The time of one question. Where it is this process that receives Ctrl-C, all questions end with it."""
+    clock = Clock(settings.time_limit)
+    with interruptible(clock, _listener(memory)):
+        yield clock
+    if clock.interrupted and "clock" in memory:
+        memory["clock"].interrupted = True

@@ -10,14 +10,12 @@ Comparison   all of it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
-from optimizer.studies.budget_sweep import LoneShock
+from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock, SearchStatus
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
-
-SearchStatus = Literal["optimal", "stopped", "infeasible"]
 
 
 def sizes_bought(result: Result) -> dict[str, float]:
@@ -67,23 +65,6 @@ class ComparisonColumn:
     case: str
     budget: float | None
     result: Result
-
-
-@dataclass(frozen=True)
-class CaseLeastOutlay:
-    """The least outlay at which a case survives every shock.
-
-    Attributes:
-        status: ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough.
-        outlay, bound: money, as found and its proven lower bound; None where there is none, or none was found in time.
-        result: the cheapest plan with this outlay; None where it was not asked.
-    """
-
-    case: str
-    status: SearchStatus
-    outlay: float | None = None
-    bound: float | None = None
-    result: Result | None = None
 
 
 @dataclass(frozen=True)

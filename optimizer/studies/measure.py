@@ -66,6 +66,11 @@ class Measure:
         kind = kind if price >= least and price > 0 else "total cost"
         return cls(kind, max(price, least), share, FINEST_SHARE * abs(cost))
 
+    @classmethod
+    def of_result(cls, result: Result, no_shock_cost: float | None, share: float) -> "Measure":
+        """The measure of plans that are compared with a result."""
+        return cls.of(result.total_cost, no_shock_cost, share, result.survival_gap)
+
     @property
     def tolerance(self) -> float:
         """Money to which costs are proven."""

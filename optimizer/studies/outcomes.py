@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.batches import BatchAnswer
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import (
@@ -65,12 +65,12 @@ class Survey:
         return self.below > 0
 
 
-def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[Reply]) -> Survey:
+def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchAnswer]) -> Survey:
     """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
     made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
-    by_length: dict[int, list[Reply]] = {}
+    by_length: dict[int, list[BatchAnswer]] = {}
     for reply in replies:
         by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
     for length, some in by_length.items():

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.question_pool import Call, Team, seats
+from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
@@ -162,7 +162,7 @@ def numbers_of(instance: Instance) -> list[UncertainNumber]:
 
 
 def ask_moved(
-    desk: dict[str, Any],
+    memory: dict[str, Any],
     instance: Instance,
     numbers: Mapping[str, float],
     settings: Settings,
@@ -170,7 +170,7 @@ def ask_moved(
     plan: Plan,
     lists_attacks: bool = False,
 ) -> VariantOutcome:
-    """The best plan with numbers elsewhere: a call for a team. Attacks are listed anew where they count as shocks."""
+    """A task: the best plan with other numbers. Attacks are listed anew where they count as shocks."""
     try:
         variant = _moved(instance, numbers) if lists_attacks else read(instance.moved(numbers))
     except InstanceError:
@@ -178,8 +178,8 @@ def ask_moved(
     clock = Clock(settings.time_limit)
 
     def stop_all(event: Progress) -> None:
-        if "clock" in desk:
-            desk["clock"].interrupted = True
+        if "clock" in memory:
+            memory["clock"].interrupted = True
 
     with interruptible(clock, stop_all), WhatIfSolver(variant, settings, clock) as asker:
         asker.learn(plan, first)
@@ -253,8 +253,8 @@ class Sensitivity:
 def sensitivity(
     instance: Instance,
     samples: int = 0,
-    seed: int = 7,
     *,
+    seed: int = 7,
     flips: bool = True,
     resolution: float = 0.01,
     budget: MoneyLike | None = None,
@@ -280,7 +280,7 @@ def sensitivity(
         listener: hears of the rounds of the first search, then of every set of numbers that was solved for.
 
     Raises:
-        CrewError: a process died.
+        WorkerError: a process died.
         SolverError: the solver failed.
         ValueError: fewer samples than can be judged, a budget that is no amount of money, or a scenario that there
             is not.
@@ -301,9 +301,9 @@ def sensitivity(
         base = search.begin()
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
-        with Team(seats(settings.jobs, search.found.seconds), clock) as team:
-            search.team = team
-            team.desk["clock"] = clock
+        with start_executor(size_for(settings.jobs, search.found.seconds)) as executor:
+            search.executor = executor
+            executor.memory["clock"] = clock
             bars = search.tornado()
             if flips:
                 bars = search.flipped(bars, resolution)
@@ -330,7 +330,7 @@ class _SensitivitySearch:
     ) -> None:
         self.instance, self.numbers, self.settings = instance, numbers, settings
         self.clock, self.listener = clock, listener
-        self.team = Team(1, clock)
+        self.executor = start_executor(1)
         self.found = WhatIfResult("stopped")
         self.base = VariantOutcome("stopped")
         self.measure: Measure | None = None
@@ -354,10 +354,10 @@ class _SensitivitySearch:
     def answers(self, wanted: Sequence[Mapping[str, float]], what: str) -> dict[int, VariantOutcome]:
         """What comes of each set of numbers, by its place; those that were not reached are left out."""
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
-        calls = [Call(ask_moved, (self.instance, numbers, *fixed)) for numbers in wanted]
+        calls = [Task(ask_moved, (self.instance, numbers, *fixed)) for numbers in wanted]
         result: dict[int, VariantOutcome] = {}
         self.listener(Progress(task=what, total=len(calls)))
-        for number, answer in self.team.answers(calls):
+        for number, answer in self.executor.as_completed(calls, self.clock):
             result[number] = answer
             self.listener(Progress(task=what, done=len(result), total=len(calls)))
         return result

@@ -21,13 +21,12 @@ from platform import python_version
 from typing import Any
 
 from optimizer.algorithms.base import Solved
+from optimizer.algorithms.batches import LOOSE
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
-from optimizer.algorithms.executor import hired
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.tasks import LOOSE
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
@@ -134,6 +133,7 @@ PROVEN = "The search was stopped. Every shock was solved again, and the plan is 
 def solve(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
@@ -142,7 +142,6 @@ def solve(
     first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
     clock: Clock | None = None,
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Result:
     """Find the cheapest plan that survives every shock, or the best there is.
@@ -245,7 +244,7 @@ def open_evaluator(
     instance: Instance, settings: Settings, warm: RecourseEvaluator | None
 ) -> Iterator[RecourseEvaluator]:
     """The evaluator given; or one of our own, which is let go afterwards."""
-    evaluator = warm or RecourseEvaluator(instance, hired(instance, settings.jobs, settings.cluster))
+    evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
     try:
         yield evaluator
     finally:
@@ -431,27 +430,27 @@ def solve_to_measure(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
-    found = solve(instance, None, first, listener, notes, evaluator=evaluator, clock=clock)
+    found = solve(instance, None, settings=first, listener=listener, notes=notes, evaluator=evaluator, clock=clock)
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
-    measure = Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    measure = Measure.of_result(found, least, settings.gap)
     needed = measure.nearer(near(measure))
     if found.status == "stopped" or clock.is_over or needed.is_proven(found):
         return found, measure
     again = solve(
         instance,
         None,
-        replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
-        listener,
-        notes,
+        settings=replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
+        listener=listener,
+        notes=notes,
         evaluator=evaluator,
         first=tight_shocks(found),
         plan=found.plan,
         clock=clock,
     )
     found = again if again.status == found.status else found
-    return found, Measure.of(found.total_cost, least, settings.gap, found.survival_gap)
+    return found, Measure.of_result(found, least, settings.gap)
 
 
 def tight_shocks(result: Result) -> frozenset[str]:

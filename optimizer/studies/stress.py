@@ -18,11 +18,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.executor import hired
+from optimizer.algorithms.batches import BatchAnswer
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
+from optimizer.algorithms.recourse import (
+    RecourseEvaluator,
+    ScarcityPrices,
+    bottleneck,
+    recourse_executor,
+    scarcity_prices,
+)
 from optimizer.algorithms.subproblems import SubproblemSolver
-from optimizer.algorithms.tasks import Reply
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.errors import Finding, InstanceError, PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
@@ -314,9 +319,9 @@ class Stress:
 def stress(
     result: Result,
     instance: Instance | None = None,
+    *,
     samples: int = 10_000,
     seed: int = 7,
-    *,
     jobs: int | None = None,
     cluster: str | None = None,
     listener: Listener = ignore,
@@ -340,7 +345,7 @@ def stress(
         PlanFileError: the result holds no plan.
         InstanceError: the plan cannot stand in the instance, or there is no shock to draw from.
         ValueError: samples or seed out of range, or there is no such scenario.
-        CrewError: the cluster cannot be reached.
+        WorkerError: the cluster cannot be reached.
     """
     began, clock = time.perf_counter(), Clock()
     if result.baseline is None:
@@ -348,11 +353,11 @@ def stress(
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
-    drawn = resample(base, samples, seed)
+    drawn = resample(base, samples, seed=seed)
     if not drawn.events:
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
-    evaluator = RecourseEvaluator(drawn, hired(drawn, jobs, cluster))
+    evaluator = RecourseEvaluator(drawn, recourse_executor(drawn, jobs, cluster))
     try:
         notes = changed.notes + fit.notes + _currencies(base, result)
         made = _stressed(drawn, evaluator, fit.plan, clock, listener)
@@ -421,9 +426,9 @@ def _stressed(
     }
 
 
-def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[Reply]:
+def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[BatchAnswer]:
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
-    slices, replies, done = evaluator.slices, list[Reply](), 0
+    slices, replies, done = evaluator.slices, list[BatchAnswer](), 0
     size = sum(len(part.events) for part in slices)
     for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
         wanted = np.zeros(size, dtype=bool)
@@ -436,12 +441,17 @@ def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener
 
 
 def _worst(
-    instance: Instance, desk: SubproblemSolver, plan: Plan, values: Vector, replies: Sequence[Reply], surveyed: Survey
+    instance: Instance,
+    solver: SubproblemSolver,
+    plan: Plan,
+    values: Vector,
+    replies: Sequence[BatchAnswer],
+    surveyed: Survey,
 ) -> tuple[BrokenShock, ...]:
     """The shocks with the largest gaps, and what failed first in each."""
     order = np.argsort(-surveyed.gap.sum(axis=1), kind="stable")
     numbers = [int(number) for number in order if surveyed.fails[number].any()][:WORST_SHOWN]
-    scarce = scarcity_prices(desk, values, numbers)
+    scarce = scarcity_prices(solver, values, numbers)
     unserved = {
         int(number): reply.unserved[i]
         for reply in replies

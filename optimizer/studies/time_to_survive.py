@@ -137,8 +137,8 @@ def _by_year(lasting: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
 def time_to_survive(
     instance: Instance,
     plan: Plan | None = None,
-    chokepoints: Sequence[Chokepoint] | None = None,
     *,
+    chokepoints: Sequence[Chokepoint] | None = None,
     scenario: ScenarioNames | None = None,
 ) -> TimeToSurvive:
     """How long every floor holds once a chokepoint is cut, at the start of each year, before and after a plan.

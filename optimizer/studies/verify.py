@@ -186,7 +186,7 @@ class Verification:
 
 
 def verify_plan(
-    instance: Instance, result: Result, extent: Extent = "recourse", listener: Listener = ignore
+    instance: Instance, result: Result, extent: Extent = "recourse", *, listener: Listener = ignore
 ) -> Verification:
     """Recompute a plan.
 
@@ -360,7 +360,7 @@ class _Check:
         """The answer to the same question."""
         asked = Settings(gap=self.settings.gap)
         find = solve if self.result.adversary is None else withstand
-        return find(self.instance, None, asked, self.listener)
+        return find(self.instance, settings=asked, listener=self.listener)
 
 
 @dataclass(frozen=True)

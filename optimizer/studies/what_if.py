@@ -15,16 +15,16 @@ from typing import Literal
 from optimizer import formulation
 from optimizer.algorithms.base import Solved
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
-from optimizer.algorithms.executor import hired
 from optimizer.algorithms.question import LEAST_COST, Question, outlay
 from optimizer.algorithms.reading import read_plan
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings
 from optimizer.studies.measure import GAP_SHARE, before_measure
 
+LEAST_OUTLAY = Question(objective=outlay, name="outlay")
 # So many variants keep their programmes warm.
 KEPT = 3
 
@@ -145,7 +145,7 @@ class WhatIfSolver:
         for known, evaluator in self._warm:
             if _operates_alike(known, instance):
                 return evaluator
-        made = RecourseEvaluator(instance, hired(instance, self.settings.jobs, self.settings.cluster))
+        made = RecourseEvaluator(instance, recourse_executor(instance, self.settings.jobs, self.settings.cluster))
         self._warm.append((instance, made))
         if len(self._warm) > KEPT:
             # The first is the instance itself, or what was asked of before all others.

@@ -36,9 +36,8 @@ from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
-from optimizer.studies.budget_sweep import LEAST_OUTLAY
 from optimizer.studies.solve import Timer, conclude, open_evaluator
-from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
+from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
 from optimizer.units import si
 
 
@@ -60,11 +59,11 @@ class Withstood:
 def withstand(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
-    *,
     clock: Clock | None = None,
     scenario: ScenarioNames | None = None,
 ) -> Result:

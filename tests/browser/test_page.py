@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from optimizer.report.figures.book import Book
+from optimizer.report.html.book import Book
 from optimizer.units import si
 from tests.browser.conftest import FIGURES, THEMES, WIDTHS, Open, drawn
 from tests.browser.scripts import AT_READY

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.algorithms import executor as crews
+from optimizer.algorithms import executor as executors
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.executor import Cluster, Processes
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.executor import DaskExecutor
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.errors import OptimizerWarning
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
@@ -87,9 +87,9 @@ def expected(instance: so.Instance) -> float:
 def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
     instance: so.Instance, dask: Dask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert crews.PATIENCE == 10.0
-    monkeypatch.setattr(crews, "PATIENCE", 0.5)
-    evaluator = RecourseEvaluator(instance, Cluster(instance, dask.scheduler()))
+    assert executors.PATIENCE == 10.0
+    monkeypatch.setattr(executors, "PATIENCE", 0.5)
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=f"has had no worker for .* s. {ALONE}"):
         found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
@@ -102,7 +102,7 @@ def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
 
 
 def test_the_time_limit_holds_without_workers(instance: so.Instance, dask: Dask) -> None:
-    evaluator = RecourseEvaluator(instance, Cluster(instance, dask.scheduler()))
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=ALONE):
         found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
@@ -118,12 +118,13 @@ def test_the_time_limit_holds_without_workers(instance: so.Instance, dask: Dask)
 def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
     who: str, instance: so.Instance, dask: Dask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crews, "PATIENCE", 1.0)
+    monkeypatch.setattr(executors, "PATIENCE", 1.0)
     address = dask.scheduler()
     dask.worker()
-    crew = Cluster(instance, address)
-    crew._client.wait_for_workers(1, timeout=90)
-    evaluator = RecourseEvaluator(instance, crew)
+    executor = recourse_executor(instance, cluster=address)
+    assert isinstance(executor, DaskExecutor)
+    executor._client.wait_for_workers(1, timeout=90)
+    evaluator = RecourseEvaluator(instance, executor)
     steps: list[Progress] = []
 
     def kill(step: Progress) -> None:
@@ -145,8 +146,8 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
 def test_workers_that_always_die_leave_a_search_that_goes_on(
     instance: so.Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crews, "_answer", _die)
-    evaluator = RecourseEvaluator(instance, Processes(instance, 2))
+    monkeypatch.setattr(executors, "_perform", _die)
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance, 2))
     with pytest.warns(OptimizerWarning, match=f"A worker process died 3 times. {ALONE}"):
         found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
             instance, Settings(gap=0.0), Clock(), lambda step: None

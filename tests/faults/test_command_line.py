@@ -401,6 +401,6 @@ def test_the_least_outlay_is_the_same_whether_attacks_are_listed_or_searched_for
         return
     assert searched.outlay == pytest.approx(listed.outlay, rel=1e-5, abs=1e-5)
     # It is enough, and nine tenths of it are not.
-    assert so.withstand(instance, 1.001 * listed.outlay + 1e-6, exact).survives
+    assert so.withstand(instance, 1.001 * listed.outlay + 1e-6, settings=exact).survives
     if listed.outlay > 1e-3:
-        assert not so.withstand(instance, 0.9 * listed.outlay, exact).survives
+        assert not so.withstand(instance, 0.9 * listed.outlay, settings=exact).survives

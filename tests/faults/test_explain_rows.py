@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.report.explain import Explaining
+from optimizer.report.tables.explain import Explaining
 
 HERE = Path(__file__).parent
 STORMS = {f"storm#{n:05}" for n in range(1, 13)}

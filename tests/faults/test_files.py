@@ -17,11 +17,11 @@ import optimizer as so
 from optimizer import files
 from optimizer.cli.app import app
 from optimizer.files import write_whole, write_whole_bytes
-from optimizer.report.cells import frame_to_csv, to_csv, unit_format
-from optimizer.report.endurance import endurance_csv
-from optimizer.report.stress import write_stress_csv
-from optimizer.report.tables import write_csv
-from optimizer.report.workbook import workbook
+from optimizer.report.excel import workbook
+from optimizer.report.tables.plan import write_csv
+from optimizer.report.tables.render import frame_to_csv, to_csv, unit_format
+from optimizer.report.tables.stress import write_stress_csv
+from optimizer.report.tables.time_to_survive import endurance_csv
 from optimizer.studies.stress import stress
 from optimizer.studies.time_to_survive import time_to_survive
 

@@ -13,19 +13,19 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.io.load import comments_of
-from optimizer.report.compare import show_part
-from optimizer.report.figures.book import Book, book
+from optimizer.report.figures.plot import Choice, plot
 from optimizer.report.figures.survival import spans
-from optimizer.report.plots import Choice, plot
-from optimizer.report.stress import show_stress
-from optimizer.report.summary import show_summary
-from optimizer.report.whole import show
-from optimizer.report.words import called
+from optimizer.report.format import called
+from optimizer.report.html.book import Book, book
+from optimizer.report.tables.checks import show_summary
+from optimizer.report.tables.compare import show_part
+from optimizer.report.tables.plan import show
+from optimizer.report.tables.stress import show_stress
 from optimizer.results.ranking import weakness
-from optimizer.studies.budget_sweep import LoneShock
+from optimizer.studies.budget_sweep import BudgetPoint, LoneShock
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.folding import folded, folds, worst_rows
-from optimizer.studies.frontier import Frontier, FrontierPoint, single_point
+from optimizer.studies.frontier import Frontier, single_point
 from optimizer.studies.summary import summarise
 
 FAMILIES = Path(__file__).parent / "families.yaml"
@@ -152,7 +152,7 @@ def test_png_and_page_list_the_same_rows_whatever_the_budgets(
     instance: so.Instance, poor: so.Result, report: Book
 ) -> None:
     rich = so.solve(instance)
-    page = book(instance, Frontier((FrontierPoint(4e6, poor), FrontierPoint(30e6, rich)), 0))
+    page = book(instance, Frontier((BudgetPoint(4e6, poor), BudgetPoint(30e6, rich)), 0))
     assert [lane.name for lane in page.lanes] == [lane.name for lane in report.lanes] == ROWS
     assert [strike.name for strike in page.strikes] == [strike.name for strike in report.strikes]
     data = page.to_dict()
@@ -175,7 +175,7 @@ def test_of_many_lone_shocks_page_and_png_show_the_same(instance: so.Instance) -
     }
     lone = so.read(data)
     poor, poorer = (so.solve(lone, budget) for budget in (6e6, 0.0))
-    page = book(lone, Frontier((FrontierPoint(0.0, poorer), FrontierPoint(6e6, poor)), 1))
+    page = book(lone, Frontier((BudgetPoint(0.0, poorer), BudgetPoint(6e6, poor)), 1))
     picture = book(lone, single_point(lone, poor))
     assert [lane.name for lane in page.lanes] == [lane.name for lane in picture.lanes]
     assert len(page.lanes) == 40

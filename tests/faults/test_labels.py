@@ -16,15 +16,16 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.derived import region_name
 from optimizer.instance.edits import with_budget
-from optimizer.report.compare import show_grid
-from optimizer.report.endurance import show_endurance
-from optimizer.report.figures.book import Book, book
-from optimizer.report.plots import Choice, plan, plot
-from optimizer.report.plots.paper import STYLE
-from optimizer.report.stress import show_stress
-from optimizer.report.summary import show_summary
-from optimizer.report.tables import costs, dependence
-from optimizer.report.words import given, percent
+from optimizer.report.figures.canvas import STYLE
+from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.timeline import timeline
+from optimizer.report.format import given, percent
+from optimizer.report.html.book import Book, book
+from optimizer.report.tables.checks import show_summary
+from optimizer.report.tables.compare import show_grid
+from optimizer.report.tables.plan import costs, dependence
+from optimizer.report.tables.stress import show_stress
+from optimizer.report.tables.time_to_survive import show_endurance
 from optimizer.studies.compare import compare
 from optimizer.studies.frontier import single_point
 from optimizer.studies.stress import stress
@@ -165,7 +166,8 @@ def test_name_of_a_region_that_nothing_stands_in_is_a_slip() -> None:
 def test_years_of_the_timeline_do_not_touch(end: int) -> None:
     long = so.load(TINY, [f"horizon.end={end}"])
     with rc_context(dict(STYLE)):
-        figure: Figure = plan.timeline(book(long, single_point(long, so.solve(long)), is_quick=True)).figure
+        view = book(long, single_point(long, so.solve(long)), is_quick=True).own
+        figure: Figure = timeline(long, view.result, view.moves, view.stocks).figure
         figure.draw_without_rendering()
         labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
         extents = [label.get_window_extent() for label in labels]

@@ -137,3 +137,10 @@ def test_a_baseline_that_is_served_gives_no_warning() -> None:
 def test_check_says_where_nothing_stands_at_home() -> None:
     run = CliRunner().invoke(app, ["check", str(ROOT / "tests" / "cases" / "01_stockpile.yaml")])
     assert "home, home: no process or producing option" in " ".join(run.stdout.split())
+
+
+@pytest.mark.parametrize("ratio", [1e12, 1.1e12, 1e15])
+def test_ratios_of_any_size_are_checked_without_an_internal_error(ratio: float) -> None:
+    run = CliRunner().invoke(app, ["check", str(TINY), "--set", f"processes.imports.output.magnet={ratio}"])
+    assert run.exit_code == (0 if ratio <= 1e12 else 3)
+    assert ("beyond what can be computed with. Write 1e+12 at most." in run.stderr) == (ratio > 1e12)

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.whole import show
+from optimizer.report.tables.plan import show
 from optimizer.results.evidence import SINCE
 from optimizer.results.notebook import of_result
 from optimizer.results.ranking import rank, weakest, weakest_of

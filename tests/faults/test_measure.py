@@ -13,10 +13,11 @@ import yaml
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.report import proofs, services
-from optimizer.report import sensitivity as shown
-from optimizer.report.attack import parts
-from optimizer.report.figures.book import book
+from optimizer.report import narrative
+from optimizer.report.format import beside
+from optimizer.report.html.book import book
+from optimizer.report.tables import sensitivity as shown
+from optimizer.report.tables.attack import parts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare
@@ -175,7 +176,7 @@ def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None
     assert Measure.of(0.0, None, 0.02).tolerance == 0.0
     found = compare(bulk(shocks={}), [None], facts=())
     assert found.measures["plain"].kind == "total cost"
-    assert "a thousandth of the total cost" in proofs.in_tolerance(found.measures.values(), "USD")
+    assert "a thousandth of the total cost" in narrative.in_tolerance(found.measures.values(), "USD")
 
 
 def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
@@ -183,11 +184,11 @@ def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
     told = ProvenDifference.of(100.0, 98.0, 97.5, 96.0)
     assert (told.value, told.low, told.high) == (-2.5, pytest.approx(-4, rel=1e-4), pytest.approx(-0.5, rel=1e-4))
     assert told.is_proven
-    assert proofs.changed(told) == "−4 to −0.5"
-    assert proofs.changed(ProvenDifference.of(100.0, 98.0, 98.5, 97.0)) == "–"
-    assert proofs.changed(ProvenDifference.of(100.0, None, 98.5, 97.0)) == "–"
-    assert proofs.changed(ProvenDifference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
-    assert proofs.changed(ProvenDifference.of(100.0, 100.0, 100.0, 100.0)) == "–"
+    assert narrative.changed(told) == "−4 to −0.5"
+    assert narrative.changed(ProvenDifference.of(100.0, 98.0, 98.5, 97.0)) == "–"
+    assert narrative.changed(ProvenDifference.of(100.0, None, 98.5, 97.0)) == "–"
+    assert narrative.changed(ProvenDifference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
+    assert narrative.changed(ProvenDifference.of(100.0, 100.0, 100.0, 100.0)) == "–"
 
 
 def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:
@@ -266,7 +267,7 @@ def test_a_baseline_that_goes_short_is_said_beside_its_budget() -> None:
     assert [column.result.lacks["motors"].share for column in found.columns if column.result.lacks] != []
     from rich.console import Console
 
-    from optimizer.report.compare import grid_parts
+    from optimizer.report.tables.compare import grid_parts
 
     console = Console(width=100, record=True, file=io.StringIO())
     for part in grid_parts(found, 100):
@@ -283,7 +284,7 @@ def test_a_floor_stands_beside_every_service() -> None:
     # 47 % is more than 30 %, and below the floor of its year.
     assert row == ["motors", "✗", "46.9/70", "30/30"]
     # What is short is never rounded up to its floor.
-    assert [services.beside(served, 0.8) for served in (0.7996, 0.79996, 0.8)] == ["79.96/80", "79.996/80", "80/80"]
+    assert [beside(served, 0.8) for served in (0.7996, 0.79996, 0.8)] == ["79.96/80", "79.996/80", "80/80"]
 
 
 def test_the_page_says_why_a_larger_budget_survives_less() -> None:

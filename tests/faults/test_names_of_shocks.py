@@ -11,12 +11,13 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.instance.edits import with_budget
-from optimizer.report.figures.book import Book, book, proven_words
-from optimizer.report.plots import Choice, plot
-from optimizer.report.plots.paper import STYLE
-from optimizer.report.plots.survival import heatmap
-from optimizer.report.survival import survival
-from optimizer.report.words import called, in_full
+from optimizer.report.figures.canvas import STYLE
+from optimizer.report.figures.frontier import proven_words
+from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.survival import heatmap
+from optimizer.report.format import called, in_full
+from optimizer.report.html.book import Book, book
+from optimizer.report.tables.plan import survival
 from optimizer.studies.frontier import Frontier, frontier, single_point
 from tests.test_plot import words
 
@@ -105,6 +106,6 @@ def test_legends_explain_only_what_is_shown(report: Book) -> None:
 
 def test_every_column_head_stays_on_the_paper(report: Book) -> None:
     with rc_context(dict(STYLE)):
-        sheet = heatmap(report)
+        sheet = heatmap(report.instance, report.own.result, report.lanes, report.own.rows, report.unlisted)
         sheet.figure.draw_without_rendering()
         assert max(each.get_window_extent().x1 for each in sheet.panels[0].get_xticklabels()) <= sheet.figure.bbox.width

@@ -14,12 +14,11 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
-from optimizer.report.answer import facts, proof
-from optimizer.report.compare import _Rows
-from optimizer.report.sensitivity import _between
-from optimizer.report.services import beside, in_percent, margin
-from optimizer.report.survival import survival
-from optimizer.report.words import percent
+from optimizer.report.format import beside, in_percent, margin, percent
+from optimizer.report.narrative import facts, proof
+from optimizer.report.tables.compare import _Rows
+from optimizer.report.tables.plan import survival
+from optimizer.report.tables.sensitivity import _between
 from optimizer.results.plan import Service
 from optimizer.results.ranking import by_gap
 from optimizer.studies.sensitivity import UncertainNumber

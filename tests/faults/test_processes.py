@@ -10,37 +10,37 @@ from pathlib import Path
 
 import pytest
 
-from optimizer.algorithms.workers import start_pool
+from optimizer.algorithms.workers import start_worker
 
 CASE = Path(__file__).parents[1] / "cases" / "generated" / "106.yaml"
 # Workers have to be gone after 2 seconds; a machine that does other things as well gets more.
 PATIENCE = 10.0
 
 # Starts workers as a search does, prints their numbers, and waits with one of them busy and the other idle.
-CREW = f"""
+BATCHES = f"""
 import threading, time
 import optimizer as so
-from optimizer.algorithms.executor import Processes
+from optimizer.algorithms.recourse import recourse_executor
 
-crew = Processes(so.load({str(CASE)!r}), 3)
-print(*crew.pids, flush=True)
-next(iter(crew._pools.values())).submit(time.sleep, 600)
+executor = recourse_executor(so.load({str(CASE)!r}), 3)
+print(*executor.pids, flush=True)
+executor._workers[1].pool.submit(time.sleep, 600)
 threading.Event().wait()
 """
-TEAM = """
+QUESTIONS = """
 import os, threading, time
 from optimizer.solver import Clock
-from optimizer.algorithms.question_pool import Call, Team
+from optimizer.algorithms.executor import ProcessExecutor, Task
 
-def work(desk, *arguments):
+def work(memory, *arguments):
     time.sleep(600 * arguments[0])
     return os.getpid()
 
-team = Team(2, Clock())
-for _ in team.answers([Call(work, (0,)), Call(work, (0,))]):
+executor = ProcessExecutor(2)
+for _ in executor.as_completed([Task(work, (0,)), Task(work, (0,))], Clock()):
     pass
-print(*(seat.pid for seat in team._seats), flush=True)
-team._seats[0].pool.submit(time.sleep, 600)
+print(*executor.pids, flush=True)
+executor._workers[1].pool.submit(time.sleep, 600)
 threading.Event().wait()
 """
 
@@ -65,7 +65,7 @@ def until(is_so: Callable[[], bool], seconds: float = PATIENCE) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("code", [CREW, TEAM], ids=["crew", "team"])
+@pytest.mark.parametrize("code", [BATCHES, QUESTIONS], ids=["batches", "questions"])
 def test_workers_end_with_their_parent(code: str, number: signal.Signals) -> None:
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -86,7 +86,7 @@ def test_workers_end_with_their_parent(code: str, number: signal.Signals) -> Non
 
 def test_a_signal_to_the_whole_group_does_not_reach_workers() -> None:
     """A hang-up of the terminal and `timeout` signal a whole process group; the main process speaks for its workers."""
-    pool = start_pool()
+    pool = start_worker()
     try:
         pid = pool.submit(os.getpid).result(60)
         assert os.getpgid(pid) == pid != os.getpgid(0)
@@ -97,10 +97,10 @@ def test_a_signal_to_the_whole_group_does_not_reach_workers() -> None:
 def test_a_worker_that_is_being_started_does_not_hear_the_group_either() -> None:
     code = (
         "import os, signal, sys\n"
-        "from optimizer.algorithms.workers import start_pool\n"
+        "from optimizer.algorithms.workers import start_worker\n"
         "os.setpgrp()\n"
         "signal.signal(signal.SIGTERM, lambda *about: None)\n"
-        "pool = start_pool()\n"
+        "pool = start_worker()\n"
         # The worker is there, and takes far longer than this to load Python.
         "os.killpg(0, signal.SIGTERM)\n"
         "print(pool.submit(os.getpid).result(60) > 0)\n"

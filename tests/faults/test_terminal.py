@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.report.screen import Screen, fitted, visible
-from optimizer.report.whole import show
+from optimizer.report.tables.plan import show
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "instances" / "tiny.yaml")

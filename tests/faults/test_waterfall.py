@@ -20,8 +20,8 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import without_disruptions
-from optimizer.report.figures.book import book
-from optimizer.report.plots import Choice, plot
+from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.html.book import book
 from optimizer.results.evidence import SINCE
 from optimizer.results.plan import Build, NoShockPlan, Plan
 from optimizer.studies.frontier import single_point

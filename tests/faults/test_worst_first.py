@@ -7,10 +7,9 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import with_budget
-from optimizer.report.answer import facts, headline
-from optimizer.report.compare import headline as of_comparison
-from optimizer.report.figures.book import book
-from optimizer.report.figures.saying import sentence
+from optimizer.report.html.book import book
+from optimizer.report.narrative import facts, headline, sentence
+from optimizer.report.tables.compare import headline as of_comparison
 from optimizer.studies.compare import compare
 from optimizer.studies.frontier import single_point
 

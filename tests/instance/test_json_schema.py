@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,11 +111,44 @@ def test_every_field_is_explained() -> None:
     assert [f"{model.__name__}.{field}" for model, field in fields() if not json_schema.describe(model, field)] == []
 
 
-def test_units_stand_in_the_words() -> None:
-    parts = SCHEMA["$defs"]
-    assert "t of activity per year" in parts["Process"]["properties"]["capacity"]["description"]
-    assert "money per t" in parts["Stockpile"]["properties"]["price"]["description"]
-    assert "onths" in parts["Ally"]["properties"]["lead_time"]["description"]
+def meaning(schema: dict[str, Any], model: str, field: str) -> str:
+    """What an editor shows of a field: its description, or that of the field which it refers to."""
+    shape = schema["$defs"][model]["properties"][field]
+    if "description" not in shape:
+        shape = schema["$defs"][shape["$ref"].rpartition("/")[2]]
+    return str(shape["description"])
+
+
+def test_units_stand_in_the_descriptions() -> None:
+    assert "t of activity per year" in meaning(SCHEMA, "Process", "capacity")
+    assert "money per t" in meaning(SCHEMA, "Stockpile", "price")
+    assert "onths" in meaning(SCHEMA, "Ally", "lead_time")
+
+
+def test_every_field_of_the_schema_is_explained() -> None:
+    models = [model.__name__ for model in MODELS if model is not Instance]
+    for model in models:
+        for field in SCHEMA["$defs"][model]["properties"]:
+            assert meaning(SCHEMA, model, field)
+
+
+def test_schema_is_small_and_says_nothing_twice() -> None:
+    assert len(json_schema.dump_schema().encode()) <= 60_000
+    blocks = Counter(json.dumps(block, sort_keys=True) for block in walk(SCHEMA) if isinstance(block, dict))
+    assert [text for text, count in blocks.items() if count > 1 and len(text) > 200] == []
+
+
+def walk(shape: Any) -> Iterator[Any]:
+    yield shape
+    for part in shape.values() if isinstance(shape, dict) else shape if isinstance(shape, list) else ():
+        yield from walk(part)
+
+
+def test_every_reference_leads_somewhere_and_every_definition_is_used() -> None:
+    named = {
+        part["$ref"].removeprefix("#/$defs/") for part in walk(SCHEMA) if isinstance(part, dict) and "$ref" in part
+    }
+    assert named == SCHEMA["$defs"].keys()
 
 
 def test_shipped_schema_is_the_one_there_is() -> None:
@@ -141,7 +175,8 @@ def test_own_lever_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "thrift", Thrift)
     made = json_schema.build_schema()
     assert "thrift" in made["$defs"]["Option"]["properties"]["kind"]["enum"]
-    assert made["$defs"]["Thrift"]["properties"]["fee"]["description"] == "Money per t a year."
+    assert meaning(made, "Thrift", "fee") == "Money per t a year."
+    assert "in all" in meaning(made, "Thrift", "max_size")
 
 
 def run(*words_: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -87,7 +87,7 @@ def test_an_unknown_scenario_is_refused_with_the_nearest(tmp_path: Path) -> None
 def test_variants_that_the_scenarios_do_not_know_have_none(tmp_path: Path) -> None:
     instance = load(tmp_path)
     assert with_budget(instance, 1e6).scenarios == instance.scenarios
-    for other in (so.without(instance, ["plant"]), without_shocks(instance), resample(instance, 3, 1)):
+    for other in (so.without(instance, ["plant"]), without_shocks(instance), resample(instance, 3, seed=1)):
         assert not other.scenarios
         assert so.read(other.to_dict()) == other
 

@@ -40,9 +40,8 @@ from loky import ProcessPoolExecutor
 import optimizer as so
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.executor import FEW, Processes, hired
 from optimizer.algorithms.reading import nothing, plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.recourse import FEW, RecourseEvaluator, recourse_executor
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import whole_stage
 from optimizer.instance.edits import with_budget
@@ -142,7 +141,7 @@ def _solved(shocks: int, strategy: Any) -> Timed:
 
 def _binding(instance: so.Instance) -> list[Shock]:
     """The shocks that the last integer programme holds."""
-    evaluator = RecourseEvaluator(instance, hired(instance, None, None))
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance))
     solved = ConstraintGeneration(evaluator=evaluator).run(instance, SETTINGS, Clock(), lambda step: None)
     evaluator.close()
     written = {row.mark.path for row in solved.stage.rows}
@@ -226,9 +225,9 @@ def _checks() -> Iterator[str]:
     alone = [_seconds(lambda plan=plan: evaluator.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
     yield ""
     yield f"warm check                       {1e3 * statistics.median(alone) / 1000:6.2f} ms a shock and core"
-    crew = RecourseEvaluator(instance, Processes(instance, 2))
-    both = [_seconds(lambda plan=plan: crew.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
-    crew.close()
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance, 2))
+    both = [_seconds(lambda plan=plan: evaluator.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
+    evaluator.close()
     gain = statistics.median(np.array(alone) / np.array(both))
     yield f"second core                      {gain:6.2f} (2 is all of it)"
     yield f"build + pass / solve             {_passing():6.2f}"

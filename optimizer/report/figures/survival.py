@@ -5,16 +5,35 @@ Rows are those of the tables: a family or an ensemble is one, each other shock i
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.shock import Shock
+from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
-from optimizer.report.services import served_in_full, share
-from optimizer.report.words import cut_words, in_full, named, titled
+from optimizer.report.figures.canvas import INK, QUIET, WIDTH, Canvas, foot, of_plan, paper, plain
+from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from optimizer.report.format import (
+    FOLDED,
+    MEANING,
+    PARTIAL,
+    PARTLY,
+    Standing,
+    cut_words,
+    in_full,
+    left_out,
+    named,
+    served_in_full,
+    share,
+    standing,
+    titled,
+)
 from optimizer.results.plan import Flows, Outcome, Row, Service
 from optimizer.results.ranking import weakest_of
 from optimizer.results.result import Result
 from optimizer.studies.folding import Fold, Folded, folded, folds, urgency, worst_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Of more rows than this the most critical are shown; where each shock has a row of its own, of more than that. And of
 # so many shocks at most the paths are.
@@ -246,3 +265,167 @@ def _served_otherwise(instance: Instance, flows: Flows) -> dict[str, Row]:
                 before = found.get(flow.serves, (0.0,) * len(row))
                 found[flow.serves] = tuple(one + other for one, other in zip(before, row, strict=True))
     return found
+
+
+# The classes of a cell: what they are called, ground and ink.
+CLASSES: Mapping[Standing, tuple[str, str, str]] = {
+    "below": ("below the floor", VERMILION, "white"),
+    "tight": ("just at the floor", "#fdf3c4", INK),
+    "some": ("less than 20 points above", "#d6e8f5", INK),
+    "ample": ("20 points or more above", "#8fc1e3", INK),
+    "full": ("all demand served", "#c4e6da", INK),
+    "free": ("no floor, or not kept", "#f0f1f3", QUIET),
+}
+
+
+def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], unlisted: int) -> Canvas:
+    """The worst period of each segment in each shock."""
+    from matplotlib.patches import Patch, Rectangle
+
+    segments = list(instance.demands)
+    width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
+    tall = 0.25 if any(row.fold.is_many for row in rows) else 0.2
+    sheet = paper(f"{instance.title}: what is survived", max(1.9, 1.5 + tall * len(rows)), width=width)
+    (panel,) = sheet.panels
+    for number, row in enumerate(rows):
+        for column, d in enumerate(segments):
+            service = row.segments[d][1] if d in row.segments else None
+            kind: Standing = standing(service) if service is not None else "full" if d in row.full else "free"
+            _, ground, ink = CLASSES[kind]
+            panel.add_patch(Rectangle((column - 0.48, number - 0.46), 0.96, 0.92, facecolor=ground, linewidth=0))
+            whole = served_in_full(instance, row.fold.members, d) if kind == "full" else "–"
+            words = whole if service is None else _cell_words(service)
+            words += PARTIAL if d in row.partial and kind != "below" else ""
+            panel.text(column, number, words, ha="center", va="center", color=ink,
+                       fontsize=6 if len(segments) <= 18 else 4.5,
+                       fontweight="bold" if kind == "below" else "normal")  # fmt: skip
+    panel.set_yticks(range(len(rows)), [_labelled(*pair) for pair in zip(lanes, rows, strict=True)], fontsize=6.8)
+    panel.set_xticks(range(len(segments)), [named(instance, d) for d in segments], rotation=50, ha="left",
+                     rotation_mode="anchor", fontsize=7)  # fmt: skip
+    panel.xaxis.tick_top()
+    panel.set_xlim(-0.5, len(segments) - 0.5)
+    panel.set_ylim(len(rows) - 0.5, -0.5)
+    plain(panel)
+    panel.tick_params(top=False)
+    handles = [
+        Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, ground, _ in CLASSES.values()
+    ]
+    folds = f" {FOLDED}" if any(row.fold.is_many for row in rows) else ""
+    folds += f" {PARTLY}" if any(row.partial for row in rows) else ""
+    hidden = f" {left_out(unlisted)}" if unlisted else ""
+    foot(sheet, f"{MEANING} ✗: below the floor.{folds}{hidden} {of_plan(result)}", handles)
+    return sheet
+
+
+def _labelled(lane: Lane, row: Folded) -> str:
+    """``✗ Full embargo, 3 of 12 fail, worst 2030Q1``; of a shock alone what the file calls it."""
+    mark = "✓" if row.survives else "✗"
+    if lane.shocks == 1:
+        return f"{mark} {_titled(lane, 46)}"
+    said = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
+    which = row.worst.name.removeprefix(lane.name).removeprefix("@")
+    return f"{mark} {_titled(lane, 40)}: {said}\nworst {which}"
+
+
+def _titled(strike: Strike | Lane, most: int) -> str:
+    which = f" · {strike.which}" if strike.which else ""
+    room = most - len(which)
+    return (strike.title if len(strike.title) <= room else strike.title[: room - 1].rstrip() + "…") + which
+
+
+def _cell_words(service: Service) -> str:
+    return ("✗" if service.first_failure is not None else "") + share(service)
+
+
+def path(instance: Instance, result: Result, strike: Strike, passing: Passing, d: str) -> Canvas:
+    """One segment through one shock, period by period: demand, what is served, the floor."""
+    horizon = instance.horizon
+    demand, short = strike.demand[d], passing.short[d]
+    by = passing.substituted.get(d, (0.0,) * len(demand))
+    served = [max(0.0, asked - gone - other) for asked, gone, other in zip(demand, short, by, strict=True)]
+    both = [one + other for one, other in zip(served, by, strict=True)]
+    sheet = paper(f"{named(instance, d)} in {_titled(strike, 70)}", 2.9)
+    (panel,) = sheet.panels
+    places = range(len(demand))
+    panel.bar(places, served, color=BLUE, label="served", width=0.84)
+    if any(by):
+        panel.bar(places, by, bottom=served, color=PURPLE, hatch="///", label="served by substitutes", width=0.84)
+    panel.bar(places, short, bottom=both, facecolor="white", edgecolor=GREY, hatch="xxx", hatchcolor=GREY,
+              label="not served", width=0.84, linewidth=0.6)  # fmt: skip
+    for t, (asked, floor) in enumerate(zip(demand, strike.floor[d], strict=True)):
+        label = "survival floor" if t == 0 else None
+        panel.plot([t - 0.5, t + 0.5], [asked * floor] * 2, color=VERMILION, linewidth=2.2, label=label)
+    labels = [horizon.label(strike.start + t) for t in places]
+    step = max(1, len(labels) // 12)
+    panel.set_xticks(list(places)[::step], labels[::step])
+    panel.set_ylabel(f"t a {horizon.step}")
+    panel.grid(axis="y")
+    handles = panel.get_legend_handles_labels()[0]
+    foot(sheet, f"{windowed(strike.first, strike.last)} ({strike.name}). {of_plan(result)}", handles)
+    return sheet
+
+
+def stocks(
+    instance: Instance,
+    result: Result,
+    held: Mapping[str, Row],
+    lanes: Sequence[Lane],
+    rows: Sequence[Folded],
+    unlisted: int,
+) -> Canvas:
+    """Every stockpile, and below it the windows of the shocks."""
+    from matplotlib.ticker import MaxNLocator
+
+    horizon = instance.horizon
+    sheet = paper(f"{instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * len(lanes),
+                  (2.4, max(0.2, 0.15 * len(lanes))), share=True)  # fmt: skip
+    upper, lower = sheet.panels
+    times = [horizon.start + (t + 1) * horizon.delta for t in horizon.periods]
+    colours, dashes = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY), ("-", "--", ":", "-.")
+    for i, (o, row) in enumerate(held.items()):
+        style = dashes[i % len(dashes)]
+        upper.plot(
+            times, row, color=colours[i % len(colours)], linestyle=style, linewidth=1.7, label=named(instance, o)
+        )
+    upper.set_ylabel("stock, t")
+    upper.set_ylim(bottom=0)
+    upper.grid()
+    _windows(instance, result, lanes, rows, lower)
+    many = any(lane.shocks > 1 for lane in lanes)
+    folds = " A family or an ensemble is one band, over all its windows; --all draws each shock." if many else ""
+    hidden = f" {left_out(unlisted)}" if unlisted else ""
+    lower.set_xlim(horizon.start, horizon.end + 1)
+    lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
+    foot(
+        sheet,
+        f"Stock at the end of each {horizon.step}; below, when each shock strikes, ✗ where it is not survived."
+        f"{folds}{hidden} {of_plan(result)}",
+        upper.get_legend_handles_labels()[0],
+    )
+    return sheet
+
+
+def _windows(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], panel: "Axes") -> None:
+    horizon, by_name = instance.horizon, {row.fold.name: row for row in rows}
+
+    def bars(number: int, spans: Spans, **style: Any) -> None:
+        for first, periods in spans:
+            left, long = horizon.start + first * horizon.delta, periods * horizon.delta
+            panel.barh(number, long, left=left, height=0.6, **style)
+
+    for number, lane in enumerate(lanes):
+        row = by_name[lane.name]
+        bars(number, lane.windows, color=GREY)
+        bars(number, failing(instance, result, row.fold), color=VERMILION, hatch="xxxx")
+    panel.set_ylim(len(lanes) - 0.4, -0.6)
+    panel.set_yticks(range(len(lanes)), [_lane_words(lane, by_name[lane.name]) for lane in lanes], fontsize=6.5)
+    panel.grid(axis="x")
+    plain(panel)
+
+
+def _lane_words(lane: Lane, row: Folded) -> str:
+    mark = "" if row.survives else "✗ "
+    if lane.shocks == 1:
+        return mark + _titled(lane, 46)
+    many = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
+    return f"{mark}{_titled(lane, 34)}: {many}"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from optimizer.algorithms.question_pool import Call, Desk, Team, seats
+from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
 from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
@@ -78,10 +78,10 @@ class ParallelWhatIfs:
     def __init__(self, what: WhatIfs, ground: PlanContext, seconds: float) -> None:
         self.what, settings, left = what, what.asker.settings, what.asker.clock.left
         # A cluster answers for the shocks of one question after the other.
-        size = 1 if settings.cluster else seats(settings.jobs, seconds)
-        self._team = Team(size, what.asker.clock)
-        if self._team.size == 1:
-            self._team.desk["what"] = what
+        size = 1 if settings.cluster else size_for(settings.jobs, seconds)
+        self._executor = start_executor(size)
+        if self._executor.size == 1:
+            self._executor.memory["what"] = what
         else:
             settings = replace(settings, jobs=1, threads=settings.threads or 1)
         self._terms = WhatIfTerms(
@@ -92,23 +92,23 @@ class ParallelWhatIfs:
         return self
 
     def __exit__(self, *about: object) -> None:
-        self._team.__exit__(*about)
+        self._executor.close()
 
     def worths(self, things: Sequence[PlanPart]) -> Iterator[Worth]:
         """What each thing is worth, those left out for which there was no time."""
-        calls = [Call(_worth, (self._terms, thing)) for thing in things]
+        calls = [Task(_worth, (self._terms, thing)) for thing in things]
         yield from self._answers(calls, [thing.words for thing in things])
 
     def deadlines(self, options: Sequence[str], lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
         """By when each of some options has to be ordered; `lost` says whether something survives without it."""
-        calls = [Call(_deadline, (self._terms, o, lost.get(o))) for o in options]
+        calls = [Task(_deadline, (self._terms, o, lost.get(o))) for o in options]
         yield from self._answers(calls, [f"by when {o} has to be ordered" for o in options])
 
-    def _answers(self, calls: Sequence[Call], words: Sequence[str]) -> Iterator[Any]:
+    def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
         """Answers in the order of the calls; None is none."""
         known, following = dict[int, Any](), 0
         self._tell(words, following)
-        with contextlib.closing(self._team.answers(calls)) as answers:  # type: ignore[type-var]
+        with contextlib.closing(self._executor.as_completed(calls, self.what.asker.clock)) as answers:
             for number, answer in answers:
                 known[number] = answer
                 while following in known:
@@ -121,29 +121,29 @@ class ParallelWhatIfs:
 
     def _tell(self, words: Sequence[str], number: int) -> None:
         """Report the first question without an answer; this process reports its own questions itself."""
-        if self._team.size > 1 and number < len(words) and not self.what.is_over:
+        if self._executor.size > 1 and number < len(words) and not self.what.is_over:
             self.what.report(words[number], number, len(words))
 
 
-def _worth(desk: Desk, terms: WhatIfTerms, thing: PlanPart) -> Worth | None:
-    with _asking(desk, terms) as what:
+def _worth(memory: Memory, terms: WhatIfTerms, thing: PlanPart) -> Worth | None:
+    with _asking(memory, terms) as what:
         return None if what.is_over else WorthFinder(what, terms.ground).worth(thing)
 
 
-def _deadline(desk: Desk, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
-    with _asking(desk, terms) as what:
+def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
+    with _asking(memory, terms) as what:
         return None if what.is_over else deadline(what, terms.ground.plan, o, is_spared)
 
 
 @contextlib.contextmanager
-def _asking(desk: Desk, terms: WhatIfTerms) -> Iterator[WhatIfs]:
+def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
     """Who asks in this process: a process of ours has an asker of its own, and hears of Ctrl-C by itself."""
-    if "what" in desk:
-        yield desk["what"]
+    if "what" in memory:
+        yield memory["what"]
         return
-    if "own" not in desk:
-        desk["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
-    what: WhatIfs = desk["own"]
+    if "own" not in memory:
+        memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
+    what: WhatIfs = memory["own"]
     what.asker.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
     with interruptible(what.asker.clock):
         yield what
@@ -201,11 +201,11 @@ class Explanation:
 def explain(
     instance: Instance,
     budget: MoneyLike | None = None,
+    *,
     settings: Settings | None = None,
     listener: Listener = ignore,
     heard: Callable[[ExplanationPart], None] = lambda part: None,
     notes: tuple[str, ...] = (),
-    *,
     scenario: ScenarioNames | None = None,
 ) -> Explanation:
     """Solve, then ask why.

@@ -1,0 +1,116 @@
+"""Batches of shocks: a question about the recourse of some of them, and its answer.
+
+A batch is fixed by the instance and starts from a basis that comes with the question: every worker, in whatever order,
+finds the same numbers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.algorithms.window import Integers
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import ManyFlows
+from optimizer.solver import Basis, Vector
+
+Quantity = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
+# Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
+MOST = 64
+# A gap that is granted in name only: a floor that costs nothing to miss may be missed even so.
+LOOSE = 1e-300
+
+
+@dataclass(frozen=True)
+class ShockBatch:
+    """A batch: some of the shocks of one window length, by their numbers among all events of the instance."""
+
+    length: int
+    events: Integers
+
+
+@dataclass(frozen=True)
+class BatchQuestion:
+    """A question about a batch.
+
+    Attributes:
+        batch: its number.
+        task: least gaps; the best operation, the one that serves most, or gaps or costs with their slopes in what the
+            plan offers.
+        events: which of its shocks, by number among all events.
+        offered: what the plan offers, as `Offers.of` gives it.
+        granted: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
+            floors are kept, nan to have it found. For ``slopes of costs``, the gap that the shock may leave; nan, and
+            where it is left out, to keep its floors.
+        basis: where to start.
+        groups: by shock, the group whose slopes are summed.
+        weights: by shock, of its value and slopes.
+        flows: whether all operation is wanted of ``best``, not the unserved demand alone; and that of ``gaps``.
+    """
+
+    batch: int
+    task: Quantity
+    events: Integers
+    offered: Vector
+    basis: Basis | None = None
+    granted: Vector = field(default_factory=lambda: np.zeros(0))
+    groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    weights: Vector = field(default_factory=lambda: np.zeros(0))
+    flows: bool = False
+
+
+@dataclass(frozen=True)
+class BatchAnswer:
+    """The answers to a job, in the order of its shocks.
+
+    Attributes:
+        gap: in money.
+        fails: whether some segment falls noticeably below its floor.
+        cost: discounted operating and shortage cost of the window, in ``served`` that of going short alone; empty where
+            it was not asked.
+        unserved: t, by shock, segment and period of the window; empty where it was not asked.
+        flows: all operation; None where it was not asked.
+        cuts: by group, its value and its slope in each offer.
+        by_gap: by shock, the slope of its cost in the gap it is granted; empty where none is.
+        basis: for the next time.
+        seconds: in the solver.
+    """
+
+    events: Integers
+    gap: Vector
+    fails: npt.NDArray[np.bool_]
+    basis: Basis
+    seconds: float
+    cost: Vector = field(default_factory=lambda: np.zeros(0))
+    unserved: Vector = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    flows: ManyFlows | None = None
+    cuts: dict[int, tuple[float, Vector]] = field(default_factory=dict)
+    by_gap: Vector = field(default_factory=lambda: np.zeros(0))
+
+
+def batches(instance: Instance) -> list[ShockBatch]:
+    """The shocks in batches of one window length; like beside like, so that a basis serves the next.
+
+    Alike are shocks that strike the same, then those that begin at the same time.
+    """
+    by_length: dict[int, list[int]] = {}
+    for number, shock in enumerate(instance.events):
+        by_length.setdefault(len(shock.periods), []).append(number)
+    return [
+        ShockBatch(length, part) for length, events in sorted(by_length.items()) for part in _parts(instance, events)
+    ]
+
+
+def _parts(instance: Instance, events: list[int]) -> Iterator[Integers]:
+    def like(number: int) -> tuple[Any, ...]:
+        event = instance.events[number]
+        aims = [
+            (each.region or (), each.stage or (), each.process or (), each.commodity or ()) for each in event.spec.cuts
+        ]
+        return aims, event.periods.start, [max(cut.severity) for cut in event.spec.cuts], number
+
+    ordered = sorted(events, key=like)
+    for first in range(0, len(ordered), MOST):
+        yield np.array(ordered[first : first + MOST], dtype=np.intp)

@@ -1,0 +1,191 @@
+"""What print figures are drawn on: sizes and fonts, money along an axis, names in any script, and the file."""
+
+import contextlib
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from optimizer.results.result import Result
+from optimizer.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Inches; the width of a page of A4 between its margins.
+WIDTH = 7.1
+# Inches between two labels of an axis, at least.
+ROOM = 0.06
+INK, QUIET, GRID = "#16191d", "#4d5560", "#dfe2e7"
+STYLE: Mapping[str, Any] = {
+    "font.size": 8,
+    "font.family": "sans-serif",
+    "axes.titlesize": 9,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.6,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "hatch.linewidth": 0.6,
+    "hatch.color": "white",
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "diversify",
+    "axes.unicode_minus": False,
+    "figure.dpi": 100,
+}
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A figure on its paper, the panels on it, and the inches that its title takes."""
+
+    figure: "Figure"
+    panels: Sequence["Axes"]
+    head: float = 0.0
+
+
+def paper(
+    title: str, height: float, rows: Sequence[float] = (1.0,), *, share: bool = False, width: float = WIDTH
+) -> Canvas:
+    """An empty figure with a title and one panel below another.
+
+    Args:
+        title: what is shown, on as many lines as it takes.
+        height: of the panels together, inches.
+        rows: heights of the panels, relative to each other.
+        share: whether they share their time.
+        width: inches.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    lines = wrap(title, round(11.2 * width), break_on_hyphens=False)
+    figure = Figure(figsize=(width, height + 0.19 * len(lines)), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.text(0.01, 1.0 - 0.05 / figure.get_figheight(), "\n".join(lines), va="top", fontsize=10.5, fontweight="bold")
+    panels = figure.subplots(len(rows), 1, squeeze=False, sharex=share, height_ratios=list(rows))[:, 0]
+    return Canvas(figure, list(panels), 0.19 * len(lines) + 0.08)
+
+
+def foot(sheet: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
+    """What stands below a figure: a legend, then units and the currency label with its year."""
+    figure, width = sheet.figure, sheet.figure.get_figwidth()
+    lines = wrap(text, round(18.6 * width))
+    columns = _columns([str(handle.get_label()) for handle in handles], width)
+    rows = -(-len(handles) // columns)
+    below, legend = 0.125 * len(lines) + 0.06, 0.17 * rows + (0.06 if rows else 0.0)
+    height = figure.get_figheight() + below + legend
+    figure.set_figheight(height)
+    # The title keeps its distance from the top of the paper that has grown.
+    figure.texts[0].set_y(1.0 - 0.05 / height)
+    figure.text(0.01, 0.04 / height, "\n".join(lines), va="bottom", fontsize=7, color=QUIET)
+    if handles:
+        figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.005, below / height), ncols=columns,
+                      borderaxespad=0.0, columnspacing=1.4, handlelength=1.6)  # fmt: skip
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    rest = height - below - legend - sheet.head
+    engine.set(rect=(0.0, (below + legend) / height, 1.0, rest / height))  # type: ignore[call-arg]
+
+
+def _columns(labels: Sequence[str], width: float) -> int:
+    """So many columns of a legend fit beside each other."""
+    longest = max(map(len, labels), default=1)
+    return max(1, min(len(labels) or 1, int(width / (0.062 * longest + 0.46))))
+
+
+def of_plan(result: Result) -> str:
+    """Which plan a figure shows."""
+    return f"Plan with {si(result.outlay, digits=4)} of outlay ({result.currency})."
+
+
+def in_money(axis: Any) -> None:
+    """Amounts along an axis in the words of the tables."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: si(value) if abs(value) > 1e-9 else "0"))
+
+
+def thin_ticks(sheet: Canvas, panel: "Axes", places: Sequence[float], labels: Sequence[str]) -> None:
+    """Labels along the bottom, so few of them that no two touch: every one, every second, … Call it last."""
+    panel.set_xticks(places, labels)
+    sheet.figure.draw_without_rendering()
+    extents = [label.get_window_extent() for label in panel.get_xticklabels()]
+    widest = max((extent.width for extent in extents), default=0.0) + ROOM * sheet.figure.dpi
+    apart = panel.get_window_extent().width / max(1, len(places))
+    stride = max(1, math.ceil(widest / apart))
+    panel.set_xticks(places[::stride], labels[::stride])
+
+
+def plain(panel: "Axes") -> None:
+    """No frame and no ticks."""
+    for spine in panel.spines.values():
+        spine.set_visible(False)
+    panel.tick_params(left=False, bottom=False)
+
+
+def stored(sheet: Canvas, suffix: str) -> bytes:
+    """The figure as a file of that kind: ``svg``, ``png`` or ``pdf``; the same figure gives the same bytes."""
+    from matplotlib import rc_context
+
+    stream = io.BytesIO()
+    dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "ModDate": None}}
+    with rc_context(dict(STYLE)):
+        sheet.figure.savefig(stream, format=suffix, dpi=200, metadata=dates.get(suffix))
+    return stream.getvalue()
+
+
+FONT = "DejaVu Sans"
+# Chinese, Japanese and Korean, as systems bring them; the first of those that are there.
+FALLBACKS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK KR",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Yu Gothic",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "IPAexGothic",
+    "WenQuanYi Zen Hei",
+    "Arial Unicode MS",
+)
+GLYPH = re.compile(r"Glyph (\d+) ")
+
+
+@contextlib.contextmanager
+def lettered() -> Iterator[None]:
+    """Draw within it with all fonts that there are.
+
+    Warns:
+        UserWarning: once, of the letters that no font has.
+    """
+    from matplotlib import rc_context
+    from matplotlib.font_manager import fontManager
+
+    there = {font.name for font in fontManager.ttflist}
+    families = [FONT, *(name for name in FALLBACKS if name in there)]
+    with warnings.catch_warnings(record=True) as said, rc_context({"font.sans-serif": families}):
+        warnings.simplefilter("always")
+        yield
+    missing = dict.fromkeys(match[1] for each in said if (match := GLYPH.match(str(each.message))))
+    for each in said:
+        if not GLYPH.match(str(each.message)):
+            warnings.warn(each.message, each.category, stacklevel=3)
+    if missing:
+        letters = "".join(chr(int(number)) for number in missing)
+        text = f"No font here has {letters}: boxes stand in their place. Install one, such as Noto Sans CJK."
+        warnings.warn(text, UserWarning, stacklevel=3)

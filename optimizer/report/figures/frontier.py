@@ -1,0 +1,228 @@
+"""What each budget buys: the survival gap and the cost of plans by budget, and of the columns of a comparison."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optimizer.extras import has_extra, require_extra
+from optimizer.files import write_whole_bytes
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.canvas import INK, Canvas, foot, in_money, lettered, paper
+from optimizer.report.figures.colours import BLUE, GREEN, VERMILION
+from optimizer.report.narrative import in_tolerance, under
+from optimizer.results.result import Result
+from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived
+from optimizer.studies.frontier import Frontier
+from optimizer.units import si, si_up
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = ("svg", "png", "pdf")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LEFT, MOST, HEIGHT = 60, 100, 14
+
+
+def drawn(comparison: Comparison, width: int) -> str:
+    """The survival gap by budget in characters.
+
+    Empty where there are fewer than three budgets or no gap, and where the extra `plot` is not installed.
+    """
+    lines = {case: _points(comparison, case) for case in comparison.cases}
+    lines = {case: points for case, points in lines.items() if len(points) > 2}
+    most = max((column.result.survival_gap for points in lines.values() for column in points), default=0.0)
+    if most <= 0 or width < LEFT or not has_extra("plot"):
+        return ""
+    import plotext
+
+    money = next(iter(comparison.cases.values())).money
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(min(width, MOST), HEIGHT)
+    plotext.title(f"Survival gap by budget, {money}")
+    for case, points in lines.items():
+        budgets, gaps = _line(points)
+        plotext.plot(budgets, gaps, marker="braille", label=case if len(lines) > 1 else None)
+        plotext.scatter(budgets, gaps, marker="●")
+    last = max(column.budget or 0.0 for points in lines.values() for column in points)
+    across, up = [last * i / 4 for i in range(5)], [most * i / 4 for i in range(5)]
+    plotext.xticks(across, [si(value) for value in across])
+    plotext.yticks(up, [si(value) for value in up])
+    return str(plotext.uncolorize(plotext.build())).rstrip("\n")
+
+
+def _points(comparison: Comparison, case: str) -> list[ComparisonColumn]:
+    """The columns of a case that have a budget and a plan."""
+    own = [column for column in comparison.columns if column.case == case and column.budget is not None]
+    return [column for column in own if column.result.baseline is not None]
+
+
+def _line(points: list[ComparisonColumn]) -> tuple[list[float], list[float]]:
+    return [column.budget or 0.0 for column in points], [column.result.survival_gap for column in points]
+
+
+def save_plot(comparison: Comparison, path: Path) -> None:
+    """Write the frontier, or where there are fewer than two budgets bars of every column; by the path's suffix."""
+    require_extra("plot", "A figure")
+    import matplotlib
+
+    style = {"svg.fonttype": "none", "svg.hashsalt": "diversify", "font.size": 12}
+    with matplotlib.rc_context(style), lettered():
+        figure = _figure(comparison)
+        content = io.BytesIO()
+        kind = path.suffix.lower().removeprefix(".")
+        dated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+        figure.savefig(content, format=kind, dpi=200, bbox_inches="tight", metadata=dated)
+    write_whole_bytes(path, content.getvalue())
+
+
+def _figure(comparison: Comparison) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 7.5))
+    above, below = figure.subplots(2, 1, height_ratios=[3, 2])
+    is_frontier = any(len(_points(comparison, case)) > 1 for case in comparison.cases)
+    (_by_budget if is_frontier else _bars)(comparison, above, below)
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y" if is_frontier else "x", alpha=0.3)
+    first = next(iter(comparison.cases.values()))
+    title = first.title if len(comparison.cases) == 1 else "Side by side"
+    figure.suptitle(f"{title}: what each budget buys" if is_frontier else title, x=0.02, ha="left", weight="bold")
+    figure.tight_layout()
+    return figure
+
+
+def _by_budget(comparison: Comparison, above: Any, below: Any) -> None:
+    """The gap and the cost by budget, a line a case; the shocks survived are written at each point."""
+    first = next(iter(comparison.cases.values()))
+    for i, case in enumerate(comparison.cases):
+        points = _points(comparison, case)
+        budgets, gaps = _line(points)
+        look = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "clip_on": False}
+        name = case if len(comparison.cases) > 1 else None
+        above.plot(budgets, gaps, label=name, **look)
+        below.plot(budgets, [column.result.total_cost for column in points], **look)
+        for column, gap in zip(points, gaps, strict=True) if len(comparison.cases) == 1 else ():
+            said = f"{len(shocks_survived(column.result))} of {len(column.result.shocks)}"
+            place = {"textcoords": "offset points", "xytext": (6, 6), "fontsize": 10}
+            above.annotate(said, (column.budget or 0.0, gap), **place)
+    _mark_least(comparison, above)
+    above.set_ylabel(f"Survival gap, {first.currency}")
+    below.set_ylabel("Total cost,\npresent value")
+    below.set_xlabel(f"Budget: undiscounted outlay, {first.currency}")
+    above.set_ylim(bottom=0)
+    for axis in (above.xaxis, above.yaxis, below.xaxis, below.yaxis):
+        axis.set_major_formatter(lambda value, place: si(value))
+    if len(comparison.cases) > 1:
+        above.legend(frameon=False)
+    elif any(column.result.shocks for column in comparison.columns):
+        above.set_title("at each point: shocks survived", loc="right", fontsize=10)
+
+
+def _mark_least(comparison: Comparison, above: Any) -> None:
+    for each in comparison.least if len(comparison.cases) == 1 else ():
+        if each.outlay is not None:
+            above.axvline(each.outlay, color="#555555", linestyle="--", linewidth=1)
+            said = f"least outlay that\nsurvives everything: {si_up(each.outlay, comparison.cases[each.case].money, 5)}"
+            place = {"textcoords": "offset points", "xytext": (6, -4), "va": "top", "fontsize": 10}
+            above.annotate(said, (each.outlay, above.get_ylim()[1]), **place)
+
+
+def _bars(comparison: Comparison, above: Any, below: Any) -> None:
+    """The gap and the cost of every column."""
+    first = next(iter(comparison.cases.values()))
+    columns = [column for column in comparison.columns if column.result.baseline is not None]
+    names = [column.case for column in columns]
+    gaps = [column.result.survival_gap for column in columns]
+    above.barh(names, gaps, color=COLOURS[1])
+    for i, column in enumerate(columns):
+        said = f"{len(shocks_survived(column.result))} of {len(column.result.shocks)} survived"
+        above.annotate(said, (gaps[i], i), textcoords="offset points", xytext=(6, 0), va="center", fontsize=10)
+    below.barh(names, [column.result.total_cost for column in columns], color=COLOURS[0])
+    for axes, label in ((above, "Survival gap"), (below, "Total cost, present value")):
+        axes.invert_yaxis()
+        axes.set_xlabel(f"{label}, {first.currency}")
+        axes.xaxis.set_major_formatter(lambda value, place: si(value))
+
+
+def frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
+    """Gap and cost by outlay."""
+    results = [point.result for point in found.points if point.result.baseline is not None]
+    money, outlays = results[0].money, [result.outlay for result in results]
+    sheet = paper(f"{instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
+    gap, cost = sheet.panels
+    many = ",\nsum over all shocks" if len(instance.events) > 1 else ""
+    _drawn_line(gap, results, own, lambda result: result.survival_gap, "s", VERMILION)
+    kept = [result for result in results if result.survives]
+    # Plans that survive have a mark of their own, and not that of the line.
+    gap.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
+    gap.plot(
+        [each.outlay for each in kept], [each.survival_gap for each in kept], "D", color=GREEN, zorder=3, clip_on=False
+    )
+    gap.set_ylabel(f"survival gap{many}, {money}")
+    words = baseline_words(found, money)
+    _drawn_line(cost, results, own, _beyond if words else lambda result: result.total_cost, "o", BLUE)
+    cost.set_ylabel(f"cost beyond\nthe no-shock plan, {money}" if words else f"total cost, {money}")
+    cost.set_xlabel(f"outlay, {results[0].currency}, undiscounted")
+    said = ""
+    for result in sorted({id(result): result for result in results}.values(), key=lambda result: result.outlay):
+        failed = sum(not outcome.survives for outcome in result.shocks)
+        before, said = said, f"fails in {failed}" if failed else "survives"
+        if said != before:
+            place = (result.outlay, result.survival_gap)
+            gap.annotate(said, place, (6, 9), textcoords="offset points", ha="left", fontsize=7)
+    in_money(cost.xaxis)
+    cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
+    least = ""
+    if found.least_outlay is not None:
+        least = f"The least outlay that keeps every floor is {si_up(found.least_outlay, money, 5)}. "
+    marks = "Green diamond: every floor holds. " if kept else ""
+    stopped = " The search was stopped: more budgets were to come." if found.stopped else ""
+    foot(sheet, f"{least}Circle: the plan at hand. {marks}{proven_words(found, money)} Gap at shortage "
+         f"cost; cost present value, {own.currency}. {words}{stopped}".replace("  ", " "))  # fmt: skip
+    return sheet
+
+
+def _beyond(result: Result) -> float:
+    return result.price_of_survival or 0.0
+
+
+def _drawn_line(
+    panel: "Axes", results: Sequence[Result], own: Result, figure: Callable[[Result], float], marker: str, colour: str
+) -> None:
+    """One figure of all plans by outlay, with a circle around the plan at hand."""
+    amounts = [figure(result) for result in results]
+    panel.plot(
+        [result.outlay for result in results], amounts, color=colour, marker=marker, linewidth=1.6, clip_on=False
+    )
+    panel.plot(
+        [own.outlay], [figure(own)], "o", markersize=12, markerfacecolor="none", markeredgecolor=INK, clip_on=False
+    )
+    in_money(panel.yaxis)
+    panel.margins(y=0.18)
+    if min(amounts) >= 0:
+        panel.set_ylim(bottom=0)
+    panel.grid()
+
+
+def baseline_words(found: Frontier, money: str) -> str:
+    """From what the costs of all points count, in one sentence; empty where that is not known."""
+    budget, cost = found.baseline["budget"], found.baseline["total_cost"]
+    if cost is None:
+        return ""
+    plan = f"the no-shock plan {under(budget, money)}, which costs {si(cost, money, 4)}"
+    return f"Costs count from one baseline for all budgets: {plan}."
+
+
+def proven_words(found: Frontier, money: str) -> str:
+    """To what the costs of plans of other budgets are proven, in one sentence; empty where there are none."""
+    proven = tolerance_words(found, money)
+    return f"Plans of other budgets are proven: costs to {proven}." if proven and len(found.points) > 1 else ""
+
+
+def tolerance_words(found: Frontier, money: str) -> str:
+    """To how much money the costs of plans of other budgets are proven; empty where that is not known."""
+    return "" if found.measure is None else in_tolerance([found.measure], money)

@@ -1,0 +1,159 @@
+"""The print figures of a report, chosen by kind.
+
+Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a word says as well.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from optimizer.disruptions.shock import BASELINE
+from optimizer.report.figures import frontier as by_budget
+from optimizer.report.figures import supply_chain, survival, time_to_survive, timeline, waterfall
+from optimizer.report.figures.canvas import STYLE, Canvas, lettered, stored
+from optimizer.report.figures.colours import regions
+from optimizer.report.figures.survival import Passing, tightest
+from optimizer.report.html.book import Book
+from optimizer.results.plan import FULL
+from optimizer.results.ranking import weakest_of
+from optimizer.studies.frontier import Frontier
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a figure is drawn; what is left out is chosen.
+
+    Attributes:
+        shock: of path and sankey.
+        segment: of path.
+        commodity: of dependence.
+        year: of endurance, the year of the cut.
+        end: of sankey, the last year and not the first.
+    """
+
+    shock: str | None = None
+    segment: str | None = None
+    commodity: str | None = None
+    year: int | None = None
+    end: bool = False
+
+
+def plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontier | None = None) -> bytes:
+    """One figure as a file.
+
+    Args:
+        book: the report of the plan.
+        kind: one of `KINDS`.
+        choice: what of it.
+        suffix: ``svg``, ``png`` or ``pdf``.
+        found: the plans by budget; of the kind frontier only.
+
+    Raises:
+        ValueError: the plan has nothing of that kind, or no such shock, segment, commodity or year. Its text says so.
+    """
+    from matplotlib import rc_context
+
+    with rc_context(dict(STYLE)), lettered():
+        return stored(frontier(book, found) if kind == "frontier" else DRAWN[kind](book, choice), suffix)
+
+
+def frontier(book: Book, found: Frontier | None) -> Canvas:
+    """Gap and cost by outlay."""
+    return by_budget.frontier(book.instance, book.own.result, found or book.frontier)
+
+
+def _timeline(book: Book, choice: Choice) -> Canvas:
+    _require(bool(book.own.moves), "nothing is bought: there is no timeline")
+    return timeline.timeline(book.instance, book.own.result, book.own.moves, book.own.stocks)
+
+
+def _survival(book: Book, choice: Choice) -> Canvas:
+    _require(bool(book.own.passings), "there are no shocks")
+    return survival.heatmap(book.instance, book.own.result, book.lanes, book.own.rows, book.unlisted)
+
+
+def _path(book: Book, choice: Choice) -> Canvas:
+    tight = tightest(book.own.rows)
+    passings = {each.name: each for each in book.own.passings}
+    _require(bool(passings), "there are no shocks")
+    shock = choice.shock or (tight.shock if tight else next(iter(passings)))
+    _require(shock in passings, f"there is no shock {shock!r} in the report; one of: {', '.join(passings)}")
+    segments = list(book.instance.demands)
+    segment = choice.segment or _tight(passings[shock])
+    _require(segment in segments, f"there is no segment {segment!r}; one of: {', '.join(segments)}")
+    kept = [name for name, each in passings.items() if each.short]
+    _require(shock in kept, _not_kept(shock, kept))
+    strike = next(each for each in book.strikes if each.name == shock)
+    return survival.path(book.instance, book.own.result, strike, passings[shock], segment)
+
+
+def _tight(passing: Passing) -> str:
+    return list(passing.segments)[weakest_of(list(passing.segments.values()))]
+
+
+def _not_kept(shock: str, kept: Sequence[str]) -> str:
+    return (
+        f"of {shock} the plan file has no flows, only its worst period, for they are kept of {FULL} shocks at most; "
+        f"those of: {', '.join(kept)}. To have them, solve an instance with fewer shocks"
+    )
+
+
+def _sankey(book: Book, choice: Choice) -> Canvas:
+    key, known = choice.shock or BASELINE, book.own.chains
+    names = [each.name for each in book.own.result.shocks]
+    _require(key in names or key == BASELINE, f"there is no shock {key!r} in the plan; one of: {', '.join(names)}")
+    _require(key in known, _not_kept(key, [name for name in known if name != BASELINE]))
+    drawn = known[key][-1 if choice.end else 0]
+    return supply_chain.sankey(book.instance, book.own.result, drawn, key, _colours(book))
+
+
+def _stock(book: Book, choice: Choice) -> Canvas:
+    _require(bool(book.own.stocks), "no stock is held")
+    own = book.own
+    return survival.stocks(book.instance, own.result, own.stocks, book.lanes, own.rows, book.unlisted)
+
+
+def _dependence(book: Book, choice: Choice) -> Canvas:
+    known = list(book.own.shares)
+    _require(bool(known), "nothing is made")
+    wanted, home = choice.commodity, book.instance.home
+    # What comes wholly from home in every year says nothing about dependence.
+    foreign = [c for c in known if any(set(share.regions) - {home} for share in book.own.shares[c])]
+    _require(wanted is None or wanted in known, f"no {wanted!r} is made and used; one of: {', '.join(known)}")
+    shown = (foreign or known) if wanted is None else [wanted]
+    shares = {c: book.own.shares[c] for c in shown}
+    return supply_chain.dependence(book.instance, book.own.result, shares, _colours(book))
+
+
+def _waterfall(book: Book, choice: Choice) -> Canvas:
+    _require(bool(book.own.parts), "there are no costs")
+    return waterfall.waterfall(book.instance, book.own.result)
+
+
+def _endurance(book: Book, choice: Choice) -> Canvas:
+    years = list(book.instance.horizon.years)
+    _require(choice.year is None or choice.year in years, f"the horizon runs from {years[0]} to {years[-1]}")
+    _require(bool(book.own.before), "nothing that could be cut ends a floor")
+    own = book.own
+    return time_to_survive.endurance(book.instance, own.result, own.before, own.after, choice.year)
+
+
+def _colours(book: Book) -> dict[str, tuple[str, str]]:
+    return regions(book.instance, [each.shares for each in book.sheets])
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
+
+
+DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {
+    "timeline": _timeline,
+    "survival": _survival,
+    "path": _path,
+    "sankey": _sankey,
+    "stock": _stock,
+    "dependence": _dependence,
+    "waterfall": _waterfall,
+    "endurance": _endurance,
+}
+KINDS = (*DRAWN, "frontier")

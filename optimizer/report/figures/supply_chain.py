@@ -1,0 +1,269 @@
+"""Where supply comes from: the chain in the baseline and in shocks as bands, and shares by region in every year."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from optimizer.disruptions.shock import BASELINE, Path
+from optimizer.horizon import windowed
+from optimizer.instance.derived import region_name
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.canvas import INK, Canvas, foot, of_plan, paper, plain
+from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY
+from optimizer.report.format import LINE, in_full, named, percent, placed
+from optimizer.results.plan import Flows, Share
+from optimizer.results.result import Result
+from optimizer.studies.supply_chain import Chain, ChainPlace, chain
+from optimizer.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[str, tuple[Chain, ...]]:
+    """The first and the last year of peace, and of the window of each shock whose flows are kept.
+
+    One chain where the window is no longer than a year.
+    """
+    if result.baseline is None:
+        return {}
+    found = {BASELINE: _both(instance, result.baseline, instance.baseline)}
+    for outcome in result.shocks:
+        if outcome.flows is not None and outcome.name in names:
+            found[outcome.name] = _both(instance, outcome.flows, instance.path(instance.event(outcome.name)))
+    return found
+
+
+def _both(instance: Instance, flows: Flows, path: Path) -> tuple[Chain, ...]:
+    first, last, year = path.periods[0], path.periods[-1], instance.horizon.per_year
+    early = chain(instance, flows, path, first, min(first + year - 1, last))
+    return (early,) if last - first < year else (early, chain(instance, flows, path, max(first, last - year + 1), last))
+
+
+def titled(instance: Instance, place: ChainPlace) -> str:
+    """A place for reading."""
+    if place.sort == "activity":
+        return placed(instance, place.stage, place.region)
+    if place.sort == "segment":
+        return named(instance, place.owner)
+    words = {"scrap": "scrap collected", "stock": "from stock", "substitute": "substitutes", "unserved": "NOT SERVED"}
+    return words[place.sort]
+
+
+class Atlas:
+    """Places and commodities by number, shared by all chains of a report."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.commodities = list(instance.commodities)
+        self.columns: list[str] = []
+        self.places: list[dict[str, Any]] = []
+        self._number: dict[str, int] = {}
+        self._commodity = {c: i for i, c in enumerate(self.commodities)}
+
+    def compact(self, each: Chain) -> dict[str, Any]:
+        """A chain for JSON; a passage is ``[source, target, commodity, t per year, share]``, three by number."""
+        self.columns = list(each.columns)
+        number = {place.key: self._of(place) for place in each.places}
+        return {
+            "first": each.first,
+            "last": each.last,
+            "passages": [
+                [
+                    number[passage.source],
+                    number[passage.target],
+                    self._commodity[passage.commodity],
+                    *(float(f"{value:.4g}") for value in (passage.tonnes, passage.share)),
+                ]
+                for passage in each.passages
+            ],
+            "demanded": each.demanded,
+            "served": each.served,
+            "by_region": dict(each.by_region),
+            "left_out": [self._commodity[commodity] for commodity in each.left_out],
+        }
+
+    def _of(self, place: ChainPlace) -> int:
+        if place.key not in self._number:
+            self._number[place.key] = len(self.places)
+            told = {"title": titled(self.instance, place), "sort": place.sort, "column": place.column}
+            self.places.append({**told, "stage": place.stage, "region": place.region})
+        return self._number[place.key]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, once all chains are."""
+        return {"columns": self.columns, "places": self.places, "commodities": self.commodities}
+
+
+SORTS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": INK}
+# A column's places fill this share of the height; the rest is room between them.
+FILL = 0.72
+
+
+def sankey(
+    instance: Instance, result: Result, drawn: Chain, key: str, colours: Mapping[str, tuple[str, str]]
+) -> Canvas:
+    """The supply chain on one path: bands as wide as the share of what is asked of each commodity."""
+    from matplotlib.patches import Patch
+
+    title = "in the baseline" if key == BASELINE else f"in {in_full(instance, instance.event(key))}"
+    span = windowed(drawn.first, drawn.last)
+    crowded = max(Counter(place.column for place in drawn.places).values(), default=0)
+    sheet = paper(f"{instance.title}: the supply chain {title}, {span}", max(4.6, 0.19 * crowded))
+    (panel,) = sheet.panels
+    _Bands(instance, drawn, colours, panel).draw()
+    panel.set_xlim(-0.03, 1.2)
+    panel.set_ylim(1.02, -0.05)
+    panel.set_xticks([])
+    panel.set_yticks([])
+    plain(panel)
+    used = [region for region in colours if any(place.region == region for place in drawn.places)]
+    handles = [
+        Patch(facecolor=colours[region][0], hatch=colours[region][1] * 3, label=region_name(instance, region))
+        for region in used
+    ]
+    served = percent(drawn.served / drawn.demanded if drawn.demanded else 1.0)
+    foot(sheet, f"Of {si(drawn.demanded, 't')} a year asked {served} "
+         "are served. Bands: share of what is asked of each commodity; makers of one commodity share a pool. "
+         f"{of_plan(result)}", handles)  # fmt: skip
+    return sheet
+
+
+class _Bands:
+    """Places in columns and the bands between them, on one panel."""
+
+    def __init__(self, instance: Instance, drawn: Chain, colours: Mapping[str, tuple[str, str]], panel: "Axes") -> None:
+        self.instance, self.chain, self.colours, self.panel = instance, drawn, colours, panel
+        self.last = max(1, len(drawn.columns) - 1)
+        out, into = defaultdict[str, float](float), defaultdict[str, float](float)
+        for each in drawn.passages:
+            out[each.source] += each.share
+            into[each.target] += each.share
+        self.size = {place.key: max(out[place.key], into[place.key]) for place in drawn.places}
+        self.columns: dict[int, list[ChainPlace]] = defaultdict(list)
+        for place in drawn.places:
+            self.columns[place.column].append(place)
+        tallest = max((sum(self.size[place.key] for place in some) for some in self.columns.values()), default=1.0)
+        self.scale = FILL / (tallest or 1.0)
+        self.top = {place.key: top for some in self.columns.values() for place, top in self._stacked(some)}
+
+    def _stacked(self, some: Sequence[ChainPlace]) -> list[tuple[ChainPlace, float]]:
+        order = list(self.colours)
+        ranked = sorted(some, key=lambda place: (_rank(place, order), -self.size[place.key]))
+        high = sum(self.size[place.key] for place in some) * self.scale
+        gap = (1.0 - high) / max(1, len(some))
+        top, made = gap / 2, list[tuple[ChainPlace, float]]()
+        for place in ranked:
+            made.append((place, top))
+            top += self.size[place.key] * self.scale + gap
+        return made
+
+    def draw(self) -> None:
+        """Bands first, places upon them."""
+        places = {place.key: place for place in self.chain.places}
+        leaving, arriving = dict(self.top), dict(self.top)
+        for each in sorted(self.chain.passages, key=lambda each: (self.top[each.source], self.top[each.target])):
+            high = each.share * self.scale
+            source, target = places[each.source], places[each.target]
+            starts, ends = leaving[each.source], arriving[each.target]
+            leaving[each.source] += high
+            arriving[each.target] += high
+            self._band(source, starts, target, ends, high)
+        for place in self.chain.places:
+            self._place(place)
+
+    def _band(self, source: ChainPlace, starts: float, target: ChainPlace, ends: float, high: float) -> None:
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path as Outline
+
+        left, right = source.column / self.last + 0.012, target.column / self.last - 0.012
+        middle = (left + right) / 2
+        corners = [(left, starts), (middle, starts), (middle, ends), (right, ends), (right, ends + high)]
+        corners += [(middle, ends + high), (middle, starts + high), (left, starts + high), (left, starts)]
+        codes = [Outline.MOVETO, *[Outline.CURVE4] * 3, Outline.LINETO, *[Outline.CURVE4] * 3, Outline.CLOSEPOLY]
+        colour = GREY if source.sort == "unserved" else self._colour(source)
+        self.panel.add_patch(PathPatch(Outline(corners, codes), facecolor=colour, alpha=0.42, linewidth=0))
+
+    def _place(self, place: ChainPlace) -> None:
+        from matplotlib.patches import Rectangle
+
+        x, top, high = place.column / self.last, self.top[place.key], self.size[place.key] * self.scale
+        pattern = self.colours[place.region][1] * 3 if place.sort == "activity" and place.region in self.colours else ""
+        self.panel.add_patch(
+            Rectangle(
+                (x - 0.012, top), 0.024, max(high, 0.002), facecolor=self._colour(place), hatch=pattern, linewidth=0
+            )
+        )
+        words = titled(self.instance, place)
+        bold = "bold" if place.sort == "unserved" else "normal"
+        self.panel.text(x + 0.018, top + high / 2, words, va="center", fontsize=6.3, fontweight=bold)
+
+    def _colour(self, place: ChainPlace) -> str:
+        return SORTS.get(place.sort) or self.colours.get(place.region, (GREY, ""))[0]
+
+
+def _rank(place: ChainPlace, order: Sequence[str]) -> int:
+    if place.sort == "unserved":
+        return len(order) + 2
+    return order.index(place.region) if place.region in order else len(order) + 1
+
+
+def dependence(
+    instance: Instance,
+    result: Result,
+    shares: Mapping[str, Sequence[Share]],
+    colours: Mapping[str, tuple[str, str]],
+) -> Canvas:
+    """Shares of production by region in every year, HHI, and the line."""
+    from matplotlib.patches import Patch
+
+    commodities, years = list(shares), list(instance.horizon.years)
+    across = min(3, len(commodities))
+    down = -(-len(commodities) // across)
+    sheet = paper(f"{instance.title}: on whom supply depends", 0.4 + 1.75 * down)
+    sheet.figure.delaxes(sheet.panels[0])
+    grid = sheet.figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    panels = [panel for row in grid for panel in row]
+    seen: dict[str, None] = {}
+    for panel, commodity in zip(panels, commodities, strict=False):
+        _stack(panel, named(instance, commodity), shares[commodity], colours, seen)
+    for panel in panels[len(commodities) :]:
+        panel.set_visible(False)
+    for panel in panels:
+        panel.set_xlim(years[0] - 0.6, years[-1] + 0.6)
+        panel.set_ylim(0, 1.16)
+        panel.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+        panel.set_xticks(years[:: max(1, len(years) // 4)])
+    handles = [
+        Patch(facecolor=colours[region][0], hatch=colours[region][1] * 3, label=region_name(instance, region))
+        for region in colours
+        if region in seen
+    ]
+    foot(sheet, f"Share of production in the baseline; dashed: {percent(LINE)} from one region. HHI: "
+         "concentration, 0 to 10,000, in the first and last year. "
+         f"{of_plan(result)}", handles)  # fmt: skip
+    return sheet
+
+
+def _stack(
+    panel: "Axes", title: str, shares: Sequence[Share], colours: Mapping[str, tuple[str, str]], seen: dict[str, None]
+) -> None:
+    weight: dict[str, float] = defaultdict(float)
+    for share in shares:
+        for region, part in share.regions.items():
+            weight[region] += part
+    below = [0.0] * len(shares)
+    years = [share.year for share in shares]
+    for region in sorted(weight, key=lambda region: -weight[region]):
+        seen[region] = None
+        parts = [share.regions.get(region, 0.0) for share in shares]
+        colour, pattern = colours.get(region, (GREY, ""))
+        panel.bar(years, parts, bottom=below, color=colour, hatch=pattern * 3, width=0.86)
+        below = [low + part for low, part in zip(below, parts, strict=True)]
+    panel.axhline(LINE, color=INK, linestyle="--", linewidth=1.1)
+    ends = ((shares[0], "left"), (shares[-1], "right"))
+    for share, side in ends if len(shares) > 1 else ends[:1]:
+        if share.regions:
+            panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {1e4 * share.hhi:,.0f}", ha=side,
+                       va="bottom", fontsize=6.5)  # fmt: skip
+    panel.set_title(title if len(title) <= 34 else title[:33].rstrip() + "…", fontsize=7.5, loc="left")

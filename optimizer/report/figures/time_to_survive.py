@@ -1,0 +1,164 @@
+"""Time to survive of each chokepoint, before and after a plan."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, of_plan, paper
+from optimizer.report.figures.colours import BLUE, SKY, VERMILION
+from optimizer.report.format import (
+    named,
+    placed,
+)
+from optimizer.results.result import Result
+from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
+
+# Of more chokepoints than this the most exposed are shown.
+MOST = 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """A chokepoint: months by year, None where it is for ever.
+
+    Attributes:
+        key: unique. name: for reading. kind, deliberate: as in the analysis.
+        cuts: in words.
+        months: by year of the horizon.
+        segments: by year, what gives out first; None where nothing does.
+        worst: the place of the year with the least time.
+    """
+
+    key: str
+    name: str
+    kind: str
+    deliberate: bool
+    cuts: tuple[str, ...]
+    months: tuple[float | None, ...]
+    segments: tuple[str | None, ...]
+    worst: int
+
+
+def lines(instance: Instance, endurance: TimeToSurvive) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """Every chokepoint that can end a floor, before and after the plan, the most exposed first.
+
+    The second is empty where there is no plan.
+    """
+    ending = [each for each in endurance.exposures if not _is_endless(each)]
+    before = tuple(_line(instance, each, each.before, each.worst) for each in ending)
+    return before, tuple(_line(instance, each, each.after, each.worst) for each in ending if each.after)
+
+
+def _is_endless(exposure: Exposure) -> bool:
+    return all(math.isinf(each.months) for each in (*exposure.before, *exposure.after))
+
+
+def _named(instance: Instance, exposure: Exposure) -> str:
+    if exposure.kind == "process":
+        return named(instance, exposure.name)
+    if exposure.kind == "stage":
+        region, _, stage = exposure.name.partition(" / ")
+        return placed(instance, stage, region)
+    entry, at, severity = exposure.name.partition("@")
+    if exposure.kind == "shock" and entry in instance.shocks:
+        return (instance.shocks[entry].name or entry) + (f" · {severity}" if at else "")
+    return exposure.name
+
+
+def _line(instance: Instance, exposure: Exposure, lasting: Sequence[SurvivalTime], worst: int) -> Line:
+    return Line(
+        key=key_of(exposure),
+        name=_named(instance, exposure),
+        kind=exposure.kind,
+        deliberate=exposure.deliberate,
+        cuts=exposure.cuts,
+        months=tuple(each.months if math.isfinite(each.months) else None for each in lasting),
+        segments=tuple(each.segment for each in lasting),
+        worst=worst,
+    )
+
+
+def key_of(each: Chokepoint | Exposure) -> str:
+    """What tells a chokepoint from all others."""
+    return f"{each.kind}:{each.name}"
+
+
+# Months of a year: what is survived for less stands out.
+YEAR = 12
+
+
+def endurance(
+    instance: Instance, result: Result, before: Sequence[Line], after_lines: Sequence[Line], year: int | None
+) -> Canvas:
+    """Months for which every floor holds once something is cut for good, before and after."""
+    years = list(instance.horizon.years)
+    i = len(years) - 1 if year is None else years.index(year)
+    after = {line.key: line for line in after_lines}
+
+    def with_plan(line: Line) -> Line:
+        return after.get(line.key) or line
+
+    rows = sorted(before, key=lambda line: (_span(with_plan(line), i), _span(line, i)))[:30]
+    sheet = paper(f"{instance.title}: time to survive, cut for good at the start of {years[i]}",
+                  max(2.2, 1.1 + 0.24 * len(rows)))  # fmt: skip
+    (panel,) = sheet.panels
+    for row, line in enumerate(rows):
+        start, then = _placed(_span(line, i)), _placed(_span(with_plan(line), i))
+        if line.key in after:
+            panel.plot([start, then], [row, row], color=SKY, linewidth=2.4, zorder=1)
+            colour = VERMILION if _span(after[line.key], i) < YEAR else BLUE
+            panel.plot([then], [row], "o", color=colour, markersize=6, zorder=3, clip_on=False)
+        panel.plot([start], [row], "o", markerfacecolor="white", markeredgecolor=QUIET, markersize=6, zorder=2,
+                   clip_on=False)  # fmt: skip
+        words = f"{_months(line, i)} → {_months(after[line.key], i)}" if line.key in after else _months(line, i)
+        panel.text(1.035, row, words, transform=panel.get_yaxis_transform(), va="center", fontsize=7)
+    panel.set_yticks(range(len(rows)), [_short(line.name) + (" !" if line.deliberate else "") for line in rows])
+    panel.set_ylim(len(rows) - 0.4, -0.6)
+    panel.set_xlim(0, 1)
+    panel.set_xticks([_placed(months) for months in (0, 3, 12, 24, 60, 120)], ["0", "3", "12", "24", "60", "120+"])
+    panel.axvline(_placed(YEAR), color=INK, linestyle=":", linewidth=1)
+    panel.set_xlabel("months (the scale is that of the square root)")
+    panel.grid(axis="x")
+    said = "∞: for ever. " if any(math.isinf(_span(each, i)) for row in rows for each in (row, with_plan(row))) else ""
+    said += "!: deliberate, so leverage restrains it. " if any(line.deliberate for line in rows) else ""
+    judged = [_span(after[line.key], i) for line in rows if line.key in after]
+    foot(sheet, f"{said}{of_plan(result)}", _marks(judged))
+    return sheet
+
+
+def _marks(judged: Sequence[float]) -> list["Line2D"]:
+    """The legend of time to survive: only marks that the figure shows. `judged` are months with the plan."""
+    from matplotlib.lines import Line2D
+
+    def dot(label: str, **style: Any) -> "Line2D":
+        return Line2D([], [], marker="o", linestyle="", markersize=6, label=label, **style)
+
+    marks = [dot("nothing built", markerfacecolor="white", markeredgecolor=QUIET)]
+    if any(months >= YEAR for months in judged):
+        marks.append(dot("with the plan, a year or more", color=BLUE))
+    if any(months < YEAR for months in judged):
+        marks.append(dot("with the plan, less than a year", color=VERMILION))
+    return [*marks, Line2D([], [], color=INK, linestyle=":", linewidth=1, label="one year")]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 48 else text[:47].rstrip() + "…"
+
+
+def _span(line: Line, i: int) -> float:
+    months = line.months[i]
+    return float("inf") if months is None else months
+
+
+def _placed(months: float) -> float:
+    return math.sqrt(min(months, 120.0) / 120.0)
+
+
+def _months(line: Line, i: int) -> str:
+    months = line.months[i]
+    return "∞" if months is None else f"{months:.1f}" if months else "0"

@@ -1,0 +1,237 @@
+"""How numbers, units, names and services are written for readers."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Literal
+
+from optimizer.disruptions.shock import Cut, Shock
+from optimizer.instance.derived import highest_floor, region_name
+from optimizer.instance.schema import Instance
+from optimizer.levers import Sized
+from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
+from optimizer.studies.folding import entry_of
+from optimizer.units import fixed, short, si
+
+LINE = 0.65
+# What is said of rows that stand for several shocks.
+FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst shock by name; "
+FOLDED += "--all lists each shock."
+# Sets of targets are counted up to so many.
+SETS = 1000
+
+
+def named(instance: Instance, entry_of: str) -> str:
+    """The name that the file gives an object, or its key."""
+    sections: Sequence[Mapping[str, Any]] = (
+        instance.options, instance.processes, instance.demands, instance.commodities
+    )  # fmt: skip
+    for section in sections:
+        if entry_of in section:
+            return section[entry_of].name or entry_of
+    return entry_of
+
+
+def entry_name(instance: Instance, entry: str) -> str:
+    """What the file calls a shock, a family or an ensemble, or its key."""
+    spec = instance.shocks.get(entry) or instance.ensembles.get(entry)
+    return (spec.name if spec is not None else None) or entry
+
+
+def titled(instance: Instance, event: Shock) -> tuple[str, str]:
+    """What the file calls an event's entry, and what tells it from others of the entry: a key's part, or a number."""
+    # What an adversary found is no entry of the file.
+    entry = entry_of(instance, event) or event.entry
+    if not event.name.startswith(entry):
+        return event.name, ""
+    return event.spec.name or entry_name(instance, entry), event.name.removeprefix(entry).removeprefix("@")
+
+
+def in_full(instance: Instance, event: Shock) -> str:
+    """An event for reading: ``Full embargo · 2028Q1``."""
+    return " · ".join(part for part in titled(instance, event) if part)
+
+
+def called(instance: Instance, key: str) -> str:
+    """A shock in the tables: `in_full` where the file names its entry, else its key."""
+    event = next((event for event in instance.events if event.name == key), None)
+    if event is None or event.name.startswith(titled(instance, event)[0]):
+        return key
+    return in_full(instance, event)
+
+
+def spelled(text: str, words: Mapping[str, str]) -> str:
+    """A text with names of shocks in place of their keys; where one key begins another the longer one counts."""
+    keys = sorted(words, key=len, reverse=True)
+    return re.sub("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in keys) or "$^", lambda m: words[m[0]], text)
+
+
+def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:
+    """Shares of the regions that are not home, as far as the file names its home."""
+    return {region: share for region, share in regions.items() if region != instance.home}
+
+
+def placed(instance: Instance, stage: str | None, region: str | None) -> str:
+    """A stage in a region for reading; a stage that is called as a commodity is has the commodity's name."""
+    commodity = instance.commodities.get(stage or "")
+    name = (commodity.name if commodity is not None else None) or stage or "other"
+    return f"{name}, {region_name(instance, region)}" if region else name
+
+
+def cut_words(instance: Instance, cut: Cut) -> str:
+    """What a cut strikes, in the names that the file gives."""
+    called = {
+        "process": tuple(named(instance, process) for process in cut.process or ()),
+        "region": tuple(region_name(instance, region) for region in cut.region or ()),
+        "commodity": tuple(named(instance, commodity) for commodity in cut.commodity or ()),
+    }
+    return str(cut.model_copy(update={part: names or None for part, names in called.items()}))
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share for reading: ``83 %``; never rounded up to a whole that it is not, and no sign where it reads as 0."""
+    text = fixed(100 * share, digits)
+    if 0 <= share < 1 - 1e-6 and float(text) >= 100:
+        return f">{fixed(100 - 10.0**-digits, digits)} %"
+    if digits == 0 and 0 < share < 0.01:
+        return "<1 %"
+    return f"{text} %"
+
+
+def given(share: float) -> str:
+    """A share as it was given: ``0.5 %``, ``2 %``."""
+    digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
+    return f"{fixed(100 * share, digits)} %"
+
+
+def sized(instance: Instance, option: str, size: float) -> str:
+    """The size of a build with its unit."""
+    bought = instance.options.get(option)
+    unit = (bought or Sized).labels.size_unit
+    return f"level {short(size)}" if unit == "level" else si(size, unit)
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Some names, and how many more there are."""
+    tail = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + tail
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 shock``, ``2 shocks``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def left_out(count: int) -> str:
+    """What is said of shocks that are not shown: with equal gaps and services, some may be as bad."""
+    return "1 more shock is not shown: it is no worse." if count == 1 else (
+        f"{count:,} more shocks are not shown: none of them is worse."
+    )  # fmt: skip
+
+
+def adversary_words(instance: Instance) -> str:
+    """What an instance's adversary has, what there is to choose from, and when."""
+    adversary, horizon = instance.adversary, instance.horizon
+    if adversary is None:
+        return "none"
+    means, targets = si(adversary.attack_budget, instance.money), plural(len(adversary.targets), "target")
+    found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
+    sets = f"more than {SETS:,} sets" if found > SETS else plural(found, "set")
+    months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
+    starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
+    when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"
+    return f"{means} to spend on {targets}: {sets} to choose from, for {months} {when}"
+
+
+Standing = Literal["below", "tight", "some", "ample", "full", "free"]
+# A margin, a share, below which a floor is just kept, and one from which there is ample room.
+TIGHT, AMPLE = 0.0005, 0.2
+FULL = "full"
+# Decimals of per cent at most: they show what `NEGLIGIBLE` of demand is.
+DECIMALS = 4
+MEANING = f"% of demand served / floor, in the weakest period; {FULL}: all demand is served; without /: no floor."
+# What marks a service of several shocks of which some do not name the segment, and what that means.
+PARTIAL = "*"
+PARTLY = f"{PARTIAL} not kept for some of the shocks, which may be weaker; it does not fail there."
+
+
+def standing(service: Service) -> Standing:
+    """Which of six classes a service is of: what it may lose comes first."""
+    if service.first_failure is not None:
+        return "below"
+    if service.is_full:
+        return "full"
+    if service.floor <= NEGLIGIBLE:
+        return "free"
+    return "tight" if service.margin < TIGHT else "some" if service.margin < AMPLE else "ample"
+
+
+def share(service: Service | Weakest) -> str:
+    """Served / floor in per cent of demand: ``93/80``, ``39.9/80``, ``full/35``; alone where no floor is in force."""
+    return beside(service.worst_service, service.floor)
+
+
+def served_in_full(instance: Instance, shocks: Iterable[str], d: str) -> str:
+    """What is said of a segment that is served in full in some shocks, beside the highest of its floors there."""
+    return beside(1.0, highest_floor(instance, shocks, d))
+
+
+def beside(served: float, floor: float) -> str:
+    """A share served, and the floor where there is one; halves away from zero.
+
+    A floor that is just kept reads the same on both sides. What is short of all demand, or below its floor, is never
+    rounded up to it, and a floor below 100 % never to 100.
+    """
+    first, second = in_percent(served, floor)
+    first = FULL if _is_full(served) else first
+    return f"{first}/{second}" if floor > NEGLIGIBLE else first
+
+
+def in_percent(served: float, floor: float) -> tuple[str, str]:
+    """The two in per cent of demand, without a sign, with as many decimals as keep them apart."""
+    places = _places(served, floor)
+    return _text(served, places), _text(floor, places)
+
+
+def margin(service: Service | Weakest) -> str:
+    """Service less floor in points, as the two are printed: ``+8``, ``−3.5``, ``−0.03``.
+
+    Nothing where there is no floor or nothing short.
+    """
+    served, floor = service.worst_service, service.floor
+    if service.is_full or floor <= NEGLIGIBLE:
+        return ""
+    places = _places(served, floor)
+    points = _rounded(served, places) - _rounded(floor, places)
+    text = fixed(points, places)
+    return text if points < 0 and text != "0" else f"+{text}"
+
+
+def _places(served: float, floor: float) -> int:
+    """The fewest decimals of per cent that keep apart what is not the same; one more where a floor fails."""
+    fails = served - floor < -NEGLIGIBLE
+
+    def are_enough(places: int) -> bool:
+        left, right = _rounded(served, places), _rounded(floor, places)
+        return (
+            (_is_full(served) or left < 100)
+            and (floor >= 1 - NEGLIGIBLE or right < 100)
+            and not (fails and left >= right)
+        )
+
+    return next((places for places in range(int(fails), DECIMALS) if are_enough(places)), DECIMALS)
+
+
+def _is_full(served: float) -> bool:
+    return served >= 1 - NEGLIGIBLE
+
+
+def _rounded(part: float, places: int) -> float:
+    """A share in per cent, to so many decimals."""
+    return float(fixed(100 * max(0.0, part), places))
+
+
+def _text(part: float, places: int) -> str:
+    text = fixed(100 * max(0.0, part), places)
+    return text.rstrip("0").rstrip(".") if "." in text else text

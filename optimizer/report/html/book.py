@@ -1,0 +1,340 @@
+"""The whole report as one object: what all plans share, the plans by budget, the sources and the run record."""
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optimizer.disruptions.shock import BASELINE
+from optimizer.instance.derived import named_regions, region_name
+from optimizer.instance.edits import with_budget
+from optimizer.instance.schema import Instance
+from optimizer.report import narrative
+from optimizer.report.figures import colours, waterfall
+from optimizer.report.figures.frontier import baseline_words, tolerance_words
+from optimizer.report.figures.supply_chain import Atlas, chains
+from optimizer.report.figures.survival import (
+    Lane,
+    Passing,
+    Strike,
+    compact,
+    compact_row,
+    critical,
+    lanes,
+    passings,
+    strikes,
+    tightest,
+)
+from optimizer.report.figures.time_to_survive import Line, key_of, lines
+from optimizer.report.figures.timeline import Move, moves
+from optimizer.report.format import LINE
+from optimizer.report.html.provenance import Source, head, record, sources
+from optimizer.report.narrative import losses
+from optimizer.results.plan import Row, Share
+from optimizer.results.result import Result
+from optimizer.studies.folding import Fold, Folded, folded
+from optimizer.studies.frontier import Frontier
+from optimizer.studies.outcomes import yearly_supply_shares
+from optimizer.studies.supply_chain import Chain
+from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
+from optimizer.units import si
+
+# Significant digits of numbers in the report.
+DIGITS = 7
+# Of more characters than this, chains and paths through shocks are those of the plan at hand only.
+ROOM = 1_050_000
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One plan, ready to be drawn.
+
+    Attributes:
+        budget: money, undiscounted; None for any.
+        result: the plan and what is known of it.
+        moves: what is bought.
+        stocks: by stockpile that holds something, t at the end of each period.
+        passings: the shocks whose paths are shown. rows: those of the figures, each for one shock or for many.
+        shares: by commodity, where it comes from in every year.
+        parts, beyond: the cost waterfall, whole, and beyond the no-shock plan. note: why there is no second one.
+        chains: by path, its first and its last year.
+        before, after: its chokepoints that can end a floor.
+    """
+
+    budget: float | None
+    result: Result
+    moves: tuple[Move, ...]
+    stocks: Mapping[str, Row]
+    passings: tuple[Passing, ...]
+    rows: tuple[Folded, ...]
+    shares: Mapping[str, tuple[Share, ...]]
+    parts: tuple[waterfall.Step, ...]
+    beyond: tuple[waterfall.Step, ...]
+    note: str
+    chains: Mapping[str, tuple[Chain, ...]]
+    before: tuple[Line, ...]
+    after: tuple[Line, ...]
+
+    def facts(self, instance: Instance, counted_from: float | None) -> list[list[str]]:
+        """What the answer rests on under this budget: a label and a text each.
+
+        Args:
+            instance: the instance, of whatever budget.
+            counted_from: the budget of the no-shock plan from which the price counts, money; None for any.
+        """
+        return narrative.facts_under(with_budget(instance, self.budget), self.result, counted_from)
+
+    def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
+        """For JSON; what all plans of an instance share is left out."""
+        result = self.result
+        money = result.money
+        kept, failed = narrative.survived_entries(instance, result)
+        tight = tightest(self.rows)
+        return {
+            "budget": self.budget,
+            "status": result.status,
+            "survives": result.survives,
+            "sentence": narrative.sentence(instance, result),
+            "headline": narrative.short_verdict(result),
+            "facts": self.facts(instance, counted_from),
+            "build": [list(item) for item in narrative.to_build(self.moves, money)],
+            "kept": list(kept),
+            "failed": list(failed),
+            "shortest": list(narrative.shortest_times(self.after, list(instance.horizon.years))),
+            "dependent": narrative.dependence_sentence(instance, result, LINE),
+            **{key: getattr(result, key) for key in PLAN_FIGURES},
+            "shocks_failed": sum(not outcome.survives for outcome in result.shocks),
+            "moves": [asdict(move) for move in self.moves],
+            "stocks": dict(self.stocks),
+            "passings": [compact(passing) for passing in self.passings],
+            "rows": [compact_row(instance, result, row) for row in self.rows],
+            "tightest": None if tight is None else [tight.shock, tight.segment],
+            "shares": {c: [asdict(share) for share in shares] for c, shares in self.shares.items()},
+            "parts": [asdict(step) for step in self.parts],
+            "beyond": [asdict(step) for step in self.beyond],
+            "beyond_note": self.note,
+            "outlays": dict(result.outlays),
+            "binding": [asdict(price) for price in result.binding],
+            "chains": {path: [atlas.compact(each) for each in both] for path, both in self.chains.items()},
+            "after": [{"key": line.key, "months": line.months, "segments": line.segments} for line in self.after],
+        }
+
+
+PLAN_FIGURES = (
+    "total_cost",
+    "bound",
+    "mip_gap",
+    "outlay",
+    "survival_gap",
+    "worst_gap",
+    "price_of_survival",
+    "calm_cost",
+)
+
+
+def sheet(
+    instance: Instance,
+    result: Result,
+    budget: float | None,
+    names: Sequence[str],
+    rows: Sequence[Fold] = (),
+    known: Collection[str] | None = None,
+) -> Sheet:
+    """Everything about one plan.
+
+    Args:
+        instance: the instance.
+        result: the plan, of this instance under some budget.
+        budget: money, undiscounted; None for any.
+        names: the shocks whose paths are shown.
+        rows: those of the figures.
+        known: keys of the chokepoints that can end a floor; all chokepoints are asked where it is left out.
+    """
+    planned = result.baseline is not None
+    points = None if known is None else tuple(each for each in every_chokepoint(instance) if key_of(each) in known)
+    endurance = time_to_survive(instance, result.plan if planned else None, chokepoints=points)
+    before, after = lines(instance, endurance)
+    return Sheet(
+        budget=budget,
+        result=result,
+        moves=moves(instance, result),
+        stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
+        passings=passings(instance, result, names) if planned else (),
+        rows=folded(rows, result) if planned else (),
+        shares=yearly_supply_shares(instance, result.baseline) if result.baseline is not None else {},
+        parts=waterfall.parts(result) if planned else (),
+        beyond=waterfall.beyond(result) if planned else (),
+        note=waterfall.note(result),
+        chains=chains(instance, result, names),
+        before=before,
+        after=after,
+    )
+
+
+@dataclass(frozen=True)
+class Book:
+    """A report.
+
+    Attributes:
+        instance: the instance.
+        frontier: the plans by budget; only the plan at hand where it was not computed.
+        is_quick: whether the frontier was left out on purpose.
+        strikes: the shocks whose paths are shown. hidden: how many are not.
+        lanes: the rows of the figures. unlisted: how many shocks are in none of them.
+        sheets: one for each plan of the frontier.
+        head, sources: what the file says about its numbers.
+        warnings: what has to be said on the report's first line.
+    """
+
+    instance: Instance
+    frontier: Frontier
+    is_quick: bool
+    strikes: tuple[Strike, ...]
+    hidden: int
+    lanes: tuple[Lane, ...]
+    unlisted: int
+    sheets: tuple[Sheet, ...]
+    head: str
+    sources: tuple[Source, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> Sheet:
+        """The plan at hand."""
+        return self.sheets[self.frontier.own]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object that `report --json` prints and that the page holds."""
+        instance, horizon, own = self.instance, self.instance.horizon, self.own
+        atlas, points = Atlas(instance), list[dict[str, Any]]()
+        counted_from = self.frontier.baseline["budget"]
+        for i, each in enumerate(self.sheets):
+            twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
+            if twin is None:
+                points.append(each.to_dict(instance, atlas, counted_from))
+            else:
+                points.append({"budget": each.budget, "same": twin, "facts": each.facts(instance, counted_from)})
+        data = {
+            "instance": own.result.instance,
+            "description": instance.description or "",
+            "currency": own.result.currency,
+            "money": own.result.money,
+            "home": instance.home or "",
+            "line": LINE,
+            "horizon": {
+                "start": horizon.start,
+                "end": horizon.end,
+                "step": horizon.step,
+                "per_year": horizon.per_year,
+                "periods": [horizon.label(t) for t in horizon.periods],
+            },
+            "names": _names(instance),
+            "region_names": {region: region_name(instance, region) for region in named_regions(instance)},
+            "regions": colours.regions(instance, [each.shares for each in self.sheets]),
+            "levers": colours.lever_colours(),
+            "segments": {d: demand.commodity for d, demand in instance.demands.items()},
+            "warnings": list(self.warnings),
+            "strikes": [asdict(strike) for strike in self.strikes],
+            "hidden": self.hidden,
+            "rows": [asdict(lane) for lane in self.lanes],
+            "unlisted": self.unlisted,
+            "frontier": {
+                "own": self.frontier.own,
+                "least_outlay": self.frontier.least_outlay,
+                "least_outlay_bound": self.frontier.least_bound,
+                "baseline": {**self.frontier.baseline, "words": baseline_words(self.frontier, own.result.money)},
+                "gap": self.frontier.gap,
+                "proven": tolerance_words(self.frontier, own.result.money),
+                "losses": self._losses(),
+                "stopped": self.frontier.stopped,
+                "quick": self.is_quick,
+                "trimmed": False,
+                "attacks": own.result.adversary is not None,
+            },
+            "points": points,
+            "atlas": atlas.to_dict(),
+            "chokepoints": [asdict(line) for line in own.before],
+            "head": self.head,
+            "sources": [asdict(source) for source in self.sources],
+            "record": [list(line) for line in record(own.result)],
+        }
+        return _fitted(tidy(data))
+
+    def _losses(self) -> list[str]:
+        """Why a larger budget survives less, a sentence for each that does."""
+        money, points = self.own.result.money, self.frontier.points
+        words = ["any budget" if point.budget is None else si(point.budget, money, 4) for point in points]
+        return losses(list(zip(words, (point.result for point in points), strict=True)), money)
+
+
+def book(
+    instance: Instance, found: Frontier, *, is_quick: bool = False, warnings: tuple[str, ...] = (), every: bool = False
+) -> Book:
+    """Put a report together.
+
+    Args:
+        instance: the instance of the plans.
+        found: the plans by budget.
+        is_quick: whether the frontier was left out on purpose.
+        warnings: what has to be said first.
+        every: whether each shock has a row of its own in the figures; families and ensembles are folded otherwise.
+    """
+    own = found.points[found.own].result
+    known = next((each for each in (own, *(point.result for point in found.points)) if each.shocks), own)
+    rows, names = critical(instance, known, every=every)
+    at_hand = sheet(instance, own, found.points[found.own].budget, names, rows)
+    made, ending = {id(own): at_hand}, frozenset(line.key for line in at_hand.before)
+    for point in found.points:
+        if id(point.result) not in made:
+            made[id(point.result)] = sheet(instance, point.result, point.budget, names, rows, ending)
+    return Book(
+        instance=instance,
+        frontier=found,
+        is_quick=is_quick,
+        strikes=strikes(instance, names, rows),
+        hidden=len(instance.events) - len(names),
+        lanes=lanes(instance, rows),
+        unlisted=len(instance.events) - sum(len(row.members) for row in rows),
+        sheets=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
+        head=head(own),
+        sources=sources(instance, own),
+        warnings=warnings,
+    )
+
+
+def _fitted(data: dict[str, Any]) -> dict[str, Any]:
+    """Where the data are too large for one page, without what is least looked at of the plans of other budgets."""
+    own = data["frontier"]["own"]
+    at_hand = data["points"][own].get("same", own)
+    others = [point for i, point in enumerate(data["points"]) if i != at_hand and "same" not in point]
+    if len(json.dumps(data, ensure_ascii=False)) > ROOM:
+        data["frontier"]["trimmed"] = True
+        for point in others:
+            point["chains"] = {path: both for path, both in point["chains"].items() if path == BASELINE}
+    if len(json.dumps(data, ensure_ascii=False)) > ROOM:
+        for passing in (passing for point in others for passing in point["passings"]):
+            passing |= {"kept": False, "short": {}, "substituted": {}}
+    return data
+
+
+def _names(instance: Instance) -> dict[str, str]:
+    sections: tuple[Mapping[str, Any], ...] = (
+        instance.commodities, instance.demands, instance.processes, instance.options
+    )  # fmt: skip
+    return {key: item.name for section in sections for key, item in section.items() if item.name}
+
+
+def tidy(value: Any) -> Any:
+    """Numbers to seven significant digits, what is infinite as null, tuples as lists."""
+    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): tidy(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [tidy(each) for each in value]
+    number = float(value)
+    if not math.isfinite(number):
+        return None
+    rounded = float(f"{number:.{DIGITS}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded

@@ -1,0 +1,448 @@
+"""Sentences made from results: the answer, what it rests on, and what is proven of its figures."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from optimizer.horizon import windowed
+from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stock
+from optimizer.report.figures.time_to_survive import Line
+from optimizer.report.figures.timeline import Move
+from optimizer.report.format import (
+    abroad,
+    called,
+    given,
+    in_full,
+    in_percent,
+    listed,
+    named,
+    percent,
+    plural,
+    spelled,
+    titled,
+)
+from optimizer.report.tables.stress import ENOUGH
+from optimizer.results.plan import Faced
+from optimizer.results.ranking import by_gap, hardest_of
+from optimizer.results.result import Result
+from optimizer.studies.comparison import shocks_survived
+from optimizer.studies.folding import Fold, folds
+from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.units import short, si, si_down
+
+# Further from the least than this share, a proof says nothing.
+FAR = 0.5
+# Nearer to it than this share, no reader can tell the two apart.
+NEAR = 1e-5
+# So many segments are named that go short in the baseline.
+SHORT_SEGMENTS = 3
+# So many shocks are named behind the worst.
+OTHER_SHOCKS = 3
+# The facts that name shocks.
+NAMING = ("Worst shock", "Doing nothing", "Adversary")
+
+
+def headline(result: Result, instance: Instance | None = None) -> str:
+    """The verdict in one line; shocks are called what the file calls them where there is an `instance`."""
+    failed = [outcome.name for outcome in result.shocks if not outcome.survives]
+    count = len(result.shocks)
+    if result.status == "none":
+        return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
+    if not result.plan.builds and not result.shocks and result.baseline is None:
+        return "STOPPED before any plan was found"
+    if result.adversary is not None:
+        verdict = _against(result, result.adversary, instance)
+    elif not count:
+        verdict = "The cheapest plan; the instance has no shocks"
+    elif not failed:
+        verdict = "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
+    else:
+        verdict = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
+    return f"STOPPED before the proof. So far it {verdict}" if result.status == "stopped" else verdict
+
+
+def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
+    """Shocks that fail: the worst with its gap, for one shock strikes at a time; then the others by their gaps."""
+    gaps = {outcome.name: outcome.gap for outcome in result.shocks}
+    worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
+    first, *rest = (name if instance is None else called(instance, name) for name in (worst, *others))
+    text = f"{first}, a gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else first
+    return f"{text}; then {listed(rest, OTHER_SHOCKS)}" if rest else text
+
+
+def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
+    """The verdict where attacks are among the shocks."""
+    own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
+    failed = [outcome.name for outcome in own if not outcome.survives]
+    shocks = f"all {len(own)} shocks" if len(own) > 1 else "the one shock"
+    means = si(faced.attack_budget, result.money)
+    if faced.worst is None and not failed:
+        attacks = "the attacks that were found" if result.status == "stopped" else f"every attack that {means} can buy"
+        return f"SURVIVES {f'{shocks} and ' if own else ''}{attacks}"
+    listed_ones = f"{len(failed)} of {plural(len(own), 'shock')}" if failed else ""
+    attack = f"the worst attack that {means} can buy" if faced.worst is not None else ""
+    counted = {*failed, faced.worst}
+    named_ones = [outcome.name for outcome in result.shocks if outcome.name in counted]
+    where = " and ".join(part for part in (listed_ones, attack) if part)
+    return f"FAILS in {where}: {worst_first(result, named_ones, instance)}"
+
+
+def _adversary(result: Result, faced: Faced) -> str:
+    """What was looked at, and what is left."""
+    sets = (
+        f"{plural(faced.sets, 'set')} of targets"
+        if faced.sets is not None
+        else "any set of targets that the adversary can afford"
+    )
+    shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
+    if faced.worst is None:
+        return f"{shaped}; none of them breaks a floor"
+    return f"{shaped}; the worst that is left is {faced.worst}: {si(faced.gap, result.money)}"
+
+
+def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+    """What an answer rests on: a label and a text each."""
+    money = result.money
+    if result.status == "none":
+        for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
+            yield ("Rules that clash" if i == 0 else "", rule)
+        yield "What it takes", "These cannot hold together: at least one has to give. Others may clash beside them."
+        return
+    if result.baseline is None:
+        return
+    if not result.survives:
+        yield from _failing(instance, result)
+    if result.lacks:
+        yield "In the baseline", _in_baseline(instance, result)
+    when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
+    yield "Total cost", f"{si(result.total_cost, money, 4)}, {when} {proof(result)}"
+    yield "Outlay", _outlay(instance, result)
+    price = result.price_of_survival
+    label = "Price of survival" if result.survives else "Price of the plan"
+    if price is not None and result.shocks and price <= 1e-9 * abs(result.total_cost):
+        yield label, "nothing: without shocks the same instance costs no less"
+    elif price is not None and result.shocks:
+        what = "of all this; without shocks the same instance costs" if result.survives else "more than the"
+        tail = f"{what} {si(result.calm_cost or 0.0, money, 4)}" if result.survives else (
+            f"{what} {si(result.calm_cost or 0.0, money, 4)} that the same instance costs without shocks"
+        )  # fmt: skip
+        yield label, f"{si(price, money, 4)} {tail}"
+    if result.adversary is not None:
+        yield "Adversary", _adversary(result, result.adversary)
+    if result.nothing is not None:
+        yield "Doing nothing", _doing_nothing(result)
+
+
+def proof(result: Result) -> str:
+    """How near to the least its cost is known to be."""
+    if result.bound is None or result.mip_gap is None:
+        return "(not proven: no bound is known)"
+    if result.mip_gap < NEAR:
+        return "(proven least)"
+    if result.mip_gap > FAR:
+        return "(not proven to be near the least)"
+    return f"(proven within {short(100 * result.mip_gap, 2)} % of the least)"
+
+
+def _outlay(instance: Instance, result: Result) -> str:
+    budget = instance.policy.budget
+    spent = si(result.outlay, result.money, 4)
+    if budget is None:
+        return f"{spent}, undiscounted; no budget is set"
+    used = f", {percent(result.outlay / budget)} of it" if budget > 0 else ""
+    return f"{spent}, undiscounted, under a budget of {si(budget, result.money, 4)}{used}"
+
+
+def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+    """The worst shock first: the sum over all of them is one of alternatives."""
+    money, faced = result.money, result.adversary
+    worst = hardest_of(result.shocks)[0]
+    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    tonnes = sum(each.below_floor for each in worst.segments.values())
+    served, floor = in_percent(service.worst_service, service.floor)
+    gap = f"a gap of {si(worst.gap, money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
+    others = sum(each.gap > 0 for each in worst.segments.values()) > 1
+    most = f"most of it {named(instance, d)}," if others else named(instance, d)
+    yield (
+        "Worst shock",
+        f"{worst.name} ({windowed(worst.first, worst.last)}): {gap}; {most} served "
+        f"{served} % in {service.worst_period} against a floor of {floor} %",
+    )
+    counted = [
+        each for each in result.shocks if not faced or each.name not in faced.attacks or each.name == faced.worst
+    ]
+    known = result.gap_bound is not None and result.gap_bound > 0
+    proven = f"proven: no plan leaves less than {si(result.gap_bound or 0.0, money, 4)}" if known else ""
+    if sum(each.gap > 0 for each in counted) > 1:
+        below = sum(each.below_floor for outcome in counted for each in outcome.segments.values())
+        over = f"summed over {len(counted):,} shocks, of which one strikes at a time: {si(below, 't')} below the floors"
+        yield "Survival gap", f"{si(result.survival_gap, money, 4)} {over}{f'; {proven}' if proven else ''}"
+    elif proven:
+        yield "Survival gap", f"{si(result.survival_gap, money, 4)}; {proven}"
+
+
+def _in_baseline(instance: Instance, result: Result) -> str:
+    """What goes unserved though nothing happens: a plan can survive every shock by serving nobody before."""
+    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
+    said = []
+    for d, lack in ordered:
+        share, all_of_it = percent(lack.share), si(lack.unserved, "t")
+        said.append(f"{named(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
+    why = "to go short is cheaper than to serve it, a rule forbids it, or there is no more to be had"
+    # Names of segments may hold commas.
+    more = f"; and {len(said) - SHORT_SEGMENTS} more" if len(said) > SHORT_SEGMENTS else ""
+    return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}: {why}"
+
+
+def _doing_nothing(result: Result) -> str:
+    nothing = result.nothing
+    assert nothing is not None
+    if not nothing.shocks_failed:
+        return "survives as well: nothing would have to be bought"
+    text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
+    below = f"{si(nothing.below_floor, 't')} below the floors"
+    if nothing.worst_shock is None or nothing.shocks_failed == 1:
+        where = "" if nothing.worst_shock is None else f", {nothing.worst_shock}"
+        return f"{text}{where}: a gap of {si(nothing.gap, result.money)}, {below}"
+    worst = f"worst in {nothing.worst_shock}: a gap of {si(nothing.worst_gap, result.money)}"
+    return f"{text}, {worst}; summed over all {si(nothing.gap, result.money)}, {below}"
+
+
+NOTHING = "–"
+# A difference whose bounds are further apart than this share of it is shown as the range that is proven.
+WIDE = 0.5
+
+
+def changed(difference: ProvenDifference) -> str:
+    """A difference with its sign; the range that is proven where that is wide, and a dash where no sign is proven."""
+    low, high, value = difference.low, difference.high, difference.value
+    if not difference.is_proven:
+        return NOTHING
+    if not math.isfinite(high - low):
+        near = low if low > 0 else high
+        return f"{'>' if near > 0 else '<'} {signed(near)}"
+    if high - low <= WIDE * abs(value):
+        return signed(value)
+    return f"{signed(low)} to {signed(high)}"
+
+
+def signed(amount: float) -> str:
+    """An amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
+    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{si(abs(amount))}"
+
+
+def in_tolerance(measures: Iterable[Measure], money: str) -> str:
+    """To how much money costs are proven: ``22M USD (2 % of the price of survival)``."""
+    found = list(measures)
+    amounts = sorted(measure.tolerance for measure in found)
+    if not amounts:
+        return ""
+    span = si(amounts[0], money) if amounts[0] > 0.99 * amounts[-1] else f"{si(amounts[0])} to {si(amounts[-1], money)}"
+    return f"{span} ({listed(list(dict.fromkeys(measured(measure) for measure in found)))})"
+
+
+def measured(measure: Measure) -> str:
+    """A share of a measure in words."""
+    return f"{given(measure.share)} of {whole(measure)}"
+
+
+def whole(measure: Measure | None) -> str:
+    """What tolerances are shares of, in words."""
+    if measure is None or measure.kind == "total cost":
+        return "a thousandth of the total cost, as survival costs no more"
+    if measure.kind == "price of survival":
+        return "the price of survival"
+    return "what the plan costs above the no-shock plan"
+
+
+def of_gaps(share: float) -> str:
+    """To what survival gaps are proven."""
+    return f"{given(min(share, ENOUGH))} of themselves"
+
+
+def bounded(measure: Measure | None, result: Result) -> str:
+    """What is proven of a plan's cost, where that is less than the tolerance; else nothing."""
+    if measure is None or result.baseline is None or result.survival_gap > 0 or measure.is_proven(result):
+        return ""
+    return "≥ ?" if result.bound is None else f"≥ {si_down(result.bound, digits=4)}"
+
+
+def given_up(before: Result, after: Result) -> tuple[str, ...]:
+    """The shocks that a plan survives and the one of a larger budget does not."""
+    kept = set(shocks_survived(after))
+    return tuple(name for name in shocks_survived(before) if name not in kept)
+
+
+def why_given_up(before: Result, after: Result, money: str) -> str:
+    """Why a larger budget survives less: the sum of all gaps decides."""
+    gap = ProvenDifference.of_gaps(before, after)
+    if gap.is_proven:
+        return f"the sum of gaps over all shocks decides, and falls by {si(-gap.value, money)}"
+    return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}, no change that is proven"
+
+
+def budgeted(budget: float | None, money: str = "") -> str:
+    """A budget for reading, to four digits."""
+    return "any budget" if budget is None else si(budget, money, 4)
+
+
+def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
+    """For plans of ever larger budgets, named by those, a sentence for each that survives less than the one before."""
+    said = []
+    for (less, before), (more, after) in pairwise(results):
+        names = given_up(before, after)
+        if names and after.baseline is not None:
+            what = f"With {more}, {listed(list(names), 3)} {'is' if len(names) == 1 else 'are'} no longer survived, "
+            said.append(f"{what}unlike with {less}: {why_given_up(before, after, money)}.")
+    return said
+
+
+# So many kinds of shocks are named.
+ENTRIES = 16
+# Of a family at most so many are listed; of more, how many there are.
+FEW = 6
+# The facts that count from the no-shock plan.
+PRICES = ("Price of survival", "Price of the plan")
+
+
+def sentence(instance: Instance, result: Result) -> str:
+    """What to buy, what it costs, what it survives."""
+    if result.status == "none":
+        return f"No plan exists for {instance.title}: the rules contradict each other, whatever is bought."
+    if result.baseline is None:
+        return f"No plan for {instance.title} was found before the search was stopped."
+    price = result.price_of_survival
+    beyond = ""
+    is_bought = bool(result.plan.builds) or any(any(row) for row in result.plan.fills.values())
+    if price is not None and result.shocks and is_bought:
+        if price <= 1e-9 * abs(result.total_cost):
+            beyond = "; it costs no more than the same supply would if no shock ever came"
+        else:
+            beyond = f"; all told it costs {si(price, result.money, 4)} more than the same supply would if no shock "
+            beyond += f"ever came (present value, {result.currency})"
+    text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
+    return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
+
+
+def _bought(result: Result) -> str:
+    options = len({build.option for build in result.plan.builds})
+    stores = sum(any(row) for row in result.plan.fills.values())
+    things = [plural(options, Sized.labels.noun)] if options else []
+    things += [plural(stores, Stock.labels.noun)] if stores else []
+    if not things:
+        return "With nothing bought"
+    return f"With {' and '.join(things)} for {si(result.outlay, result.money, 4)} of outlay"
+
+
+def _floors_kept(instance: Instance, result: Result) -> str:
+    count = len(result.shocks)
+    failed = [outcome for outcome in result.shocks if not outcome.survives]
+    if not count:
+        return "demand is served at the least cost; the instance has no shocks"
+    if not failed:
+        which = "the one shock" if count == 1 else f"all {count:,} shocks"
+        return f"every survival floor holds in {which}"
+    worst = hardest_of(failed)[0]
+    d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
+    served, floor = in_percent(service.worst_service, service.floor)
+    where = f"{named(instance, d)} gets {served} % in {service.worst_period}"
+    gap = f" with a gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
+    return (
+        f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
+        f"{_title(instance, worst.name)}{gap}, where {where} against a floor of {floor} %"
+    )
+
+
+def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
+    """The largest moves by money: what, and when, how much of it and for how much."""
+    ordered = sorted(moves, key=lambda move: -move.paid)
+    said = [(move.name, f"{_when(move)}, {move.size_words}, {si(move.paid, money)}") for move in ordered[:most]]
+    rest = ordered[most:]
+    if rest:
+        said.append((f"and {plural(len(rest), 'more move')}", si(sum(move.paid for move in rest), money)))
+    return tuple(said)
+
+
+def _when(move: Move) -> str:
+    if move.purchases:
+        return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
+    return f"decided {move.decided}, on line {move.on_line}"
+
+
+def short_verdict(result: Result) -> str:
+    """The headline without the names of shocks: they stand beside it, in words."""
+    return headline(result).partition(":")[0]
+
+
+def under(budget: float | None, money: str) -> str:
+    """A budget in a sentence."""
+    return "without a budget" if budget is None else f"under a budget of {si(budget, money, 4)}"
+
+
+def facts_under(instance: Instance, result: Result, counted_from: float | None) -> list[list[str]]:
+    """What the answer rests on, with what the file calls its shocks in place of their names for the command line.
+
+    `counted_from` is the budget of the no-shock plan from which the price counts: it is named where it is another.
+    """
+    words = {event.name: in_full(instance, event) for event in instance.events}
+    said = [[label, spelled(text, words) if label in NAMING else text] for label, text in facts(instance, result)]
+    of_another = "" if instance.policy.budget == counted_from else f" {under(counted_from, result.money)}"
+    tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
+    # Most of it is paid in peace as well.
+    heads = {"Total cost": "Total cost, with all supply"}
+    return [[heads.get(label, label), text + tails.get(label, "")] for label, text in said]
+
+
+def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which shocks are survived and which are not, in words: one text for each entry of the file."""
+    kept = [outcome.name for outcome in result.shocks if outcome.survives]
+    failed = [outcome.name for outcome in hardest_of(result.shocks) if not outcome.survives]
+    return _grouped(instance, kept), _grouped(instance, failed)
+
+
+def _title(instance: Instance, name: str) -> str:
+    return in_full(instance, instance.event(name))
+
+
+def _grouped(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
+    """Shocks as the tables fold them: few of a family by what tells them apart, others by number."""
+    rows = folds(instance, [event.name for event in instance.events])
+    places = {name: row for row in rows for name in row.members}
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(places[name].members[0], []).append(name)
+    said = [_fold_words(instance, places[first], some) for first, some in groups.items()]
+    return (*said[:ENTRIES], *([f"and {len(said) - ENTRIES} more"] if len(said) > ENTRIES else []))
+
+
+def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
+    """``Full embargo (2028, 2029)``, ``Storms: 12 shocks``, or ``Storms: 3 of 12 shocks``."""
+    title, which = zip(*(titled(instance, instance.event(name)) for name in names), strict=True)
+    if not row.is_many:
+        return in_full(instance, instance.event(row.name))
+    if row.name not in instance.ensembles and len(names) <= FEW:
+        return f"{title[0]} ({listed(which, FEW)})"
+    count, every = len(names), len(row.members)
+    return f"{title[0]}: {plural(every, 'shock') if count == every else f'{count:,} of {plural(every, "shock")}'}"
+
+
+def shortest_times(lines: Sequence[Line], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
+    """The cuts for good that are survived for less than a year in the last year of the horizon, one a stage."""
+    ends = [(line.months[-1], line) for line in lines if line.kind in ("stage", "shock")]
+    ordered = sorted(
+        ((months, line) for months, line in ends if months is not None and months < 12), key=lambda item: item[0]
+    )
+    said = [f"{line.name}: {short(months)} months" for months, line in ordered[:most]]
+    if len(ordered) > most:
+        said.append(f"and {len(ordered) - most} more")
+    return tuple(said) if years else ()
+
+
+def dependence_sentence(instance: Instance, result: Result, line: float) -> str:
+    """How many commodities come from one region abroad to more than `line` in the last year, and which."""
+    last = {commodity: shares[-1] for commodity, shares in result.shares.items() if shares and shares[-1].regions}
+    foreign = {c: abroad(instance, share.regions) for c, share in last.items()}
+    over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > line]
+    which = f" ({listed([named(instance, commodity) for commodity in over], 8)})" if over else ""
+    return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}{which}"

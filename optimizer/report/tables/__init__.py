@@ -1,0 +1,1 @@
+"""How results look as tables: one module a question, one renderer."""

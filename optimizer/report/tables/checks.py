@@ -1,0 +1,193 @@
+"""How checks look: the summary of an instance, its families and ensembles, and the verification of a plan file."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.errors import Severity
+from optimizer.horizon import windowed
+from optimizer.instance.schema import Instance
+from optimizer.levers import KINDS
+from optimizer.report.format import adversary_words, listed, named, percent, plural, sized
+from optimizer.report.screen import Screen
+from optimizer.report.tables.render import table
+from optimizer.results.result import Result
+from optimizer.studies.summary import MEASURED, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
+from optimizer.studies.verify import Verification
+from optimizer.units import short, si
+
+
+def show_summary(
+    file: str, instance: Instance, summary: Summary, console: Console | None = None, *, every: bool = False
+) -> None:
+    """Print what an instance is about; `every` listed shock in a row of its own, or families folded."""
+    console = console or Screen()
+    horizon, counts = instance.horizon, summary.counts
+    console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
+    first, last = horizon.label(0), horizon.label(horizon.periods[-1])
+    axis = f"{first} to {last} by {horizon.step}, {plural(counts['periods'], 'period')}"
+    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)
+    size = f"{counts['columns']:,} columns, {counts['rows']:,} rows with {plural(counts['shocks'], 'shock')}"
+    lines = {
+        "Horizon": f"{axis}; money in {instance.currency}; {percent(instance.discount_rate, 1)} a year discount",
+        "Network": f"commodities: {counts['commodities']}; existing processes: {counts['processes']}; "
+        f"segments: {counts['demands']}{_home(instance)}",
+        "Options": f"{counts['options']}: {kinds}" if kinds else "none",
+        "Model": f"about {size}" if counts["shocks"] > MEASURED else size,
+        "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())
+        + " (as the solver sees them)",
+        "Bought without shocks": _peace(instance, summary),
+    }
+    if instance.adversary is not None:
+        lines["Adversary"] = adversary_words(instance)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for label, text in lines.items():
+        grid.add_row(label, text)
+    console.print(grid)
+    if summary.previews:
+        console.print(preview_table(summary.previews, console.width))
+    if summary.hits:
+        console.print(_hits(instance, summary, every=every))
+
+
+def _home(instance: Instance) -> str:
+    """That nothing stands at home, where that is so."""
+    stands = instance.home is None or any(each.region == instance.home for each in instance.activities.values())
+    return "" if stands else f"; home, {instance.home}: no process or producing option"
+
+
+def shortage_words(instance: Instance, shortage: Shortage) -> tuple[tuple[str, ...], str, str, Severity]:
+    """A shortage of the baseline as a problem: its place, what is wrong, the cure, how severe."""
+    share = percent(shortage.tonnes / shortage.demand)
+    what = (
+        f"{si(shortage.tonnes, 't')} of {si(shortage.demand, 't')} ({share}) go short in {shortage.period} "
+        "without any shock, in the plan that is cheapest then"
+    )
+    if instance.policy.max_share or instance.policy.min_share or instance.policy.budget is not None:
+        cure = "Check the capacity of what supplies it, its shortage_cost, and the policy that limits supply."
+    else:
+        cure = "Check the capacity of what supplies it, and its shortage_cost: less than supply costs is not worth it."
+    return ("demands", shortage.segment, "quantity"), what, cure, "warning"
+
+
+def _peace(instance: Instance, summary: Summary) -> str:
+    if summary.clash:
+        return "no plan exists even without shocks; rules that clash: " + "; ".join(summary.clash)
+    if not summary.bought_in_peace:
+        return "nothing: no option pays for itself without a shock"
+    bought = [f"{named(instance, o)} ({sized(instance, o, size)})" for o, size in summary.bought_in_peace.items()]
+    return listed(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
+
+
+def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
+    caption = (
+        "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
+    )
+    rows = (
+        [(hit.name, hit) for hit in summary.hits] if every else [(_of_many(row), row.worst) for row in summary.struck]
+    )
+    if not every and any(row.shocks > 1 for row in summary.struck):
+        caption += "\nA family is one row, that of its worst shock; --all lists each shock."
+    shown = table("Shocks", caption=caption, expand=True)
+    shown.add_column("Shock", overflow="fold", ratio=3)
+    shown.add_column("Window", no_wrap=True)
+    shown.add_column("Hits", overflow="fold", ratio=4)
+    shown.add_column("Below floors", overflow="fold", ratio=3)
+    shown.add_column(f"Gap\n{instance.money}", justify="right", no_wrap=True)
+    for name, hit in rows:
+        below = [f"{named(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
+        words = listed(below, 3) if below else "none"
+        gap = si(hit.gap) if hit.gap > 0 else "–"
+        shown.add_row(name, windowed(hit.first, hit.last, "–"), _struck(instance, hit), words, gap)
+    return shown
+
+
+def _of_many(row: RowHits) -> str:
+    return row.worst.name if row.shocks == 1 else f"{row.worst.name}\nworst of {row.shocks:,}"
+
+
+def _struck(instance: Instance, hit: ShockHit) -> str:
+    ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
+    cuts = [f"{named(instance, name)} {percent(severity)}" for name, severity in ordered]
+    parts = [f"cuts {listed(cuts, 3)}" if cuts else "nothing is cut"]
+    parts += [f"demand of {named(instance, d)} ×{factor:g}" for d, factor in hit.demand.items()]
+    return ("deliberate; " if hit.deliberate else "") + "; ".join(parts)
+
+
+WIDE = 100
+
+
+def preview_table(previews: Sequence[Preview], width: int) -> Table:
+    """One row each; the first names stand under the entry's own where there is no room for a column of them."""
+    caption = "Months, severity of the worst cut: least/median/most. Windows are cut off at the end of the horizon."
+    shown = table("Families and ensembles", caption=caption, expand=True)
+    shown.add_column("Name", overflow="fold", ratio=2)
+    shown.add_column("Events", justify="right", no_wrap=True)
+    shown.add_column("Starts", no_wrap=True)
+    shown.add_column("Months", justify="right", no_wrap=True)
+    shown.add_column("Severity\n%", justify="right", no_wrap=True)
+    shown.add_column("Prob.", justify="right", no_wrap=True)
+    if width >= WIDE:
+        shown.add_column("First of them", overflow="fold", ratio=3)
+    for preview in previews:
+        shown.add_row(*_row(preview, is_wide=width >= WIDE))
+    return shown
+
+
+def _row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
+    margin = "" if is_wide else "  "
+    names = "\n".join(margin + name for name in [*preview.names, *(["…"] if preview.events > 3 else [])])
+    title = Text(preview.name) if is_wide else Text(preview.name).append("\n" + names, style="dim")
+    ends = list(dict.fromkeys([preview.first, preview.last]))
+    starts = ("–" if is_wide else "–\n").join(ends)
+    severity = _spread(preview.severity, 100.0) if preview.severity else "–"
+    probability = si(preview.probability) if preview.probability else "–"
+    cells: list[str | Text] = [title, f"{preview.events:,}", starts, _spread(preview.months), severity, probability]
+    return [*cells, Text(names, style="dim")] if is_wide else cells
+
+
+def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:
+    figures = [short(unit * value) for value in spread]
+    return figures[0] if len(set(figures)) == 1 else "/".join(figures)
+
+
+# Keys that `verify --prove` recomputes and `verify` does not.
+BY_PROOF = ("bound", "gap_bound", "status")
+
+
+def show_verification(plan: str, result: Result, found: Verification, console: Console | None = None) -> None:
+    """Print whether a plan adds up, every row that does not, and what was not recomputed."""
+    console = console or Screen()
+    for line in _verdict(result, found):
+        console.print(line)
+    if found.ok and found.solved:
+        console.print(Text(f"{_counted(found.solved)} without flows in the file: solved again with the plan fixed."))
+    if found.ok and found.lines:
+        words = f"{_counted(found.lines)} without flows in the file: not recomputed. Leave out --quick."
+        console.print(Text(words, style="yellow"))
+    if found.ok and found.not_recomputed:
+        cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
+        console.print(Text(f"Not recomputed: {', '.join(found.not_recomputed)}{cure}."))
+    console.print(Text(f"Not evidence: {', '.join(found.not_evidence)}."))
+    console.print(Text(f'{plan} answers "{result.instance}", status {result.status}.', style="dim"))
+
+
+def _verdict(result: Result, found: Verification) -> list[Text]:
+    report = found.report
+    if report.ok and result.baseline is None:
+        return [Text("There is no plan to recompute.", style="yellow")]
+    if report.ok:
+        words = f"The plan adds up: {report.rows:,} rows agree, worst {report.worst:.1e} of a row's largest term."
+        return [Text(words, style="green")]
+    count = len(report.disagreements)
+    rows = f"{count:,} of {report.rows:,} rows disagree" if report.rows else f"{count:,} parts disagree"
+    head = Text(f"The plan does not add up: {rows}.", style="bold red")
+    return [head, *(Text(f"  {row}") for row in report.disagreements)]
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} shock{'s' if count != 1 else ''}"

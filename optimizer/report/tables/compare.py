@@ -1,0 +1,339 @@
+"""How a comparison looks: columns side by side, with changes marked."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.instance.derived import region_name
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.frontier import drawn
+from optimizer.report.format import LINE, abroad, named, percent, plural, share
+from optimizer.report.narrative import bounded, budgeted, losses
+from optimizer.report.screen import Screen
+from optimizer.report.tables.budgets import NOTICEABLE, alone, breakpoints, caption, least, steps
+from optimizer.report.tables.render import table
+from optimizer.results.plan import Lack
+from optimizer.results.result import Result
+from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived, sizes_bought, years_bought
+from optimizer.studies.measure import Measure
+from optimizer.units import si
+
+# Width of the labels, and of a column.
+LABELS, WIDTH, WIDER = 24, 11, 15
+MOST = 8
+KEPT, FAILS, CHANGED = "green", "bold red", "bold"
+Row = tuple[str, list[Text]]
+
+
+def show_grid(comparison: Comparison, console: Console | None = None) -> None:
+    """Print the answer in a line, the tables, and the frontier where there is one."""
+    _print(grid_parts(comparison, _console(console).width), console)
+
+
+def show_part(part: str, comparison: Comparison, console: Console | None = None, *, every: bool = False) -> None:
+    """Print one of the parts that follow: ``least``, ``alone`` (`every` shock, or families folded) or ``next``."""
+    width = _console(console).width
+    printed = (
+        alone(comparison, width, every=every)
+        if part == "alone"
+        else {"least": least, "next": steps}[part](comparison, width)
+    )
+    _print([""] + [each for each in [printed] if each is not None], console)
+
+
+def _console(console: Console | None) -> Console:
+    return console or Screen()
+
+
+def _print(parts: Sequence[RenderableType], console: Console | None) -> None:
+    console = _console(console)
+    for part in parts:
+        console.print(part)
+
+
+def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
+    """What `show_grid` prints, for a terminal so wide."""
+    parts: list[RenderableType] = [Text(headline(comparison), style="bold"), ""]
+    if comparison.changes or comparison.resolution is not None:
+        parts += [breakpoints(comparison, width), ""]
+    budgets = {column.budget for column in comparison.columns}
+    if len(comparison.cases) > 1 and len(budgets) > 1:
+        parts += [_matrix(comparison, width), ""]
+        for case in comparison.cases:
+            own = [column for column in comparison.columns if column.case == case]
+            parts += [*_tables(comparison, own, width, title=case), ""]
+        parts.pop()
+    else:
+        parts += _tables(comparison, comparison.columns, width, title="Side by side")
+    plot = drawn(comparison, width)
+    parts += ["", Text.from_ansi(plot)] if plot else []
+    return parts + [Text(f"Note: {note}") for note in comparison.notes]
+
+
+def headline(comparison: Comparison) -> str:
+    """The answer in a line or two."""
+    stopped = "STOPPED: this is what was known. " if comparison.stopped else ""
+    said = [_of_case(comparison, case) for case in comparison.cases] if len(comparison.cases) <= 4 else []
+    return stopped + "\n".join(each for each in said if each) if said else f"{stopped}{_counted(comparison)}"
+
+
+def _counted(comparison: Comparison) -> str:
+    kept = sum(column.result.survives for column in comparison.columns)
+    return f"{kept} of {plural(len(comparison.columns), 'column')} survive every shock."
+
+
+def _of_case(comparison: Comparison, case: str) -> str:
+    columns = [column for column in comparison.columns if column.case == case and column.result.baseline is not None]
+    title = comparison.cases[case].title if len(comparison.cases) == 1 else case
+    if not columns:
+        return f"{title}: no plan."
+    kept = [column for column in columns if column.result.survives]
+    count, money = len(columns[-1].result.shocks), comparison.cases[case].money
+    best = columns[-1].result
+    if not count:
+        return f"{title}: the instance has no shocks; the cheapest plan costs {si(best.total_cost, money, 4)} in all."
+    if not kept:
+        where = f"survives {len(shocks_survived(best))} of {plural(count, 'shock')}"
+        is_stopped = any(column.result.status == "stopped" for column in columns)
+        proof = " so far" if is_stopped else " at best"
+        tail = "; the search was stopped before more was known" if is_stopped else ""
+        worst = f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
+        return f"{title}: {where}{proof}{worst}{tail}."
+    if len(columns) == 1:
+        return f"{title}: survives every shock, total cost {si(best.total_cost, money, 4)}."
+    at = f"{'' if kept[0].budget is None else 'a budget of '}{budgeted(kept[0].budget, money)}"
+    below = [column for column in columns if not column.result.survives]
+    tail = ""
+    if below:
+        less, then = below[-1].budget or 0.0, len(shocks_survived(below[-1].result))
+        tail = f"; with {si(less, money, 4)} it survives {then} of {count}"
+    return f"{title}: survives every shock with {at}{tail}."
+
+
+# The table.
+
+
+def _tables(
+    comparison: Comparison, columns: Sequence[ComparisonColumn], width: int, title: str
+) -> list[RenderableType]:
+    """As many columns beside each other as fit; of cases the first stands in every table."""
+    if not columns:
+        return []
+    by_case = len({column.case for column in columns}) > 1
+    each, rows = WIDER if by_case else WIDTH, _Rows(comparison, columns, by_case=by_case)
+    fit = max(2, (width - LABELS) // each)
+    against = "the first column" if by_case else "the column to its left"
+    left, parts = list(range(len(columns))), list[RenderableType]()
+    while left:
+        head = [0] if by_case and parts else []
+        some, left = [*head, *left[: fit - len(head)]], left[fit - len(head) :]
+        parts += [_table(comparison, columns, some, rows, f"{title}, continued" if parts else title), ""]
+    return [
+        *parts[:-1],
+        Text(caption(comparison, columns, against), style="dim"),
+        *(Text(f"Note: {why}") for why in rows.reasons()),
+    ]
+
+
+def _table(
+    comparison: Comparison, columns: Sequence[ComparisonColumn], some: Sequence[int], rows: "_Rows", title: str
+) -> Table:
+    shown = table(title)
+    corner = "" if rows.by_case else f"Budget, {comparison.cases[columns[0].case].money}"
+    shown.add_column(corner, overflow="fold", width=LABELS - 2)
+    for i in some:
+        each = (WIDER if rows.by_case else WIDTH) - 2
+        shown.add_column(rows.head(columns[i]), justify="right", overflow="fold", width=each)
+    for section, block in rows.blocks():
+        if section and not block:
+            continue
+        if section:
+            shown.add_section()
+            shown.add_row(Text(section, style="dim"))
+        for label, cells in block:
+            shown.add_row(label, *(cells[i] for i in some))
+    return shown
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of some columns; marks compare a column with the one on its left, or cases with the first."""
+
+    comparison: Comparison
+    columns: Sequence[ComparisonColumn]
+    by_case: bool
+
+    def head(self, column: ComparisonColumn) -> str:
+        """What stands above a column."""
+        return column.case if self.by_case else budgeted(column.budget).removesuffix(" budget")
+
+    def reasons(self) -> list[str]:
+        """Why a larger budget survives less, a sentence for each that does."""
+        if self.by_case:
+            return []
+        money = self._instance(self.columns[0]).money
+        return losses([(budgeted(column.budget, money), column.result) for column in self.columns], money)
+
+    def _instance(self, column: ComparisonColumn) -> Instance:
+        return self.comparison.cases[column.case]
+
+    def _measure(self, column: ComparisonColumn) -> Measure | None:
+        return self.comparison.measures.get(column.case)
+
+    def _before(self, i: int) -> Result | None:
+        return None if i == 0 else self.columns[0 if self.by_case else i - 1].result
+
+    def blocks(self) -> Iterator[tuple[str, list[Row]]]:
+        """Section by section."""
+        yield "", list(self._figures())
+        yield "Worst service, % of demand / floor", list(self._services())
+        yield "Unserved in the baseline", list(self._lacks())
+        yield f"Largest share, {self._instance(self.columns[0]).horizon.end}", list(self._dependence())
+        yield "Bought in all years", list(self._builds())
+
+    def _figures(self) -> Iterator[Row]:
+        money = self._instance(self.columns[0]).money
+        if self.by_case:
+            yield f"Budget, {money}", [Text(budgeted(c.budget).removesuffix(" budget")) for c in self.columns]
+        yield "Survives", [_kept(column.result) for column in self.columns]
+        yield f"Survival gap, {money}", [_figure(c.result, c.result.survival_gap, 3) for c in self.columns]
+        yield f"Total cost, {money}", [self._cost(column) for column in self.columns]
+        yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
+
+    def _cost(self, column: ComparisonColumn) -> Text:
+        """The total cost; below it what is proven, where that is less than the tolerance."""
+        proven = bounded(self._measure(column), column.result)
+        return _figure(column.result, column.result.total_cost, 4).append(f"\n{proven}" if proven else "")
+
+    def _lacks(self) -> Iterator[Row]:
+        """Segments that go short though nothing happens: the largest share of demand, and when."""
+        for d in _union([list(column.result.lacks) for column in self.columns]):
+            found = [column.result.lacks.get(d) for column in self.columns]
+            yield self._named(d), [_lack(each) for each in found]
+
+    def _services(self) -> Iterator[Row]:
+        for d in _union([list(column.result.services) for column in self.columns]):
+            cells = []
+            for i, column in enumerate(self.columns):
+                worst = column.result.services.get(d)
+                if worst is None:
+                    cells.append(Text("–", style="dim"))
+                    continue
+                before = self._before(i)
+                was = before.services.get(d) if before else None
+                moved = was is not None and abs(was.worst_service - worst.worst_service) >= 0.005
+                mark = "✗ " if worst.shocks_failed else ""
+                style = FAILS if worst.shocks_failed else CHANGED if moved else ""
+                cells.append(Text(mark + share(worst), style=style))
+            yield self._named(d), cells
+
+    def _dependence(self) -> Iterator[Row]:
+        """Commodities of which some column takes more than the line from one region abroad, the most moved first."""
+        tops = {
+            c: [_top(self._instance(column), column.result, c) for column in self.columns] for c in self._commodities()
+        }
+        over = {c: row for c, row in tops.items() if any(top[1] > LINE for top in row)}
+        spread = {c: max(top[1] for top in row) - min(top[1] for top in row) for c, row in over.items()}
+        ordered = sorted(over, key=lambda c: -round(spread[c], 3))
+        for c in ordered[:MOST]:
+            regions = {region for region, _ in over[c] if region}
+            name, same = self._named(c), len(regions) == 1
+            head = f"{name}: {regions.pop()}" if same else name
+            yield head, [_share(top, is_named=not same) for top in over[c]]
+        if len(ordered) > MOST:
+            yield f"{len(ordered) - MOST} more above {percent(LINE)}", [Text("") for _ in self.columns]
+
+    def _commodities(self) -> list[str]:
+        return _union([list(column.result.shares) for column in self.columns])
+
+    def _builds(self) -> Iterator[Row]:
+        bought = [sizes_bought(column.result) for column in self.columns]
+        order = _union([list(self._instance(column).options) for column in self.columns])
+        for o in (o for o in order if any(o in some for some in bought)):
+            yield f"{self._named(o)}, {self._unit(o)}", [self._size(i, o, bought) for i in range(len(self.columns))]
+
+    def _size(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
+        size, before = bought[i].get(o, 0.0), self._before(i)
+        text = si(size) if size else "–"
+        if before is None:
+            return Text(text, style="" if size else "dim")
+        was = bought[0 if self.by_case else i - 1].get(o, 0.0)
+        if abs(size - was) <= NOTICEABLE * max(size, was):
+            moved = bool(size) and years_bought(before, o) != years_bought(self.columns[i].result, o)
+            return Text(f"◆ {text}" if moved else text, style=CHANGED if moved else "" if size else "dim")
+        return Text(f"{'▲' if size > was else '▼'} {text}", style=f"{CHANGED} {'cyan' if size > was else 'magenta'}")
+
+    def _named(self, owner: str) -> str:
+        for column in self.columns:
+            name = named(self._instance(column), owner)
+            if name != owner:
+                return name
+        return owner
+
+    def _unit(self, o: str) -> str:
+        instances = (self._instance(column) for column in self.columns)
+        return next(instance.options[o].labels.size_unit for instance in instances if o in instance.options)
+
+
+def _union(lists: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(name for some in lists for name in some))
+
+
+def _kept(result: Result) -> Text:
+    if result.baseline is None:
+        return Text("no plan", style=FAILS)
+    count, all_ = len(shocks_survived(result)), len(result.shocks)
+    doubt = " ?" if result.status == "stopped" else ""
+    return Text(f"{count} of {all_}{doubt}", style=KEPT if count == all_ else FAILS)
+
+
+def _figure(result: Result, amount: float, digits: int) -> Text:
+    if result.baseline is None:
+        return Text("–", style="dim")
+    return Text(si(amount, digits=digits))
+
+
+def _lack(lack: Lack | None) -> Text:
+    return Text("–", style="dim") if lack is None else Text(f"{percent(lack.share)}\n{lack.period}", style="yellow")
+
+
+def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float]:
+    """The region abroad that most of a commodity comes from in the last year, and its share."""
+    shares = result.shares.get(commodity, ())
+    foreign = abroad(instance, shares[-1].regions) if shares else {}
+    region, share = max(foreign.items(), key=lambda item: item[1], default=("", 0.0))
+    return region_name(instance, region), share
+
+
+def _share(top: tuple[str, float], *, is_named: bool) -> Text:
+    region, part = top
+    if not region:
+        return Text("–", style="dim")
+    over = part > LINE
+    said = f"{percent(part)}{' !' if over else ''}"
+    return Text(f"{said}\n{region}" if is_named else said, style="red" if over else "")
+
+
+def _matrix(comparison: Comparison, width: int) -> Table:
+    """Cases by budget: how many shocks are survived, and the gap or the cost."""
+    budgets = list(dict.fromkeys(column.budget for column in comparison.columns))
+    caption = "Shocks survived; below it the total cost where all are, else the survival gap (✗)."
+    shown = table(f"Cases and budgets, {next(iter(comparison.cases.values())).money}", caption=caption)
+    shown.add_column("", overflow="fold", max_width=LABELS + 10)
+    for budget in budgets:
+        shown.add_column(budgeted(budget), justify="right", overflow="fold")
+    for case in comparison.cases:
+        own = {column.budget: column.result for column in comparison.columns if column.case == case}
+        cells = []
+        for budget in budgets:
+            result = own.get(budget)
+            if result is not None and result.baseline is not None:
+                amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
+                cells.append(_kept(result).append(f"\n{amount}"))
+            else:
+                cells.append(Text("–", style="dim"))
+        shown.add_row(case, *cells)
+    return shown

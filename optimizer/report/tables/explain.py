@@ -1,0 +1,442 @@
+"""How an explanation looks: the plan's answer, then one finding after the other as they become known."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.horizon import windowed
+from optimizer.instance.schema import Instance
+from optimizer.report.format import called, listed, named, percent, plural
+from optimizer.report.narrative import NOTHING, measured
+from optimizer.report.screen import Screen
+from optimizer.report.tables.plan import answer, binding, builds
+from optimizer.results.result import Result
+from optimizer.studies.explain.explain import Explanation, ExplanationPart
+from optimizer.studies.explain.reason import Reason
+from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.explain.worths import Deadline, Worth
+from optimizer.studies.folding import folds
+from optimizer.studies.measure import ProvenDifference
+from optimizer.units import si, si_down, si_up
+
+LABEL, FIGURE = 16, 16
+TITLES = {"budget": "More budget", "annual": "More each year", "floors": "Lower floors", "length": "Shorter shocks"}
+
+
+def _mark(works: bool | None) -> Text:
+    marks = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
+    return marks[works]
+
+
+def _title(instance: Instance, repair: Repair) -> str:
+    who = named(instance, repair.of) if repair.of else ""
+    if repair.kind == "sooner":
+        return f"Sooner: {who or 'all builds'}"
+    if repair.kind == "demand":
+        return f"Less demand: {who or 'all'}"
+    return TITLES[repair.kind]
+
+
+def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
+    """The reason in words, and whether each line is one of several."""
+    *others, last = [named(instance, d) for d in why.takers]
+    segment = f"{', '.join(others)} and {last}" if others else last
+    need = "needs" if len(why.takers) == 1 else "need"
+    window = windowed(why.first, why.last, "–")
+    commodity = named(instance, why.commodity)
+    needed, had = si(why.needed, "t"), si(why.had, "t")
+    yield (
+        False,
+        f"In {called(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}; "
+        f"a plan for this alone has {had}, because",
+    )
+    for sentence in why.because:
+        yield True, sentence
+    yield False, _irreducible(instance, why)
+    if why.is_money and why.least_outlay is not None and why.budget is not None:
+        money = instance.money
+        took, there_is = si_up(why.least_outlay, money), si(why.budget, money)
+        years = ", and the budget of each year stays as it is" if instance.policy.annual_budget is not None else ""
+        yield False, f"To survive just this takes an outlay of {took}; the budget is {there_is}{years}."
+    elif why.is_money and why.least_added is not None:
+        more = si_up(why.least_added, instance.money)
+        yield False, f"To survive just this takes {more} more in each year than its budget."
+    elif not why.is_money:
+        yield False, "No budget changes that: this is what is left with unlimited money."
+
+
+def _irreducible(instance: Instance, why: Reason) -> str:
+    floors = listed([named(instance, d) for d in why.segments])
+    plain = f"the {'floor' if len(why.segments) == 1 else 'floors'} of {floors}"
+    shocks = (
+        why.shocks[0] if len(why.shocks) == 1 else f"{plural(len(why.shocks), 'shock')} ({listed(list(why.shocks))})"
+    )
+    if why.months is not None:
+        shocks = f"the first {why.months:g} months of {shocks}"
+    if not why.is_irreducible:
+        return f"It cannot be done already with {shocks} alone and {plain} alone; perhaps with less than that."
+    return f"This alone cannot be done: {shocks} with {plain}. Without any one of these the rest can."
+
+
+def _deadline(deadline: Deadline) -> tuple[str, str]:
+    """Figure and words of a deadline."""
+    planned = "" if deadline.as_planned is None else f"; {deadline.as_planned} at the latest if all else stays"
+    ordered = f"ordered {deadline.ordered}{planned}"
+    if deadline.can_be_left_out:
+        return "–", f"{ordered}; it can be left out (see above)"
+    if deadline.anyhow is None:
+        return "not known", f"{ordered}; stopped before the rest was known"
+    return deadline.anyhow, f"{ordered}; after that nothing survives under this budget"
+
+
+def repaired(instance: Instance, repair: Repair) -> str:
+    """Its least size, what is known not to do, and what the plan with it costs; or why it cannot work."""
+    if not repair.works:
+        return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
+    sizes = {
+        "budget": _money,
+        "annual": _each_year,
+        "floors": _floors,
+        "length": _length,
+        "sooner": _sooner,
+        "demand": _demand,
+    }
+    unsure = "" if repair.beyond is not None else " It was stopped before it was known whether less would do."
+    return f"{sizes[repair.kind](instance, repair)}{unsure} {_price(instance, repair)}"
+
+
+def _price(instance: Instance, repair: Repair) -> str:
+    if repair.cost is None or repair.outlay is None:
+        return "It was stopped before its price was known."
+    proven = "" if repair.is_proven else " (not proven least)"
+    return (
+        f"Then the plan costs {si(repair.cost, instance.money, 4)}{proven}, "
+        f"with an outlay of {si(repair.outlay, instance.money)}."
+    )
+
+
+def _money(instance: Instance, repair: Repair) -> str:
+    amount, budget = repair.amount or 0.0, instance.policy.budget
+    less = _no_less(instance, repair)
+    less += "" if instance.policy.annual_budget is None else " The budget of each year stays as it is."
+    more = (
+        "" if budget is None else f", {si(amount - budget, instance.money)} more than the {si(budget, instance.money)}"
+    )
+    return (
+        f"{si(amount, instance.money, 5)}{more} there are.{less}" if more else f"{si(amount, instance.money, 5)}.{less}"
+    )
+
+
+def _each_year(instance: Instance, repair: Repair) -> str:
+    amount, given, horizon = repair.amount or 0.0, instance.policy.annual_budget, instance.horizon
+    assert given is not None
+    first, last = given.at(horizon.start), given.at(horizon.end)
+    there_is = f"the {si(first, instance.money)} there are"
+    if len(set(given.values)) > 1:
+        there_is = (
+            f"the {si(first, instance.money)} of {horizon.start} and the {si(last, instance.money)} of {horizon.end}"
+        )
+    return f"{si_up(amount, instance.money, 5)} more in each year than {there_is}.{_no_less(instance, repair)}"
+
+
+def _no_less(instance: Instance, repair: Repair) -> str:
+    """What is proven of less money."""
+    if repair.beyond is None:
+        return ""
+    return f" Less than {si_down(repair.beyond, instance.money, 5)} is proven not to do."
+
+
+def _floors(instance: Instance, repair: Repair) -> str:
+    amount, horizon = repair.amount or 0.0, instance.horizon
+    if amount >= 1.0:
+        return "the floors can be kept as they are."
+    parts = []
+    for d, floors in repair.floors.items():
+        first, last = floors[horizon.start], floors[horizon.end]
+        one = (
+            f"{percent(first, 1)}"
+            if first == last
+            else f"{percent(first, 1)} in {horizon.start}, {percent(last, 1)} in {horizon.end}"
+        )
+        parts.append(f"{named(instance, d)} {one}")
+    no_more = "" if repair.beyond is None else f" More than {percent(repair.beyond, 2)} is proven not to do."
+    return f"{percent(amount, 1)} of every floor: {'; '.join(parts)}.{no_more}"
+
+
+def _length(instance: Instance, repair: Repair) -> str:
+    more = "" if repair.beyond is None else f"; one of {repair.beyond:g} months is not"
+    return f"shocks of up to {repair.amount:g} months are survived{more}."
+
+
+def _sooner(instance: Instance, repair: Repair) -> str:
+    less = f"; {repair.beyond:g} months are not enough" if repair.beyond else ""
+    return f"{repair.amount:g} months, by a shorter lead time or an order before {instance.horizon.start}{less}."
+
+
+def _demand(instance: Instance, repair: Repair) -> str:
+    horizon, share = instance.horizon, repair.amount or 0.0
+    first, last = repair.tonnes[horizon.start], repair.tonnes[horizon.end]
+    tonnes = (
+        si(first, "t/yr")
+        if first == last
+        else f"{si(first, 't/yr')} in {horizon.start}, {si(last, 't/yr')} in {horizon.end}"
+    )
+    less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
+    return f"{percent(share)} of it gone, {tonnes}.{less}"
+
+
+# Money up to which two bounds are the same.
+EXACT = 1e-9
+HEADINGS = {
+    "shock": "Each shock: the cost of the plan without it",
+    "family": "All windows of a shock: the cost of the plan without them",
+    "lever": "Each lever: the cost of the plan without it",
+    "kind": "All levers of a kind: the cost of the plan without them",
+    "dearer floor": "Each floor: one point more, one point less",
+    "cheaper floor": "Each floor: one point more, one point less",
+    "later": "Each build, if it comes {months:g} months later",
+    "sooner": "Each build, if it could come {months:g} months sooner",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Worths that share a row: `most` is the one worth most, of `size` together."""
+
+    most: Worth
+    size: int = 1
+
+
+class Groups:
+    """Puts together the shocks of a family or an ensemble, whose worths become known one after the other.
+
+    Args:
+        instance: what is explained.
+        every: whether each shock has a row of its own.
+    """
+
+    def __init__(self, instance: Instance, *, every: bool = False) -> None:
+        rows = folds(instance, [event.name for event in instance.events], every=every)
+        self._owners = {name: row.members for row in rows if row.is_many for name in row.members}
+        self._kept: list[Worth] = []
+        self._is_folded = False
+
+    @property
+    def note(self) -> str:
+        """What the reader is told about rows that stand for several shocks; empty where none does."""
+        if not self._is_folded:
+            return ""
+        return " A family or an ensemble is one row, that of its shock worth most; --all lists each shock."
+
+    def add(self, worth: Worth) -> Iterator[Group]:
+        """The rows that are complete now that one more worth is known."""
+        members = self._owners.get(worth.of) if worth.kind == "shock" else None
+        if members is None or (self._kept and self._kept[0].of not in members):
+            yield from self.rest()
+        if members is None:
+            yield Group(worth)
+        else:
+            self._kept.append(worth)
+
+    def rest(self) -> Iterator[Group]:
+        """The row of which some worths are known."""
+        if self._kept:
+            some, self._kept = self._kept, []
+            self._is_folded |= len(some) > 1
+            yield Group(min(some, key=_rank), len(some))
+
+
+def _rank(worth: Worth) -> tuple[bool, float]:
+    """The shock without which the plan is cheapest comes first, what is not known last."""
+    return worth.change is None, worth.change or 0.0
+
+
+def heading(worth: Worth) -> str:
+    """Under which a worth stands."""
+    return HEADINGS[worth.kind].format(months=worth.months or 0)
+
+
+def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[str, str, str]:
+    """Title, figure and words of a row.
+
+    Args:
+        instance: what is explained.
+        group: the row.
+        releases: whether the plan holds stock, which shocks may use up.
+    """
+    worth, money = group.most, instance.money
+    title = named(instance, worth.of)
+    title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(worth.kind, "")
+    title += f" (one of {group.size})" if group.size > 1 else ""
+    if worth.survives is None:
+        return title, "not known", "stopped before it was known"
+    if worth.change is None:
+        return title, "NOTHING SURVIVES", _beyond(instance, worth)
+    outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"
+    if _is_nothing(worth):
+        low, high = _plain(worth.low or 0.0), _plain(worth.high or 0.0)
+        return title, NOTHING, f"no change that is proven: {low} … {high}{outlay}"
+    return title, _signed(worth.change, money), f"{_proven(worth)}{outlay}{_why_dearer(worth, releases)}"
+
+
+def _beyond(instance: Instance, worth: Worth) -> str:
+    """Under which budgets nothing survives."""
+    policy = instance.policy
+    if worth.needed is not None:
+        return f"under this budget; it would take an outlay of {si_up(worth.needed, instance.money)}"
+    if worth.kind in ("lever", "kind"):
+        return "at any budget" if policy.annual_budget is None else "at any budget in all"
+    return "" if policy.budget is None else "under this budget"
+
+
+def _why_dearer(worth: Worth, releases: bool) -> str:
+    """Why a plan costs more without a shock: floors can only cost, so the shock itself is expected to save money."""
+    if worth.kind not in ("shock", "family") or (worth.change or 0.0) <= 0:
+        return ""
+    return "; its expected cost is negative" + (": released stock is not bought again" if releases else "")
+
+
+def _is_nothing(worth: Worth) -> bool:
+    """Whether a change may be one for the better, for the worse, or none, for all that is proven."""
+    if worth.change is None or worth.low is None or worth.high is None or worth.high - worth.low <= EXACT:
+        return False
+    return not ProvenDifference(worth.change, worth.low, worth.high).is_proven
+
+
+def _signed(change: float, money: str) -> str:
+    sign = "+" if change > 0 else "−" if change < 0 else "±"
+    return f"{sign}{si(abs(change), money)}"
+
+
+def _proven(worth: Worth) -> str:
+    """The range in which the change is proven to lie, where that is wider than a reader sees."""
+    change, low, high = worth.change or 0.0, worth.low, worth.high
+    if low is None or high is None:
+        return "not proven"
+    if max(high - change, change - low) <= 5e-4 * abs(change) or high - low <= EXACT:
+        return "proven"
+    return f"proven {_plain(low)} … {_plain(high)}"
+
+
+def _plain(amount: float) -> str:
+    return f"{'−' if amount < 0 else ''}{si(abs(amount))}"
+
+
+class Explaining:
+    """Prints each part under the heading that it belongs to.
+
+    Args:
+        instance: what is explained.
+        console: where to; stdout where it is left out.
+        every: whether each shock of a family or an ensemble has a row of its own.
+    """
+
+    def __init__(self, instance: Instance, console: Console | None = None, *, every: bool = False) -> None:
+        self.instance = instance
+        self.groups = Groups(instance, every=every)
+        self.releases = False
+        self.console = console or Screen()
+        self.heading, self.more = "", "Repairs"
+        self.useless: list[Repair] = []
+
+    def show(self, part: ExplanationPart) -> None:
+        """Print one part.
+
+        What is one row together is kept until all of it is known: the shocks of a family or an ensemble, and segments
+        and builds that cannot mend anything alone.
+        """
+        if isinstance(part, Worth):
+            self._show_groups(self.groups.add(part))
+            return
+        self._show_groups(self.groups.rest())
+        if isinstance(part, Repair) and part.works is False and part.of is not None:
+            if self.useless and self.useless[0].kind != part.kind:
+                self._tell_useless()
+            self.useless.append(part)
+            return
+        if not isinstance(part, Repair) or (self.useless and part.kind != self.useless[0].kind):
+            self._tell_useless()
+        if isinstance(part, Result):
+            self._first(part)
+        elif isinstance(part, Reason):
+            self._under("Why nothing survives")
+            for bullet, line in _reason(self.instance, part):
+                grid = Table.grid(padding=(0, 1))
+                grid.add_column(no_wrap=True)
+                grid.add_column()
+                grid.add_row(" –", line)
+                self.console.print(grid if bullet else Text(line))
+            self.more = "More repairs"
+        elif isinstance(part, Deadline):
+            self._under("By when each has to be ordered")
+            self._line(named(self.instance, part.option), *_deadline(part))
+        else:
+            self._under(f"{self.more}, each enough by itself")
+            self._row(_title(self.instance, part), repaired(self.instance, part), _mark(part.works))
+
+    def _show_groups(self, groups: Iterable[Group]) -> None:
+        for group in groups:
+            self._under(heading(group.most))
+            self._line(*worth_words(self.instance, group, releases=self.releases))
+
+    def _tell_useless(self) -> None:
+        if self.useless:
+            some, self.useless = self.useless, []
+            title = "Less demand:" if some[0].kind == "demand" else "Sooner:"
+            names = ", ".join(named(self.instance, str(each.of)) for each in some)
+            size = ", not even without any of it" if some[0].kind == "demand" else ", not even without any lead time"
+            alone = "cannot work alone" if len(some) == 1 else "none of them can work alone"
+            self._under(f"{self.more}, each enough by itself")
+            self._row(f"{title} others", f"{alone}{size}: {names}.", _mark(False))
+
+    def end(self, explanation: Explanation) -> None:
+        """The last line: how sure all this is."""
+        self._show_groups(self.groups.rest())
+        self._tell_useless()
+        self.console.print()
+        gap, within = percent(explanation.gap, 1), explanation.within
+        sure = f"What-ifs are proven to {gap} of their cost"
+        if within is not None:
+            sure = f"What-ifs are proven within {si(within, self.instance.money)}"
+            sure += "" if explanation.measure is None else f", {measured(explanation.measure)}"
+        sure += ", unless said otherwise."
+        late = "" if explanation.is_complete else " Stopped before every question was answered."
+        self.console.print(Text(sure + late + self.groups.note, style="dim"))
+
+    def _first(self, result: Result) -> None:
+        """The answer, the plan, and what binds."""
+        self.releases = any(max(row, default=0.0) > 0 for row in result.plan.stocks.values())
+        self.console.print(answer(self.instance, result))
+        parts: list[RenderableType | None] = [builds(self.instance, result, self.console.width), binding(result)]
+        for part in parts:
+            if part is not None and result.baseline is not None:
+                self.console.print()
+                self.console.print(part)
+        for note in result.notes:
+            self.console.print(Text(note, style="yellow"))
+
+    def _under(self, heading: str) -> None:
+        if heading != self.heading:
+            self.console.print()
+            self.console.print(Text(heading, style="bold"))
+            self.heading = heading
+
+    def _line(self, title: str, figure: str, text: str) -> None:
+        """A title, a figure to the right of it, and what is to be said of it."""
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(ratio=4, overflow="fold")
+        grid.add_column(width=FIGURE, justify="right")
+        grid.add_column(ratio=5)
+        grid.add_row(title, Text(figure, style="bold"), Text(text, style="dim"))
+        self.console.print(grid)
+
+    def _row(self, title: str, text: str, mark: Text) -> None:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column(width=LABEL)
+        grid.add_column()
+        grid.add_row(mark, title, text)
+        self.console.print(grid)

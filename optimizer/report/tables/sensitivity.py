@@ -1,0 +1,268 @@
+"""How a sensitivity looks: the tornado, where the plan changes, and all uncertain numbers together."""
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.instance.schema import Instance
+from optimizer.report.format import given, listed, named, percent, plural
+from optimizer.report.narrative import NOTHING, changed, in_tolerance, of_gaps
+from optimizer.report.screen import Screen
+from optimizer.report.tables.render import table
+from optimizer.studies.importance import Importance, Weight
+from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, UncertainNumber, VariantOutcome
+from optimizer.units import EXACT, short, si
+
+SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
+HALF = 8
+
+
+def show_sensitivity(found: Sensitivity, console: Console | None = None) -> None:
+    """Print which numbers decide: the answer first."""
+    console = console or Screen()
+    for i, part in enumerate(_parts(found, console.width)):
+        if i:
+            console.print()
+        console.print(part)
+
+
+def _parts(found: Sensitivity, width: int) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(_headline(found), style="bold")]
+    if found.bars:
+        parts.append(_tornado(found, width))
+        if any(bar.flips for bar in found.bars):
+            parts.append(_flips(found))
+    if found.sampled is not None:
+        parts += _sampled(found, found.sampled)
+    if found.status == "stopped":
+        parts.append(Text("Note: stopped before everything was asked; this is what was known by then.", style="yellow"))
+    return parts
+
+
+def _headline(found: Sensitivity) -> str:
+    instance, base = found.instance, found.base
+    if not base.has_plan:
+        return f"{instance.title}: there is no plan to begin with."
+    if not found.bars and instance.ranges:
+        return f"{instance.title}: stopped before any number was looked at."
+    if not found.bars:
+        return (
+            f"{instance.title}: no number has a range; write one, such as capex: {{value: 120k, low: 90k, high: 180k}}."
+        )
+    is_kept = base.gap <= 0
+    verdicts = [bar for bar in found.bars if bar.swing(base)[0]]
+    first = found.bars[0]
+    lead = f"{instance.title}: of {plural(len(found.bars), 'uncertain number')} "
+    unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
+    tail = f"; of {unsettled} it is not known, for the search was stopped" if unsettled else ""
+    if verdicts:
+        word = "break survival" if is_kept else "make it survive"
+        names = listed([_name(instance, bar.number) for bar in verdicts], 3)
+        return f"{lead}{len(verdicts)} alone can {word}: {names}{tail}."
+    if unsettled == len(found.bars):
+        return f"{lead}none was settled before the search was stopped."
+    if unsettled:
+        lead += f"{len(found.bars) - unsettled} could be asked: "
+    what = "the plan survives" if is_kept else "no plan survives"
+    moves = f"; {_name(instance, first.number)} moves most" if max(first.swing(base)[1:]) > 0 else ""
+    return f"{lead}none alone changes that {what}{moves}{tail}."
+
+
+def _name(instance: Instance, number: UncertainNumber) -> str:
+    """A number in words: whose it is, and which."""
+    first = number.first
+    if len(number.members) > 1:
+        return f"{number.name} ({len(number.members)} numbers together)"
+    head, *rest = [str(part) for part in first.place]
+    if head not in SECTIONS or not rest:
+        return first.path
+    if head in ("policy", "adversary"):
+        return " ".join([head, *rest])
+    field = " ".join(rest[1:]).replace("_", " ")
+    return f"{named(instance, rest[0])}: {field}"
+
+
+def _value(number: UncertainNumber, value: float) -> str:
+    first = number.first
+    if len(number.members) > 1 and not _alike(number):
+        return "low" if value == first.low else "high" if value == first.high else "value"
+    return f"×{short(value)}" if first.is_factor else si(value)
+
+
+def _alike(number: UncertainNumber) -> bool:
+    first = number.first
+    return all((each.low, each.high, each.value) == (first.low, first.high, first.value) for each in number.members)
+
+
+def _tornado(found: Sensitivity, width: int) -> Table:
+    instance, base = found.instance, found.base
+    gaps = any(end.gap > 0 and end.is_settled for bar in found.bars for end in (bar.low, bar.high)) or base.gap > 0
+    caption = "Each number alone at its low and its high end, all others at their values. "
+    caption += f"As it is: total cost {si(base.cost, instance.money, digits=4)}"
+    caption += f", survival gap {si(base.gap, instance.money)}. " if base.gap > 0 else ". "
+    if found.measure is not None:
+        caption += f"Proven: costs to {in_tolerance([found.measure], instance.money)}"
+        caption += f" and survival gaps to {of_gaps(found.gap)}; " if gaps else "; "
+        caption += f"{NOTHING} is no change that is proven. "
+    caption += "Bars: change of the cost, █ at the low end, ▒ at the high end. " if width >= 100 else ""
+    caption += f"{_of_floors(found)}; ~ another set of options is bought."
+    if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
+        caption += " ? not known: stopped."
+    shown = table("Each number alone", caption=caption, expand=True)
+    shown.add_column("Uncertain number", ratio=3, overflow="fold")
+    shown.add_column("Low … high", justify="right", no_wrap=True)
+    for end in ("low", "high"):
+        shown.add_column(f"Cost at\n{end}, {instance.money}", justify="right", overflow="fold", min_width=9)
+    if gaps:
+        for end in ("low", "high"):
+            shown.add_column(f"Gap at\n{end}, {instance.money}", justify="right", no_wrap=True)
+    if width >= 100:
+        shown.add_column("low │ high" if not gaps else "", no_wrap=True)
+    most = max(
+        (end.dearer(base).size for bar in found.bars for end in (bar.low, bar.high) if end.has_plan and end.is_settled),
+        default=0,
+    )
+    for bar in found.bars:
+        first = bar.number.first
+        cells = [f"{_value(bar.number, first.low)} … {_value(bar.number, first.high)}"]
+        cells += [_change(end, base) for end in (bar.low, bar.high)]
+        cells += [_gap(end) for end in (bar.low, bar.high)] if gaps else []
+        cells += [_drawn(bar, base, most)] if width >= 100 else []
+        shown.add_row(_name(instance, bar.number), *cells)
+    return shown
+
+
+def _of_floors(found: Sensitivity) -> str:
+    """What is to be said of floors: where they hold as it is, which ends break them is marked."""
+    if found.base.gap <= 0:
+        return "✗ floors fail there"
+    ends = [end for bar in found.bars for end in (bar.low, bar.high) if end.has_plan and end.is_settled]
+    if all(end.gap > 0 for end in ends):
+        return "Floors fail as it is, and at every end that is known" if ends else "Floors fail as it is"
+    return f"Floors fail as it is, and hold where the gap is {NOTHING}"
+
+
+def _change(end: VariantOutcome, base: VariantOutcome) -> str:
+    if not end.has_plan:
+        return {"unusable": "unusable", "stopped": "?"}.get(end.status, "no plan")
+    if not end.is_settled:
+        return "?"
+    mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.state != base.state else ""
+    return f"{changed(end.dearer(base))}{mark}"
+
+
+def _gap(end: VariantOutcome) -> str:
+    if not end.is_settled:
+        return "?"
+    return si(end.gap) if end.has_plan and end.gap > 0 else NOTHING
+
+
+def _drawn(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
+    """Two bars around a line: what the low end does to the cost, and what the high end does."""
+    sides = {-1: " " * HALF, 1: " " * HALF}
+    for end, sign in ((bar.low, "█"), (bar.high, "▒")):
+        change = end.dearer(base)
+        size = round(HALF * change.size / most) if most > 0 and end.has_plan and end.is_settled else 0
+        side = -1 if change.value < 0 else 1
+        if size > len(sides[side].strip()):
+            sides[side] = (sign * size).rjust(HALF) if side < 0 else (sign * size).ljust(HALF)
+    return f"{sides[-1]}│{sides[1]}"
+
+
+def _flips(found: Sensitivity) -> Table:
+    instance = found.instance
+    caption = f"By bisection to {given(found.resolution)} of the way from the value to the end; changes that come and "
+    caption += (
+        "go in between are not seen. Another plan is one that buys another set of options, or another verdict; it "
+    )
+    near = si(found.measure.tolerance, instance.money) if found.measure is not None else given(found.gap)
+    caption += f"has to be better by more than {near}."
+    shown = table("Where the plan changes", caption=caption, expand=True)
+    shown.add_column("Uncertain number", ratio=2, overflow="fold")
+    shown.add_column("Value", justify="right", no_wrap=True)
+    shown.add_column("Changes\nbetween", justify="right", no_wrap=True)
+    shown.add_column("Then", ratio=3, overflow="fold")
+    for bar in found.bars:
+        for flip in bar.flips:
+            number = bar.number
+            cells = [_value(number, number.first.value), _between(number, flip), _then(found, flip)]
+            shown.add_row(_name(instance, number), *cells)
+    return shown
+
+
+def _between(number: UncertainNumber, flip: SwitchingValue) -> str:
+    low, high = sorted((flip.same, flip.other))
+    digits = 3
+    while digits < EXACT and _end(number, low, digits) == _end(number, high, digits):
+        digits += 1
+    return f"{_end(number, low, digits)} … {_end(number, high, digits)}"
+
+
+def _end(number: UncertainNumber, value: float, digits: int) -> str:
+    return f"×{short(value, digits)}" if number.first.is_factor else si(value, digits=digits)
+
+
+def _then(found: Sensitivity, flip: SwitchingValue) -> str:
+    base, then, instance = found.base, flip.outcome, found.instance
+    if not then.has_plan:
+        return "there is no plan" if then.status != "unusable" else "numbers do not fit each other"
+    said = []
+    if (then.gap > 0) != (base.gap > 0):
+        said.append(f"{plural(then.failed, 'shock')} cannot be survived" if then.gap > 0 else "every floor is kept")
+    for word, names in (("with", then.bought - base.bought), ("without", base.bought - then.bought)):
+        if names:
+            ordered = [named(instance, o) for o in instance.options if o in names]
+            said.append(f"{word} {listed(ordered, 3)}")
+    return "; ".join(said)
+
+
+def _sampled(found: Sensitivity, sampled: Importance) -> list[RenderableType]:
+    instance, money = found.instance, found.instance.money
+    low, middle, high, _ = sampled.cost
+    said = f"All numbers together, {plural(sampled.used, 'sample')}: {percent(sampled.survived)} survive everything; "
+    said += f"total cost {si(low)} to {si(high, money)} (5 % to 95 %), middle {si(middle, money)}."
+    if sampled.used < sampled.samples:
+        said += f" {plural(sampled.samples - sampled.used, 'sample')} had no plan or were not reached."
+    parts: list[RenderableType] = [Text(said, style="bold")]
+    caption = "S1: the share of the variance that knowing the number alone takes away, ± the half width of its 95 % "
+    caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
+    caption += f"{sampled.seed}. · cannot be told from 0."
+    shown = table("What the outcome hangs on", caption=caption, expand=True)
+    shown.add_column("Uncertain number", ratio=3, overflow="fold")
+    names = {bar.number.name: _name(instance, bar.number) for bar in found.bars}
+    shown.add_column("S1 of the cost", justify="right", no_wrap=True)
+    if sampled.of_gap:
+        shown.add_column("S1 of the gap", justify="right", no_wrap=True)
+    of_gap = {weight.number: weight for weight in sampled.of_gap}
+    for weight in sampled.of_cost or sampled.of_gap:
+        cells = [_weight(weight)] if sampled.of_cost else [NOTHING]
+        cells += [_weight(of_gap[weight.number])] if of_gap else []
+        shown.add_row(names.get(weight.number, weight.number), *cells)
+    shown.add_row("all, each alone", *_sums(sampled), style="dim")
+    parts += [shown, _bought(found, sampled)]
+    return parts
+
+
+def _weight(weight: Weight) -> str:
+    mark = "" if weight.is_told else "· "
+    return f"{mark}{weight.s1:.2f} ± {weight.margin:.2f}".replace("-", "−")
+
+
+def _sums(sampled: Importance) -> list[str]:
+    columns: Sequence[tuple[Weight, ...]] = (sampled.of_cost, sampled.of_gap) if sampled.of_gap else (sampled.of_cost,)
+    return [f"{math.fsum(weight.s1 for weight in column):.2f}" if column else NOTHING for column in columns]
+
+
+def _bought(found: Sensitivity, sampled: Importance) -> Table:
+    shown = table("Bought in so many samples", caption="Best plan of each sample.")
+    shown.add_column("Option", overflow="fold")
+    shown.add_column("Samples", justify="right", no_wrap=True)
+    shown.add_column("As it is", justify="right", no_wrap=True)
+    for o, share in sorted(sampled.bought.items(), key=lambda pair: -pair[1]):
+        if share > 0 or o in found.base.bought:
+            name = named(found.instance, o)
+            shown.add_row(name, percent(share), "bought" if o in found.base.bought else NOTHING)
+    return shown

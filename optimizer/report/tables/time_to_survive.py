@@ -1,0 +1,125 @@
+"""How time to survive looks: every chokepoint's months, before and after the plan, and all of it as CSV."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.instance.schema import Instance
+from optimizer.report.format import named, placed, plural
+from optimizer.report.screen import Screen
+from optimizer.report.tables.render import table, to_csv
+from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
+from optimizer.units import si
+
+MOST, WIDE = 40, 100
+YEAR = 12.0
+
+
+def show_endurance(instance: Instance, endurance: TimeToSurvive, console: Console | None = None) -> None:
+    """Print the chokepoints that are not survived for ever, the most exposed first."""
+    console = console or Screen()
+    ending = [each for each in endurance.exposures if not _is_endless(each)]
+    console.print(Text(_headline(instance, endurance, ending), style="bold"))
+    if ending:
+        console.print()
+        console.print(_table(instance, endurance, ending, console.width))
+
+
+def _is_endless(exposure: Exposure) -> bool:
+    return all(math.isinf(each.months) for each in (*exposure.before, *exposure.after))
+
+
+def _headline(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure]) -> str:
+    count = len(endurance.exposures)
+    if not count:
+        return f"{instance.title}: there is nothing that could be cut."
+    if not ending:
+        return f"{instance.title}: each of {plural(count, 'chokepoint')} is survived for ever."
+    worst = ending[0]
+    judged = (worst.after or worst.before)[worst.worst]
+    lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
+    with_plan = " with the plan" if worst.after else ""
+    where = f"{_named(instance, worst)} in {judged.year}: {lasts}{with_plan}"
+    return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} can end a floor; the worst is {where}."
+
+
+def _table(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure], width: int) -> Table:
+    caption = "Months for which every floor holds, cut at the start of the year"
+    caption += "; nothing built → with the plan. ∞ for ever." if ending[0].after else ". ∞ for ever."
+    caption += " Gives out first: in the worst year.\n! deliberate: leverage restrains it."
+    specs = instance.shocks.values()
+    if any(spec.demand or spec.survival or spec.reliability for spec in specs):
+        caption += "\nOf a shock its cuts count: not its window, surge, floors or reliability of deals."
+    left, endless = len(ending) - MOST, len(endurance.exposures) - len(ending)
+    caption += f"\n{plural(left, 'more chokepoint')} that end a floor later are not shown." if left > 0 else ""
+    caption += f"\n{plural(endless, 'more chokepoint')}: ∞ in every year, plan or no plan." if endless else ""
+    shown = table("Time to survive", caption=caption, expand=True)
+    shown.add_column("Chokepoint", overflow="fold", ratio=3)
+    years = endurance.years
+    chosen = sorted({0, len(years) // 2, len(years) - 1})
+    for i in chosen:
+        shown.add_column(str(years[i]), justify="right", no_wrap=True)
+    if width >= WIDE:
+        shown.add_column("Worst year", justify="right", no_wrap=True)
+    shown.add_column("Gives out first", overflow="fold", ratio=2)
+    for exposure in ending[:MOST]:
+        worst = exposure.worst
+        cells = [_cell(exposure, i) for i in chosen]
+        if width >= WIDE:
+            cells.append(Text(f"{years[worst]}  ").append_text(_cell(exposure, worst)))
+        shown.add_row(_titled(instance, exposure), *cells, _segment(instance, exposure))
+    return shown
+
+
+def _titled(instance: Instance, exposure: Exposure) -> Text:
+    mark = " !" if exposure.deliberate else ""
+    return Text(_named(instance, exposure) + mark).append(f" · {exposure.kind}", style="dim")
+
+
+def _named(instance: Instance, exposure: Exposure) -> str:
+    if exposure.kind == "stage":
+        region, _, stage = exposure.name.partition(" / ")
+        return placed(instance, stage, region)
+    return named(instance, exposure.name) if exposure.kind == "process" else exposure.name
+
+
+def _cell(exposure: Exposure, i: int) -> Text:
+    before = _months(exposure.before[i])
+    if not exposure.after:
+        return Text(before, style=_style(exposure.before[i]))
+    return Text(f"{before} → ", style="dim").append(_months(exposure.after[i]), style=_style(exposure.after[i]))
+
+
+def _months(lasting: SurvivalTime) -> str:
+    if math.isinf(lasting.months):
+        return "∞"
+    return f"{lasting.months:.1f}" if 0 < lasting.months < 100 else si(lasting.months)
+
+
+def _style(lasting: SurvivalTime) -> str:
+    return "bold red" if lasting.months < YEAR else ""
+
+
+def _segment(instance: Instance, exposure: Exposure) -> str:
+    worst = exposure.worst
+    for judged in (exposure.after, exposure.before):
+        if judged and judged[worst].segment:
+            return named(instance, str(judged[worst].segment))
+    segment = next((each.segment for each in exposure.before if each.segment), None)
+    return named(instance, segment) if segment else "–"
+
+
+def endurance_csv(endurance: TimeToSurvive) -> str:
+    """One row a chokepoint and year; months are ``inf`` where it is for ever, and empty where there is no plan."""
+    head, rows = ["chokepoint", "kind", "deliberate", "cuts", "year"], list[list[Any]]()
+    head += ["before [months]", "gives out before", "after [months]", "gives out after"]
+    for each in endurance.exposures:
+        for i, before in enumerate(each.before):
+            row = [each.name, each.kind, str(each.deliberate).lower(), " and ".join(each.cuts), before.year]
+            after = [each.after[i].months, each.after[i].segment or ""] if each.after else ["", ""]
+            rows.append([*row, before.months, before.segment or "", *after])
+    return to_csv(head, rows)

@@ -1,0 +1,196 @@
+"""Executors: the same numbers from one process, several, and a Dask cluster; and what happens when a worker dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import optimizer as so
+from optimizer.algorithms import executor as executors
+from optimizer.algorithms.batches import BatchQuestion
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
+from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
+from optimizer.errors import OptimizerWarning, WorkerError
+from optimizer.solver import Clock, Settings
+from tests.strategy.test_cuts import starts
+
+CASE = Path(__file__).parents[1] / "cases" / "generated" / "106.yaml"
+
+
+@pytest.fixture(scope="module")
+def instance() -> so.Instance:
+    """Some 150 shocks: several batches."""
+    data = starts(0.0, None)
+    family = data["shocks"]["embargo"]
+    family["grid"] = {"severity": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0], "months": [6, 9, 12]}
+    del family["months"], family["cuts"][0]["severity"]
+    return so.read(data)
+
+
+def numbers(evaluator: RecourseEvaluator) -> list[float]:
+    """Answers about two plans, warm the second time."""
+    idle = np.array(plan_values(evaluator.instance, nothing(evaluator.instance)))
+    some = idle + 7.0
+    found = [evaluator.gaps(plan, Clock()).gap for plan in (idle, some, idle)]
+    ones = np.ones(len(evaluator.instance.events))
+    found.append(evaluator.slopes(some, Clock(), "slopes of costs", np.arange(len(ones)), ones).value)
+    return [float(number) for array in found for number in array]
+
+
+def test_one_two_and_three_processes_find_the_same_numbers(instance: so.Instance) -> None:
+    alone = numbers(RecourseEvaluator(instance))
+    assert len(RecourseEvaluator(instance).slices) > 2
+    for size in (2, 3):
+        evaluator = RecourseEvaluator(instance, recourse_executor(instance, size))
+        try:
+            assert numbers(evaluator) == alone
+        finally:
+            evaluator.close()
+
+
+def test_a_process_that_is_killed_is_replaced(instance: so.Instance) -> None:
+    executor = recourse_executor(instance, 2)
+    assert isinstance(executor, ProcessExecutor)
+    evaluator = RecourseEvaluator(instance, executor)
+    try:
+        alone = numbers(RecourseEvaluator(instance))
+        os.kill(executor.pids[0], signal.SIGKILL)
+        assert numbers(evaluator) == alone
+    finally:
+        evaluator.close()
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = so.load(CASE)
+    executor = recourse_executor(instance, 2)
+    assert isinstance(executor, ProcessExecutor)
+    evaluator = RecourseEvaluator(instance, executor)
+    usual = ProcessExecutor.map
+    asked = []
+
+    def fail(self: ProcessExecutor, tasks: object, clock: Clock) -> object:
+        asked.append(1)
+        if len(asked) == last:
+            raise WorkerError("a worker process died 3 times")
+        return usual(self, tasks, clock)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ProcessExecutor, "map", fail)
+    with pytest.warns(OptimizerWarning, match="died 3 times. The search goes on in this process alone"):
+        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
+            instance, Settings(gap=0), Clock(), lambda step: None
+        )
+    alone = ConstraintGeneration(add=1, few=0).run(instance, Settings(gap=0), Clock(), lambda step: None)
+    assert (found.status, found.cost, found.gap) == (alone.status, alone.cost, alone.gap)
+    assert evaluator.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
+    assert len(asked) == last
+
+
+def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = recourse_executor(instance, 2)
+    assert isinstance(executor, ProcessExecutor)
+    monkeypatch.setattr(executors, "_perform", _die)
+    solver = executor.memory["subproblems"]
+    offered = solver.offers.of(np.array(plan_values(instance, nothing(instance))))
+    questions = [BatchQuestion(number, "gaps", part.events, offered) for number, part in enumerate(solver.slices)]
+    tasks = [Task(answer_batch, (question,), number % 2) for number, question in enumerate(questions)]
+    try:
+        with pytest.raises(WorkerError, match="died 3 times"):
+            executor.map(tasks, Clock())
+    finally:
+        executor.close()
+
+
+def _die(*args: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_few_shocks_need_no_other_process(instance: so.Instance) -> None:
+    assert isinstance(recourse_executor(instance), SerialExecutor)
+    executor = recourse_executor(instance, 2)
+    assert isinstance(executor, ProcessExecutor)
+    executor.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[int]]]:
+    """A scheduler and two workers, each a process of its own; its address, and the workers' numbers."""
+    folder = tmp_path_factory.mktemp("dask")
+    file = folder / "scheduler.json"
+    environment = os.environ | {"DASK_DISTRIBUTED__ADMIN__LOG_LENGTH": "0"}
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    common = ["--scheduler-file", str(file)]
+    scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *common)
+    workers = [start("worker", *common, "--nthreads", "1", "--no-nanny", "--no-dashboard") for _ in range(2)]
+    try:
+        from distributed import Client
+
+        for _ in range(300):
+            if file.exists():
+                break
+            time.sleep(0.1)
+        with Client(scheduler_file=str(file), timeout=30, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+            address = str(client.scheduler.address)
+        yield address, [worker.pid for worker in workers]
+    finally:
+        for process in [*workers, scheduler]:
+            process.kill()
+            process.wait()
+
+
+def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
+    instance: so.Instance, cluster: tuple[str, list[int]]
+) -> None:
+    address, pids = cluster
+    alone = numbers(RecourseEvaluator(instance))
+    evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=address))
+    try:
+        assert numbers(evaluator) == alone
+        usual, killed = evaluator.executor.map, []
+
+        def run_and_kill(tasks: object, clock: Clock) -> object:
+            if not killed:
+                killed.append(pids[0])
+                os.kill(pids[0], signal.SIGKILL)
+            return usual(tasks, clock)  # type: ignore[arg-type]
+
+        evaluator.executor.map = run_and_kill  # type: ignore[assignment, method-assign]
+        found = ConstraintGeneration(add=1, evaluator=evaluator).run(
+            instance, Settings(gap=0.0), Clock(), lambda step: None
+        )
+        assert killed
+        expected = ConstraintGeneration(add=1).run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+        assert found.cost == expected.cost
+        assert found.status == "optimal"
+    finally:
+        evaluator.close()
+
+
+def test_a_cluster_runs_long_tasks_as_well(cluster: tuple[str, list[int]]) -> None:
+    with DaskExecutor(cluster[0]) as executor:
+        tasks = [Task(dict.setdefault, (number, number)) for number in range(7)]
+        assert sorted(executor.as_completed(tasks, Clock())) == [(number, number) for number in range(7)]
+        assert executor.map(tasks, Clock()) == list(range(7))
+        clock = Clock()
+        clock.interrupted = True
+        assert list(executor.as_completed(tasks, clock)) == []
+
+
+def test_a_cluster_that_is_not_there_is_an_error(instance: so.Instance) -> None:
+    with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+        recourse_executor(instance, cluster="tcp://127.0.0.1:9")
