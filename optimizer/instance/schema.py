@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from typing import Any, cast
 
 from pydantic import ConfigDict, Field
@@ -166,9 +167,7 @@ class Instance(Described):
 
     def _repr_html_(self) -> str:
         """The instance in a notebook."""
-        from optimizer.results.notebook import of_instance
-
-        return of_instance(self)
+        return str(import_module("optimizer.report.notebook").of_instance(self))
 
     @property
     def title(self) -> str:

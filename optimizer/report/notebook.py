@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from optimizer.horizon import windowed
+from optimizer.levers import KINDS
 from optimizer.results.ranking import hardest_of, weakest_of, weakness
 from optimizer.units import si
 
@@ -56,15 +57,12 @@ def _figures(result: Any) -> str:
 
 
 def _bought(result: Any) -> str:
-    rows = [(b.option, b.kind, b.period, si(b.size)) for b in result.plan.builds]
+    units = {kind: lever.labels.size_unit for kind, lever in KINDS.items()}
+    rows = [(b.option, b.kind, b.period, f"{si(b.size)} {units.get(b.kind, 't/yr')}") for b in result.plan.builds]
     for o, row in result.plan.stocks.items():
         if max(row, default=0.0) > 0:
             rows.append((o, result.data["options"][o]["kind"], "", f"at most {si(max(row), 't')}"))
-    return (
-        _table(("Option", "Lever", "Decided", "Size (t/yr or level)"), rows)
-        if rows
-        else "<div>Nothing is bought.</div>"
-    )
+    return _table(("Option", "Lever", "Decided", "Size"), rows) if rows else "<div>Nothing is bought.</div>"
 
 
 def _shocks(result: Any) -> str:
