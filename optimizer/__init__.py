@@ -2,10 +2,19 @@
 
     >>> import optimizer as so
     >>> instance = so.load("instances/tiny.yaml")
-    >>> result = so.solve(instance, budget=2e9)
-    >>> result.plan
+    >>> so.solve(instance, budget="30M").plan
+    <Plan
+      2026  plant  20
+      stock  reserve  at most 100 t>
 
-Names are loaded when they are first used, so that importing the package costs nothing.
+load, read                          an Instance from a file, or from a mapping
+without, under, forcing, …          the same instance with something changed: an Instance again
+solve, compare, explain, …          one function for each question; each returns a frozen value of its own
+verify                              a plan again in plain arithmetic, without the solver
+write_report, write_workbook        a result as a page, or as a workbook
+Auditor, register                   a lever from outside the package
+
+A module is imported when one of its names is first used, so that `import optimizer` takes some 20 ms.
 """
 
 from importlib import import_module
@@ -13,27 +22,42 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optimizer.audit import Auditor, verify
-    from optimizer.errors import AuditError, Finding, InstanceError, OptimizerError, PlanFileError, SolverError
-    from optimizer.instance.edits import forcing, resample, under, with_budget, without
+    from optimizer.errors import AuditError as AuditError
+    from optimizer.errors import Finding, InstanceError, OptimizerError
+    from optimizer.errors import PlanFileError as PlanFileError
+    from optimizer.errors import SolverError as SolverError
+    from optimizer.instance.edits import forcing, under, with_budget, without
+    from optimizer.instance.edits import resample as resample
     from optimizer.instance.reading import read
     from optimizer.instance.schema import Instance
-    from optimizer.io.load import inspect, load
+    from optimizer.io.load import inspect as inspect
+    from optimizer.io.load import load
     from optimizer.plugins import register
     from optimizer.report.excel import write_workbook
     from optimizer.report.html.page import write_report
-    from optimizer.results.plan import Build, Flows, Outcome, Plan, Service
+    from optimizer.results.plan import Build as Build
+    from optimizer.results.plan import Flows as Flows
+    from optimizer.results.plan import Outcome as Outcome
+    from optimizer.results.plan import Plan
+    from optimizer.results.plan import Service as Service
     from optimizer.results.result import Result
     from optimizer.solver import Settings
-    from optimizer.studies.alternatives import Alternatives, alternatives
-    from optimizer.studies.attack import AttackResult, attack
+    from optimizer.studies.alternatives import Alternatives as Alternatives
+    from optimizer.studies.alternatives import alternatives
+    from optimizer.studies.attack import AttackResult as AttackResult
+    from optimizer.studies.attack import attack
     from optimizer.studies.compare import compare
-    from optimizer.studies.comparison import Comparison
-    from optimizer.studies.explain.explain import Explanation, explain
-    from optimizer.studies.sensitivity import Sensitivity, sensitivity
+    from optimizer.studies.comparison import Comparison as Comparison
+    from optimizer.studies.explain.explain import Explanation as Explanation
+    from optimizer.studies.explain.explain import explain
+    from optimizer.studies.sensitivity import Sensitivity as Sensitivity
+    from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.solve import solve
-    from optimizer.studies.stress import Stress, stress
+    from optimizer.studies.stress import Stress as Stress
+    from optimizer.studies.stress import stress
     from optimizer.studies.time_to_survive import time_to_survive
-    from optimizer.studies.verify import Verification, verify_plan
+    from optimizer.studies.verify import Verification as Verification
+    from optimizer.studies.verify import verify_plan as verify_plan
     from optimizer.studies.withstand import withstand
 
 _HOMES = {
@@ -63,46 +87,30 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
+# Beside these, every name of `_HOMES` can be imported: types of results, and errors.
 __all__ = [
-    "Alternatives",
-    "AttackResult",
-    "AuditError",
     "Auditor",
-    "Build",
-    "Comparison",
-    "Explanation",
     "Finding",
-    "Flows",
     "Instance",
     "InstanceError",
     "OptimizerError",
-    "Outcome",
     "Plan",
-    "PlanFileError",
     "Result",
-    "Sensitivity",
-    "Service",
     "Settings",
-    "SolverError",
-    "Stress",
-    "Verification",
     "alternatives",
     "attack",
     "compare",
     "explain",
     "forcing",
-    "inspect",
     "load",
     "read",
     "register",
-    "resample",
     "sensitivity",
     "solve",
     "stress",
     "time_to_survive",
     "under",
     "verify",
-    "verify_plan",
     "with_budget",
     "without",
     "withstand",

@@ -1,19 +1,4 @@
-"""Every error that the package raises on purpose.
-
-OptimizerError
-├── InstanceError    the instance file cannot be used; carries every Finding
-├── StageError       a row, column, ledger or offer was written wrongly (a fault in a lever)
-├── SolverError      the solver failed
-├── CheckpointError  the state of a search cannot be written or read
-├── WorkerError      the workers that check shocks died, or cannot be reached
-├── AuditError       a plan does not add up; carries every disagreement
-├── PlanFileError    a saved plan cannot be read
-└── MissingExtraError  an optional part is not installed; says how to install it
-
-and the warning that it gives where it goes on:
-
-OptimizerWarning     workers are gone, or a checkpoint cannot be written
-"""
+"""The errors that the package raises on purpose, each an `OptimizerError`, and its warning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +32,7 @@ class Finding:
 
 
 class OptimizerError(Exception):
-    """The root of the tree above."""
+    """An error that the package raises on purpose."""
 
 
 class InstanceError(OptimizerError):
@@ -65,7 +50,7 @@ class StageError(OptimizerError):
 
 
 class SolverError(OptimizerError):
-    """The solver failed or is missing."""
+    """The solver failed."""
 
 
 class CheckpointError(OptimizerError):

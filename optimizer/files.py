@@ -1,40 +1,221 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Files: reading those that anybody may have written, and writing whole ones.
+
+Only ordinary files of a limited size are read, as UTF-8 text or JSON without ambiguities. A file is written beside the
+one that it replaces and then renamed, so that nobody sees half of it.
+"""
 
 import contextlib
 import errno
+import io
+import json
+import math
 import os
+import re
 import secrets
 import stat
+import zipfile
 from pathlib import Path as FilePath
+from typing import Any
 
-# How the names of instances end, of those that no answer has.
+from optimizer.limits import NESTING, NUMBER_LENGTH, PLAN_BYTES, PLAN_VALUES
+
+# How the names of instances end; no answer has such a name.
 INSTANCES = (".yaml", ".yml", ".xlsx")
-# What a spreadsheet takes for the beginning of a formula; the wide forms too, in some languages.
+# What a spreadsheet takes for the beginning of a formula; in some languages the wide forms too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+HALF = re.compile("[\ud800-\udfff]")
+# What YAML refuses as text; JSON takes some of it, but terminals and spreadsheets do not.
+_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What a path may name instead of a file.
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+# A mapping takes about the memory of so many numbers.
+_MAPPING = 3
 
 
-def write_whole(path: str | FilePath, text: str) -> None:
-    """Write text beside the file, then rename: nobody ever sees half of it. Folders that are missing are made."""
-    write_whole_bytes(path, text.encode("utf-8"))
+class UnreadableFileError(OSError):
+    """A path that is not read: no ordinary file, or one that is too large."""
 
 
-def write_whole_bytes(path: str | FilePath, content: bytes) -> None:
-    """The same for bytes.
+class UndecodableTextError(ValueError):
+    """Bytes or characters that are no text; `line` and `column`, from 1, are the place of the first one."""
+
+    def __init__(self, what: str, line: int, column: int) -> None:
+        super().__init__(what)
+        self.line, self.column = line, column
+
+
+def read_bytes(path: str | FilePath, most: int) -> bytes:
+    """The content of an ordinary file of no more than `most` bytes; nothing else is opened, so that nothing blocks.
 
     Raises:
-        OSError: it cannot be written; the error names this file, not the one beside it.
+        UnreadableFileError: the path names no ordinary file, or a larger one.
+        OSError: the file cannot be read.
     """
-    # A link goes on pointing where it points: what it points to is replaced.
+    try:
+        _refuse_kind_and_size(os.stat(path), path, most)  # noqa: PTH116 - a Path is not needed for one call
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:
+        raise UnreadableFileError(0, f"no file can have this name ({error})", str(path)) from None
+    with os.fdopen(handle, "rb") as file:
+        # Once more: the path may name another file by now.
+        _refuse_kind_and_size(os.fstat(file.fileno()), path, most)
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise UnreadableFileError(0, _larger_than(most), str(path))
+    return content
+
+
+def _refuse_kind_and_size(found: os.stat_result, path: str | FilePath, most: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for is_one, name in _KINDS if is_one(found.st_mode)), "something else")
+        raise UnreadableFileError(0, f"it is {kind}, not a file", str(path))
+    if found.st_size > most:
+        raise UnreadableFileError(0, _larger_than(most), str(path))
+
+
+def _larger_than(most: int) -> str:
+    return f"it is larger than {most / 2**20:,.0f} MB"
+
+
+def read_archive(path: str | FilePath, most: int) -> bytes:
+    """The content of a zip archive of no more than `most` bytes, packed and unpacked.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the archive is larger once unpacked.
+        zipfile.BadZipFile: the file is no archive.
+    """
+    content = read_bytes(path, most)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(part.file_size for part in archive.infolist()) > most:
+            raise ValueError(f"unpacked {_larger_than(most)}")
+    return content
+
+
+def decode(content: bytes) -> str:
+    """UTF-8 text, without the byte order mark that some editors write.
+
+    Raises:
+        UndecodableTextError: the bytes are no UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = error.start
+    begin = content.rfind(b"\n", 0, at) + 1
+    line, column = content.count(b"\n", 0, at) + 1, len(content[begin:at].decode("utf-8", "replace")) + 1
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UndecodableTextError("is UTF-16 text, not UTF-8", line, column)
+    raise UndecodableTextError(f"is not UTF-8 text: the byte 0x{content[at]:02X} in column {column}", line, column)
+
+
+def refuse_control_characters(text: str) -> None:
+    """Refuse control characters and halves of surrogate pairs.
+
+    Raises:
+        UndecodableTextError: at the first one.
+    """
+    found = _CONTROL.search(text)
+    if found is not None:
+        at = found.start()
+        line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+        raise UndecodableTextError(f"holds {character(found[0])} in column {column}", line, column)
+
+
+def character(sign: str) -> str:
+    """The name of a character that cannot be shown."""
+    is_half = "\ud800" <= sign <= "\udfff"
+    return f"{'half of a surrogate pair' if is_half else 'the control character'} U+{ord(sign):04X}"
+
+
+def read_json(path: str | FilePath) -> Any:
+    """The content of a saved plan, as `parse_json` reads it.
+
+    Raises:
+        OSError: the file cannot be read.
+        UndecodableTextError: the file is no UTF-8.
+        ValueError: as `parse_json` raises it.
+    """
+    return parse_json(decode(read_bytes(path, PLAN_BYTES)))
+
+
+def parse_json(text: str) -> Any:
+    """The data of the JSON text of a saved plan: numbers are finite, and no key occurs twice in a mapping.
+
+    Raises:
+        json.JSONDecodeError: the text is no JSON.
+        ValueError: it is beyond a limit, nests too deeply, or holds what no plan holds; the message says what.
+    """
+    if text.count(",") + text.count("[") + _MAPPING * text.count("{") > PLAN_VALUES:
+        raise ValueError(f"it holds more than {PLAN_VALUES:,} values")
+    try:
+        data = json.loads(
+            text, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_distinct
+        )
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
+    _refuse_depth(data)
+    if re.search(r"\\u[dD][89a-fA-F]", text):
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it holds half of a surrogate pair") from None
+    return data
+
+
+def _refuse_depth(data: Any) -> None:
+    level = [data]
+    for _ in range(2 * NESTING):
+        parts = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list)))
+        level = [part for some in parts for part in some if isinstance(part, (dict, list))]
+    if level:
+        raise ValueError("it nests too deeply")
+
+
+def _whole(text: str) -> int | float:
+    return int(text) if len(text) < NUMBER_LENGTH else _finite(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text) if len(text) < NUMBER_LENGTH else math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{text[: NUMBER_LENGTH // 10]} is no finite number")
+    return number
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen = set[str]()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f'the key "{twice}" stands twice in one mapping')
+    return found
+
+
+def write_whole(path: str | FilePath, content: str | bytes) -> None:
+    """Write a file beside the one that it replaces, then rename it. Missing folders are made; text becomes UTF-8.
+
+    Mode and owner stay those of the file that is replaced; a new file follows the umask.
+
+    Raises:
+        OSError: the file cannot be written; the error names this file, not the one beside it.
+    """
+    # A link goes on pointing where it points: its target is replaced.
     target = FilePath(path).resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replaced(target, content)
+        _replace(target, content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _replaced(target: FilePath, content: bytes) -> None:
-    """Put a file in the place of another, of which it keeps mode and owner; a new one follows the umask."""
+def _replace(target: FilePath, content: bytes) -> None:
     before = target.stat() if target.exists() else None
     if before is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -47,16 +228,22 @@ def _replaced(target: FilePath, content: bytes) -> None:
             # A rename may reach the disk before the content does: a crash would leave an empty file.
             os.fsync(file.fileno())
         if before is not None:
-            _take_over(beside, before)
+            _copy_mode_and_owner(beside, before)
         beside.replace(target)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    with contextlib.suppress(OSError):
+        # On systems where a folder can be synced, this makes the rename last.
+        handle = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
-def _take_over(path: FilePath, before: os.stat_result) -> None:
-    """Mode and owner of another file; the owner as far as this user may give files away."""
+def _copy_mode_and_owner(path: FilePath, before: os.stat_result) -> None:
+    """The owner is copied as far as this user may give files away."""
     now = path.stat()
     if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
         with contextlib.suppress(OSError):
@@ -64,18 +251,8 @@ def _take_over(path: FilePath, before: os.stat_result) -> None:
     path.chmod(stat.S_IMODE(before.st_mode))
 
 
-def _sync_folder(folder: FilePath) -> None:
-    """Make a rename last, on systems where a folder can be synced."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def starts_formula(text: str) -> bool:
-    """Whether a spreadsheet would compute a text rather than show it; a number such as -5 is none."""
+    """Whether a spreadsheet would compute a text rather than show it; a number such as -5 is no formula."""
     if not text.startswith(FORMULA):
         return False
     try:

@@ -11,10 +11,11 @@ import math
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Annotated, Any
+from numbers import Real
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -270,6 +271,59 @@ class Described(BaseModel):
         if name and any(unicodedata.category(sign) == "Cc" for sign in name):
             raise finding("holds a line break or another control character", "Write the name on one line.")
         return name
+
+
+# Money as a caller may write it: 250e6, "250M".
+MoneyLike = float | str
+
+
+def parse_money(value: Any) -> float:
+    """An amount of money, 0 or more, from a number or from text such as ``250M``.
+
+    Raises:
+        ValueError: no such amount; with the cure.
+    """
+    plain = float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+    if isinstance(plain, float) and not math.isfinite(plain):
+        raise ValueError(f"{plain:g} is not a finite amount. Leave it out where there is no limit.")
+    try:
+        amount = parse_amount(plain)
+    except PydanticCustomError as error:
+        raise ValueError(f"{error.message()}. {(error.context or {}).get('cure', '')}") from None
+    if amount < 0:
+        raise ValueError("write 0 or more.")
+    return amount
+
+
+def money(value: MoneyLike | None, name: str) -> float | None:
+    """The amount of money of an argument with a name; None stays None.
+
+    Raises:
+        ValueError: no amount of money; with the name and the cure.
+    """
+    if value is None:
+        return None
+    try:
+        return parse_money(value)
+    except ValueError as error:
+        raise ValueError(f"{name}={value!r}: {error}") from None
+
+
+def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
+    """Budgets to be compared, None in the list for any; from a list of amounts, or one text such as ``0,250M,any``.
+
+    ``auto`` and None stay what they are.
+
+    Raises:
+        ValueError: one of them is no amount of money; with the cure.
+    """
+    if budgets is None or (isinstance(budgets, str) and budgets.strip() == "auto"):
+        return None if budgets is None else "auto"
+    listed = budgets.split(",") if isinstance(budgets, str) else budgets
+    if not isinstance(listed, Iterable):
+        raise ValueError(f'budgets={budgets!r}: write a list such as [0, "250M", None], or "auto".')
+    words = [each.strip() if isinstance(each, str) else each for each in listed]
+    return [None if each is None or each == "any" else money(each, "budgets") for each in words]
 
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:

@@ -22,8 +22,8 @@ from tests.house import (
 )
 
 FLOORS = [
-    {"errors", "files", "limits", "progress", "shapes", "tolerances"},
-    {"extras", "suggestions", "untrusted"},
+    {"errors", "limits", "progress", "shapes", "tolerances"},
+    {"extras", "files", "suggestions"},
     {"units"},
     {"horizon"},
     {"disruptions", "results"},

@@ -22,12 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.errors import CheckpointError
-from optimizer.files import write_whole_bytes
+from optimizer.files import read_archive, write_whole
 from optimizer.instance.schema import Instance
 from optimizer.limits import CHECKPOINT_BYTES
 from optimizer.progress import Progress
 from optimizer.solver import Settings, versions
-from optimizer.untrusted import read_archive
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -106,7 +105,7 @@ class Checkpoint:
         digest = _digest(self._key, facts, state.arrays)
         np.savez(packed, facts=np.array(facts), digest=np.array(digest), **state.arrays)  # type: ignore[arg-type]
         try:
-            write_whole_bytes(self.path, packed.getvalue())
+            write_whole(self.path, packed.getvalue())
         except OSError as error:
             raise CheckpointError(f"{self.path}: {error.strerror}; name a folder that can be written") from None
 

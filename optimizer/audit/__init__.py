@@ -32,6 +32,12 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
 
     Returns:
         The report; `Report.require` turns disagreements into an error.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml")
+        >>> so.verify(instance, so.solve(instance)).ok
+        True
     """
     report = Report()
     report.disagreements += result.departures

@@ -147,7 +147,7 @@ def library_warnings() -> Iterator[None]:
 
 def parse_amount_option(text: str | None, option: str) -> float | None:
     """A number of the command line such as ``2B``; refused as usage."""
-    from optimizer.instance.edits import parse_money
+    from optimizer.units import parse_money
 
     if text is None:
         return None

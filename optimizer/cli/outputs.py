@@ -9,7 +9,7 @@ import typer
 
 from optimizer.cli.common import USAGE, fail, print_message
 from optimizer.extras import require_extra_for
-from optimizer.files import INSTANCES, write_whole, write_whole_bytes
+from optimizer.files import INSTANCES, write_whole
 
 
 def check_file(path: Path | None, option: str, *sources: str | Path | None) -> None:
@@ -70,8 +70,5 @@ def writing(path: Path) -> Iterator[None]:
 def write_answer(path: Path, content: str | bytes) -> None:
     """Write a file whole, or fail; stderr says that it was written."""
     with writing(path):
-        if isinstance(content, str):
-            write_whole(path, content)
-        else:
-            write_whole_bytes(path, content)
+        write_whole(path, content)
     print_message(f"wrote {path}")

@@ -9,14 +9,14 @@ draw: it multiplies every severity of the sample, clipped to 1. Drawing is done 
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from optimizer import shapes
-from optimizer.disruptions.distributions import Constant, Distribution, DrawnPositive, DrawnQuantity, DrawnShare
+from optimizer.disruptions.distributions import Distribution, DrawnPositive, DrawnQuantity, DrawnShare, constant
 from optimizer.disruptions.family import RandomStarts, title
 from optimizer.disruptions.shock import (
     COST_FACTORS,
@@ -70,14 +70,8 @@ class Event(Described):
     """One of the things that may happen; what is left out is as in the ensemble."""
 
     weight: Quantity = Field(default=1.0, description="How likely it is beside the others. Default 1.")
-    months: DrawnPositive | None = Field(
-        default=None,
-        description=_MONTHS,
-    )
-    scale: DrawnQuantity | None = Field(
-        default=None,
-        description=_SCALE,
-    )
+    months: DrawnPositive | None = Field(default=None, description=_MONTHS)
+    scale: DrawnQuantity | None = Field(default=None, description=_SCALE)
     deliberate: bool | None = Field(default=None, description=DELIBERATE)
     cuts: tuple[DrawnCut, ...] = Field(default=(), description=CUTS)
     demand: Mapping[str, Quantity] | None = Field(default=None, description=DEMAND_FACTORS)
@@ -105,15 +99,8 @@ class EnsembleSpec(Described):
     events: Mapping[str, Event] = Field(
         default_factory=dict, description="What may happen, by name; one is drawn for each sample, by weight."
     )
-    months: DrawnPositive | None = Field(
-        default=None,
-        validate_default=True,
-        description=_MONTHS,
-    )
-    scale: DrawnQuantity = Field(
-        default=Constant(1.0),
-        description=_SCALE,
-    )
+    months: DrawnPositive | None = Field(default=None, validate_default=True, description=_MONTHS)
+    scale: DrawnQuantity = Field(default=constant(1.0), description=_SCALE)
     deliberate: bool = Field(default=False, description=DELIBERATE)
     cuts: tuple[DrawnCut, ...] = Field(default=(), description=CUTS)
     demand: Mapping[str, Quantity] = Field(default_factory=dict, description=DEMAND_FACTORS)
@@ -209,24 +196,3 @@ def _like(spec: ShockSpec, months: float, weight: float) -> dict[str, Any]:
         "months": {"triangular": [0.5 * months, months, 2.0 * months]},
         "cuts": [cut.model_dump(exclude_none=True) for cut in spec.cuts],
     }
-
-
-def forgetting(spec: EnsembleSpec, gone: Iterable[str], known: Iterable[str]) -> EnsembleSpec:
-    """An ensemble without what it says of options that are gone; the draws of all else stay as they were."""
-    gone, known = set(gone), set(known)
-    events = {name: _forget(event, name, gone, known) for name, event in spec.events.items()}
-    return _forget(spec, "", gone, known).model_copy(update={"events": events})
-
-
-def _forget[Spec: (EnsembleSpec, Event)](spec: Spec, event: str, gone: set[str], known: set[str]) -> Spec:
-    cuts: list[DrawnCut] = []
-    for i, cut in enumerate(spec.cuts):
-        left = None if cut.process is None else tuple(process for process in cut.process if process in known)
-        if left != ():
-            draw = cut.draw if len(cuts) == i else draw_of(cut, event, i)
-            cuts.append(cut.model_copy(update={"process": left, "draw": draw}))
-    update: dict[str, Any] = {"cuts": tuple(cuts)}
-    for field in ("cost", "reliability"):
-        ours = getattr(spec, field)
-        update[field] = None if ours is None else {name: value for name, value in ours.items() if name not in gone}
-    return spec.model_copy(update=update)

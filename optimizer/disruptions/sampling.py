@@ -16,14 +16,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.disruptions.distributions import Constant, Numbers
+from optimizer.disruptions.distributions import Draws
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import Cut, Shock, ShockSpec
 from optimizer.horizon import Horizon
 
-DIGITS = 6
-Whole = NDArray[np.int64]
+DRAW_DIGITS = 6
+Indices = NDArray[np.int64]
 
 
 class Chances:
@@ -32,7 +32,7 @@ class Chances:
     def __init__(self, name: str, spec: EnsembleSpec) -> None:
         self.name, self.seed, self.count = name, spec.seed, spec.count
 
-    def column(self, what: str) -> Numbers:
+    def column(self, what: str) -> Draws:
         """The column of what is drawn, one chance a sample."""
         entropy = [self.seed, _stable(self.name), _stable(what)]
         raw = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(self.count)
@@ -71,13 +71,13 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
     return [shock for shock in drawn if shock is not None]
 
 
-def _begins(chances: Chances, spec: EnsembleSpec, horizon: Horizon) -> Whole:
+def _begins(chances: Chances, spec: EnsembleSpec, horizon: Horizon) -> Indices:
     """The period in which each sample starts."""
     periods = np.array(spec.start.periods(horizon) if spec.start else horizon.periods, dtype=np.int64)
     return periods[(chances.column("start") * len(periods)).astype(np.int64)]
 
 
-def _race(chances: Chances, events: Mapping[str, Event]) -> Whole:
+def _race(chances: Chances, events: Mapping[str, Event]) -> Indices:
     """The number of the event that each sample is."""
     if len(events) == 1:
         return np.zeros(chances.count, dtype=np.int64)
@@ -89,11 +89,11 @@ def _race(chances: Chances, events: Mapping[str, Event]) -> Whole:
 
 
 def _shocks(
-    chances: Chances, key: str, event: Event, begins: Whole, struck: Whole, horizon: Horizon
+    chances: Chances, key: str, event: Event, begins: Indices, struck: Indices, horizon: Horizon
 ) -> Iterator[tuple[ShockSpec, range]]:
     """What happens in each sample that is this event, and its window."""
     assert event.months is not None
-    months = np.round(event.months.at(chances.column("months")[struck]), DIGITS).tolist()
+    months = np.round(event.months.at(chances.column("months")[struck]), DRAW_DIGITS).tolist()
     lengths = np.maximum(1, np.rint(np.array(months) / horizon.months)).astype(np.int64).tolist()
     starts = [Starts((horizon.label(t),)) for t in horizon.periods]
     end = len(horizon.periods)
@@ -105,24 +105,24 @@ def _shocks(
         yield spec, range(first, min(first + length, end))
 
 
-def _cuts(chances: Chances, key: str, event: Event, struck: Whole) -> Iterator[tuple[Cut, ...]]:
+def _cuts(chances: Chances, key: str, event: Event, struck: Indices) -> Iterator[tuple[Cut, ...]]:
     """The cuts of each sample; those of one entry share what they strike, and all that is certain is one object."""
     assert event.scale is not None
     factors = event.scale.at(chances.column("scale")[struck])
-    certain = isinstance(event.scale, Constant)
+    certain = event.scale.is_constant
     columns: list[Sequence[Cut]] = []
     for i, cut in enumerate(event.cuts):
         rows = _profiles(cut, chances.column(f"cut/{draw_of(cut, key, i)}")[struck], factors)
-        if certain and all(isinstance(each, Constant) for each in cut.severity):
+        if certain and all(each.is_constant for each in cut.severity):
             columns.append([_struck(cut, row) for row in rows[:1]] * len(rows))
         else:
             columns.append([_struck(cut, row) for row in rows])
     return zip(*columns, strict=True) if columns else iter([()] * len(struck))
 
 
-def _profiles(cut: DrawnCut, chances: Numbers, factors: Numbers) -> list[tuple[float, ...]]:
+def _profiles(cut: DrawnCut, chances: Draws, factors: Draws) -> list[tuple[float, ...]]:
     """Severities by sample, then by period of the window."""
-    rows = [np.round(np.clip(each.at(chances) * factors, 0.0, 1.0), DIGITS).tolist() for each in cut.severity]
+    rows = [np.round(np.clip(each.at(chances) * factors, 0.0, 1.0), DRAW_DIGITS).tolist() for each in cut.severity]
     return list(zip(*rows, strict=True))
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from optimizer.errors import Finding, InstanceError, Severity
+from optimizer.files import UndecodableTextError, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml
 from optimizer.limits import FINDINGS, MESSAGE, NUMBER_LENGTH
 from optimizer.suggestions import excerpt
-from optimizer.untrusted import UndecodableTextError, refuse_control_characters
 
 Place = tuple[str | int, ...]
 _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")

@@ -12,14 +12,10 @@ options: a budget is a number or text such as "250M"; scenarios are a name, name
 stack in the order given.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Literal
-
-from pydantic_core import PydanticCustomError
+from typing import Any
 
 from optimizer.disruptions.adversary import AdversarySpec, Attack, entry_name
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of, scaled, varied
@@ -31,10 +27,8 @@ from optimizer.instance.reading import checked, read, written
 from optimizer.instance.schema import RULE, Instance
 from optimizer.levers import KINDS, Lever
 from optimizer.suggestions import nearest
-from optimizer.units import Series, parse_amount
+from optimizer.units import MoneyLike, Series, money
 
-# Money as a caller may write it: 250e6, "250M".
-MoneyLike = float | str
 # One scenario or several.
 ScenarioNames = str | Sequence[str]
 
@@ -55,6 +49,12 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
 
     Raises:
         InstanceError: there is no such scenario, or several together make no usable instance.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml", ["scenarios={high: {demands.motors.quantity: 120}}"])
+        >>> so.under(instance, "high").demands["motors"].quantity.at(2026)
+        120.0
     """
     chosen = [names] if isinstance(names, str) else list(names)
     unknown = [no_such(name, list(instance.scenarios)) for name in chosen if name not in instance.scenarios]
@@ -68,6 +68,11 @@ def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Inst
 
     Raises:
         InstanceError: what cannot be bought, with the cure.
+
+    Example:
+        >>> import optimizer as so
+        >>> so.forcing(so.load("instances/tiny.yaml"), [("plant", 2027, 40)]).policy.force
+        {'plant': {2027: 40.0}}
     """
     sizes = list(sizes)
     sources = [f"--force {o}={size:g}@{year}" for o, year, size in sizes]
@@ -102,6 +107,11 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
 
     Raises:
         ValueError: no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> so.with_budget(so.load("instances/tiny.yaml"), "30M").policy.budget
+        30000000.0
     """
     limit = money(budget, "budget")
     return instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
@@ -112,6 +122,11 @@ def without(instance: Instance, words: str | Sequence[str]) -> Instance:
 
     Raises:
         InstanceError: every word that is neither an option nor a kind.
+
+    Example:
+        >>> import optimizer as so
+        >>> list(so.without(so.load("instances/tiny.yaml"), "plant").options)
+        ['reserve']
     """
     return leave_out(instance, words).instance
 
@@ -433,52 +448,3 @@ def _texts(scenario: Any) -> list[str]:
     if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f'scenario={scenario!r}: write a name such as "high", or a list of names.')
     return list(texts)
-
-
-def parse_money(value: Any) -> float:
-    """An amount of money, 0 or more, from a number or from text such as ``250M``.
-
-    Raises:
-        ValueError: no such amount; with the cure.
-    """
-    plain = float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
-    if isinstance(plain, float) and not math.isfinite(plain):
-        raise ValueError(f"{plain:g} is not a finite amount. Leave it out where there is no limit.")
-    try:
-        amount = parse_amount(plain)
-    except PydanticCustomError as error:
-        raise ValueError(f"{error.message()}. {(error.context or {}).get('cure', '')}") from None
-    if amount < 0:
-        raise ValueError("write 0 or more.")
-    return amount
-
-
-def money(value: MoneyLike | None, name: str) -> float | None:
-    """The amount of money of an argument with a name; None stays None.
-
-    Raises:
-        ValueError: no amount of money; with the name and the cure.
-    """
-    if value is None:
-        return None
-    try:
-        return parse_money(value)
-    except ValueError as error:
-        raise ValueError(f"{name}={value!r}: {error}") from None
-
-
-def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
-    """Budgets to be compared, None in the list for any; from a list of amounts, or one text such as ``0,250M,any``.
-
-    ``auto`` and None stay what they are.
-
-    Raises:
-        ValueError: one of them is no amount of money; with the cure.
-    """
-    if budgets is None or (isinstance(budgets, str) and budgets.strip() == "auto"):
-        return None if budgets is None else "auto"
-    listed = budgets.split(",") if isinstance(budgets, str) else budgets
-    if not isinstance(listed, Iterable):
-        raise ValueError(f'budgets={budgets!r}: write a list such as [0, "250M", None], or "auto".')
-    words = [each.strip() if isinstance(each, str) else each for each in listed]
-    return [None if each is None or each == "any" else money(each, "budgets") for each in words]

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import yaml
 
+from optimizer.files import HALF, character
 from optimizer.limits import KEY_LENGTH, NESTING, VALUES
 from optimizer.suggestions import CONTROL, excerpt
-from optimizer.untrusted import HALF, character
 
 
 @dataclass(eq=False, slots=True)

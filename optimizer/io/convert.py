@@ -4,7 +4,7 @@ import json
 from pathlib import Path as FilePath
 
 from optimizer.errors import OptimizerError
-from optimizer.files import write_whole_bytes
+from optimizer.files import write_whole
 from optimizer.instance.document import parse
 from optimizer.instance.reading import checked
 from optimizer.io.excel_read import parse_workbook
@@ -51,5 +51,5 @@ def convert(source: str | FilePath, target: str | FilePath) -> int:
         content, again = text.encode("utf-8"), parse(text, str(target))
     if checked(again)[0] != instance:
         raise OptimizerError(f"{target} would not be the same instance; nothing was written")
-    write_whole_bytes(target, content)
+    write_whole(target, content)
     return len(said) if form == ".json" else 0

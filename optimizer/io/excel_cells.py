@@ -17,11 +17,11 @@ from typing import Any
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.extras import require_extra
+from optimizer.files import HALF, character
 from optimizer.instance.document import Document
 from optimizer.io.excel_layout import SHEETS
 from optimizer.limits import CELL_LENGTH, CELLS, FINDINGS, NUMBER_LENGTH, WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS
 from optimizer.suggestions import excerpt, nearest
-from optimizer.untrusted import HALF, character
 
 _ROWS, _COLUMNS = 1_048_576, 16_384
 _HEADER = b"PK\x01\x02"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError
+from optimizer.files import character
 from optimizer.instance.document import Document, Place
 from optimizer.instance.schema import Instance
 from optimizer.instance.text import Allowance, TextError
@@ -12,7 +13,6 @@ from optimizer.io.excel_layout import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, 
 from optimizer.io.yaml_text import Comment, value_at
 from optimizer.limits import FINDINGS
 from optimizer.suggestions import CONTROL, excerpt, nearest
-from optimizer.untrusted import character
 
 # Empty lines between those of a header, at most.
 _APART = 100

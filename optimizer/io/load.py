@@ -6,14 +6,13 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError
-from optimizer.files import INSTANCES
+from optimizer.files import INSTANCES, UndecodableTextError, decode, parse_json, read_bytes
 from optimizer.instance.document import Document, Place, parse
 from optimizer.instance.overrides import override
 from optimizer.instance.reading import checked
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, parse_comments
 from optimizer.limits import FILE_BYTES
-from optimizer.untrusted import UndecodableTextError, decode, parse_json, read_bytes
 
 WORKBOOK = ".xlsx"
 
@@ -156,6 +155,13 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
 
     Raises:
         InstanceError: with every finding, each with file, line or cell, what is wrong and the cure.
+
+    Example:
+        >>> import optimizer as so
+        >>> so.load("instances/tiny.yaml")
+        <Instance 'tiny': 2026…2030 by year; 1 processes, 1 segments, 2 options, 2 shocks>
+        >>> so.load("instances/tiny.yaml", ["policy.budget=30M"]).policy.budget
+        30000000.0
     """
     instance, _ = inspect(path, overrides)
     return instance

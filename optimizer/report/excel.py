@@ -8,7 +8,7 @@ from typing import Any
 
 from optimizer.audit import verify
 from optimizer.extras import require_extra
-from optimizer.files import starts_formula, write_whole_bytes
+from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
 from optimizer.instance.derived import region_name
 from optimizer.instance.reading import read
@@ -301,7 +301,7 @@ def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | N
     if warnings is None:
         said = verify(instance, result).disagreements
         warnings = [f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}"] if said else []
-    write_whole_bytes(path, workbook(instance, result, warnings))
+    write_whole(path, workbook(instance, result, warnings))
 
 
 def workbook(instance: Instance, result: Result, warnings: Sequence[str] = ()) -> bytes:

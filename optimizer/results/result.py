@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
-from optimizer.files import INSTANCES, write_whole
+from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
 from optimizer.results.evidence import DIGEST, FORMATS, SINCE, Difference, differences, digest
 from optimizer.results.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
-from optimizer.untrusted import UndecodableTextError, read_json
 
 if TYPE_CHECKING:
     import pandas as pd

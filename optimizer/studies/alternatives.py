@@ -24,7 +24,7 @@ from typing import Any, Literal
 from optimizer.algorithms.base import Solved
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
@@ -33,6 +33,7 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
 from optimizer.studies.solve import Timer, conclude, solve_to_measure, tight_shocks
+from optimizer.units import MoneyLike
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
 DEFAULT_TOLERANCE = 0.1
@@ -162,6 +163,12 @@ def alternatives(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: `within` is neither a share nor money, a budget is no amount of money, or a scenario is not there.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.alternatives(so.load("instances/tiny.yaml"), within=0.1, plans=1)
+        >>> [(each.option, each.verdict, round(each.least.size), round(each.greatest.size)) for each in found.ranges]
+        [('plant', 'must-have', 20, 40), ('reserve', 'must-have', 60, 100)]
     """
     settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance

@@ -25,7 +25,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, with_attacks, without_shocks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
@@ -44,6 +44,7 @@ from optimizer.studies.withstand import (
     withstood,
     worst_attack,
 )
+from optimizer.units import MoneyLike
 
 # What is served to within this share of demand is served whole.
 SERVED = 1e-6
@@ -309,6 +310,14 @@ def attack(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> targets = "{rival: {price: 1, cuts: [{region: rival, severity: 1}]}}"
+        >>> adversary = f"adversary={{attack_budget: 1, months: 12, starts: 2028, targets: {targets}}}"
+        >>> found = so.attack(so.load("instances/tiny.yaml", [adversary]))
+        >>> found.worst.name, found.worst.gap, found.survives
+        ('attack{rival}@2028', 0.0, True)
     """
     began, settings = time.perf_counter(), settings or Settings(gap=MEASURE_SHARE)
     changed = apply_arguments(instance, budget=budget, scenario=scenario)

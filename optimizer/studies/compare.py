@@ -17,7 +17,7 @@ from typing import Literal
 
 from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import MoneyLike, ScenarioNames, budget_list, money, scenario_variants
+from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
@@ -40,7 +40,7 @@ from optimizer.studies.comparison import (
     sizes_bought,
 )
 from optimizer.studies.measure import MEASURE_SHARE
-from optimizer.units import rounded
+from optimizer.units import MoneyLike, budget_list, money, rounded
 
 Fact = Literal["least", "alone", "next"]
 ComparisonPart = Literal["grid", "least", "alone", "next"]
@@ -89,6 +89,12 @@ def compare(
         InstanceError: the cases are in different currencies.
         SolverError: the solver failed.
         ValueError: a budget or step that is no amount of money, or a scenario that there is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.compare(so.load("instances/tiny.yaml"), ["10M", "30M"], facts=())
+        >>> [(column.budget, column.result.status, round(column.result.outlay)) for column in found.columns]
+        [(10000000.0, 'gap', 10000000), (30000000.0, 'survives', 11500000)]
     """
     settings, asked, more = settings or Settings(gap=MEASURE_SHARE), budget_list(budgets), money(step, "step")
     named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)

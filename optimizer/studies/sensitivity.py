@@ -23,7 +23,7 @@ from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
@@ -34,6 +34,7 @@ from optimizer.studies.importance import FEWEST, Importance, importance, latin_h
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.studies.withstand import with_listed_attacks
+from optimizer.units import MoneyLike
 
 
 @dataclass(frozen=True)
@@ -284,6 +285,13 @@ def sensitivity(
         SolverError: the solver failed.
         ValueError: fewer samples than can be judged, a budget that is no amount of money, or a scenario that there
             is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> ranges = "ranges={options.plant.capex: {low: 100k, high: 400k}}"
+        >>> found = so.sensitivity(so.load("instances/tiny.yaml", [ranges]))
+        >>> [(bar.number.name, round(bar.low.cost), round(bar.high.cost)) for bar in found.bars]
+        [('options.plant.capex', 39700000, 47600000)]
     """
     if 0 < samples < FEWEST:
         raise ValueError(f"write at least {FEWEST} samples, or 0 for none")

@@ -30,7 +30,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
-from optimizer.instance.edits import MoneyLike, ScenarioNames, apply_arguments, without_disruptions
+from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
@@ -42,6 +42,7 @@ from optimizer.studies.measure import Measure, no_shock_cost
 from optimizer.studies.outcomes import baseline_shortages, do_nothing_outcome, outcomes, services, supply_shares, survey
 from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE
+from optimizer.units import MoneyLike
 
 # Settings that say where the work is done; they do not change the answer.
 WHERE = ("jobs", "cluster", "checkpoint")
@@ -166,6 +167,16 @@ def solve(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money, or a scenario that there is not.
+
+    Example:
+        >>> import optimizer as so
+        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
+        >>> result.status, round(result.total_cost)
+        ('survives', 43600000)
+        >>> result.plan
+        <Plan
+          2026  plant  20
+          stock  reserve  at most 100 t>
     """
     timer = Timer(load_seconds, time.perf_counter())
     settings = settings or Settings()

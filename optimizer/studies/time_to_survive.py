@@ -156,6 +156,13 @@ def time_to_survive(
         PlanFileError: the plan is not one of this instance.
         SolverError: the solver failed.
         ValueError: there is no such scenario.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml")
+        >>> found = so.time_to_survive(instance, so.solve(instance, "30M").plan)
+        >>> found.exposures[0].name, [time.months for time in found.exposures[0].after]
+        ('rival / magnet', [0.0, 24.0, 24.0, 24.0, 24.0])
     """
     instance = apply_arguments(instance, scenario=scenario).instance
     points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)

@@ -23,14 +23,7 @@ from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import (
-    MoneyLike,
-    ScenarioNames,
-    apply_arguments,
-    with_attacks,
-    with_budget,
-    without_attacks,
-)
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_attacks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
@@ -38,7 +31,7 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.studies.solve import Timer, conclude, open_evaluator
 from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
-from optimizer.units import si
+from optimizer.units import MoneyLike, si
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def test_a_full_disk_warns_once_and_the_search_goes_on(tmp_path: Path, monkeypat
     def full(*about: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "search")
 
-    monkeypatch.setattr(checkpoints, "write_whole_bytes", full)
+    monkeypatch.setattr(checkpoints, "write_whole", full)
     instance = so.load(CASE)
     with pytest.warns(OptimizerWarning, match="No space left on device") as warned:
         found = ConstraintGeneration(add=1).run(

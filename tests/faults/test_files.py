@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer import files
 from optimizer.cli.app import app
-from optimizer.files import write_whole, write_whole_bytes
+from optimizer.files import write_whole
 from optimizer.report.excel import workbook
 from optimizer.report.tables.plan import write_csv
 from optimizer.report.tables.render import frame_to_csv, to_csv, unit_format
@@ -45,7 +45,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(kept: int, tmp_path: Path) -> No
     path = tmp_path / "old.json"
     path.write_text("old")
     path.chmod(kept)
-    write_whole_bytes(path, b"new")
+    write_whole(path, b"new")
     assert path.read_bytes() == b"new"
     assert mode(path) == kept
     assert list(tmp_path.iterdir()) == [path]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optimizer.extras import has_extra, require_extra
-from optimizer.files import write_whole_bytes
+from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, Canvas, foot, in_money, lettered, paper
 from optimizer.report.figures.colours import BLUE, GREEN, VERMILION
@@ -75,7 +75,7 @@ def save_plot(comparison: Comparison, path: Path) -> None:
         kind = path.suffix.lower().removeprefix(".")
         dated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
         figure.savefig(content, format=kind, dpi=200, bbox_inches="tight", metadata=dated)
-    write_whole_bytes(path, content.getvalue())
+    write_whole(path, content.getvalue())
 
 
 def _figure(comparison: Comparison) -> Any:

@@ -10,11 +10,11 @@ from typing import Any
 from optimizer.audit import verify
 from optimizer.extras import require_extra
 from optimizer.files import write_whole
-from optimizer.instance.edits import MoneyLike, money
 from optimizer.instance.reading import read
 from optimizer.report.html.book import book
 from optimizer.results.result import Result
 from optimizer.studies.frontier import frontier, single_point
+from optimizer.units import MoneyLike, money
 
 SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "page.js")
 

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import write_whole, write_whole_bytes
+from optimizer.files import write_whole
 from optimizer.report.format import listed, named, percent, plural, sized
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import frame_to_csv, table
@@ -283,4 +283,4 @@ def write_stress_parquet(stress: Stress, path: Path) -> None:
     """The same as Parquet; needs pyarrow."""
     content = io.BytesIO()
     frame(stress).to_parquet(content, engine="pyarrow", index=False)
-    write_whole_bytes(path, content.getvalue())
+    write_whole(path, content.getvalue())

@@ -279,106 +279,123 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     yield _priced(Repair("floors", works=True, amount=factor, beyond=scaling.most, floors=floors), tried)
 
 
-class _Search:
-    """The least step of a repair: `vary` makes the instance of a number of steps."""
+@dataclass(frozen=True)
+class _Steps:
+    """A repair that grows in whole steps.
 
-    def __init__(self, what: WhatIfs, words: str, vary: Callable[[int], Instance]) -> None:
-        self.what, self.words, self.vary = what, words, vary
-        self.known: dict[int, Tried] = {}
+    Attributes:
+        kind, of: as in `Repair`.
+        words: what is varied, for progress.
+        most: the largest number of steps. why: what to say where even that does not work.
+        vary: the instance after a number of steps.
+        amount: a number of steps as `Repair.amount`.
+    """
 
-    def holds(self, steps: int) -> bool | None:
-        """Whether so many steps suffice."""
-        if self.what.is_over:
-            return None
-        self.known[steps] = self.what.survived(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
-        return self.known[steps].holds
+    kind: RepairKind
+    of: str | None
+    words: str
+    most: int
+    why: str
+    vary: Callable[[int], Instance]
+    amount: Callable[[int], float]
 
-    def repair(
-        self, kind: RepairKind, of: str | None, most: int, guess: int | None, why: str
-    ) -> tuple[Repair, int, bool]:
-        """The repair, its steps, and whether one step less is known not to do."""
-        works = self.holds(most)
+    def repair(self, what: WhatIfs) -> tuple[Repair, int]:
+        """The least repair that works, and its steps."""
+        known: dict[int, Tried] = {}
+
+        def holds(steps: int) -> bool | None:
+            if what.is_over:
+                return None
+            known[steps] = what.survived(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
+            return known[steps].holds
+
+        works = holds(self.most)
         if not works:
-            left = "it was stopped before that was known"
-            return Repair(kind, of, works, why=left if works is None else why), most, False
-        steps, is_least = least_passing(self.holds, 0, most, guess)
-        again = self.what.survived(f"{self.words}: its plan", self.vary(steps))
-        return _priced(Repair(kind, of, True), again if again.holds else self.known[steps]), steps, is_least
+            why = "it was stopped before that was known" if works is None else self.why
+            return Repair(self.kind, self.of, works, why=why), self.most
+        steps, is_least = least_passing(holds, 0, self.most)
+        again = what.survived(f"{self.words}: its plan", self.vary(steps))
+        beyond = self.amount(steps - 1) if is_least else None
+        found = Repair(self.kind, self.of, True, self.amount(steps), beyond)
+        return _priced(found, again if again.holds else known[steps]), steps
 
 
 def shorter(what: WhatIfs) -> Iterator[Repair]:
     """The longest windows that are survived."""
     horizon = what.instance.horizon
     longest = max((len(event.periods) for event in what.instance.events), default=0)
-    if longest == 0:
-        return
-    search = _Search(
-        what, "shorter shocks", lambda steps: with_windows_up_to(what.apart, (longest - steps) * horizon.months)
-    )
     if longest == 1:
         yield Repair("length", works=False, why=f"the shocks last one {horizon.step}, and none can be shorter here")
+    if longest <= 1:
         return
-    repair, steps, is_least = search.repair(
-        "length", None, longest - 1, None, f"not even one {horizon.step} of them is survived"
+    steps = _Steps(
+        kind="length",
+        of=None,
+        words="shorter shocks",
+        most=longest - 1,
+        why=f"not even one {horizon.step} of them is survived",
+        vary=lambda steps: with_windows_up_to(what.apart, (longest - steps) * horizon.months),
+        amount=lambda steps: float((longest - steps) * horizon.months),
     )
-    if repair.works:
-        months = float((longest - steps) * horizon.months)
-        repair = replace(repair, amount=months, beyond=months + horizon.months if is_least else None)
-    yield repair
+    yield steps.repair(what)[0]
 
 
 def sooner(what: WhatIfs) -> Iterator[Repair]:
     """By how many months builds would have to stand earlier: all of them, then each alone."""
-    instance, horizon = what.instance, what.instance.horizon
-    leads = {o: horizon.whole(option.lead_time) for o, option in instance.sized.items() if option.lead_time > 0}
+    horizon, sized = what.instance.horizon, what.instance.sized
+    leads = {o: horizon.whole(option.lead_time) for o, option in sized.items() if option.lead_time > 0}
     if not leads:
         yield Repair("sooner", works=False, why="no option has a lead time")
         return
-    for of, most in [(None, max(leads.values())), *leads.items()]:
-        if what.is_over:
-            return
-        chosen = None if of is None else [of]
-        search = _Search(
-            what,
-            f"builds earlier{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: with_lead_times(
-                instance, months_later=-steps * horizon.months, options=chosen
-            ),  # type: ignore[misc]
-        )
-        why = "not even if everything stood on the day it is ordered" if of is None else "not by itself"
-        repair, steps, is_least = search.repair("sooner", of, most, None, why)
-        if repair.works:
-            months = float(steps * horizon.months)
-            repair = replace(repair, amount=months, beyond=months - horizon.months if is_least else None)
-        yield repair
-        if of is None and repair.works is False:
-            return
+    everything = _sooner(what, None, max(leads.values()), "not even if everything stood on the day it is ordered")
+    yield everything
+    for o, most in leads.items() if everything.works is not False else ():
+        if not what.is_over:
+            yield _sooner(what, o, most, "not by itself")
+
+
+def _sooner(what: WhatIfs, of: str | None, most: int, why: str) -> Repair:
+    instance, months, options = what.instance, what.instance.horizon.months, None if of is None else [of]
+    steps = _Steps(
+        kind="sooner",
+        of=of,
+        words="builds earlier" + (f", {of}" if of else ""),
+        most=most,
+        why=why,
+        vary=lambda steps: with_lead_times(instance, months_later=-steps * months, options=options),
+        amount=lambda steps: float(steps * months),
+    )
+    return steps.repair(what)[0]
 
 
 def less_demand(what: WhatIfs) -> Iterator[Repair]:
     """How much demand has to go, in steps of one percent: everywhere, then in each segment alone that has a floor."""
     instance = what.instance
-    asked = [d for d, demand in instance.demands.items() if _has_floor(instance, d)]
-    for of in [None, *asked] if len(asked) > 1 or len(instance.demands) > 1 else [None]:
-        if what.is_over:
-            return
-        chosen = None if of is None else [of]
-        search = _Search(
-            what,
-            f"less demand{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: with_demand(instance, factor=1.0 - steps / 100, segments=chosen),  # type: ignore[misc]
-        )
-        repair, steps, is_least = search.repair(
-            "demand", of, 100, None, "not even without any of it" if of else "not even without any demand"
-        )
-        if repair.works:
-            gone = [instance.demands[d] for d in (instance.demands if of is None else [of])]
-            tonnes = {
-                year: steps / 100 * sum(demand.quantity.at(year) for demand in gone) for year in instance.horizon.years
-            }
-            share = steps / 100
-            repair = replace(repair, amount=share, beyond=share - 0.01 if is_least else None, tonnes=tonnes)
-        yield repair
+    yield _less_demand(what, None)
+    for d in instance.demands if len(instance.demands) > 1 else ():
+        if _has_floor(instance, d) and not what.is_over:
+            yield _less_demand(what, d)
+
+
+def _less_demand(what: WhatIfs, of: str | None) -> Repair:
+    instance, segments = what.instance, None if of is None else [of]
+    search = _Steps(
+        kind="demand",
+        of=of,
+        words="less demand" + (f", {of}" if of else ""),
+        most=100,
+        why="not even without any of it" if of else "not even without any demand",
+        vary=lambda steps: with_demand(instance, factor=1.0 - steps / 100, segments=segments),
+        amount=lambda steps: steps / 100,
+    )
+    repair, steps = search.repair(what)
+    if not repair.works:
+        return repair
+    gone = [instance.demands[d] for d in segments or instance.demands]
+    years = instance.horizon.years
+    return replace(
+        repair, tonnes={year: steps / 100 * sum(demand.quantity.at(year) for demand in gone) for year in years}
+    )
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:
