@@ -5,7 +5,7 @@ again, and so are the floors of segments. What is left is irreducible: without a
 Under it, the plan with the least gap shows which commodity is short, and every way to have more of it is gone through.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
