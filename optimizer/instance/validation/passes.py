@@ -4,7 +4,6 @@ A pass takes a Draft and yields ``(place, what, cure, severity)``; it never rais
 Passes that would only report the effect of an earlier fault (not `sound`, not `resolved`) hold their tongue.
 """
 
-import math
 from collections.abc import Callable, Iterator
 
 from optimizer.instance.derived import happening, struck
@@ -33,6 +32,7 @@ from optimizer.instance.validation.windows import (
 )
 from optimizer.levers import Sized
 from optimizer.limits import COLUMNS, EVENTS
+from optimizer.tolerances import ROUNDING, least_whole
 from optimizer.units import rounded_up
 
 
@@ -137,7 +137,7 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
         least = rounded_up(most / MOST_UNITS, 2)
         cure = f"Write a unit_size of {least:g} or more, a smaller max_size, or no unit_size at all."
         yield (*place, "unit_size"), what, cure, "error"
-    elif math.ceil(option.min_size / unit - 1e-9) * unit > most * (1 + 1e-9):
+    elif least_whole(option.min_size / unit) * unit > most * (1 + ROUNDING):
         what = f"can never be bought: no multiple of {unit:g} lies from {option.min_size:g} to {most:g}"
         yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "warning"
 

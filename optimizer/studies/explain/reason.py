@@ -19,7 +19,7 @@ from optimizer.instance.edits import with_budget, with_floors, with_only_shocks,
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
 from optimizer.network.process import Demand
-from optimizer.results.plan import NEGLIGIBLE, Flows, Plan
+from optimizer.results.plan import Flows, Plan
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Vector
@@ -33,6 +33,7 @@ from optimizer.studies.explain.questions import (
     without_budgets,
 )
 from optimizer.studies.explain.supply_ways import Ways
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 # Which budget is too small: that of all years together, or that of single years.
 ShortBudget = Literal["budget", "annual"]
@@ -251,9 +252,13 @@ def _worst(
         flows = answers[event.name].flows
         for d in segments:
             short = [
-                t for t in event.periods if _below(instance, event, flows, d, t) > 1e-6 * _asked(instance, event, d, t)
+                t
+                for t in event.periods
+                if _below(instance, event, flows, d, t) > NEGLIGIBLE * _asked(instance, event, d, t)
             ]
-            gap = sum(_below(instance, event, flows, d, t) for t in short) * (instance.demands[d].shortage_cost or 1e-9)
+            gap = sum(_below(instance, event, flows, d, t) for t in short) * (
+                instance.demands[d].shortage_cost or ROUNDING
+            )
             if short and gap > largest:
                 worst, largest = (event, d, short, flows), gap
     return worst

@@ -29,6 +29,7 @@ from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
+from optimizer.tolerances import NEGLIGIBLE
 
 WorthKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
@@ -240,10 +241,6 @@ def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Row
     return instance, (leaving_out(gone),)
 
 
-# How far a purchase that stays as it is may be off, relative to the largest.
-PURCHASE_TOLERANCE = 1e-6
-
-
 @dataclass(frozen=True)
 class Deadline:
     """By when an option has to be ordered.
@@ -344,7 +341,7 @@ def exactly(plan: Plan) -> Rows:
         for o in instance.options:
             planned = {build.t: build.size for build in plan.builds if build.option == o}
             planned |= dict(enumerate(plan.fills.get(o, ())))
-            near = PURCHASE_TOLERANCE * max(planned.values(), default=0.0)
+            near = NEGLIGIBLE * max(planned.values(), default=0.0)
             for t, column in _purchases(stage, instance, o).items():
                 size, bought = planned.get(t, 0.0), Expression({column: 1.0})
                 stage.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)
