@@ -7,7 +7,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.instance.document import Place
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
+from optimizer.levers import Sized
 from optimizer.tolerances import NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si
 
@@ -110,11 +110,8 @@ def named(instance: Instance, key: str) -> str:
 
 
 def size_unit(instance: Instance, option: str) -> str:
-    """The unit of the size of an option: ``t/yr``, ``t`` of a stockpile, or ``level``."""
-    bought = instance.options.get(option)
-    if isinstance(bought, Sized) and bought.unit == "1":
-        return "level"
-    return "t" if isinstance(bought, Stockpile) else "t/yr"
+    """The unit of the size of an option: ``t/yr``, ``t`` of a stock, or ``level``."""
+    return (instance.options.get(option) or Sized).labels.size_unit
 
 
 def sized(instance: Instance, option: str, size: float) -> str:

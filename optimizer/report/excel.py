@@ -29,7 +29,6 @@ from optimizer.tolerances import ROUNDING
 HEAD = 3
 WIDEST, LONGEST, ROWS = 60, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
-FLOWS = {"unserved": "not served", "left": "left in stock"}
 
 
 @dataclass(frozen=True)
@@ -230,7 +229,8 @@ def _flows(instance: Instance, result: Result) -> Sheet:
     frame = result.frames.frame("flows")
     some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
     columns = [replace(each, form="text") if each.form == "shock" else each for each in frame.columns]
-    words = {"flow": FLOWS, "path": {"baseline": "in the baseline"}}
+    labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
+    words = {"flow": labels | {"unserved": "not served"}, "path": {"baseline": "in the baseline"}}
     values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in columns)
     note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
     return _sheet(instance, replace(frame, columns=tuple(columns), values=values), "What flows", note, name="flows")

@@ -131,9 +131,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The plan in a notebook."""
-        from optimizer.results.notebook import of_result
-
-        return of_result(self)
+        return str(import_module("optimizer.report.notebook").of_result(self))
 
     @cached_property
     def frames(self) -> Frames:

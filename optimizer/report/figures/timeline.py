@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, paper, plain, thin_ticks
-from optimizer.report.figures.colours import GREY, LEVERS
+from optimizer.report.figures.colours import GREY, lever_colours
 from optimizer.results.plan import Row
 from optimizer.results.result import Result
 from optimizer.units import si
@@ -38,7 +38,7 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     plain(right)
     right.tick_params(right=False)
     kinds = dict.fromkeys(move.kind for move in moves)
-    handles = [Patch(facecolor=LEVERS.get(kind, GREY), label=kind) for kind in kinds]
+    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
     if any(move.first > move.t and not move.purchases for move in moves):
         handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     foot(sheet, "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
@@ -57,7 +57,7 @@ def _short(text: str, most: int) -> str:
 def _bar(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:
     from matplotlib.patches import Rectangle
 
-    colour, base = LEVERS.get(move.kind, GREY), row + 0.36
+    colour, base = lever_colours().get(move.kind, GREY), row + 0.36
     if move.purchases:
         top = max(stock, default=0.0) or 1.0
         for t, held in enumerate(stock):

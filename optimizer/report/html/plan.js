@@ -108,7 +108,7 @@ function bars(move) {
   });
   return svg;
 }
-const when = move => move.kind === "stockpile" ? `bought ${move.decided}${move.on_line === move.decided ? "" : ` to ${move.on_line}`}` : `decided ${move.decided}, on line ${move.on_line}`;
+const when = move => move.purchases.length ? `bought ${move.decided}${move.on_line === move.decided ? "" : ` to ${move.on_line}`}` : `decided ${move.decided}, on line ${move.on_line}`;
 const marks = move => `${move.in_peace ? " *" : ""}${move.forced ? " †" : ""}`;
 
 function axis() {

@@ -13,6 +13,7 @@ from optimizer.files import write_whole
 from optimizer.instance.derived import region_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
+from optimizer.levers import Stock
 from optimizer.report.format import (
     FOLDED,
     LINE,
@@ -169,7 +170,7 @@ def stocks(instance: Instance, result: Result, width: int) -> Table | None:
     years = list(horizon.years)
     step = -(-len(years) // max(1, (width - 26) // 7))
     shown = table("Stock at the end of the year, t", expand=False)
-    shown.add_column("Stockpile", max_width=26, overflow="fold")
+    shown.add_column(Stock.labels.noun.capitalize(), max_width=26, overflow="fold")
     chosen = years[::-step][::-1]
     for year in chosen:
         shown.add_column(str(year), justify="right", no_wrap=True)
