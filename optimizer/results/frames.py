@@ -109,6 +109,10 @@ class Frame:
         for values in zip(*self.values, strict=True):
             yield dict(zip(names, values, strict=True))
 
+    def head(self, count: int) -> "Frame":
+        """The same with the first rows only."""
+        return replace(self, values=tuple(values[:count] for values in self.values))
+
     def with_column(self, column: Column, values: Sequence[Any]) -> "Frame":
         """The same with one more column at the end."""
         return replace(self, columns=(*self.columns, column), values=(*self.values, values))

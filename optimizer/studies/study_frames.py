@@ -373,11 +373,12 @@ def shaping_attacks(found: Any) -> Frame:
         Column("price", unit=money, form="amount"),
         Column("without", "Nothing built", money, "amount"),
         Column("with_plan", "With the plan", money, "amount"),
+        Column("breaks", form="yes", is_shown=False),
     )
     rows = (
         (_targets(found, each.with_plan), each.with_plan.first, each.with_plan.last,
          windowed(each.with_plan.first, each.with_plan.last, "–"), each.with_plan.price, each.without.gap,
-         each.with_plan.gap)
+         each.with_plan.gap, each.with_plan.breaks)
         for each in found.shaping
     )  # fmt: skip
     note = "What each leaves below the floors, at shortage cost: with nothing built, and with the plan."
