@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # How the values of a column are written for readers:
 Form = Literal[
     "text",  # as it stands
+    "word",  # the same, never broken
     "name",  # a key of the instance, by its name
     "object",  # the same; workbooks have the key as well
     "region",  # a region, by its name

@@ -124,7 +124,7 @@ def _layout(column: Column, *, is_flexible: bool) -> dict[str, Any]:
     """How rich lays a column out: numbers to the right, text folded where it does not fit."""
     if column.form in NUMBERS:
         return {"justify": "right", "no_wrap": True}
-    if column.form in ("period", "year"):
+    if column.form in ("word", "period", "year"):
         return {"no_wrap": True}
     return {"overflow": "fold", "ratio": 1 if is_flexible else None}
 
