@@ -224,20 +224,15 @@ class _ComparisonBuilder:
         lone = self._lone_calls() if "alone" in self.facts else []
         calls = [*map(self.sweep.cheapest_call, least), *(call for _, call in lone)]
         labels = ["the cheapest plan with the least outlay"] * len(least) + ["each shock alone"] * len(lone)
-        answers = sorted(self.sweep.answers(calls, labels), key=lambda pair: pair[0])
-        plans = {least[number].case: answer for number, answer in answers if number < len(least)}
-        found: dict[str, list[LoneShock]] = {}
-        for number, answer in answers:
+        plans, found = dict[str, Result](), dict[str, list[LoneShock]]()
+        for number, answer in sorted(self.sweep.answers(calls, labels), key=lambda pair: pair[0]):
             if number >= len(least):
                 found.setdefault(lone[number - len(least)][0], []).extend(answer)
+            elif answer.baseline is not None:
+                plans[least[number].case] = answer
         self.found = replace(
             self.found,
-            least=tuple(
-                replace(each, result=plans[each.case])
-                if each.case in plans and plans[each.case].baseline is not None
-                else each
-                for each in self.found.least
-            ),
+            least=tuple(replace(each, result=plans.get(each.case)) for each in self.found.least),
             alone={case: self._in_order(case, some) for case, some in found.items()},
         )
 
@@ -272,14 +267,12 @@ class _ComparisonBuilder:
         more = self.step or default_step([budget for _, budget in columns])
         if not columns or not more:
             return
-        planned = [key for key in columns if sweep.is_planned(*key)]
-        sweep.best([(case, budget + more) for case, budget in planned])
-        steps = tuple(
-            BudgetStep(case, budget, more, sweep.result(case, budget), sweep.result(case, budget + more))
-            for case, budget in planned
-            if sweep.is_planned(case, budget + more)
-        )
-        self.found = replace(self.found, steps=steps)
+        before = [key for key in columns if sweep.is_planned(*key)]
+        after = [(case, budget + more) for case, budget in before]
+        sweep.best(after)
+        pairs = [pair for pair in zip(before, after, strict=True) if sweep.is_planned(*pair[1])]
+        steps = [BudgetStep(*one, more, sweep.result(*one), sweep.result(*other)) for one, other in pairs]
+        self.found = replace(self.found, steps=tuple(steps))
         self.heard("next", self.known())
 
 
@@ -306,14 +299,14 @@ def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[B
         The breakpoints by budget, and whether all were found to the unit.
     """
     top = sweep.result(case, None).outlay
-    budgets = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and top > 0 else [0.0]
-    count, is_whole, middles = 0, False, budgets
+    budgets = middles = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and top > 0 else [0.0]
+    is_whole = False
     while middles and not sweep.clock.interrupted:
         sweep.best([(case, budget) for budget in middles])
-        count, budgets = count + len(middles), sorted({*budgets, *middles})
-        wide = [(low, high) for low, high in _changing(sweep, case, budgets) if high - low > 1.5 * unit]
+        budgets = sorted({*budgets, *middles})
+        wide = [pair for pair in _changing(sweep, case, budgets) if pair[1] - pair[0] > 1.5 * unit]
         wide.sort(key=lambda pair: pair[0] - pair[1])
-        middles = [round((low + high) / 2 / unit) * unit for low, high in wide][: max(0, MOST_BUDGETS - count)]
+        middles = [round(sum(pair) / 2 / unit) * unit for pair in wide[: max(0, MOST_BUDGETS - len(budgets))]]
         is_whole = not wide and not sweep.clock.interrupted
     changes = [
         Breakpoint(case, low, high, sweep.result(case, low), sweep.result(case, high))
