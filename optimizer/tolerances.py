@@ -18,3 +18,6 @@ AUDIT_ROUNDING = 4e-12
 # where the audit cannot tell the difference; below the second they are always the solver's own rounding.
 NEGLIGIBLE_SIZE = 1e-6
 ROUNDING_SIZE = 1e-9
+# A shock is violated, and added to a model, above this share of a segment's demand: ten times finer than what a result
+# calls a failure.
+VIOLATED = 1e-7

@@ -29,11 +29,10 @@ from optimizer.algorithms.executor import (
 )
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.subproblems import SubproblemSolver
-from optimizer.algorithms.window import Integers
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows
-from optimizer.solver import Basis, Clock, Vector
+from optimizer.solver import Basis, Clock, Integers, Vector
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, ShockBatch, batches
 from optimizer.algorithms.reading import read_many
-from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
+from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
 from optimizer.formulation import plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
-from optimizer.solver import Basis, Batch, BatchResult, Vector, WarmProgramme
+from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmProgramme
 
 SLACK = 1e-9
 # A shock counts as violated above this share of a segment's demand: ten times finer than what a result calls a failure.

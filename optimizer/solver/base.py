@@ -16,6 +16,7 @@ from optimizer.model.builder import Sense
 from optimizer.progress import STOPPING, Listener, Progress, ignore
 
 Vector = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
 Indices = npt.NDArray[np.int32]
 SolverName = Literal["highs", "cbc"]
 StrategyName = Literal["auto", "whole", "scenarios", "cuts"]

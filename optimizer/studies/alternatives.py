@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer.algorithms.base import Solved
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
@@ -256,7 +256,7 @@ def _around(
     )
 
 
-def _bounded(solved: Solved, cheapest: Result) -> Solved:
+def _bounded(solved: SearchResult, cheapest: Result) -> SearchResult:
     """No plan of the instance costs less than what is proven of the cheapest."""
     if cheapest.bound is None:
         return solved

@@ -408,7 +408,7 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY).kept()
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY).minimise_cost()
             if solved is None or solved.status == "infeasible":
                 found.append(LoneShock(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:

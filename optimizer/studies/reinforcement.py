@@ -17,11 +17,10 @@ import numpy as np
 
 from optimizer.algorithms.reading import plan_values, stock_path
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.window import Integers
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stockpile
 from optimizer.results.plan import Build, Plan
-from optimizer.solver import Clock, Vector
+from optimizer.solver import Clock, Integers, Vector
 
 # So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.
 MOST_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200

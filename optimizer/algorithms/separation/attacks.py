@@ -24,6 +24,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.separation.interdiction import (
     AttackProgrammes,
     AttackWindow,
@@ -31,8 +32,8 @@ from optimizer.algorithms.separation.interdiction import (
     SetImpacts,
     Sets,
 )
-from optimizer.algorithms.subproblems import VIOLATION
 from optimizer.disruptions.adversary import ENUMERATED, Attack
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.formulation import blank_stage
 from optimizer.instance.schema import Instance
@@ -40,6 +41,7 @@ from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Model, Settings, Vector
+from optimizer.tolerances import VIOLATED
 
 Method = Literal["enumeration", "programme"]
 # Attacks that are tried at once.
@@ -88,6 +90,7 @@ class AttackOracle:
             rows = self.strikes.sets(maximal)
             self._sets = {start: self.strikes.undominated(start, rows) for start in self.strikes.starts}
         self._programme = InterdictionProgramme(self.strikes, settings)
+        self._found: dict[str, Attack] = {}
 
     @property
     def method(self) -> Method:
@@ -100,6 +103,23 @@ class AttackOracle:
             return None
         return [self.strikes.attack(start, chosen) for start, sets in self._sets.items() for chosen in sets]
 
+    def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
+        """At each start where some attack violates a floor, the worst one; none of those that a model holds."""
+        return self.violations(self.breaking(plan, self.attacks(held)))
+
+    def violations(self, impacts: Iterable[AttackImpact]) -> list[Violation]:
+        """Attacks as violated scenarios."""
+        result = []
+        for impact in impacts:
+            shock = impact.attack.shock(self.strikes.adversary, self.strikes.instance.horizon)
+            self._found[shock.name] = impact.attack
+            result.append(Violation(shock, max(impact.gap, 1e-300)))
+        return result
+
+    def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:
+        """Those of some scenarios that are attacks which this oracle found."""
+        return tuple(self._found[shock.name] for shock in shocks if shock.name in self._found)
+
     def breaking(self, plan: Vector, known: Collection[Attack] = ()) -> list[AttackImpact]:
         """At each start where some attack breaks a floor, the worst one; the largest gap first.
 
@@ -108,7 +128,7 @@ class AttackOracle:
             known: attacks that the plan is known to survive.
         """
         found = (self._worst(front, front.watchful, 0.0, known) for front in self.strikes.fronts(plan))
-        return _sorted(struck for struck in found if struck is not None and struck.below > VIOLATION)
+        return _sorted(struck for struck in found if struck is not None and struck.below > VIOLATED)
 
     def damaging(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
         """At each start where some attack leaves a gap of more than `beyond`, the worst one; the largest first."""

@@ -44,7 +44,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.dominance import badness, compared
-from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
+from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_stage, plan_stage
@@ -52,7 +52,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Substitution
 from optimizer.model.builder import Column, Mark, Row, Sense
 from optimizer.model.expressions import Expression
-from optimizer.solver import Basis, Batch, BatchResult, Clock, Model, Settings, Vector, WarmProgramme
+from optimizer.solver import Basis, Batch, BatchResult, Clock, Integers, Model, Settings, Vector, WarmProgramme
 
 # Sets of targets, one row each, as (sets, targets).
 Sets = npt.NDArray[np.bool_]

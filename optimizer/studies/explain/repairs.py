@@ -15,8 +15,8 @@ The highest common scaling of the floors that a budget allows: one programme in 
 
     floor   u − v ≤ (1 − φ)·D + φ·D·μ      in shocks, and under rules about time to survive
 
-Minimised is μ, with few shocks written out; the plan found is put to all the others with floors at (1 − μ)·φ, and those
-that it does not survive are written out as well.
+Minimised is μ, by constraint generation: the plan is evaluated in the other shocks with floors at (1 − μ)·φ, and those
+that are violated are added.
 """
 
 import math
@@ -27,11 +27,12 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.separation.listed import select_most_violated
+from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
@@ -53,7 +54,7 @@ from optimizer.studies.explain.questions import (
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.units import rounded_up
 
-# Shocks that are written out at the start, and more of them in a round.
+# Shocks that the model holds at the start, and that are added in a round.
 FIRST, MORE = 8, 4
 # Below this difference of scaling, shocks are survived.
 SCALING_TOLERANCE = 1e-6
@@ -82,35 +83,38 @@ def highest_scaling(instance: Instance, asker: WhatIfSolver, first: Sequence[str
         asker: whose settings, clock and listener are used.
         first: names of shocks, those that are hardest to survive at the start.
     """
-    names = {event.name: n for n, event in enumerate(instance.events)}
-    written = [names[name] for name in first[:FIRST] if name in names]
-    writer = Writer(instance)
-    while True:
-        shocks = [instance.events[n] for n in written]
-        question = Question(_loss, (_loosen,), "share that floors lose")
-        run = ScenarioModel(instance, shocks, asker.settings, asker.clock, asker.listener, writer, question)
-        solved = run.kept()
+    events = {event.name: event for event in instance.events}
+    held = [events[name] for name in first[:FIRST] if name in events]
+    writer, question = Writer(instance), Question(_loss, (_loosen,), "share that floors lose")
+    outcome = Scaling(None)
+
+    def solve() -> Scaling | None:
+        nonlocal outcome
+        model = ScenarioModel(instance, held, asker.settings, asker.clock, asker.listener, writer, question)
+        solved, outcome = model.minimise_cost(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
-            return Scaling(None)
-        plan = read_plan(instance, solved.stage, solved.values.tolist())
-        factor = 1.0 - float(np.clip(solved.cost, 0.0, 1.0))
-        most = 1.0 - float(np.clip(solved.bound, 0.0, 1.0))
+            return None
+        outcome = Scaling(None, 1.0 - float(np.clip(solved.bound, 0.0, 1.0)))
         if solved.notes and solved.status == "stopped":
-            return Scaling(None, most)
-        violated = _violated(with_floors(instance, factor=max(0.0, factor - SCALING_TOLERANCE)), plan, asker, written)
-        if not violated:
-            return Scaling(factor, most, plan)
-        if asker.clock.is_over:
-            return Scaling(None, most)
-        written += select_most_violated(instance.events, violated, MORE)
+            return None
+        plan = read_plan(instance, solved.stage, solved.values.tolist())
+        return replace(outcome, factor=1.0 - float(np.clip(solved.cost, 0.0, 1.0)), plan=plan)
 
+    def separate(found: Scaling) -> list[Violation]:
+        assert found.factor is not None
+        assert found.plan is not None
+        scaled = with_floors(instance, factor=max(0.0, found.factor - SCALING_TOLERANCE))
+        evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in held}
+        values = plan_values(scaled, found.plan, evaluator.subproblems.plan)
+        known = [number for number, event in enumerate(instance.events) if event.name in names]
+        violated = evaluator.gaps(values, asker.clock, known).violated
+        evaluator.close()
+        return [Violation(instance.events[number], gap) for number, gap in violated.items()]
 
-def _violated(scaled: Instance, plan: Plan, asker: WhatIfSolver, written: Sequence[int]) -> dict[int, float]:
-    """By number, the gaps of the shocks that a plan does not survive and that are not written out."""
-    evaluator = RecourseEvaluator(scaled)
-    checked = evaluator.gaps(plan_values(scaled, plan, evaluator.subproblems.plan), asker.clock, written)
-    evaluator.close()
-    return checked.violated
+    def add(violated: Sequence[Violation]) -> None:
+        held.extend(select_most_violated(violated, MORE))
+
+    return generate_constraints(solve, separate, add, asker.clock) or outcome
 
 
 def _loss(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
