@@ -23,12 +23,11 @@ from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
-from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
 from optimizer.instance.ranges import Uncertain
-from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Plan
+from optimizer.results.plan import Array, Plan
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.importance import FEWEST, Importance, importance, latin_hypercube
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
@@ -173,7 +172,7 @@ def ask_moved(
 ) -> VariantOutcome:
     """A task: the best plan with other numbers. Attacks are listed anew where they count as shocks."""
     try:
-        variant = _moved(instance, numbers) if lists_attacks else read(instance.moved(numbers))
+        variant = _moved(instance, numbers) if lists_attacks else with_numbers(instance, numbers)
     except InstanceError:
         return VariantOutcome("unusable")
     clock = Clock(settings.time_limit)
@@ -189,7 +188,7 @@ def ask_moved(
 
 def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
-    return with_listed_attacks(read(without_attacks(instance).moved(numbers)))[0]
+    return with_listed_attacks(with_numbers(without_attacks(instance), numbers))[0]
 
 
 def outcome(asker: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
@@ -311,8 +310,7 @@ def sensitivity(
             bars = search.with_switching_values(bars, resolution) if flips else bars
             sampled = search.sampled(samples, seed) if samples else None
     ordered = sorted(bars, key=lambda bar: bar.swing(base), reverse=True)
-    ends = {base.status, *(bar.low.status for bar in bars), *(bar.high.status for bar in bars)}
-    status: SensitivityStatus = "stopped" if clock.interrupted or "stopped" in ends else "proven"
+    status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
     return Sensitivity(status, instance, settings.gap, resolution, base, tuple(ordered), sampled, search.measure)
 
 
@@ -392,12 +390,8 @@ class _SensitivitySearch:
 
     def with_switching_values(self, bars: Sequence[TornadoBar], resolution: float) -> list[TornadoBar]:
         """The same bars, with where the plan changes: by bisection between the value and each end that differs."""
-        ways = [
-            _Interval(i, 0.0, end, at)
-            for i, bar in enumerate(bars)
-            for end, at in ((-1.0, bar.low), (1.0, bar.high))
-            if self._differs(at)
-        ]
+        ends = ((i, end, at) for i, bar in enumerate(bars) for end, at in ((-1.0, bar.low), (1.0, bar.high)))
+        ways = [_Interval(i, 0.0, end, at) for i, end, at in ends if self._differs(at)]
         rounds = max(0, math.ceil(math.log2(1.0 / resolution))) if ways else 0
         for k in range(rounds):
             wanted = [bars[way.bar].number.at(way.middle) for way in ways]
@@ -405,8 +399,16 @@ class _SensitivitySearch:
             if len(found) < len(wanted):
                 return list(bars)
             ways = [way.halved(found[j], differs=self._differs(found[j])) for j, way in enumerate(ways)]
-        flips = [(way.bar, way.switching_value(bars[way.bar].number.first)) for way in ways]
-        return [replace(bar, flips=tuple(flip for at, flip in flips if at == i)) for i, bar in enumerate(bars)]
+        result = list(bars)
+        for way in ways:
+            bar = result[way.bar]
+            result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number.first)))
+        return result
+
+    def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
+        """Whether no search was stopped."""
+        ends = {self.base.status, *(bar.low.status for bar in bars), *(bar.high.status for bar in bars)}
+        return not self.clock.interrupted and "stopped" not in ends
 
     def _differs(self, at: VariantOutcome) -> bool:
         """Whether it is known that the plan is another one there."""
@@ -421,10 +423,13 @@ class _SensitivitySearch:
         usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
         if len(usable) < FEWEST:
             return None
-        names, outcomes = [number.name for number in self.numbers], [found[i] for i in usable]
+        return self._importance(drawn[usable], [found[i] for i in usable], samples, seed)
+
+    def _importance(self, drawn: Array, outcomes: Sequence[VariantOutcome], samples: int, seed: int) -> Importance:
+        names = [number.name for number in self.numbers]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0)] for each in outcomes])
         bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
-        return importance(names, drawn[usable], columns, bought, samples, seed)
+        return importance(names, drawn, columns, bought, samples, seed)
 
     def _sample(self, shares: Sequence[float]) -> dict[str, float]:
         """The number of each member, by path, at shares of the ways from low to high."""

@@ -294,8 +294,8 @@ class _Conclusion:
     def _proof(self, surveyed: Survey) -> dict[str, Any]:
         """The gap that the plan leaves, what is proven of it and of the cost, and the rest of the record."""
         solved, faced = self.solved, self.faced
-        sums = surveyed.gap.sum(axis=1).tolist()
-        gaps = {event.name: gap for event, gap in zip(self.instance.events, sums, strict=True)}
+        names = (event.name for event in self.instance.events)
+        gaps = dict(zip(names, surveyed.gap.sum(axis=1).tolist(), strict=True))
         gap = _gap(solved, math.fsum(gaps.values()))
         if faced is not None:
             faced = _with_worst_attack(faced, gaps)
@@ -305,11 +305,11 @@ class _Conclusion:
         distance = _distance(solved.cost, bound, gap, gap_bound)
         status: Status = "gap" if surveyed.fails.any() else "survives"
         notes = self.frame["notes"]
-        if solved.status == "stopped" and _is_proven(distance, self.settings.gap, faced):
+        if solved.status == "stopped":
+            is_proven = _is_proven(distance, self.settings.gap, faced)
+            status = status if is_proven else "stopped"
             # What the search says of its end no longer holds.
-            notes = (*(note for note in notes if note not in solved.notes), PROVEN)
-        elif solved.status == "stopped":
-            status = "stopped"
+            notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
         proof = {"survival_gap": gap, "bound": bound, "gap_bound": gap_bound, "mip_gap": distance}
         return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
 
@@ -367,16 +367,16 @@ def _granted(
 
     In the model an attack may do as much damage as the worst of them; nothing is said of it.
     """
+    names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:
-        return dict.fromkeys((event.name for event in instance.events), 0.0)
-    attacks = () if faced is None else faced.attacks
-    granted = {name: 0.0 for name in _written(solved) if name not in attacks}
+        return dict.fromkeys(names, 0.0)
+    granted = dict.fromkeys(_written(solved).difference(() if faced is None else faced.attacks), 0.0)
     for (path, segment, _), below in solved.stage.accounts("below").items():
         if str(path) in granted:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             granted[str(path)] += shortage_cost * max(0.0, below.value(values))
     if solved.allows_shortages and free_floors(instance):
-        return {event.name: max(LOOSE, granted.get(event.name, 0.0)) for event in instance.events}
+        return {name: max(LOOSE, granted.get(name, 0.0)) for name in names}
     return granted
 
 

@@ -271,15 +271,10 @@ def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> fl
 
 def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
     """What there is of a commodity in some periods, t: made, released from stock, and returned as scrap."""
-    path, at = instance.path(event), [t - flows.first for t in periods]
-
-    def sum_of(owner: str, flow: str) -> float:
-        row = flows.row(owner, flow)
-        return sum(row[k] for k in at) if row else 0.0
-
+    path = instance.path(event)
     rates = {name: activity.output.get(commodity, 0.0) for name, activity in instance.activities.items()}
-    made = sum(rate * sum_of(name, "activity") for name, rate in rates.items())
-    released = sum(sum_of(o, "released") for o in _stores(instance, {commodity}))
+    made = sum(rate * _sum(flows, name, "activity", periods) for name, rate in rates.items())
+    released = sum(_sum(flows, o, "released", periods) for o in _stores(instance, {commodity}))
     recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
     return float(made + released + sum(float(path.returned(d, t)) for d in recycled for t in periods))
 
@@ -301,14 +296,18 @@ def _takers(
     instance: Instance, event: Shock, flows: Flows, segment: str, commodity: str, periods: Sequence[int]
 ) -> tuple[str, ...]:
     """The segments that a commodity goes into in some periods of a shock, also through what is made of it."""
-    rows = {o: flows.row(o, "activity") for o in instance.activities}
-    used = {o: sum(row[t - flows.first] for t in periods) for o, row in rows.items() if row}
-    running = [instance.activities[o] for o, tonnes in used.items() if tonnes > 0]
+    running = [each for o, each in instance.activities.items() if _sum(flows, o, "activity", periods) > 0]
     reached = {commodity}
     for _ in running:
-        reached |= {made for each in running if reached & set(each.input) for made in each.output}
+        reached = reached.union(*(each.output for each in running if reached & set(each.input)))
     others = [d for d, demand in instance.demands.items() if d != segment and demand.commodity in reached]
     return (segment, *(d for d in others if _is_served(instance, event, flows, d, periods)))
+
+
+def _sum(flows: Flows, owner: str, flow: str, periods: Sequence[int]) -> float:
+    """A flow summed over some periods; 0 where the owner has none."""
+    row = flows.row(owner, flow)
+    return sum(row[t - flows.first] for t in periods) if row else 0.0
 
 
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
