@@ -45,10 +45,8 @@ from optimizer.studies.withstand import (
     withstood,
     worst_attack,
 )
+from optimizer.tolerances import NEGLIGIBLE, PLAN_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
-
-# What is served to within this share of demand is served whole.
-SERVED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, co
             gap=float(surveyed.gap[s, i]),
         )
         for i, d in enumerate(under.demands)
-        if surveyed.served[s, i] < 1.0 - SERVED
+        if surveyed.served[s, i] < 1.0 - NEGLIGIBLE
     }
     ordered = sorted(impacts.items(), key=lambda item: (-item[1].gap, -item[1].damage))
     return AttackDamage(
@@ -135,12 +133,8 @@ def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, co
     )
 
 
-# The plan against the adversary is proven to this share of its cost at least.
-PLAN_GAP = 1e-4
 # Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
 LEAST_OUTLAY_SECONDS = 30.0
-# Gaps nearer to each other than this, relative, are alike.
-SAME_GAP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -427,7 +421,7 @@ def _worst(named: str | None, known: Iterable[AttackDamage], found: Iterable[Att
     breaking = [damage for damage in known if damage.breaks]
     best = next((damage for damage in breaking if damage.name == named), None)
     for damage in (*breaking, *found):
-        if best is None or damage.gap > best.gap * (1.0 + SAME_GAP):
+        if best is None or damage.gap > best.gap * (1.0 + SAME_VALUE):
             best = damage
     return best
 

@@ -13,7 +13,8 @@ from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Column, Row
-from optimizer.results.plan import NEGLIGIBLE, Price
+from optimizer.results.plan import Price
+from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
 POINT = 0.01
 # What is limited and a step of it, in words; the step's size, or what it is worth.
@@ -29,8 +30,9 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
     without_effect = _without_effect(instance, duals) if solved.gap > 0 else frozenset()
     for what, step, worth in (*_rows(instance, duals, without_effect), *_columns(instance, duals, without_effect)):
         worths[what, step] += worth
-    total = max(abs(solved.cost), solved.gap, 1e-12)
-    prices = [Price(what, step, float(worth)) for (what, step), worth in worths.items() if worth > 1e-7 * total]
+    total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
+    known = [(key, worth) for key, worth in worths.items() if worth > NEGLIGIBLE_PRICE * total]
+    prices = (Price(what, step, float(worth)) for (what, step), worth in known)
     return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
 
 
@@ -47,7 +49,7 @@ def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str])
 def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """What a step of each upper bound is worth, in words and money."""
     for column, value, price in zip(duals.stage.columns, duals.values, duals.reduced, strict=True):
-        is_at_bound = price < 0 and value >= column.upper * (1 - 1e-9) > 0
+        is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
         if is_at_bound and column.mark.path not in instance.rules and column.mark.path not in without_effect:
             for what, step, size in _column(instance, column):
                 yield what, step, -price * size

@@ -20,7 +20,6 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-from optimizer.algorithms.batches import LOOSE
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
@@ -49,7 +48,7 @@ from optimizer.studies.outcomes import (
     survey,
 )
 from optimizer.studies.shadow_prices import binding_limits
-from optimizer.tolerances import AUDIT_RELATIVE
+from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 from optimizer.units import MoneyLike
 
 # Settings that say where the work is done; they do not change the answer.
@@ -134,8 +133,6 @@ def planless_result(
     )
 
 
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
 
@@ -338,7 +335,7 @@ def _gap(solved: SearchResult, left: float) -> float:
 
     Where a shortfall is a millionth of demand, the last digit decides in each of the two whether it is one.
     """
-    does_better = left < solved.gap * (1.0 - 1e-6)
+    does_better = left < solved.gap * (1.0 - SAME_VALUE)
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
 
 
@@ -376,7 +373,7 @@ def _granted(
             shortage_cost = instance.demands[str(segment)].shortage_cost
             granted[str(path)] += shortage_cost * max(0.0, below.value(values))
     if solved.allows_shortages and free_floors(instance):
-        return {name: max(LOOSE, granted.get(name, 0.0)) for name in names}
+        return {name: max(POSITIVE, granted.get(name, 0.0)) for name in names}
     return granted
 
 
@@ -464,5 +461,5 @@ def tight_shocks(result: Result) -> frozenset[str]:
     return frozenset(
         outcome.name
         for outcome in result.shocks
-        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values())
+        if any(service.margin < TIGHT_SHOCK and service.floor > 0 for service in outcome.segments.values())
     )
