@@ -18,7 +18,7 @@ from optimizer.solver import Basis, Integers, Vector
 Quantity = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 MOST = 64
-# A gap that is granted in name only: a floor that costs nothing to miss may be missed even so.
+# A gap that is allowed in name only: a floor that costs nothing to miss may be missed even so.
 LOOSE = 1e-300
 
 
@@ -39,8 +39,8 @@ class BatchQuestion:
         task: least gaps; the best operation, the one that serves most, or gaps or costs with their slopes in what the
             plan offers.
         events: which of its shocks, by number among all events.
-        offered: what the plan offers, as `Offers.of` gives it.
-        granted: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
+        linking: what the plan offers, as `Offers.of` gives it.
+        allowed: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
             floors are kept, nan to have it found. For ``slopes of costs``, the gap that the shock may leave; nan, and
             where it is left out, to keep its floors.
         basis: where to start.
@@ -52,9 +52,9 @@ class BatchQuestion:
     batch: int
     task: Quantity
     events: Integers
-    offered: Vector
+    linking: Vector
     basis: Basis | None = None
-    granted: Vector = field(default_factory=lambda: np.zeros(0))
+    allowed: Vector = field(default_factory=lambda: np.zeros(0))
     groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     weights: Vector = field(default_factory=lambda: np.zeros(0))
     flows: bool = False
@@ -72,7 +72,7 @@ class BatchAnswer:
         unserved: t, by shock, segment and period of the window; empty where it was not asked.
         flows: all operation; None where it was not asked.
         cuts: by group, its value and its slope in each offer.
-        by_gap: by shock, the slope of its cost in the gap it is granted; empty where none is.
+        by_gap: by shock, the slope of its cost in the gap it is allowed; empty where none is.
         basis: for the next time.
         seconds: in the solver.
     """
