@@ -15,10 +15,7 @@ from optimizer.formulation import plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmProgramme
-from optimizer.tolerances import VIOLATED
-
-# A gap is held at its least value with this relative slack, or a hundred times as much where that is infeasible.
-SLACK = 1e-9
+from optimizer.tolerances import HELD_IN_SHOCK, VIOLATED
 
 
 class SubproblemSolver:
@@ -125,7 +122,7 @@ class _BatchSolver:
             values[left] = least.values
             most = np.fmax(least.objective, allowed[left])
             # Floors that are free to miss are kept where they can be, if all others are.
-            for slack, is_strict in ((SLACK, True), (SLACK, False), (100 * SLACK, False)):
+            for slack, is_strict in ((HELD_IN_SHOCK, True), (HELD_IN_SHOCK, False), (100 * HELD_IN_SHOCK, False)):
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
@@ -219,7 +216,7 @@ class _BatchSolver:
         is_strict, most = np.isnan(allowed[left]), np.fmax(least.objective, allowed[left])
         is_near = np.where(is_strict, ~short.any(axis=1), most <= allowed[left] * (1.0 + VIOLATED))
         near, most = left[is_near], most[is_near]
-        for slack in (SLACK, 100 * SLACK):
+        for slack in (HELD_IN_SHOCK, 100 * HELD_IN_SHOCK):
             again = ~found.feasible[near]
             if again.any():
                 batch = self._rows(near[again], costs[near[again]])
@@ -250,7 +247,7 @@ class _BatchSolver:
         if not self.window.free.any():
             return
         batch = self._rows(some, self.window.free)
-        allowed = np.maximum(least.objective, 0.0) * (1.0 + SLACK)
+        allowed = np.maximum(least.objective, 0.0) * (1.0 + HELD_IN_SHOCK)
         batch.upper[:, self.window.allowed] = (allowed / self.window.unit)[:, None]
         again = self._solve(batch, values=True)
         least.values[again.feasible] = again.values[again.feasible]

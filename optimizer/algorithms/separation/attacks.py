@@ -39,18 +39,19 @@ from optimizer.formulation import blank_stage
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Model, Settings, Vector
-from optimizer.tolerances import VIOLATED
+from optimizer.tolerances import (
+    INTERDICTION_ABSOLUTE,
+    INTERDICTION_RELATIVE,
+    NEGLIGIBLE,
+    NEGLIGIBLE_GAP,
+    POSITIVE,
+    VIOLATED,
+)
 
 Method = Literal["enumeration", "programme"]
 # Attacks that are evaluated in one batch.
 ATTACKS_AT_ONCE = 256
-# The gaps of the integer programme and of the LP under its set may differ by: relative, and as a share of the value of
-# all floors.
-RELATIVE_ERROR, ABSOLUTE_ERROR = 1e-4, 1e-6
-# A gap below this share of the value of all floors is rounding.
-ROUNDING_GAP = 1e-9
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class AttackOracle:
         for impact in impacts:
             shock = impact.attack.shock(self.programmes.adversary, self.programmes.instance.horizon)
             self._found[shock.name] = impact.attack
-            result.append(Violation(shock, max(impact.gap, 1e-300)))
+            result.append(Violation(shock, max(impact.gap, POSITIVE)))
         return result
 
     def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:
@@ -157,7 +158,7 @@ class AttackOracle:
         if window.start in self._sets:
             return self._enumerate(window, prices, self._sets[window.start], known)
         scale = float(prices[window.window.below] @ window.demand)
-        found = self._programme.worst(window, prices, max(beyond, ROUNDING_GAP * scale), self.clock)
+        found = self._programme.worst(window, prices, max(beyond, NEGLIGIBLE_GAP * scale), self.clock)
         if found is None:
             return self._enumerate_all(window, prices, known)
         if found.chosen is None:
@@ -166,7 +167,7 @@ class AttackOracle:
         if self.programmes.attack(window.start, chosen) in known:
             return None
         impacts = self.impacts(window, chosen[None, :], prices)
-        if impacts.gap[0] < found.gap * (1.0 - RELATIVE_ERROR) - ABSOLUTE_ERROR * scale:
+        if impacts.gap[0] < found.gap * (1.0 - INTERDICTION_RELATIVE) - INTERDICTION_ABSOLUTE * scale:
             raise SolverError("The integer programme of the worst attack reports a larger gap than the attack leaves.")
         return self._impact(window, chosen, prices, impacts, 0)
 
