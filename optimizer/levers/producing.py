@@ -16,7 +16,7 @@ from optimizer.results.plan import Flow
 
 
 class Producing(Sized, Activity):
-    """A process that money can buy."""
+    """An option that is a process."""
 
     def invest(self, stage: Stage) -> None:
         """Buy capacity and offer what of it works."""

@@ -12,6 +12,6 @@ from optimizer.levers.producing import Producing
 
 
 class Recycling(Producing):
-    """A recycler."""
+    """A new process that recovers commodities from scrap."""
 
     kind: Literal["recycling"]
