@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 import optimizer
-from tests.house import FILES, ROOT, functions, import_graph, imports, lever_files, module, own_imports
+from tests.house import (
+    FILES,
+    ROOT,
+    functions,
+    import_graph,
+    imports,
+    lever_files,
+    module,
+    naming_levers,
+    own_imports,
+    parsed,
+)
 
 FLOORS = [
     {"errors", "limits", "progress", "shapes", "tolerances"},
@@ -112,6 +123,20 @@ def test_levers_never_import_each_other() -> None:
         assert not {f"levers.{other}" for other in kinds} & named
 
 
+def test_levers_are_named_in_their_own_files_only() -> None:
+    assert naming_levers() == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_nobody_tells_options_apart_by_their_class(path: Path) -> None:
+    # An option is asked what it is. The two forms of purchase are told apart once, where an instance sorts its options.
+    if room(module(path)) == "levers" or module(path) == "instance.schema":
+        return
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            assert not {"Lever", "Sized", "Stock"} & {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
 def test_face_is_sorted_and_complete() -> None:
     assert optimizer.__all__ == sorted(optimizer.__all__)
     for name in optimizer.__all__:
@@ -131,3 +156,24 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# Limits of input, and factors between units, are no tolerances.
+SMALL_NUMBERS = {
+    ("cli.compare", 1e-4),
+    ("cli.sensitivity", 1e-6),
+    ("units", 1e-15),
+    ("instance.validation.magnitudes", 1e-6),
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_tolerances_stand_in_one_module(path: Path) -> None:
+    if module(path) == "tolerances":
+        return
+    found = {
+        (module(path), node.value)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, float) and 0 < node.value < 1e-3
+    }
+    assert found <= SMALL_NUMBERS

@@ -18,8 +18,6 @@ from optimizer.solver import Basis, Integers, Vector
 Quantity = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 MOST = 64
-# A gap that is granted in name only: a floor that costs nothing to miss may be missed even so.
-LOOSE = 1e-300
 
 
 @dataclass(frozen=True)

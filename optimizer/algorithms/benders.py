@@ -18,24 +18,22 @@ import numpy.typing as npt
 from optimizer.algorithms.batches import Quantity
 from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, EstimateKind, MasterProblem, ShockGroups
-from optimizer.algorithms.extensive_form import GAP_ROOM, GAP_SLACK, ScenarioModel, negligible_gap
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, negligible_gap
 from optimizer.algorithms.recourse import RecourseEvaluator, Subgradients
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.algorithms.strategy import DualValues, SearchResult
-from optimizer.algorithms.subproblems import SLACK
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED
 
 # Groups of shocks that share an estimate: more make better cuts, fewer keep the master small.
 MOST_GROUPS = 400
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
 MOST_HELD = 48
-# An estimate that is off by less than this share of the total is left to cuts.
-MISESTIMATED = 1e-6
 AT_GAP = "cost under the gap"
 TASKS: dict[EstimateKind, Quantity] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
@@ -126,7 +124,7 @@ class _Search(Search):
 
     def _minimise_cost_at(self, gap: float, bound: float, least: Incumbent | None) -> SearchResult:
         """The least cost with a gap held, without failures that only the slack of the gap permits."""
-        limit = gap * (1.0 + max(GAP_SLACK, GAP_ROOM * self.settings.gap)) + self.negligible
+        limit = gap * (1.0 + max(HELD_GAP, GAP_ROOM * self.settings.gap)) + self.negligible
         pool: CutPool = self.loops[-1].master.pool if self.loops and not self.probability.any() else {}
         # The cost of the gap is estimated from a plan that is known to leave no more; holding shocks would have the
         # same effect at a higher price.
@@ -251,7 +249,7 @@ class _Search(Search):
             of_costs = {"cost": replace(of_costs["cost"], gaps=gaps)}
         master = self._master(shocks, of_gaps | of_costs)
         master.survived = survived
-        master.allow_shortages(np.inf, gap * (1.0 + GAP_SLACK))
+        master.allow_shortages(np.inf, gap * (1.0 + HELD_GAP))
         return master
 
     # Evaluations.
@@ -315,7 +313,7 @@ class _Search(Search):
         # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
         room = max(0.0, limit - gap)
         more *= min(1.0, room / more.sum()) if more.any() else 0.0
-        allowed[alone] = (found.gap[alone] + more) * (1.0 + SLACK) + SLACK
+        allowed[alone] = (found.gap[alone] + more) * (1.0 + HELD_IN_SHOCK) + HELD_IN_SHOCK
         return allowed, gap + float(more.sum())
 
     # Results.

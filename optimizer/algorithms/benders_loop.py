@@ -23,12 +23,8 @@ from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.model.builder import Stage
 from optimizer.solver import SolveResult, Vector
+from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
-# How near lower and upper bound come before integers are required, relative.
-RELAXED_GAP = 1e-4
-EXACT_GAP = 1e-9
-# How near they have to be where no cut is left to add: the solver's own tolerances add up to less.
-STALLED_GAP = 1e-6
 # Subproblems are solved at this share of the way from the core point to the master's proposal.
 IN_OUT_STEP = 0.95
 # So many rounds in which neither bound improves: cuts then add the solver's last digit only.
@@ -160,7 +156,7 @@ class BendersLoop:
             else:
                 has_no_cut = not evaluation.is_feasible and not evaluation.new_cuts
                 is_stuck = has_no_cut or stalling.is_over(result.objective, upper)
-                self.is_relaxed = is_stuck or self._is_near(upper, result.objective, RELAXED_GAP * abs(upper))
+                self.is_relaxed = is_stuck or self._is_near(upper, result.objective, RELAXATION_GAP * abs(upper))
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
@@ -224,7 +220,7 @@ class BendersLoop:
         )
 
     def _is_near(self, value: float, bound: float, slack: float) -> bool:
-        return math.isfinite(value) and value - bound <= max(slack, EXACT_GAP * abs(value)) + self.negligible
+        return math.isfinite(value) and value - bound <= max(slack, ROUNDING * abs(value)) + self.negligible
 
     def _slack(self, value: float) -> float:
         """By how much a value may miss the least one, money."""
@@ -318,8 +314,8 @@ class _Stalling:
 
     def is_over(self, bound: float, value: float) -> bool:
         """Whether neither bound has improved for long."""
-        is_better = bound > self._bound + EXACT_GAP * abs(self._bound)
-        is_better |= value < self._value - EXACT_GAP * abs(self._value)
+        is_better = bound > self._bound + ROUNDING * abs(self._bound)
+        is_better |= value < self._value - ROUNDING * abs(self._value)
         self._count = 0 if is_better or not math.isfinite(self._bound) else self._count + 1
         self._bound, self._value = max(self._bound, bound), min(self._value, value)
         return self._count >= MOST_STALLED

@@ -20,6 +20,7 @@ from optimizer.algorithms.recourse import Subgradients
 from optimizer.disruptions.shock import BASELINE
 from optimizer.model.expressions import Expression, total
 from optimizer.solver import Integers, SolveResult, Vector
+from optimizer.tolerances import ROUNDING
 
 EstimateKind = Literal["gap", "cost"]
 KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
@@ -147,7 +148,7 @@ class MasterProblem(ScenarioModel):
     def add_cuts(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> int:
         """Add the cuts at a plan that `values` violates. Returns how many."""
         below = self.underestimation(kind, plan, found, values)
-        new = np.flatnonzero(below > 1e-9 * (below + np.abs(self.estimated(kind, values))))
+        new = np.flatnonzero(below > ROUNDING * (below + np.abs(self.estimated(kind, values))))
         if len(new):
             start = np.maximum(plan[: self.size], 0.0)
             cut = BendersCut(start, found.value[new], found.slope[new], new, found.held[new], found.by_gap[new])

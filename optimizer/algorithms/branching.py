@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import INTEGRALITY, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.solver import SolveResult, Vector
+from optimizer.tolerances import INTEGRALITY, ROUNDING
 
 # So many branches are solved at most.
 MOST_BRANCHES = 12
-# Two costs that differ by less than this share of them are equal.
-EQUAL_COST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class Branching:
             return self.cutoff
         best, settings = self.incumbent.objective, self.model.settings
         noticeable = settings.slack(best) if self.model.aim == "cost" else settings.gap * abs(best)
-        return min(self.cutoff, best - max(noticeable, EQUAL_COST * abs(best)))
+        return min(self.cutoff, best - max(noticeable, ROUNDING * abs(best)))
 
     def _branch(self, root: Branch) -> float:
         """The least cost of a closed branch; −∞ where branches are left open."""

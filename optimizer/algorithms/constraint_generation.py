@@ -31,11 +31,10 @@ from optimizer.progress import Listener
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName
+from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.
 MOST_NEEDED = 0.8
-# A dual value below this, in money per t, is none.
-NO_DUAL_VALUE = 1e-6
 # Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all.
 FEW_FLOORS, FEW_PERIODS = 8, 60
 
@@ -262,7 +261,7 @@ class ScenarioSearch(Search):
         """
         rows = self.model.stage.rows
         duals = np.full(len(rows), math.inf) if relaxation.prices is None else np.abs(relaxation.prices)
-        priced = {row.mark.path for row, dual in zip(rows, duals, strict=True) if dual > NO_DUAL_VALUE}
+        priced = {row.mark.path for row, dual in zip(rows, duals, strict=True) if dual > NEGLIGIBLE_DUAL}
         needed = [shock for shock in self.shocks if shock.name in priced or shock.probability > 0]
         if len(needed) < MOST_NEEDED * len(self.shocks):
             start, self.shocks = self.model.start, needed

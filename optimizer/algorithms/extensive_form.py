@@ -25,14 +25,9 @@ from optimizer.formulation import Ration, hold, write_path
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
-from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
-from optimizer.tolerances import VIOLATED
+from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
 
-# A gap above its least value is accepted up to this share of it: the row that holds it needs room for rounding.
-GAP_SLACK = 1e-7
-# An integer variable nearer to a whole number than this is whole.
-INTEGRALITY = 1e-6
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
 Aim = Literal["cost", "gap"]
@@ -41,7 +36,7 @@ Aim = Literal["cost", "gap"]
 def negligible_gap(instance: Instance) -> float:
     """The survival gap, money, that is the solver's rounding error."""
     sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
-    return 1e-9 * max(1.0, *sizes)
+    return NEGLIGIBLE_GAP * max(1.0, *sizes)
 
 
 def middle_shortage_cost(instance: Instance) -> float:
@@ -275,7 +270,7 @@ class ScenarioModel:
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
-        for slack in (GAP_SLACK, 10 * GAP_SLACK):
+        for slack in (HELD_GAP, 10 * HELD_GAP):
             self.allow_shortages(np.inf, gap * (1.0 + slack))
             result = self.solve_lp()
             if result.values is not None:

@@ -29,18 +29,16 @@ from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_NEAR_OPTIMAL
 
 TOTAL = "total"
 # Similar plans are the cheapest and so many that were found last.
 LATEST = 2
-# Sizes may miss the value at which they are held by this share of it.
-SIZE_SLACK = 1e-6
 SeekStatus = Literal["found", "none", "stopped"]
 Among = Literal["all", "like"]
 
@@ -147,7 +145,7 @@ class NearOptimalSearch(Search):
     def narrow(self, option: str, lower: float, upper: float) -> None:
         """What is proven of an option's size in all plans: it makes what is asked next easier to prove."""
         column, model = self.columns[option], self.model.model
-        slack = SIZE_SLACK * max(1.0, lower)
+        slack = HELD_NEAR_OPTIMAL * max(1.0, lower)
         model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
 
     def limit(self, objective: Expression) -> float:
@@ -227,7 +225,8 @@ class NearOptimalSearch(Search):
         for o, column in self.columns.items():
             size, factor = float(result.values[column]), objective.terms.get(column, 0.0)
             if factor:
-                bounds[o] = (0.0, size * (1.0 + SIZE_SLACK)) if factor > 0 else (size * (1.0 - SIZE_SLACK), math.inf)
+                least, most = _around(size)
+                bounds[o] = (0.0, most) if factor > 0 else (least, math.inf)
         with self.held(bounds):
             self.model.model.minimise(self.cost)
             return self.model.solve_restricted(replace(result, prices=None))
@@ -251,7 +250,7 @@ class NearOptimalSearch(Search):
     def solved(self, known: NearOptimalPlan) -> SearchResult | None:
         """The cheapest plan with the same sizes and integers, as a strategy would hand it back; no bound is known."""
         self.model.fix_integers(known.integers)
-        with self.held({o: (size * (1.0 - SIZE_SLACK), size * (1.0 + SIZE_SLACK)) for o, size in known.sizes.items()}):
+        with self.held({o: _around(size) for o, size in known.sizes.items()}):
             self.model.model.minimise(self.cost)
             result = self.model.solve_lp()
         if result.values is None:
@@ -266,6 +265,10 @@ class NearOptimalSearch(Search):
 def _totals(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
     """N[o] = Σ_a n[o,a], a column for each option."""
     for o, option in instance.options.items():
-        unit = option.unit if isinstance(option, Sized) else "t"
-        size = stage.variable(o, TOTAL, 0, unit=unit)
-        stage.require(o, TOTAL, None, size - formulation.bought(stage, instance, o), "==", unit=unit)
+        size = stage.variable(o, TOTAL, 0, unit=option.unit)
+        stage.require(o, TOTAL, None, size - formulation.bought(stage, instance, o), "==", unit=option.unit)
+
+
+def _around(size: float) -> tuple[float, float]:
+    """The bounds that hold a size."""
+    return size * (1.0 - HELD_NEAR_OPTIMAL), size * (1.0 + HELD_NEAR_OPTIMAL)

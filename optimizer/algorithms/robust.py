@@ -30,13 +30,7 @@ from dataclasses import dataclass, replace
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
-from optimizer.algorithms.extensive_form import (
-    GAP_ROOM,
-    GAP_SLACK,
-    ScenarioModel,
-    middle_shortage_cost,
-    negligible_gap,
-)
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, middle_shortage_cost, negligible_gap
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -46,6 +40,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener
 from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_GAP
 
 
 @dataclass
@@ -207,7 +202,7 @@ class _RobustSearch(ScenarioSearch):
 
     def _exceeding(self, model: WorstAttackModel, values: Vector) -> tuple[list[Violation], float]:
         """The worst attacks that leave more than the model allows; and the plan's gap, as this module counts it."""
-        room = 1.0 + max(10 * GAP_SLACK, GAP_ROOM * self.settings.gap)
+        room = 1.0 + max(10 * HELD_GAP, GAP_ROOM * self.settings.gap)
         limit = model.allowed_damage(values) * room + negligible_gap(self.instance)
         found = self.oracle.damaging(values, 0.0)
         worst = max((each.gap for each in found), default=0.0)

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
 Row = tuple[float, ...]
@@ -33,8 +34,6 @@ Array = npt.NDArray[np.float64]
 FlowKey = tuple[str, str]
 # Flows that every plan file names, in this order; those of other levers follow.
 WRITTEN = ("activity", "substituted", "unserved", "released", "left")
-# A shortfall below this share of a segment's demand is none.
-NEGLIGIBLE = 1e-6
 # Of so many shocks a result keeps all flows; of more, those of the shocks that matter most.
 FULL = 24
 
@@ -85,6 +84,7 @@ class Flow:
         gives: by commodity, t per unit of flow added to its supply.
         takes: by commodity, t per unit of flow taken from its supply.
         serves: the segment of which it stands in for one t per unit; None where it serves none.
+        share: the largest share of that segment's demand that it may serve.
     """
 
     name: str
@@ -95,6 +95,7 @@ class Flow:
     gives: Mapping[str, float] = field(default_factory=dict)
     takes: Mapping[str, float] = field(default_factory=dict)
     serves: str | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
-from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
 from optimizer.progress import Listener, Progress, ignore
+from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
 RangeVerdict = Literal["must-have", "real choice", "never worth it", "not settled"]
 # Seconds for one end of a range.
 RANGE_SECONDS = 15.0
-# Less than this share of the largest size is nothing. So is less than this part of what sizes are proven to: the gap
-# that floors are held to leaves room for so much of anything.
-NEGLIGIBLE_SHARE, NEGLIGIBLE_PART = 1e-6, 1 / 50
+# Less than this part of what sizes are proven to is nothing: the gap that floors are held to leaves room for as much.
+NEGLIGIBLE_PART = 1 / 50
 
 
 @dataclass(frozen=True)
@@ -105,30 +103,24 @@ class RangeSearch:
         return tuple(search.range(cheapest.sizes[o]) for o, search in self.searches.items())
 
 
-def _largest(instance: Instance, option: str) -> float:
-    """The largest size that the file allows; infinite for a stockpile without an end."""
-    lever = instance.options[option]
-    if isinstance(lever, Sized):
-        return lever.max_size
-    return math.inf
-
-
 class _OptionSearch:
     """One option: `low` and `high` are proven, what plans are known to buy lies between."""
 
     def __init__(self, near: NearOptimalSearch, option: str, gap: float) -> None:
         self.near, self.option = near, option
         lever = near.instance.options[option]
-        self.low, self.high = 0.0, _largest(near.instance, option)
-        largest = self.high if isinstance(lever, Sized) else getattr(lever, "max_size", None)
+        # What a stock holds is limited, what is bought for it over all years is not.
+        self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
+        largest = lever.largest if math.isfinite(lever.largest) else 0.0
         self.scale = largest or max(1.0, near.found[0].sizes[option])
-        self.grain = max(gap, NEGLIGIBLE_SHARE) * self.scale
-        self.dust = max(NEGLIGIBLE_SHARE * self.scale, NEGLIGIBLE_PART * self.grain)
+        self.grain = max(gap, NEGLIGIBLE) * self.scale
+        self.dust = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.grain)
         # A lumpy option that is bought at all has a least size.
         self.unit = getattr(lever, "unit_size", 0.0)
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
         self.piece = pieces if pieces > 0 else self.dust
-        self.is_endless = isinstance(lever, Stockpile) and _costs_nothing(lever)
+        stock = near.instance.stocks.get(option)
+        self.is_endless = stock is not None and stock.is_free_for_ever
 
     @property
     def least(self) -> float:
@@ -152,7 +144,7 @@ class _OptionSearch:
         if near.clock.is_over:
             return
         near.moved(min(near.found, key=self._size), size)
-        while self.least - self.low > self.grain * (1 + NEGLIGIBLE_SHARE) and not near.clock.is_over:
+        while self.least - self.low > self.grain * (1 + NEGLIGIBLE) and not near.clock.is_over:
             limit = self.least - self.grain
             verdict = self._cheapest_within(self.low, limit)
             if verdict == "none":
@@ -169,12 +161,12 @@ class _OptionSearch:
         if self.high < math.inf and self._cheapest_within(self.high - self.grain, self.high, among="like") == "found":
             return
         self.high = max(self.greatest, min(self.high, -near.limit(size)))
-        if self.greatest <= self.dust and self.high < self.piece * (1 - NEGLIGIBLE_SHARE):
+        if self.greatest <= self.dust and self.high < self.piece * (1 - NEGLIGIBLE):
             self.high = self.greatest
         if near.clock.is_over:
             return
         near.moved(max(near.found, key=self._size), size)
-        while self.high - self.greatest > self.grain * (1 + NEGLIGIBLE_SHARE) and not near.clock.is_over:
+        while self.high - self.greatest > self.grain * (1 + NEGLIGIBLE) and not near.clock.is_over:
             limit = self.greatest + self.grain if self.greatest > self.dust else min(self.piece, self.high)
             verdict = self._cheapest_within(limit, self.high)
             if verdict == "none":
@@ -203,9 +195,9 @@ class _OptionSearch:
         size = 0.0 if size <= self.dust else size
         if self.unit > 0 and math.isfinite(bound):
             whole = (
-                math.ceil(bound / self.unit - NEGLIGIBLE_SHARE)
+                least_whole(bound / self.unit, NEGLIGIBLE)
                 if bound < size
-                else math.floor(bound / self.unit + NEGLIGIBLE_SHARE)
+                else greatest_whole(bound / self.unit, NEGLIGIBLE)
             )
             bound = whole * self.unit
         return RangeEnd(size, bound, abs(bound - size) <= self.grain * (1 + 1e-3))
@@ -218,8 +210,3 @@ class _OptionSearch:
         if self.high <= self.dust or is_trifle:
             return "never worth it"
         return "real choice" if self.least <= self.dust < self.greatest else "not settled"
-
-
-def _costs_nothing(pile: Stockpile) -> bool:
-    """Whether more of a stockpile can be had for ever, for nothing."""
-    return pile.max_size is None and pile.fill_rate is None and min(pile.price.values) <= 0 and pile.holding_cost <= 0

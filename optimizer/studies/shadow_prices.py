@@ -13,7 +13,8 @@ from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Column, Row
-from optimizer.results.plan import NEGLIGIBLE, Price
+from optimizer.results.plan import Price
+from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
 POINT = 0.01
 Found = tuple[str, str, float]
@@ -34,11 +35,13 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
             worths[what, step] += abs(price) * size
     for column, value, price in zip(priced.stage.columns, priced.values, priced.reduced, strict=True):
         is_of_rule = column.mark.path in instance.rules
-        if price < 0 and value >= column.upper * (1 - 1e-9) > 0 and not is_of_rule and column.mark.path not in idle:
+        if price < 0 and value >= column.upper * (1 - ROUNDING) > 0 and not is_of_rule and column.mark.path not in idle:
             for what, step, size in _column(instance, column):
                 worths[what, step] += -price * size
-    total = max(abs(solved.cost), solved.gap, 1e-12)
-    prices = [Price(what, step, float(worth)) for (what, step), worth in worths.items() if worth > 1e-7 * total]
+    total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
+    prices = [
+        Price(what, step, float(worth)) for (what, step), worth in worths.items() if worth > NEGLIGIBLE_PRICE * total
+    ]
     return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
 
 

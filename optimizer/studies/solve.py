@@ -20,7 +20,6 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-from optimizer.algorithms.batches import LOOSE
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
@@ -41,7 +40,7 @@ from optimizer.solver import versions as solver_versions
 from optimizer.studies.measure import Measure, no_shock_cost
 from optimizer.studies.outcomes import baseline_shortages, do_nothing_outcome, outcomes, services, supply_shares, survey
 from optimizer.studies.shadow_prices import binding_limits
-from optimizer.tolerances import AUDIT_RELATIVE
+from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 from optimizer.units import MoneyLike
 
 # Settings that say where the work is done; they do not change the answer.
@@ -126,8 +125,6 @@ def planless_result(
     )
 
 
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
 
@@ -340,7 +337,7 @@ def _gap(solved: SearchResult, left: float) -> float:
 
     Where a shortfall is a millionth of demand, the last digit decides in each of the two whether it is one.
     """
-    does_better = left < solved.gap * (1.0 - 1e-6)
+    does_better = left < solved.gap * (1.0 - SAME_VALUE)
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
 
 
@@ -378,7 +375,7 @@ def _granted(
             shortage_cost = instance.demands[str(segment)].shortage_cost
             granted[str(path)] += shortage_cost * max(0.0, below.value(values))
     if solved.allows_shortages and free_floors(instance):
-        return {event.name: max(LOOSE, granted.get(event.name, 0.0)) for event in instance.events}
+        return {event.name: max(POSITIVE, granted.get(event.name, 0.0)) for event in instance.events}
     return granted
 
 
@@ -471,5 +468,5 @@ def tight_shocks(result: Result) -> frozenset[str]:
     return frozenset(
         outcome.name
         for outcome in result.shocks
-        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values())
+        if any(service.margin < TIGHT_SHOCK and service.floor > 0 for service in outcome.segments.values())
     )

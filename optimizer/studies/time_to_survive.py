@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.reading import nothing, plan_values, stock_path
+from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, Siege
@@ -31,17 +31,12 @@ from optimizer.formulation import blank_stage, gap, plan_stage, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady
 from optimizer.instance.schema import RULE, Instance
-from optimizer.levers import Sized, Stockpile
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
-from optimizer.tolerances import ROUNDING_SIZE
+from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
-# What a solver's plan may lack of a floor, a share of demand: a tenth of what an audit would let pass.
-FLOOR_TOLERANCE = 1e-7
-# Per year: what lasts longer than a million years lasts for ever.
-ENDLESS = 1e-6
 # The segment that gives out first is the one that goes short when it has to last so much longer.
 LONGER = 1e-3
 # Months beyond which more of them hardly make anybody safer.
@@ -207,18 +202,18 @@ def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
 
 def _fitting(instance: Instance, plan: Plan) -> Plan:
     """The plan with its stocks worked out again for this instance."""
-    horizon, options = instance.horizon, instance.options
+    horizon = instance.horizon
     for build in plan.builds:
-        option = options.get(build.option)
-        is_sized = isinstance(option, Sized) and build.t in horizon.decisions and option.allows(horizon.year(build.t))
+        option = instance.sized.get(build.option)
+        is_sized = option is not None and build.t in horizon.decisions and option.allows(horizon.year(build.t))
         if not is_sized or horizon.label(build.t) != build.period:
             raise PlanFileError(f"the plan is not one of this instance: it cannot buy {build.option} in {build.period}")
-    piles = {o: option for o, option in options.items() if isinstance(option, Stockpile)}
     for o, fills in plan.fills.items():
-        if o not in piles or len(fills) != len(horizon.periods):
+        if o not in instance.stocks or len(fills) != len(horizon.periods):
             raise PlanFileError(f"the plan is not one of this instance: it cannot fill {o}")
-    filled = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in piles}
-    return Plan(plan.builds, filled, {o: stock_path(instance, pile, filled[o]) for o, pile in piles.items()})
+    filled = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in instance.stocks}
+    stocks = {o: stock.stock_path(horizon, filled[o]) for o, stock in instance.stocks.items()}
+    return Plan(plan.builds, filled, stocks)
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
@@ -247,15 +242,15 @@ class _YearModel:
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
             of_period = offered[first : first + offers.periods]
-            if what == "stock":
-                stock = float(of_period[t])
-                stage.offer(owner, what, {t - 1: (stock if stock > ROUNDING_SIZE * most else 0.0) * inverse})
+            if what in instance.options[owner].amounts:
+                amount = float(of_period[t])
+                stage.offer(owner, what, {t - 1: (amount if amount > ROUNDING_SIZE * most else 0.0) * inverse})
             else:
                 stage.offer(owner, what, {t: Expression(constant=float(of_period[t + 1]))})
         write_path(stage, instance, path)
         columns = stage.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
-        self.allowed = np.array([FLOOR_TOLERANCE * path.demanded(columns[j].mark.owner, t) for j in self.below])
+        self.allowed = np.array([VIOLATED * path.demanded(columns[j].mark.owner, t) for j in self.below])
         self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
@@ -265,9 +260,9 @@ class _YearModel:
     def lasting(self) -> list[SurvivalTime]:
         """Every chokepoint's time, and who gives out."""
         least = self._least()
-        ends = np.flatnonzero(least > ENDLESS)
+        ends = np.flatnonzero(least > ENDLESS_RATE)
         segments = dict(zip(ends.tolist(), self._giving_out(ends, least[ends]), strict=True))
-        months = [0.0 if math.isinf(s) else 12.0 / s if s > ENDLESS else math.inf for s in least.tolist()]
+        months = [0.0 if math.isinf(s) else 12.0 / s if s > ENDLESS_RATE else math.inf for s in least.tolist()]
         return [SurvivalTime(self.year, lasts, segments.get(i)) for i, lasts in enumerate(months)]
 
     def _least(self) -> Vector:
@@ -277,7 +272,7 @@ class _YearModel:
         exact = self.warm.ask(Batch(costs, upper, self.right), None).objective
         upper[:, self.below] = self.allowed
         lenient = self.warm.ask(Batch(costs, upper, self.right), None).objective
-        return np.where(np.isinf(exact) | (lenient <= ENDLESS), lenient, exact)
+        return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
     def _giving_out(self, which: Any, least: Vector) -> list[str]:
         """By chokepoint that is not survived for ever, the segment that goes short when it has to last a bit longer."""

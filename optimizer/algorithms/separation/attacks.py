@@ -39,17 +39,19 @@ from optimizer.formulation import blank_stage
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Model, Settings, Vector
-from optimizer.tolerances import VIOLATED
+from optimizer.tolerances import (
+    INTERDICTION_ABSOLUTE,
+    INTERDICTION_RELATIVE,
+    NEGLIGIBLE,
+    NEGLIGIBLE_GAP,
+    POSITIVE,
+    VIOLATED,
+)
 
 Method = Literal["enumeration", "programme"]
 # Attacks that are tried at once.
 BATCH = 256
-# What the programme and the answer to its set may differ by: relative, and as a share of all that floors are worth.
-AGREED, NOISE = 1e-4, 1e-6
-# A gap below this share of all that floors are worth is none.
-DUST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class AttackOracle:
         for impact in impacts:
             shock = impact.attack.shock(self.strikes.adversary, self.strikes.instance.horizon)
             self._found[shock.name] = impact.attack
-            result.append(Violation(shock, max(impact.gap, 1e-300)))
+            result.append(Violation(shock, max(impact.gap, POSITIVE)))
         return result
 
     def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:
@@ -153,7 +155,7 @@ class AttackOracle:
         if front.start in self._sets:
             return self._tried(front, prices, self._sets[front.start], known)
         scale = float(prices[front.window.below] @ front.asked)
-        found = self._programme.worst(front, prices, max(beyond, DUST * scale), self.clock)
+        found = self._programme.worst(front, prices, max(beyond, NEGLIGIBLE_GAP * scale), self.clock)
         if found is None:
             return self._tried_one_by_one(front, prices, known)
         if found.chosen is None:
@@ -162,7 +164,7 @@ class AttackOracle:
         if self.strikes.attack(front.start, chosen) in known:
             return None
         hurt = self.ask(front, chosen[None, :], prices)
-        if hurt.gap[0] < found.gap * (1.0 - AGREED) - NOISE * scale:
+        if hurt.gap[0] < found.gap * (1.0 - INTERDICTION_RELATIVE) - INTERDICTION_ABSOLUTE * scale:
             raise SolverError("the programme of the worst attack finds more damage than there is")
         return self._struck(front, chosen, prices, hurt, 0)
 

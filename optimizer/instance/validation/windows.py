@@ -11,6 +11,7 @@ from optimizer.disruptions.shock import BASELINE, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
+from optimizer.tolerances import ROUNDING
 
 
 def shocks_are_inside_the_horizon(draft: Draft) -> Iterator[Problem]:
@@ -44,7 +45,7 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
     """Durations in months are whole numbers of periods."""
     for months in durations:
         periods = round(months / horizon.months)
-        if periods < 1 or abs(months / horizon.months - periods) > 1e-9:
+        if periods < 1 or abs(months / horizon.months - periods) > ROUNDING:
             up = math.ceil(months / horizon.months) * horizon.months
             what = f"{figure(months)} months are no whole number of {horizon.step}s"
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
@@ -63,11 +64,11 @@ def probabilities_add_up(draft: Draft) -> Iterator[Problem]:
     section = "shocks" if draft.instance.shocks else "ensembles"
     sums = list(accumulate(map(math.fsum, begun)))
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
-    if sums[worst] > 1 + 1e-9:
+    if sums[worst] > 1 + ROUNDING:
         what = f"the probabilities of the shocks that hold {horizon.label(worst)} add to {sums[worst]:.4g}"
         yield (section,), what, "Lower them so that no period has more than 1.", "error"
         return
-    full = next((t for t in horizon.periods if sums[t] >= 1 - 1e-9), None)
+    full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
     if full is not None:
         what = (
             f"the probabilities of the shocks that hold {horizon.label(full)} add to 1: the baseline cannot occur then"

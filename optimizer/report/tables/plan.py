@@ -12,6 +12,7 @@ from optimizer.files import write_whole
 from optimizer.instance.derived import region_name
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
+from optimizer.levers import Stock
 from optimizer.report.figures.timeline import Move, moves
 from optimizer.report.format import (
     FOLDED,
@@ -38,6 +39,7 @@ from optimizer.report.tables.render import frame_to_csv, table
 from optimizer.results.plan import Service, Share
 from optimizer.results.result import Result
 from optimizer.studies.folding import Folded, folded, folds, worst_rows
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 
@@ -116,7 +118,7 @@ def _each(step: int) -> str:
 def _marks(instance: Instance, move: Move) -> str:
     """One mark for each year of the horizon."""
     horizon = instance.horizon
-    if move.kind == "stockpile":
+    if move.purchases:
         years = {horizon.year(t) for t, fill in enumerate(move.purchases) if fill > 0}
         return "".join("▪" if year in years else "█" if year > min(years) else "·" for year in horizon.years)
     end = {year: (year - horizon.start + 1) * horizon.per_year - 1 for year in horizon.years}
@@ -132,13 +134,13 @@ def stocks(instance: Instance, result: Result, width: int) -> Table | None:
     years = list(horizon.years)
     step = -(-len(years) // max(1, (width - 26) // 7))
     shown = table("Stock at the end of the year, t", expand=False)
-    shown.add_column("Stockpile", max_width=26, overflow="fold")
+    shown.add_column(Stock.labels.noun.capitalize(), max_width=26, overflow="fold")
     chosen = years[::-step][::-1]
     for year in chosen:
         shown.add_column(str(year), justify="right", no_wrap=True)
     for o, row in held.items():
         ends = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
-        shown.add_row(named(instance, o), *(si(value) if value > 1e-9 * max(row) else "–" for value in ends))
+        shown.add_row(named(instance, o), *(si(value) if value > ROUNDING * max(row) else "–" for value in ends))
     return shown
 
 
@@ -284,7 +286,7 @@ def _regions(instance: Instance, share: Share, most: int) -> Text:
 
 def costs(result: Result) -> Table | None:
     """Total cost by part, present value."""
-    parts = {part: amount for part, amount in result.costs.items() if abs(amount) > 1e-9 * abs(result.total_cost)}
+    parts = {part: amount for part, amount in result.costs.items() if abs(amount) > ROUNDING * abs(result.total_cost)}
     if not parts:
         return None
     caption = SAVED if parts.get("expected shocks", 0.0) < 0 else None

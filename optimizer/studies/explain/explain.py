@@ -47,6 +47,7 @@ from optimizer.studies.explain.worths import (
 from optimizer.studies.measure import GAP_SHARE, Measure
 from optimizer.studies.solve import solve_to_measure
 from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import PLAN_GAP
 from optimizer.units import MoneyLike
 
 
@@ -151,8 +152,6 @@ def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
 
 
 ExplanationPart = Result | Reason | Repair | Worth | Deadline
-# How near the plan itself is proven.
-PLAN_GAP = 1e-4
 CONTRADICTORY = "the rules contradict each other all the same"
 
 

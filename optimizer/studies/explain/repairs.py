@@ -37,7 +37,6 @@ from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
@@ -52,12 +51,11 @@ from optimizer.studies.explain.questions import (
     without_budgets,
 )
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
+from optimizer.tolerances import PLAN_GAP, SAME_VALUE
 from optimizer.units import rounded_up
 
 # Shocks that the model holds at the start, and that are added in a round.
 FIRST, MORE = 8, 4
-# Below this difference of scaling, shocks are survived.
-SCALING_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def highest_scaling(instance: Instance, asker: WhatIfSolver, first: Sequence[str
     def separate(found: Scaling) -> list[Violation]:
         assert found.factor is not None
         assert found.plan is not None
-        scaled = with_floors(instance, factor=max(0.0, found.factor - SCALING_TOLERANCE))
+        scaled = with_floors(instance, factor=max(0.0, found.factor - SAME_VALUE))
         evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in held}
         values = plan_values(scaled, found.plan, evaluator.subproblems.plan)
         known = [number for number, event in enumerate(instance.events) if event.name in names]
@@ -137,8 +135,8 @@ def _loosen(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
 
 
 RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
-# How finely floors and demand are scaled, and how near the least budget is proven.
-TENTHS, LEAST_BUDGET_GAP = 1e-3, 1e-4
+# How finely floors and demand are scaled.
+TENTHS = 1e-3
 BOTH_SHORT = "the budget in all is too small as well; with enough of both everything survives"
 TOTAL_HELD = "not as long as the budget in all stays as it is"
 # To so many digits the least budget is told.
@@ -191,7 +189,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
     free = with_budget(what.instance, None)
-    settings = replace(what.asker.settings, gap=min(LEAST_BUDGET_GAP, what.asker.settings.gap))
+    settings = replace(what.asker.settings, gap=min(PLAN_GAP, what.asker.settings.gap))
     found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
     tried = what.judged(free, found)
     if tried.holds is None:
@@ -199,7 +197,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     elif not tried.holds:
         years = " as long as the budgets of single years stay as they are" if policy.annual_budget is not None else ""
         yield Repair("budget", works=False, why=f"no amount of money is enough{years}")
-    elif policy.budget is not None and found.value <= policy.budget * (1.0 - LEAST_BUDGET_GAP):
+    elif policy.budget is not None and found.value <= policy.budget * (1.0 - PLAN_GAP):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
         cheaper = partial(with_budget, what.instance)
@@ -218,7 +216,7 @@ def _enough(
     amount = rounded_up(found.value, BUDGET_DIGITS)
     again = what.survived(words, with_amount(amount))
     if again.holds is False:
-        amount = rounded_up(amount * (1.0 + 1e-6), BUDGET_DIGITS)
+        amount = rounded_up(amount * (1.0 + SAME_VALUE), BUDGET_DIGITS)
         again = what.survived(words, with_amount(amount))
     below = max(0.0, found.bound) if found.status == "optimal" else None
     return _priced(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)
@@ -232,7 +230,7 @@ def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     instance = what.instance
     if instance.policy.annual_budget is None:
         return
-    settings = replace(what.asker.settings, gap=min(LEAST_BUDGET_GAP, what.asker.settings.gap))
+    settings = replace(what.asker.settings, gap=min(PLAN_GAP, what.asker.settings.gap))
     found = least_added(what, "the least budget of each year", instance, settings)
     tried = what.judged(without_annual_budget(instance), found)
     if tried.holds is None:
@@ -347,12 +345,8 @@ def shorter(what: WhatIfs) -> Iterator[Repair]:
 
 def sooner(what: WhatIfs) -> Iterator[Repair]:
     """By how many months builds would have to stand earlier: all of them, then each alone."""
-    horizon = what.instance.horizon
-    leads = {
-        o: horizon.whole(option.lead_time)
-        for o, option in what.instance.options.items()
-        if isinstance(option, Sized) and option.lead_time > 0
-    }
+    horizon, sized = what.instance.horizon, what.instance.sized
+    leads = {o: horizon.whole(option.lead_time) for o, option in sized.items() if option.lead_time > 0}
     if not leads:
         yield Repair("sooner", works=False, why="no option has a lead time")
         return

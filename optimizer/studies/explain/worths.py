@@ -25,11 +25,11 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks, without
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
+from optimizer.tolerances import NEGLIGIBLE
 
 WorthKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
@@ -153,9 +153,9 @@ def _in_force(instance: Instance, d: str) -> set[float]:
 
 def _delays(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
     """Each build three months later, and sooner where it has a lead time."""
-    horizon, options = instance.horizon, instance.options
+    horizon = instance.horizon
     months = float(horizon.whole(MONTHS) * horizon.months)
-    lead = {o: option.lead_time for o in bought_options(ground.plan) if isinstance(option := options[o], Sized)}
+    lead = {o: option.lead_time for o in bought_options(ground.plan) if (option := instance.sized.get(o)) is not None}
     yield from (PlanPart("later", o, change=months) for o in lead)
     yield from (PlanPart("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
 
@@ -241,10 +241,6 @@ def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Row
     return instance, (leaving_out(gone),)
 
 
-# How far a purchase that stays as it is may be off, relative to the largest.
-PURCHASE_TOLERANCE = 1e-6
-
-
 @dataclass(frozen=True)
 class Deadline:
     """By when an option has to be ordered.
@@ -268,7 +264,7 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
     instance, horizon = what.instance, what.instance.horizon
     points = _points(instance, plan, o)
     found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)
-    if isinstance(instance.options[o], Sized):
+    if o in instance.sized:
         latest = _as_planned(what, plan, o, points)
         found = replace(found, as_planned=None if latest is None else horizon.label(latest))
     if is_spared is not False:
@@ -288,7 +284,7 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
 def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
     """When it can be decided, from its first purchase on; of a stockpile, from which years on it can be bought."""
     horizon, option = instance.horizon, instance.options[o]
-    if isinstance(option, Sized):
+    if not option.is_stock:
         first = min(build.t for build in plan.builds if build.option == o)
         return [a for a in horizon.decisions if a >= first and option.allows(horizon.year(a))]
     first = next(t for t, fill in enumerate(plan.fills[o]) if fill > 0)
@@ -345,7 +341,7 @@ def exactly(plan: Plan) -> Rows:
         for o in instance.options:
             planned = {build.t: build.size for build in plan.builds if build.option == o}
             planned |= dict(enumerate(plan.fills.get(o, ())))
-            near = PURCHASE_TOLERANCE * max(planned.values(), default=0.0)
+            near = NEGLIGIBLE * max(planned.values(), default=0.0)
             for t, column in _purchases(stage, instance, o).items():
                 size, bought = planned.get(t, 0.0), Expression({column: 1.0})
                 stage.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)
@@ -357,5 +353,4 @@ def exactly(plan: Plan) -> Rows:
 
 def _purchases(stage: Stage, instance: Instance, option: str) -> dict[int, int]:
     """The columns of what is bought of an option, by period."""
-    what = "size" if isinstance(instance.options[option], Sized) else "fill"
-    return dict(stage.found().get(("", option, what), {}))
+    return dict(stage.found().get(("", option, instance.options[option].purchase_column), {}))
