@@ -156,7 +156,7 @@ class Instance(Described):
     )
     ranges: Mapping[str, RangeSpec] = Field(
         default_factory=dict,
-        description="Uncertain numbers, by dotted path or pattern: {options.*.capex: {low: 0.8, high: 1.5, of: value}}.",
+        description="Uncertain numbers by dotted path or pattern: {options.*.capex: {low: 0.8, high: 1.5, of: value}}.",
     )
 
     def __repr__(self) -> str:
