@@ -262,7 +262,9 @@ class _Conclusion:
         instance, solved, evaluator = self.instance, self.solved, self.evaluator
         plan = read_plan(instance, solved.stage, values)
         columns = plan_values(instance, plan, evaluator.subproblems.plan)
-        replies = evaluator.best(columns, self.clock, _granted(instance, solved, values, self.faced), flows=True)
+        replies = evaluator.operate_batches(
+            columns, self.clock, _granted(instance, solved, values, self.faced), flows=True
+        )
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
         found = solved.stage.found()
         baseline = read_flows(instance, found, values, instance.baseline)
@@ -402,7 +404,7 @@ def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Sear
 def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
     if not instance.events:
         return None
-    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.idle_replies(clock)))
+    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))
 
 
 def solve_to_measure(
