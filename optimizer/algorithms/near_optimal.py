@@ -27,7 +27,6 @@ from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation.listed import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
@@ -262,6 +261,5 @@ class NearOptimalSearch(Search):
 def _totals(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
     """N[o] = Σ_a n[o,a], a column for each option."""
     for o, option in instance.options.items():
-        unit = option.unit if isinstance(option, Sized) else "t"
-        size = stage.variable(o, TOTAL, 0, unit=unit)
-        stage.require(o, TOTAL, None, size - formulation.bought(stage, instance, o), "==", unit=unit)
+        size = stage.variable(o, TOTAL, 0, unit=option.unit)
+        stage.require(o, TOTAL, None, size - formulation.bought(stage, instance, o), "==", unit=option.unit)

@@ -13,11 +13,10 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import region_name
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
 from optimizer.report.format import FULL, LINE, named, percent
 from optimizer.report.narrative import facts, headline
 from optimizer.report.tables.render import unit_format
-from optimizer.results.plan import WRITTEN, Service
+from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.studies.outcomes import yearly_supply_shares
 
@@ -107,22 +106,19 @@ def _builds(instance: Instance, result: Result) -> Sheet:
     horizon, money = instance.horizon, result.money
     rows: list[tuple[Any, ...]] = []
     for build in result.plan.builds:
-        option = instance.options[build.option]
-        assert isinstance(option, Sized)
+        option = instance.sized[build.option]
         first = build.t + horizon.whole(option.lead_time)
         on_line = horizon.label(first) if first < len(horizon.periods) else "after the end"
-        paid = option.capex.at(build.year) * build.size + (option.fixed_cost if build.opened else 0.0)
-        unit = "level" if option.unit == "1" else "t/yr"
+        paid, unit = option.paid(build.year, build.size, opened=build.opened), option.labels.size_unit
         rows.append((named(instance, build.option), build.option, build.kind, build.period, on_line, build.size, unit,
                      paid, option.budget_share * paid))  # fmt: skip
     for o, fills in result.plan.fills.items():
-        pile = instance.options[o]
-        assert isinstance(pile, Stockpile)
+        stock = instance.stocks[o]
         bought = [t for t, fill in enumerate(fills) if fill > 1e-9 * max(fills)]
         if bought:
-            paid = sum(pile.price.at(horizon.year(t)) * fill for t, fill in enumerate(fills))
-            rows.append((named(instance, o), o, pile.kind, horizon.label(bought[0]), horizon.label(bought[-1]),
-                         max(result.plan.stocks[o]), "t", paid, pile.budget_share * paid))  # fmt: skip
+            paid, unit, most = stock.paid(horizon, fills), stock.labels.size_unit, max(result.plan.stocks[o])
+            rows.append((named(instance, o), o, stock.kind, horizon.label(bought[0]), horizon.label(bought[-1]),
+                         most, unit, paid, stock.budget_share * paid))  # fmt: skip
     columns = (Column("Option"), Column("Key in the file"), Column("Lever"), Column("Decided"), Column("On line"),
                Column("Size"), Column("Unit of size"), Column(f"Capital and purchases [{money}]", money, 18),
                Column(f"Counts as outlay [{money}]", money, 18))  # fmt: skip
@@ -249,10 +245,11 @@ def _binding(result: Result) -> Sheet:
 
 
 def _flows(instance: Instance, result: Result) -> Sheet:
-    words = dict(zip(WRITTEN, ("activity", "substituted", "not served", "released", "left in stock"), strict=True))
+    words = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
+    words |= {"activity": "activity", "unserved": "not served"}
     paths = [("in the baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
     rows = [
-        (path, words.get(kind, kind), named(instance, owner), owner, result.periods[flows.first + k], value)
+        (path, words[kind], named(instance, owner), owner, result.periods[flows.first + k], value)
         for path, flows in paths
         if flows is not None
         for kind in flows.names

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.derived import highest_floor, region_name
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
+from optimizer.levers import Sized
 from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
 from optimizer.studies.folding import entry_of
 from optimizer.units import fixed, short, si
@@ -108,9 +108,8 @@ def given(share: float) -> str:
 def sized(instance: Instance, option: str, size: float) -> str:
     """The size of a build with its unit."""
     bought = instance.options.get(option)
-    if isinstance(bought, Sized) and bought.unit == "1":
-        return f"level {short(size)}"
-    return si(size, "t" if isinstance(bought, Stockpile) else "t/yr")
+    unit = (bought or Sized).labels.size_unit
+    return f"level {short(size)}" if unit == "level" else si(size, unit)
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

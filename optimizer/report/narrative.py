@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stock
 from optimizer.report.figures.time_to_survive import Line
 from optimizer.report.figures.timeline import Move
 from optimizer.report.format import (
@@ -327,8 +328,8 @@ def sentence(instance: Instance, result: Result) -> str:
 def _bought(result: Result) -> str:
     options = len({build.option for build in result.plan.builds})
     stores = sum(any(row) for row in result.plan.fills.values())
-    things = [plural(options, "project")] if options else []
-    things += [plural(stores, "stockpile")] if stores else []
+    things = [plural(options, Sized.labels.noun)] if options else []
+    things += [plural(stores, Stock.labels.noun)] if stores else []
     if not things:
         return "With nothing bought"
     return f"With {' and '.join(things)} for {si(result.outlay, result.money, 4)} of outlay"
@@ -364,7 +365,7 @@ def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[st
 
 
 def _when(move: Move) -> str:
-    if move.kind == "stockpile":
+    if move.purchases:
         return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
     return f"decided {move.decided}, on line {move.on_line}"
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -125,9 +126,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The plan in a notebook."""
-        from optimizer.results.notebook import of_result
-
-        return of_result(self)
+        return str(import_module("optimizer.report.notebook").of_result(self))
 
     @cached_property
     def builds(self) -> "pd.DataFrame":

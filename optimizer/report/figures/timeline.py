@@ -2,7 +2,7 @@
 
 t        period of the decision; a stockpile's first purchase
 first    period in which it first works, t + lead time; the number of periods where that is after the end
-steps    (period, share of size that works) wherever the share changes: the ramp; of leverage its erosion
+steps    (period, share of size that works) wherever the share changes: a ramp, or erosion
 paid     money, undiscounted: capex·size + fixed cost, or price·fill over all purchases
 counted  of that the budget's part, budget_share·paid
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optimizer.instance.schema import Instance
-from optimizer.levers import Leverage, Sized, Stockpile
+from optimizer.levers import Sized
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, paper, plain, thin_ticks
-from optimizer.report.figures.colours import GREY, LEVERS
+from optimizer.report.figures.colours import GREY, lever_colours
 from optimizer.report.format import named, sized
 from optimizer.results.plan import Build, Row
 from optimizer.results.result import Result
@@ -62,16 +62,15 @@ class Move:
 
 def moves(instance: Instance, result: Result) -> tuple[Move, ...]:
     """All that is bought: builds in the order of the options, then stockpiles."""
-    return (*_builds(instance, result), *_stockpiles(instance, result))
+    return (*_builds(instance, result), *_stocks(instance, result))
 
 
 def _builds(instance: Instance, result: Result) -> Iterator[Move]:
     horizon = instance.horizon
     for build in result.plan.builds:
-        option = instance.options[build.option]
-        assert isinstance(option, Sized)
+        option = instance.sized[build.option]
         first = min(build.t + horizon.whole(option.lead_time), len(horizon.periods))
-        paid = option.capex.at(build.year) * build.size + (option.fixed_cost if build.opened else 0.0)
+        paid = option.paid(build.year, build.size, opened=build.opened)
         yield Move(
             option=build.option,
             name=named(instance, build.option),
@@ -101,29 +100,25 @@ def _region(instance: Instance, o: str) -> str:
 def _steps(instance: Instance, option: Sized, build: Build, first: int) -> tuple[tuple[int, float], ...]:
     horizon, steps = instance.horizon, list[tuple[int, float]]()
     for t in range(first, len(horizon.periods)):
-        if isinstance(option, Leverage):
-            share = (1.0 - option.erosion) ** (horizon.year(t) - build.year)
-        else:
-            share = option.working_share((t - first) * horizon.months)
+        share = option.share_in_force(horizon, build.t, t)
         if not steps or share != steps[-1][1]:
             steps.append((t, share))
     return tuple(steps)
 
 
-def _stockpiles(instance: Instance, result: Result) -> Iterator[Move]:
+def _stocks(instance: Instance, result: Result) -> Iterator[Move]:
     horizon = instance.horizon
     for o, fills in result.plan.fills.items():
-        pile = instance.options[o]
-        assert isinstance(pile, Stockpile)
+        stock = instance.stocks[o]
         bought = [t for t, fill in enumerate(fills) if fill > DUST * max(fills)]
         if not bought:
             continue
-        paid = sum(pile.price.at(horizon.year(t)) * fill for t, fill in enumerate(fills))
+        paid = stock.paid(horizon, fills)
         most = max(result.plan.stocks[o])
         yield Move(
             option=o,
             name=named(instance, o),
-            kind="stockpile",
+            kind=stock.kind,
             region="",
             decided=horizon.label(bought[0]),
             on_line=horizon.label(bought[-1]),
@@ -133,7 +128,7 @@ def _stockpiles(instance: Instance, result: Result) -> Iterator[Move]:
             size=most,
             size_words=sized(instance, o, most),
             paid=paid,
-            counted=pile.budget_share * paid,
+            counted=stock.budget_share * paid,
             in_peace=o in result.calm_builds,
             forced=o in instance.policy.force,
             purchases=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
@@ -162,7 +157,7 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Move], stocks: 
     plain(right)
     right.tick_params(right=False)
     kinds = dict.fromkeys(move.kind for move in moves)
-    handles = [Patch(facecolor=LEVERS.get(kind, GREY), label=kind) for kind in kinds]
+    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
     if any(move.first > move.t and not move.purchases for move in moves):
         handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     foot(sheet, "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
@@ -181,7 +176,7 @@ def _short(text: str, most: int) -> str:
 def _bar(panel: "Axes", row: int, move: Move, count: int, stock: tuple[float, ...]) -> None:
     from matplotlib.patches import Rectangle
 
-    colour, base = LEVERS.get(move.kind, GREY), row + 0.36
+    colour, base = lever_colours().get(move.kind, GREY), row + 0.36
     if move.purchases:
         top = max(stock, default=0.0) or 1.0
         for t, held in enumerate(stock):

@@ -232,7 +232,7 @@ class Book:
             "names": _names(instance),
             "region_names": {region: region_name(instance, region) for region in named_regions(instance)},
             "regions": colours.regions(instance, [each.shares for each in self.sheets]),
-            "levers": colours.LEVERS,
+            "levers": colours.lever_colours(),
             "segments": {d: demand.commodity for d, demand in instance.demands.items()},
             "warnings": list(self.warnings),
             "strikes": [asdict(strike) for strike in self.strikes],

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.levers import Stockpile
 from optimizer.report.format import given, named, plural
 from optimizer.report.narrative import signed, whole
 from optimizer.report.screen import Screen
@@ -169,6 +168,6 @@ def _sizes(instance: Instance, each: SizeRange, results: Sequence[Result]) -> li
 
 
 def _bought(instance: Instance, option: str, result: Result) -> float:
-    if isinstance(instance.options[option], Stockpile):
+    if option in instance.stocks:
         return sum(result.plan.fills.get(option, ()))
     return sum(build.size for build in result.plan.builds if build.option == option)

@@ -12,6 +12,7 @@ from optimizer.files import write_whole
 from optimizer.instance.derived import region_name
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
+from optimizer.levers import Stock
 from optimizer.report.figures.timeline import Move, moves
 from optimizer.report.format import (
     FOLDED,
@@ -116,7 +117,7 @@ def _each(step: int) -> str:
 def _marks(instance: Instance, move: Move) -> str:
     """One mark for each year of the horizon."""
     horizon = instance.horizon
-    if move.kind == "stockpile":
+    if move.purchases:
         years = {horizon.year(t) for t, fill in enumerate(move.purchases) if fill > 0}
         return "".join("▪" if year in years else "█" if year > min(years) else "·" for year in horizon.years)
     end = {year: (year - horizon.start + 1) * horizon.per_year - 1 for year in horizon.years}
@@ -132,7 +133,7 @@ def stocks(instance: Instance, result: Result, width: int) -> Table | None:
     years = list(horizon.years)
     step = -(-len(years) // max(1, (width - 26) // 7))
     shown = table("Stock at the end of the year, t", expand=False)
-    shown.add_column("Stockpile", max_width=26, overflow="fold")
+    shown.add_column(Stock.labels.noun.capitalize(), max_width=26, overflow="fold")
     chosen = years[::-step][::-1]
     for year in chosen:
         shown.add_column(str(year), justify="right", no_wrap=True)

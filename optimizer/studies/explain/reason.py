@@ -247,14 +247,14 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
     """What there is of a commodity in some periods, t: made, released from stock, and returned as scrap."""
     path, at = instance.path(event), [t - flows.first for t in periods]
     made = sum(
-        activity.output.get(commodity, 0.0) * sum(flows[name, "activity"][k] for k in at)
-        for name, activity in instance.activities.items()
-        if flows.row(name, "activity")
+        process.output.get(commodity, 0.0) * sum(flows[p, "activity"][k] for k in at)
+        for p, process in instance.processes.items()
     )
-    released = sum(
-        sum(flows[o, "released"][k] for k in at)
+    given = sum(
+        flow.gives[commodity] * sum(flows.row(o, flow.name)[k] for k in at)
         for o, option in instance.options.items()
-        if getattr(option, "commodity", None) == commodity and flows.row(o, "released")
+        for flow in option.flows
+        if commodity in flow.gives and flows.row(o, flow.name)
     )
     scrap = sum(
         float(path.returned(d, t))
@@ -262,14 +262,15 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
         if demand.end_of_life is not None and demand.end_of_life.commodity == commodity
         for t in periods
     )
-    return float(made + released + scrap)
+    return float(made + given + scrap)
 
 
 def _draws_on_stock(instance: Instance, flows: Flows, commodities: set[str]) -> bool:
     return any(
-        sum(flows.row(o, "released")) > 0
-        for o, option in instance.options.items()
-        if getattr(option, "commodity", None) in commodities
+        sum(flows.row(o, flow.name)) > 0
+        for o, stock in instance.stocks.items()
+        for flow in stock.flows
+        if commodities & set(flow.gives)
     )
 
 
