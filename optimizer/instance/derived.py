@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.instance.document import Place
+from optimizer.errors import Place
 from optimizer.instance.schema import Instance
 from optimizer.tolerances import NEGLIGIBLE_SIZE, ROUNDING_SIZE
 

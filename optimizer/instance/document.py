@@ -12,13 +12,12 @@ from typing import Any
 
 import yaml
 
-from optimizer.errors import Finding, InstanceError, Severity
+from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.files import UndecodableTextError, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml
 from optimizer.limits import FINDINGS, MESSAGE, NUMBER_LENGTH
 from optimizer.suggestions import excerpt
 
-Place = tuple[str | int, ...]
 _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}

@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from optimizer.errors import Finding, InstanceError
-from optimizer.instance.document import Document, Place, parse, parse_value, walk
+from optimizer.errors import Finding, InstanceError, Place
+from optimizer.instance.document import Document, parse, parse_value, walk
 from optimizer.instance.schema import Instance
 from optimizer.limits import NESTING
 from optimizer.suggestions import Vocabulary, excerpt, nearest

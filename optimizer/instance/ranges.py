@@ -20,8 +20,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from optimizer.errors import Finding
-from optimizer.instance.document import Document, Place
+from optimizer.errors import Finding, Place
+from optimizer.instance.document import Document
 from optimizer.limits import NESTING, RANGE_VALUES
 from optimizer.units import Amount, Described, parse_amount
 

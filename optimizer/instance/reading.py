@@ -1,12 +1,12 @@
 """From plain data to an Instance, or to one InstanceError with every finding at once.
 
-document    text to data, with lines                    (document)
+document    text to data, with lines                              (`document`, `text`)
 sections    each object on its own, so that one fault does not hide another
-passes      the named checks, over all that is sound    (checks)
+passes      the checks, over all objects that are well formed     (`validation`)
+ends        the same with all uncertain numbers low, then high; and under each scenario of the file
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,16 +14,15 @@ from pydantic import BaseModel, ValidationError
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, Place
 from optimizer.horizon import Horizon
-from optimizer.instance.document import Document, Place, walk
-from optimizer.instance.overrides import SCENARIOS as SCENARIOS
-from optimizer.instance.overrides import malformed, no_entry, of_scenario, played, usable
-from optimizer.instance.ranges import RANGES as RANGES
-from optimizer.instance.ranges import RangeSpec, lifted, of_end, shifted, spread, uncertain
-from optimizer.instance.schema import RULE, Commodity, Instance, Policy, Region
-from optimizer.instance.validation.candidate import Draft, Problem
-from optimizer.instance.validation.passes import NAMES, PASSES, sizes_can_be_handled
+from optimizer.instance.document import Document, walk
+from optimizer.instance.overrides import SCENARIOS, malformed, no_entry, of_scenario, played, usable
+from optimizer.instance.ranges import RANGES, RangeSpec, lifted, of_end, shifted, spread, uncertain
+from optimizer.instance.schema import Commodity, Instance, Policy, Region
+from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.names import shared_names
+from optimizer.instance.validation.passes import find_problems
 from optimizer.instance.validation.wording import in_words, no_mapping, noun
 from optimizer.levers import KINDS, is_audited
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
@@ -98,7 +97,10 @@ def _first(findings: Sequence[Finding]) -> list[Finding]:
     if len(findings) < FINDINGS:
         return list(findings)
     errors = [finding for finding in findings if finding.severity == "error"]
-    what, cure = f"has more than {FINDINGS} findings, of which the first are listed", "Mend these, and check it again."
+    what, cure = (
+        f"has more than {FINDINGS} findings, of which the first are listed",
+        "Correct these, and check it again.",
+    )
     more = Finding(findings[0].file, errors[-1].line if errors else None, "", what, cure)
     return [*(errors or findings)[: FINDINGS - 1], more]
 
@@ -115,39 +117,16 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
 
 
 def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
-    """What could be read of a document, and all that is to be said of it."""
+    """What could be read of a document, and all that is wrong with it or suspicious."""
     lifted(document)
     reader = _Reader(document)
-    draft = reader.read()
-    if draft is None:
-        return None, reader.findings
-    too_large = [document.finding(*problem) for problem in sizes_can_be_handled(draft)]
-    if too_large:
-        return None, reader.findings + too_large
-    for check in PASSES:
-        problems = _some(check(draft))
-        if check in NAMES and any(severity == "error" for *_, severity in problems):
-            draft = replace(draft, resolved=False)
-        reader.findings += [document.finding(*problem) for problem in problems]
-    return draft.instance, reader.findings
-
-
-def _some(problems: Iterable[Problem]) -> list[Problem]:
-    """As many problems of one pass as are reported, and that there are more; no error is left out for warnings."""
-    found: list[Problem] = []
-    counts = {"error": 0, "warning": 0}
-    for problem in problems:
-        severity = problem[-1]
-        counts[severity] += 1
-        if counts[severity] <= FINDINGS:
-            found.append(problem)
-        elif counts[severity] == FINDINGS + 1:
-            found.append(
-                (problem[0], f"more {severity}s of this sort are left out", "Mend the others first.", severity)
-            )
-            if severity == "error":
-                break
-    return found
+    instance = reader.read()
+    if instance is not None:
+        sound = not reader.findings
+        problems = find_problems(Candidate(instance, reader.declared, sound, resolved=sound))
+    else:
+        problems = shared_names(reader.declared)
+    return instance, reader.findings + [document.finding(*problem) for problem in problems]
 
 
 class _TooManyFindingsError(Exception):
@@ -158,8 +137,9 @@ class _Reader:
     """Validates a document object by object and collects what is wrong."""
 
     def __init__(self, document: Document) -> None:
-        self.document = document
+        self.document, self.home = document, document.data.get("home")
         self.findings = [*document.findings, *malformed(document)]
+        self.declared: dict[str, frozenset[str]] = {}
 
     def report(self, place: Place, what: str, cure: str) -> None:
         """Note a finding.
@@ -171,14 +151,29 @@ class _Reader:
         if len(self.findings) >= FINDINGS:
             raise _TooManyFindingsError
 
-    def read(self) -> Draft | None:
-        """What could be read; None where there are too many findings to go on."""
+    def read(self) -> Instance | None:
+        """The instance of all objects that are well formed; None without a horizon, or with too many findings."""
         try:
-            return self.draft()
+            return self._read()
         except _TooManyFindingsError:
+            self.declared = {}
             return None
 
-    def draft(self) -> Draft:
+    def _read(self) -> Instance | None:
+        self._check_keys()
+        data = self.document.data
+        self.declared = {section: frozenset(key for key, _ in walk(data, section)) for section in SECTIONS}
+        horizon = self._part("horizon", Horizon)
+        parts: dict[str, Any] = {section: self._section(section) for section in SECTIONS}
+        parts["policy"] = self._part("policy", Policy) or Policy()
+        parts["adversary"] = self._part("adversary", AdversarySpec)
+        parts |= {RANGES: self._ranges(), SCENARIOS: usable(self.document)}
+        header = {key: data[key] for key in _HEADER if data.get(key) is not None}
+        header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
+        frame = self._one(Instance, (), header)
+        return None if horizon is None or frame is None else frame.model_copy(update={"horizon": horizon, **parts})
+
+    def _check_keys(self) -> None:
         data = self.document.data
         for key in data:
             if key not in _KNOWN:
@@ -186,35 +181,24 @@ class _Reader:
         for required in ("horizon", "commodities", "demands"):
             if data.get(required) is None and not (required != "horizon" and required in data):
                 self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")
-        home = data.get("home")
-        horizon = self._one(Horizon, ("horizon",), data.get("horizon")) if data.get("horizon") is not None else None
-        parts = {section: self._section(section, home) for section in SECTIONS}
-        policy, adversary = self._policy(home), self._adversary(home)
-        ranges = self._ranges()
-        header = {key: data[key] for key in _HEADER if data.get(key) is not None}
-        header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
-        frame = self._one(Instance, (), header)
-        declared = {section: frozenset(key for key, _ in walk(data, section)) for section in SECTIONS}
-        sound = not self.findings
-        instance = None
-        if horizon is not None and frame is not None:
-            update = {"horizon": horizon, "policy": policy or Policy(), "adversary": adversary, **parts}
-            update |= {SCENARIOS: usable(self.document), RANGES: ranges}
-            instance = frame.model_copy(update=update)
-        return Draft(instance, declared, sound, resolved=sound)
 
-    def _section(self, section: str, home: Any) -> dict[str, Any]:
+    def _part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
+        """The object that stands under a key of the file; None where there is none, or it is faulty."""
+        entry = self.document.data.get(key)
+        return None if entry is None else self._one(model, (key,), at_home(entry, self.home))
+
+    def _section(self, section: str) -> dict[str, Any]:
         data = self.document.data.get(section)
         if data is not None and not isinstance(data, Mapping):
             self.report((section,), f"{section} is not a mapping", f"Write `{section}:` and one named entry a line.")
         objects = {}
         for name, entry in walk(self.document.data, section):
-            found = self._entry(section, name, entry, home)
+            found = self._entry(section, name, entry)
             if found is not None:
                 objects[name] = found
         return objects
 
-    def _entry(self, section: str, name: str, entry: Any, home: Any) -> BaseModel | None:
+    def _entry(self, section: str, name: str, entry: Any) -> BaseModel | None:
         place: Place = (section, name)
         entry = {} if entry is None and section == "commodities" else entry
         if not isinstance(entry, Mapping):
@@ -222,13 +206,14 @@ class _Reader:
             return None
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
-        needed = [field for field, info in SECTIONS[section].model_fields.items() if info.is_required()]
-        nobody = no_entry(self.document, section, name, ["kind"] if section == "options" else needed)
-        if nobody is not None:
-            self.findings.append(nobody)
+        model = SECTIONS[section]
+        needed = [field for field, info in model.model_fields.items() if info.is_required()]
+        absent = no_entry(self.document, section, name, ["kind"] if section == "options" else needed)
+        if absent is not None:
+            self.findings.append(absent)
             return None
-        model = SECTIONS[section] if section != "options" else self._kind(place, entry)
-        return None if model is None else self._one(model, place, complete(section, name, entry, home))
+        kind = self._kind(place, entry) if section == "options" else model
+        return None if kind is None else self._one(kind, place, _complete(section, name, entry, self.home))
 
     def _kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
         kind = entry.get("kind")
@@ -256,33 +241,6 @@ class _Reader:
         self.findings += findings
         return result
 
-    def _policy(self, home: Any) -> Policy | None:
-        entry = self.document.data.get("policy")
-        if entry is None:
-            return Policy()
-        if not isinstance(entry, Mapping):
-            self.report(("policy",), *no_mapping(entry, Policy))
-            return None
-        entry = dict(entry)
-        for key in ("max_share", "min_share"):
-            if isinstance(entry.get(key), (list, tuple)):
-                entry[key] = [at_home(rule, home) for rule in entry[key]]
-        if isinstance(entry.get(RULE), (list, tuple)):
-            entry[RULE] = [cuts_at_home(rule, home) for rule in entry[RULE]]
-        return self._one(Policy, ("policy",), entry)
-
-    def _adversary(self, home: Any) -> AdversarySpec | None:
-        entry = self.document.data.get("adversary")
-        if entry is None:
-            return None
-        if not isinstance(entry, Mapping):
-            self.report(("adversary",), *no_mapping(entry, AdversarySpec))
-            return None
-        entry = dict(entry)
-        if isinstance(entry.get("targets"), Mapping):
-            entry["targets"] = {name: cuts_at_home(target, home) for name, target in entry["targets"].items()}
-        return self._one(AdversarySpec, ("adversary",), entry)
-
     def _one[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
         try:
             return model.model_validate(entry)
@@ -292,36 +250,26 @@ class _Reader:
             return None
 
 
-def complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
+def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
     """The entry with its own name in it, `home` resolved, and the region of what is at home filled in."""
-    whole: dict[str, Any] = at_home(entry, home)
+    whole: dict[str, Any] = dict(at_home(entry, home))
     if section in ("processes", "demands", "options"):
         whole["id"] = name
-    kind = entry.get("kind") if section == "options" else None
-    if isinstance(kind, str) and KINDS[kind].is_at_home and entry.get("region") is None:
-        whole["region"] = home
-    if section in ("shocks", "ensembles"):
-        whole = cuts_at_home(whole, home)
-        if isinstance(whole.get("events"), Mapping):
-            whole["events"] = {name: cuts_at_home(event, home) for name, event in whole["events"].items()}
-    return whole
-
-
-def cuts_at_home(entry: Any, home: Any) -> Any:
-    """An entry in whose cuts `home` is resolved."""
-    if isinstance(entry, Mapping) and isinstance(entry.get("cuts"), (list, tuple)):
-        return {**entry, "cuts": [at_home(cut, home) for cut in entry["cuts"]]}
-    return entry
-
-
-def at_home(entry: Any, home: Any) -> Any:
-    """An entry in whose region `home` is resolved."""
-    if not isinstance(entry, Mapping):
-        return entry
-    whole = dict(entry)
-    region = whole.get("region")
-    if home is not None and isinstance(region, (list, tuple)):
-        whole["region"] = [home if name == "home" else name for name in region]
-    elif home is not None and region == "home":
+    if section == "options" and KINDS[whole["kind"]].is_at_home and whole.get("region") is None:
         whole["region"] = home
     return whole
+
+
+def at_home(value: Any, home: Any) -> Any:
+    """Plain data in which the word `home` stands for the home region wherever a region is named."""
+    if home is None:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _region(item, home) if key == "region" else at_home(item, home) for key, item in value.items()}
+    return [at_home(item, home) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _region(value: Any, home: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_region(item, home) for item in value]
+    return home if value == "home" else value

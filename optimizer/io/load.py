@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, Place
 from optimizer.files import INSTANCES, UndecodableTextError, decode, parse_json, read_bytes
-from optimizer.instance.document import Document, Place, parse
+from optimizer.instance.document import Document, parse
 from optimizer.instance.overrides import override
 from optimizer.instance.reading import checked
 from optimizer.instance.schema import Instance

@@ -28,7 +28,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from optimizer import shapes
 from optimizer.disruptions.shock import Names, Path, as_tuple
-from optimizer.errors import Severity
+from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import Expression, total
@@ -39,8 +39,6 @@ Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(sh
 
 
 # A finding of a lever about its own fields: where within the option, what, cure, severity.
-Place = tuple[str | int, ...]
-Problem = tuple[Place, str, str, Severity]
 Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
 
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 
-from optimizer.errors import Severity
+from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import struck
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Candidate
 
 
-def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
+def floors_have_a_source(candidate: Candidate) -> Iterator[Problem]:
     """Every commodity with a floor can be made, stored, recycled or done without."""
-    if draft.instance is None or not draft.resolved:
-        return
-    instance = draft.instance
+    instance = candidate.instance
     had, roots = _obtainable(instance)
     replaced = {flow.serves for option in instance.options.values() for flow in option.flows}
     floors = _highest_floors(instance)
@@ -78,11 +76,9 @@ def _roots(blocked: Mapping[str, str]) -> dict[str, str]:
     return roots
 
 
-def inputs_can_be_had(draft: Draft) -> Iterator[Problem]:
+def inputs_can_be_had(candidate: Candidate) -> Iterator[Problem]:
     """Nothing waits for a commodity that nobody makes; what lacks for a segment is said of the segment."""
-    if draft.instance is None or not draft.resolved:
-        return
-    instance = draft.instance
+    instance = candidate.instance
     had, roots = _obtainable(instance)
     made = {commodity for activity in instance.activities.values() for commodity in activity.output}
     lacking = {demand.commodity for demand in instance.demands.values()} - had
@@ -107,11 +103,9 @@ def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
                 yield ("options", o, "input", commodity), commodity
 
 
-def commodities_are_of_use(draft: Draft) -> Iterator[Problem]:
+def commodities_are_of_use(candidate: Candidate) -> Iterator[Problem]:
     """Every commodity goes somewhere, but for what comes along with another: an ore decides the basket."""
-    if draft.instance is None or not draft.resolved:
-        return
-    instance = draft.instance
+    instance = candidate.instance
     used = {demand.commodity for demand in instance.demands.values()} | {c for _, c in _inputs(instance)}
     used |= {rule.commodity for rule in (*instance.policy.max_share, *instance.policy.min_share)}
     alongside = {

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from optimizer.instance.validation.candidate import Place
+from optimizer.errors import Place
 from optimizer.levers import Lever
 from optimizer.suggestions import excerpt, suggest
 from optimizer.units import in_a_year
