@@ -59,7 +59,7 @@ def _as_profile(value: Any) -> Any:
     return as_tuple(value)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
+NameList = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
 Severities = Annotated[
     tuple[Share, ...], BeforeValidator(_as_profile), WithJsonSchema(shapes.one_or_more(shapes.SHARE))
 ]
@@ -73,10 +73,12 @@ class Target(Described):
 
     model_config = ConfigDict(json_schema_extra=_AIMED)
 
-    region: Names | None = Field(default=None, description="Strikes what stands in this region, or in any of a list.")
-    stage: Names | None = Field(default=None, description="Strikes what is of this stage, or of any of a list.")
-    process: Names | None = Field(default=None, description="Strikes this process or option, or any of a list.")
-    commodity: Names | None = Field(default=None, description="Strikes what makes this commodity, or any of a list.")
+    region: NameList | None = Field(
+        default=None, description="Strikes what stands in this region, or in one of a list."
+    )
+    stage: NameList | None = Field(default=None, description="Strikes what is of this stage, or of any of a list.")
+    process: NameList | None = Field(default=None, description="Strikes this process or option, or any of a list.")
+    commodity: NameList | None = Field(default=None, description="Strikes what makes this commodity, or any of a list.")
 
     def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
         """Whether this cut strikes an activity so described."""

@@ -7,6 +7,7 @@ ends        the same with all uncertain numbers low, then high; and under each s
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,19 +18,26 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, walk
-from optimizer.instance.overrides import SCENARIOS, malformed, no_entry, of_scenario, played, usable
-from optimizer.instance.ranges import RANGES, RangeSpec, lifted, of_end, shifted, spread, uncertain
+from optimizer.instance.overrides import (
+    SCENARIOS,
+    apply_scenarios,
+    check_scenarios,
+    findings_of_scenario,
+    missing_entry,
+    sound_scenarios,
+)
+from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
 from optimizer.instance.schema import Commodity, Instance, Policy, Region
 from optimizer.instance.validation.candidate import Candidate
 from optimizer.instance.validation.names import shared_names
 from optimizer.instance.validation.passes import find_problems
-from optimizer.instance.validation.wording import in_words, no_mapping, noun
+from optimizer.instance.validation.wording import describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
 from optimizer.suggestions import excerpt, suggest
 
-SECTIONS: dict[str, type[BaseModel]] = {
+SECTION_MODELS: dict[str, type[BaseModel]] = {
     "regions": Region,
     "commodities": Commodity,
     "processes": Process,
@@ -39,7 +47,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "ensembles": EnsembleSpec,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
-_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", "adversary", SCENARIOS, RANGES)
+_KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS, RANGES)
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
@@ -48,10 +56,10 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
     Raises:
         InstanceError: with every finding.
     """
-    return checked(written(data, name))[0]
+    return check_document(as_document(data, name))[0]
 
 
-def written(data: Mapping[str, Any], name: str) -> Document:
+def as_document(data: Mapping[str, Any], name: str) -> Document:
     """A mapping as if it were a file of that name."""
     return Document(name, _with_text_keys(data))
 
@@ -62,18 +70,18 @@ def _with_text_keys(value: Any) -> Any:
     return [_with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
+def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     """The instance that a document holds, and its warnings.
 
     Raises:
         InstanceError: with every finding.
     """
     instance, own = _examined(document)
-    findings, names = list(own), list(usable(document))
+    findings, names = list(own), list(sound_scenarios(document))
     some = names[: _affordable(document)]
     for name in some:
         if len(findings) < FINDINGS:
-            findings += of_scenario(name, _examined(played(document, name))[1], own)
+            findings += findings_of_scenario(name, _examined(apply_scenarios(document, name))[1], own)
     if len(some) < len(names):
         what = f"only the first {len(some):,} of {len(names):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
@@ -109,16 +117,18 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
     """What is wrong where all uncertain numbers are low, or all are high, and is not where they are."""
     if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
         return []
-    numbers, result, known = uncertain(document.data, instance.ranges), list[Finding](), frozenset(before)
-    for end, position in (("low", -1.0), ("high", 1.0)):
-        found = [finding for finding in _examined(shifted(document, numbers, position))[1] if finding not in known]
-        result += of_end(end, numbers, found)
-    return result
+    numbers, known = list_uncertain(document.data, instance.ranges), frozenset(before)
+    return [
+        replace(finding, what=f"at the {end} end of its range: {finding.what}")
+        for end, position in (("low", -1.0), ("high", 1.0))
+        for finding in _examined(shift_to_end(document, numbers, position))[1]
+        if finding.severity == "error" and finding not in known
+    ]
 
 
 def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
     """What could be read of a document, and all that is wrong with it or suspicious."""
-    lifted(document)
+    lift_ranges(document)
     reader = _Reader(document)
     instance = reader.read()
     if instance is not None:
@@ -138,7 +148,7 @@ class _Reader:
 
     def __init__(self, document: Document) -> None:
         self.document, self.home = document, document.data.get("home")
-        self.findings = [*document.findings, *malformed(document)]
+        self.findings = [*document.findings, *check_scenarios(document)]
         self.declared: dict[str, frozenset[str]] = {}
 
     def report(self, place: Place, what: str, cure: str) -> None:
@@ -162,12 +172,12 @@ class _Reader:
     def _read(self) -> Instance | None:
         self._check_keys()
         data = self.document.data
-        self.declared = {section: frozenset(key for key, _ in walk(data, section)) for section in SECTIONS}
+        self.declared = {section: frozenset(key for key, _ in walk(data, section)) for section in SECTION_MODELS}
         horizon = self._part("horizon", Horizon)
-        parts: dict[str, Any] = {section: self._section(section) for section in SECTIONS}
+        parts: dict[str, Any] = {section: self._section(section) for section in SECTION_MODELS}
         parts["policy"] = self._part("policy", Policy) or Policy()
         parts["adversary"] = self._part("adversary", AdversarySpec)
-        parts |= {RANGES: self._ranges(), SCENARIOS: usable(self.document)}
+        parts |= {RANGES: self._ranges(), SCENARIOS: sound_scenarios(self.document)}
         header = {key: data[key] for key in _HEADER if data.get(key) is not None}
         header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
         frame = self._one(Instance, (), header)
@@ -202,13 +212,12 @@ class _Reader:
         place: Place = (section, name)
         entry = {} if entry is None and section == "commodities" else entry
         if not isinstance(entry, Mapping):
-            self.report(place, *no_mapping(entry, SECTIONS[section]))
+            self.report(place, *no_mapping(entry, SECTION_MODELS[section]))
             return None
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
-        model = SECTIONS[section]
-        needed = [field for field, info in model.model_fields.items() if info.is_required()]
-        absent = no_entry(self.document, section, name, ["kind"] if section == "options" else needed)
+        model = SECTION_MODELS[section]
+        absent = missing_entry(self.document, section, name, _required(section, model))
         if absent is not None:
             self.findings.append(absent)
             return None
@@ -237,7 +246,7 @@ class _Reader:
             self.report((RANGES,), "is not a mapping", "Write `ranges:` and one path with its low and high a line.")
         specs = {path: self._one(RangeSpec, (RANGES, path), entry) for path, entry in walk(self.document.data, RANGES)}
         sound = {path: spec for path, spec in specs.items() if spec is not None}
-        result, findings = spread(self.document, sound)
+        result, findings = assign_ranges(self.document, sound)
         self.findings += findings
         return result
 
@@ -246,8 +255,15 @@ class _Reader:
             return model.model_validate(entry)
         except ValidationError as errors:
             for error in errors.errors(include_url=False)[:FINDINGS]:
-                self.report(*in_words(model, place, error))
+                self.report(*describe_error(model, place, error))
             return None
+
+
+def _required(section: str, model: type[BaseModel]) -> list[str]:
+    """The fields without which there is no entry of a section."""
+    if section == "options":
+        return ["kind"]
+    return [field for field, info in model.model_fields.items() if info.is_required()]
 
 
 def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:

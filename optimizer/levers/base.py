@@ -27,7 +27,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from optimizer import shapes
-from optimizer.disruptions.shock import Names, Path, as_tuple
+from optimizer.disruptions.shock import NameList, Path, as_tuple
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import Stage, Unit
@@ -204,10 +204,10 @@ class Sized(Lever):
         default=(1.0,),
         description="Share of size that works in the 1st, 2nd, … twelve months after the lead time; the last stays.",
     )
-    requires: Names = Field(
+    requires: NameList = Field(
         default=(), description="An option, or a list, that is opened no later. All of them have to be lumpy."
     )
-    excludes: Names = Field(
+    excludes: NameList = Field(
         default=(), description="An option, or a list, that is not opened as well. All of them have to be lumpy."
     )
 

@@ -1,4 +1,4 @@
-"""The passes about what is allowed, does what it says, and is hardly meant: warnings, none of them an error."""
+"""Lint: checks of valid but suspicious input, such as options of no use and names that look alike."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,6 @@ from optimizer.errors import Place, Problem
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Candidate
-from optimizer.levers import Lever
 
 
 def options_do_something(candidate: Candidate) -> Iterator[Problem]:
@@ -127,15 +126,9 @@ def _regions(instance: Instance) -> dict[str, list[Place]]:
     places = _written_at(instance, "region")
     if instance.home in places:
         options = instance.options
-        places[instance.home] = [
-            place for place in places[instance.home] if not _may_be_left_out(options.get(str(place[1])))
-        ]
+        filled_in = {o for o, option in options.items() if option.is_at_home}
+        places[instance.home] = [place for place in places[instance.home] if place[1] not in filled_in]
     return {region: found for region, found in places.items() if found}
-
-
-def _may_be_left_out(option: Lever | None) -> bool:
-    """Whether the region of an option is the home region unless it says otherwise."""
-    return option is not None and option.is_at_home
 
 
 def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:
@@ -175,9 +168,9 @@ def _is_one_letter(one: str, other: str) -> bool:
         return False
     short, long = sorted((one.casefold(), other.casefold()), key=len)
     at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    if len(long) == len(short) + 1:
-        return short[at:] == long[at + 1 :] and long[at].isalpha()
-    if len(long) != len(short) or at >= len(long) - 1 or not (short[at] + long[at]).isalpha():
+    left, right = short[at:], long[at:]
+    if len(right) == len(left) + 1:
+        return left == right[1:] and right[0].isalpha()
+    if len(right) != len(left) or len(right) < 2 or not (left[0] + right[0]).isalpha():
         return False
-    is_exchanged = short[at : at + 2] == long[at : at + 2][::-1] and short[at + 2 :] == long[at + 2 :]
-    return is_exchanged or short[at + 1 :] == long[at + 1 :]
+    return left[1:] == right[1:] or left == right[1::-1] + right[2:]

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import named_regions, struck
+from optimizer.instance.derived import entries_with_cuts, named_regions
 from optimizer.instance.schema import RULE, ShareRule
 from optimizer.instance.validation.candidate import Candidate
 from optimizer.levers import KINDS
@@ -149,7 +149,7 @@ def shock_names_resolve(candidate: Candidate) -> Iterator[Problem]:
     """What a shock cuts, surges, makes dearer or replaces exists."""
     known = _Known(candidate)
     fields = known.shock_fields()
-    for place, spec in struck(candidate.instance):
+    for place, spec in entries_with_cuts(candidate.instance):
         for field, names in fields.items():
             for name in getattr(spec, field) or ():
                 if candidate.sound or name not in known.options:

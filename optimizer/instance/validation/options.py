@@ -45,12 +45,16 @@ def sizes_are_possible(candidate: Candidate) -> Iterator[Problem]:
         if option.is_lumpy and largest > 0 and option.max_size > 1e8 * largest:
             what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
             yield (*place, "max_size"), what, "Write the largest size that could really be built.", "error"
-        too_large = [field for field in ("min_size", "unit_size") if getattr(option, field) > option.max_size]
-        for field in too_large:
-            what = f"{field} ({getattr(option, field):g}) exceeds max_size ({option.max_size:g})"
-            yield (*place, field), what, f"Lower {field} or raise max_size.", "error"
-        if option.unit_size > 0 and not too_large:
-            yield from _whole_units(place, option)
+        yield from _within_largest(place, option)
+
+
+def _within_largest(place: Place, option: Sized) -> Iterator[Problem]:
+    too_large = [field for field in ("min_size", "unit_size") if getattr(option, field) > option.max_size]
+    for field in too_large:
+        what = f"{field} ({getattr(option, field):g}) exceeds max_size ({option.max_size:g})"
+        yield (*place, field), what, f"Lower {field} or raise max_size.", "error"
+    if option.unit_size > 0 and not too_large:
+        yield from _whole_units(place, option)
 
 
 def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from optimizer.disruptions.sampling import sample_names
 from optimizer.disruptions.shock import BASELINE, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
-from optimizer.instance.derived import happening, struck
+from optimizer.instance.derived import entries_with_cuts, whole_entries
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Candidate
 from optimizer.limits import COLUMNS, EVENTS
@@ -143,9 +143,9 @@ def _readable(instance: Instance) -> bool:
 
 def cuts_match(candidate: Candidate) -> Iterator[Problem]:
     """Every cut strikes something, and every shock does something."""
-    for place, spec in struck(candidate.instance):
+    for place, spec in entries_with_cuts(candidate.instance):
         yield from candidate.unmatched(place, spec.cuts)
-    for place, whole in happening(candidate.instance):
+    for place, whole in whole_entries(candidate.instance):
         if not any((whole.cuts, whole.demand, whole.cost, whole.survival, whole.reliability)):
             noun = "event" if "events" in place else str(place[0]).removesuffix("s")
             yield place, "nothing happens in it", f"Add `cuts:`, or remove the {noun}.", "warning"
