@@ -13,7 +13,7 @@ RUN := .venv/bin
 SHOCKS ?= 10000
 WHOLE ?= 300
 
-.PHONY: solve test lint bench cases browser constraints clean
+.PHONY: solve test docs lint bench cases browser constraints clean
 .DEFAULT_GOAL := solve
 
 solve: .venv/.ready
@@ -22,6 +22,10 @@ solve: .venv/.ready
 # A file's tests stay together on one core; some go on from each other.
 test: .venv/.ready-dev browser
 	$(RUN)/pytest --numprocesses auto --dist loadfile
+
+# The manual, in docs/_build: open index.html. A warning is an error. `python -m tests.manual --update` renews outputs.
+docs: .venv/.ready-dev
+	$(RUN)/sphinx-build -q --fail-on-warning --keep-going --jobs auto docs docs/_build
 
 lint: .venv/.ready-dev
 	$(RUN)/ruff check .
@@ -40,7 +44,7 @@ browser: .venv/.ready-dev
 	@$(RUN)/python -m tests.browser
 
 clean:
-	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf docs/_build .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The newest versions that pyproject.toml allows, for every Python and system. Run the tests before you commit it.

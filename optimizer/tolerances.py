@@ -1,20 +1,103 @@
-"""Named tolerances: what counts as equal, and what counts as nothing.
+"""Named tolerances: how near is equal, how little is nothing, and how finely things are proven.
 
-    relative   a row of the audit may be off by this share of its own largest term
-    absolute   or by this share of what its commodity is needed for, where that is more (`audit.scales`)
-    rounding   or by this share of the largest demand of a period
-    size       sizes below a share of an option's scale are candidates for zero
-
-The solver works in units of about a thousandth of the largest demand of a period, to 1e-9 of them, so its own errors
-are some 1e-12 of that demand in each row, and add up along the periods of a stock. A row of nothing but such errors has
-no term to be judged by. The absolute tolerance stays a thousand times below the smallest shortfall that a result
-reports.
+Every tolerance of the package stands here; the layers below build on each other. The solver works in units of about a
+thousandth of the largest demand of a period, to `FEASIBILITY` of them, so its errors are some 1e-12 of that demand in
+each row, and add up along the periods of a stock. What a search holds, it holds some hundred times more loosely than
+that; what a result reports is again ten times larger; the audit lets pass less than the smallest reported shortfall.
 """
 
+import math
+
+# Arithmetic. Sums, products and quotients of input numbers in double precision are off by less than this share:
+# 0.1 + 0.2 is 0.3, and 18 months of 1/12 year are 1.5 years.
+ROUNDING = 1e-9
+# The same for quantities that are computed in one or two operations, such as probabilities, and for coefficients.
+FINE_ROUNDING = 1e-12
+# Of a last digit: errors of arithmetic below it do not count where figures are rounded in one direction.
+LAST_DIGIT = 1e-4
+# A gap that is positive in name only: of a shortfall below a floor that costs nothing to miss.
+POSITIVE = 1e-300
+
+# The solver: primal, dual and integer feasibility that HiGHS is held to, and looser ones where it fails to reach them.
+FEASIBILITY = 1e-9
+LOOSER_FEASIBILITY = (1e-7, 1e-6)
+# By how much the objective that a solver reports may differ from that of its own values, relative.
+REPORTED_OBJECTIVE = 1e-6
+# An integer nearer to a whole number than this is whole.
+INTEGRALITY = 1e-6
+# Dual values below this are none: as a share of the largest one, or in money per tonne.
+NEGLIGIBLE_DUAL = 1e-6
+# A shadow price that is reported is at least this share of the objective, per step.
+NEGLIGIBLE_PRICE = 1e-7
+
+# The search. What a second solve holds of the first may be missed by this share: gaps within one shock (least gap, then
+# least cost), the gap of a plan, and cost and gap of near-optimal plans, which many solves hold in turn.
+HELD_IN_SHOCK = 1e-9
+HELD_GAP = 1e-7
+HELD_NEAR_OPTIMAL = 1e-6
+# A shock is violated, and added to a model, above this share of a segment's demand: ten times finer than what a result
+# calls a failure.
+VIOLATED = 1e-7
+# Gaps below this share of the value of all floors are none.
+NEGLIGIBLE_GAP = 1e-9
+# Relative distance of bound and value at which a relaxation is good enough to ask for integers.
+RELAXATION_GAP = 1e-4
+# The same where cuts add nothing any more: the solver's tolerances add up to less.
+STALLED_GAP = 1e-6
+# Estimates that are wrong by less than this share of the total are left to cuts.
+MISESTIMATED = 1e-6
+# What the interdiction model and the recourse of its attack may differ by: relative, and as a share of the value of
+# all floors.
+INTERDICTION_RELATIVE = 1e-4
+INTERDICTION_ABSOLUTE = 1e-6
+# Growth of a bound on dual values, per pass along the supply chain, that covers the solver's errors.
+DUAL_GROWTH = 1e-6
+
+# Proofs. The MIP gap of a plan; of what is called exact (least outlays, attacks); of the no-shock plan.
+PLAN_GAP = 1e-4
+EXACT_GAP = 1e-6
+NO_SHOCK_GAP = 1e-5
+# No cost is proven to less than this share of itself: a solver's own tolerances add up to as much.
+FINEST_SHARE = 1e-7
+
+# Results. Shortfalls, prices, purchases and changes below this share of their scale are nothing.
+NEGLIGIBLE = 1e-6
+# Costs, gaps and outlays nearer to each other than this, relative, are the same.
+SAME_VALUE = 1e-6
+# Figures of one line of a result that differ by less than this, relative, are equal.
+SAME_FIGURE = 1e-7
+# Sizes up to `NEGLIGIBLE_SIZE` of the option's largest size, or of the largest demand where that is more, are set to
+# zero where the audit accepts it; sizes below `ROUNDING_SIZE` are always the solver's own rounding.
+NEGLIGIBLE_SIZE = 1e-6
+ROUNDING_SIZE = 1e-9
+# A shock is tight where the least margin of a segment is below this share of demand.
+TIGHT_SHOCK = 1e-4
+# Capacity that is used to this share is used fully.
+FULLY_USED = 1.0 - 1e-4
+# Flows of a commodity below this share of its demand are left out of a supply chain.
+NEGLIGIBLE_PASSAGE = 1e-4
+# Per year: a stock that is used up more slowly than this lasts for ever.
+ENDLESS_RATE = 1e-6
+
+# The audit. A row may be off by this share of its own largest term, or by `AUDIT_ABSOLUTE` of what its commodity is
+# needed for, or by `AUDIT_ROUNDING` of the largest demand of a period, whichever is largest (`audit.scales`). A row of
+# nothing but the solver's errors has no term to be judged by. `AUDIT_ABSOLUTE` is a thousandth of `NEGLIGIBLE`.
 AUDIT_RELATIVE = 1e-6
 AUDIT_ABSOLUTE = 1e-9
 AUDIT_ROUNDING = 4e-12
-# Sizes up to this share of the option's largest size, or of the largest demand where that is more, are set to zero
-# where the audit cannot tell the difference; below the second they are always the solver's own rounding.
-NEGLIGIBLE_SIZE = 1e-6
-ROUNDING_SIZE = 1e-9
+# Money, in units of the currency, that a figure may be off by at least.
+AUDIT_MONEY = 1e-6
+
+# Reports. Shares below this are shown as 0.0 %, MIP gaps below this as none.
+SHOWN_SHARE = 0.0005
+SHOWN_MIP_GAP = 1e-5
+
+
+def least_whole(value: float, tolerance: float = ROUNDING) -> int:
+    """The least whole number that is not below a value, up to errors of arithmetic."""
+    return math.ceil(value - tolerance)
+
+
+def greatest_whole(value: float, tolerance: float = ROUNDING) -> int:
+    """The greatest whole number that is not above a value, up to errors of arithmetic."""
+    return math.floor(value + tolerance)

@@ -34,14 +34,13 @@ from pydantic_core import PydanticCustomError
 from optimizer import shapes
 from optimizer.limits import NUMBER_LENGTH
 from optimizer.suggestions import excerpt
+from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, ROUNDING, greatest_whole
 
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]
 LARGEST, SMALLEST = shapes.LARGEST, 1e-15
 # HiGHS refuses coefficients of 1e15; scaling may multiply one by some powers of ten.
 LARGEST_RATIO = shapes.LARGEST_RATIO
-# Of a last digit: what comes of arithmetic does not count when numbers are rounded one way.
-NOISE = 1e-4
 # Digits to which a number is taken before it is rounded for reading.
 EXACT = 12
 MINUS = "\N{MINUS SIGN}"
@@ -369,19 +368,19 @@ def si_down(value: float, unit: str = "", digits: int = 3) -> str:
 def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + FINE_ROUNDING))
     text = fixed(value, min(places, 6))
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def rounded_up(value: float, digits: int) -> float:
     """Up to so many significant digits: what suffices, and can be typed; 0 of what is no more than that."""
-    return _to_step(value, digits, lambda steps: math.ceil(steps - NOISE))
+    return _to_step(value, digits, lambda steps: math.ceil(steps - LAST_DIGIT))
 
 
 def rounded_down(value: float, digits: int) -> float:
     """Down to so many significant digits; 0 of what is no more than that."""
-    return _to_step(value, digits, lambda steps: math.floor(steps + NOISE))
+    return _to_step(value, digits, lambda steps: math.floor(steps + LAST_DIGIT))
 
 
 def _to_step(value: float, digits: int, whole: Callable[[float], int]) -> float:
@@ -396,5 +395,5 @@ def rounded(value: float) -> float:
     """The largest of 1, 2 and 5 times a power of ten that is no larger; 0 of 0."""
     if value <= 0:
         return 0.0
-    unit = 10.0 ** math.floor(math.log10(value) + 1e-9)
-    return unit * max(step for step in (1.0, 2.0, 5.0) if step * unit <= value * (1.0 + 1e-9))
+    unit = 10.0 ** greatest_whole(math.log10(value))
+    return unit * max(step for step in (1.0, 2.0, 5.0) if step * unit <= value * (1.0 + ROUNDING))

@@ -156,3 +156,24 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# Limits of input, and factors between units, are no tolerances.
+SMALL_NUMBERS = {
+    ("cli.compare", 1e-4),
+    ("cli.sensitivity", 1e-6),
+    ("units", 1e-15),
+    ("instance.validation.magnitudes", 1e-6),
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_tolerances_stand_in_one_module(path: Path) -> None:
+    if module(path) == "tolerances":
+        return
+    found = {
+        (module(path), node.value)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, float) and 0 < node.value < 1e-3
+    }
+    assert found <= SMALL_NUMBERS

@@ -319,7 +319,7 @@ def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) ->
     granted = _granted(problem, solved, solved.values.tolist())
     assert granted["s59"] == pytest.approx(3500)
     assert not {event.name for event in problem.events[:59]} & set(granted)
-    kept = _granted(problem, replace(solved, gap=0.0, is_loose=False), solved.values.tolist())
+    kept = _granted(problem, replace(solved, gap=0.0, allows_shortages=False), solved.values.tolist())
     assert kept == dict.fromkeys((event.name for event in problem.events), 0.0)
 
 

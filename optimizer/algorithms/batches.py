@@ -11,16 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.window import Integers
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
-from optimizer.solver import Basis, Vector
+from optimizer.solver import Basis, Integers, Vector
 
 Quantity = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 MOST = 64
-# A gap that is granted in name only: a floor that costs nothing to miss may be missed even so.
-LOOSE = 1e-300
 
 
 @dataclass(frozen=True)

@@ -1,320 +1,321 @@
-"""One objective whose shocks are estimated: relaxation and integers, until bound and value meet.
+"""The loop of Benders decomposition: lower and upper bound, until they meet.
 
-Each round: the master proposes a plan; every shock answers it with value and slope (`recourse`); the master learns.
-First without integers; then with them. Integers are asked of a **slim** master that has the cuts, but not the shocks
-that are written out, by a few branches where these suffice. Once they are proposed they are fixed in the other one,
-and what is left is a linear programme that learns as before: few integer programmes are needed. The bound is always a
-master's, the value is always that of a plan that every shock was asked about.
+Each round, the master proposes a plan, the subproblems return the value and slope of every shock (`recourse`), and
+optimality cuts are added: first for the LP relaxation, by in-out separation; then with integers. Integers are proposed
+by a **reduced** master, which has the cuts but not the shocks, by a few branches where these suffice. They are fixed
+in the full master, and the LP that is left is solved with cuts as before: few integer programmes are needed. The lower
+bound is always a master's; the upper bound is that of a plan for which every shock was evaluated.
+
+Source: Ben-Ameur, Neto: Acceleration of cutting-plane and column generation algorithms, Networks 49(1), 2007 (in-out).
 """
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.benders_master import MasterProblem, packed, unpacked
+from optimizer.algorithms.benders_master import MasterProblem, pack_cuts, unpack_cuts
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.search import Search
-from optimizer.algorithms.separation.listed import select_most_violated
+from optimizer.algorithms.separation import Violation, select_most_violated
+from optimizer.disruptions.shock import Shock
 from optimizer.model.builder import Stage
 from optimizer.solver import SolveResult, Vector
+from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
-# How near bound and value come before the integers are asked for, relative.
-RELAXED = 1e-4
-EXACT = 1e-9
-# How near they have to be where nothing is left to learn: the solver's own tolerances add up to less.
-STALLED = 1e-6
-# How far from the best plan so far towards the one that is proposed the shocks are asked.
-STEP = 0.95
-# So many rounds in which neither bound nor value gets better: what is still learned is a solver's last digit.
-IDLE = 30
+# Subproblems are solved at this share of the way from the core point to the master's proposal.
+IN_OUT_STEP = 0.95
+# So many rounds in which neither bound improves: cuts then add the solver's last digit only.
+MOST_STALLED = 30
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What all shocks say of a plan.
+    """The subproblems' verdict on a plan.
 
     Attributes:
-        value: of the objective, with the truth in place of the estimates.
-        gap: the total gap, where it was asked for.
-        is_sound: whether the plan may be taken.
-        bites: by number, the shocks that are not survived, with their gaps.
-        learned: how many cuts were new to the master.
-        wanted: by number, the shocks that are worth writing out and how much; those that bite, unless told.
+        value: of the objective, with true values in place of the estimates.
+        gap: the total gap, where it counts.
+        is_feasible: whether the plan may become the incumbent.
+        violated: shocks that are not survived.
+        new_cuts: how many cuts the master violated.
+        to_hold: shocks that the master had better hold, with their weights; the violated ones, unless given.
     """
 
     value: float
     gap: float = 0.0
-    is_sound: bool = True
-    bites: dict[int, float] = field(default_factory=dict)
-    learned: int = 0
-    wanted: Mapping[int, float] | None = None
+    is_feasible: bool = True
+    violated: Sequence[Violation] = ()
+    new_cuts: int = 0
+    to_hold: Sequence[Violation] | None = None
 
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best plan so far: the master's answer with its integers fixed, its stage then, and the truth about it."""
+    """The best plan so far: the master's restricted LP, its stage then, and the evaluation."""
 
-    answer: SolveResult
-    look: Evaluation
+    result: SolveResult
+    evaluation: Evaluation
     stage: Stage
 
 
-class BendersLoop:
-    """One objective: relaxation and integers, until bound and value meet.
+@dataclass(frozen=True)
+class Objective:
+    """One objective of Benders decomposition.
 
-    Args:
-        search: whose it is.
+    Attributes:
         name: for the history.
-        build: makes a master in which some shocks are written out.
-        look: asks all shocks about a plan and lets the master learn, given what the master proposes.
-        most: how many shocks may be written out.
-        needs_all: whether those that are have to be there when integers are asked for.
-        tolerance: how near bound and value have to come, relative; left out, what the settings ask of costs.
-        grain: money that is nothing.
-        facts: what a resumed search has to know beside the cuts.
+        build: makes a master that holds some shocks.
+        evaluate: solves the subproblems of a plan and adds cuts, given what the master proposes.
+        most: how many shocks the master may hold.
+        needs_shocks: whether the master that proposes integers has to hold them too.
+        tolerance: relative distance of bound and incumbent; None for that which the settings ask of costs.
+        facts: what a checkpoint needs beside the cuts.
     """
 
-    def __init__(
-        self,
-        search: Search,
-        name: str,
-        build: Callable[[Collection[int]], MasterProblem],
-        look: Callable[[MasterProblem, Vector, Vector], Evaluation],
-        *,
-        grain: float,
-        tolerance: float | None = None,
-        facts: Mapping[str, float] | None = None,
-        most: float = float("inf"),
-        needs_all: bool = False,
-    ) -> None:
-        self.search, self.name, self.build, self.look, self.facts = search, name, build, look, facts or {}
-        self.grain = grain
-        self.tolerance, self.began = tolerance, math.inf
-        self.most, self.needs_all, self.value = most, needs_all, float("inf")
-        is_resumed = search.resumed is not None and search.phase == name
+    name: str
+    build: Callable[[Sequence[Shock]], MasterProblem]
+    evaluate: Callable[[MasterProblem, Vector, Vector], Evaluation]
+    most: float = math.inf
+    needs_shocks: bool = False
+    tolerance: float | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+class BendersLoop:
+    """The loop for one objective: LP relaxation and integers, until lower and upper bound meet.
+
+    Args:
+        search: whose shocks, clock and history are used.
+        objective: the objective.
+        negligible: money below which differences do not count.
+
+    Attributes:
+        incumbent: the best feasible plan with whole numbers. bound: the proven lower bound.
+        latest: the last plan with whole numbers, feasible or not. relaxation: the last LP relaxation.
+        first: a plan whose integers are evaluated first.
+    """
+
+    def __init__(self, search: Search, objective: Objective, negligible: float) -> None:
+        self.search, self.objective, self.negligible = search, objective, negligible
+        is_resumed = search.resumed is not None and search.phase == objective.name
         if is_resumed:
-            search.written = search.rewritten()
-        self.master = build(search.written)
-        self.slim, self.settled = self.master, set[bytes]()
-        self.best: Incumbent | None = None
-        # The last plan with whole numbers, sound or not, and the last relaxation: for a search that is stopped.
+            search.restore_shocks()
+        self.master = self.reduced = objective.build(search.shocks)
+        self.incumbent: Incumbent | None = None
         self.latest: Vector | None = None
-        self.loose: Vector | None = None
-        self.known: SolveResult | None = None
-        self.bound, self.is_proven, self.is_relaxed = float("-inf"), False, False
+        self.relaxation: Vector | None = None
+        self.first: SolveResult | None = None
+        self.bound, self.is_proven, self.is_relaxed, self.began = -math.inf, False, False, math.inf
+        self._evaluated = set[bytes]()
         if is_resumed and search.resumed:
-            self.master.recall(unpacked(search.resumed.arrays))
+            self.master.add_pool(unpack_cuts(search.resumed.arrays))
             self.is_relaxed = bool(search.resumed.facts["relaxed"])
 
     def run(self) -> bool:
-        """Whether a plan with whole numbers was found; then `best` holds it."""
-        return (self.is_relaxed or self.relax()) and self.integers()
+        """Whether a feasible plan with whole numbers was found; then `incumbent` is it."""
+        return (self.is_relaxed or self._solve_relaxation()) and self._solve_integers()
 
     @property
-    def in_hand(self) -> Vector | None:
-        """The best plan with whole numbers, else the latest; None where there is none."""
-        return self.latest if self.best is None else self.best.answer.values
+    def best_known(self) -> Vector | None:
+        """The incumbent, else the latest plan with whole numbers; None where there is none."""
+        return self.latest if self.incumbent is None else self.incumbent.result.values
 
-    def begin(self, known: SolveResult) -> None:
-        """Start from a plan that is known to be sound, as it is; its integers are the first to be settled."""
+    def start_from(self, known: SolveResult) -> None:
+        """Begin with a plan that is known to be feasible; its integers are the first to be evaluated."""
         assert known.values is not None
-        master = self.master
-        answer = master.as_planned(known.values)
-        if answer.values is not None:
-            look = self.look(master, answer.values, answer.values)
-            self.search.note(self.name, look.value, self.bound, look.bites)
-            if look.is_sound:
-                self.best = Incumbent(answer, look, master.stage)
-        self.known = known
+        result = self.master.solve_with_purchases(known.values)
+        if result.values is not None:
+            evaluation = self.objective.evaluate(self.master, result.values, result.values)
+            self._report(evaluation.value, self.bound, evaluation)
+            if evaluation.is_feasible:
+                self.incumbent = Incumbent(result, evaluation, self.master.stage)
+        self.first = known
 
-    def relax(self) -> bool:
-        """Whether the relaxation has an answer; then bound and value are near each other."""
-        centre: Vector | None = None
-        progress = _Progress()
+    def _report(self, value: float, bound: float, evaluation: Evaluation, suffix: str = "") -> None:
+        self.search.report_round(self.objective.name + suffix, value, bound, evaluation.violated)
+
+    def _solve_relaxation(self) -> bool:
+        """Whether the relaxation is feasible; then its bounds are near each other."""
+        core: Vector | None = None
+        upper, stalling = math.inf, _Stalling()
         while not self.search.clock.is_over:
-            answer = self.master.model.solve(relaxed=True)
-            if answer.values is None:
+            result = self.master.model.solve(relaxed=True)
+            if result.values is None:
                 return False
-            self.loose = answer.values
-            point, look = self._look(answer.values, centre)
-            self.bound = max(self.bound, answer.objective)
-            value = look.value
-            if look.is_sound and value <= self.value:
-                self.value, centre = value, point
-            self.search.note(f"{self.name}, relaxation", self.value, answer.objective, look.bites)
-            if self._grow(look):
-                centre = None
+            self.relaxation = result.values
+            point, evaluation = self._separate(result.values, core)
+            self.bound = max(self.bound, result.objective)
+            if evaluation.is_feasible and evaluation.value <= upper:
+                upper, core = evaluation.value, point
+            self._report(upper, result.objective, evaluation, ", relaxation")
+            if self._hold_shocks(evaluation):
+                core = None
             else:
-                stuck = (not look.is_sound and not look.learned) or progress.is_over(answer.objective, self.value)
-                self.is_relaxed = stuck or self._is_near(self.value, answer.objective, RELAXED * abs(self.value))
+                has_no_cut = not evaluation.is_feasible and not evaluation.new_cuts
+                is_stuck = has_no_cut or stalling.is_over(result.objective, upper)
+                self.is_relaxed = is_stuck or self._is_near(upper, result.objective, RELAXATION_GAP * abs(upper))
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
         return False
 
-    def _look(self, values: Vector, centre: Vector | None) -> tuple[Vector, Evaluation]:
-        """Ask on the way from the best plan so far, which teaches more; there itself, if that taught nothing."""
-        if centre is not None:
-            point = STEP * values + (1.0 - STEP) * centre
-            look = self.look(self.master, point, values)
-            if look.learned or not look.is_sound:
-                return point, look
-        return values, self.look(self.master, values, values)
+    def _separate(self, values: Vector, core: Vector | None) -> tuple[Vector, Evaluation]:
+        """In-out separation: between the core point and the proposal; at the proposal, if that adds no cut."""
+        if core is not None:
+            point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * core
+            evaluation = self.objective.evaluate(self.master, point, values)
+            if evaluation.new_cuts or not evaluation.is_feasible:
+                return point, evaluation
+        return values, self.objective.evaluate(self.master, values, values)
 
-    def integers(self) -> bool:
-        """Whether there is a plan with whole numbers; then `best` holds it."""
+    def _solve_integers(self) -> bool:
         self.began = time.perf_counter()
         self.is_proven = self._is_enough()
-        if self.known is not None and not self.is_proven:
-            self.slim = self.master
-            self._settle(self.known)
+        if self.first is not None and not self.is_proven:
+            self.reduced = self.master
+            self._evaluate_integers(self.first)
             self.is_proven = self._is_enough()
-        self.slim, progress = self._slimmed(), _Progress()
+        self.reduced, stalling = self._reduced_master(), _Stalling()
         while not self.is_proven and not self.search.clock.is_over:
-            answer = self._proposed()
-            if answer.status == "infeasible" and self.best is not None:
-                # Nothing is better than the best by more than the gap.
-                self.bound = max(self.bound, self._cutoff())
-                self.is_proven = True
+            result = self._propose()
+            if result.status == "infeasible" and self.incumbent is not None:
+                # No plan is better than the incumbent by more than the gap.
+                self.bound, self.is_proven = max(self.bound, self._cutoff()), True
                 break
-            if answer.values is None and answer.status == "optimal":
-                # The solver's patience ended before anything better was found: what it proved counts.
-                self.bound = max(self.bound, answer.bound)
-                self.is_proven = self._is_enough()
-            if answer.values is None:
+            if result.values is None:
+                if result.status == "optimal":
+                    # The solver's patience ended before anything better was found: its bound counts.
+                    self.bound = max(self.bound, result.bound)
+                    self.is_proven = self._is_enough()
                 break
-            self.bound = max(self.bound, answer.bound)
-            has_learned = self._settle(answer)
-            has_learned &= not progress.is_over(self.bound, self._reached)
-            # With nothing new to learn the next proposal would be the same: what is left is the solver's tolerance.
-            self.is_proven = self._is_enough(0.0 if has_learned else STALLED)
-            if not has_learned:
+            self.bound = max(self.bound, result.bound)
+            has_news = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
+            # With no cut to add the next proposal would be the same: what is left is the solver's tolerance.
+            self.is_proven = self._is_enough(0.0 if has_news else STALLED_GAP)
+            if not has_news:
                 break
-        return self.best is not None
+        return self.incumbent is not None
 
-    def _proposed(self) -> SolveResult:
-        """The slim master's own best plan with whole numbers, if that is noticeably better than the best so far."""
-        self.slim.unfix()
-        loose = self.slim.model.solve(relaxed=True)
+    def _propose(self) -> SolveResult:
+        """The reduced master's best plan with whole numbers, if it is noticeably better than the incumbent."""
+        self.reduced.release_integers()
+        relaxation = self.reduced.model.solve(relaxed=True)
         found = None
-        if loose.status == "optimal":
-            found = Branching(self.slim, loose, self.name, self._cutoff()).answer
-        return found or self.slim.ask(self.name, self._cutoff())
+        if relaxation.status == "optimal":
+            found = Branching(self.reduced, relaxation, self.objective.name, self._cutoff()).result
+        return found or self.reduced.solve_integers(self.objective.name, self._cutoff())
 
     @property
-    def _reached(self) -> float:
-        """The value of the best plan so far."""
-        return math.inf if self.best is None else self.best.look.value
+    def _upper(self) -> float:
+        return math.inf if self.incumbent is None else self.incumbent.evaluation.value
 
     def _is_enough(self, least: float = 0.0) -> bool:
-        """Whether the best plan is proven to the gap that is asked for, or to `least` where that is more."""
-        if self.best is None:
-            return False
-        value = self.best.look.value
-        return self._is_near(value, self.bound, max(self._slack(value), least * abs(value)))
+        """Whether the incumbent is proven to the MIP gap of the settings, or to `least` where that is more."""
+        value = self._upper
+        return self.incumbent is not None and self._is_near(
+            value, self.bound, max(self._slack(value), least * abs(value))
+        )
+
+    def _is_near(self, value: float, bound: float, slack: float) -> bool:
+        return math.isfinite(value) and value - bound <= max(slack, ROUNDING * abs(value)) + self.negligible
 
     def _slack(self, value: float) -> float:
         """By how much a value may miss the least one, money."""
-        if self.tolerance is not None:
-            return self.tolerance * abs(value)
+        if self.objective.tolerance is not None:
+            return self.objective.tolerance * abs(value)
         return self.search.settings.slack(value, time.perf_counter() - self.began)
 
     def _cutoff(self) -> float:
-        """What a plan has to be cheaper than to be noticeably better than the best so far."""
-        if self.best is None:
-            return float("inf")
-        return self.best.look.value - self._slack(self.best.look.value)
+        """The cost below which a plan is noticeably better than the incumbent."""
+        return math.inf if self.incumbent is None else self._upper - self._slack(self._upper)
 
-    def _slimmed(self) -> MasterProblem:
-        """The master that is asked for integers: where cuts say enough, without the shocks that are written out."""
-        if self.needs_all:
+    def _reduced_master(self) -> MasterProblem:
+        """The master that proposes integers: where cuts suffice, without the shocks held."""
+        if self.objective.needs_shocks:
             return self.master
-        slim = self.build(())
-        slim.recall(self.master.cuts)
-        return slim
+        reduced = self.objective.build(())
+        reduced.add_pool(self.master.pool)
+        return reduced
 
-    def _settle(self, proposed: SolveResult) -> bool:
-        """Fix the integers that are proposed and let the rest learn all there is; whether anything was new."""
+    def _evaluate_integers(self, proposed: SolveResult) -> bool:
+        """Fix proposed integers and add cuts until the restricted LP is solved; whether there was any to add."""
         assert proposed.values is not None
-        master, has_learned = self.master, False
-        if self.slim is not master:
-            has_learned = self._teach(proposed.values)
-            master.followers = [(self.slim, proposed.values)]
+        master, has_news = self.master, False
+        if self.reduced is not master:
+            has_news = self._cut_proposal(proposed.values)
+            master.followers = [(self.reduced, proposed.values)]
         key = np.round(proposed.values[master.model.integers]).tobytes()
-        if key in self.settled and self.slim is not master:
-            return has_learned
-        self.settled.add(key)
-        answer = master.fixed(master.proposed(proposed))
-        centre, progress = self._centre(key), _Progress()
-        while answer is not None and answer.values is not None:
-            self.latest = answer.values
-            point, look = self._look(answer.values, centre)
-            has_learned |= look.learned > 0
-            self.search.note(self.name, look.value, self.bound, look.bites)
-            is_better = self.best is None or look.value < self.best.look.value
-            if look.is_sound and is_better:
-                self.best = Incumbent(replace(answer, values=point), look, master.stage)
-                centre = None if centre is None else point
-            is_near = self._is_near(look.value, answer.objective, self._slack(look.value) / 4)
-            has_grown = self._grow(look)
+        if key in self._evaluated and self.reduced is not master:
+            return has_news
+        self._evaluated.add(key)
+        result = master.solve_restricted(master.with_integers_of(proposed))
+        core, stalling = self._core_point(key), _Stalling()
+        while result is not None and result.values is not None:
+            self.latest = result.values
+            point, evaluation = self._separate(result.values, core)
+            self._report(evaluation.value, self.bound, evaluation)
+            if evaluation.is_feasible and evaluation.value < self._upper:
+                self.incumbent = Incumbent(replace(result, values=point), evaluation, master.stage)
+                core = None if core is None else point
+            is_near = self._is_near(evaluation.value, result.objective, self._slack(evaluation.value) / 4)
+            has_grown = self._hold_shocks(evaluation)
             self._save()
-            has_learned |= has_grown
-            is_idle = progress.is_over(answer.objective, self._reached)
-            is_done = (is_near and look.is_sound) or not look.learned or is_idle
+            has_news |= evaluation.new_cuts > 0 or has_grown
+            is_done = (is_near and evaluation.is_feasible) or not evaluation.new_cuts
+            is_done |= stalling.is_over(result.objective, self._upper)
             if (is_done and not has_grown) or self.search.clock.is_over:
                 break
-            answer = master.untimed()
-        master.unfix()
+            result = master.solve_lp()
+        master.release_integers()
         master.followers = []
-        return has_learned
+        return has_news
 
-    def _centre(self, key: bytes) -> Vector | None:
-        """The best plan so far, if it has these integers: plans between it and another of them have them too."""
-        values = None if self.best is None else self.best.answer.values
+    def _core_point(self, key: bytes) -> Vector | None:
+        """The incumbent, if it has these integers: plans between it and another of them have them too."""
+        values = None if self.incumbent is None else self.incumbent.result.values
         if values is None or np.round(values[self.master.model.integers]).tobytes() != key:
             return None
         return values if len(values) == len(self.master.stage.columns) else None
 
-    def _teach(self, values: Vector) -> bool:
-        """Let the slim master learn about its own proposal, half-way to the best plan so far where that teaches."""
-        if self.best is not None and self.best.answer.values is not None:
-            point, size = values.copy(), self.slim.size
-            point[:size] = 0.5 * (values[:size] + self.best.answer.values[:size])
-            if self.look(self.slim, point, values).learned:
+    def _cut_proposal(self, values: Vector) -> bool:
+        """Add cuts to the reduced master at its own proposal, or half-way to the incumbent where there are any."""
+        if self.incumbent is not None and self.incumbent.result.values is not None:
+            point, size = values.copy(), self.reduced.size
+            point[:size] = 0.5 * (values[:size] + self.incumbent.result.values[:size])
+            if self.objective.evaluate(self.reduced, point, values).new_cuts:
                 return True
-        return self.look(self.slim, values, values).learned > 0
+        return self.objective.evaluate(self.reduced, values, values).new_cuts > 0
 
-    def _grow(self, look: Evaluation) -> bool:
-        """Write out the shocks that are wanted most, if any are; what was learned stays."""
-        search, had = self.search, len(self.search.written)
-        wanted = look.bites if look.wanted is None else look.wanted
-        left = {n: gap for n, gap in wanted.items() if n not in search.written}
-        if not left or had >= self.most:
+    def _hold_shocks(self, evaluation: Evaluation) -> bool:
+        """Add the shocks that the master had better hold, if there are any; cuts stay."""
+        search = self.search
+        wanted = evaluation.violated if evaluation.to_hold is None else evaluation.to_hold
+        held = {shock.name for shock in search.shocks}
+        left = [each for each in wanted if each.shock.name not in held]
+        if not left or len(held) >= self.objective.most:
             return False
-        count = search.add if self.needs_all else 2 * search.add
-        search.write(select_most_violated(search.instance.events, left, count))
-        self.master.grow(search.instance.events[n] for n in search.written[had:])
+        count = search.add if self.objective.needs_shocks else 2 * search.add
+        self.master.add_shocks(search.hold(select_most_violated(left, count)))
         return True
 
     def _save(self) -> None:
-        self.search.save(self.name, {"relaxed": self.is_relaxed, **self.facts}, packed(self.master.cuts))
-
-    def _is_near(self, value: float, bound: float, slack: float) -> bool:
-        return math.isfinite(value) and value - bound <= max(slack, EXACT * abs(value)) + self.grain
+        facts = {"relaxed": self.is_relaxed, **self.objective.facts}
+        self.search.save(self.objective.name, facts, pack_cuts(self.master.pool))
 
 
-class _Progress:
-    """Counts the rounds in which nothing gets better."""
+class _Stalling:
+    """Counts the rounds in which neither bound improves."""
 
     def __init__(self) -> None:
-        self._bound, self._value, self._idle = -math.inf, math.inf, 0
+        self._bound, self._value, self._count = -math.inf, math.inf, 0
 
     def is_over(self, bound: float, value: float) -> bool:
-        """Whether neither a bound nor a value has got better for long."""
-        is_better = bound > self._bound + EXACT * abs(self._bound) or value < self._value - EXACT * abs(self._value)
-        self._idle = 0 if is_better or not math.isfinite(self._bound) else self._idle + 1
+        """Whether neither bound has improved for long."""
+        is_better = bound > self._bound + ROUNDING * abs(self._bound)
+        is_better |= value < self._value - ROUNDING * abs(self._value)
+        self._count = 0 if is_better or not math.isfinite(self._bound) else self._count + 1
         self._bound, self._value = max(self._bound, bound), min(self._value, value)
-        return self._idle >= IDLE
+        return self._count >= MOST_STALLED

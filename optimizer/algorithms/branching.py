@@ -1,10 +1,10 @@
-"""The integers, where a relaxation leaves few of them open: rounding it gives a plan, a few branches prove it.
+"""Branch and bound where an LP relaxation leaves few integers fractional: rounding gives a plan, branches prove it.
 
-A relaxation opens most options wholly or not at all. Rounded, and solved again, it is a plan. Then what it leaves open
-is asked, an option at a time: what if it is **never** opened, what if it **is** at some time? Each branch is the same
-linear programme with other bounds, warm from the one before; it is closed where it leads to nothing noticeably cheaper
-than the plan. A solver of integer programmes does the same, after preparations that take longer than all of this; it is
-the one to ask where a few branches do not suffice.
+A relaxation opens most options wholly or not at all. Rounded, and solved again, it is a plan. Then branches decide on
+the options whose opening is fractional, one at a time: **never** opened, or opened **some** time. Each branch is the
+same linear programme with other bounds, warm from the one before. It is closed where its LP relaxation is not
+noticeably cheaper than the incumbent. A general solver does the same, after preparations that take longer than all of
+this; it is called where a few branches do not suffice.
 """
 
 import math
@@ -13,122 +13,124 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import WHOLE, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.solver import SolveResult, Vector
+from optimizer.tolerances import INTEGRALITY, ROUNDING
 
-# So many branches are asked, and no more.
-MOST = 12
-# Two costs nearer to each other than this share of them are one.
-SAME = 1e-9
+# So many branches are solved at most.
+MOST_BRANCHES = 12
 
 
 @dataclass(frozen=True)
 class Branch:
-    """What is decided of some options, by their number: whether they are ever opened. What is known of it, if asked."""
+    """By number of the option, whether it is ever opened; and the LP relaxation, where it is solved already."""
 
     decided: Mapping[int, bool] = field(default_factory=dict)
-    answer: SolveResult | None = None
+    relaxation: SolveResult | None = None
 
 
 class Branching:
     """The plan that a relaxation leads to.
 
     Args:
-        run: whose model is asked; its integers are free before and after. What it starts from, if anything, counts too.
-        loose: the relaxation's answer.
-        phase: what the steps are called in the history; None where they are nobody's concern.
-        limit: what a plan has to be cheaper than to be of use.
+        model: the model; its integers are free before and after. The plan that it starts from, if any, counts too.
+        relaxation: its LP relaxation.
+        phase: what the steps are called in the history; None to report none.
+        cutoff: plans that cost this or more are of no use.
 
     Attributes:
-        best: the cheapest with whole numbers so far; None before there is one.
-        bound: what no plan costs less than, near enough to the best; −∞ where a few branches did not show that.
+        incumbent: the cheapest plan with whole numbers so far; None before there is one.
+        bound: lower bound on the cost of all plans, near enough to the incumbent; −∞ where a few branches do not
+            prove one.
     """
 
     def __init__(
-        self, run: ScenarioModel, loose: SolveResult, phase: str | None = None, limit: float = math.inf
+        self, model: ScenarioModel, relaxation: SolveResult, phase: str | None = None, cutoff: float = math.inf
     ) -> None:
-        self.run, self.model, self.phase, self.limit = run, run.model, phase, limit
-        self.best: SolveResult | None = None
-        found = run.stage.found()
+        self.model, self.phase, self.cutoff = model, phase, cutoff
+        self.incumbent: SolveResult | None = None
+        found = model.stage.found()
         self._by = [list(columns.values()) for (path, _, what), columns in found.items() if what == "by" and not path]
-        assert loose.values is not None
-        self._tell(loose.objective)
-        self._take(run.started())
-        self._take(run.rounded(loose.values))
-        self._tell(loose.objective)
-        self.bound = self._branched(Branch(answer=loose)) if math.isfinite(self._cutoff) else -math.inf
-        self._tell(max(self.bound, loose.objective))
-        run.unfix()
+        assert relaxation.values is not None
+        self._report(relaxation.objective)
+        self._accept(model.solve_from_start())
+        self._accept(model.solve_rounded(relaxation.values))
+        self._report(relaxation.objective)
+        self.bound = -math.inf
+        if math.isfinite(self._target):
+            self.bound = self._branch(Branch(relaxation=relaxation))
+        self._report(max(self.bound, relaxation.objective))
+        model.release_integers()
 
-    def _tell(self, bound: float) -> None:
-        best = math.inf if self.best is None else self.best.objective
+    def _report(self, bound: float) -> None:
+        best = math.inf if self.incumbent is None else self.incumbent.objective
         if self.phase is not None:
-            self.run.tell(self.phase, best, min(best, bound))
+            self.model.report(self.phase, best, min(best, bound))
 
     @property
-    def answer(self) -> SolveResult | None:
-        """The best, as a solver of integer programmes would tell it; None where a few branches did not show that."""
+    def result(self) -> SolveResult | None:
+        """The incumbent as a solver of integer programmes would return it; None where a few branches prove nothing."""
         if self.bound == -math.inf:
             return None
-        if self.best is None or self.best.objective >= self.limit:
-            return SolveResult("infeasible", None, math.inf, self.limit, None)
-        return replace(self.best, status="optimal", bound=min(self.bound, self.best.objective))
+        if self.incumbent is None or self.incumbent.objective >= self.cutoff:
+            return SolveResult("infeasible", None, math.inf, self.cutoff, None)
+        return replace(self.incumbent, status="optimal", bound=min(self.bound, self.incumbent.objective))
 
     @property
     def integers(self) -> Vector:
-        """Those of the best."""
-        assert self.best is not None
-        assert self.best.values is not None
-        return self.best.values[self.model.integers]
+        """Those of the incumbent."""
+        assert self.incumbent is not None
+        assert self.incumbent.values is not None
+        return self.incumbent.values[self.model.model.integers]
 
     @property
-    def _cutoff(self) -> float:
-        """What a plan has to be cheaper than to be of use, and noticeably better than the best."""
-        if self.best is None:
-            return self.limit
-        best = self.best.objective
-        noticeably = self.run.settings.slack(best) if self.run.aim == "cost" else self.run.settings.gap * abs(best)
-        return min(self.limit, best - max(noticeably, SAME * abs(best)))
+    def _target(self) -> float:
+        """Plans that cost this or more are of no use, or not noticeably better than the incumbent."""
+        if self.incumbent is None:
+            return self.cutoff
+        best, settings = self.incumbent.objective, self.model.settings
+        noticeable = settings.slack(best) if self.model.aim == "cost" else settings.gap * abs(best)
+        return min(self.cutoff, best - max(noticeable, ROUNDING * abs(best)))
 
-    def _branched(self, root: Branch) -> float:
-        """The least that a closed branch costs."""
-        bound, asked, left = math.inf, 0, [root]
+    def _branch(self, root: Branch) -> float:
+        """The least cost of a closed branch; −∞ where branches are left open."""
+        bound, solved, left = math.inf, 0, [root]
         while left:
             branch = left.pop()
-            answer = branch.answer or self._asked(branch.decided)
-            asked += branch.answer is None
-            if answer.status == "infeasible":
+            relaxation = branch.relaxation or self._solve(branch.decided)
+            solved += branch.relaxation is None
+            if relaxation.status == "infeasible":
                 continue
-            if answer.status != "optimal" or answer.values is None or asked > MOST:
+            if relaxation.status != "optimal" or relaxation.values is None or solved > MOST_BRANCHES:
                 return -math.inf
-            undecided = self._undecided(answer.values, branch.decided)
-            if answer.objective < self._cutoff and undecided is None:
-                self._take(self.run.rounded(answer.values))
-            if answer.objective >= self._cutoff:
-                bound = min(bound, answer.objective)
-            elif undecided is None:
+            option = self._fractional(relaxation.values, branch.decided)
+            if relaxation.objective < self._target and option is None:
+                self._accept(self.model.solve_rounded(relaxation.values))
+            if relaxation.objective >= self._target:
+                bound = min(bound, relaxation.objective)
+            elif option is None:
                 return -math.inf
             else:
-                # The nearer one comes first: it leads to plans.
-                is_near = bool(answer.values[self._by[undecided][-1]] > 0.5)
-                left += [Branch({**branch.decided, undecided: is_it}) for is_it in (not is_near, is_near)]
+                # The nearer one is solved first: it leads to plans.
+                is_near = bool(relaxation.values[self._by[option][-1]] > 0.5)
+                left += [Branch({**branch.decided, option: opens}) for opens in (not is_near, is_near)]
         return bound
 
-    def _asked(self, decided: Mapping[int, bool]) -> SolveResult:
-        self.run.unfix()
+    def _solve(self, decided: Mapping[int, bool]) -> SolveResult:
+        self.model.release_integers()
         for option, is_opened in decided.items():
             by = self._by[option]
-            self.model.bound(by[-1:] if is_opened else by, float(is_opened), float(is_opened))
-        return self.model.solve(relaxed=True)
+            self.model.model.bound(by[-1:] if is_opened else by, float(is_opened), float(is_opened))
+        return self.model.model.solve(relaxed=True)
 
-    def _undecided(self, values: Vector, decided: Mapping[int, bool]) -> int | None:
-        """The option that is furthest from being opened or not; None where all are near."""
+    def _fractional(self, values: Vector, decided: Mapping[int, bool]) -> int | None:
+        """The option whose opening is most fractional; None where all are whole."""
         last = np.array([values[by[-1]] for by in self._by])
-        open_ = np.minimum(last, 1.0 - last)
-        open_[list(decided)] = 0.0
-        return int(np.argmax(open_)) if open_.max(initial=0.0) > WHOLE else None
+        distance = np.minimum(last, 1.0 - last)
+        distance[list(decided)] = 0.0
+        return int(np.argmax(distance)) if distance.max(initial=0.0) > INTEGRALITY else None
 
-    def _take(self, answer: SolveResult | None) -> None:
-        """A plan with whole numbers, where it is cheaper than the best."""
-        if answer is not None and (self.best is None or answer.objective < self.best.objective):
-            self.best = answer
+    def _accept(self, result: SolveResult | None) -> None:
+        """Keep a plan with whole numbers that is cheaper than the incumbent."""
+        if result is not None and (self.incumbent is None or result.objective < self.incumbent.objective):
+            self.incumbent = result

@@ -1,247 +1,310 @@
-"""Few shocks bind: solve with those only, check all the others against the plan, add the worst, repeat.
+"""Constraint generation: solve with the shocks that the model holds, separate violated ones, add the worst, repeat.
 
-    relaxation   integers dropped, from no shock at all until no shock is violated; the first shocks to be written out
-                 are those that are worst where nothing is built
+    relaxation   integers dropped, from no shock at all until none is violated; the first shocks to be added are those
+                 that are worst under the do-nothing plan
     integers     the same with integers, from the shocks that the relaxation needed: by a few branches (`branching`)
                  where these suffice
 
-The optimum is that of the whole model: with fewer shocks the model is a relaxation, so its bound is a bound, and a plan
-that every other shock survives is feasible for all. Where the floors cannot all be kept, or shocks have probabilities,
-every shock counts, and cuts take over.
+The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is a bound; a plan
+that survives every other shock is feasible for all. Where the floors cannot all be kept, or shocks have probabilities,
+every shock counts, and Benders decomposition takes over.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.base import Solved, Strategy
-from optimizer.algorithms.benders import FEW, Benders
+from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.question import LEAST_COST, Question
 from optimizer.algorithms.reading import integers_of, plan_values, read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import Search
-from optimizer.algorithms.separation.listed import paths_with_dual_values, select_most_violated
+from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
+from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
+from optimizer.algorithms.strategy import SearchResult, Strategy
+from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName
+from optimizer.tolerances import NEGLIGIBLE_DUAL
 
-# Where more of the written shocks than this are needed, a new model would cost more than it saves.
-MOSTLY = 0.8
+# Where more of the shocks held than this are needed, a new model would cost more than it saves.
+MOST_NEEDED = 0.8
+# Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all.
+FEW_FLOORS, FEW_PERIODS = 8, 60
+
+
+def generate_constraints[T](
+    solve: Callable[[], T | None],
+    separate: Callable[[T], Sequence[Violation]],
+    add: Callable[[Sequence[Violation]], None],
+    clock: Clock,
+) -> T | None:
+    """The loop: solve, separate, add, until nothing is violated.
+
+    Args:
+        solve: the best solution for the constraints so far; None ends the loop.
+        separate: what it violates.
+        add: adds constraints for some of that.
+        clock: ends the loop where it is over.
+
+    Returns:
+        The solution that violates nothing; None where there is none, or the loop was ended before.
+    """
+    while not clock.is_over:
+        found = solve()
+        if found is None:
+            return None
+        violated = separate(found)
+        if not violated:
+            return found
+        add(violated)
+    return None
 
 
 @dataclass(frozen=True)
 class ConstraintGeneration:
-    """Add only the shocks that bite.
+    """The strategy that adds only violated shocks.
 
     Attributes:
         add: how many are added in a round.
-        evaluator: one that is already warm; its answers are the same.
+        evaluator: one that is already warm; its results are the same.
         first: names of shocks to begin with.
-        few: for `Benders`, which take over where floors fail.
-        question: what is asked of the plans that keep the floors. Another than least cost has no answer where they
-            cannot be kept: the status is ``infeasible`` then.
+        few: for `Benders`, which takes over where floors fail.
+        question: what is minimised over the plans that keep the floors. Another question than least cost has no plan
+            where they cannot be kept: the status is ``infeasible`` then.
         plan: one to start from, which bounds the search.
     """
 
-    add: int = 4
+    add: int = ADDED
     evaluator: RecourseEvaluator | None = field(default=None, compare=False, repr=False)
     first: frozenset[str] = frozenset()
-    few: int = FEW
+    few: int = FEW_SHOCKS
     question: Question = LEAST_COST
     plan: Plan | None = field(default=None, compare=False, repr=False)
 
-    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
+    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
         evaluator = self.evaluator or RecourseEvaluator(instance)
         likely = {shock.name for shock in instance.events if shock.probability > 0}
         if likely and self.question.is_usual:
             return Benders(self.add, evaluator, self.few).run(instance, settings, clock, listener)
-        search = _Search(instance, settings, clock, listener, evaluator, self.add, self.few)
+        search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
         search.question, search.plan = self.question, self.plan
-        search.write(n for n, shock in enumerate(instance.events) if shock.name in self.first | likely)
+        search.hold(shock for shock in instance.events if shock.name in self.first | likely)
         if self.question.allowed > 0:
-            search.write(np.flatnonzero(evaluator.idle(clock).gap > 0.0).tolist())
-        return search.solved()
+            search.hold_numbers(np.flatnonzero(evaluator.idle(clock).gap > 0.0).tolist())
+        return search.run()
 
 
-class _Search(Search):
-    """One run: its `written` shocks are those that the model holds."""
+class ScenarioSearch(Search):
+    """One run of constraint generation.
+
+    Attributes:
+        question: what is minimised. plan: the best plan known, if any.
+        no_shock: the no-shock plan, where the search found it on its way.
+        relaxation: the last LP relaxation.
+    """
 
     question = LEAST_COST
     plan: Plan | None = None
     no_shock: NoShockPlan | None = None
-    # The last relaxation.
-    loose: SolveResult | None = None
-    # The shocks that were violated when they were last asked: the next to be asked.
-    suspects = frozenset[int]()
+    relaxation: SolveResult | None = None
+    # Of the integers: the next LP relaxation, the plan of the last round, and the result that ended the loop.
+    _next: SolveResult | None = None
+    _latest: SearchResult | None = None
+    _failed: SearchResult | None = None
+    _is_first = True
 
-    def solved(self) -> Solved:
-        """Relaxation first, then integers; the least gap where floors fail."""
-        self.best: Solved | None = None
-        self.written = self.rewritten() or self.written
-        self.suspects = frozenset(self.resumed.facts.get("suspects", ())) if self.resumed else self.suspects
-        self.run = self._run()
-        if self.phase not in ("", "relaxation", "integers"):
-            return self._least_gap()
-        if not self.phase and not self.written:
-            self._begin()
-        loose = self.run.relaxed() if self.phase == "integers" else self._relaxation()
-        if loose is None or loose.status == "infeasible":
-            return self._stopped(self.run.given_up(self.loose)) if self.clock.is_over else self._least_gap()
-        solved = self._by_branches(loose, self.question.name) or self._without_the_idle(loose)
-        while True:
-            if solved is None or solved.status == "infeasible":
-                return self._least_gap()
-            if solved.values is None or (solved.status == "stopped" and self.clock.is_over):
-                return self._stopped(solved)
-            plan = read_plan(self.instance, solved.stage, solved.values.tolist())
-            violated = self._violated(plan_values(self.instance, plan, self.evaluator.subproblems.plan))
-            self.note("integers", solved.cost, solved.bound, violated)
-            self.best = solved
-            if not violated:
-                return replace(solved, no_shock=self.no_shock, history=tuple(self.history))
-            self.plan, self.run.start = plan, solved.values[self.run.model.integers]
-            self._write_out(select_most_violated(self.instance.events, violated, 2 * self.add))
-            self._save("integers")
-            solved = self._by_branches(self.run.relaxed(), self.question.name) or self.run.kept()
+    def oracles(self) -> Sequence[SeparationOracle]:
+        """What finds violated scenarios."""
+        return (self.listed,)
 
-    def _begin(self) -> None:
-        """Without any shock; then with those that are worst where nothing is built, as little is at first."""
-        answer = self.run.relaxed()
-        if answer.values is None:
-            return
-        self.loose = answer
-        if self.question.is_usual and not self.instance.rules:
-            start, self.run.start = self.run.start, None
-            calm = self._by_branches(answer, None)
-            if calm is not None and calm.values is not None and calm.status == "optimal":
-                self.no_shock = read_no_shock(self.instance, calm.stage, calm.values.tolist(), calm.cost)
-            self.run.start = start
-        violated = self.evaluator.idle(self.clock).violated
-        self.note("relaxation", answer.objective, answer.bound, violated)
-        if violated:
-            self._write_out(select_most_violated(self.instance.events, violated, self.add))
-            self._save("relaxation")
+    def is_complete(self) -> bool:
+        """Whether the oracles have found every violation."""
+        return True
 
-    def _relaxation(self) -> SolveResult | None:
-        """The relaxation with the shocks that it needs; None where it cannot keep all floors, or the time is over."""
-        while not self.clock.is_over:
-            answer = self.run.relaxed()
-            if answer.values is None:
-                return None
-            self.loose = answer
-            violated = self._violated(answer.values, self.add)
-            self.note("relaxation", answer.objective, answer.bound, violated)
-            if not violated:
-                self._save("integers")
-                return answer
-            self._write_out(select_most_violated(self.instance.events, violated, self.add))
-            self._save("relaxation")
-        return None
-
-    def _by_branches(self, loose: SolveResult, phase: str | None) -> Solved | None:
-        """The plan that the relaxation leads to, if a few branches prove it; else the search begins with it."""
-        if loose.status != "optimal" or loose.values is None:
-            return None
-        branching = Branching(self.run, loose, phase)
-        if branching.best is None:
-            return None
-        if branching.bound > -math.inf:
-            return self.run.made(branching.best, "optimal", branching.bound)
-        if self.clock.is_over:
-            return self.run.made(branching.best, "stopped", loose.objective)
-        self.run.start = branching.integers
-        return None
-
-    def _save(self, phase: str) -> None:
-        self.save(phase, {"suspects": sorted(self.suspects)}, {})
-
-    def _write_out(self, numbers: Sequence[int]) -> None:
-        had = len(self.written)
-        self.write(numbers)
-        self.run.grow(self.shocks()[had:])
-
-    def _run(self) -> ScenarioModel:
-        run = ScenarioModel(
-            self.instance, self.shocks(), self.settings, self.clock, self.hear, self.writer, self.question
+    def new_model(self) -> ScenarioModel:
+        """A model that holds the shocks found so far."""
+        model = ScenarioModel(
+            self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.question
         )
         if self.plan is not None:
-            run.start = np.array(integers_of(self.instance, self.plan, run.stage.columns))
-        return run
+            model.start = np.array(integers_of(self.instance, self.plan, model.stage.columns))
+        return model
 
-    def _without_the_idle(self, loose: SolveResult) -> Solved | None:
-        """The integers without the shocks whose rows have no price, if they are many: that is easier to prove.
+    def run(self) -> SearchResult:
+        """Relaxation first, then integers; the least gap where floors cannot all be kept."""
+        self.restore_shocks()
+        if self.resumed:
+            self.listed.suspects = frozenset(self.resumed.facts.get("suspects", ()))
+        self.model = self.new_model()
+        if self.phase not in ("", "relaxation", "integers"):
+            return self.minimise_gap()
+        if not self.phase and not self.shocks:
+            self._start_without_shocks()
+        self._next = self.model.solve_relaxation() if self.phase == "integers" else self._solve_relaxations()
+        if self._next is None or self._next.status == "infeasible":
+            return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
+        found = generate_constraints(self._solve_integers, self._separate_integers, self._add_integers, self.clock)
+        if found is not None and self.is_complete():
+            return replace(found, no_shock=self.no_shock, history=tuple(self.history))
+        if self._failed is not None and self._failed.status == "infeasible":
+            return self.minimise_gap()
+        return self.stopped(found or self._failed or self._latest or self.model.fall_back(self.relaxation))
 
-        One that has a probability counts even so, for what it costs.
-        """
-        priced, events = paths_with_dual_values(self.run.stage, loose), self.instance.events
-        needed = [number for number in self.written if events[number].name in priced or events[number].probability > 0]
-        if len(needed) < MOSTLY * len(self.written):
-            start, self.written = self.run.start, needed
-            self.run = self._run()
-            self.run.start, self.run.loose = start, loose
-        return self.run.kept()
+    def separate(self, plan: Vector, enough: int = 0) -> list[Violation]:
+        """The scenarios that a plan does not survive and the model does not hold."""
+        return [each for oracle in self.oracles() for each in oracle.separate(plan, self.shocks, enough)]
 
-    def _least_gap(self) -> Solved:
-        if not self.question.is_usual:
-            return Solved("infeasible", self.run.stage, history=tuple(self.history))
-        cuts = Benders(self.add, self.evaluator, self.few)
-        solved = cuts.least_gap(self.instance, self.settings, self.clock, self.hear, self.written, self.history)
-        if solved.status != "stopped" or (self.best is None and self.loose is None):
-            return solved
-        best = self._best_of(solved, self.best or self.run.given_up(self.loose))
-        return replace(best, history=solved.history)
+    def add_most_violated(self, violations: Iterable[Violation], most: float) -> None:
+        """Add the most violated scenarios to the model."""
+        self.model.add_shocks(self.hold(select_most_violated(violations, most)))
 
-    def _stopped(self, solved: Solved) -> Solved:
-        """The time ran out: the plan is only known to survive the shocks that are written out."""
-        left, solved = len(self.instance.events) - len(self.written), self._best_of(solved, self.best)
-        still = f"while {left} shocks were not yet part of the search; the table shows how they fare"
-        note = f"Stopped {still if left else 'before the proof'}."
-        return replace(solved, no_shock=self.no_shock, history=tuple(self.history), notes=(*solved.notes, note))
+    # The relaxation.
 
-    def _best_of(self, solved: Solved, other: Solved | None) -> Solved:
-        """Of two plans the one with the least gap in all shocks, then the cheaper one; it is not proven."""
-        plans = [self._checked(each) for each in (solved, other) if each is not None and each.values is not None]
-        best = min(plans, key=lambda each: (each.gap, each.cost), default=solved)
-        return replace(best, status="stopped")
+    def _start_without_shocks(self) -> None:
+        """Solve without any shock; then add those that are worst under the do-nothing plan."""
+        result = self.model.solve_relaxation()
+        if result.values is None:
+            return
+        self.relaxation = result
+        if self.question.is_usual and not self.instance.rules:
+            start, self.model.start = self.model.start, None
+            found = self._branch(result, None)
+            if found is not None and found.values is not None and found.status == "optimal":
+                self.no_shock = read_no_shock(self.instance, found.stage, found.values.tolist(), found.cost)
+            self.model.start = start
+        violated = self.listed.violations(self.evaluator.idle(self.clock).violated)
+        self.report_round("relaxation", result.objective, result.bound, violated)
+        if violated:
+            self.add_most_violated(violated, self.add)
+            self._save("relaxation")
 
-    def _checked(self, solved: Solved) -> Solved:
-        """With the gap that it leaves in all shocks, not only in those that the model holds."""
-        if solved.values is None:
-            return solved
-        plan = read_plan(self.instance, solved.stage, solved.values.tolist())
-        survived = np.flatnonzero(self.evaluator.idle(self.clock).gap <= 0.0).tolist()
-        gaps = self.evaluator.gaps(
-            plan_values(self.instance, plan, self.evaluator.subproblems.plan), self.clock, survived
-        )
-        left = math.fsum(gaps.violated.values())
-        return replace(solved, gap=max(solved.gap, left), gap_bound=min(solved.gap_bound, left)) if left > 0 else solved
+    def _solve_relaxations(self) -> SolveResult | None:
+        """The relaxation with the shocks that it needs; None where it cannot keep all floors, or the time is over."""
 
-    def _violated(self, plan: Sequence[float] | Vector, enough: int = 0) -> dict[int, float]:
-        """By number, the gap in money of the shocks that are not written out and that the plan does not survive.
+        def solve() -> SolveResult | None:
+            result = self.model.solve_relaxation()
+            self.relaxation = self.relaxation if result.values is None else result
+            return None if result.values is None else result
 
-        Those that survive anyway, or if another one does, are not asked; nor are those that were survived the last
-        time, where the others leave `enough` to write out.
-        """
-        everyone, violated = frozenset(range(len(self.instance.events))), dict[int, float]()
-        others = everyone.difference(self.needless, self.written)
-        for some in (others & self.suspects, others - self.suspects):
-            if not enough or len(select_most_violated(self.instance.events, violated, enough)) < enough:
-                violated |= self.evaluator.gaps(plan, self.clock, everyone - some).violated
-        self.suspects = frozenset(violated)
+        def separate(result: SolveResult) -> list[Violation]:
+            assert result.values is not None
+            violated = self.separate(result.values, self.add)
+            self.report_round("relaxation", result.objective, result.bound, violated)
+            return violated
+
+        def add(violated: Sequence[Violation]) -> None:
+            self.add_most_violated(violated, self.add)
+            self._save("relaxation")
+
+        found = generate_constraints(solve, separate, add, self.clock)
+        if found is not None:
+            self._save("integers")
+        return found if self.is_complete() else None
+
+    # The integers.
+
+    def _solve_integers(self) -> SearchResult | None:
+        """The cheapest plan for the shocks held; None where there is none, or where the time is over."""
+        relaxation, self._next = self._next or self.model.solve_relaxation(), None
+        found = self._branch(relaxation, self.question.name)
+        if found is None:
+            if self._is_first:
+                self._drop_shocks_without_duals(relaxation)
+            found = self.model.minimise_cost()
+        self._is_first = False
+        if found is None:
+            self._failed = SearchResult("infeasible", self.model.stage)
+        elif found.values is None or (found.status == "stopped" and self.clock.is_over):
+            self._failed = found
+        return None if self._failed else found
+
+    def _separate_integers(self, found: SearchResult) -> list[Violation]:
+        assert found.values is not None
+        plan = read_plan(self.instance, found.stage, found.values.tolist())
+        violated = self.separate(np.array(plan_values(self.instance, plan, self.evaluator.subproblems.plan)))
+        self.report_round("integers", found.cost, found.bound, violated)
+        self._latest = found
+        if violated:
+            self.plan, self.model.start = plan, found.values[self.model.model.integers]
         return violated
 
+    def _add_integers(self, violated: Sequence[Violation]) -> None:
+        self.add_most_violated(violated, 2 * self.add)
+        self._save("integers")
 
-# Up to so many shocks the whole model is small.
-HANDFUL = 8
-# With probabilities, or where floors fail, every shock counts: the whole model is no larger than its shocks make it.
-PERIODS = 60
+    def _branch(self, relaxation: SolveResult, phase: str | None) -> SearchResult | None:
+        """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""
+        if relaxation.status != "optimal" or relaxation.values is None:
+            return None
+        branching = Branching(self.model, relaxation, phase)
+        if branching.incumbent is None:
+            return None
+        if branching.bound > -math.inf:
+            return self.model.conclude(replace(branching.incumbent, status="optimal", bound=branching.bound))
+        if self.clock.is_over:
+            return self.model.conclude(replace(branching.incumbent, status="stopped", bound=relaxation.objective))
+        self.model.start = branching.integers
+        return None
+
+    def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
+        """Build a new model without the shocks whose rows have no dual value, if they are many: it is easier to prove.
+
+        A shock with a probability stays, for its cost counts.
+        """
+        rows = self.model.stage.rows
+        duals = np.full(len(rows), math.inf) if relaxation.prices is None else np.abs(relaxation.prices)
+        priced = {row.mark.path for row, dual in zip(rows, duals, strict=True) if dual > NEGLIGIBLE_DUAL}
+        needed = [shock for shock in self.shocks if shock.name in priced or shock.probability > 0]
+        if len(needed) < MOST_NEEDED * len(self.shocks):
+            start, self.shocks = self.model.start, needed
+            self.model = self.new_model()
+            self.model.start, self.model.relaxation = start, relaxation
+
+    def _save(self, phase: str) -> None:
+        self.save(phase, {"suspects": sorted(self.listed.suspects)}, {})
+
+    # Floors that fail, and a search that is stopped.
+
+    def minimise_gap(self) -> SearchResult:
+        """The least gap, by Benders decomposition; there is no plan for another question than least cost."""
+        if not self.question.is_usual:
+            return SearchResult("infeasible", self.model.stage, history=tuple(self.history))
+        benders = Benders(self.add, self.evaluator, self.few)
+        found = benders.minimise_gap(self.instance, self.settings, self.clock, self.report, self.shocks, self.history)
+        if found.status != "stopped" or (self._latest is None and self.relaxation is None):
+            return found
+        best = self._best_of(found, self._latest or self.model.fall_back(self.relaxation))
+        return replace(best, history=found.history)
+
+    def stopped(self, found: SearchResult) -> SearchResult:
+        """The time ran out: the plan is only known to survive the shocks that the model holds."""
+        left, found = len(self.instance.events) - len(self.shocks), self._best_of(found, self._latest)
+        while_ = f"while {left} shocks were not yet part of the search; the table shows how they fare"
+        note = f"Stopped {while_ if left else 'before the proof'}."
+        return replace(found, no_shock=self.no_shock, history=tuple(self.history), notes=(*found.notes, note))
+
+    def _best_of(self, found: SearchResult, other: SearchResult | None) -> SearchResult:
+        """Of two plans the one with the least gap in all shocks, then the cheaper one; it is not proven."""
+        plans = [self._with_all_gaps(each) for each in (found, other) if each is not None and each.values is not None]
+        best = min(plans, key=lambda each: (each.gap, each.cost), default=found)
+        return replace(best, status="stopped")
+
+    def _with_all_gaps(self, found: SearchResult) -> SearchResult:
+        """With the gap that a plan leaves in all shocks, not only in those that the model holds."""
+        assert found.values is not None
+        plan = read_plan(self.instance, found.stage, found.values.tolist())
+        survived = np.flatnonzero(self.evaluator.idle(self.clock).gap <= 0.0).tolist()
+        values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
+        gap = math.fsum(self.evaluator.gaps(values, self.clock, survived).violated.values())
+        return replace(found, gap=max(found.gap, gap), gap_bound=min(found.gap_bound, gap)) if gap > 0 else found
 
 
 def choose_strategy(
@@ -253,22 +316,24 @@ def choose_strategy(
 ) -> Strategy:
     """The strategy of a name.
 
-    `first` are shocks that are known to bite, `plan` is one to start from: those of a question that was asked before.
+    ``auto`` takes the extensive form for a handful of shocks, or for shocks with probabilities that last few periods in
+    all; else constraint generation, which turns to Benders decomposition where every shock counts.
 
-    ``auto`` takes the whole model for a handful of shocks, or for shocks with probabilities that last few periods in
-    all; else scenarios, which turn to cuts where every shock counts.
+    Args:
+        name, instance: the name, and the instance to be solved.
+        evaluator: one that is already warm.
+        first: names of shocks that are likely to be violated. plan: one to start from. Both come from a question
+            that was solved before.
     """
     if name == "whole" or (name == "auto" and _is_small(instance)):
         return ExtensiveForm()
-    return (
-        Benders(evaluator=evaluator)
-        if name == "cuts"
-        else ConstraintGeneration(evaluator=evaluator, first=first, plan=plan)
-    )
+    if name == "cuts":
+        return Benders(evaluator=evaluator)
+    return ConstraintGeneration(evaluator=evaluator, first=first, plan=plan)
 
 
 def _is_small(instance: Instance) -> bool:
-    events = instance.events
+    events: Sequence[Shock] = instance.events
     if any(shock.probability > 0 for shock in events):
-        return sum(len(shock.periods) for shock in events) <= PERIODS
-    return len(events) <= HANDFUL
+        return sum(len(shock.periods) for shock in events) <= FEW_PERIODS
+    return len(events) <= FEW_FLOORS

@@ -1,10 +1,10 @@
-"""A model with some shocks written out, and the two questions asked of it.
+"""The extensive form: one model with the plan, the baseline and shocks, all of them or some; and what is asked of it.
 
-    cost    all floors kept, least cost
-    gap     where that cannot be: least survival gap, then least cost with that gap held
+    least cost   all floors kept
+    least gap    where that cannot be: least survival gap, then least cost with that gap held
 
-Integers are proven first; then they are fixed and the linear programme is solved again, so that what is reported
-satisfies its rows exactly and has prices. More shocks may be written out between two questions; the model stays.
+Integers are proven first. Then they are fixed and the restricted LP is solved, so that what is reported satisfies its
+rows exactly and has dual values. Shocks may be added between two solves; the model stays.
 """
 
 import math
@@ -17,25 +17,44 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.base import Priced, Solved
 from optimizer.algorithms.question import LEAST_COST, Question
-from optimizer.algorithms.reading import is_negligible, opened_at_zero
+from optimizer.algorithms.reading import opened_at_zero
+from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Ration, hold, write_path
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
 
-HELD = 1e-7
-# An integer nearer to a whole number than this is whole.
-WHOLE = 1e-6
+# The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
+GAP_ROOM = 0.1
 Aim = Literal["cost", "gap"]
+
+
+def negligible_gap(instance: Instance) -> float:
+    """The survival gap, money, that is the solver's rounding error."""
+    sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
+    return NEGLIGIBLE_GAP * max(1.0, *sizes)
+
+
+def middle_shortage_cost(instance: Instance) -> float:
+    """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
+    duals = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
+    return duals[len(duals) // 2] if duals else 1.0
 
 
 @dataclass
 class ScenarioModel:
-    """The model of an instance with some of its shocks written out."""
+    """The mixed-integer model of an instance that holds some of its shocks, or all.
+
+    Attributes:
+        stage: its columns and rows. cost, gap: what is minimised, as linear expressions.
+        start: values of the integers of a known plan, which bounds the search; None where none is known.
+        relaxation: the last LP relaxation that has a solution.
+        survived: names of shocks whose floors are kept even where those of others may be missed.
+    """
 
     instance: Instance
     shocks: Sequence[Shock]
@@ -55,257 +74,94 @@ class ScenarioModel:
             write(self.stage, self.instance, self.shocks)
         self.ration = Ration((), 1.0)
         self.start: Vector | None = None
-        self.loose: SolveResult | None = None
+        self.relaxation: SolveResult | None = None
+        self.survived: frozenset[str] = frozenset()
         self.aim: Aim = "cost"
-        self._count()
+        self._update_expressions()
         self.model = Model(self.stage, self.cost, self.settings, self.clock)
 
-    def _count(self) -> None:
-        """What is minimised, and where floors may be missed; once the shocks of the stage are known."""
-        self.cost, self.shortfall = self._objectives()
+    def _update_expressions(self) -> None:
+        """Objectives and shortage columns, once the shocks of the stage are known."""
+        self.cost, self.gap = self._objectives()
         self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        """What is minimised: what the question says, and where floors fail the gap."""
+        """The objective of the question, and the survival gap."""
         cost = self.question.objective(self.stage, self.instance, self.shocks)
         return cost, formulation.gap(self.stage, self.instance)
 
-    def grow(self, shocks: Iterable[Shock]) -> None:
-        """Write out more shocks. A stage that somebody was given stays as it was."""
+    # The model.
+
+    def add_shocks(self, shocks: Iterable[Shock]) -> None:
+        """Add shocks. A stage that was handed out before stays as it was."""
         self.stage, more = self.stage.copy(), tuple(shocks)
         for shock in more:
             write_path(self.stage, self.instance, self.instance.path(shock))
         self.shocks = (*self.shocks, *more)
-        self._count()
-        self._pass_on()
-        self.floors(self.most, self.allowed)
+        self._update_expressions()
+        self._extend_model()
+        self.allow_shortages(self.most, self.allowed)
 
-    def _pass_on(self) -> None:
+    def _extend_model(self) -> None:
         self.model.grow(self.stage, self.cost)
         self.minimise(self.aim)
 
     def minimise(self, aim: Aim) -> None:
-        """Choose what is asked for."""
+        """Choose the objective."""
         self.aim = aim
-        self.model.minimise(self.cost if aim == "cost" else self.shortfall)
+        self.model.minimise(self.cost if aim == "cost" else self.gap)
 
-    def floors(self, most: float, allowed: float = math.inf) -> None:
-        """Let each floor be missed by `most`, t, and all together by `allowed`, in money."""
+    def allow_shortages(self, most: float, allowed: float = math.inf) -> None:
+        """Let each floor be missed by `most`, t, and all together by `allowed`, money; not those of `survived`."""
         self.most, self.allowed = most, allowed
         if most > 0 and math.isfinite(allowed) and not self.ration.columns:
             self.stage = self.stage.copy()
-            self.ration = hold(self.stage, "survival", self.shortfall)
+            self.ration = hold(self.stage, "survival", self.gap)
             if self.ration.columns:
-                self._pass_on()
+                self._extend_model()
+        columns = self.stage.columns
         self.model.bound(self.below, 0.0, most)
+        self.model.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
         self.model.bound(self.ration.columns, 0.0, allowed / self.ration.unit)
 
-    def keep_floors(self) -> None:
-        """Bound what floors may be missed by, as far as the question asks for it."""
+    def require_floors(self) -> None:
+        """Bound shortages below floors, as far as the question allows any."""
         if self.question.allowed > 0:
-            self.floors(math.inf, self.question.allowed)
+            self.allow_shortages(math.inf, self.question.allowed)
         else:
-            self.floors(0.0)
+            self.allow_shortages(0.0)
 
-    def relaxed(self) -> SolveResult:
-        """The least cost with all floors kept, without integers."""
-        self.unfix()
-        self.keep_floors()
+    def fix_integers(self, values: Vector) -> None:
+        """Fix the integers at the values given for them."""
+        self.model.bound(self.model.integers, values, values)
+
+    def release_integers(self) -> None:
+        """Let the integers vary between their bounds again."""
+        upper = [self.stage.columns[j].upper for j in self.model.integers]
+        self.model.bound(self.model.integers, 0.0, np.array(upper))
+
+    # Solving it.
+
+    def solve_relaxation(self) -> SolveResult:
+        """The LP relaxation of the least cost with all floors kept."""
+        self.release_integers()
+        self.require_floors()
         self.minimise("cost")
-        answer = self.model.solve(relaxed=True)
-        self.loose = self.loose if answer.values is None else answer
-        return answer
+        result = self.model.solve(relaxed=True)
+        self.relaxation = self.relaxation if result.values is None else result
+        return result
 
-    def kept(self) -> Solved | None:
-        """The cheapest plan that keeps all floors; None where there is none, but might be one that does not."""
-        self.keep_floors()
-        self.minimise("cost")
-        at_hand = self.started()
-        answer = self._better_than(at_hand, self.question.name)
-        if answer.status == "infeasible" and not self.below:
-            return Solved("infeasible", self.stage, history=tuple(self.history))
-        if answer.status == "infeasible":
-            return None
-        if answer.values is None:
-            return self.fall_back()
-        return self._finish(answer, 0.0, 0.0, None)
-
-    def ask(self, phase: str, cutoff: float = math.inf) -> SolveResult:
-        """Solve with integers, telling every step; what is not cheaper than a cutoff is not looked for."""
-        self.tell(phase, math.inf, -math.inf)
+    def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
+        """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
+        self.report(phase, math.inf, -math.inf)
         tolerance = self.settings.tolerance if self.aim == "cost" else None
-        answer = self.model.solve(listener=partial(self.tell, phase), cutoff=cutoff, tolerance=tolerance)
-        if answer.values is not None:
-            self.tell(phase, answer.objective, answer.bound)
-        return answer
+        result = self.model.solve(listener=partial(self.report, phase), cutoff=cutoff, tolerance=tolerance)
+        if result.values is not None:
+            self.report(phase, result.objective, result.bound)
+        return result
 
-    def tell(self, phase: str, best: float, bound: float) -> None:
-        """Keep a step of the search with integers, and pass it on."""
-        step = Progress(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
-        self.history.append(step)
-        self.listener(step)
-
-    def rounded(self, values: Vector) -> SolveResult | None:
-        """The best with the nearest whole numbers, or where they leave too little with the next larger ones.
-
-        The integers stay fixed. They are the first columns' alone: a stage that has grown since will do.
-        """
-        integers = values[self.model.integers]
-        return self._first_of((np.round(integers), np.ceil(integers - WHOLE)))
-
-    def _first_of(self, proposals: Iterable[Vector]) -> SolveResult | None:
-        """The best with the first integers that fit; they stay fixed."""
-        for whole in proposals:
-            self.model.bound(self.model.integers, whole, whole)
-            answer = self.untimed()
-            if answer.values is not None:
-                return answer
-        return None
-
-    def given_up(self, loose: SolveResult | None) -> Solved:
-        """The time ran out before the integers: the plan that a relaxation rounds to, or another one in hand."""
-        self.loose = loose or self.loose
-        return self.fall_back()
-
-    def made(self, best: SolveResult, status: Literal["optimal", "stopped"], bound: float) -> Solved:
-        """A plan that keeps all floors, with whole numbers, as what was found."""
-        return self._finish(replace(best, status=status, bound=bound), 0.0, 0.0, None)
-
-    def least_gap(self) -> Solved:
-        """Floors cannot all be kept: least gap first, then least cost with that gap held."""
-        self.unfix()
-        self.floors(np.inf)
-        self.minimise("gap")
-        answer = self.ask("gap")
-        if answer.status == "infeasible":
-            return Solved("infeasible", self.stage, history=tuple(self.history))
-        if answer.values is None:
-            return self.fall_back()
-        least = self.polished(answer)
-        priced = Priced.of(self.stage, least)
-        gap_bound = max(0.0, min(answer.bound, least.objective))
-        at_hand = self._at_hand(least.objective)
-        if answer.status == "stopped" or self.clock.is_over:
-            return self._finish(replace(at_hand or least, status="stopped"), least.objective, gap_bound, priced)
-        answer = self._better_than(at_hand, "cost under the gap")
-        if answer.values is None:
-            answer = replace(least, status="stopped", bound=-math.inf)
-        return self._finish(answer, least.objective, gap_bound, priced)
-
-    def _at_hand(self, gap: float) -> SolveResult | None:
-        """With the integers that are fixed, the least cost at which a gap is held."""
-        self.minimise("cost")
-        for slack in (HELD, 10 * HELD):
-            self.floors(np.inf, gap * (1.0 + slack))
-            answer = self.untimed()
-            if answer.values is not None:
-                return replace(answer, bound=-math.inf)
-        return None
-
-    def started(self) -> SolveResult | None:
-        """The best with the integers to start from, if there are any and they fit."""
-        if self.start is None or not len(self.model.integers):
-            return None
-        self.model.bound(self.model.integers, self.start, self.start)
-        answer = self.untimed()
-        return None if answer.values is None else replace(answer, bound=-math.inf)
-
-    def _better_than(self, at_hand: SolveResult | None, phase: str) -> SolveResult:
-        """Where a plan is at hand, only one that is noticeably better is looked for."""
-        self.unfix()
-        cutoff = math.inf
-        if at_hand is not None:
-            cutoff = at_hand.objective - self.settings.slack(at_hand.objective)
-        answer = self.ask(phase, cutoff)
-        if answer.values is None and at_hand is not None:
-            bound = -math.inf if answer.status == "stopped" else min(answer.bound, cutoff)
-            return replace(at_hand, status="stopped" if answer.status == "stopped" else "optimal", bound=bound)
-        if at_hand is not None and answer.objective > at_hand.objective:
-            return replace(at_hand, status=answer.status, bound=min(answer.bound, cutoff))
-        return answer
-
-    def fall_back(self) -> Solved:
-        """The time ran out before the solver had a plan: the one in hand; where there is none, to do nothing."""
-        solved = self.in_hand() or self._nothing()
-        self.unfix()
-        return solved
-
-    def in_hand(self) -> Solved | None:
-        """The plan of the integers to start from, or of what the last relaxation rounds to.
-
-        The cheapest that keeps all floors; where none does, the one with the least gap.
-        """
-        proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
-        bound = -math.inf
-        if self.loose is not None and self.loose.values is not None:
-            integers, bound = self.loose.values[self.model.integers], self.loose.objective
-            proposals.append((np.round(integers), np.ceil(integers - WHOLE)))
-        self.keep_floors()
-        self.minimise("cost")
-        found = [answer for each in proposals if (answer := self._first_of(each)) is not None]
-        if found:
-            return self.made(min(found, key=lambda answer: answer.objective), "stopped", bound)
-        if not proposals or not self.question.is_usual:
-            return None
-        self.floors(np.inf)
-        self.minimise("gap")
-        wholes = [whole for each in proposals for whole in each]
-        gaps = [math.inf if (answer := self._first_of([each])) is None else answer.objective for each in wholes]
-        gap, whole = max(0.0, min(gaps)), wholes[gaps.index(min(gaps))]
-        self.model.bound(self.model.integers, whole, whole)
-        at_hand = self._at_hand(gap) if math.isfinite(gap) else None
-        if at_hand is None:
-            return None
-        return self._solved(replace(at_hand, status="stopped"), gap, 0.0, None, is_loose=True)
-
-    def _nothing(self) -> Solved:
-        """Nothing is bought: that plan is always there."""
-        self.unfix()
-        self.notes.append("The run was stopped before any plan was found; this one does nothing.")
-        marks = [column.mark for column in self.stage.columns]
-        plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
-        self.floors(np.inf)
-        self.model.bound(plan, 0.0, 0.0)
-        self.minimise("gap")
-        answer = self.untimed()
-        if answer.values is None:
-            return Solved("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
-        gap = max(0.0, self.shortfall.value(answer.values.tolist()))
-        self.floors(np.inf, gap * (1.0 + HELD))
-        self.minimise("cost")
-        cheapest = self.untimed()
-        answer = answer if cheapest.values is None else cheapest
-        stopped = replace(answer, status="stopped", bound=-math.inf)
-        return self._solved(stopped, gap, 0.0, None, is_loose=True)
-
-    def polished(self, answer: SolveResult) -> SolveResult:
-        """The same integers, fixed and whole; the rest again by linear programming, with prices."""
-        again = self.fixed(answer)
-        if again is None:
-            self.notes.append("The integers could not be fixed exactly; prices are left out.")
-        return again or answer
-
-    def fixed(self, answer: SolveResult) -> SolveResult | None:
-        """The same; None where nothing fits the integers. They stay fixed."""
-        assert answer.values is not None
-        if not len(self.model.integers) and answer.prices is not None:
-            return answer
-        values = answer.values.copy()
-        for _ in range(3):
-            fixed = np.round(values[self.model.integers])
-            self.model.bound(self.model.integers, fixed, fixed)
-            again = self.untimed()
-            if again.values is None:
-                return None
-            dust = opened_at_zero(self.instance, self.stage, again.values)
-            if not dust:
-                break
-            values = again.values.copy()
-            values[dust] = 0.0
-        return again
-
-    def untimed(self) -> SolveResult:
-        """Solve what is left once the integers are fixed, whatever the clock says."""
+    def solve_lp(self) -> SolveResult:
+        """Solve the linear programme that is left once the integers are fixed, without a time limit."""
         clock, self.model.clock = self.model.clock, Clock()
         try:
             return self.model.solve(relaxed=True)
@@ -313,40 +169,281 @@ class ScenarioModel:
             clock.solving += self.model.clock.solving
             self.model.clock = clock
 
-    def unfix(self) -> None:
-        """Let the integers move again."""
-        columns = self.stage.columns
-        upper = [columns[j].upper for j in self.model.integers]
-        self.model.bound(self.model.integers, 0.0, np.array(upper))
+    def solve_restricted(self, result: SolveResult) -> SolveResult | None:
+        """The restricted LP: integers fixed at the whole numbers of a result; None where it is infeasible.
 
-    def _finish(self, answer: SolveResult, gap: float, gap_bound: float, least: Priced | None) -> Solved:
-        """Fix the integers of an answer; `least` are the prices of the gap, where floors fail."""
-        bound = answer.bound if least is None or answer.status == "optimal" else -math.inf
-        polished = replace(self.polished(answer), status=answer.status, bound=bound)
-        return self._solved(
-            polished, gap, gap_bound, least or Priced.of(self.stage, polished), is_loose=least is not None
-        )
+        They stay fixed. Options that are opened at size 0 and required by none are closed.
+        """
+        assert result.values is not None
+        if not len(self.model.integers) and result.prices is not None:
+            return result
+        values = result.values.copy()
+        for _ in range(3):
+            self.fix_integers(np.round(values[self.model.integers]))
+            restricted = self.solve_lp()
+            if restricted.values is None:
+                return None
+            empty = opened_at_zero(self.instance, self.stage, restricted.values)
+            if not empty:
+                break
+            values = restricted.values.copy()
+            values[empty] = 0.0
+        return restricted
+
+    def solve_rounded(self, values: Vector) -> SolveResult | None:
+        """The restricted LP of the nearest whole numbers, or where it is infeasible of the next larger ones.
+
+        The integers stay fixed. They are among the first columns: values of a smaller stage will do.
+        """
+        integers = values[self.model.integers]
+        return self._first_feasible((np.round(integers), np.ceil(integers - INTEGRALITY)))
+
+    def solve_from_start(self) -> SolveResult | None:
+        """The restricted LP of the integers of `start`; None where there are none, or it is infeasible."""
+        if self.start is None or not len(self.model.integers):
+            return None
+        result = self._first_feasible([self.start])
+        return None if result is None else replace(result, bound=-math.inf)
+
+    def _first_feasible(self, proposals: Iterable[Vector]) -> SolveResult | None:
+        for whole in proposals:
+            self.fix_integers(whole)
+            result = self.solve_lp()
+            if result.values is not None:
+                return result
+        return None
+
+    def report(self, phase: str, best: float, bound: float) -> None:
+        """Keep a step of the search with integers, and pass it to the listener."""
+        step = Progress(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
+        self.history.append(step)
+        self.listener(step)
+
+    # Least cost, least gap.
+
+    def minimise_cost(self) -> SearchResult | None:
+        """The cheapest plan that keeps all floors; None where there is none, but there may be one that does not."""
+        self.require_floors()
+        self.minimise("cost")
+        result = self._improve(self.solve_from_start(), self.question.name)
+        if result.status == "infeasible":
+            return None if self.below else SearchResult("infeasible", self.stage, history=tuple(self.history))
+        return self.fall_back() if result.values is None else self.conclude(result)
+
+    def _improve(self, incumbent: SolveResult | None, phase: str) -> SolveResult:
+        """Search with integers for a plan that is noticeably better than an incumbent."""
+        self.release_integers()
+        cutoff = math.inf if incumbent is None else incumbent.objective - self.settings.slack(incumbent.objective)
+        result = self.solve_integers(phase, cutoff)
+        if incumbent is None:
+            return result
+        if result.values is None:
+            is_stopped = result.status == "stopped"
+            bound = -math.inf if is_stopped else min(result.bound, cutoff)
+            return replace(incumbent, status="stopped" if is_stopped else "optimal", bound=bound)
+        if result.objective > incumbent.objective:
+            return replace(incumbent, status=result.status, bound=min(result.bound, cutoff))
+        return result
+
+    def minimise_gap(self) -> SearchResult:
+        """Floors cannot all be kept: least gap first, then least cost with that gap held."""
+        self.survived = frozenset()
+        self.release_integers()
+        self.allow_shortages(np.inf)
+        self.minimise("gap")
+        result = self.solve_integers("gap")
+        if result.status == "infeasible":
+            return SearchResult("infeasible", self.stage, history=tuple(self.history))
+        if result.values is None:
+            return self.fall_back()
+        least = self._restricted(result)
+        least = replace(least, bound=max(0.0, min(result.bound, least.objective)))
+        duals = DualValues.of(self.stage, least)
+        cheapest = self._cheapest_at_gap(least.objective)
+        if result.status == "stopped" or self.clock.is_over:
+            return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
+        result = self._improve(cheapest, "cost under the gap")
+        if result.values is None:
+            result = replace(least, status="stopped", bound=-math.inf)
+        return self._conclude_gap(result, least, duals)
+
+    def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
+        """With the integers that are fixed, the least cost at which a gap is held."""
+        self.minimise("cost")
+        for slack in (HELD_GAP, 10 * HELD_GAP):
+            self.allow_shortages(np.inf, gap * (1.0 + slack))
+            result = self.solve_lp()
+            if result.values is not None:
+                return replace(result, bound=-math.inf)
+        return None
+
+    def conclude(self, result: SolveResult) -> SearchResult:
+        """A plan that keeps all floors, by the restricted LP of its integers."""
+        restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
+        return self._solved(restricted, DualValues.of(self.stage, restricted))
+
+    def _restricted(self, result: SolveResult) -> SolveResult:
+        """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
+        restricted = self.solve_restricted(result)
+        if restricted is None:
+            self.notes.append("The integers could not be fixed exactly; prices are left out.")
+        return restricted or result
+
+    def _conclude_gap(self, result: SolveResult, least: SolveResult, duals: DualValues | None) -> SearchResult:
+        """The restricted LP of a plan under the least gap, without failures that only the slack of the gap permits.
+
+        The row that holds the gap has slack. Spent on a shock that can be survived, it would save a little cost and let
+        that shock fail. So every shock whose gap is within the slack keeps its floors, if that is possible with the
+        least gap: with the same integers, or with others where the least gap keeps them too.
+
+        Args:
+            result: the least cost under the gap.
+            least, duals: the restricted LP of the least gap, and its dual values.
+        """
+        assert least.values is not None
+        restricted, hopeless = self._restricted(result), set[str]()
+        survivable = {shock.name for shock in self.shocks} - self._failing(least.values)
+        while names := self._failing_by_slack(restricted, least.objective) - hopeless:
+            again = self._solve_surviving(names) or self._solve_surviving(names & survivable)
+            if again is None and names & survivable:
+                self.start = least.values[self.model.integers]
+                again = self._solve_surviving(names & survivable, has_free_integers=True)
+                result = again or result
+            hopeless |= names - self.survived
+            restricted = restricted if again is None else self._restricted(again)
+        bound = result.bound if result.status == "optimal" else -math.inf
+        restricted = replace(restricted, status=result.status, bound=bound)
+        duals = duals or DualValues.of(self.stage, restricted)
+        return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
+
+    def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
+        """The least cost under the gap with the floors of more shocks kept; None where that is infeasible."""
+        before, self.survived = self.survived, self.survived.union(names)
+        if self.survived == before:
+            return None
+        self.allow_shortages(self.most, self.allowed)
+        result = self._improve(self.solve_from_start(), "cost under the gap") if has_free_integers else self.solve_lp()
+        if result.values is None:
+            self.survived = before
+            self.allow_shortages(self.most, self.allowed)
+            return None
+        return result
+
+    def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
+        """Shocks that fail by no more than the slack with which a gap is held, money."""
+        assert result.values is not None
+        slack, values = self.allowed - gap, result.values.tolist()
+        gaps = self.shock_gaps(values)
+        small = {name for name in self._failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
+        return small - self.survived
+
+    def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
+        """By name, the gap that each shock of the model leaves, money."""
+        return {name: gap.value(values) for name, gap in formulation.gaps(self.stage, self.instance).items()}
+
+    def _failing(self, values: Vector, share: float = VIOLATED) -> set[str]:
+        """Shocks in which a segment falls below its floor by more than a share of its demand."""
+        paths, numbers = {shock.name: self.instance.path(shock) for shock in self.shocks}, values.tolist()
+        return {
+            str(path)
+            for (path, segment, t), below in self.stage.accounts("below").items()
+            if path in paths and below.value(numbers) > share * paths[str(path)].demanded(str(segment), int(t))
+        }
+
+    # A search that is stopped.
+
+    def fall_back(self, relaxation: SolveResult | None = None) -> SearchResult:
+        """The best plan known when the time ran out before the solver found one; else the do-nothing plan.
+
+        `relaxation` is one that was solved with another model of the instance.
+        """
+        self.relaxation = relaxation or self.relaxation
+        solved = self.best_known() or self._do_nothing()
+        self.release_integers()
+        return solved
+
+    def best_known(self) -> SearchResult | None:
+        """The plan of the integers to start from, or of the rounded LP relaxation; None where neither is feasible.
+
+        The cheapest that keeps all floors; where none does, the one with the least gap.
+        """
+        proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
+        bound = -math.inf
+        if self.relaxation is not None and self.relaxation.values is not None:
+            integers, bound = self.relaxation.values[self.model.integers], self.relaxation.objective
+            proposals.append((np.round(integers), np.ceil(integers - INTEGRALITY)))
+        self.require_floors()
+        self.minimise("cost")
+        found = [result for each in proposals if (result := self._first_feasible(each)) is not None]
+        if found:
+            best = min(found, key=lambda result: result.objective)
+            return self.conclude(replace(best, status="stopped", bound=bound))
+        if not proposals or not self.question.is_usual:
+            return None
+        return self._least_gap_among([whole for each in proposals for whole in each])
+
+    def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:
+        """The plan with the least gap by the integers proposed, at the least cost; None where none is feasible."""
+        self.allow_shortages(np.inf)
+        self.minimise("gap")
+        results = [(self._first_feasible([whole]), whole) for whole in proposals]
+        gaps = [math.inf if result is None else result.objective for result, _ in results]
+        gap, whole = max(0.0, min(gaps)), proposals[gaps.index(min(gaps))]
+        self.fix_integers(whole)
+        cheapest = self._cheapest_at_gap(gap) if math.isfinite(gap) else None
+        if cheapest is None:
+            return None
+        return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, allows_shortages=True)
+
+    def _do_nothing(self) -> SearchResult:
+        """The do-nothing plan: it buys nothing and is always feasible, but for rules."""
+        self.release_integers()
+        self.notes.append("The run was stopped before any plan was found; this one does nothing.")
+        marks = [column.mark for column in self.stage.columns]
+        plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
+        self.allow_shortages(np.inf)
+        self.model.bound(plan, 0.0, 0.0)
+        self.minimise("gap")
+        result = self.solve_lp()
+        if result.values is None:
+            return SearchResult("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
+        gap = max(0.0, self.gap.value(result.values.tolist()))
+        result = self._cheapest_at_gap(gap) or result
+        return self._solved(replace(result, status="stopped", bound=-math.inf), None, gap, 0.0, allows_shortages=True)
 
     def _solved(
-        self, answer: SolveResult, gap: float, gap_bound: float, priced: Priced | None, *, is_loose: bool
-    ) -> Solved:
-        assert answer.values is not None
-        values = answer.values.tolist()
-        cost = self.cost.value(values)
-        status: Literal["optimal", "stopped"] = "optimal" if answer.status == "optimal" else "stopped"
-        if is_negligible(self.instance, self.stage, self.shocks, values):
-            gap, gap_bound, is_loose = 0.0, 0.0, False
-        return Solved(
-            status, self.stage, answer.values, cost, min(answer.bound, cost), gap, gap_bound,
-            priced, tuple(self.history), tuple(self.notes), is_loose=is_loose,
-        )  # fmt: skip
+        self,
+        result: SolveResult,
+        duals: DualValues | None,
+        gap: float = 0.0,
+        gap_bound: float = 0.0,
+        *,
+        allows_shortages: bool = False,
+    ) -> SearchResult:
+        assert result.values is not None
+        cost = self.cost.value(result.values.tolist())
+        if not self._failing(result.values, NEGLIGIBLE):
+            gap, gap_bound, allows_shortages = 0.0, 0.0, False
+        return SearchResult(
+            status="optimal" if result.status == "optimal" else "stopped",
+            stage=self.stage,
+            values=result.values,
+            cost=cost,
+            bound=min(result.bound, cost),
+            gap=gap,
+            gap_bound=gap_bound,
+            duals=duals,
+            history=tuple(self.history),
+            notes=tuple(self.notes),
+            allows_shortages=allows_shortages,
+        )
 
 
 @dataclass(frozen=True)
 class ExtensiveForm:
-    """The strategy that writes every shock out."""
+    """The strategy that holds every shock in one model."""
 
-    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
+    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        run = ScenarioModel(instance, instance.events, settings, clock, listener)
-        return run.kept() or run.least_gap()
+        model = ScenarioModel(instance, instance.events, settings, clock, listener)
+        return model.minimise_cost() or model.minimise_gap()

@@ -11,8 +11,8 @@ from optimizer.instance.paths import MANY
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Column, Stage
-from optimizer.results.plan import NEGLIGIBLE, Array, Build, FlowKey, Flows, ManyFlows, NoShockPlan, Plan, Row
-from optimizer.tolerances import ROUNDING_SIZE
+from optimizer.results.plan import Array, Build, FlowKey, Flows, ManyFlows, NoShockPlan, Plan, Row
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING_SIZE
 
 
 def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan:

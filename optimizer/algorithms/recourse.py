@@ -29,11 +29,11 @@ from optimizer.algorithms.executor import (
 )
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.subproblems import SubproblemSolver
-from optimizer.algorithms.window import Integers
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows
-from optimizer.solver import Basis, Clock, Vector
+from optimizer.solver import Basis, Clock, Integers, Vector
+from optimizer.tolerances import NEGLIGIBLE_DUAL, POSITIVE
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ShockGaps:
     @property
     def violated(self) -> dict[int, float]:
         """By number, the gap of each shock that fails; above 0 even where a shortfall costs nothing."""
-        return {int(n): max(float(self.gap[n]), 1e-300) for n in np.flatnonzero(self.fails)}
+        return {int(n): max(float(self.gap[n]), POSITIVE) for n in np.flatnonzero(self.fails)}
 
 
 @dataclass(frozen=True)
@@ -379,8 +379,6 @@ def _places(instance: Instance) -> Integers:
 
 
 LIMITS = ("limit", "capacity")
-# A price below this share of the dearest one is the solver's dust.
-DUST = 1e-6
 
 
 @dataclass
@@ -425,7 +423,7 @@ def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[in
 
 def _read(solver: SubproblemSolver, length: int, prices: Vector, reduced: Vector) -> ScarcityPrices:
     sheet, result = solver.window(length).skeleton, ScarcityPrices()
-    least = DUST * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
+    least = NEGLIGIBLE_DUAL * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
     for row, price in zip(sheet.rows, prices.tolist(), strict=True):
         if row.t is not None and row.mark.what == "balance" and price > least:
             result.commodity[row.mark.owner, row.t] = price

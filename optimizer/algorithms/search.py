@@ -1,16 +1,15 @@
-"""What every search in rounds keeps: the shocks that are written out, the steps taken, and a state to resume from."""
+"""What every search in rounds keeps: the shocks that its model holds, its progress, and a state to resume from."""
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from optimizer.algorithms.checkpoint import Arrays, Checkpoint, State
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation import Violation
+from optimizer.algorithms.separation.listed import ListedShocks
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
@@ -18,15 +17,24 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings
 
+# Shocks that are added in a round.
+ADDED = 4
+# Where floors fail, a model holds all shocks that count if they are no more than this.
+FEW_SHOCKS = 32
+
 
 class Search:
-    """A search.
+    """A search in rounds.
 
     Args:
         instance, settings, clock, listener: as for `Strategy.run`.
-        evaluator: answers for the shocks.
-        add: how many shocks are written out in a round.
-        few: where floors fail, so many shocks are all written out.
+        evaluator: of the recourse in the listed shocks.
+        add: how many shocks are added in a round.
+        few: where floors fail, so many shocks are all held in one model.
+
+    Attributes:
+        shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
+        listed: the oracle of the instance's own shocks.
     """
 
     def __init__(
@@ -36,15 +44,15 @@ class Search:
         clock: Clock,
         listener: Listener,
         evaluator: RecourseEvaluator,
-        add: int,
-        few: int,
+        add: int = ADDED,
+        few: int = FEW_SHOCKS,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.evaluator, self.add, self.few = evaluator, add, few
         self.began = time.perf_counter()
         self.writer = Writer(instance)
-        # In the order in which they came, so that a model begins with the one before it.
-        self.written: list[int] = []
+        self.listed = ListedShocks(instance, evaluator, clock)
+        self.shocks: list[Shock] = []
         self.history: list[Progress] = []
         self._has_warned = False
         folder = settings.checkpoint
@@ -52,59 +60,65 @@ class Search:
         self.resumed = self.checkpoint.load() if self.checkpoint else None
         if self.resumed:
             self.evaluator.recall(self.resumed.arrays)
-            self.history = [Progress(**step) for step in self.resumed.facts["history"]]
+            self.history = [Progress(**event) for event in self.resumed.facts["history"]]
 
     @property
     def phase(self) -> str:
         """The phase in which the search was left; empty where it begins."""
         return str(self.resumed.facts["phase"]) if self.resumed else ""
 
-    def rewritten(self) -> list[int]:
-        """The shocks that were written out when the search was left."""
-        return list(self.resumed.facts["written"]) if self.resumed else []
+    def restore_shocks(self) -> None:
+        """Hold the shocks that the model held when the search was left."""
+        if self.resumed:
+            self.shocks = [self.instance.events[number] for number in self.resumed.facts["written"]]
 
-    def write(self, numbers: Iterable[int]) -> None:
-        """Write out more shocks, by number."""
-        self.written += [number for number in dict.fromkeys(numbers) if number not in self.written]
+    def hold(self, shocks: Iterable[Shock]) -> list[Shock]:
+        """Note shocks that the model is to hold; returns those that are new."""
+        names = {shock.name for shock in self.shocks}
+        new = {shock.name: shock for shock in shocks if shock.name not in names}
+        self.shocks += new.values()
+        return list(new.values())
 
-    def shocks(self) -> list[Shock]:
-        """The shocks that are written out."""
-        return [self.instance.events[number] for number in self.written]
+    def hold_numbers(self, numbers: Iterable[int]) -> list[Shock]:
+        """The same for listed shocks by number."""
+        return self.hold(self.instance.events[number] for number in numbers)
 
-    @cached_property
-    def needless(self) -> frozenset[int]:
-        """The shocks that need no check: they survive though nothing is built, or if one does that dominates them."""
-        idle, dominated = self.evaluator.idle(self.clock), self.evaluator.dominators >= 0
-        return frozenset(np.flatnonzero(((idle.gap <= 0.0) & ~idle.fails) | dominated).tolist())
-
-    def hear(self, step: Progress) -> None:
+    def report(self, event: Progress) -> None:
         """Pass a step on, with the seconds of the whole search."""
-        self.listener(replace(step, seconds=time.perf_counter() - self.began))
+        self.listener(replace(event, seconds=time.perf_counter() - self.began))
 
-    def note(self, phase: str, best: float, bound: float, violated: Mapping[int, float]) -> None:
-        """The end of a round: `violated` are the shocks that are not survived, with their gaps in money."""
-        seconds, largest = time.perf_counter() - self.began, max(violated.values(), default=0.0)
-        round_ = len(self.history) + 1
-        step = Progress(phase, seconds, best, bound, len(self.written), round_, len(violated), largest)
-        self.history.append(step)
-        self.listener(step)
+    def report_round(self, phase: str, best: float, bound: float, violations: Collection[Violation]) -> None:
+        """Keep the end of a round in the history, and pass it on."""
+        event = Progress(
+            phase=phase,
+            seconds=time.perf_counter() - self.began,
+            best=best,
+            bound=bound,
+            shocks=len(self.shocks),
+            round=len(self.history) + 1,
+            violated=len(violations),
+            worst_gap=max((each.gap for each in violations), default=0.0),
+        )
+        self.history.append(event)
+        self.listener(event)
 
     def save(self, phase: str, facts: Mapping[str, Any], arrays: Arrays) -> None:
-        """Write where the search stands, if that was asked for."""
-        if self.checkpoint is not None:
-            known = {
-                "phase": phase,
-                "written": self.written,
-                "history": [step.record() for step in self.history],
-            }
-            try:
-                self.checkpoint.save(State({**known, **facts}, arrays | self.evaluator.bases()))
-            except CheckpointError as error:
-                self._warn(error)
+        """Write a checkpoint, if one was requested."""
+        if self.checkpoint is None:
+            return
+        known = {
+            "phase": phase,
+            "written": self.listed.numbers(self.shocks),
+            "history": [event.record() for event in self.history],
+        }
+        try:
+            self.checkpoint.save(State({**known, **facts}, arrays | self.evaluator.bases()))
+        except CheckpointError as error:
+            self._warn(error)
 
     def _warn(self, error: CheckpointError) -> None:
-        """Once: later rounds try again, since a disk may be given room."""
+        """Warn once; later rounds try again, since space may have become free."""
         if not self._has_warned:
             self._has_warned = True
-            what = f"The search cannot be kept: {error}. It goes on, and keeps its state again where that is possible."
+            what = f"The checkpoint cannot be written: {error}. The search continues and tries again after each round."
             warnings.warn(what, OptimizerWarning, stacklevel=2)

@@ -9,16 +9,13 @@ import numpy.typing as npt
 
 from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, ShockBatch, batches
 from optimizer.algorithms.reading import read_many
-from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
+from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
 from optimizer.formulation import plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
-from optimizer.solver import Basis, Batch, BatchResult, Vector, WarmProgramme
-
-SLACK = 1e-9
-# A shock counts as violated above this share of a segment's demand: ten times finer than what a result calls a failure.
-VIOLATION = 1e-7
+from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmProgramme
+from optimizer.tolerances import HELD_IN_SHOCK, VIOLATED
 
 
 class SubproblemSolver:
@@ -115,7 +112,7 @@ class _Question:
             values[left] = least.values
             most = np.fmax(least.objective, granted[left])
             # What costs nothing to miss is kept where it can be, if all the rest is.
-            for slack, is_strict in ((SLACK, True), (SLACK, False), (100 * SLACK, False)):
+            for slack, is_strict in ((HELD_IN_SHOCK, True), (HELD_IN_SHOCK, False), (100 * HELD_IN_SHOCK, False)):
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
@@ -204,11 +201,11 @@ class _Question:
             return
         least = self._ask(self._some(left), values=True)
         self._spare(least, left)
-        short = least.values[:, self.window.below] > VIOLATION * self.window.asked(self.which[left])
+        short = least.values[:, self.window.below] > VIOLATED * self.window.asked(self.which[left])
         is_strict, most = np.isnan(granted[left]), np.fmax(least.objective, granted[left])
-        is_near = np.where(is_strict, ~short.any(axis=1), most <= granted[left] * (1.0 + VIOLATION))
+        is_near = np.where(is_strict, ~short.any(axis=1), most <= granted[left] * (1.0 + VIOLATED))
         near, most = left[is_near], most[is_near]
-        for slack in (SLACK, 100 * SLACK):
+        for slack in (HELD_IN_SHOCK, 100 * HELD_IN_SHOCK):
             again = ~found.feasible[near]
             if again.any():
                 batch = self._some(near[again], costs[near[again]])
@@ -239,13 +236,13 @@ class _Question:
         if not self.window.free.any():
             return
         batch = self._some(some, self.window.free)
-        batch.upper[:, self.window.allowed] = (np.maximum(least.objective, 0.0) * (1.0 + SLACK) / self.window.unit)[
-            :, None
-        ]
+        batch.upper[:, self.window.allowed] = (
+            np.maximum(least.objective, 0.0) * (1.0 + HELD_IN_SHOCK) / self.window.unit
+        )[:, None]
         again = self._ask(batch, values=True)
         least.values[again.feasible] = again.values[again.feasible]
 
     def _reply(self, gap: Vector, values: Vector) -> BatchAnswer:
         assert self.basis is not None
-        short = values[:, self.window.below] > VIOLATION * self.window.asked(self.which)
+        short = values[:, self.window.below] > VIOLATED * self.window.asked(self.which)
         return BatchAnswer(self.job.events, gap, short.any(axis=1), self.basis, self.seconds)

@@ -24,9 +24,8 @@ from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Row, Stage
 from optimizer.model.expressions import Expression, total
-from optimizer.solver import Batch, Vector
+from optimizer.solver import Batch, Integers, Vector
 
-Integers = npt.NDArray[np.intp]
 Key = tuple[str, str, str]
 
 

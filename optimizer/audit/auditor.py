@@ -8,7 +8,6 @@ Auditor     the arithmetic of one kind; `audit/levers/<kind>.py` holds that of e
 An auditor never calls its lever: the two are written twice so that each checks the other.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +21,7 @@ from optimizer.audit.scales import Scales
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, Build, ManyFlows, Row
+from optimizer.tolerances import least_whole
 
 # A limit that is none.
 UNLIMITED = 1e300
@@ -91,7 +91,7 @@ class Holding:
     @property
     def lead(self) -> int:
         """Its lead time in whole periods."""
-        return math.ceil(float(self.option.lead_time) / self.basis.horizon.months - 1e-9)
+        return least_whole(float(self.option.lead_time) / self.basis.horizon.months)
 
     def working(self) -> Array:
         """C by period: each build times the ramp of the twelve months that it is in."""

@@ -8,7 +8,8 @@ from typing import Any
 from optimizer.audit.endurance import Endurance
 from optimizer.audit.report import Report
 from optimizer.instance.edits import without_disruptions
-from optimizer.results.plan import NEGLIGIBLE, Flows, ManyFlows
+from optimizer.results.plan import Flows, ManyFlows
+from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, NEGLIGIBLE
 
 
 class Figures(Endurance):
@@ -115,17 +116,18 @@ class Figures(Endurance):
         for part, amount in costs.items() if result.costs else ():
             self.report.equal(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
         # Of an outlay that is next to nothing, an error is judged against what everything costs.
-        outlays, grain = self.report.outlays, max(1e-6, 1e-6 * max(map(abs, costs.values()), default=0.0))
+        grain = max(AUDIT_MONEY, AUDIT_RELATIVE * max(map(abs, costs.values()), default=0.0))
+        outlays = self.report.outlays
         self.report.equal("outlay", result.outlay, math.fsum(outlays.values()), grain=grain)
         for year, amount in outlays.items() if result.outlays else ():
             self.report.equal(f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, grain=grain)
         gaps = [outcome.gap for outcome in result.shocks]
-        self.report.equal("survival_gap", result.survival_gap, self._left(), *gaps, grain=1e-6)
-        self.report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, grain=1e-6)
+        self.report.equal("survival_gap", result.survival_gap, self._left(), *gaps, grain=AUDIT_MONEY)
+        self.report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, grain=AUDIT_MONEY)
         if result.bound is not None:
             self.report.at_most("bound", result.bound, result.total_cost, *costs.values())
         if result.gap_bound is not None:
-            self.report.at_most("gap_bound", result.gap_bound, result.survival_gap, grain=1e-6)
+            self.report.at_most("gap_bound", result.gap_bound, result.survival_gap, grain=AUDIT_MONEY)
         self._distances()
         self.report.holds("periods", "their labels are others", result.periods == tuple(self.labels))
         survives = all(outcome.survives for outcome in result.shocks)
@@ -144,7 +146,7 @@ class Figures(Endurance):
             affordable = adversary is not None and names is not None and adversary.affords(names)
             self.report.holds(f"adversary.{name}", "it is no attack that can be afforded", affordable and name in gaps)
         worst = max((gaps.get(name, 0.0) for name in faced.attacks), default=0.0)
-        self.report.equal("adversary.gap", faced.gap, worst, *gaps.values(), grain=1e-6)
+        self.report.equal("adversary.gap", faced.gap, worst, *gaps.values(), grain=AUDIT_MONEY)
         return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + worst
 
     def _distances(self) -> None:
@@ -155,7 +157,7 @@ class Figures(Endurance):
         if result.bound is not None and result.mip_gap is not None:
             of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
             of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
-            self.report.equal("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), grain=1e-6)
+            self.report.equal("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), grain=AUDIT_RELATIVE)
         price, calm = result.price_of_survival, result.calm_cost
         self.report.holds("price_of_survival", f"it is {price}", (price is None) == (calm is None))
         if price is not None and calm is not None:
@@ -170,11 +172,11 @@ class Figures(Endurance):
         gap, below, failed = nothing.gap, nothing.below_floor, nothing.shocks_failed
         least, most = below * min(costs, default=0.0), below * max(costs, default=0.0)
         self.report.at_most("nothing.gap", 0.0, gap)
-        self.report.at_most("nothing.gap", least, gap, grain=1e-6)
-        self.report.at_most("nothing.gap", gap, most, grain=1e-6)
+        self.report.at_most("nothing.gap", least, gap, grain=AUDIT_MONEY)
+        self.report.at_most("nothing.gap", gap, most, grain=AUDIT_MONEY)
         self.report.at_most("nothing.worst_gap", 0.0, nothing.worst_gap)
-        self.report.at_most("nothing.worst_gap", nothing.worst_gap, gap, grain=1e-6)
-        self.report.at_most("nothing.worst_gap", gap, failed * nothing.worst_gap, grain=1e-6)
+        self.report.at_most("nothing.worst_gap", nothing.worst_gap, gap, grain=AUDIT_MONEY)
+        self.report.at_most("nothing.worst_gap", gap, failed * nothing.worst_gap, grain=AUDIT_MONEY)
         self.report.holds("nothing.shocks_failed", f"it is {failed}", 0 <= failed <= len(self.instance.events))
         self.report.holds("nothing.shocks_failed", f"it is {failed}", (failed > 0) == (below > 0))
         names = {event.name for event in self.instance.events} if failed else {None}

@@ -16,6 +16,7 @@ from optimizer.audit.paths import PathRows
 from optimizer.audit.report import TOLERANCE
 from optimizer.disruptions.shock import Shock
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
+from optimizer.tolerances import AUDIT_MONEY, FINE_ROUNDING
 
 # Shocks that are audited at once: what bounds the memory.
 MOST = 1000
@@ -138,10 +139,10 @@ class Verdicts(PathRows):
             self.report.at_most(lambda s: f"{names[s]}.margin", told, least, 1.0)
         parts = [(amount * self.discounts[paths.times]).sum(axis=1) for amount in self._operating(paths).values()]
         cost = np.sum(parts, axis=0)
-        self.report.equal(lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, grain=1e-6)
+        self.report.equal(lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, grain=AUDIT_MONEY)
         # Of a shock that costs next to nothing, an error is judged against what the grain of demand is worth.
         dearest = max((demand.shortage_cost for demand in self.instance.demands.values()), default=0.0)
-        grain = max(1e-6, self.grain * dearest)
+        grain = max(AUDIT_MONEY, self.grain * dearest)
         self.report.equal(lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, grain=grain)
         self._labels(outcomes, fails)
         self._expected([self.events[name] for name in names], cost)
@@ -159,7 +160,7 @@ class Verdicts(PathRows):
         said, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
         self.report.holds(name, lambda s: f"it is said to survive: {outcomes[s].survives}", survives != fails)
         self.report.holds(name, "its window is another", fits)
-        self.report.equal(lambda s: f"{name(s)}.probability", said, likely, grain=1e-12)
+        self.report.equal(lambda s: f"{name(s)}.probability", said, likely, grain=FINE_ROUNDING)
 
     def _expected(self, shocks: Sequence[Shock], cost: Array) -> None:
         """What shocks cost above the baseline, by their probability."""
@@ -266,7 +267,7 @@ class Verdicts(PathRows):
         """Shocks whose flows are not at hand: what they say of themselves."""
         for outcome in self.lines:
             gaps = [service.gap for service in outcome.segments.values()]
-            self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, grain=1e-6)
+            self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, grain=AUDIT_MONEY)
         fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in self.lines]
         self._labels(self.lines, np.array(fails, dtype=bool))
         self._expected([self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines]))

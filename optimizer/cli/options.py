@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from optimizer.cli import common
+from optimizer.tolerances import PLAN_GAP
 
 CHANGES, SEARCH, ANSWER = "Changes to the instance", "Search", "Answer"
 
@@ -119,8 +120,6 @@ class AttackChanges(Changes):
         return super().amounts | {"--attack-budget": ("adversary.attack_budget", self.attack_budget)}
 
 
-# How near the optimum a plan is proven.
-PROVEN_GAP = 1e-4
 MipGap = Annotated[
     float,
     typer.Option(
@@ -133,7 +132,7 @@ MipGap = Annotated[
 class Proof:
     """How near the optimum `solve` proves a plan."""
 
-    mip_gap: MipGap = PROVEN_GAP
+    mip_gap: MipGap = PLAN_GAP
     gap: _Alias = None
 
     @property
@@ -188,14 +187,14 @@ class Search:
 
     adversary: Adversary = False
     time_limit: TimeLimit = None
-    mip_gap: MipGap = PROVEN_GAP
+    mip_gap: MipGap = PLAN_GAP
 
     @property
     def given(self) -> list[str]:
         """The options that were given."""
         is_given = {
             "--time-limit": self.time_limit is not None,
-            "--mip-gap": self.mip_gap != PROVEN_GAP,
+            "--mip-gap": self.mip_gap != PLAN_GAP,
             "--adversary": self.adversary,
         }
         return [name for name, given in is_given.items() if given]

@@ -20,10 +20,9 @@ from optimizer.disruptions.family import Axis, ShockStarts, Starts, title
 from optimizer.disruptions.shock import Cuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.limits import TARGETS
+from optimizer.tolerances import ROUNDING
 from optimizer.units import Described, Positive, Quantity, finding
 
-# A sum of prices may pass the budget by this share of it: 0.1 + 0.2 is 0.3.
-ROUNDING = 1e-9
 # Up to so many attacks, over all starts, each of them is tried.
 ENUMERATED = 1000
 HEAD, JOINT, TAIL = "attack{", "+", "}"

@@ -9,9 +9,10 @@ import io
 import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.extras import require_extra
 from optimizer.files import HALF, character
 from optimizer.instance.document import Document
-from optimizer.io.excel_layout import SHEETS
+from optimizer.io.excel_layout import COMMENT, SHEETS
 from optimizer.limits import CELL_LENGTH, CELLS, FINDINGS, NUMBER_LENGTH, WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS
 from optimizer.suggestions import excerpt, nearest
 
@@ -32,12 +33,12 @@ _TYPES = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le
 
 
 class PackageError(Exception):
-    """A workbook that is not read; the text says why."""
+    """A workbook that is not read; the message says why."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A cell that is stored: what it holds or last came to, openpyxl's sign of its type, and whether by a formula."""
+    """A stored cell: its value or last result, openpyxl's code of its type, and whether a formula computes it."""
 
     row: int
     column: int
@@ -50,7 +51,7 @@ class Package:
     """A workbook's sheets.
 
     Raises:
-        PackageError: it is no workbook, or beyond a limit.
+        PackageError: the content is no workbook, or beyond a limit.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -106,30 +107,35 @@ def _unread(error: Exception, sheet: str = "") -> PackageError:
 
 
 def _bound(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that is not what spreadsheet programs write, or larger than may be unpacked."""
     parts = archive.infolist()
-    names = [part.filename for part in parts]
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        raise PackageError(f"it holds the file {twice[:100]} twice")
-    if any(part.flag_bits & 1 for part in parts):
-        raise PackageError("it is locked with a password")
-    if any(part.compress_type not in _PACKED for part in parts):
-        raise PackageError("it is packed in a way that workbooks are not")
-    if sum(part.file_size for part in parts) > WORKBOOK_BYTES:
-        raise PackageError(f"unpacked it is larger than {WORKBOOK_BYTES / 2**20:,.0f} MB")
+    ((name, count),) = Counter(part.filename for part in parts).most_common(1) or [("", 0)]
+    for is_wrong, what in (
+        (count > 1, f"it holds the file {name[:100]} twice"),
+        (any(part.flag_bits & 1 for part in parts), "it is locked with a password"),
+        (any(part.compress_type not in _PACKED for part in parts), "it is packed in a way that workbooks are not"),
+        (sum(part.file_size for part in parts) > WORKBOOK_BYTES,
+         f"unpacked it is larger than {WORKBOOK_BYTES / 2**20:,.0f} MB"),
+    ):  # fmt: skip
+        if is_wrong:
+            raise PackageError(what)
     tags = 0
     for part in parts:
-        with archive.open(part) as file:
-            before = b""
-            while chunk := file.read(_CHUNK):
-                tags += chunk.count(b"<")
-                if tags > WORKBOOK_TAGS:
-                    raise PackageError(f"it holds more than {WORKBOOK_TAGS:,} XML tags")
-                if any(kind in before + chunk for kind in _TYPES):
-                    raise PackageError(
-                        f"{part.filename[:100]} has a document type, which no spreadsheet program writes"
-                    )
-                before = chunk[-32:]
+        tags += _tags(archive, part, WORKBOOK_TAGS - tags)
+
+
+def _tags(archive: zipfile.ZipFile, part: zipfile.ZipInfo, most: int) -> int:
+    """The number of XML tags of one file, at most so many; a document type is refused."""
+    tags, before = 0, b""
+    with archive.open(part) as file:
+        while chunk := file.read(_CHUNK):
+            tags += chunk.count(b"<")
+            if tags > most:
+                raise PackageError(f"it holds more than {WORKBOOK_TAGS:,} XML tags")
+            if any(kind in before + chunk for kind in _TYPES):
+                raise PackageError(f"{part.filename[:100]} has a document type, which no spreadsheet program writes")
+            before = chunk[-32:]
+    return tags
 
 
 def _parser(source: Any, sheet: Any) -> Iterator[Stored]:
@@ -166,7 +172,7 @@ def reference(title: str, row: int, column: int) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell, its address such as ``processes!D5``, and its note."""
+    """The value of a cell, its address such as ``processes!D5``, and its note."""
 
     value: Any
     at: str
@@ -175,19 +181,25 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One row below the head: its number, its cells by column, those that hold nothing left out."""
+    """One row below the head: the address of its first cell, its number, its cells by column without empty ones."""
 
     at: str
     row: int
     cells: Mapping[str, Cell]
 
     def text(self, column: str) -> str:
-        """A cell that names something."""
+        """The text of a cell that names something; empty where there is none."""
         cell = self.cells.get(column)
         value = None if cell is None else cell.value
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         return "" if value is None else str(value).strip()
+
+    @property
+    def comment(self) -> str:
+        """The comment on the row; empty where there is none."""
+        cell = self.cells.get(COMMENT)
+        return "" if cell is None or cell.value is None else str(cell.value)
 
 
 @dataclass(frozen=True)
@@ -200,11 +212,11 @@ class Sheet:
 
 
 class Book:
-    """The sheets of a workbook as lines; formulas as what they last came to."""
+    """The sheets of a workbook as lines, with the last results of formulas."""
 
     def __init__(self, content: bytes, document: Document) -> None:
         self.document = document
-        # What may still be read, of all sheets together: cells, and characters of text.
+        # The cells and the characters of text that may still be read, of all sheets together.
         self.cells, self.characters = CELLS, WORKBOOK_BYTES
         try:
             self.package = Package(content)
@@ -224,13 +236,13 @@ class Book:
                 continue
             if name in named:
                 what = f'the sheets "{named[name].title}" and "{sheet.title}" have the same name, "{name}"'
-                self._wrong(first, what, "Join the two, or put _ before the name of the one that is not to be read.")
+                self._report(first, what, "Join the two, or put _ before the name of the one that is not to be read.")
             elif name in SHEETS:
                 named[name] = sheet
             else:
                 near = nearest(name, SHEETS)
                 cure = f'Did you mean "{near}"?' if near else f"The sheets are {', '.join(SHEETS)}."
-                self._wrong(first, f'"{sheet.title}" is no sheet of an instance', f"{cure} One with _ is your own.")
+                self._report(first, f'"{sheet.title}" is no sheet of an instance', f"{cure} One with _ is your own.")
         for name in SHEETS:
             if name in named:
                 yield Sheet(name, reference(named[name].title, 1, 1), self._lines(named[name]))
@@ -264,7 +276,7 @@ class Book:
             if value is None and not note:
                 continue
             if head is None:
-                self._wrong(at, "stands in a column without a head", "Name the column.")
+                self._report(at, "stands in a column without a head", "Name the column.")
             else:
                 cells[head] = Cell(value, at, note)
         return cells
@@ -285,7 +297,7 @@ class Book:
             row = rows.setdefault(stored.row, {})
             if stored.column in row:
                 at = reference(sheet.title, stored.row, stored.column)
-                self._wrong(at, "is stored twice", "Open the workbook in Excel and save it.")
+                self._report(at, "is stored twice", "Open the workbook in Excel and save it.")
             row[stored.column] = stored
         return rows
 
@@ -298,37 +310,32 @@ class Book:
                 continue
             word = str(value).strip()
             if word in columns.values() and not word.startswith("_"):
-                self._wrong(at, f'the column "{excerpt(word)}" stands twice', "Keep one of the two.")
+                self._report(at, f'the column "{excerpt(word)}" stands twice', "Keep one of the two.")
                 word = f"_{word}"
             columns[stored.column] = word
         return columns
 
     def _value(self, stored: Stored, at: str) -> Any:
-        """What a cell holds; None where it is empty or cannot be used."""
+        """The value of a cell; None where it is empty, or reported as unusable."""
         value = stored.value
         if value is None and stored.is_formula:
             cure = "Open the workbook in Excel and save it, or write the value."
-            self._wrong(at, "holds a formula that was never worked out", cure)
-        if isinstance(value, str) and stored.kind == "e":
-            self._wrong(at, f"holds the error {excerpt(value)}", "Correct the formula, or write the value.")
-            return None
-        if isinstance(value, (datetime, date)):
-            when = f"{value.year}, {value.year}Q{(value.month + 2) // 3} or {value.year}-{value.month:02d}"
-            what, cure = "holds a date, where an instance has years and periods", "Format the cell as text, and write"
-            self._wrong(at, what, f"{cure} {when}.")
-            return None
-        if isinstance(value, (time, timedelta)):
-            self._wrong(at, "holds a time of day, where an instance has numbers", "Format the cell as a number.")
+            self._report(at, "holds a formula that was never worked out", cure)
+        if isinstance(value, (date, time, timedelta)):
+            self._report(at, *_of_time(value))
             return None
         if not isinstance(value, str):
             return value
+        if stored.kind == "e":
+            self._report(at, f"holds the error {excerpt(value)}", "Correct the formula, or write the value.")
+            return None
         if len(value) > CELL_LENGTH:
-            self._wrong(at, f"holds a text of {len(value):,} characters", f"Write {CELL_LENGTH:,} at most.")
+            self._report(at, f"holds a text of {len(value):,} characters", f"Write {CELL_LENGTH:,} at most.")
             return None
         value = _unescape(value)
         half = HALF.search(value)
         if half is not None:
-            self._wrong(at, f"holds {character(half[0])}", "Write the text again.")
+            self._report(at, f"holds {character(half[0])}", "Write the text again.")
             return None
         return value if value.strip() else None
 
@@ -337,10 +344,18 @@ class Book:
         what = f"cannot be read as a workbook: {error}"
         return InstanceError([*self.document.findings, Finding(self.document.file, None, "", what, cure)])
 
-    def _wrong(self, at: str, what: str, cure: str) -> None:
+    def _report(self, at: str, what: str, cure: str) -> None:
         self.document.findings.append(Finding(self.document.file, None, "", what, cure, cell=at))
         if len(self.document.findings) > FINDINGS:
             raise InstanceError(self.document.findings)
+
+
+def _of_time(value: date | time | timedelta) -> tuple[str, str]:
+    """What is wrong with a date or a time in a cell, and the cure."""
+    if not isinstance(value, date):
+        return "holds a time of day, where an instance has numbers", "Format the cell as a number."
+    when = f"{value.year}, {value.year}Q{(value.month + 2) // 3} or {value.year}-{value.month:02d}"
+    return "holds a date, where an instance has years and periods", f"Format the cell as text, and write {when}."
 
 
 @cache

@@ -1,12 +1,12 @@
 """How an instance lies in a workbook: one sheet a table, one row an entry, one column a field.
 
-    instance     key, value, comment: all that is in no table, with dotted keys: horizon.start, policy.budget
-    comments     about, comment: the header of the file, line by line, and what is said of a whole sheet
-    the others   `LAYOUTS`: their keys, then a column a field; `comment` is of the row, a cell's note of that cell
+    instance     key, value, comment: what is in no table, with dotted keys such as horizon.start and policy.budget
+    comments     about, comment: the header of the file, line by line, and the comments on whole sheets
+    the others   `LAYOUTS`: keys, then a column a field; the column `comment` is about the row, a note about its cell
 
-A column may be a dotted path: `capacity.2027` is the value of a year, `end_of_life.commodity` a field of a field. What
-is no number, text or yes and no stands in its cell as YAML writes it in one line: ``[6, 12]``, ``{magnet: 1}``. A name
-that starts with ``_`` makes a sheet or a column one's own: it is not read.
+A column may be a dotted path: `capacity.2027` is the value of a year, `end_of_life.commodity` a field of a field. A
+value that is no number, text or truth value stands in its cell as YAML in one line: ``[6, 12]``, ``{magnet: 1}``.
+Sheets and columns whose names start with ``_`` are not read.
 """
 
 import re
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from math import isfinite
+from types import NoneType
 from typing import Any
 
 from pydantic import BaseModel
@@ -43,12 +44,12 @@ _AMOUNT = re.compile(r"^[-+]?[\d_.]+([eE][-+]?\d+)?\s*[kMB]?$")
 
 @dataclass(frozen=True)
 class Layout:
-    """One sheet: where in an instance its rows stand, which columns name them, and the model that explains the others.
+    """One sheet: the places of its rows in an instance, the columns that name them, and the model of the others.
 
     Attributes:
         sheet: its name.
-        path: of its rows; `KEY` and `ITEM` stand for any key of a mapping and any item of a list.
-        keys: the columns that say which keys, in their order.
+        path: that of its rows; `KEY` stands for any key of a mapping, `ITEM` for any item of a list.
+        keys: the columns with those keys, in their order.
         model: of a row; None where rows are values, and of options, which have one model a kind.
         value: the column of the value, where rows are values.
     """
@@ -100,7 +101,7 @@ SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
 
 @dataclass
 class Row:
-    """One row: its place, its keys, its values by column, what is said of it, and of its cells."""
+    """One row: its place, its keys, its values by column, the comments on it, and those on its cells by column."""
 
     place: Place
     keys: tuple[str, ...]
@@ -142,21 +143,27 @@ def _is_a_sheet(path: tuple[str, ...]) -> bool:
 def _matches(
     path: tuple[str, ...], value: Any, place: Place, keys: tuple[str, ...]
 ) -> Iterator[tuple[Place, tuple[str, ...], Any]]:
+    """The places that a path matches, each with its keys and value."""
     if not path:
         yield place, keys, value
+    elif path == (KEY,) and value == {} and keys:
+        # An entry without content is a row too: a scenario without overrides.
+        yield place, (*keys, ""), None
+    else:
+        for part, own, inner in _parts(path[0], value):
+            yield from _matches(path[1:], inner, (*place, part), (*keys, *own))
+
+
+def _parts(head: str, value: Any) -> Iterator[tuple[str | int, tuple[str, ...], Any]]:
+    """What one step of a path leads to: the part of the place, the key if it is one, and the value there."""
+    if head == ITEM:
+        yield from ((i, (), part) for i, part in enumerate(value if isinstance(value, (list, tuple)) else ()))
+    elif not isinstance(value, Mapping):
         return
-    head, rest = path[0], path[1:]
-    if head == KEY:
-        items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else ()
-        if value == {} and len(path) == 1 and keys:
-            yield place, (*keys, ""), None
-        for key, part in items:
-            yield from _matches(rest, part, (*place, key), (*keys, str(key)))
-    elif head == ITEM:
-        for i, part in enumerate(value if isinstance(value, (list, tuple)) else ()):
-            yield from _matches(rest, part, (*place, i), keys)
-    elif isinstance(value, Mapping) and value.get(head) is not None:
-        yield from _matches(rest, value[head], (*place, head), keys)
+    elif head == KEY:
+        yield from ((key, (str(key),), part) for key, part in value.items())
+    elif value.get(head) is not None:
+        yield head, (), value[head]
 
 
 def _flat(value: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
@@ -174,23 +181,32 @@ def place_comments(
     """Put comments to the rows and cells that they are about.
 
     Returns:
-        Those of the file and of whole sheets: what they are about, and their words.
+        Those about the file and whole sheets: their subject and their text.
     """
     rows = {row.place: row for table in tables.values() for row in table}
     left = []
     for comment in comments:
-        place = comment.place
-        layout = max((each for each in LAYOUTS if each.holds(place)), key=lambda each: len(each.path), default=None)
-        row = rows.get(place[: len(layout.path)]) if layout else None
-        if layout is not None and row is not None:
-            _note(row, place[len(layout.path) :], comment.text)
-            continue
-        single = [each for each in rest if place and each.place[: len(place)] == place[: len(each.place)]]
-        if single and place not in {(each.path[0],) for each in LAYOUTS}:
-            single[0].comments.append(comment.text)
+        row, within = _row_of(comment.place, rows)
+        if row is not None:
+            _note(row, within, comment.text)
+        elif (single := _single_of(comment.place, rest)) is not None:
+            single.comments.append(comment.text)
         else:
-            left.append((".".join(map(str, place)), comment.text))
+            left.append((".".join(map(str, comment.place)), comment.text))
     return left
+
+
+def _row_of(place: Place, rows: Mapping[Place, Row]) -> tuple[Row | None, Place]:
+    """The row of a table that a place is in, and the place within the row."""
+    depth = max((len(each.path) for each in LAYOUTS if each.holds(place)), default=0)
+    return (rows.get(place[:depth]) if depth else None), place[depth:]
+
+
+def _single_of(place: Place, rest: list[Row]) -> Row | None:
+    """The first row of the sheet `instance` that is at a place, in it or around it."""
+    if not place or place in {(each.path[0],) for each in LAYOUTS}:
+        return None
+    return next((each for each in rest if each.place[: len(place)] == place[: len(each.place)]), None)
 
 
 def _note(row: Row, within: Place, text: str) -> None:
@@ -206,7 +222,7 @@ def _note(row: Row, within: Place, text: str) -> None:
 
 @cache
 def _amounts(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
-    """The fields of a row that hold a number in whatever it may be: there 60k is 60,000."""
+    """The fields that take a number in every model of a row: there 60k is 60,000."""
     parts = build_schema()["$defs"]
     number: dict[str, bool] = {"discount_rate": True}
     named: tuple[type[BaseModel], ...] = (*models, EndOfLife)
@@ -217,44 +233,50 @@ def _amounts(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
 
 
 def _field(column: str) -> str:
-    """The field that a column is of: what a year of it is left out."""
+    """The field that a column belongs to: its name without a year."""
     parts = [part for part in column.split(".") if not _YEAR.match(part)]
     return parts[-1] if parts else column
 
 
 def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Policy, AdversarySpec)) -> Any:
-    """What stands in a cell: a number, text, yes or no, or a line of YAML."""
-    if isinstance(value, bool) or value is None:
+    """The content of a cell for a value: a number, text, truth value, or a line of YAML."""
+    if isinstance(value, (bool, NoneType)):
         return value
     if isinstance(value, (int, float)):
         # Excel keeps 16 digits of a number; where that is another one, its text is kept.
         return value if isfinite(value) and float(f"{value:.16G}") == value else repr(value)
     if not isinstance(value, str):
         return dump_flow(value)
-    if _field(column) in _amounts(models) and _AMOUNT.match(value.strip()):
+    if _AMOUNT.match(value.strip()) and _field(column) in _amounts(models):
         number = parse_amount(value)
         return int(number) if number.is_integer() else to_cell(column, number)
-    return dump_flow(value, quoted=True) if not is_text(column) and value.lstrip()[:1] in ("{", "[", '"') else value
+    return dump_flow(value, quoted=True) if _is_yaml(column, value) else value
+
+
+def _is_yaml(column: str, text: str) -> bool:
+    """Whether the text of a cell is read as a line of YAML."""
+    return not is_text(column) and text.lstrip()[:1] in ("{", "[", '"')
 
 
 def is_text(column: str) -> bool:
-    """Whether a column holds words, which are never read as anything else."""
+    """Whether a column holds text, which is never read as anything else."""
     return _field(column) in _TEXT
 
 
 def from_cell(
     column: str, value: Any, file: str, allowance: Allowance | None = None
 ) -> tuple[Any, list[tuple[str, str]]]:
-    """What a cell means, and what is wrong with a line of YAML in it, with the cure.
+    """The value of a cell, and what is wrong with a line of YAML in it, each with its cure.
 
     Raises:
-        InstanceError: a line of YAML that is none, or more values than the workbook may hold.
+        InstanceError: the cell holds no valid line of YAML.
+        TextError: the workbook holds more values than it may.
     """
     allowance = allowance or Allowance()
     allowance.take(None)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
         return int(value), []
-    if not isinstance(value, str) or is_text(column) or value.lstrip()[:1] not in ("{", "[", '"'):
+    if not isinstance(value, str) or not _is_yaml(column, value):
         return value, []
     inner, findings = parse_value(value, file, allowance)
     return inner, [(finding.what, finding.cure) for finding in findings]

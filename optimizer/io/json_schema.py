@@ -28,6 +28,7 @@ _SECTIONS = (
     "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "ranges"
 )  # fmt: skip
 _WIDTH = 110
+_NULL, _ABOUT = {"type": "null"}, ("description", "default")
 _REWRITTEN = ("title", "type", "description", "properties", "required", "additionalProperties")
 
 
@@ -143,13 +144,11 @@ def _object(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
 def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
     """A shape without titles and empty defaults, and `null` beside a single type that it goes with."""
     plain = {key: value for key, value in shape.items() if key != "title" and (key != "default" or value is not None)}
-    either = plain.get("anyOf", [])
-    if len(either) == 2 and {"type": "null"} in either:
-        (other,) = (each for each in either if each != {"type": "null"})
-        if other.keys() == {"type"}:
-            types = other["type"] if isinstance(other["type"], list) else [other["type"]]
-            del plain["anyOf"]
-            plain["type"] = [*types, "null"]
+    others = [each for each in plain.get("anyOf", ()) if each != _NULL]
+    if len(others) == 1 and others[0].keys() == {"type"}:
+        types = others[0]["type"]
+        del plain["anyOf"]
+        plain["type"] = [*(types if isinstance(types, list) else [types]), "null"]
     return plain
 
 
@@ -159,21 +158,20 @@ def _refer(shape: Any) -> Any:
         return [_refer(each) for each in shape]
     if not isinstance(shape, dict):
         return shape
-    about = {key: part for key, part in shape.items() if key in ("description", "default")}
-    rest = {key: part for key, part in shape.items() if key not in about}
-    name = next((name for name, shared in shapes.SHARED.items() if shared == rest), None)
-    if name:
-        return {**_reference(name), **about}
-    if len(shape.get("anyOf", ())) > 2 and {"type": "null"} in shape["anyOf"]:
-        # pydantic has joined what may be left empty with the alternatives of the shape itself.
-        others = {**shape, "anyOf": [each for each in shape["anyOf"] if each != {"type": "null"}]}
-        inner = _refer(others)
-        return {"anyOf": [{"$ref": inner.pop("$ref")}, {"type": "null"}], **inner} if "$ref" in inner else _each(shape)
-    return _each(shape)
+    reference = _shared({key: part for key, part in shape.items() if key not in _ABOUT})
+    if reference is None:
+        return {key: _refer(part) for key, part in shape.items()}
+    return {**reference, **{key: shape[key] for key in _ABOUT if key in shape}}
 
 
-def _each(shape: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _refer(part) for key, part in shape.items()}
+def _shared(shape: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The reference to a shared shape, or to one or null; None where there is no such shape."""
+    found = next((_reference(name) for name, shared in shapes.SHARED.items() if shared == shape), None)
+    if found is None and _NULL in shape.get("anyOf", ()):
+        # pydantic joins null with the alternatives of the shape itself.
+        found = _shared({"anyOf": [each for each in shape["anyOf"] if each != _NULL]})
+        return None if found is None else {"anyOf": [found, _NULL]}
+    return found
 
 
 def _hoist_fields(parts: Mapping[str, dict[str, Any]], models: list[type[BaseModel]]) -> dict[str, Any]:
@@ -211,7 +209,9 @@ def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
         "required": ["value", *spec["required"]],
     }
     shared = {
-        name: {"anyOf": [dict(shape), _reference("Ranged")]} if name in shapes.NUMBERS else _each(shape)
+        name: {"anyOf": [dict(shape), _reference("Ranged")]}
+        if name in shapes.NUMBERS
+        else {key: _refer(part) for key, part in shape.items()}
         for name, shape in shapes.SHARED.items()
     }
     return {**plain, "Ranged": ranged, **shared}

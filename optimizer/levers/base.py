@@ -33,6 +33,7 @@ from optimizer.horizon import Horizon
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Flow
+from optimizer.tolerances import greatest_whole
 from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
@@ -266,7 +267,7 @@ class Sized(Lever):
         """The part of size that works so many months after the lead time; 0 before it."""
         if months < 0:
             return 0.0
-        return self.ramp[min(math.floor(months / 12 + 1e-9), len(self.ramp) - 1)]
+        return self.ramp[min(greatest_whole(months / 12), len(self.ramp) - 1)]
 
     def buy(self, stage: Stage) -> Mapping[int, Expression]:
         """Write sizes and openings with their rows, book their cost, offer `opened`.
@@ -281,7 +282,7 @@ class Sized(Lever):
         for a in points:
             self.pay(stage, a, self.capex.at(stage.horizon.year(a)) * size[a])
             if self.unit_size > 0:
-                most = float(math.floor(self.max_size / self.unit_size + 1e-9))
+                most = float(greatest_whole(self.max_size / self.unit_size))
                 units = stage.variable(self.id, "units", a, unit="1", upper=most, integer=True)
                 stage.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
         self._open(stage, size)

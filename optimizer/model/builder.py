@@ -23,6 +23,7 @@ from optimizer.errors import StageError
 from optimizer.horizon import Horizon
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.model.ledgers import Ledgers, Names
+from optimizer.tolerances import FEASIBILITY
 from optimizer.units import Number
 
 Unit = Literal["t", "USD", "1"]
@@ -284,7 +285,7 @@ def _between_zero_and(one: Number, other: Number) -> Any:
 def _holds(left: float, sense: Sense, right: Number) -> bool:
     """Whether a row without columns holds; for many shocks, in all of them."""
     slack: Any = {"<=": right - left, ">=": left - right, "==": -np.abs(left - right)}[sense]
-    return bool(np.all(slack >= -1e-9 * np.maximum(1.0, np.abs(right))))
+    return bool(np.all(slack >= -FEASIBILITY * np.maximum(1.0, np.abs(right))))
 
 
 def _mass_unit(rows: Iterable[Row]) -> float:

@@ -19,6 +19,7 @@ from optimizer.report.tables.render import unit_format
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.studies.outcomes import yearly_supply_shares
+from optimizer.tolerances import ROUNDING
 
 HEAD = 3
 WIDEST, LONGEST, ROWS = 60, 32_767, 1_048_000
@@ -114,7 +115,7 @@ def _builds(instance: Instance, result: Result) -> Sheet:
                      paid, option.budget_share * paid))  # fmt: skip
     for o, fills in result.plan.fills.items():
         stock = instance.stocks[o]
-        bought = [t for t, fill in enumerate(fills) if fill > 1e-9 * max(fills)]
+        bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
         if bought:
             paid, unit, most = stock.paid(horizon, fills), stock.labels.size_unit, max(result.plan.stocks[o])
             rows.append((named(instance, o), o, stock.kind, horizon.label(bought[0]), horizon.label(bought[-1]),
@@ -208,7 +209,7 @@ def _costs(result: Result) -> Sheet:
     rows: list[tuple[Any, ...]] = [
         (part, amount, amount / total if total > 0 else None)
         for part, amount in result.costs.items()
-        if abs(amount) > 1e-9 * abs(total)
+        if abs(amount) > ROUNDING * abs(total)
     ]
     money = result.money
     columns = (Column("Part"), Column(f"Present value [{money}]", money, 24), Column("Of total", "%"))
@@ -255,7 +256,7 @@ def _flows(instance: Instance, result: Result) -> Sheet:
         for kind in flows.names
         for owner, row in flows.of(kind).items()
         for k, value in enumerate(row)
-        if value > 1e-9
+        if value > ROUNDING
     ]
     columns = (Column("When"), Column("What"), Column("Of"), Column("Key in the file"), Column("Period"),
                Column("Quantity [t]", "t", 16))  # fmt: skip
@@ -351,8 +352,8 @@ class _Writer:
             area = (HEAD + 1, sheet.margins_from, last, len(sheet.columns) - 1)
             bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
             made.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
-            made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -1e-9, "format": bad})
-            made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -1e-9, "format": good})
+            made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
+            made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
         if sheet.chart is not None and sheet.rows:
             self._chart(made, sheet, sheet.chart, last)
         made.set_landscape()

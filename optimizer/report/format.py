@@ -10,8 +10,9 @@ from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.derived import highest_floor, region_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
-from optimizer.results.plan import NEGLIGIBLE, Service, Weakest
+from optimizer.results.plan import Service, Weakest
 from optimizer.studies.folding import entry_of
+from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si
 
 LINE = 0.65
@@ -92,7 +93,7 @@ def cut_words(instance: Instance, cut: Cut) -> str:
 def percent(share: float, digits: int = 0) -> str:
     """A share for reading: ``83 %``; never rounded up to a whole that it is not, and no sign where it reads as 0."""
     text = fixed(100 * share, digits)
-    if 0 <= share < 1 - 1e-6 and float(text) >= 100:
+    if 0 <= share < 1 - NEGLIGIBLE and float(text) >= 100:
         return f">{fixed(100 - 10.0**-digits, digits)} %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
@@ -145,8 +146,8 @@ def adversary_words(instance: Instance) -> str:
 
 
 Standing = Literal["below", "tight", "some", "ample", "full", "free"]
-# A margin, a share, below which a floor is just kept, and one from which there is ample room.
-TIGHT, AMPLE = 0.0005, 0.2
+# A margin, a share, from which there is ample room.
+AMPLE = 0.2
 FULL = "full"
 # Decimals of per cent at most: they show what `NEGLIGIBLE` of demand is.
 DECIMALS = 4
@@ -164,7 +165,7 @@ def standing(service: Service) -> Standing:
         return "full"
     if service.floor <= NEGLIGIBLE:
         return "free"
-    return "tight" if service.margin < TIGHT else "some" if service.margin < AMPLE else "ample"
+    return "tight" if service.margin < SHOWN_SHARE else "some" if service.margin < AMPLE else "ample"
 
 
 def share(service: Service | Weakest) -> str:

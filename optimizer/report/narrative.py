@@ -29,12 +29,11 @@ from optimizer.results.result import Result
 from optimizer.studies.comparison import shocks_survived
 from optimizer.studies.folding import Fold, folds
 from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down
 
 # Further from the least than this share, a proof says nothing.
 FAR = 0.5
-# Nearer to it than this share, no reader can tell the two apart.
-NEAR = 1e-5
 # So many segments are named that go short in the baseline.
 SHORT_SEGMENTS = 3
 # So many shocks are named behind the worst.
@@ -120,7 +119,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     yield "Outlay", _outlay(instance, result)
     price = result.price_of_survival
     label = "Price of survival" if result.survives else "Price of the plan"
-    if price is not None and result.shocks and price <= 1e-9 * abs(result.total_cost):
+    if price is not None and result.shocks and price <= ROUNDING * abs(result.total_cost):
         yield label, "nothing: without shocks the same instance costs no less"
     elif price is not None and result.shocks:
         what = "of all this; without shocks the same instance costs" if result.survives else "more than the"
@@ -138,7 +137,7 @@ def proof(result: Result) -> str:
     """How near to the least its cost is known to be."""
     if result.bound is None or result.mip_gap is None:
         return "(not proven: no bound is known)"
-    if result.mip_gap < NEAR:
+    if result.mip_gap < SHOWN_MIP_GAP:
         return "(proven least)"
     if result.mip_gap > FAR:
         return "(not proven to be near the least)"
@@ -316,7 +315,7 @@ def sentence(instance: Instance, result: Result) -> str:
     beyond = ""
     is_bought = bool(result.plan.builds) or any(any(row) for row in result.plan.fills.values())
     if price is not None and result.shocks and is_bought:
-        if price <= 1e-9 * abs(result.total_cost):
+        if price <= ROUNDING * abs(result.total_cost):
             beyond = "; it costs no more than the same supply would if no shock ever came"
         else:
             beyond = f"; all told it costs {si(price, result.money, 4)} more than the same supply would if no shock "

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
 Row = tuple[float, ...]
@@ -33,8 +34,6 @@ Array = npt.NDArray[np.float64]
 FlowKey = tuple[str, str]
 # Flows that every plan file names, in this order; those of other levers follow.
 WRITTEN = ("activity", "substituted", "unserved", "released", "left")
-# A shortfall below this share of a segment's demand is none.
-NEGLIGIBLE = 1e-6
 # Of so many shocks a result keeps all flows; of more, those of the shocks that matter most.
 FULL = 24
 

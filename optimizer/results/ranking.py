@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.results.plan import NEGLIGIBLE, Array, Outcome, Service
+from optimizer.results.plan import Array, Outcome, Service
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 # Margins over a floor that are nearer than this share of demand are the same. Half of the above, for two are compared.
 HAIR = NEGLIGIBLE / 2
 # What separates the classes of `rank`: margins lie between -1 and 1.
 CLASS = 2.0
-# Gaps nearer to each other than this share are equal: of the largest the first is named.
-TIE = 1e-9
 
 
 def rank(margins: Array, served: Array) -> Array:
@@ -63,7 +62,7 @@ def _arrays(services: Sequence[Service]) -> tuple[Array, Array]:
 def first_largest(gaps: Sequence[float]) -> int | None:
     """The place of the first of the largest gaps; None where none is above 0."""
     largest = max(gaps, default=0.0)
-    return next((i for i, gap in enumerate(gaps) if gap >= largest * (1.0 - TIE)), None) if largest > 0 else None
+    return next((i for i, gap in enumerate(gaps) if gap >= largest * (1.0 - ROUNDING)), None) if largest > 0 else None
 
 
 def by_gap(gaps: Sequence[float]) -> list[int]:
@@ -71,7 +70,7 @@ def by_gap(gaps: Sequence[float]) -> list[int]:
     places = sorted(range(len(gaps)), key=lambda i: -gaps[i])
     groups: list[list[int]] = []
     for i in places:
-        if groups and gaps[i] >= gaps[groups[-1][0]] * (1.0 - TIE):
+        if groups and gaps[i] >= gaps[groups[-1][0]] * (1.0 - ROUNDING):
             groups[-1].append(i)
         else:
             groups.append([i])

@@ -8,7 +8,7 @@ here and nowhere else:
     infeasible   no values satisfy the rows
 """
 
-from optimizer.solver.base import Clock, Settings, SolveResult, Vector, interruptible
+from optimizer.solver.base import Clock, Integers, Settings, SolveResult, Vector, interruptible
 from optimizer.solver.highs import Basis, Batch, BatchResult, WarmProgramme
 from optimizer.solver.model import Model, versions, write_model
 
@@ -17,6 +17,7 @@ __all__ = [
     "Batch",
     "BatchResult",
     "Clock",
+    "Integers",
     "Model",
     "Settings",
     "SolveResult",

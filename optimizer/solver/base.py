@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from optimizer.model.builder import Sense
 from optimizer.progress import STOPPING, Listener, Progress, ignore
+from optimizer.tolerances import PLAN_GAP
 
 Vector = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
 Indices = npt.NDArray[np.int32]
 SolverName = Literal["highs", "cbc"]
 StrategyName = Literal["auto", "whole", "scenarios", "cuts"]
@@ -111,7 +113,7 @@ class Settings:
     """
 
     solver: SolverName = "highs"
-    gap: float = 1e-4
+    gap: float = PLAN_GAP
     tolerance: float | None = None
     patience: float | None = None
     time_limit: float | None = None

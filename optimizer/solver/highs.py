@@ -17,6 +17,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, HighsVarType
 from optimizer.errors import SolverError
 from optimizer.model.builder import Sense, Stage
 from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector
+from optimizer.tolerances import FEASIBILITY, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
 NOTHING = (
     HighsModelStatus.kInfeasible,
@@ -34,9 +35,9 @@ class HighsBackEnd:
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._settings = settings
         options: dict[str, Any] = {
-            "primal_feasibility_tolerance": 1e-9,
-            "dual_feasibility_tolerance": 1e-9,
-            "mip_feasibility_tolerance": 1e-9,
+            "primal_feasibility_tolerance": FEASIBILITY,
+            "dual_feasibility_tolerance": FEASIBILITY,
+            "mip_feasibility_tolerance": FEASIBILITY,
             "mip_allow_restart": False,
             # Smaller integer programmes inside the search cost more here than they find: rounding finds good plans, and
             # branching closes what is left.
@@ -167,7 +168,7 @@ class HighsBackEnd:
     def _agrees(self, values: Vector, costs: Vector) -> bool:
         """Whether the objective that HiGHS reports is that of its solution."""
         reported, sizes = float(self._highs.getInfo().objective_function_value), np.abs(values * costs)
-        return abs(float(values @ costs) - reported) <= 1e-6 * max(1.0, float(sizes.sum()))
+        return abs(float(values @ costs) - reported) <= REPORTED_OBJECTIVE * max(1.0, float(sizes.sum()))
 
     def silent(self) -> Any:
         """The solver itself, without callbacks and without presolve, for whoever asks thousands of small questions."""
@@ -198,12 +199,12 @@ class HighsBackEnd:
                 highs.setOptionValue("simplex_strategy", DUAL)
             highs.setOptionValue("presolve", presolve)
         # Tight tolerances can be out of reach.
-        for tolerance in (1e-7, 1e-6):
+        for tolerance in LOOSER_FEASIBILITY:
             if self._is_lost():
                 highs.clearSolver()
                 self._tolerances(tolerance)
                 self._attempt(clock)
-                self._tolerances(1e-9)
+                self._tolerances(FEASIBILITY)
 
     def _is_lost(self) -> bool:
         """Whether HiGHS ended without a verdict, or with one that it has no values for."""

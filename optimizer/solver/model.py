@@ -26,6 +26,7 @@ from optimizer.solver.base import (
 )
 from optimizer.solver.cbc import CbcBackEnd
 from optimizer.solver.highs import HighsBackEnd
+from optimizer.tolerances import FINE_ROUNDING
 
 
 class ImpliedBounds:
@@ -82,10 +83,6 @@ class ImpliedBounds:
         """By row, the bound of its free column; infinite where the other one can move."""
         fixed = lower[self._v]
         return np.where(fixed == upper[self._v], (self._right - self._b * fixed) / self._a, np.inf)
-
-
-# A coefficient of an added row that is smaller than this share of its largest one is none.
-TINY = 1e-12
 
 
 class Model:
@@ -171,7 +168,7 @@ class Model:
         chosen = np.asarray(columns, dtype=np.int32)
         scale = self._mass
         scaled = coefficients * self._column_scale[chosen] / scale
-        scaled[np.abs(scaled) < TINY * np.abs(scaled).max(axis=1, keepdims=True, initial=0.0)] = 0.0
+        scaled[np.abs(scaled) < FINE_ROUNDING * np.abs(scaled).max(axis=1, keepdims=True, initial=0.0)] = 0.0
         self._back.extend(chosen, scaled, right / scale)
         self._height += len(right)
 

@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer.algorithms.base import Solved
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
@@ -33,14 +33,13 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
 from optimizer.studies.solve import Timer, conclude, solve_to_measure, tight_shocks
+from optimizer.tolerances import HELD_NEAR_OPTIMAL, ROUNDING
 from optimizer.units import MoneyLike
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
 DEFAULT_TOLERANCE = 0.1
 # The least cost is proven to this part of the tolerance at least, and sizes to this share of an option's largest.
 COST_PART, SIZE_GAP = 0.25, 5e-3
-# A gap that is held may be missed by this share of itself.
-GAP_HELD = 1e-6
 # A plan nearer to another than this is the same plan.
 SAME_PLAN = 0.05
 # A plan is moved so often at most.
@@ -223,7 +222,7 @@ def _around(
         lambda step: None,
         evaluator,
         _loosened(most),
-        gap * (1.0 + GAP_HELD),
+        gap * (1.0 + HELD_NEAR_OPTIMAL),
         tight_shocks(cheapest),
     )
     near.taken(cheapest.plan, cheapest.total_cost)
@@ -256,7 +255,7 @@ def _around(
     )
 
 
-def _bounded(solved: Solved, cheapest: Result) -> Solved:
+def _bounded(solved: SearchResult, cheapest: Result) -> SearchResult:
     """No plan of the instance costs less than what is proven of the cheapest."""
     if cheapest.bound is None:
         return solved
@@ -265,7 +264,7 @@ def _bounded(solved: Solved, cheapest: Result) -> Solved:
 
 def _loosened(most: float) -> float:
     """A tolerance of 0 still lets the cheapest plan through."""
-    return most + 1e-9 * abs(most)
+    return most + ROUNDING * abs(most)
 
 
 class _Apart:

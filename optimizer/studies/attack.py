@@ -44,10 +44,8 @@ from optimizer.studies.withstand import (
     withstood,
     worst_attack,
 )
+from optimizer.tolerances import NEGLIGIBLE, PLAN_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
-
-# What is served to within this share of demand is served whole.
-SERVED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def _attack_damage(under: Instance, struck: Attack, surveyed: Survey, s: int, co
             gap=float(surveyed.gap[s, i]),
         )
         for i, d in enumerate(under.demands)
-        if surveyed.served[s, i] < 1.0 - SERVED
+        if surveyed.served[s, i] < 1.0 - NEGLIGIBLE
     }
     ordered = sorted(harms.items(), key=lambda item: (-item[1].gap, -item[1].damage))
     return AttackDamage(
@@ -134,12 +132,8 @@ def _attack_damage(under: Instance, struck: Attack, surveyed: Survey, s: int, co
     )
 
 
-# The plan against the adversary is proven to this share of its cost at least.
-PLAN_GAP = 1e-4
 # Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
 LEAST_OUTLAY_SECONDS = 30.0
-# Gaps nearer to each other than this, relative, are alike.
-SAME_GAP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -394,7 +388,7 @@ def _worst(called: str | None, known: Iterable[AttackDamage], found: Iterable[At
     broken = [blow for blow in known if blow.breaks]
     best = next((blow for blow in broken if blow.name == called), None)
     for blow in (*broken, *found):
-        if best is None or blow.gap > best.gap * (1.0 + SAME_GAP):
+        if best is None or blow.gap > best.gap * (1.0 + SAME_VALUE):
             best = blow
     return best
 

@@ -32,6 +32,7 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import Measure, before_measure, no_shock_cost
 from optimizer.studies.solve import solve, tight_shocks
 from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
+from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
 
 SearchStatus = Literal["optimal", "stopped", "infeasible"]
@@ -39,14 +40,10 @@ SearchStatus = Literal["optimal", "stopped", "infeasible"]
 BudgetKey = tuple[str, float | None]
 # The shocks that a model holds at the start, and a plan that bounds the search.
 SearchStart = tuple[frozenset[str], Plan | None]
-# The relative MIP gap of least outlays that are called exact.
-LEAST_OUTLAY_GAP = 1e-6
 # The default budgets, as shares of the least outlay.
 BUDGET_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Budgets whose relative difference is smaller are one.
 SAME_BUDGET = 0.02
-# Gaps and costs whose relative difference is smaller are equal: a plan holds its gap no more exactly.
-SAME_VALUE = 1e-6
 # Digits of a budget that is derived from an outlay, rounded up so that the plan fits.
 BUDGET_DIGITS = 3
 
@@ -130,7 +127,7 @@ def _amount(budget: float | None, any_budget: float = math.inf) -> float:
 
 
 def _pays(budget: float | None, result: Result) -> bool:
-    return budget is None or result.outlay <= budget * (1.0 + 1e-9)
+    return budget is None or result.outlay <= budget * (1.0 + ROUNDING)
 
 
 def _best(results: Iterable[Result]) -> Result | None:
@@ -267,7 +264,7 @@ class BudgetSweep:
         """The search for the cheapest plan of a case with its least outlay."""
         assert least.outlay is not None
         first, plan = self.known[least.case].start(None)
-        instance = with_budget(self.cases[least.case], least.outlay * (1.0 + LEAST_OUTLAY_GAP))
+        instance = with_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP))
         return Task(
             ask_best_plan, (instance, self.measuring(least.case), first, self._least_plans.get(least.case, plan))
         )
@@ -401,14 +398,14 @@ def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple
 def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
     """The least outlay for each of some shocks alone; the empty name stands for no shock at all."""
     free = with_budget(instance, None)
-    exact = replace(settings, gap=min(settings.gap, LEAST_OUTLAY_GAP), tolerance=None)
+    exact = replace(settings, gap=min(settings.gap, EXACT_GAP), tolerance=None)
     writer, found = formulation.Writer(free), list[LoneShock]()
     with _clock(memory, settings) as clock:
         for name in names:
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY).kept()
+            solved = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY).minimise_cost()
             if solved is None or solved.status == "infeasible":
                 found.append(LoneShock(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:

@@ -22,15 +22,7 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.budget_sweep import (
-    LEAST_OUTLAY_GAP,
-    BudgetKey,
-    BudgetSweep,
-    LoneShock,
-    ask_alone,
-    ask_failing,
-    budgets_up_to,
-)
+from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, LoneShock, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
     Breakpoint,
     BudgetStep,
@@ -40,6 +32,7 @@ from optimizer.studies.comparison import (
     sizes_bought,
 )
 from optimizer.studies.measure import MEASURE_SHARE
+from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
 
 Fact = Literal["least", "alone", "next"]
@@ -216,7 +209,7 @@ class _ComparisonBuilder:
     def _add_least_outlays(self) -> None:
         """The least outlay of every case, once."""
         if not self.found.least:
-            self.found = replace(self.found, least=tuple(self.sweep.least_outlays(LEAST_OUTLAY_GAP)))
+            self.found = replace(self.found, least=tuple(self.sweep.least_outlays(EXACT_GAP)))
 
     def _add_cheapest_and_alone(self) -> None:
         """The cheapest plans with the least outlay, and what each shock takes alone, side by side."""

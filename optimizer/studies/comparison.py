@@ -16,6 +16,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock, SearchStatus
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 
 def sizes_bought(result: Result) -> dict[str, float]:
@@ -25,14 +26,14 @@ def sizes_bought(result: Result) -> dict[str, float]:
         bought[build.option] = bought.get(build.option, 0.0) + build.size
     bought |= {o: sum(fills) for o, fills in result.plan.fills.items()}
     most = {o: max(result.plan.stocks.get(o, (0.0,)), default=0.0) for o in result.plan.fills}
-    return {o: size for o, size in bought.items() if size > 1e-9 * max(1e-9, most.get(o, 0.0))}
+    return {o: size for o, size in bought.items() if size > ROUNDING * max(ROUNDING, most.get(o, 0.0))}
 
 
 def years_bought(result: Result, option: str) -> tuple[int, ...]:
     """The calendar years in which a plan buys some of an option."""
     found = {build.year for build in result.plan.builds if build.option == option}
     fills = result.plan.fills.get(option, ())
-    bought = (t for t, fill in enumerate(fills) if fill > 1e-9 * max(fills))
+    bought = (t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills))
     return tuple(sorted(found | {int(result.periods[t][:4]) for t in bought}))
 
 
@@ -112,7 +113,9 @@ class BudgetStep:
         """By option, how much more is bought of it, or less."""
         before, after = sizes_bought(self.before), sizes_bought(self.after)
         each = {o: after.get(o, 0.0) - before.get(o, 0.0) for o in (*before, *(o for o in after if o not in before))}
-        return {o: more for o, more in each.items() if abs(more) > 1e-6 * max(before.get(o, 0.0), after.get(o, 0.0))}
+        return {
+            o: more for o, more in each.items() if abs(more) > NEGLIGIBLE * max(before.get(o, 0.0), after.get(o, 0.0))
+        }
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stock
-from optimizer.results.plan import NEGLIGIBLE, Plan
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
+from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
 Words = tuple[str, str, str]

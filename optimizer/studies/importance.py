@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.extras import require_extra
+from optimizer.tolerances import ROUNDING
 
 # Fewer samples than these say nothing.
 FEWEST = 60
@@ -120,7 +121,7 @@ def _spread(values: Array) -> tuple[float, float, float, float]:
 def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tuple[Weight, ...]:
     """By number, the weightiest first; none where the values are all the same."""
     size = float(np.abs(values).max(initial=0.0))
-    if np.ptp(values) <= 1e-9 * max(size, 1e-9):
+    if np.ptp(values) <= ROUNDING * max(size, ROUNDING):
         return ()
     from SALib.analyze.rbd_fast import analyze
 

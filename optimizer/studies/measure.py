@@ -18,6 +18,7 @@ from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
+from optimizer.tolerances import FINEST_SHARE, NO_SHOCK_GAP, SAME_VALUE
 from optimizer.units import parse_amount
 
 # Share of the price of survival to which costs are proven where plans are compared, unless told otherwise: less takes
@@ -30,10 +31,8 @@ GAP_SHARE = 5e-3
 SEARCH_SECONDS = 20.0
 # A measure is this share of the total cost at least.
 LEAST_SHARE_OF_COST = 1e-3
-# No cost is proven to less than this share of itself: a solver's own tolerances add up to as much.
-FINEST_SHARE = 1e-7
-# How near the no-shock plan's cost is proven, relative, and seconds for that.
-NO_SHOCK, SECONDS = 1e-5, 20.0
+# Seconds in which the no-shock plan's cost is proven.
+NO_SHOCK_SECONDS = 20.0
 
 MeasureKind = Literal["price of survival", "cost above the no-shock plan", "total cost"]
 
@@ -92,7 +91,7 @@ class Measure:
 
     def proves(self, cost: float, bound: float | None) -> bool:
         """Whether a cost is as near to its lower bound as the tolerance asks."""
-        return bound is not None and cost - bound <= self.tolerance * (1.0 + 1e-6)
+        return bound is not None and cost - bound <= self.tolerance * (1.0 + SAME_VALUE)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -108,8 +107,8 @@ def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float
     """Total cost of the cheapest plan without shocks and rules about surviving; None without either, or not in time."""
     if not instance.events and not instance.rules:
         return None
-    left = SECONDS if clock.left is None else min(SECONDS, clock.left)
-    exact = replace(settings, gap=min(settings.gap, NO_SHOCK), tolerance=None, checkpoint=None)
+    left = NO_SHOCK_SECONDS if clock.left is None else min(NO_SHOCK_SECONDS, clock.left)
+    exact = replace(settings, gap=min(settings.gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
     found = ExtensiveForm().run(without_disruptions(instance), exact, Clock(left), lambda step: None)
     return found.cost if found.values is not None and found.status == "optimal" else None
 

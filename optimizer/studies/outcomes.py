@@ -18,20 +18,9 @@ from optimizer.algorithms.batches import BatchAnswer
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import (
-    FULL,
-    NEGLIGIBLE,
-    Array,
-    Flows,
-    Lack,
-    ManyFlows,
-    Nothing,
-    Outcome,
-    Service,
-    Share,
-    Weakest,
-)
+from optimizer.results.plan import FULL, Array, Flows, Lack, ManyFlows, Nothing, Outcome, Service, Share, Weakest
 from optimizer.results.ranking import first_largest, rank, weakest
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 
 @dataclass(frozen=True)
@@ -251,6 +240,6 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Sh
         made = sum(baseline[name, "activity"][first : first + instance.horizon.per_year])
         by_region[activity.region or "unnamed"] += rate * made
     total = sum(by_region.values())
-    parts = {region: made / total for region, made in by_region.items() if total > 0 and made > 1e-9 * total}
+    parts = {region: made / total for region, made in by_region.items() if total > 0 and made > ROUNDING * total}
     ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))
     return Share(year, total, ordered, sum(part**2 for part in ordered.values()))

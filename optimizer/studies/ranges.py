@@ -18,13 +18,13 @@ from typing import Literal
 
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.progress import Listener, Progress, ignore
+from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
 RangeVerdict = Literal["must-have", "real choice", "never worth it", "not settled"]
 # Seconds for one end of a range.
 RANGE_SECONDS = 15.0
-# Less than this share of the largest size is nothing. So is less than this part of what sizes are proven to: the gap
-# that floors are held to leaves room for so much of anything.
-NEGLIGIBLE_SHARE, NEGLIGIBLE_PART = 1e-6, 1 / 50
+# Less than this part of what sizes are proven to is nothing: the gap that floors are held to leaves room for as much.
+NEGLIGIBLE_PART = 1 / 50
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class _OptionSearch:
         self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
         largest = lever.largest if math.isfinite(lever.largest) else 0.0
         self.scale = largest or max(1.0, near.found[0].sizes[option])
-        self.grain = max(gap, NEGLIGIBLE_SHARE) * self.scale
-        self.dust = max(NEGLIGIBLE_SHARE * self.scale, NEGLIGIBLE_PART * self.grain)
+        self.grain = max(gap, NEGLIGIBLE) * self.scale
+        self.dust = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.grain)
         # A lumpy option that is bought at all has a least size.
         self.unit = getattr(lever, "unit_size", 0.0)
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
@@ -144,7 +144,7 @@ class _OptionSearch:
         if near.clock.is_over:
             return
         near.moved(min(near.found, key=self._size), size)
-        while self.least - self.low > self.grain * (1 + NEGLIGIBLE_SHARE) and not near.clock.is_over:
+        while self.least - self.low > self.grain * (1 + NEGLIGIBLE) and not near.clock.is_over:
             limit = self.least - self.grain
             verdict = self._cheapest_within(self.low, limit)
             if verdict == "none":
@@ -161,12 +161,12 @@ class _OptionSearch:
         if self.high < math.inf and self._cheapest_within(self.high - self.grain, self.high, among="like") == "found":
             return
         self.high = max(self.greatest, min(self.high, -near.limit(size)))
-        if self.greatest <= self.dust and self.high < self.piece * (1 - NEGLIGIBLE_SHARE):
+        if self.greatest <= self.dust and self.high < self.piece * (1 - NEGLIGIBLE):
             self.high = self.greatest
         if near.clock.is_over:
             return
         near.moved(max(near.found, key=self._size), size)
-        while self.high - self.greatest > self.grain * (1 + NEGLIGIBLE_SHARE) and not near.clock.is_over:
+        while self.high - self.greatest > self.grain * (1 + NEGLIGIBLE) and not near.clock.is_over:
             limit = self.greatest + self.grain if self.greatest > self.dust else min(self.piece, self.high)
             verdict = self._cheapest_within(limit, self.high)
             if verdict == "none":
@@ -181,7 +181,7 @@ class _OptionSearch:
     def _cheapest_within(self, lower: float, upper: float, among: Among = "all") -> str:
         """Look for a plan of such a size that is cheap enough; the cheaper it is, the sooner it is found."""
         with self.near.held({self.option: (lower, upper)}):
-            return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among).verdict
+            return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among).status
 
     def range(self, cheapest: float) -> SizeRange:
         """What was found."""
@@ -195,9 +195,9 @@ class _OptionSearch:
         size = 0.0 if size <= self.dust else size
         if self.unit > 0 and math.isfinite(bound):
             whole = (
-                math.ceil(bound / self.unit - NEGLIGIBLE_SHARE)
+                least_whole(bound / self.unit, NEGLIGIBLE)
                 if bound < size
-                else math.floor(bound / self.unit + NEGLIGIBLE_SHARE)
+                else greatest_whole(bound / self.unit, NEGLIGIBLE)
             )
             bound = whole * self.unit
         return RangeEnd(size, bound, abs(bound - size) <= self.grain * (1 + 1e-3))

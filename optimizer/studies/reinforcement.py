@@ -17,15 +17,14 @@ import numpy as np
 
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.window import Integers
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, Plan
-from optimizer.solver import Clock, Vector
+from optimizer.solver import Clock, Integers, Vector
+from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
 # So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.
 MOST_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200
-NEGLIGIBLE_AMOUNT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class Candidate:
 
     def suggested(self, gap: Vector) -> float:
         """Twice what mends nine in ten of the shocks that it helps, if slopes held; at most what is possible."""
-        helped = self.saving > NEGLIGIBLE_AMOUNT * self.saving.max(initial=0.0)
+        helped = self.saving > NEGLIGIBLE * self.saving.max(initial=0.0)
         return min(self.most, 2.0 * float(np.quantile(gap[helped] / self.saving[helped], 0.9))) if helped.any() else 0.0
 
     def promise(self, gap: Vector) -> float:
@@ -173,7 +172,7 @@ def _reinforcement(instance: Instance, candidate: Candidate, trials: Sequence[Tr
     mended, removed = max(trial.mended for trial in trials), max(trial.gap_removed for trial in trials)
     # More of it may do nothing more; where nothing is mended, what counts is the gap.
     good = [trial for trial in trials if trial.mended == mended]
-    best = next(trial for trial in good if mended or trial.gap_removed >= removed - NEGLIGIBLE_AMOUNT * abs(removed))
+    best = next(trial for trial in good if mended or trial.gap_removed >= removed - NEGLIGIBLE * abs(removed))
     label, kind = instance.horizon.label(candidate.t), instance.options[candidate.option].kind
     return Reinforcement(candidate.option, kind, label, candidate.also, best, tuple(trials))
 
@@ -197,10 +196,8 @@ def promising(
         promises = [point.promise(gap) for point in points]
         most = max(promises, default=0.0)
         # Of points that promise the same the last: money is spent no sooner than it has to be.
-        if most > NEGLIGIBLE_AMOUNT * gap.sum():
-            chosen.append(
-                (most, max(i for i, each in enumerate(promises) if each >= most * (1 - NEGLIGIBLE_AMOUNT)), points)
-            )
+        if most > NEGLIGIBLE * gap.sum():
+            chosen.append((most, max(i for i, each in enumerate(promises) if each >= most * (1 - NEGLIGIBLE)), points))
     chosen.sort(key=lambda each: -each[0])
     return [points[i] for _, i, points in chosen]
 
@@ -212,9 +209,9 @@ def _points(
     opened = {build.option: build.t for build in plan.builds}
     left = option.max_size - sum(build.size for build in plan.builds if build.option == option.id)
     if option.unit_size > 0:
-        left = option.unit_size * math.floor(left / option.unit_size + NEGLIGIBLE_AMOUNT)
+        left = option.unit_size * greatest_whole(left / option.unit_size, NEGLIGIBLE)
     excluded = {x for x, other in instance.sized.items() if option.id in other.excludes} | set(option.excludes)
-    if left <= NEGLIGIBLE_AMOUNT * option.max_size or excluded & set(opened):
+    if left <= NEGLIGIBLE * option.max_size or excluded & set(opened):
         return
     also = tuple(required for required in option.requires if required not in opened)
     first = max((opened[required] for required in option.requires if required in opened), default=0)
@@ -236,7 +233,7 @@ def _periods(
         more, reached = fills_reaching(instance, stock, fills, t, math.inf)
         if math.isinf(reached):
             yield Candidate(stock.id, t, reached, worth[:, t:] @ kept[: worth.shape[1] - t])
-        elif reached > NEGLIGIBLE_AMOUNT * before.max(initial=0.0):
+        elif reached > NEGLIGIBLE * before.max(initial=0.0):
             held = np.array(stock.stock_path(instance.horizon, more)) - before
             yield Candidate(stock.id, t, reached, worth @ held / reached)
 
@@ -258,7 +255,7 @@ def fills_reaching(
     for t in range(end, -1, -1):
         kept = keep ** (end - t)
         left = min(before + amount, most) - held[end]
-        if left <= NEGLIGIBLE_AMOUNT * max(1.0, before) or kept == 0.0:
+        if left <= NEGLIGIBLE * max(1.0, before) or kept == 0.0:
             break
         bought = min(rate - more[t], most - held[t], left / kept)
         if stock.allows(horizon.year(t)) and bought > 0:
@@ -287,7 +284,7 @@ def _amounts(instance: Instance, candidate: Candidate, suggested: float) -> list
     if option is not None:
         amounts = [max(amount, min(option.min_size, candidate.most)) for amount in amounts]
         if option.unit_size > 0:
-            units = (math.ceil(amount / option.unit_size - NEGLIGIBLE_AMOUNT) for amount in amounts)
+            units = (least_whole(amount / option.unit_size, NEGLIGIBLE) for amount in amounts)
             amounts = [min(candidate.most, count * option.unit_size) for count in units]
     return list(dict.fromkeys(amounts))
 

@@ -8,20 +8,21 @@ limit. What it says holds near the plan; a large step may be worth less.
 from collections import defaultdict
 from collections.abc import Iterator
 
-from optimizer.algorithms.base import Priced, Solved
+from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Column, Row
-from optimizer.results.plan import NEGLIGIBLE, Price
+from optimizer.results.plan import Price
+from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
 POINT = 0.01
 Found = tuple[str, str, float]
 
 
-def binding_limits(instance: Instance, solved: Solved, most: int = 12) -> tuple[Price, ...]:
+def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> tuple[Price, ...]:
     """The `most` largest worths, of groups of rows and bounds that belong together; empty without prices."""
-    priced = solved.priced
+    priced = solved.duals
     if priced is None:
         return ()
     worths: dict[tuple[str, str], float] = defaultdict(float)
@@ -34,15 +35,17 @@ def binding_limits(instance: Instance, solved: Solved, most: int = 12) -> tuple[
             worths[what, step] += abs(price) * size
     for column, value, price in zip(priced.stage.columns, priced.values, priced.reduced, strict=True):
         is_of_rule = column.mark.path in instance.rules
-        if price < 0 and value >= column.upper * (1 - 1e-9) > 0 and not is_of_rule and column.mark.path not in idle:
+        if price < 0 and value >= column.upper * (1 - ROUNDING) > 0 and not is_of_rule and column.mark.path not in idle:
             for what, step, size in _column(instance, column):
                 worths[what, step] += -price * size
-    total = max(abs(solved.cost), solved.gap, 1e-12)
-    prices = [Price(what, step, float(worth)) for (what, step), worth in worths.items() if worth > 1e-7 * total]
+    total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
+    prices = [
+        Price(what, step, float(worth)) for (what, step), worth in worths.items() if worth > NEGLIGIBLE_PRICE * total
+    ]
     return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
 
 
-def _without_effect(instance: Instance, priced: Priced) -> frozenset[str]:
+def _without_effect(instance: Instance, priced: DualValues) -> frozenset[str]:
     """The shocks without a gap whose limits can save none of the others', whatever prices the solver gives them.
 
     The price of a floor that is just kept may be that of one point more, which would leave a gap; one point less saves
@@ -58,7 +61,7 @@ def _without_effect(instance: Instance, priced: Priced) -> frozenset[str]:
     return frozenset(event.name for event in instance.events) - {path for path, value in below if value > rounding}
 
 
-def _is_used(priced: Priced, row: Row) -> bool:
+def _is_used(priced: DualValues, row: Row) -> bool:
     """Whether anything is bought there: an option that stays closed is held by its integer, not by its largest size."""
     return any(value > 0 and priced.values[column] > 0 for column, value in row.terms.items())
 
@@ -99,7 +102,7 @@ def _row(instance: Instance, row: Row, price: float) -> Iterator[Found]:
         yield _rule(instance, what), "one point looser", POINT
 
 
-def _of_rule(instance: Instance, priced: Priced, row: Row) -> Iterator[Found]:
+def _of_rule(instance: Instance, priced: DualValues, row: Row) -> Iterator[Found]:
     """A rule about time to survive: all but stock is a rate, so a month less is a share of the stock."""
     path = instance.rules[row.mark.path]
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{RULE}_").partition("@")[0])]

@@ -20,13 +20,12 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-from optimizer.algorithms.base import Solved
-from optimizer.algorithms.batches import LOOSE
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
@@ -41,7 +40,7 @@ from optimizer.solver import versions as solver_versions
 from optimizer.studies.measure import Measure, no_shock_cost
 from optimizer.studies.outcomes import baseline_shortages, do_nothing_outcome, outcomes, services, supply_shares, survey
 from optimizer.studies.shadow_prices import binding_limits
-from optimizer.tolerances import AUDIT_RELATIVE
+from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 from optimizer.units import MoneyLike
 
 # Settings that say where the work is done; they do not change the answer.
@@ -63,7 +62,7 @@ class Timer:
 
 
 def run_record(
-    instance: Instance, settings: Settings, clock: Clock, solved: Solved, notes: tuple[str, ...]
+    instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, notes: tuple[str, ...]
 ) -> dict[str, Any]:
     """The fields of a result that say what was asked and how it went."""
     horizon = instance.horizon
@@ -86,7 +85,7 @@ def run_record(
     }
 
 
-def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
+def _thinned(solved: SearchResult) -> list[Mapping[str, Any]]:
     """Every step that changed something; an infinite bound is not written."""
     steps: list[Mapping[str, Any]] = []
     for step in solved.history:
@@ -97,7 +96,7 @@ def _thinned(solved: Solved) -> list[Mapping[str, Any]]:
 
 
 def planless_result(
-    seconds: Mapping[str, float], solved: Solved, rules: tuple[str, ...], frame: dict[str, Any]
+    seconds: Mapping[str, float], solved: SearchResult, rules: tuple[str, ...], frame: dict[str, Any]
 ) -> Result:
     """The result where rules clash, or where the time ran out at once."""
     status: Status = "none" if solved.status == "infeasible" else "stopped"
@@ -126,8 +125,6 @@ def planless_result(
     )
 
 
-# A shock whose least margin is below this share bites.
-TIGHT = 1e-4
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
 
@@ -195,7 +192,7 @@ def conclude(
     settings: Settings,
     clock: Clock,
     timer: Timer,
-    solved: Solved,
+    solved: SearchResult,
     evaluator: RecourseEvaluator,
     notes: tuple[str, ...] = (),
     faced: Faced | None = None,
@@ -224,7 +221,7 @@ def _audited(
     instance: Instance,
     settings: Settings,
     clock: Clock,
-    solved: Solved,
+    solved: SearchResult,
     evaluator: RecourseEvaluator,
     frame: dict[str, Any],
     no_shock: NoShockPlan | None,
@@ -267,7 +264,7 @@ def _with_plan(
     instance: Instance,
     settings: Settings,
     clock: Clock,
-    solved: Solved,
+    solved: SearchResult,
     values: list[float],
     evaluator: RecourseEvaluator,
     frame: dict[str, Any],
@@ -335,12 +332,12 @@ def _hurt(faced: Faced, gaps: Mapping[str, float]) -> Faced:
     return faced if place is None else replace(faced, worst=faced.attacks[place], gap=gaps[faced.attacks[place]])
 
 
-def _gap(solved: Solved, left: float) -> float:
+def _gap(solved: SearchResult, left: float) -> float:
     """The first stage's gap; or what the plan really leaves, where it was stopped or does better than was proven.
 
     Where a shortfall is a millionth of demand, the last digit decides in each of the two whether it is one.
     """
-    does_better = left < solved.gap * (1.0 - 1e-6)
+    does_better = left < solved.gap * (1.0 - SAME_VALUE)
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
 
 
@@ -362,12 +359,14 @@ def _is_proven(distance: float | None, wanted: float, faced: Faced | None) -> bo
     return distance is not None and distance <= wanted and (faced is None or faced.sets is not None)
 
 
-def _granted(instance: Instance, solved: Solved, values: list[float], faced: Faced | None = None) -> dict[str, float]:
+def _granted(
+    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
+) -> dict[str, float]:
     """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
 
     In the model an attack may do as much damage as the worst of them; nothing is said of it.
     """
-    if not solved.is_loose and not solved.gap > 0:
+    if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys((event.name for event in instance.events), 0.0)
     attacks = () if faced is None else faced.attacks
     granted = {name: 0.0 for name in _written(solved) if name not in attacks}
@@ -375,12 +374,12 @@ def _granted(instance: Instance, solved: Solved, values: list[float], faced: Fac
         if str(path) in granted:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             granted[str(path)] += shortage_cost * max(0.0, below.value(values))
-    if solved.is_loose and free_floors(instance):
-        return {event.name: max(LOOSE, granted.get(event.name, 0.0)) for event in instance.events}
+    if solved.allows_shortages and free_floors(instance):
+        return {event.name: max(POSITIVE, granted.get(event.name, 0.0)) for event in instance.events}
     return granted
 
 
-def _written(solved: Solved) -> frozenset[str]:
+def _written(solved: SearchResult) -> frozenset[str]:
     """The paths that own rows of the model."""
     return frozenset(row.mark.path for row in solved.stage.rows)
 
@@ -390,7 +389,7 @@ def _has_shocks(instance: Instance) -> bool:
     return bool(instance.events or instance.rules)
 
 
-def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Solved) -> NoShockPlan | None:
+def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:
     """The cheapest plan without shocks and without rules about surviving; None without any, or where time ran out."""
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
@@ -469,5 +468,5 @@ def tight_shocks(result: Result) -> frozenset[str]:
     return frozenset(
         outcome.name
         for outcome in result.shocks
-        if any(service.margin < TIGHT and service.floor > 0 for service in outcome.segments.values())
+        if any(service.margin < TIGHT_SHOCK and service.floor > 0 for service in outcome.segments.values())
     )

@@ -23,6 +23,7 @@ from optimizer.model.builder import Stage
 from optimizer.solver import Clock, Settings
 from optimizer.studies.folding import entry_of, folds
 from optimizer.studies.outcomes import survey
+from optimizer.tolerances import NEGLIGIBLE
 
 MinMedianMax = tuple[float, float, float]
 
@@ -90,8 +91,6 @@ def _min_median_max(numbers: Iterable[float]) -> MinMedianMax:
 
 
 MEASURED, HIT = 60, 40
-# A shortage below this share of demand is within the tolerance of the solver.
-NEGLIGIBLE_SHORTAGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -271,5 +270,5 @@ def _shortages(calm: Instance, stage: Stage, values: Sequence[float]) -> Iterabl
     for d, demand in calm.baseline.demand.items():
         short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
         worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)
-        if worst is not None and short[worst] > NEGLIGIBLE_SHORTAGE * float(demand[worst]):
+        if worst is not None and short[worst] > NEGLIGIBLE * float(demand[worst]):
             yield Shortage(d, label(worst), short[worst], float(demand[worst]))

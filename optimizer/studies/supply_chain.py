@@ -18,12 +18,11 @@ from typing import Any, Literal
 from optimizer.disruptions.shock import Path
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flow, Flows
+from optimizer.tolerances import NEGLIGIBLE_PASSAGE
 
 Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
 # How the names of stages usually begin, in their order; it only decides where a chain runs in a circle.
 USUAL = ("mine", "scrap", "concentrat", "crack", "separat", "refin", "recycl", "metal", "alloy", "magnet")
-# Passages below this share of a commodity are dust.
-LEAST_PASSAGE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class _Drawing:
             self._add(source, target, commodity, tonnes, asked)
 
     def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, asked: float) -> None:
-        if asked <= 0 or tonnes <= LEAST_PASSAGE * asked:
+        if asked <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * asked:
             return
         if source.column >= target.column:
             self.left_out[commodity] = None

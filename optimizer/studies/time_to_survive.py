@@ -34,13 +34,9 @@ from optimizer.instance.schema import RULE, Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
-from optimizer.tolerances import ROUNDING_SIZE
+from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
-# What a solver's plan may lack of a floor, a share of demand: a tenth of what an audit would let pass.
-FLOOR_TOLERANCE = 1e-7
-# Per year: what lasts longer than a million years lasts for ever.
-ENDLESS = 1e-6
 # The segment that gives out first is the one that goes short when it has to last so much longer.
 LONGER = 1e-3
 # Months beyond which more of them hardly make anybody safer.
@@ -254,7 +250,7 @@ class _YearModel:
         write_path(stage, instance, path)
         columns = stage.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
-        self.allowed = np.array([FLOOR_TOLERANCE * path.demanded(columns[j].mark.owner, t) for j in self.below])
+        self.allowed = np.array([VIOLATED * path.demanded(columns[j].mark.owner, t) for j in self.below])
         self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
@@ -264,9 +260,9 @@ class _YearModel:
     def lasting(self) -> list[SurvivalTime]:
         """Every chokepoint's time, and who gives out."""
         least = self._least()
-        ends = np.flatnonzero(least > ENDLESS)
+        ends = np.flatnonzero(least > ENDLESS_RATE)
         segments = dict(zip(ends.tolist(), self._giving_out(ends, least[ends]), strict=True))
-        months = [0.0 if math.isinf(s) else 12.0 / s if s > ENDLESS else math.inf for s in least.tolist()]
+        months = [0.0 if math.isinf(s) else 12.0 / s if s > ENDLESS_RATE else math.inf for s in least.tolist()]
         return [SurvivalTime(self.year, lasts, segments.get(i)) for i, lasts in enumerate(months)]
 
     def _least(self) -> Vector:
@@ -276,7 +272,7 @@ class _YearModel:
         exact = self.warm.ask(Batch(costs, upper, self.right), None).objective
         upper[:, self.below] = self.allowed
         lenient = self.warm.ask(Batch(costs, upper, self.right), None).objective
-        return np.where(np.isinf(exact) | (lenient <= ENDLESS), lenient, exact)
+        return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
     def _giving_out(self, which: Any, least: Vector) -> list[str]:
         """By chokepoint that is not survived for ever, the segment that goes short when it has to last a bit longer."""

@@ -40,16 +40,14 @@ from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, ignore
 from optimizer.results.evidence import NOT_EVIDENCE
-from optimizer.results.plan import NEGLIGIBLE, ManyFlows, Outcome, Service, Weakest
+from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import open_evaluator, solve
 from optimizer.studies.withstand import withstand, worst_attack
-
-# Shares may be off by this much: what a solver calls equal.
-SHARE_SLACK = 1e-9
+from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
 
 def matching_flows(
@@ -126,7 +124,7 @@ class _Segment:
             if k in fixed:
                 self.stage.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * asked)
             else:
-                most = max(0.0, 1.0 - floor - kept + SHARE_SLACK) * asked
+                most = max(0.0, 1.0 - floor - kept + ROUNDING) * asked
                 self.stage.require(self.d, "margin", k, unserved, "<=", most)
         if said is not None:
             self._sums(said)
@@ -150,8 +148,6 @@ def _least(worst: Service | Weakest | None, floor: float) -> float:
 
 
 Extent = Literal["arithmetic", "recourse", "proof"]
-# Figures of a line that differ by less than this, relative, are equal.
-CLOSE = 1e-7
 BOUNDS = ("bound", "gap_bound")
 
 
@@ -215,8 +211,8 @@ class _Check:
         self.lines = sum(outcome.flows is None for outcome in result.shocks)
         # The file's own gap, where it has one: nothing in it was proven more closely.
         gap = result.settings.get("gap")
-        self.gap = max(1e-4, gap) if isinstance(gap, float) and gap <= 1 else 1e-4
-        self.settings = Settings(gap=min(self.gap, 1e-4))
+        self.gap = max(PLAN_GAP, gap) if isinstance(gap, float) and gap <= 1 else PLAN_GAP
+        self.settings = Settings(gap=min(self.gap, PLAN_GAP))
 
     def run(self) -> Verification:
         """Recompute what the extent asks for."""
@@ -262,7 +258,7 @@ class _Check:
             own = again.outcomes[said.name]
             if said.survives:
                 self.report.at_most(f"{said.name}.cost", said.cost, own.cost, grain=self._worth[1])
-            self.report.at_most(f"{said.name}.gap", said.gap, own.gap, total, grain=1e-6)
+            self.report.at_most(f"{said.name}.gap", said.gap, own.gap, total, grain=AUDIT_MONEY)
 
     @property
     def _worth(self) -> tuple[float, float]:
@@ -316,7 +312,7 @@ class _Check:
             else:
                 stage.require(o, "unnamed", None, amount, "<=", 0.0)
         answer = Model(stage, cost(stage, calm, ()), self.settings, self.clock).solve()
-        return answer.values is not None and answer.objective <= most * (1 + CLOSE)
+        return answer.values is not None and answer.objective <= most * (1 + SAME_FIGURE)
 
     def _worst_attack(self) -> None:
         """The worst attack on the plan at any start."""
@@ -329,9 +325,9 @@ class _Check:
         if self.result.status == "stopped" and faced.sets is None:
             # The search ended before it had tried all attacks: a worse one is no contradiction.
             self.left.append("adversary.worst")
-            self.report.at_most("adversary.gap", faced.gap, gap, grain=1e-6)
+            self.report.at_most("adversary.gap", faced.gap, gap, grain=AUDIT_MONEY)
             return
-        self.report.equal("adversary.gap", faced.gap, gap, grain=1e-6)
+        self.report.equal("adversary.gap", faced.gap, gap, grain=AUDIT_MONEY)
         name = None if struck is None else struck.attack.name(self.instance.horizon)
         self.report.holds("adversary.worst", f"it is {name}", (faced.worst is None) == (name is None))
 
@@ -349,7 +345,7 @@ class _Check:
             self.left.append("status")
         names = [("survival_gap", "gap_bound")]
         # The cost of two plans is the same question only where they leave the same gap.
-        if np.isclose(said.survival_gap, again.survival_gap, rtol=CLOSE, atol=0.0):
+        if np.isclose(said.survival_gap, again.survival_gap, rtol=SAME_FIGURE, atol=0.0):
             names.append(("total_cost", "bound"))
         for name, bound in names:
             mine, best = getattr(said, name), getattr(again, name)
@@ -432,4 +428,4 @@ def _is_same(one: Service, other: Service) -> bool:
 
 
 def _is_close(one: float, other: float) -> bool:
-    return bool(np.isclose(one, other, rtol=CLOSE, atol=CLOSE))
+    return bool(np.isclose(one, other, rtol=SAME_FIGURE, atol=SAME_FIGURE))

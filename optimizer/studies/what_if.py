@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.base import Solved
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.question import LEAST_COST, Question, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
@@ -165,7 +165,7 @@ def _operates_alike(one: Instance, other: Instance) -> bool:
     )
 
 
-def what_if_result(instance: Instance, question: Question, solved: Solved) -> WhatIfResult:
+def what_if_result(instance: Instance, question: Question, solved: SearchResult) -> WhatIfResult:
     """What a strategy found, as an answer."""
     if solved.values is None:
         return WhatIfResult("infeasible" if solved.status == "infeasible" else "stopped")

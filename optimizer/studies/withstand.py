@@ -12,14 +12,16 @@ out those that break a floor, and repeat until none does (column-and-constraint 
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
+from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
@@ -215,24 +217,34 @@ def least_outlay(
         SolverError: the solver failed.
     """
     free = with_budget(oracle.strikes.instance, None)
-    attacks, bound = list(known), 0.0
-    names = frozenset(attack.name(free.horizon) for attack in attacks)
+    attacks, plans = list(known), [plan]
+    names = {attack.name(free.horizon) for attack in attacks}
     attacks += [attack for attack in oracle.candidates() or () if attack not in attacks]
-    while True:
-        shaped = with_attacks(free, attacks)
-        found = _asked(shaped, names, plan, settings, clock, listener)
+    outcome = LeastOutlay("stopped")
+
+    def solve() -> WhatIfResult | None:
+        nonlocal outcome
+        found = _asked(with_attacks(free, attacks), frozenset(names), plans[-1], settings, clock, listener)
         if found.status == "infeasible":
-            return LeastOutlay("none")
-        bound = max(bound, found.bound)
-        if found.status == "stopped" or not np.isfinite(found.value):
-            return LeastOutlay("stopped", None, bound)
-        struck = oracle.breaking(plan_columns(oracle, found.plan), attacks)
-        if clock.is_over:
-            return LeastOutlay("stopped", None, bound)
-        if not struck:
-            return LeastOutlay("optimal", max(0.0, found.value), bound)
-        attacks += [each.attack for each in struck]
-        plan, names = found.plan, found.active | {each.attack.name(free.horizon) for each in struck}
+            outcome = LeastOutlay("none")
+            return None
+        outcome = LeastOutlay("stopped", None, max(outcome.bound or 0.0, found.bound))
+        return None if found.status == "stopped" or not np.isfinite(found.value) else found
+
+    def separate(found: WhatIfResult) -> list[Violation]:
+        plans.append(found.plan)
+        names.update(found.active)
+        return oracle.violations(oracle.breaking(plan_columns(oracle, found.plan), attacks))
+
+    def add(violated: Sequence[Violation]) -> None:
+        shocks = [each.shock for each in violated]
+        attacks.extend(oracle.attacks(shocks))
+        names.update(shock.name for shock in shocks)
+
+    found = generate_constraints(solve, separate, add, clock)
+    if found is None or clock.is_over:
+        return outcome
+    return LeastOutlay("optimal", max(0.0, found.value), outcome.bound)
 
 
 def _asked(

@@ -141,6 +141,6 @@ def test_the_command_warns_where_files_may_not_grow_and_answers(tmp_path: Path) 
     assert json.loads(done.stdout)["status"] == "survives"
     warned = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
     assert len(warned) == 1
-    assert "The search cannot be kept" in warned[0]
+    assert "The checkpoint cannot be written" in warned[0]
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.base import Solved
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.robust import robust_plan
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult
 from tests.strategy.test_adversary import market
@@ -46,7 +46,7 @@ class Stopping:
         self.clock.interrupted = self.count == self.last
 
 
-def check(found: Solved, heard: Stopping) -> None:
+def check(found: SearchResult, heard: Stopping) -> None:
     if found.status == "stopped":
         assert found.values is not None
         if heard.has_plan:

@@ -216,19 +216,19 @@ def test_a_search_that_takes_its_time_is_content_with_the_relative_gap() -> None
     def run(settings: Settings) -> ScenarioModel:
         return ScenarioModel(instance, list(instance.events), settings, Clock(), lambda step: None)
 
-    exact = run(Settings(gap=5e-3, tolerance=10.0)).kept()
+    exact = run(Settings(gap=5e-3, tolerance=10.0)).minimise_cost()
     assert exact is not None
     assert exact.cost - exact.bound <= 10.0
     # Without patience the search ends as soon as half a per cent of the total cost is proven; what comes after it in
     # the same model does not.
     hasty = run(Settings(gap=5e-3, tolerance=10.0, patience=0.0))
-    for found in (hasty.kept(), hasty.kept()):
+    for found in (hasty.minimise_cost(), hasty.minimise_cost()):
         assert found is not None
         assert found.status == "optimal"
         assert 10.0 < found.cost - found.bound <= 5e-3 * found.cost
         assert found.bound <= exact.cost + 10.0
         assert found.cost >= exact.bound - 10.0
-    assert hasty.relaxed().status == "optimal"
+    assert hasty.solve_relaxation().status == "optimal"
 
 
 def test_slack_is_money_and_after_a_while_a_share() -> None:

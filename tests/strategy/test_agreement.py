@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.base import Strategy
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.strategy import Strategy
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 from tests.strategies import SHOCK, instances

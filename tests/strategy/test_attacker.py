@@ -15,8 +15,8 @@ from optimizer.algorithms.separation.interdiction import price_bounds
 from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.instance.edits import with_attacks, without_shocks
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Settings, Vector
+from optimizer.tolerances import NEGLIGIBLE
 from tests.strategies import besieged
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -48,7 +48,7 @@ def branched(
     run = ScenarioModel(
         instance, instance.events, Settings(gap=gap), Clock(), (steps if steps is not None else []).append
     )
-    loose = run.relaxed()
+    loose = run.solve_relaxation()
     assert loose.status == "optimal"
     return Branching(run, loose, "cost", limit)
 
@@ -57,8 +57,8 @@ def test_what_the_relaxation_rounds_to_is_proven_by_its_branches() -> None:
     # Relaxed, 0.6 of the plant: 60 + 0.6 · 100 = 120. Whole, 160; without it 3 · 60 = 180.
     steps: list[Progress] = []
     found = branched(country(100), 1e-7, steps)
-    assert found.best is not None
-    assert found.best.objective == pytest.approx(160)
+    assert found.incumbent is not None
+    assert found.incumbent.objective == pytest.approx(160)
     assert found.bound == pytest.approx(160)
     assert found.integers.tolist() == [1, 1]
     assert [(step.best, step.bound) for step in steps] == [
@@ -71,53 +71,53 @@ def test_what_the_relaxation_rounds_to_is_proven_by_its_branches() -> None:
 def test_a_branch_may_lead_to_a_cheaper_plan() -> None:
     # Relaxed 60 + 0.6 · 150 = 150, which rounds to 210; the store alone costs 180.
     found = branched(country(150), 1e-7)
-    assert found.best is not None
-    assert (found.best.objective, found.bound) == (pytest.approx(180), pytest.approx(180))
+    assert found.incumbent is not None
+    assert (found.incumbent.objective, found.bound) == (pytest.approx(180), pytest.approx(180))
     assert found.integers.tolist() == [0, 0]
 
 
 def test_the_plan_to_start_from_counts_where_it_is_cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
     # The relaxation rounds to 210, and no branch is asked; that the store costs 180 is known.
-    monkeypatch.setattr(branching, "MOST", 0)
+    monkeypatch.setattr(branching, "MOST_BRANCHES", 0)
     instance = country(150)
     run = ScenarioModel(instance, instance.events, Settings(gap=1e-7), Clock(), lambda step: None)
     run.start = np.zeros(2)
-    found = Branching(run, run.relaxed())
-    assert found.best is not None
-    assert (found.best.objective, found.bound) == (pytest.approx(180), -math.inf)
+    found = Branching(run, run.solve_relaxation())
+    assert found.incumbent is not None
+    assert (found.incumbent.objective, found.bound) == (pytest.approx(180), -math.inf)
 
 
 def test_what_is_no_cheaper_than_the_limit_is_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
     # The least is 180.
-    below, above = (branched(country(150), 1e-7, limit=limit).answer for limit in (170, 200))
+    below, above = (branched(country(150), 1e-7, limit=limit).result for limit in (170, 200))
     assert below is not None
     assert (below.status, below.values, below.bound) == ("infeasible", None, 170)
     assert above is not None
     assert (above.status, above.objective, above.bound) == ("optimal", pytest.approx(180), pytest.approx(180))
-    monkeypatch.setattr(branching, "MOST", 0)
-    assert branched(country(150), 1e-7, limit=170).answer is None
+    monkeypatch.setattr(branching, "MOST_BRANCHES", 0)
+    assert branched(country(150), 1e-7, limit=170).result is None
 
 
 def test_what_is_given_up_keeps_the_floors_also_in_a_model_that_was_never_asked() -> None:
     instance = country(100)
     first, second = (ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None) for _ in range(2))
-    found = second.given_up(first.relaxed())
+    found = second.fall_back(first.solve_relaxation())
     assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(160), pytest.approx(120))
 
 
 def test_no_branch_is_asked_where_the_gap_is_wide_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(branching, "MOST", 0)
+    monkeypatch.setattr(branching, "MOST_BRANCHES", 0)
     found = branched(country(150), 0.5)
-    assert found.best is not None
+    assert found.incumbent is not None
     # Another plan would have to cost less than half of 210, and none costs less than 150.
-    assert (found.best.objective, found.bound) == (pytest.approx(210), pytest.approx(150))
+    assert (found.incumbent.objective, found.bound) == (pytest.approx(210), pytest.approx(150))
 
 
 @pytest.mark.parametrize(("fixed_cost", "cost"), [(100, 160), (150, 180)])
 def test_where_branches_do_not_suffice_the_solver_is_asked(
     fixed_cost: float, cost: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(branching, "MOST", 0)
+    monkeypatch.setattr(branching, "MOST_BRANCHES", 0)
     instance, steps = country(fixed_cost), list[Progress]()
     assert branched(instance, 1e-7).bound == -math.inf
     found = ConstraintGeneration().run(instance, Settings(gap=1e-7), Clock(), steps.append)
@@ -143,17 +143,17 @@ def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: floa
             option.setdefault("fixed_cost", 50.0)
     instance = so.read(data)
     run = ScenarioModel(instance, instance.events, Settings(gap=gap), Clock(), lambda step: None)
-    loose = run.relaxed()
+    loose = run.solve_relaxation()
     assume(loose.values is not None)
     found = Branching(run, loose)
     least = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
-    if found.best is not None:
+    if found.incumbent is not None:
         assert least.gap == 0
-        assert found.best.objective >= least.cost * (1 - 1e-6) - 1e-6
+        assert found.incumbent.objective >= least.cost * (1 - 1e-6) - 1e-6
     if found.bound > -math.inf:
-        assert found.best is not None
+        assert found.incumbent is not None
         assert found.bound <= least.cost * (1 + 1e-6) + 1e-6
-        assert found.best.objective <= least.cost * (1 + gap + 1e-6) + 1e-6
+        assert found.incumbent.objective <= least.cost * (1 + gap + 1e-6) + 1e-6
     # Its integers are free again.
-    again = run.relaxed()
+    again = run.solve_relaxation()
     assert again.objective == pytest.approx(loose.objective, rel=1e-6, abs=1e-6)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.base import Strategy
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.checkpoint import Checkpoint, State
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.strategy import Strategy
 from optimizer.errors import CheckpointError
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress

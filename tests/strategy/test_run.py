@@ -17,18 +17,18 @@ def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeyp
     # Of what is dearer than the cutoff a solver may return anything, and call it optimal.
     instance = so.load(TINY)
     run = ScenarioModel(instance, instance.events, Settings(gap=0.01), Clock(), lambda step: None)
-    least = run.kept()
+    least = run.minimise_cost()
     assert least is not None
     assert least.values is not None
     run.start = np.round(least.values[run.model.integers])
-    ask = run.ask
+    ask = run.solve_integers
 
     def dearer(phase: str, cutoff: float) -> SolveResult:
         assert cutoff == pytest.approx(0.99 * least.cost)
         return replace(ask(phase), objective=least.cost + 1.0, bound=cutoff)
 
-    monkeypatch.setattr(run, "ask", dearer)
-    again = run.kept()
+    monkeypatch.setattr(run, "solve_integers", dearer)
+    again = run.minimise_cost()
     assert again is not None
     assert (again.status, again.cost) == ("optimal", pytest.approx(least.cost))
     assert again.bound == pytest.approx(0.99 * least.cost)

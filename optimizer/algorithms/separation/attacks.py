@@ -24,6 +24,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.separation.interdiction import (
     AttackProgrammes,
     AttackWindow,
@@ -31,23 +32,26 @@ from optimizer.algorithms.separation.interdiction import (
     SetImpacts,
     Sets,
 )
-from optimizer.algorithms.subproblems import VIOLATION
 from optimizer.disruptions.adversary import ENUMERATED, Attack
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.formulation import blank_stage
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import NEGLIGIBLE
 from optimizer.solver import Clock, Model, Settings, Vector
+from optimizer.tolerances import (
+    INTERDICTION_ABSOLUTE,
+    INTERDICTION_RELATIVE,
+    NEGLIGIBLE,
+    NEGLIGIBLE_GAP,
+    POSITIVE,
+    VIOLATED,
+)
 
 Method = Literal["enumeration", "programme"]
 # Attacks that are tried at once.
 BATCH = 256
-# What the programme and the answer to its set may differ by: relative, and as a share of all that floors are worth.
-AGREED, NOISE = 1e-4, 1e-6
-# A gap below this share of all that floors are worth is none.
-DUST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class AttackOracle:
             rows = self.strikes.sets(maximal)
             self._sets = {start: self.strikes.undominated(start, rows) for start in self.strikes.starts}
         self._programme = InterdictionProgramme(self.strikes, settings)
+        self._found: dict[str, Attack] = {}
 
     @property
     def method(self) -> Method:
@@ -100,6 +105,23 @@ class AttackOracle:
             return None
         return [self.strikes.attack(start, chosen) for start, sets in self._sets.items() for chosen in sets]
 
+    def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
+        """At each start where some attack violates a floor, the worst one; none of those that a model holds."""
+        return self.violations(self.breaking(plan, self.attacks(held)))
+
+    def violations(self, impacts: Iterable[AttackImpact]) -> list[Violation]:
+        """Attacks as violated scenarios."""
+        result = []
+        for impact in impacts:
+            shock = impact.attack.shock(self.strikes.adversary, self.strikes.instance.horizon)
+            self._found[shock.name] = impact.attack
+            result.append(Violation(shock, max(impact.gap, POSITIVE)))
+        return result
+
+    def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:
+        """Those of some scenarios that are attacks which this oracle found."""
+        return tuple(self._found[shock.name] for shock in shocks if shock.name in self._found)
+
     def breaking(self, plan: Vector, known: Collection[Attack] = ()) -> list[AttackImpact]:
         """At each start where some attack breaks a floor, the worst one; the largest gap first.
 
@@ -108,7 +130,7 @@ class AttackOracle:
             known: attacks that the plan is known to survive.
         """
         found = (self._worst(front, front.watchful, 0.0, known) for front in self.strikes.fronts(plan))
-        return _sorted(struck for struck in found if struck is not None and struck.below > VIOLATION)
+        return _sorted(struck for struck in found if struck is not None and struck.below > VIOLATED)
 
     def damaging(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
         """At each start where some attack leaves a gap of more than `beyond`, the worst one; the largest first."""
@@ -133,7 +155,7 @@ class AttackOracle:
         if front.start in self._sets:
             return self._tried(front, prices, self._sets[front.start], known)
         scale = float(prices[front.window.below] @ front.asked)
-        found = self._programme.worst(front, prices, max(beyond, DUST * scale), self.clock)
+        found = self._programme.worst(front, prices, max(beyond, NEGLIGIBLE_GAP * scale), self.clock)
         if found is None:
             return self._tried_one_by_one(front, prices, known)
         if found.chosen is None:
@@ -142,7 +164,7 @@ class AttackOracle:
         if self.strikes.attack(front.start, chosen) in known:
             return None
         hurt = self.ask(front, chosen[None, :], prices)
-        if hurt.gap[0] < found.gap * (1.0 - AGREED) - NOISE * scale:
+        if hurt.gap[0] < found.gap * (1.0 - INTERDICTION_RELATIVE) - INTERDICTION_ABSOLUTE * scale:
             raise SolverError("the programme of the worst attack finds more damage than there is")
         return self._struck(front, chosen, prices, hurt, 0)
 

@@ -44,14 +44,15 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.dominance import badness, compared
-from optimizer.algorithms.window import Integers, TechnologyMatrix, WindowProgramme
+from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_stage, plan_stage
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark, Row, Sense
 from optimizer.model.expressions import Expression
-from optimizer.solver import Basis, Batch, BatchResult, Clock, Model, Settings, Vector, WarmProgramme
+from optimizer.solver import Basis, Batch, BatchResult, Clock, Integers, Model, Settings, Vector, WarmProgramme
+from optimizer.tolerances import DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE
 
 # Sets of targets, one row each, as (sets, targets).
 Sets = npt.NDArray[np.bool_]
@@ -195,11 +196,8 @@ class AttackProgrammes:
         return Attack(tuple(name for name, is_struck in zip(self.names, chosen, strict=True) if is_struck), start)
 
 
-# Times that the chain is followed, and the growth of a worth in one of them that is the solver's to lose.
-ROUNDS, GROWTH = 10_000, 1e-6
-# A bound that falls by less than this share of itself does not fall.
-SAME = 1e-12
-EXACT = 1e-6
+# Passes along the supply chain, at most.
+ROUNDS = 10_000
 
 
 def price_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
@@ -214,7 +212,7 @@ def price_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str,
         wanted = {c: _wanted(instance, shortage, found, c) for c in found}
         if all(wanted[c] <= found[c] for c in found):
             return found
-        found = {c: wanted[c] * (1.0 + GROWTH) if wanted[c] > found[c] else found[c] for c in found}
+        found = {c: wanted[c] * (1.0 + DUAL_GROWTH) if wanted[c] > found[c] else found[c] for c in found}
         if max(found.values()) > 1e30:
             break
     return None
@@ -263,7 +261,7 @@ class InterdictionProgramme:
 
     def __init__(self, strikes: AttackProgrammes, settings: Settings) -> None:
         self.strikes = strikes
-        self.settings = Settings(gap=EXACT, threads=settings.threads, seed=settings.seed)
+        self.settings = Settings(gap=EXACT_GAP, threads=settings.threads, seed=settings.seed)
 
     def worst(self, front: AttackWindow, prices: Vector, beyond: float, clock: Clock) -> WorstSet | None:
         """The set that does most, if that is more than `beyond`; None where no worth is known.
@@ -309,7 +307,7 @@ class _Sheet:
         self.instance, self.primal, self.found, self.shortage = strikes.instance, front.window.skeleton, found, shortage
         self.stage = blank_stage(strikes.instance)
         self.objective = Expression()
-        self.usual = max([*found.values(), *shortage.values(), 1e-300])
+        self.usual = max([*found.values(), *shortage.values(), POSITIVE])
         costs = [target.price for target in strikes.adversary.targets.values()]
         self.struck = [self._column("struck", str(i), upper=1.0, integer=True) for i in range(len(costs))]
         self._row("budget", dict(zip(self.struck, costs, strict=True)), strikes.adversary.attack_budget)
@@ -357,7 +355,7 @@ class _Sheet:
             rents.append((self._column("rent", str(j), upper=float("inf")), self.usual, free))
         activity = self.instance.activities.get(mark.owner) if mark.what == "activity" else None
         most = 0.0 if activity is None else output_value(activity.output, self.found)
-        for i in np.flatnonzero(uppers[1:] < free * (1.0 - SAME)).tolist() if most > 0 else ():
+        for i in np.flatnonzero(uppers[1:] < free * (1.0 - FINE_ROUNDING)).tolist() if most > 0 else ():
             rent = self._column(f"rent{i}", str(j), upper=1.0)
             self._row(f"struck{i}.{j}", {rent: 1.0, self.struck[i]: -1.0}, 0.0)
             rents.append((rent, most, float(uppers[1 + i])))

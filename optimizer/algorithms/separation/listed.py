@@ -1,43 +1,53 @@
-"""Which violated shocks to write out, and which of those that are to keep."""
+"""The listed shocks as a separation oracle: the recourse of each is solved under the plan."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
+from functools import cached_property
 
 import numpy as np
 
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
-from optimizer.model.builder import Stage
-from optimizer.solver import SolveResult
-
-# A price below this, in money per t, is none.
-IDLE = 1e-6
+from optimizer.instance.schema import Instance
+from optimizer.solver import Clock, Vector
 
 
-def paths_with_dual_values(stage: Stage, answer: SolveResult) -> frozenset[str]:
-    """The paths whose rows have a price in an answer; all of them where it has none to tell."""
-    prices = np.full(len(stage.rows), math.inf) if answer.prices is None else answer.prices
-    return frozenset(row.mark.path for row, price in zip(stage.rows, prices, strict=True) if abs(price) > IDLE)
+class ListedShocks:
+    """The shocks of an instance, by their numbers in `Instance.events`.
 
-
-def select_most_violated(events: Sequence[Shock], violated: Mapping[int, float], at_most: int) -> list[int]:
-    """The worst violators; of near-copies (one entry of the file, windows that overlap) only the worst.
-
-    Args:
-        events: all shocks.
-        violated: by number, the gap in money.
-        at_most: how many.
+    Attributes:
+        suspects: those that were violated when they were last solved; they are solved first.
     """
-    chosen: list[int] = []
-    if at_most < 1:
-        return chosen
-    for number in sorted(violated, key=lambda number: -violated[number]):
-        if not any(_alike(events[number], events[other]) for other in chosen):
-            chosen.append(number)
-        if len(chosen) == at_most:
-            break
-    return chosen
 
+    def __init__(self, instance: Instance, evaluator: RecourseEvaluator, clock: Clock) -> None:
+        self.events, self.evaluator, self.clock = instance.events, evaluator, clock
+        self.suspects = frozenset[int]()
+        self._numbers = {event.name: number for number, event in enumerate(instance.events)}
 
-def _alike(one: Shock, other: Shock) -> bool:
-    overlaps = one.periods.start < other.periods.stop and other.periods.start < one.periods.stop
-    return one.entry == other.entry and overlaps
+    @cached_property
+    def redundant(self) -> frozenset[int]:
+        """Shocks that need no check: the do-nothing plan survives them, or another shock dominates them."""
+        nothing, dominated = self.evaluator.idle(self.clock), self.evaluator.dominators >= 0
+        return frozenset(np.flatnonzero(((nothing.gap <= 0.0) & ~nothing.fails) | dominated).tolist())
+
+    def numbers(self, shocks: Collection[Shock]) -> list[int]:
+        """The numbers of those of some scenarios that are listed."""
+        return [self._numbers[shock.name] for shock in shocks if shock.name in self._numbers]
+
+    def violations(self, gaps: Mapping[int, float]) -> list[Violation]:
+        """Violations from gaps by number."""
+        return [Violation(self.events[number], gap) for number, gap in gaps.items()]
+
+    def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
+        """The violated shocks that a model does not hold.
+
+        Redundant shocks are not solved. Those that were survived the last time are not either, where the others leave
+        `enough` to add.
+        """
+        everyone, found = frozenset(range(len(self.events))), dict[int, float]()
+        others = everyone.difference(self.redundant, self.numbers(held))
+        for some in (others & self.suspects, others - self.suspects):
+            if not enough or len(select_most_violated(self.violations(found), enough)) < enough:
+                found |= self.evaluator.gaps(plan, self.clock, everyone - some).violated
+        self.suspects = frozenset(found)
+        return self.violations(found)

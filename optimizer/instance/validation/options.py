@@ -1,12 +1,12 @@
 """Checks of options: whether one can be bought, in time to be of use, in a size that the solver can count."""
 
-import math
 from collections.abc import Iterator
 
 from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Candidate
 from optimizer.levers import Sized
+from optimizer.tolerances import ROUNDING, least_whole
 from optimizer.units import rounded_up
 
 # The most whole units of one option. HiGHS accepts a number as whole within 1e-6, and drops coefficients below 1e-9:
@@ -65,7 +65,7 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
         least = rounded_up(most / MOST_UNITS, 2)
         cure = f"Write a unit_size of {least:g} or more, a smaller max_size, or no unit_size at all."
         yield (*place, "unit_size"), what, cure, "error"
-    elif math.ceil(option.min_size / unit - 1e-9) * unit > most * (1 + 1e-9):
+    elif least_whole(option.min_size / unit) * unit > most * (1 + ROUNDING):
         what = f"can never be bought: no multiple of {unit:g} lies from {option.min_size:g} to {most:g}"
         yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "warning"
 

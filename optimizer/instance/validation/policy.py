@@ -9,6 +9,7 @@ from optimizer.instance.schema import RULE, Instance, SurvivalRule
 from optimizer.instance.validation.candidate import Candidate
 from optimizer.instance.validation.windows import whole_periods
 from optimizer.levers import Lever, Sized, Stock
+from optimizer.tolerances import ROUNDING
 
 
 def forced_purchases_are_possible(candidate: Candidate) -> Iterator[Problem]:
@@ -49,15 +50,17 @@ def _in_time(instance: Instance, place: Place, o: str, option: Lever, year: int)
 
 def _of_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
     unit = option.unit_size
-    if size > option.max_size * (1 + 1e-9):
+    if size > option.max_size * (1 + ROUNDING):
         what = f"{size:g} exceeds max_size ({option.max_size:g})"
         yield place, what, f"Write at most {option.max_size:g}, or raise max_size.", "error"
-    elif unit > 0 and abs(size / unit - round(size / unit)) > 1e-9 * max(1.0, size / unit):
+    elif unit > 0 and abs(size / unit - round(size / unit)) > ROUNDING * max(1.0, size / unit):
         some = [units * unit for units in (math.floor(size / unit), math.ceil(size / unit))]
-        fits = [f"{each:g}" for each in some if max(option.min_size, unit / 2) <= each <= option.max_size * (1 + 1e-9)]
+        fits = [
+            f"{each:g}" for each in some if max(option.min_size, unit / 2) <= each <= option.max_size * (1 + ROUNDING)
+        ]
         cure = f"Write {' or '.join(fits)}." if fits else "Change it, or unit_size."
         yield place, f"{size:g} is no multiple of unit_size ({unit:g})", cure, "error"
-    elif size < option.min_size * (1 - 1e-9):
+    elif size < option.min_size * (1 - ROUNDING):
         what = f"{size:g} is less than min_size ({option.min_size:g})"
         yield place, what, f"Write at least {option.min_size:g}, or lower min_size.", "error"
 
@@ -67,7 +70,7 @@ def _altogether(place: Place, option: Sized, sizes: Mapping[int, float]) -> Iter
     if option.is_lumpy and len(sizes) > 1:
         what = f"is to be bought in {' and in '.join(years)}, but it is opened only once"
         yield place, what, "Keep one of the years: a fixed_cost or a min_size makes it lumpy.", "error"
-    elif len(sizes) > 1 and together > option.max_size * (1 + 1e-9) >= max(sizes.values()):
+    elif len(sizes) > 1 and together > option.max_size * (1 + ROUNDING) >= max(sizes.values()):
         what = f"{together:g} in all years together exceeds max_size ({option.max_size:g})"
         yield place, what, "Lower some of them, or raise max_size.", "error"
 
@@ -89,7 +92,7 @@ def _tied(instance: Instance, place: Place, option: Sized, sizes: Mapping[int, f
 
 
 def _filled(place: Place, stock: Stock, size: float) -> Iterator[Problem]:
-    if stock.fill_rate is not None and size > stock.fill_rate * (1 + 1e-9):
+    if stock.fill_rate is not None and size > stock.fill_rate * (1 + ROUNDING):
         what = f"{size:g} t is more than a year's fill_rate ({stock.fill_rate:g} t)"
         yield place, what, f"Write at most {stock.fill_rate:g}, or raise fill_rate.", "error"
 
@@ -101,7 +104,7 @@ def _stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping[int, 
     by_its_end = yearly ** (1.0 - horizon.delta)
     for year in horizon.years:
         held = yearly * held + by_its_end * sizes.get(year, 0.0)
-        if year in sizes and stock.max_size is not None and held > stock.max_size * (1 + 1e-9):
+        if year in sizes and stock.max_size is not None and held > stock.max_size * (1 + ROUNDING):
             what = f"{held:,.6g} t would be in store at the end of {year}, more than max_size ({stock.max_size:g} t)"
             yield (*place, str(year)), what, "Buy less, or raise max_size.", "error"
             return

@@ -14,6 +14,7 @@ from optimizer.instance.derived import entries_with_cuts, whole_entries
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Candidate
 from optimizer.limits import COLUMNS, EVENTS
+from optimizer.tolerances import ROUNDING
 
 
 def sizes_can_be_handled(candidate: Candidate) -> Iterator[Problem]:
@@ -69,7 +70,7 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
     """Durations in months are whole numbers of periods."""
     for months in durations:
         periods = round(months / horizon.months)
-        if periods < 1 or abs(months / horizon.months - periods) > 1e-9:
+        if periods < 1 or abs(months / horizon.months - periods) > ROUNDING:
             up = math.ceil(months / horizon.months) * horizon.months
             what = f"{figure(months)} months are no whole number of {horizon.step}s"
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
@@ -83,8 +84,8 @@ def probabilities_add_up(candidate: Candidate) -> Iterator[Problem]:
     section = "shocks" if candidate.instance.shocks else "ensembles"
     sums = _probabilities(candidate.instance)
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
-    full = next((t for t in horizon.periods if sums[t] >= 1 - 1e-9), None)
-    if sums[worst] > 1 + 1e-9:
+    full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
+    if sums[worst] > 1 + ROUNDING:
         what = f"the probabilities of the shocks that hold {horizon.label(worst)} add to {sums[worst]:.4g}"
         yield (section,), what, "Lower them so that no period has more than 1.", "error"
     elif full is not None:

@@ -11,6 +11,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from optimizer.results.result import Result
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def in_money(axis: Any) -> None:
     """Amounts along an axis in the words of the tables."""
     from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: si(value) if abs(value) > 1e-9 else "0"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: si(value) if abs(value) > ROUNDING else "0"))
 
 
 def thin_ticks(sheet: Canvas, panel: "Axes", places: Sequence[float], labels: Sequence[str]) -> None:

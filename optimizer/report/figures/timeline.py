@@ -18,13 +18,11 @@ from optimizer.report.figures.colours import GREY, lever_colours
 from optimizer.report.format import named, sized
 from optimizer.results.plan import Build, Row
 from optimizer.results.result import Result
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# A fill below this share of the largest is none.
-DUST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Move]:
     horizon = instance.horizon
     for o, fills in result.plan.fills.items():
         stock = instance.stocks[o]
-        bought = [t for t, fill in enumerate(fills) if fill > DUST * max(fills)]
+        bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
         if not bought:
             continue
         paid = stock.paid(horizon, fills)

@@ -11,12 +11,11 @@ from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import QUIET, Canvas, foot, in_money, paper
 from optimizer.report.figures.colours import BLUE, GREEN, ORANGE
 from optimizer.results.result import Result
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 # What is spent on a plan; all other parts are operation.
 BOUGHT = ("capex", "fixed cost", "fixed opex", "stock purchases", "stock holding", "stock salvage")
-# Parts below this share of the total are left out of the picture.
-DUST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def _stacked(costs: Iterable[tuple[str, float]], total: float, last: str) -> tup
     """One step for each part that is not negligible beside the total cost, then their sum."""
     made, level = list[Step](), 0.0
     for part, amount in costs:
-        if abs(amount) > DUST * abs(total):
+        if abs(amount) > ROUNDING * abs(total):
             made.append(Step(part, level, amount))
             level += amount
     return (*made, Step(last, 0.0, level))

@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.instance.schema import Instance
 from optimizer.report.format import named, plural
-from optimizer.report.narrative import NEAR
 from optimizer.results.result import Result
+from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si
 
 TOLD = ("source", "note")
@@ -104,7 +104,7 @@ def _alike(one: Any, other: Any) -> bool:
         pairs = {str(key): value for key, value in other.items()}
         return all(_alike(value, pairs[str(key)]) for key, value in one.items() if str(key) in pairs)
     numbers = [_number(one), _number(other)]
-    return None in numbers or math.isclose(numbers[0] or 0.0, numbers[1] or 0.0, rel_tol=1e-9)
+    return None in numbers or math.isclose(numbers[0] or 0.0, numbers[1] or 0.0, rel_tol=ROUNDING)
 
 
 def _number(value: Any) -> float | None:
@@ -163,7 +163,7 @@ def _proof(result: Result) -> str:
     bound = "" if result.bound is None else f"; no plan costs less than {si(result.bound, result.money, 5)}"
     if result.survival_gap > 0 and result.gap_bound is not None:
         bound += f"; none leaves a gap smaller than {si(result.gap_bound, result.money, 5)}"
-    near = "" if result.mip_gap < NEAR else f"within {short(100 * result.mip_gap)} % of "
+    near = "" if result.mip_gap < SHOWN_MIP_GAP else f"within {short(100 * result.mip_gap)} % of "
     return f"{near}the least{bound}"
 
 

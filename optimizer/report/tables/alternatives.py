@@ -15,8 +15,8 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
-from optimizer.studies.measure import FINEST_SHARE
 from optimizer.studies.ranges import RangeEnd, SizeRange
+from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import short, si, si_up
 
 ORDER = ("must-have", "real choice", "not settled", "never worth it")

@@ -15,8 +15,8 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import STYLES, builds, stocks
 from optimizer.report.tables.render import table
 from optimizer.studies.attack import AttackDamage, AttackResult
-from optimizer.studies.measure import FINEST_SHARE
 from optimizer.studies.withstand import LeastOutlay
+from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 
 MOST = 24

@@ -20,6 +20,7 @@ from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.explain.worths import Deadline, Worth
 from optimizer.studies.folding import folds
 from optimizer.studies.measure import ProvenDifference
+from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import si, si_down, si_up
 
 LABEL, FIGURE = 16, 16
@@ -188,8 +189,6 @@ def _demand(instance: Instance, repair: Repair) -> str:
     return f"{percent(share)} of it gone, {tonnes}.{less}"
 
 
-# Money up to which two bounds are the same.
-EXACT = 1e-9
 HEADINGS = {
     "shock": "Each shock: the cost of the plan without it",
     "family": "All windows of a shock: the cost of the plan without them",
@@ -301,7 +300,7 @@ def _why_dearer(worth: Worth, releases: bool) -> str:
 
 def _is_nothing(worth: Worth) -> bool:
     """Whether a change may be one for the better, for the worse, or none, for all that is proven."""
-    if worth.change is None or worth.low is None or worth.high is None or worth.high - worth.low <= EXACT:
+    if worth.change is None or worth.low is None or worth.high is None or worth.high - worth.low <= ROUNDING:
         return False
     return not ProvenDifference(worth.change, worth.low, worth.high).is_proven
 
@@ -316,7 +315,7 @@ def _proven(worth: Worth) -> str:
     change, low, high = worth.change or 0.0, worth.low, worth.high
     if low is None or high is None:
         return "not proven"
-    if max(high - change, change - low) <= 5e-4 * abs(change) or high - low <= EXACT:
+    if max(high - change, change - low) <= SHOWN_SHARE * abs(change) or high - low <= ROUNDING:
         return "proven"
     return f"proven {_plain(low)} … {_plain(high)}"
 

@@ -39,6 +39,7 @@ from optimizer.report.tables.render import frame_to_csv, table
 from optimizer.results.plan import Service, Share
 from optimizer.results.result import Result
 from optimizer.studies.folding import Folded, folded, folds, worst_rows
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 
@@ -139,7 +140,7 @@ def stocks(instance: Instance, result: Result, width: int) -> Table | None:
         shown.add_column(str(year), justify="right", no_wrap=True)
     for o, row in held.items():
         ends = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
-        shown.add_row(named(instance, o), *(si(value) if value > 1e-9 * max(row) else "–" for value in ends))
+        shown.add_row(named(instance, o), *(si(value) if value > ROUNDING * max(row) else "–" for value in ends))
     return shown
 
 
@@ -285,7 +286,7 @@ def _regions(instance: Instance, share: Share, most: int) -> Text:
 
 def costs(result: Result) -> Table | None:
     """Total cost by part, present value."""
-    parts = {part: amount for part, amount in result.costs.items() if abs(amount) > 1e-9 * abs(result.total_cost)}
+    parts = {part: amount for part, amount in result.costs.items() if abs(amount) > ROUNDING * abs(result.total_cost)}
     if not parts:
         return None
     caption = SAVED if parts.get("expected shocks", 0.0) < 0 else None

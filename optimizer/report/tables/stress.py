@@ -17,6 +17,7 @@ from optimizer.report.tables.render import frame_to_csv, table
 from optimizer.studies.reinforcement import Reinforcement
 from optimizer.studies.stress import BrokenShock, ServiceSpread, Stress
 from optimizer.studies.stress import SampleGroup as Common
+from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import short, si
 
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.
@@ -248,7 +249,7 @@ def _size(stress: Stress, mend: Reinforcement) -> str:
 
 def _share(share: float) -> str:
     """A share of samples: never rounded to a whole that it is not."""
-    if 0 < share < 0.0005:
+    if 0 < share < SHOWN_SHARE:
         return f"{short(100 * share, 2)} %"
     return "99.9+ %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
 

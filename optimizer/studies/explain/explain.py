@@ -47,6 +47,7 @@ from optimizer.studies.explain.worths import (
 from optimizer.studies.measure import GAP_SHARE, Measure
 from optimizer.studies.solve import solve_to_measure
 from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import PLAN_GAP
 from optimizer.units import MoneyLike
 
 
@@ -151,8 +152,6 @@ def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
 
 
 ExplanationPart = Result | Reason | Repair | Worth | Deadline
-# How near the plan itself is proven.
-PLAN_GAP = 1e-4
 CONTRADICTORY = "the rules contradict each other all the same"
 
 
@@ -260,15 +259,11 @@ def explain(
 
 
 def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
-    if isinstance(part, Repair):
-        return replace(explanation, repairs=(*explanation.repairs, part))
     if isinstance(part, Reason):
         return replace(explanation, reason=part)
-    if isinstance(part, Worth):
-        return replace(explanation, worths=(*explanation.worths, part))
-    if isinstance(part, Deadline):
-        return replace(explanation, deadlines=(*explanation.deadlines, part))
-    return explanation
+    name = {Repair: "repairs", Worth: "worths", Deadline: "deadlines"}[type(part)]
+    more: dict[str, Any] = {name: (*getattr(explanation, name), part)}
+    return replace(explanation, **more)
 
 
 def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
@@ -288,24 +283,36 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Repairs and the reason."""
+    money: list[Repair] = []
+    for repair in _more_money(what):
+        money.append(repair)
+        yield _with_contradiction(repair, result)
     hardest = [each.name for each in hardest_of(result.shocks) if not each.survives]
-    money: ShortBudget | None = None
-    for repair in least_budget(what):
-        # What was not found in time may be money all the same.
-        money = None if repair.works is False else "budget"
-        yield _with_contradiction(repair, result)
-    for repair in () if what.is_over else more_each_year(what, is_total_short=money is not None):
-        money = money or ("annual" if repair.works is not False or repair.why == BOTH_SHORT else None)
-        yield _with_contradiction(repair, result)
     if not what.is_over:
         yield from (_with_contradiction(repair, result) for repair in scaled_floors(what, hardest))
     if not what.is_over and result.status == "gap":
-        found = reason(what, result, money=money)
+        found = reason(what, result, money=_short_budget(money))
         if found is not None:
             yield found
     for step in (shorter, less_demand, sooner):
         if not what.is_over:
             yield from (_with_contradiction(repair, result) for repair in step(what))
+
+
+def _more_money(what: WhatIfs) -> Iterator[Repair]:
+    """More money in all, and more in each year."""
+    total = list(least_budget(what))
+    yield from total
+    if not what.is_over:
+        yield from more_each_year(what, is_total_short=_short_budget(total) is not None)
+
+
+def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
+    """The first budget that is too small; one that was not found in time may be."""
+    for repair in repairs:
+        if repair.works is not False or repair.why == BOTH_SHORT:
+            return "annual" if repair.kind == "annual" else "budget"
+    return None
 
 
 def _with_contradiction(repair: Repair, result: Result) -> Repair:

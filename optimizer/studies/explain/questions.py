@@ -26,6 +26,7 @@ from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
 from optimizer.solver import Settings
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
+from optimizer.tolerances import ROUNDING
 from optimizer.units import Series
 
 # After so many seconds a single what-if is given up.
@@ -194,4 +195,4 @@ def _can_be_bought(what: WhatIfs, calm: Instance, option: str) -> bool | None:
     if what.is_over:
         return None
     found = what.ask(f"whether {option} can be paid", calm, Question(size(option, -1.0), name="its size"))
-    return None if found.status == "stopped" else found.status == "optimal" and found.value < -1e-9
+    return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING

@@ -5,8 +5,8 @@ again, and so are the floors of segments. What is left is irreducible: without a
 Under it, the plan with the least gap shows which commodity is short, and every way to have more of it is gone through.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,9 @@ from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bot
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import NEGLIGIBLE, Flows, Plan
+from optimizer.levers import Lever
+from optimizer.network.process import Demand
+from optimizer.results.plan import Flows, Plan
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Vector
@@ -31,6 +33,7 @@ from optimizer.studies.explain.questions import (
     without_budgets,
 )
 from optimizer.studies.explain.supply_ways import Ways
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 # Which budget is too small: that of all years together, or that of single years.
 ShortBudget = Literal["budget", "annual"]
@@ -73,17 +76,45 @@ class Reason:
     because: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Conflict:
+    """What cannot be survived together.
+
+    Attributes:
+        instance: with nothing but that.
+        segments: whose floors belong to it.
+        is_irreducible: whether each part is known to be needed.
+        months: the longest window that is needed; None where all of each window is.
+    """
+
+    instance: Instance
+    segments: tuple[str, ...]
+    is_irreducible: bool
+    months: float | None
+
+
 def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
     """The irreducible reason; None where the time ran out before it was found.
 
     Args:
-        what: asks.
+        what: answers questions.
         result: the best plan under the budget, which does not survive.
         money: which budget would do if it were larger; where none would, the reason is looked for without any.
     """
     instance = what.apart if money else without_budgets(what.apart)
     failing = [each.name for each in hardest_of(result.shocks) if not each.survives]
     others = [event.name for event in instance.events if event.name not in failing]
+    conflict = _find_conflict(what, instance, [*failing, *others])
+    if conflict is None:
+        return None
+    found = what.ask("what is short", conflict.instance)
+    if found.status == "infeasible" or what.is_over:
+        return None
+    return _explained(what, conflict, found.plan, money)
+
+
+def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
+    """The fewest shocks, the shortest windows and the fewest floors; `names` are shocks, the hardest first."""
 
     def fails(variant: Instance) -> bool | None:
         if what.is_over:
@@ -91,23 +122,29 @@ def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reaso
         holds = what.survived("why nothing survives", variant, gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
-    shocks, is_known = _fewest([*failing, *others], lambda some: fails(with_only_shocks(instance, some)))
+    shocks, is_known = _fewest(names, lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
-    whole = instance = with_only_shocks(instance, shocks)
-    instance, is_cut = _shortened(instance, fails)
+    whole = with_only_shocks(instance, shocks)
+    short, is_cut = _shortened(whole, fails)
     segments, is_all_known = _needed(
-        [d for d in instance.demands if _has_floor(instance, d)],
-        lambda some: fails(with_floors(instance, factor=0.0, segments=set(instance.demands) - set(some))),
+        [d for d in short.demands if _has_floor(short, d)], lambda some: fails(_with_floors_of(short, some))
     )
-    instance = with_floors(instance, factor=0.0, segments=set(instance.demands) - set(segments))
-    found = what.ask("what is short", instance)
-    if found.status == "infeasible" or what.is_over:
-        return None
-    told = _told(what, instance, found.plan, segments, is_known and is_cut and is_all_known, money)
-    lengths = [max(len(event.periods) for event in each.events) for each in (instance, whole)]
-    months = float(lengths[0] * instance.horizon.months) if lengths[0] < lengths[1] else None
-    return None if told is None else replace(told, months=months)
+    periods = _longest(short)
+    return _Conflict(
+        instance=_with_floors_of(short, segments),
+        segments=tuple(segments),
+        is_irreducible=is_known and is_cut and is_all_known,
+        months=float(periods * short.horizon.months) if periods < _longest(whole) else None,
+    )
+
+
+def _with_floors_of(instance: Instance, segments: Collection[str]) -> Instance:
+    return with_floors(instance, factor=0.0, segments=set(instance.demands) - set(segments))
+
+
+def _longest(instance: Instance) -> int:
+    return max(len(event.periods) for event in instance.events)
 
 
 def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
@@ -135,39 +172,28 @@ def _needed(names: Sequence[str], fails: Callable[[list[str]], bool | None], spa
 
 
 def _shortened(instance: Instance, fails: Callable[[Instance], bool | None]) -> tuple[Instance, bool]:
-    """The same shocks with windows no longer than it takes to fail."""
-    horizon = instance.horizon
-    longest = max(len(event.periods) for event in instance.events)
-    periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * horizon.months)), 0, longest)
-    return with_windows_up_to(instance, periods * horizon.months), is_least
+    """The same shocks with windows no longer than it takes to fail, and whether a period less is known not to fail."""
+    months = instance.horizon.months
+    periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * months)), 0, _longest(instance))
+    return with_windows_up_to(instance, periods * months), is_least
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:
     return any(max(instance.path(event).floor[segment]) > 0 for event in instance.events)
 
 
-def _told(
-    what: WhatIfs,
-    instance: Instance,
-    plan: Plan,
-    segments: Sequence[str],
-    is_irreducible: bool,
-    money: ShortBudget | None,
-) -> Reason | None:
+def _explained(what: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudget | None) -> Reason | None:
+    """A conflict with what is short in it under the plan that leaves the least gap."""
+    instance = conflict.instance
     evaluator = what.asker.evaluator(instance)
     columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
-    worst = _worst(what, instance, evaluator, columns, segments)
+    worst = _worst(what, instance, evaluator, columns, conflict.segments)
     if worst is None:
         return None
     event, d, periods, flows = worst
     number = [each.name for each in instance.events].index(event.name)
     scarce = scarcity_prices(evaluator.subproblems, columns, [number])[number]
-    bought = {build.option for build in plan.builds}
-    there = frozenset(instance.processes) | frozenset(bought)
-    commodity = bottleneck(instance, scarce, d, periods[0] - event.periods.start, there).commodity
-    factor = _factor(instance, scarce, d, commodity, periods[0] - event.periods.start)
-    if factor is None:
-        commodity, factor = instance.demands[d].commodity, 1.0
+    commodity, factor = _short_commodity(instance, scarce, plan, d, periods[0] - event.periods.start)
     if _draws_on_stock(instance, flows, {commodity, instance.demands[d].commodity}):
         # A stock that is short is short over all of the window: it could have been kept for any of its periods.
         periods = list(range(event.periods.start, periods[-1] + 1))
@@ -184,12 +210,12 @@ def _told(
         lambda option: barring_budget(what, instance, option),
     )
     least_outlay, added = _takes(what, instance) if money else (None, None)
-    label, policy = instance.horizon.label, what.instance.policy
+    label = instance.horizon.label
     return Reason(
         shocks=tuple(each.name for each in instance.events),
-        segments=tuple(segments),
-        is_irreducible=is_irreducible,
-        months=None,
+        segments=conflict.segments,
+        is_irreducible=conflict.is_irreducible,
+        months=conflict.months,
         is_money=money is not None,
         shock=event.name,
         segment=d,
@@ -199,11 +225,21 @@ def _told(
         commodity=commodity,
         needed=had + missing,
         had=had,
-        budget=policy.budget if money else None,
+        budget=what.instance.policy.budget if money else None,
         least_outlay=least_outlay,
         least_added=added,
         because=ways.said(commodity, d),
     )
+
+
+def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: str, offset: int) -> tuple[str, float]:
+    """The commodity that is short up the chain from a segment, and the tonnes of it for each tonne that is lacking."""
+    there = frozenset(instance.processes) | {build.option for build in plan.builds}
+    commodity, own = bottleneck(instance, scarce, d, offset, there).commodity, instance.demands[d].commodity
+    price = scarce.commodity.get((commodity, offset), 0.0)
+    if commodity == own or price <= 0:
+        return own, 1.0
+    return commodity, instance.demands[d].shortage_cost / price
 
 
 def _worst(
@@ -216,9 +252,13 @@ def _worst(
         flows = answers[event.name].flows
         for d in segments:
             short = [
-                t for t in event.periods if _below(instance, event, flows, d, t) > 1e-6 * _asked(instance, event, d, t)
+                t
+                for t in event.periods
+                if _below(instance, event, flows, d, t) > NEGLIGIBLE * _asked(instance, event, d, t)
             ]
-            gap = sum(_below(instance, event, flows, d, t) for t in short) * (instance.demands[d].shortage_cost or 1e-9)
+            gap = sum(_below(instance, event, flows, d, t) for t in short) * (
+                instance.demands[d].shortage_cost or ROUNDING
+            )
             if short and gap > largest:
                 worst, largest = (event, d, short, flows), gap
     return worst
@@ -235,63 +275,47 @@ def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> fl
     return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
 
 
-def _factor(instance: Instance, scarce: ScarcityPrices, d: str, commodity: str, offset: int) -> float | None:
-    """How many tonnes of a commodity are missing for each tonne that a segment lacks, from their prices."""
-    if commodity == instance.demands[d].commodity:
-        return 1.0
-    price = scarce.commodity.get((commodity, offset), 0.0)
-    return instance.demands[d].shortage_cost / price if price > 0 else None
-
-
 def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
     """What there is of a commodity in some periods, t: made, released from stock, and returned as scrap."""
     path, at = instance.path(event), [t - flows.first for t in periods]
-    made = sum(
-        process.output.get(commodity, 0.0) * sum(flows[p, "activity"][k] for k in at)
-        for p, process in instance.processes.items()
-    )
-    given = sum(
-        flow.gives[commodity] * sum(flows.row(o, flow.name)[k] for k in at)
-        for o, option in instance.options.items()
-        for flow in option.flows
-        if commodity in flow.gives and flows.row(o, flow.name)
-    )
-    scrap = sum(
-        float(path.returned(d, t))
-        for d, demand in instance.demands.items()
-        if demand.end_of_life is not None and demand.end_of_life.commodity == commodity
-        for t in periods
-    )
-    return float(made + given + scrap)
+
+    def sum_of(owner: str, flow: str) -> float:
+        row = flows.row(owner, flow)
+        return sum(row[k] for k in at) if row else 0.0
+
+    made = sum(each.output.get(commodity, 0.0) * sum_of(p, "activity") for p, each in instance.processes.items())
+    given = sum(rate * sum_of(o, flow) for o, flow, rate in _given(instance.options, commodity))
+    recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
+    return float(made + given + sum(float(path.returned(d, t)) for d in recycled for t in periods))
+
+
+def _returns(demand: Demand, commodity: str) -> bool:
+    return demand.end_of_life is not None and demand.end_of_life.commodity == commodity
+
+
+def _given(options: Mapping[str, Lever], commodity: str) -> list[tuple[str, str, float]]:
+    """The flows of some options that add to the supply of a commodity: option, flow, and t per unit."""
+    flows = [(o, flow) for o, option in options.items() for flow in option.flows]
+    return [(o, flow.name, flow.gives[commodity]) for o, flow in flows if commodity in flow.gives]
 
 
 def _draws_on_stock(instance: Instance, flows: Flows, commodities: set[str]) -> bool:
-    return any(
-        sum(flows.row(o, flow.name)) > 0
-        for o, stock in instance.stocks.items()
-        for flow in stock.flows
-        if commodities & set(flow.gives)
-    )
+    stocks = [flow for commodity in commodities for flow in _given(instance.stocks, commodity)]
+    return any(sum(flows.row(o, flow)) > 0 for o, flow, _ in stocks)
 
 
 def _takers(
     instance: Instance, event: Shock, flows: Flows, segment: str, commodity: str, periods: Sequence[int]
 ) -> tuple[str, ...]:
     """The segments that a commodity goes into in some periods of a shock, also through what is made of it."""
-    at, reached = [t - flows.first for t in periods], {commodity}
-    running = [
-        each
-        for o, each in instance.activities.items()
-        if sum((flows.row(o, "activity") or (0.0,) * len(at))[k] for k in at) > 0
-    ]
+    rows = {o: flows.row(o, "activity") for o in instance.activities}
+    used = {o: sum(row[t - flows.first] for t in periods) for o, row in rows.items() if row}
+    running = [instance.activities[o] for o, tonnes in used.items() if tonnes > 0]
+    reached = {commodity}
     for _ in running:
         reached |= {made for each in running if reached & set(each.input) for made in each.output}
-    others = [
-        d
-        for d, demand in instance.demands.items()
-        if d != segment and demand.commodity in reached and _is_served(instance, event, flows, d, periods)
-    ]
-    return (segment, *others)
+    others = [d for d, demand in instance.demands.items() if d != segment and demand.commodity in reached]
+    return (segment, *(d for d in others if _is_served(instance, event, flows, d, periods)))
 
 
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:

@@ -15,8 +15,8 @@ The highest common scaling of the floors that a budget allows: one programme in 
 
     floor   u − v ≤ (1 − φ)·D + φ·D·μ      in shocks, and under rules about time to survive
 
-Minimised is μ, with few shocks written out; the plan found is put to all the others with floors at (1 − μ)·φ, and those
-that it does not survive are written out as well.
+Minimised is μ, by constraint generation: the plan is evaluated in the other shocks with floors at (1 − μ)·φ, and those
+that are violated are added.
 """
 
 import math
@@ -27,11 +27,12 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.question import Question, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.separation.listed import select_most_violated
+from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
@@ -50,12 +51,11 @@ from optimizer.studies.explain.questions import (
     without_budgets,
 )
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
+from optimizer.tolerances import PLAN_GAP, SAME_VALUE
 from optimizer.units import rounded_up
 
-# Shocks that are written out at the start, and more of them in a round.
+# Shocks that the model holds at the start, and that are added in a round.
 FIRST, MORE = 8, 4
-# Below this difference of scaling, shocks are survived.
-SCALING_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -81,35 +81,38 @@ def highest_scaling(instance: Instance, asker: WhatIfSolver, first: Sequence[str
         asker: whose settings, clock and listener are used.
         first: names of shocks, those that are hardest to survive at the start.
     """
-    names = {event.name: n for n, event in enumerate(instance.events)}
-    written = [names[name] for name in first[:FIRST] if name in names]
-    writer = Writer(instance)
-    while True:
-        shocks = [instance.events[n] for n in written]
-        question = Question(_loss, (_loosen,), "share that floors lose")
-        run = ScenarioModel(instance, shocks, asker.settings, asker.clock, asker.listener, writer, question)
-        solved = run.kept()
+    events = {event.name: event for event in instance.events}
+    held = [events[name] for name in first[:FIRST] if name in events]
+    writer, question = Writer(instance), Question(_loss, (_loosen,), "share that floors lose")
+    outcome = Scaling(None)
+
+    def solve() -> Scaling | None:
+        nonlocal outcome
+        model = ScenarioModel(instance, held, asker.settings, asker.clock, asker.listener, writer, question)
+        solved, outcome = model.minimise_cost(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
-            return Scaling(None)
-        plan = read_plan(instance, solved.stage, solved.values.tolist())
-        factor = 1.0 - float(np.clip(solved.cost, 0.0, 1.0))
-        most = 1.0 - float(np.clip(solved.bound, 0.0, 1.0))
+            return None
+        outcome = Scaling(None, 1.0 - float(np.clip(solved.bound, 0.0, 1.0)))
         if solved.notes and solved.status == "stopped":
-            return Scaling(None, most)
-        violated = _violated(with_floors(instance, factor=max(0.0, factor - SCALING_TOLERANCE)), plan, asker, written)
-        if not violated:
-            return Scaling(factor, most, plan)
-        if asker.clock.is_over:
-            return Scaling(None, most)
-        written += select_most_violated(instance.events, violated, MORE)
+            return None
+        plan = read_plan(instance, solved.stage, solved.values.tolist())
+        return replace(outcome, factor=1.0 - float(np.clip(solved.cost, 0.0, 1.0)), plan=plan)
 
+    def separate(found: Scaling) -> list[Violation]:
+        assert found.factor is not None
+        assert found.plan is not None
+        scaled = with_floors(instance, factor=max(0.0, found.factor - SAME_VALUE))
+        evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in held}
+        values = plan_values(scaled, found.plan, evaluator.subproblems.plan)
+        known = [number for number, event in enumerate(instance.events) if event.name in names]
+        violated = evaluator.gaps(values, asker.clock, known).violated
+        evaluator.close()
+        return [Violation(instance.events[number], gap) for number, gap in violated.items()]
 
-def _violated(scaled: Instance, plan: Plan, asker: WhatIfSolver, written: Sequence[int]) -> dict[int, float]:
-    """By number, the gaps of the shocks that a plan does not survive and that are not written out."""
-    evaluator = RecourseEvaluator(scaled)
-    checked = evaluator.gaps(plan_values(scaled, plan, evaluator.subproblems.plan), asker.clock, written)
-    evaluator.close()
-    return checked.violated
+    def add(violated: Sequence[Violation]) -> None:
+        held.extend(select_most_violated(violated, MORE))
+
+    return generate_constraints(solve, separate, add, asker.clock) or outcome
 
 
 def _loss(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
@@ -132,8 +135,8 @@ def _loosen(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
 
 
 RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
-# How finely floors and demand are scaled, and how near the least budget is proven.
-TENTHS, LEAST_BUDGET_GAP = 1e-3, 1e-4
+# How finely floors and demand are scaled.
+TENTHS = 1e-3
 BOTH_SHORT = "the budget in all is too small as well; with enough of both everything survives"
 TOTAL_HELD = "not as long as the budget in all stays as it is"
 # To so many digits the least budget is told.
@@ -186,7 +189,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
     free = with_budget(what.instance, None)
-    settings = replace(what.asker.settings, gap=min(LEAST_BUDGET_GAP, what.asker.settings.gap))
+    settings = replace(what.asker.settings, gap=min(PLAN_GAP, what.asker.settings.gap))
     found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
     tried = what.judged(free, found)
     if tried.holds is None:
@@ -194,7 +197,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     elif not tried.holds:
         years = " as long as the budgets of single years stay as they are" if policy.annual_budget is not None else ""
         yield Repair("budget", works=False, why=f"no amount of money is enough{years}")
-    elif policy.budget is not None and found.value <= policy.budget * (1.0 - LEAST_BUDGET_GAP):
+    elif policy.budget is not None and found.value <= policy.budget * (1.0 - PLAN_GAP):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
         cheaper = partial(with_budget, what.instance)
@@ -213,7 +216,7 @@ def _enough(
     amount = rounded_up(found.value, BUDGET_DIGITS)
     again = what.survived(words, with_amount(amount))
     if again.holds is False:
-        amount = rounded_up(amount * (1.0 + 1e-6), BUDGET_DIGITS)
+        amount = rounded_up(amount * (1.0 + SAME_VALUE), BUDGET_DIGITS)
         again = what.survived(words, with_amount(amount))
     below = max(0.0, found.bound) if found.status == "optimal" else None
     return _priced(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)
@@ -227,7 +230,7 @@ def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     instance = what.instance
     if instance.policy.annual_budget is None:
         return
-    settings = replace(what.asker.settings, gap=min(LEAST_BUDGET_GAP, what.asker.settings.gap))
+    settings = replace(what.asker.settings, gap=min(PLAN_GAP, what.asker.settings.gap))
     found = least_added(what, "the least budget of each year", instance, settings)
     tried = what.judged(without_annual_budget(instance), found)
     if tried.holds is None:
@@ -279,106 +282,123 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     yield _priced(Repair("floors", works=True, amount=factor, beyond=scaling.most, floors=floors), tried)
 
 
-class _Search:
-    """The least step of a repair: `vary` makes the instance of a number of steps."""
+@dataclass(frozen=True)
+class _Steps:
+    """A repair that grows in whole steps.
 
-    def __init__(self, what: WhatIfs, words: str, vary: Callable[[int], Instance]) -> None:
-        self.what, self.words, self.vary = what, words, vary
-        self.known: dict[int, Tried] = {}
+    Attributes:
+        kind, of: as in `Repair`.
+        words: what is varied, for progress.
+        most: the largest number of steps. why: what to say where even that does not work.
+        vary: the instance after a number of steps.
+        amount: a number of steps as `Repair.amount`.
+    """
 
-    def holds(self, steps: int) -> bool | None:
-        """Whether so many steps suffice."""
-        if self.what.is_over:
-            return None
-        self.known[steps] = self.what.survived(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
-        return self.known[steps].holds
+    kind: RepairKind
+    of: str | None
+    words: str
+    most: int
+    why: str
+    vary: Callable[[int], Instance]
+    amount: Callable[[int], float]
 
-    def repair(
-        self, kind: RepairKind, of: str | None, most: int, guess: int | None, why: str
-    ) -> tuple[Repair, int, bool]:
-        """The repair, its steps, and whether one step less is known not to do."""
-        works = self.holds(most)
+    def repair(self, what: WhatIfs) -> tuple[Repair, int]:
+        """The least repair that works, and its steps."""
+        known: dict[int, Tried] = {}
+
+        def holds(steps: int) -> bool | None:
+            if what.is_over:
+                return None
+            known[steps] = what.survived(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
+            return known[steps].holds
+
+        works = holds(self.most)
         if not works:
-            left = "it was stopped before that was known"
-            return Repair(kind, of, works, why=left if works is None else why), most, False
-        steps, is_least = least_passing(self.holds, 0, most, guess)
-        again = self.what.survived(f"{self.words}: its plan", self.vary(steps))
-        return _priced(Repair(kind, of, True), again if again.holds else self.known[steps]), steps, is_least
+            why = "it was stopped before that was known" if works is None else self.why
+            return Repair(self.kind, self.of, works, why=why), self.most
+        steps, is_least = least_passing(holds, 0, self.most)
+        again = what.survived(f"{self.words}: its plan", self.vary(steps))
+        beyond = self.amount(steps - 1) if is_least else None
+        found = Repair(self.kind, self.of, True, self.amount(steps), beyond)
+        return _priced(found, again if again.holds else known[steps]), steps
 
 
 def shorter(what: WhatIfs) -> Iterator[Repair]:
     """The longest windows that are survived."""
     horizon = what.instance.horizon
     longest = max((len(event.periods) for event in what.instance.events), default=0)
-    if longest == 0:
-        return
-    search = _Search(
-        what, "shorter shocks", lambda steps: with_windows_up_to(what.apart, (longest - steps) * horizon.months)
-    )
     if longest == 1:
         yield Repair("length", works=False, why=f"the shocks last one {horizon.step}, and none can be shorter here")
+    if longest <= 1:
         return
-    repair, steps, is_least = search.repair(
-        "length", None, longest - 1, None, f"not even one {horizon.step} of them is survived"
+    steps = _Steps(
+        kind="length",
+        of=None,
+        words="shorter shocks",
+        most=longest - 1,
+        why=f"not even one {horizon.step} of them is survived",
+        vary=lambda steps: with_windows_up_to(what.apart, (longest - steps) * horizon.months),
+        amount=lambda steps: float((longest - steps) * horizon.months),
     )
-    if repair.works:
-        months = float((longest - steps) * horizon.months)
-        repair = replace(repair, amount=months, beyond=months + horizon.months if is_least else None)
-    yield repair
+    yield steps.repair(what)[0]
 
 
 def sooner(what: WhatIfs) -> Iterator[Repair]:
     """By how many months builds would have to stand earlier: all of them, then each alone."""
-    instance, horizon = what.instance, what.instance.horizon
-    leads = {o: horizon.whole(option.lead_time) for o, option in instance.sized.items() if option.lead_time > 0}
+    horizon, sized = what.instance.horizon, what.instance.sized
+    leads = {o: horizon.whole(option.lead_time) for o, option in sized.items() if option.lead_time > 0}
     if not leads:
         yield Repair("sooner", works=False, why="no option has a lead time")
         return
-    for of, most in [(None, max(leads.values())), *leads.items()]:
-        if what.is_over:
-            return
-        chosen = None if of is None else [of]
-        search = _Search(
-            what,
-            f"builds earlier{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: with_lead_times(
-                instance, months_later=-steps * horizon.months, options=chosen
-            ),  # type: ignore[misc]
-        )
-        why = "not even if everything stood on the day it is ordered" if of is None else "not by itself"
-        repair, steps, is_least = search.repair("sooner", of, most, None, why)
-        if repair.works:
-            months = float(steps * horizon.months)
-            repair = replace(repair, amount=months, beyond=months - horizon.months if is_least else None)
-        yield repair
-        if of is None and repair.works is False:
-            return
+    everything = _sooner(what, None, max(leads.values()), "not even if everything stood on the day it is ordered")
+    yield everything
+    for o, most in leads.items() if everything.works is not False else ():
+        if not what.is_over:
+            yield _sooner(what, o, most, "not by itself")
+
+
+def _sooner(what: WhatIfs, of: str | None, most: int, why: str) -> Repair:
+    instance, months, options = what.instance, what.instance.horizon.months, None if of is None else [of]
+    steps = _Steps(
+        kind="sooner",
+        of=of,
+        words="builds earlier" + (f", {of}" if of else ""),
+        most=most,
+        why=why,
+        vary=lambda steps: with_lead_times(instance, months_later=-steps * months, options=options),
+        amount=lambda steps: float(steps * months),
+    )
+    return steps.repair(what)[0]
 
 
 def less_demand(what: WhatIfs) -> Iterator[Repair]:
     """How much demand has to go, in steps of one percent: everywhere, then in each segment alone that has a floor."""
     instance = what.instance
-    asked = [d for d, demand in instance.demands.items() if _has_floor(instance, d)]
-    for of in [None, *asked] if len(asked) > 1 or len(instance.demands) > 1 else [None]:
-        if what.is_over:
-            return
-        chosen = None if of is None else [of]
-        search = _Search(
-            what,
-            f"less demand{f', {of}' if of else ''}",
-            lambda steps, chosen=chosen: with_demand(instance, factor=1.0 - steps / 100, segments=chosen),  # type: ignore[misc]
-        )
-        repair, steps, is_least = search.repair(
-            "demand", of, 100, None, "not even without any of it" if of else "not even without any demand"
-        )
-        if repair.works:
-            gone = [instance.demands[d] for d in (instance.demands if of is None else [of])]
-            tonnes = {
-                year: steps / 100 * sum(demand.quantity.at(year) for demand in gone) for year in instance.horizon.years
-            }
-            share = steps / 100
-            repair = replace(repair, amount=share, beyond=share - 0.01 if is_least else None, tonnes=tonnes)
-        yield repair
+    yield _less_demand(what, None)
+    for d in instance.demands if len(instance.demands) > 1 else ():
+        if _has_floor(instance, d) and not what.is_over:
+            yield _less_demand(what, d)
+
+
+def _less_demand(what: WhatIfs, of: str | None) -> Repair:
+    instance, segments = what.instance, None if of is None else [of]
+    search = _Steps(
+        kind="demand",
+        of=of,
+        words="less demand" + (f", {of}" if of else ""),
+        most=100,
+        why="not even without any of it" if of else "not even without any demand",
+        vary=lambda steps: with_demand(instance, factor=1.0 - steps / 100, segments=segments),
+        amount=lambda steps: steps / 100,
+    )
+    repair, steps = search.repair(what)
+    if not repair.works:
+        return repair
+    gone = [instance.demands[d] for d in segments or instance.demands]
+    years = instance.horizon.years
+    return replace(
+        repair, tonnes={year: steps / 100 * sum(demand.quantity.at(year) for demand in gone) for year in years}
+    )
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:

@@ -16,9 +16,8 @@ from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Flows, Plan
 from optimizer.studies.explain.questions import BudgetBarrier
 from optimizer.studies.explain.worths import bought_options
+from optimizer.tolerances import FULLY_USED, greatest_whole
 from optimizer.units import si
-
-FULL = 1.0 - 1e-4
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Ways:
                 left = self._used(p) * process.output[commodity]
                 rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
                 yield f"{self._name(p)} {_loses(cut)} in {self.event.name}{rest}"
-            elif self._used(p) >= FULL * sum(self.instance.path(self.event).limit(p, t) for t in self.periods):
+            elif self._used(p) >= FULLY_USED * sum(self.instance.path(self.event).limit(p, t) for t in self.periods):
                 yield f"{self._name(p)} gives all it has, {si(self._used(p) * process.output[commodity], 't')}"
             else:
                 yield f"{self._name(p)} lacks {self._inputs(process.input)}"
@@ -137,18 +136,18 @@ class Ways:
         inputs = [c for flow in option.flows for c in flow.takes]
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
-        if size >= FULL * option.max_size:
+        if size >= FULLY_USED * option.max_size:
             used = self._used(o) if self.flows.row(o, "activity") else 0.0
             working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
-            if inputs and used < FULL * working:
+            if inputs and used < FULLY_USED * working:
                 return f"{name} has its largest size, and lacks {self._inputs(inputs)}"
             return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
         most = (
             option.max_size
             if option.unit_size <= 0
-            else option.unit_size * int(option.max_size / option.unit_size + 1e-9)
+            else option.unit_size * greatest_whole(option.max_size / option.unit_size)
         )
-        if size >= FULL * most:
+        if size >= FULLY_USED * most:
             return f"{name} has its largest size in whole units, {si(most, 't/yr')}"
         held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
         if self.money is not None:
@@ -191,13 +190,13 @@ class Ways:
         open_ = [t for t in horizon.periods if t <= before and stock.allows(horizon.year(t))]
         if not open_:
             return f"{start}, and nothing could be bought for it before"
-        if stock.max_size is not None and held >= FULL * stock.max_size:
+        if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
             return f"{start}, its largest stock"
         rate = None if stock.release_rate is None else stock.release_rate * horizon.delta
-        if rate is not None and any(each >= FULL * rate for each in released):
+        if rate is not None and any(each >= FULLY_USED * rate for each in released):
             return f"{start}, and releases {si(rate, 't')} a {horizon.step} at most"
         most = None if stock.fill_rate is None else stock.fill_rate * horizon.delta
-        if most is not None and all(self.plan.fills[o][t] >= FULL * most for t in open_):
+        if most is not None and all(self.plan.fills[o][t] >= FULLY_USED * most for t in open_):
             return f"{start}, filled as fast as the market allows since {horizon.label(open_[0])}"
         if self.money is None:
             return f"{start}, and more would not help"
@@ -210,14 +209,14 @@ class Ways:
         if self._is_late(option):
             return next(self._late([o], ""))
         size = self._bought(o)
-        if size >= FULL * option.max_size:
+        if size >= FULLY_USED * option.max_size:
             return f"{name} has its largest size, {si(option.max_size, unit)}"
         path = self.instance.path(self.event)
         demanded = sum(float(path.demanded(segment, t)) for t in self.periods)
         for flow in option.flows:
             row = self.flows.row(o, flow.name)
             served = sum(row[t - self.flows.first] for t in self.periods) if row else 0.0
-            if flow.serves == segment and served >= FULL * flow.share * demanded:
+            if flow.serves == segment and served >= FULLY_USED * flow.share * demanded:
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"
         held = f"stops at {si(size, unit)}" if size > 0 else option.labels.absent
         return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")

@@ -13,6 +13,7 @@ as planned   the latest point to which its purchases can be put off while everyt
 anyhow       the latest point before which nothing of it is bought, and some plan under the budget survives all the same
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -28,6 +29,7 @@ from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
+from optimizer.tolerances import NEGLIGIBLE
 
 WorthKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
@@ -199,21 +201,22 @@ class WorthFinder:
 
     def _worth(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> Worth:
         """The difference that a variant makes; `is_freed` where a rule that forces something went as well."""
-        kind, of = thing.kind, thing.of
         if not tried.holds:
-            return Worth(kind, of, tried.holds)
+            return Worth(thing.kind, thing.of, tried.holds)
         cost, bound, found = self.ground.cost, self.ground.bound, tried.found
-        is_likely = any(event.probability > 0 for event in self.what.instance.events)
         change, low = found.cost - cost, found.bound - cost
-        high = None if bound is None else found.cost - bound
-        if kind in RELAXED and not (is_likely and kind in ("shock", "family")):
-            # The plan itself can still be carried out.
-            change = min(change, 0.0)
-            high = 0.0 if high is None else min(high, 0.0)
-        elif kind in TIGHTENED and not is_freed:
+        high = math.inf if bound is None else found.cost - bound
+        if self._can_only_save(thing.kind):
+            change, high = min(change, 0.0), min(high, 0.0)
+        elif thing.kind in TIGHTENED and not is_freed:
             change, low = max(change, 0.0), max(low, 0.0)
-        low_ = None if low == float("-inf") else min(low, change)
-        return Worth(kind, of, True, change, low_, None if high is None else max(high, change), found.outlay)
+        low, high = min(low, change), max(high, change)
+        return Worth(thing.kind, thing.of, True, change, _finite(low), _finite(high), found.outlay)
+
+    def _can_only_save(self, kind: WorthKind) -> bool:
+        """Whether the plan itself can still be carried out, at no higher cost: shocks may cost by their probability."""
+        is_likely = any(event.probability > 0 for event in self.what.instance.events)
+        return kind in RELAXED and not (is_likely and kind in ("shock", "family"))
 
 
 def bought_options(plan: Plan) -> list[str]:
@@ -222,26 +225,20 @@ def bought_options(plan: Plan) -> list[str]:
     return list(dict.fromkeys([*(build.option for build in plan.builds), *piles]))
 
 
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
 def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
     """An instance in which some options are not bought, nor those that require them; as rows where that will do."""
     gone, options = list(names), instance.options
-    while True:
-        more = [
-            o
-            for o, option in instance.sized.items()
-            if o not in gone and any(required in gone for required in option.requires)
-        ]
-        if not more:
-            break
+    requires = {o: set(getattr(option, "requires", ())) for o, option in options.items()}
+    while more := [o for o in options if o not in gone and requires[o] & set(gone)]:
         gone += more
     # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
     if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
         return without(instance, gone), ()
     return instance, (leaving_out(gone),)
-
-
-# How far a purchase that stays as it is may be off, relative to the largest.
-PURCHASE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -344,7 +341,7 @@ def exactly(plan: Plan) -> Rows:
         for o in instance.options:
             planned = {build.t: build.size for build in plan.builds if build.option == o}
             planned |= dict(enumerate(plan.fills.get(o, ())))
-            near = PURCHASE_TOLERANCE * max(planned.values(), default=0.0)
+            near = NEGLIGIBLE * max(planned.values(), default=0.0)
             for t, column in _purchases(stage, instance, o).items():
                 size, bought = planned.get(t, 0.0), Expression({column: 1.0})
                 stage.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)

@@ -1,4 +1,4 @@
-"""The seams of a strategy: what it is asked, what it says on the way, what it hands back."""
+"""The interface of a strategy: how it is called, and what it returns."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -11,8 +11,8 @@ from optimizer.solver import Clock, Settings, SolveResult, Vector
 
 
 @dataclass(frozen=True)
-class Priced:
-    """A linear programme with its prices: by row, and by column where it rests on a bound."""
+class DualValues:
+    """A solved linear programme: dual values of its rows, reduced costs of its columns."""
 
     stage: Stage
     values: Vector
@@ -20,28 +20,28 @@ class Priced:
     reduced: Vector
 
     @classmethod
-    def of(cls, stage: Stage, answer: SolveResult) -> "Priced | None":
-        """The prices of an answer; None where it has none."""
-        if answer.values is None or answer.prices is None or answer.reduced is None:
+    def of(cls, stage: Stage, result: SolveResult) -> "DualValues | None":
+        """Those of a result; None where it has none."""
+        if result.values is None or result.prices is None or result.reduced is None:
             return None
-        return cls(stage, answer.values, answer.prices, answer.reduced)
+        return cls(stage, result.values, result.prices, result.reduced)
 
 
 @dataclass(frozen=True)
-class Solved:
+class SearchResult:
     """What a strategy found.
 
     Attributes:
-        status: ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules clash).
+        status: ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules contradict each other).
         stage: the model's columns and rows.
         values: by column; None where there is no plan.
         cost, bound: total cost of `values` and its proven lower bound.
         gap, gap_bound: the least survival gap and its proven lower bound; 0 where every floor is kept.
-        priced: prices of cost, or of gap where floors fail; None where the time ran out.
-        history: every step.
-        notes: what the user should know.
-        is_loose: whether floors may be missed; then also one that costs nothing to miss, though it could be kept.
+        duals: of cost, or of gap where floors fail; None where the time ran out.
+        history: the rounds, and the steps within.
+        notes: for the user.
         no_shock: the cheapest plan without shocks and rules about surviving; None where the search did not find it.
+        allows_shortages: whether floors may be missed; then also one that is free to miss, though it could be kept.
     """
 
     status: Literal["optimal", "stopped", "infeasible"]
@@ -51,16 +51,16 @@ class Solved:
     bound: float = float("-inf")
     gap: float = 0.0
     gap_bound: float = 0.0
-    priced: Priced | None = None
+    duals: DualValues | None = None
     history: tuple[Progress, ...] = ()
     notes: tuple[str, ...] = ()
     no_shock: NoShockPlan | None = None
-    is_loose: bool = False
+    allows_shortages: bool = False
 
 
 class Strategy(Protocol):
     """One verb: find the plan."""
 
-    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> Solved:
+    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
         ...

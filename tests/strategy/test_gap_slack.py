@@ -1,0 +1,91 @@
+"""The slack with which the least gap is held does not let a shock fail that can be survived."""
+
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.reading import plan_values, read_plan
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.strategy import Strategy
+from optimizer.solver import Clock, Settings
+
+
+def country(**plant: Any) -> so.Instance:
+    """A large segment whose shortage cannot be helped, and a small one that a plant of 0.0005 t/yr keeps at its floor.
+
+    Shock ``ban`` takes all of the large segment's 10,000 t: 8,000 t are below its floor of 80 %, 8M USD at 1,000 a
+    tonne. Shock ``strike`` takes 20.0005 % of the small segment's 100 t: 79.9995 t are left for a floor of 80 t. The
+    plant has to make 0.0005 t. Without it the gap of ``strike`` is 0.5 USD, and its shortfall, 5e-6 of demand, is five
+    times what a result calls a failure. The slack of 1e-7 of 8M is 0.8 USD.
+    """
+    flow = {"region": "rival", "cost": 10}
+    return so.read(
+        {
+            "horizon": {"start": 2026, "end": 2028, "step": "year"},
+            "home": "home",
+            "commodities": {"steel": {}, "magnet": {}},
+            "processes": {
+                "steelworks": flow | {"output": {"steel": 1}, "capacity": 10_000, "stage": "steel"},
+                "imports": flow | {"output": {"magnet": 1}, "capacity": 100, "stage": "magnet"},
+            },
+            "demands": {
+                "large": {"commodity": "steel", "quantity": 10_000, "survival": 0.8, "shortage_cost": 1000},
+                "small": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000},
+            },
+            "options": {
+                "plant": {
+                    "kind": "refining",
+                    "region": "home",
+                    "stage": "plant",
+                    "output": {"magnet": 1},
+                    "capex": 1_000_000,
+                    "cost": 10,
+                    "max_size": 1,
+                }
+                | plant
+            },
+            "shocks": {
+                "ban": {"start": 2027, "months": 12, "cuts": [{"stage": "steel", "severity": 1}]},
+                "strike": {"start": 2028, "months": 12, "cuts": [{"stage": "magnet", "severity": 0.200005}]},
+            },
+        }
+    )
+
+
+STRATEGIES = {
+    "extensive form": ExtensiveForm(),
+    "constraint generation": ConstraintGeneration(),
+    "constraint generation, then cuts": ConstraintGeneration(few=0),
+    "Benders": Benders(few=0),
+}
+each_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+
+
+@each_strategy
+@pytest.mark.parametrize("gap", [0.0, 1e-4])
+def test_a_shock_that_can_be_survived_is_survived(strategy: Strategy, gap: float) -> None:
+    # Present value at rate 0: the baseline makes 3 years · 10,100 t · 10, and the plant costs 0.0005 · 1M.
+    instance = country()
+    found = strategy.run(instance, Settings(gap=gap), Clock(), lambda event: None)
+    assert found.status == "optimal"
+    assert found.gap == pytest.approx(8e6, rel=1e-6)
+    assert found.cost == pytest.approx(303_000 + 500, abs=0.02)
+    assert found.values is not None
+    plan = read_plan(instance, found.stage, found.values.tolist())
+    assert plan.builds[0].size == pytest.approx(0.0005, abs=1e-8)
+    evaluator = RecourseEvaluator(instance)
+    gaps = evaluator.gaps(plan_values(instance, plan, evaluator.subproblems.plan), Clock())
+    assert gaps.fails.tolist() == [True, False]
+
+
+@each_strategy
+def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: Strategy) -> None:
+    # A plant with a fixed cost: the slack would save all of it, for 0.5 USD is less than 0.8.
+    instance = country(fixed_cost=100)
+    found = strategy.run(instance, Settings(gap=0.0), Clock(), lambda event: None)
+    assert found.status == "optimal"
+    assert found.cost == pytest.approx(303_000 + 500 + 100, abs=0.02)

@@ -1,0 +1,109 @@
+"""What README, CONTRIBUTING and docs/ promise: every command and Python block runs, and prints what is shown."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import optimizer as so
+from optimizer.cli.app import COMMANDS, load_command
+from tests import manual, reference
+
+ROOT = Path(__file__).parent.parent
+NAMES = [str(page.relative_to(ROOT)) for page in manual.PAGES]
+
+
+@pytest.mark.parametrize("page", manual.PAGES, ids=NAMES)
+@pytest.mark.filterwarnings("default")
+def test_every_block_runs_and_prints_what_is_shown(page: Path) -> None:
+    assert manual.updated(page) == page.read_text(encoding="utf-8"), "python -m tests.manual --update"
+
+
+@pytest.mark.parametrize("page", reference.pages(), ids=lambda page: page.name)
+def test_generated_pages_are_up_to_date(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == reference.pages()[page], "python -m tests.manual --update"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+
+
+@pytest.mark.parametrize("page", manual.PAGES, ids=NAMES)
+def test_links_and_pictures_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+        if not target.startswith(("http", "mailto")):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("command", [name for commands in COMMANDS.values() for name in commands])
+def test_help_names_a_page_that_is_there(command: str) -> None:
+    (page,) = re.findall(r"Manual: +(\S+)", load_command(command).help or "")
+    assert (ROOT / page).exists()
+
+
+YAML = [
+    block
+    for page in manual.PAGES
+    for block in manual.blocks(page)
+    if block.language == "yaml" and not block.body.startswith(("distributed:", "#"))
+]
+
+
+@pytest.mark.parametrize("block", YAML, ids=[block.name for block in YAML])
+def test_yaml_shown_fits_the_smallest_instance(block: manual.Block) -> None:
+    tiny = yaml.safe_load((ROOT / "instances" / "tiny.yaml").read_text())
+    so.read(tiny | yaml.safe_load(block.body))
+
+
+def yaml_with(key: str) -> str:
+    """The one YAML block that has a key."""
+    (shown,) = (block.body for block in YAML if key in block.body)
+    return shown
+
+
+def test_instance_shown_is_the_instance_there_is() -> None:
+    file = (ROOT / "instances" / "tiny.yaml").read_text()
+    for line in yaml_with("horizon:").splitlines():
+        assert line in file
+
+
+def test_shocks_shown_have_the_names_that_are_said() -> None:
+    data = yaml.safe_load((ROOT / "instances" / "tiny.yaml").read_text()) | yaml.safe_load(yaml_with("ensembles:"))
+    names = [event.name for event in so.read(data).events]
+    assert names[0] == "embargo@2027,12mo,50%"
+    assert names[11:13] == ["embargo@2029,24mo,100%", "trouble#00001"]
+    assert len(names) == 512
+
+
+def test_adversary_shown_is_the_one_of_the_command() -> None:
+    text = (ROOT / "docs" / "how-to" / "attack.md").read_text()
+    (command,) = re.findall(r'^\$ diversify attack instances/tiny.yaml --set "adversary=(.*)"$', text, re.MULTILINE)
+    assert yaml.safe_load(yaml_with("adversary:"))["adversary"] == yaml.safe_load(command)
+
+
+def test_commands_of_the_makefile_are_there() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"solve", "test", "docs", "lint", "bench", "clean"} <= targets
+
+
+def test_the_manual_builds_without_a_warning_and_asks_for_nothing_from_the_network(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-q", "--fail-on-warning", str(ROOT / "docs"), str(tmp_path / "html")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    for page in (tmp_path / "html").rglob("*.html"):
+        loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)"', page.read_text())
+        assert not loaded, page
+
+
+def test_a_changed_output_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text('```python\nprint(1)\nprint(2)\n```\n\n<!-- output: from "2" -->\n```text\n3\n```\n')
+    monkeypatch.setattr(manual, "ROOT", tmp_path)
+    (tmp_path / "instances").mkdir()
+    assert "```text\n…\n2\n```" in manual.updated(page)
