@@ -74,7 +74,7 @@ class Target(Described):
     model_config = ConfigDict(json_schema_extra=_AIMED)
 
     region: NameList | None = Field(
-        default=None, description="Strikes what stands in this region, or in one of a list."
+        default=None, description="Strikes what stands in this region, or in any of a list."
     )
     stage: NameList | None = Field(default=None, description="Strikes what is of this stage, or of any of a list.")
     process: NameList | None = Field(default=None, description="Strikes this process or option, or any of a list.")
