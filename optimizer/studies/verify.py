@@ -34,7 +34,7 @@ from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, recourse_stage, whole_stage
 from optimizer.instance.edits import without_attacks, without_disruptions
-from optimizer.instance.paths import MANY, together
+from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
@@ -74,7 +74,7 @@ def matching_flows(
     shock = instance.event(line.name)
     # One shock alone: its years are numbers, not arrays.
     years = tuple(map(instance.horizon.year, shock.periods))
-    path = replace(together(instance, [shock]), years=years)
+    path = replace(shared_path(instance, [shock]), years=years)
     stage = recourse_stage(instance, path, evaluator.subproblems.plan)
     _give(stage, evaluator, plan, shock)
     for d in instance.demands:
