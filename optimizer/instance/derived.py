@@ -28,6 +28,14 @@ def happening(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
             yield ("ensembles", e, *(("events", name) if name else ())), event
 
 
+def display_name(instance: Instance, key: str) -> str:
+    """The name that the file gives an option, process, segment or commodity, or its key."""
+    for section in (instance.options, instance.processes, instance.demands, instance.commodities):
+        if key in section:
+            return section[key].name or key
+    return key
+
+
 def region_name(instance: Instance, region: str) -> str:
     """A region for reading: the name that the file gives it, or its key in words, ``united kingdom``."""
     named = instance.regions.get(region) or (instance.regions.get("home") if region == instance.home else None)

@@ -20,7 +20,7 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import Document, Place, parse, parse_value, walk
 from optimizer.instance.schema import Instance
 from optimizer.limits import NESTING
-from optimizer.suggestions import Vocabulary, excerpt, nearest
+from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
 from optimizer.units import parse_amount
 
 SCENARIOS = "scenarios"
@@ -175,11 +175,8 @@ def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) 
 
 def no_such(name: str, known: Sequence[str]) -> Finding:
     """That there is no scenario of a name, with the nearest that there is."""
-    near = nearest(name, known)
     cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
-    return Finding(
-        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near}"?' if near else cure
-    )
+    return Finding(f"--scenario {name}", None, "", f'"{name}" is no scenario', did_you_mean(name, known, cure))
 
 
 def no_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:

@@ -10,10 +10,10 @@ from optimizer.audit import verify
 from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
-from optimizer.instance.derived import region_name
+from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.report.format import FULL, LINE, named, percent
+from optimizer.report.format import FULL, LINE, percent
 from optimizer.report.narrative import facts, headline
 from optimizer.report.tables.render import unit_format
 from optimizer.results.plan import Service
@@ -111,14 +111,14 @@ def _builds(instance: Instance, result: Result) -> Sheet:
         first = build.t + horizon.whole(option.lead_time)
         on_line = horizon.label(first) if first < len(horizon.periods) else "after the end"
         paid, unit = option.paid(build.year, build.size, opened=build.opened), option.labels.size_unit
-        rows.append((named(instance, build.option), build.option, build.kind, build.period, on_line, build.size, unit,
+        rows.append((display_name(instance, build.option), build.option, build.kind, build.period, on_line, build.size, unit,
                      paid, option.budget_share * paid))  # fmt: skip
     for o, fills in result.plan.fills.items():
         stock = instance.stocks[o]
         bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
         if bought:
             paid, unit, most = stock.paid(horizon, fills), stock.labels.size_unit, max(result.plan.stocks[o])
-            rows.append((named(instance, o), o, stock.kind, horizon.label(bought[0]), horizon.label(bought[-1]),
+            rows.append((display_name(instance, o), o, stock.kind, horizon.label(bought[0]), horizon.label(bought[-1]),
                          most, unit, paid, stock.budget_share * paid))  # fmt: skip
     columns = (Column("Option"), Column("Key in the file"), Column("Lever"), Column("Decided"), Column("On line"),
                Column("Size"), Column("Unit of size"), Column(f"Capital and purchases [{money}]", money, 18),
@@ -133,8 +133,8 @@ def _stock(instance: Instance, result: Result) -> Sheet:
         (label, *(row[t] for row in held.values()), *(result.plan.fills[o][t] for o in held))
         for t, label in enumerate(result.periods)
     ]
-    columns = (Column("Period"), *(Column(f"{named(instance, o)} [t]", "t", 18) for o in held),
-               *(Column(f"{named(instance, o)}, bought [t]", "t", 18) for o in held))  # fmt: skip
+    columns = (Column("Period"), *(Column(f"{display_name(instance, o)} [t]", "t", 18) for o in held),
+               *(Column(f"{display_name(instance, o)}, bought [t]", "t", 18) for o in held))  # fmt: skip
     chart = Chart("line", "Stock at the end of each period, t", "t", 0, tuple(range(1, len(held) + 1)))
     says = f"Tonnes at the end of each period of the baseline, then tonnes bought in it. Money: {result.currency}."
     return Sheet("stock", "Stockpiles", says, columns, rows, chart, frozen=1)
@@ -147,7 +147,7 @@ def _margins(instance: Instance, result: Result) -> Sheet:
         margins = [_margin(outcome.segments.get(d)) for d in segments]
         rows.append((outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap, *margins))
     columns = (Column("Shock"), Column("Window"), Column("Survives"), Column(f"Gap [{result.money}]", result.money, 16),
-               *(Column(f"{named(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
+               *(Column(f"{display_name(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
     says = (
         "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
         f"{FULL}: all demand is served. "
@@ -163,7 +163,7 @@ def _margin(service: Service | None) -> float | str | None:
 def _survival(instance: Instance, result: Result) -> Sheet:
     money = result.money
     rows = [
-        (outcome.name, named(instance, d), s.floor, s.worst_service, s.margin, s.worst_period, s.first_failure,
+        (outcome.name, display_name(instance, d), s.floor, s.worst_service, s.margin, s.worst_period, s.first_failure,
          s.shortage, s.below_floor, s.gap)
         for outcome in result.shocks
         for d, s in outcome.segments.items()
@@ -182,7 +182,11 @@ def _concentration(instance: Instance, result: Result) -> Sheet:
     largest = {c: {each.year: max(each.regions.values(), default=None) for each in row} for c, row in shares.items()}
     rows = [(year, *(row.get(year) for row in largest.values()), LINE) for year in years]
     line = f"{percent(LINE)} line"
-    columns = (Column("Year", "year"), *(Column(named(instance, c), "%", 16) for c in largest), Column(line, "%", 12))
+    columns = (
+        Column("Year", "year"),
+        *(Column(display_name(instance, c), "%", 16) for c in largest),
+        Column(line, "%", 12),
+    )
     last = len(columns) - 1
     chart = Chart("line", "Share of the largest region", "share of production", 0, tuple(range(1, last + 1)), "0%",
                   dashed=(last,))  # fmt: skip
@@ -193,7 +197,14 @@ def _concentration(instance: Instance, result: Result) -> Sheet:
 def _dependence(instance: Instance, result: Result) -> Sheet:
     assert result.baseline is not None
     rows = [
-        (named(instance, c), share.year, region_name(instance, region), part, share.tonnes * part, share.hhi * 1e4)
+        (
+            display_name(instance, c),
+            share.year,
+            region_name(instance, region),
+            part,
+            share.tonnes * part,
+            share.hhi * 1e4,
+        )
         for c, row in yearly_supply_shares(instance, result.baseline).items()
         for share in row
         for region, part in share.regions.items()
@@ -250,7 +261,7 @@ def _flows(instance: Instance, result: Result) -> Sheet:
     words |= {"activity": "activity", "unserved": "not served"}
     paths = [("in the baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
     rows = [
-        (path, words[kind], named(instance, owner), owner, result.periods[flows.first + k], value)
+        (path, words[kind], display_name(instance, owner), owner, result.periods[flows.first + k], value)
         for path, flows in paths
         if flows is not None
         for kind in flows.names

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import BASELINE
-from optimizer.instance.derived import region_name
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Column, Row
 from optimizer.results.plan import Price
@@ -66,16 +66,9 @@ def _is_used(priced: DualValues, row: Row) -> bool:
     return any(value > 0 and priced.values[column] > 0 for column, value in row.terms.items())
 
 
-def _name(instance: Instance, owner: str) -> str:
-    for section in (instance.options, instance.processes, instance.demands, instance.commodities):
-        if owner in section:
-            return section[owner].name or owner
-    return owner
-
-
 def _row(instance: Instance, row: Row, price: float) -> Iterator[Found]:
     owner, what = row.mark.owner, row.mark.what
-    name = _name(instance, owner)
+    name = display_name(instance, owner)
     if what == "floor" and row.t is not None:
         asked = instance.path(instance.event(row.mark.path)).demanded(owner, row.t)
         yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * asked
@@ -94,7 +87,7 @@ def _row(instance: Instance, row: Row, price: float) -> Iterator[Found]:
     elif what.startswith("force_"):
         o, _, year = what.removeprefix("force_").rpartition("_")
         yield (
-            f"having to buy {_name(instance, o)} in {year}",
+            f"having to buy {display_name(instance, o)} in {year}",
             "1 % less" if price > 0 else "1 % more",
             POINT * row.right,
         )
@@ -108,7 +101,11 @@ def _of_rule(instance: Instance, priced: DualValues, row: Row) -> Iterator[Found
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{RULE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
         asked = path.demanded(row.mark.owner, row.t)
-        yield f"the floor of {_name(instance, row.mark.owner)} in the rule of {rule}", "one point lower", POINT * asked
+        yield (
+            f"the floor of {display_name(instance, row.mark.owner)} in the rule of {rule}",
+            "one point lower",
+            POINT * asked,
+        )
     elif row.mark.what == "left":
         columns = priced.stage.columns
         used = sum(value * priced.values[j] for j, value in row.terms.items() if columns[j].mark.path)
@@ -121,11 +118,11 @@ def _rule(instance: Instance, what: str) -> str:
     region = f"from {region_name(instance, rule.region)}" if rule.region else ""
     source = " ".join(part for part in (rule.kind, region) if part)
     words = "at most" if field == "max_share" else "at least"
-    return f"the rule that {words} {100 * rule.share:g} % of {_name(instance, rule.commodity)} comes {source}"
+    return f"the rule that {words} {100 * rule.share:g} % of {display_name(instance, rule.commodity)} comes {source}"
 
 
 def _column(instance: Instance, column: Column) -> Iterator[Found]:
-    name, what, size = _name(instance, column.mark.owner), column.mark.what, POINT * column.upper
+    name, what, size = display_name(instance, column.mark.owner), column.mark.what, POINT * column.upper
     in_shock = bool(column.mark.path) and column.mark.path != "baseline"
     words = {
         "stock": f"the largest stock of {name}",

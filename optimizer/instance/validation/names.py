@@ -1,6 +1,5 @@
 """Checks of names: whatever is named exists."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
@@ -10,7 +9,7 @@ from optimizer.instance.derived import named_regions, struck
 from optimizer.instance.schema import RULE, Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.levers import KINDS
-from optimizer.suggestions import Vocabulary
+from optimizer.suggestions import Vocabulary, did_you_mean
 
 
 class _Known:
@@ -192,6 +191,5 @@ def regions_are_named(draft: Draft) -> Iterator[Problem]:
     known = named_regions(draft.instance)
     for region in draft.instance.regions:
         if region not in known:
-            near = difflib.get_close_matches(region, sorted(known), n=1)
-            cure = f'Did you mean "{near[0]}"?' if near else "Remove it, or name it as the region of a process."
+            cure = did_you_mean(region, known, "Remove it, or name it as the region of a process.")
             yield ("regions", region), "nothing stands in this region", cure, "warning"

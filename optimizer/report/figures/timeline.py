@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, paper, plain, thin_ticks
 from optimizer.report.figures.colours import GREY, lever_colours
-from optimizer.report.format import named, sized
+from optimizer.report.format import sized
 from optimizer.results.plan import Build, Row
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING
@@ -71,7 +72,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Move]:
         paid = option.paid(build.year, build.size, opened=build.opened)
         yield Move(
             option=build.option,
-            name=named(instance, build.option),
+            name=display_name(instance, build.option),
             kind=build.kind,
             region=_region(instance, build.option),
             decided=build.period,
@@ -115,7 +116,7 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Move]:
         most = max(result.plan.stocks[o])
         yield Move(
             option=o,
-            name=named(instance, o),
+            name=display_name(instance, o),
             kind=stock.kind,
             region="",
             decided=horizon.label(bought[0]),
