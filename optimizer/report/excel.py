@@ -111,8 +111,9 @@ def _builds(instance: Instance, result: Result) -> Sheet:
         first = build.t + horizon.whole(option.lead_time)
         on_line = horizon.label(first) if first < len(horizon.periods) else "after the end"
         paid, unit = option.paid(build.year, build.size, opened=build.opened), option.labels.size_unit
-        rows.append((display_name(instance, build.option), build.option, build.kind, build.period, on_line, build.size, unit,
-                     paid, option.budget_share * paid))  # fmt: skip
+        name = display_name(instance, build.option)
+        rows.append((name, build.option, build.kind, build.period, on_line, build.size, unit, paid,
+                     option.budget_share * paid))  # fmt: skip
     for o, fills in result.plan.fills.items():
         stock = instance.stocks[o]
         bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]

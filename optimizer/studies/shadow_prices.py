@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import BASELINE
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Column, Row
 from optimizer.results.plan import Price

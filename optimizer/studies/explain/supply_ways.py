@@ -79,7 +79,8 @@ class Ways:
                 rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
                 yield f"{display_name(self.instance, p)} {_loses(cut)} in {self.event.name}{rest}"
             elif self._used(p) >= FULLY_USED * sum(self.instance.path(self.event).limit(p, t) for t in self.periods):
-                yield f"{display_name(self.instance, p)} gives all it has, {si(self._used(p) * process.output[commodity], 't')}"
+                made = si(self._used(p) * process.output[commodity], "t")
+                yield f"{display_name(self.instance, p)} gives all it has, {made}"
             else:
                 yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
 
