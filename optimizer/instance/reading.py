@@ -28,6 +28,7 @@ from optimizer.instance.validation.wording import in_words, no_mapping, noun
 from optimizer.levers import KINDS, is_audited
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
+from optimizer.results.result import Result
 from optimizer.suggestions import excerpt, suggest
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -50,6 +51,18 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
         InstanceError: with every finding.
     """
     return checked(written(data, name))[0]
+
+
+def instance_of(result: Result) -> Instance:
+    """The instance that a result is of: the one that was solved; of a saved plan the one inside it, read once.
+
+    Raises:
+        InstanceError: the instance in a saved plan is no longer a sound one.
+    """
+    if result.problem is None:
+        object.__setattr__(result, "problem", read(result.data))
+    found: Instance = result.problem
+    return found
 
 
 def written(data: Mapping[str, Any], name: str) -> Document:

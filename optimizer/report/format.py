@@ -8,12 +8,12 @@ from typing import Literal
 
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.derived import display_name, highest_floor, region_name
+from optimizer.instance.derived import sized as sized
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.results.plan import Service, Weakest
 from optimizer.studies.folding import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
-from optimizer.units import fixed, short, si
+from optimizer.units import fixed, si
 
 LINE = 0.65
 # What is said of rows that stand for several shocks.
@@ -93,13 +93,6 @@ def given(share: float) -> str:
     """A share as it was given: ``0.5 %``, ``2 %``."""
     digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
     return f"{fixed(100 * share, digits)} %"
-
-
-def sized(instance: Instance, option: str, size: float) -> str:
-    """The size of a build with its unit."""
-    bought = instance.options.get(option)
-    unit = (bought or Sized).labels.size_unit
-    return f"level {short(size)}" if unit == "level" else si(size, unit)
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

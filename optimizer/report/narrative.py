@@ -9,26 +9,14 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.report.figures.time_to_survive import Line
-from optimizer.report.figures.timeline import Move
-from optimizer.report.format import (
-    abroad,
-    called,
-    given,
-    in_full,
-    in_percent,
-    listed,
-    percent,
-    plural,
-    spelled,
-    titled,
-)
-from optimizer.report.tables.stress import ENOUGH
+from optimizer.report.format import abroad, called, given, in_full, in_percent, listed, percent, plural, spelled, titled
 from optimizer.results.plan import Faced
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
 from optimizer.studies.comparison import shocks_survived
 from optimizer.studies.folding import Fold, folds
-from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
+from optimizer.studies.purchases import Purchase
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down
 
@@ -257,7 +245,7 @@ def whole(measure: Measure | None) -> str:
 
 def of_gaps(share: float) -> str:
     """To what survival gaps are proven."""
-    return f"{given(min(share, ENOUGH))} of themselves"
+    return f"{given(min(share, GAP_SHARE))} of themselves"
 
 
 def bounded(measure: Measure | None, result: Result) -> str:
@@ -353,7 +341,7 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     )
 
 
-def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
+def to_build(moves: Sequence[Purchase], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
     """The largest moves by money: what, and when, how much of it and for how much."""
     ordered = sorted(moves, key=lambda move: -move.paid)
     said = [(move.name, f"{_when(move)}, {move.size_words}, {si(move.paid, money)}") for move in ordered[:most]]
@@ -363,7 +351,7 @@ def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[st
     return tuple(said)
 
 
-def _when(move: Move) -> str:
+def _when(move: Purchase) -> str:
     if move.purchases:
         return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
     return f"decided {move.decided}, on line {move.on_line}"

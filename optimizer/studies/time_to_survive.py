@@ -34,6 +34,7 @@ from optimizer.instance.schema import RULE, Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
+from optimizer.studies import study_frames
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
@@ -103,6 +104,8 @@ class TimeToSurvive:
     instance: str
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
+
+    frames = property(study_frames.of_time_to_survive)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: months by year, null where it is for ever; `after` is null without a plan."""

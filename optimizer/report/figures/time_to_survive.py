@@ -9,9 +9,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, of_plan, paper
 from optimizer.report.figures.colours import BLUE, SKY, VERMILION
-from optimizer.report.format import (
-    placed,
-)
+from optimizer.report.format import placed
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.derived import display_name
-from optimizer.instance.reading import read
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import given, plural
 from optimizer.report.narrative import signed, whole
@@ -37,7 +37,7 @@ def show_alternatives(found: Alternatives, console: Console | None = None) -> No
 
 
 def _parts(found: Alternatives) -> list[RenderableType]:
-    instance, parts = read(found.cheapest.data), list[RenderableType]()
+    instance, parts = instance_of(found.cheapest), list[RenderableType]()
     parts.append(Text(_headline(instance, found), style="bold"))
     if found.ranges:
         parts.append(_ranges(instance, found))
