@@ -212,7 +212,7 @@ def _discrete(value: Any) -> Distribution:
     if not isinstance(value, Mapping) or not value:
         raise finding("discrete takes values with their weights", "Write {discrete: {6: 0.5, 12: 0.3, 24: 0.2}}.")
     pairs = sorted((parse_amount(key), not_negative(parse_amount(weight))) for key, weight in value.items())
-    values, weights = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+    values, weights = zip(*pairs, strict=True)
     twice = next((value for value, other in pairwise(values) if value == other), None)
     if twice is not None:
         raise finding(f"discrete has the value {twice:g} twice", "Add the two weights.")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, Place
 from optimizer.files import character
-from optimizer.instance.document import Document, Place
+from optimizer.instance.document import Document
 from optimizer.instance.schema import Instance
 from optimizer.instance.text import Allowance, TextError
 from optimizer.io.excel_cells import Book, Cell, Line, Sheet

@@ -29,7 +29,7 @@ from optimizer.disruptions.shock import Cut, Siege
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.paths import MANY, steady
+from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
@@ -241,7 +241,7 @@ class _YearModel:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
         self.stage = stage = blank_stage(instance)
         inverse = stage.variable("time", "inverse", t, unit="1")
-        path = steady(instance, MANY, t, 1.0, [each.siege for each in points])
+        path = steady_path(instance, MANY, t, 1.0, [each.siege for each in points])
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
             of_period = offered[first : first + offers.periods]
@@ -272,9 +272,9 @@ class _YearModel:
         """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""
         upper, costs = self.upper.copy(), np.zeros(len(self.stage.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
-        exact = self.warm.ask(Batch(costs, upper, self.right), None).objective
+        exact = self.warm.solve(Batch(costs, upper, self.right), None).objective
         upper[:, self.below] = self.allowed
-        lenient = self.warm.ask(Batch(costs, upper, self.right), None).objective
+        lenient = self.warm.solve(Batch(costs, upper, self.right), None).objective
         return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
     def _giving_out(self, which: Any, least: Vector) -> list[str]:
@@ -286,6 +286,6 @@ class _YearModel:
         worth, costs = gap(self.stage, self.instance).terms, np.zeros(len(self.stage.columns))
         free = 1e-3 * min((value for value in worth.values() if value > 0), default=1.0)
         costs[self.below] = [worth.get(j) or free for j in self.below]
-        found = self.warm.ask(Batch(costs, upper, self.right[which]), None, values=True)
+        found = self.warm.solve(Batch(costs, upper, self.right[which]), None, values=True)
         first = np.argmax(found.values[:, self.below] * costs[self.below], axis=1)
         return [self.stage.columns[self.below[i]].mark.owner for i in first.tolist()]
