@@ -26,7 +26,7 @@ from optimizer.instance.overrides import Edit, apply_scenarios, assign, clashes,
 from optimizer.instance.reading import as_document, check_document, read
 from optimizer.instance.schema import RULE, Instance, Policy
 from optimizer.levers import KINDS, Lever
-from optimizer.suggestions import nearest
+from optimizer.suggestions import did_you_mean
 from optimizer.units import MoneyLike, Series, money
 
 # One scenario or several.
@@ -164,8 +164,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _unknown(instance: Instance, word: str) -> Finding:
-    near = nearest(word, [*instance.options, *KINDS])
-    cure = f'Did you mean "{near}"?' if near else f"Name an option, or a kind: {', '.join(KINDS)}."
+    cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
     return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
 
 
@@ -181,7 +180,7 @@ def _requiring(instance: Instance, gone: Collection[str]) -> dict[str, str]:
 
 
 def _without(instance: Instance, gone: set[str]) -> Instance:
-    """The instance without options, and without all that shocks, rules, exclusions and the adversary say of them."""
+    """The instance without options, and without every reference to them in shocks, rules, exclusions and targets."""
     options = {o: _excluding(option, gone) for o, option in instance.options.items() if o not in gone}
     known = {*instance.processes, *options}
     return instance.replacing(
@@ -209,7 +208,7 @@ def _excluding(option: Lever, gone: Collection[str]) -> Lever:
 def _forget[Spec: (ShockSpec, EnsembleSpec, Event)](
     spec: Spec, gone: set[str], known: set[str], name: str = ""
 ) -> Spec:
-    """A shock, ensemble or event of a name without what it says of options that are gone."""
+    """A shock, ensemble or event of a name without references to options that are gone."""
     update: dict[str, Any] = {"cuts": _cuts(spec.cuts, known, name)}
     for field in ("cost", "reliability"):
         if (own := getattr(spec, field)) is not None:
@@ -270,13 +269,13 @@ def without_attacks(instance: Instance) -> Instance:
 
 def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
     """The instance in which exactly these attacks of its adversary are shocks, behind those that are listed."""
-    calm, starts = without_attacks(instance), dict[tuple[str, ...], list[str]]()
+    without_any, starts = without_attacks(instance), dict[tuple[str, ...], list[str]]()
     for attack in attacks:
         starts.setdefault(attack.targets, []).append(instance.horizon.label(attack.start))
     if instance.adversary is None or not starts:
-        return calm
+        return without_any
     added = {attack_entry(names): instance.adversary.shock(names, labels) for names, labels in starts.items()}
-    return calm.replacing(shocks={**calm.shocks, **added})
+    return without_any.replacing(shocks={**without_any.shocks, **added})
 
 
 def resample(instance: Instance, samples: int, *, seed: int) -> Instance:

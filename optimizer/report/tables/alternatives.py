@@ -8,9 +8,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import given, named, plural
+from optimizer.report.format import given, plural
 from optimizer.report.narrative import signed, whole
 from optimizer.report.tables.render import print_parts, screen_table, table
 from optimizer.results.result import Result
@@ -101,7 +102,7 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
     by_option = {each.option: each for each in found.ranges}
 
     def option(row: dict[str, Any]) -> Text:
-        return Text(named(instance, row["option"])).append(f" · {row['kind']}", style="dim")
+        return Text(display_name(instance, row["option"])).append(f" · {row['kind']}", style="dim")
 
     return screen_table(
         instance,
@@ -144,7 +145,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
     if found.cheapest.status == "gap":
         figures.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))
     ranges = sorted(found.ranges, key=lambda each: VERDICTS.index(each.verdict))
-    sizes = [(named(instance, each.option), _sizes(instance, each, results)) for each in ranges]
+    sizes = [(display_name(instance, each.option), _sizes(instance, each, results)) for each in ranges]
     caption = (
         "Distance to the nearest plan further left: 1 for each option that one of the two lacks and the other buys "
         "as much of as any. Each plan is put to every shock and audited; those with letters are as cheap as "

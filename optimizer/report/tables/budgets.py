@@ -10,8 +10,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import LINE, MEANING, listed, named, percent, plural, sized
+from optimizer.report.format import LINE, MEANING, listed, percent, plural, sized
 from optimizer.report.narrative import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.tables.render import screen_table, table
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
@@ -213,7 +214,7 @@ def _builds(instance: Instance, step: BudgetStep) -> str:
     """The changes that are noticeable, in words."""
     before, after = sizes_bought(step.before), sizes_bought(step.after)
     parts = [
-        f"{named(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}"
+        f"{display_name(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}"
         for o, more in step.changes.items()
         if abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
@@ -244,8 +245,8 @@ def breakpoints(comparison: Comparison, width: int) -> Table | Text:
 
 def _builds_changed(comparison: Comparison, change: Breakpoint) -> str:
     instance, parts = comparison.cases[change.case], change.parts
-    builds = [f"+ {named(instance, o)}" for o in parts["added"]]
-    return ", ".join([*builds, *(f"− {named(instance, o)}" for o in parts["dropped"])]) or "–"
+    builds = [f"+ {display_name(instance, o)}" for o in parts["added"]]
+    return ", ".join([*builds, *(f"− {display_name(instance, o)}" for o in parts["dropped"])]) or "–"
 
 
 def _shocks_changed(change: Breakpoint, money: str) -> str:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import write_whole
-from optimizer.report.format import listed, named, percent, plural, sized
+from optimizer.instance.derived import display_name
+from optimizer.report.format import listed, percent, plural, sized
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import frame_csv, print_parts, screen_table, table
@@ -101,7 +102,7 @@ def _in_words(stress: Stress, mend: Reinforcement) -> str:
     assert mending is not None
     is_level = stress.against.options[mend.option].labels.size_unit == "level"
     size = _size(stress, mend) if is_level else f"{sized(stress.against, mend.option, best.size)} more"
-    what = f"{named(stress.against, mend.option)}, {size}, {mend.period}"
+    what = f"{display_name(stress.against, mend.option)}, {size}, {mend.period}"
     return f"{what}: {best.mended:,} of {mending.checked:,} broken for {si(best.outlay, stress.money)} outlay"
 
 
@@ -173,11 +174,11 @@ def _whole(text: str) -> str:
 
 def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
     share = f"{100 * broken.service:.0f}/{100 * broken.floor:.0f} %"
-    makers = [named(stress.against, name) for name in broken.makers]
+    makers = [display_name(stress.against, name) for name in broken.makers]
     at = f"at their limit: {listed(makers, most)}" if makers else "nothing makes it"
     stage = f"{broken.stage}, " if broken.stage else ""
-    short = named(stress.against, broken.short)
-    return f"{named(stress.against, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
+    short = display_name(stress.against, broken.short)
+    return f"{display_name(stress.against, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
 
 
 def _groups(stress: Stress) -> Table:
@@ -225,7 +226,9 @@ def _mends(stress: Stress) -> Table:
         caption="\n".join(_on_reinforcements(found)),
         heads={"option": "Addition", "mended": f"Survived\nof {found.checked:,}", "gap_removed": "Gap"},
         cells={
-            "option": lambda row: Text.assemble(named(stress.against, row["option"]), (f" · {row['kind']}", "dim")),
+            "option": lambda row: Text.assemble(
+                display_name(stress.against, row["option"]), (f" · {row['kind']}", "dim")
+            ),
             "size": lambda row: _size(stress, by_option[row["option"], row["period"]]),
             "gap_removed": gap_removed,
         },
