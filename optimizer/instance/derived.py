@@ -100,7 +100,7 @@ def is_bought(instance: Instance, option: str, size: float) -> bool:
     return size > size_thresholds(instance)[0][option]
 
 
-def named(instance: Instance, key: str) -> str:
+def display_name(instance: Instance, key: str) -> str:
     """The name that the file gives an object, or its key."""
     sections: Sequence[Mapping[str, Any]] = (
         instance.options, instance.processes, instance.demands, instance.commodities

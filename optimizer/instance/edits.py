@@ -26,7 +26,7 @@ from optimizer.instance.overrides import Edit, apply_scenarios, assign, clashes,
 from optimizer.instance.reading import as_document, check_document, read
 from optimizer.instance.schema import RULE, Instance, Policy
 from optimizer.levers import KINDS, Lever
-from optimizer.suggestions import nearest
+from optimizer.suggestions import did_you_mean
 from optimizer.units import MoneyLike, Series, money
 
 # One scenario or several.
@@ -164,8 +164,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _unknown(instance: Instance, word: str) -> Finding:
-    near = nearest(word, [*instance.options, *KINDS])
-    cure = f'Did you mean "{near}"?' if near else f"Name an option, or a kind: {', '.join(KINDS)}."
+    cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
     return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
 
 

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from optimizer.errors import Finding, InstanceError, Place
 from optimizer.instance.document import Document, longest_key, parse, parse_value, walk
 from optimizer.instance.schema import Instance
-from optimizer.suggestions import Vocabulary, excerpt, nearest
+from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
 from optimizer.units import parse_amount
 
 SCENARIOS = "scenarios"
@@ -172,11 +172,8 @@ def findings_of_scenario(name: str, found: Iterable[Finding], before: Iterable[F
 
 def unknown_scenario(name: str, known: Sequence[str]) -> Finding:
     """That there is no scenario of a name, with the nearest that there is."""
-    near = nearest(name, known)
     cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
-    return Finding(
-        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near}"?' if near else cure
-    )
+    return Finding(f"--scenario {name}", None, "", f'"{name}" is no scenario', did_you_mean(name, known, cure))
 
 
 def missing_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:

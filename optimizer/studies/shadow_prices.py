@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import BASELINE
-from optimizer.instance.derived import region_name
+from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Column, Row
 from optimizer.results.plan import Price
@@ -78,16 +78,9 @@ def _is_used(duals: DualValues, row: Row) -> bool:
     return any(value > 0 and duals.values[column] > 0 for column, value in row.terms.items())
 
 
-def _name(instance: Instance, owner: str) -> str:
-    for section in (instance.options, instance.processes, instance.demands, instance.commodities):
-        if owner in section:
-            return section[owner].name or owner
-    return owner
-
-
 def _row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
     """What a row limits, a step of it, and the step's size in the row's unit."""
-    owner, what, name = row.mark.owner, row.mark.what, _name(instance, row.mark.owner)
+    owner, what, name = row.mark.owner, row.mark.what, display_name(instance, row.mark.owner)
     if what == "floor" and row.t is not None:
         asked = instance.path(instance.event(row.mark.path)).demanded(owner, row.t)
         yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * asked
@@ -113,7 +106,7 @@ def _policy_row(instance: Instance, row: Row, price: float) -> Iterator[StepSize
     elif what.startswith("force_"):
         o, _, year = what.removeprefix("force_").rpartition("_")
         step = "1 % less" if price > 0 else "1 % more"
-        yield f"having to buy {_name(instance, o)} in {year}", step, POINT * row.right
+        yield f"having to buy {display_name(instance, o)} in {year}", step, POINT * row.right
     elif what.startswith(("max_share", "min_share")):
         yield _rule(instance, what), "one point looser", POINT
 
@@ -124,7 +117,11 @@ def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSi
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{RULE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
         asked = path.demanded(row.mark.owner, row.t)
-        yield f"the floor of {_name(instance, row.mark.owner)} in the rule of {rule}", "one point lower", POINT * asked
+        yield (
+            f"the floor of {display_name(instance, row.mark.owner)} in the rule of {rule}",
+            "one point lower",
+            POINT * asked,
+        )
     elif row.mark.what == "left":
         columns = duals.stage.columns
         used = sum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.path)
@@ -137,11 +134,11 @@ def _rule(instance: Instance, what: str) -> str:
     region = f"from {region_name(instance, rule.region)}" if rule.region else ""
     source = " ".join(part for part in (rule.kind, region) if part)
     words = "at most" if field == "max_share" else "at least"
-    return f"the rule that {words} {100 * rule.share:g} % of {_name(instance, rule.commodity)} comes {source}"
+    return f"the rule that {words} {100 * rule.share:g} % of {display_name(instance, rule.commodity)} comes {source}"
 
 
 def _column(instance: Instance, column: Column) -> Iterator[StepSize]:
-    name, what, size = _name(instance, column.mark.owner), column.mark.what, POINT * column.upper
+    name, what, size = display_name(instance, column.mark.owner), column.mark.what, POINT * column.upper
     in_shock = bool(column.mark.path) and column.mark.path != "baseline"
     words = {
         "stock": f"the largest stock of {name}",

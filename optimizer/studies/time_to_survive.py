@@ -32,9 +32,10 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import Plan
+from optimizer.results.plan import Build, Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
+from optimizer.studies.fitting import with_stock_paths
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]

@@ -1,6 +1,5 @@
 """Checks of names: whatever is named exists."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
@@ -10,7 +9,7 @@ from optimizer.instance.derived import entries_with_cuts, named_regions
 from optimizer.instance.schema import RULE, ShareRule
 from optimizer.instance.validation.candidate import Candidate
 from optimizer.levers import KINDS
-from optimizer.suggestions import Vocabulary
+from optimizer.suggestions import Vocabulary, did_you_mean
 
 
 class _Known:
@@ -200,8 +199,7 @@ def regions_are_named(candidate: Candidate) -> Iterator[Problem]:
     known = named_regions(candidate.instance)
     for region in candidate.instance.regions:
         if region not in known:
-            near = difflib.get_close_matches(region, sorted(known), n=1)
-            cure = f'Did you mean "{near[0]}"?' if near else "Remove it, or name it as the region of a process."
+            cure = did_you_mean(region, known, "Remove it, or name it as the region of a process.")
             yield ("regions", region), "nothing stands in this region", cure, "warning"
 
 

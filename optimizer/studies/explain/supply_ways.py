@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Flows, Plan
@@ -45,7 +46,9 @@ class Ways:
         sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
         sentences += [self._stock(o, each) for o, each in self._piles(commodity)]
         sentences += [self._substitution(o, each, segment) for o, each in self._substitutes(segment)]
-        sentences += [] if sentences else [f"nothing makes {self._name(commodity)}, and no option would"]
+        sentences += (
+            [] if sentences else [f"nothing makes {display_name(self.instance, commodity)}, and no option would"]
+        )
         return tuple(sentences)
 
     def _makers(self, commodity: str) -> Iterator[tuple[str, Sized]]:
@@ -63,12 +66,6 @@ class Ways:
             if any(flow.serves == segment for flow in option.flows):
                 yield o, option
 
-    def _name(self, owner: str) -> str:
-        for section in (self.instance.options, self.instance.processes, self.instance.commodities):
-            if owner in section:
-                return section[owner].name or owner
-        return owner
-
     def _cut(self, name: str) -> float:
         path = self.instance.path(self.event)
         return max(float(path.cut(name, t)) for t in self.periods)
@@ -81,17 +78,18 @@ class Ways:
             if cut > 0:
                 left = self._used(p) * process.output[commodity]
                 rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
-                yield f"{self._name(p)} {_loses(cut)} in {self.event.name}{rest}"
+                yield f"{display_name(self.instance, p)} {_loses(cut)} in {self.event.name}{rest}"
             elif self._used(p) >= FULLY_USED * sum(self.instance.path(self.event).limit(p, t) for t in self.periods):
-                yield f"{self._name(p)} gives all it has, {si(self._used(p) * process.output[commodity], 't')}"
+                made = si(self._used(p) * process.output[commodity], "t")
+                yield f"{display_name(self.instance, p)} gives all it has, {made}"
             else:
-                yield f"{self._name(p)} lacks {self._inputs(process.input)}"
+                yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
 
     def _inputs(self, inputs: Iterable[str]) -> str:
         """Those of its inputs that are scarce; all of them where prices do not tell."""
         wanted = list(inputs)
         short = [c for c in wanted if c in self.scarce] or wanted
-        return _listed([self._name(c) for c in short]) if short else "orders"
+        return _listed([display_name(self.instance, c) for c in short]) if short else "orders"
 
     def _used(self, name: str) -> float:
         return sum(self.flows[name, "activity"][t - self.flows.first] for t in self.periods)
@@ -119,7 +117,7 @@ class Ways:
             groups.setdefault((self.instance.sized[o].lead_time, first), []).append(o)
         every = len(names) > 1 and len(groups) == 1 and len(names) == len(list(self._makers(commodity)))
         for (months, first), some in groups.items():
-            who = f"every option that makes {self._name(commodity)}" if every else self._names(some)
+            who = f"every option that makes {display_name(self.instance, commodity)}" if every else self._names(some)
             take, are = ("take", "are") if len(some) > 1 and not every else ("takes", "is")
             if first:
                 yield f"{who} {take} {months:g} months and {are} decided in {first} at the earliest"
@@ -127,13 +125,13 @@ class Ways:
                 yield f"{who} can never be decided within the horizon"
 
     def _names(self, owners: Iterable[str]) -> str:
-        return _listed([self._name(owner) for owner in owners])
+        return _listed([display_name(self.instance, owner) for owner in owners])
 
     def _bought(self, o: str) -> float:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
     def _option(self, o: str, option: Sized) -> str:
-        name, size, cut = self._name(o), self._bought(o), self._cut(o)
+        name, size, cut = display_name(self.instance, o), self._bought(o), self._cut(o)
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
         inputs = [c for flow in option.flows for c in flow.takes]
@@ -141,17 +139,17 @@ class Ways:
             if inputs and not self._is_fully_used(o, option):
                 return f"{name} has its largest size, and lacks {self._inputs(inputs)}"
             return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
-        units = greatest_whole(option.max_size / option.unit_size) if option.unit_size > 0 else 0
-        if units and size >= FULLY_USED * units * option.unit_size:
-            return f"{name} has its largest size in whole units, {si(units * option.unit_size, 't/yr')}"
+        unit = option.unit_size
+        most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
+        if size >= FULLY_USED * most:
+            return f"{name} has its largest size in whole units, {si(most, 't/yr')}"
         held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
         if self.money is not None:
             return f"{name} {held}: {self._dear(o, size)}"
         short = self._names(c for c in inputs if c in self.scarce)
         # The plan leaves the least gap that there is, with all the money that it wants.
-        return f"{name} {held}: " + (
-            f"it lacks {short}" if short else "the rules allow no more, or more would not help"
-        )
+        why = f"it lacks {short}" if short else "the rules allow no more, or more would not help"
+        return f"{name} {held}: {why}"
 
     def _is_fully_used(self, o: str, option: Sized) -> bool:
         used = self._used(o) if self.flows.row(o, "activity") else 0.0
@@ -185,7 +183,7 @@ class Ways:
     def _stock(self, o: str, stock: Stock) -> str:
         before = self.event.periods.start - 1
         held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else stock.initial
-        start = f"{self._name(o)} holds {si(held, 't')} when {self.event.name} begins"
+        start = f"{display_name(self.instance, o)} holds {si(held, 't')} when {self.event.name} begins"
         limit = self._stock_limit(o, stock, held)
         if limit is not None:
             return f"{start}, {limit}"
@@ -212,7 +210,7 @@ class Ways:
         return None
 
     def _substitution(self, o: str, option: Sized, segment: str) -> str:
-        name, unit, size = self._name(o), option.labels.size_unit, self._bought(o)
+        name, unit, size = display_name(self.instance, o), option.labels.size_unit, self._bought(o)
         if self._is_late(option):
             return next(self._late([o], ""))
         if size >= FULLY_USED * option.max_size:
