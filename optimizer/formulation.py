@@ -31,9 +31,8 @@ def plan_stage(instance: Instance) -> Stage:
     stage = blank_stage(instance)
     for option in instance.options.values():
         option.invest(stage)
-    for option in instance.options.values():
-        if isinstance(option, Sized):
-            _tie(stage, option)
+    for option in instance.sized.values():
+        _tie(stage, option)
     return stage
 
 
@@ -119,8 +118,7 @@ def write_policy(stage: Stage, instance: Instance) -> None:
 
 def bought(stage: Stage, instance: Instance, option: str, year: int | None = None) -> Expression:
     """What is bought of an option over all years or in one: its size, or what a stockpile buys in t."""
-    what = "size" if isinstance(instance.options[option], Sized) else "fill"
-    columns = stage.found().get(("", option, what), {})
+    columns = stage.found().get(("", option, instance.options[option].purchase_column), {})
     some = (column for t, column in columns.items() if year is None or instance.horizon.year(t) == year)
     return total(Expression({column: 1.0}) for column in some)
 
@@ -128,8 +126,7 @@ def bought(stage: Stage, instance: Instance, option: str, year: int | None = Non
 def _force(stage: Stage, instance: Instance) -> None:
     """Σ over the decision points of a year n[a] = size; of a stockpile Σ over its periods f[t] = size."""
     for o, sizes in instance.policy.force.items():
-        option = instance.options[o]
-        unit = option.unit if isinstance(option, Sized) else "t"
+        unit = instance.options[o].unit
         for year, size in sizes.items():
             stage.require("policy", f"force_{o}_{year}", None, bought(stage, instance, o, year), "==", size, unit=unit)
 

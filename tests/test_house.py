@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 import optimizer
-from tests.house import FILES, ROOT, functions, import_graph, imports, lever_files, module, own_imports
+from tests.house import (
+    FILES,
+    ROOT,
+    functions,
+    import_graph,
+    imports,
+    lever_files,
+    module,
+    naming_levers,
+    own_imports,
+    parsed,
+)
 
 FLOORS = [
     {"errors", "limits", "progress", "shapes", "tolerances"},
@@ -110,6 +121,20 @@ def test_levers_never_import_each_other() -> None:
     for kind in kinds:
         named = own_imports(ROOT / "levers" / f"{kind}.py")
         assert not {f"levers.{other}" for other in kinds} & named
+
+
+def test_levers_are_named_in_their_own_files_only() -> None:
+    assert naming_levers() == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_nobody_tells_options_apart_by_their_class(path: Path) -> None:
+    # An option is asked what it is. The two forms of purchase are told apart once, where an instance sorts its options.
+    if room(module(path)) == "levers" or module(path) == "instance.schema":
+        return
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            assert not {"Lever", "Sized", "Stock"} & {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
 def test_face_is_sorted_and_complete() -> None:

@@ -172,7 +172,7 @@ def test_a_plan_of_60_shocks_is_24_flows_and_short_lines(failing: Case, tmp_path
 
 def test_frames_and_tables_cope_with_lines(failing: Case, calm: Case) -> None:
     _, result, _ = failing
-    assert set(result.flows["path"]) == {"baseline", *(f"s{k}" for k in range(36, 60))}
+    assert set(result.flows.index.get_level_values("path")) == {"baseline", *(f"s{k}" for k in range(36, 60))}
     assert len(result.survival) == 2 * FULL + COUNT - FULL
     for case in (failing, calm):
         assert len(parts(case[1], 100)) > 5

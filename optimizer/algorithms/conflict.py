@@ -72,5 +72,6 @@ def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
 def _forced(instance: Instance, what: str) -> str:
     o, _, year = what.removeprefix("force_").rpartition("_")
     option, size = instance.options[o], instance.policy.force[o][int(year)]
-    unit = {"leverage": "", "stockpile": " t"}.get(option.kind, " t/yr")
-    return f"policy.force: {size:,.6g}{unit} of {option.name or o} bought in {year}"
+    unit = option.labels.size_unit
+    amount = f"{unit} {size:,.6g}" if unit == "level" else f"{size:,.6g} {unit}"
+    return f"policy.force: {amount} of {option.name or o} bought in {year}"

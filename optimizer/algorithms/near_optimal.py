@@ -29,7 +29,6 @@ from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
@@ -266,9 +265,8 @@ class NearOptimalSearch(Search):
 def _totals(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
     """N[o] = Σ_a n[o,a], a column for each option."""
     for o, option in instance.options.items():
-        unit = option.unit if isinstance(option, Sized) else "t"
-        size = stage.variable(o, TOTAL, 0, unit=unit)
-        stage.require(o, TOTAL, None, size - formulation.bought(stage, instance, o), "==", unit=unit)
+        size = stage.variable(o, TOTAL, 0, unit=option.unit)
+        stage.require(o, TOTAL, None, size - formulation.bought(stage, instance, o), "==", unit=option.unit)
 
 
 def _around(size: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from optimizer.formulation import plan_stage
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.paths import MANY
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
+from optimizer.levers import Sized
 from optimizer.model.builder import Column, Stage
 from optimizer.results.plan import Array, Build, FlowKey, Flows, ManyFlows, NoShockPlan, Plan, Row
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING_SIZE
@@ -21,17 +21,17 @@ def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan
     fills: dict[str, Row] = {}
     stocks: dict[str, Row] = {}
     for o, option in instance.options.items():
-        if isinstance(option, Sized):
+        if o in instance.sized:
             opened = found.get(("", o, "open"), {})
             for a, column in found.get(("", o, "size"), {}).items():
                 size = values[column]
                 is_open = a in opened and values[opened[a]] > 0.5
                 if size > 0 or is_open:
-                    builds.append(_build(instance, o, option, a, size, is_open))
-        if isinstance(option, Stockpile):
-            columns = found.get(("", o, "fill"), {})
+                    builds.append(_build(instance, instance.sized[o], a, size, is_open))
+        if o in instance.stocks:
+            columns = found.get(("", o, option.purchase_column), {})
             fills[o] = tuple(max(0.0, values[columns[t]]) if t in columns else 0.0 for t in instance.horizon.periods)
-            stocks[o] = stock_path(instance, option, fills[o])
+            stocks[o] = instance.stocks[o].stock_path(instance.horizon, fills[o])
     return Plan(tuple(builds), fills, stocks)
 
 
@@ -46,11 +46,11 @@ def swept(
     found, least = stage.found(), size_thresholds(instance)[-1] if negligible is None else negligible
     clean = [max(value, column.lower) for value, column in zip(values, stage.columns, strict=True)]
     for o, option in instance.options.items():
-        columns = found.get(("", o, "size" if isinstance(option, Sized) else "fill"), {})
+        columns = found.get(("", o, option.purchase_column), {})
         small = [column for column in columns.values() if 0.0 != clean[column] <= least[o]]
         for column in small:
             clean[column] = 0.0
-        if small and isinstance(option, Sized):
+        if small and o in instance.sized:
             _stop(instance, stage, o, clean)
     return clean
 
@@ -59,32 +59,22 @@ def _stop(instance: Instance, stage: Stage, o: str, values: list[float]) -> None
     """Let an option run no more than its capacity: to an audit 1e-10 t on none are too much."""
     found, capacity = stage.found(), stage.offers.get((o, "capacity"), {})
     for path in (instance.baseline, *instance.rules.values()):
-        for what in ("activity", "substituted"):
-            for t, column in found.get((path.key, o, what), {}).items():
+        for flow in instance.options[o].flows:
+            for t, column in found.get((path.key, o, flow.column or flow.name), {}).items() if capacity else ():
                 values[column] = min(values[column], path.delta * capacity[t].value(values))
 
 
-def _build(instance: Instance, o: str, option: Sized, a: int, size: float, is_open: bool) -> Build:
-    horizon, kind = instance.horizon, str(getattr(option, "kind", ""))
+def _build(instance: Instance, option: Sized, a: int, size: float, is_open: bool) -> Build:
+    horizon = instance.horizon
     if option.unit_size > 0:
         size = option.unit_size * round(size / option.unit_size)
-    return Build(o, kind, a, horizon.year(a), horizon.label(a), float(size), is_open)
-
-
-def stock_path(instance: Instance, pile: Stockpile, fills: Sequence[float]) -> Row:
-    """Stock at the end of each period, t, from what is bought."""
-    keep, held, path = (1.0 - pile.loss) ** instance.horizon.delta, pile.initial, []
-    for fill in fills:
-        held = keep * held + fill
-        path.append(held)
-    return tuple(path)
+    return Build(option.id, option.kind, a, horizon.year(a), horizon.label(a), float(size), is_open)
 
 
 def nothing(instance: Instance) -> Plan:
     """The plan of a world that does nothing: stocks hold what they began with."""
-    piles = {o: option for o, option in instance.options.items() if isinstance(option, Stockpile)}
-    fills = {o: (0.0,) * len(instance.horizon.periods) for o in piles}
-    return Plan((), fills, {o: stock_path(instance, pile, fills[o]) for o, pile in piles.items()})
+    fills = {o: (0.0,) * len(instance.horizon.periods) for o in instance.stocks}
+    return Plan((), fills, {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()})
 
 
 def read_flows(
@@ -163,8 +153,8 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> li
 
 def opened_at_zero(instance: Instance, stage: Stage, values: Array) -> list[int]:
     """The integers of options that are opened at size 0 though nothing open requires them."""
-    found, options = stage.found(), instance.options
-    lumpy = {o: option for o, option in options.items() if isinstance(option, Sized) and option.is_lumpy}
+    found = stage.found()
+    lumpy = {o: option for o, option in instance.sized.items() if option.is_lumpy}
     by = {o: list(found.get(("", o, "by"), {}).values()) for o in lumpy}
     opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
     needed = {required for o in opened for required in lumpy[o].requires}

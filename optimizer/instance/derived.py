@@ -1,12 +1,15 @@
 """What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.instance.document import Place
 from optimizer.instance.schema import Instance
+from optimizer.levers import Sized
 from optimizer.tolerances import NEGLIGIBLE_SIZE, ROUNDING_SIZE
+from optimizer.units import short, si
 
 
 def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
@@ -93,3 +96,25 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
 def is_bought(instance: Instance, option: str, size: float) -> bool:
     """Whether a size, of a stockpile all that is bought, is more than the audit could tell from zero."""
     return size > size_thresholds(instance)[0][option]
+
+
+def named(instance: Instance, key: str) -> str:
+    """The name that the file gives an object, or its key."""
+    sections: Sequence[Mapping[str, Any]] = (
+        instance.options, instance.processes, instance.demands, instance.commodities
+    )  # fmt: skip
+    for section in sections:
+        if key in section:
+            return section[key].name or key
+    return key
+
+
+def size_unit(instance: Instance, option: str) -> str:
+    """The unit of the size of an option: ``t/yr``, ``t`` of a stock, or ``level``."""
+    return (instance.options.get(option) or Sized).labels.size_unit
+
+
+def sized(instance: Instance, option: str, size: float) -> str:
+    """The size of a build with its unit: ``20 t/yr``, ``level 0.5``."""
+    unit = size_unit(instance, option)
+    return f"level {short(size)}" if unit == "level" else si(size, unit)

@@ -25,7 +25,7 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.instance.overrides import Edit, assign, clashes, no_such, of_scenarios, played
 from optimizer.instance.reading import checked, read, written
 from optimizer.instance.schema import RULE, Instance
-from optimizer.levers import KINDS, Lever, Sized
+from optimizer.levers import KINDS, Lever
 from optimizer.suggestions import nearest
 from optimizer.units import MoneyLike, Series, money
 
@@ -167,8 +167,8 @@ def _requiring(instance: Instance, gone: Collection[str]) -> dict[str, str]:
     """Options that are still there, and an option that each requires and that is gone."""
     return {
         o: required
-        for o, option in instance.options.items()
-        if isinstance(option, Sized) and o not in gone
+        for o, option in instance.sized.items()
+        if o not in gone
         for required in option.requires
         if required in gone
     }
@@ -191,9 +191,10 @@ def _without(instance: Instance, gone: set[str]) -> Instance:
 
 
 def _excluding(option: Lever, gone: Collection[str]) -> Lever:
-    if not isinstance(option, Sized):
+    excludes: tuple[str, ...] = getattr(option, "excludes", ())
+    if not excludes:
         return option
-    return option.model_copy(update={"excludes": tuple(other for other in option.excludes if other not in gone)})
+    return option.model_copy(update={"excludes": tuple(other for other in excludes if other not in gone)})
 
 
 def _forget[Spec: (ShockSpec, EnsembleSpec, Event)](
@@ -368,13 +369,12 @@ def with_demand(instance: Instance, *, factor: float, segments: Iterable[str] | 
 def with_lead_times(instance: Instance, *, months_later: float, options: Iterable[str] | None = None) -> Instance:
     """Lead times so many months longer, or shorter where the number is negative, but never below 0."""
     chosen = frozenset(instance.options if options is None else options)
-    changed = {
+    later = {
         o: option.model_copy(update={"lead_time": max(0.0, option.lead_time + months_later)})
-        if o in chosen and isinstance(option, Sized)
-        else option
-        for o, option in instance.options.items()
+        for o, option in instance.sized.items()
+        if o in chosen
     }
-    return instance.replacing(options=changed)
+    return instance.replacing(options={**instance.options, **later})
 
 
 # Arguments of the Python functions.

@@ -25,9 +25,10 @@ from optimizer.instance.schema import RULE, Commodity, Instance, Policy, Region
 from optimizer.instance.validation.candidate import Draft, Problem
 from optimizer.instance.validation.passes import NAMES, PASSES, sizes_can_be_handled
 from optimizer.instance.validation.wording import in_words, no_mapping, noun
-from optimizer.levers import KINDS, Recycling, Refining, is_audited
+from optimizer.levers import KINDS, is_audited
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
+from optimizer.results.result import Result
 from optimizer.suggestions import excerpt, suggest
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -50,6 +51,18 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
         InstanceError: with every finding.
     """
     return checked(written(data, name))[0]
+
+
+def instance_of(result: Result) -> Instance:
+    """The instance that a result is of: the one that was solved; of a saved plan the one inside it, read once.
+
+    Raises:
+        InstanceError: the instance in a saved plan is no longer a sound one.
+    """
+    if result.problem is None:
+        object.__setattr__(result, "problem", read(result.data))
+    found: Instance = result.problem
+    return found
 
 
 def written(data: Mapping[str, Any], name: str) -> Document:
@@ -293,12 +306,12 @@ class _Reader:
 
 
 def complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
-    """The entry with its own name in it, `home` resolved, and the region of refining and recycling filled in."""
+    """The entry with its own name in it, `home` resolved, and the region of what is at home filled in."""
     whole: dict[str, Any] = at_home(entry, home)
     if section in ("processes", "demands", "options"):
         whole["id"] = name
     kind = entry.get("kind") if section == "options" else None
-    if isinstance(kind, str) and issubclass(KINDS[kind], (Refining, Recycling)) and entry.get("region") is None:
+    if isinstance(kind, str) and KINDS[kind].is_at_home and entry.get("region") is None:
         whole["region"] = home
     if section in ("shocks", "ensembles"):
         whole = cuts_at_home(whole, home)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from typing import Any, cast
 
 from pydantic import ConfigDict, Field
@@ -14,7 +15,7 @@ from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, Shock, ShockSpec
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import ActivityIndex, alone, calm, steady, together
 from optimizer.instance.ranges import RangeSpec, Uncertain, found, moved, still, there, uncertain
-from optimizer.levers import Option, Producing
+from optimizer.levers import Option, Sized, Stock
 from optimizer.network.activity import Activity
 from optimizer.network.process import Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
@@ -166,9 +167,7 @@ class Instance(Described):
 
     def _repr_html_(self) -> str:
         """The instance in a notebook."""
-        from optimizer.results.notebook import of_instance
-
-        return of_instance(self)
+        return str(import_module("optimizer.report.notebook").of_instance(self))
 
     @property
     def title(self) -> str:
@@ -198,7 +197,18 @@ class Instance(Described):
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
         """Existing processes and producing options, by name: what a cut can strike."""
-        return {**self.processes, **{o: each for o, each in self.options.items() if isinstance(each, Producing)}}
+        options = {o: each for o, each in self.options.items() if isinstance(each, Activity)}
+        return {**self.processes, **options}
+
+    @cached_property
+    def sized(self) -> Mapping[str, Sized]:
+        """The options that are bought by size."""
+        return {o: each for o, each in self.options.items() if isinstance(each, Sized)}
+
+    @cached_property
+    def stocks(self) -> Mapping[str, Stock]:
+        """The options that are held as a stock."""
+        return {o: each for o, each in self.options.items() if isinstance(each, Stock)}
 
     @cached_property
     def activity_index(self) -> ActivityIndex:

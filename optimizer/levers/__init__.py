@@ -8,12 +8,13 @@ from typing import get_args
 from pydantic import SerializeAsAny
 
 from optimizer.levers.ally import Ally
-from optimizer.levers.base import Lever, Sized
+from optimizer.levers.base import Labels, Lever, Reference, Sized
 from optimizer.levers.leverage import Leverage
 from optimizer.levers.partnership import Partnership
 from optimizer.levers.producing import Producing
 from optimizer.levers.recycling import Recycling
 from optimizer.levers.refining import Refining
+from optimizer.levers.stock import Stock
 from optimizer.levers.stockpile import Stockpile
 from optimizer.levers.substitution import Substitution
 
@@ -30,7 +31,7 @@ KINDS: dict[str, type[Lever]] = {
 PACKAGE_KINDS = frozenset(KINDS)
 
 # Every option is bought by size or is held as a stock, and is written with the fields of its own class.
-Option = SerializeAsAny[Sized | Stockpile]
+Option = SerializeAsAny[Sized | Stock]
 
 # The auditors of the package are modules with the names of kinds; those of other levers come with them.
 _AUDITORS = Path(__file__).parent.parent / "audit" / "levers"
@@ -44,10 +45,10 @@ def register_lever(lever: type[Lever]) -> str:
         Its kind.
 
     Raises:
-        TypeError: no subclass of `Sized` or `Stockpile`, or without a kind of its own.
+        TypeError: no subclass of `Sized` or `Stock`, or without a kind of its own.
         ValueError: a kind that the package has itself.
     """
-    if not (isinstance(lever, type) and issubclass(lever, (Sized, Stockpile))):
+    if not (isinstance(lever, type) and issubclass(lever, (Sized, Stock))):
         raise TypeError(f"{lever!r} is no lever: derive it from Sized or from another class of optimizer.levers")
     kinds = get_args(lever.model_fields["kind"].annotation)
     if len(kinds) != 1 or not isinstance(kinds[0], str):
@@ -73,14 +74,17 @@ __all__ = [
     "KINDS",
     "PACKAGE_KINDS",
     "Ally",
+    "Labels",
     "Lever",
     "Leverage",
     "Option",
     "Partnership",
     "Producing",
     "Recycling",
+    "Reference",
     "Refining",
     "Sized",
+    "Stock",
     "Stockpile",
     "Substitution",
     "is_audited",

@@ -19,14 +19,17 @@ cumulative Y, not the y: a branch then says "by 2030" or "later", which splits t
 options is one row. Offers `opened`: Y for every decision point of the horizon.
 """
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Any, get_args
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from optimizer import shapes
 from optimizer.disruptions.shock import Names, Path, as_tuple
+from optimizer.errors import Severity
+from optimizer.horizon import Horizon
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Flow
@@ -36,8 +39,58 @@ from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
 
+# A finding of a lever about its own fields: where within the option, what, cure, severity.
+Place = tuple[str | int, ...]
+Problem = tuple[Place, str, str, Severity]
+Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A name that an option's field holds: it has to be one of a section of the instance, or of its regions."""
+
+    place: Place
+    name: str
+    section: Section
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How a kind of lever is called.
+
+    Attributes:
+        size_unit: of its size, for readers: t/yr, t, or ``level``, which stands before the number.
+        noun: what a purchase is, in the singular: "project".
+        absent: what a sentence says of one that a plan leaves out.
+        colour: its slot in the palette of figures; 7 is grey.
+    """
+
+    size_unit: str = "t/yr"
+    noun: str = "project"
+    absent: str = "is not bought"
+    colour: int = 7
+
+
 class Lever(Described):
-    """Common fields of every option. A lever has two verbs, `invest` and `operate`."""
+    """Common fields of every option, and what others may ask of it.
+
+    A lever has two verbs that write: `invest` and `operate`. It tells the rest of the package what it is by
+    `references`, `problems`, `flows` and `labels`; nobody else names its kind.
+    """
+
+    labels: ClassVar[Labels] = Labels()
+    # Whether the plan holds its purchases and its stock by period; if not, it is bought by size.
+    is_stock: ClassVar[bool] = False
+    # Whether it is an activity in a region, which cuts can strike and policy shares count.
+    is_activity: ClassVar[bool] = False
+    # Whether it stands in the home region where its entry names none.
+    is_at_home: ClassVar[bool] = False
+    # The columns of its purchases.
+    purchase_column: ClassVar[str] = "size"
+    # The fields of a shock that may name it, each with a number that replaces or multiplies one of its own.
+    shock_fields: ClassVar[tuple[str, ...]] = ()
+    # Linking terms that are amounts in t, there before a period begins, and not rates: by the period before.
+    amounts: ClassVar[tuple[str, ...]] = ()
 
     id: str = Field(exclude=True)
     kind: str = Field(description="Which lever it is.")
@@ -56,21 +109,61 @@ class Lever(Described):
         """Whether it is opened once or not at all."""
         return False
 
-    @classmethod
-    @cache
-    def kinds(cls) -> tuple[str, ...]:
-        """Its kind, then those of the levers that it is derived from."""
-        found = (get_args(each.model_fields["kind"].annotation) for each in cls.__mro__ if issubclass(each, Lever))
-        return tuple(dict.fromkeys(str(kind) for kinds in found for kind in kinds))
+    @property
+    def unit(self) -> Unit:
+        """The unit of what is bought as the solver scales it: tonnes unless the lever says otherwise."""
+        return "t"
 
-    def is_a(self, kind: str) -> bool:
-        """Whether it is of a kind, or of one that is derived from it."""
-        return kind in self.kinds()
+    @property
+    def largest(self) -> float:
+        """The most that can be bought of it, or held, in its own unit; infinite where nothing limits it."""
+        return math.inf
+
+    @property
+    def most_in_a_year(self) -> float:
+        """The most of it that can be bought in a year, in its own unit."""
+        return self.largest
 
     @property
     def flows(self) -> tuple[Flow, ...]:
         """The flows that a result reports of it; none where it has no columns in operation."""
         return ()
+
+    def references(self) -> Iterator[Reference]:
+        """The names that it refers to."""
+        yield from ()
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong or odd about its own fields, beyond their types; pydantic keeps the name `validate`."""
+        yield from ()
+
+    def useless(self) -> Iterator[tuple[str, str]]:
+        """Fields that are 0 though it then does nothing, and what that means."""
+        yield from ()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it costs nothing to buy."""
+        return False
+
+    @property
+    def price_cure(self) -> str:
+        """What to do about an option that is free."""
+        return "Add what it costs."
+
+    def prices(self) -> Iterator[tuple[str, str, Series]]:
+        """Fields that hold the price of a tonne: the field, the commodity or segment that it is of, and the price."""
+        yield from ()
+
+    @property
+    def capex_group(self) -> str | None:
+        """The options that its capex is comparable with; None where it is with none."""
+        return None
+
+    @classmethod
+    def cure_of_unknown(cls, key: str) -> str | None:
+        """What to do about a key that it does not have, where more can be said than which keys there are."""
+        return None
 
     def allows(self, year: int) -> bool:
         """Whether it may be decided in a calendar year."""
@@ -91,7 +184,7 @@ class Lever(Described):
 
 
 class Sized(Lever):
-    """A lever that is bought by size: every one but the stockpile."""
+    """A lever that is bought by size."""
 
     lead_time: Quantity = Field(default=0.0, description="Months from decision to work, rounded up to whole periods.")
     max_size: Quantity = Field(
@@ -137,9 +230,40 @@ class Sized(Lever):
         return self.fixed_cost > 0 or self.min_size > 0
 
     @property
-    def unit(self) -> Unit:
-        """The unit of size as the solver scales it: a flow of tonnes unless the lever says otherwise."""
-        return "t"
+    def largest(self) -> float:
+        """`max_size`."""
+        return self.max_size
+
+    def references(self) -> Iterator[Reference]:
+        """The options that it requires or excludes."""
+        for field in ("requires", "excludes"):
+            yield from (Reference((field,), other, "options") for other in getattr(self, field))
+
+    def useless(self) -> Iterator[tuple[str, str]]:
+        """A size or a ramp of 0."""
+        # A size that has to be larger than the largest is an error of its own.
+        if self.max_size == 0 and self.min_size == 0 and self.unit_size == 0:
+            yield "max_size", "it can never be bought"
+        elif max(self.ramp) == 0:
+            yield "ramp", "none of it ever works"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether capex, fixed cost and fixed opex are 0."""
+        return max(self.capex.values) + self.fixed_cost + self.fixed_opex == 0
+
+    @property
+    def price_cure(self) -> str:
+        """The fields that may hold its price."""
+        return "Add its capex, fixed_cost or fixed_opex."
+
+    def paid(self, year: int, size: float, *, opened: bool) -> float:
+        """Money for a purchase that is decided in a year, undiscounted."""
+        return float(self.capex.at(year)) * size + (self.fixed_cost if opened else 0.0)
+
+    def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
+        """The part of a size decided at `a` that works in period t, which is not before its lead time is over."""
+        return self.working_share((t - a - horizon.whole(self.lead_time)) * horizon.months)
 
     def working_share(self, months: float) -> float:
         """The part of size that works so many months after the lead time; 0 before it."""

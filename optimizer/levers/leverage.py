@@ -10,12 +10,14 @@ On the path of a deliberate shock, for every existing process p of the region th
     capacity[p] += cap·σ·restraint·ℓ          options are never helped
 """
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from optimizer.disruptions.shock import Path
-from optimizer.levers.base import Sized
+from optimizer.horizon import Horizon
+from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import total
 from optimizer.units import Quantity, Share, finding
@@ -23,6 +25,8 @@ from optimizer.units import Quantity, Share, finding
 
 class Leverage(Sized):
     """Something that the other side would lose as well."""
+
+    labels: ClassVar[Labels] = Labels("level", colour=6)
 
     kind: Literal["leverage"]
     region: str = Field(description="The region that would lose something as well.")
@@ -43,6 +47,21 @@ class Leverage(Sized):
     def unit(self) -> Unit:
         """A level has no unit."""
         return "1"
+
+    def references(self) -> Iterator[Reference]:
+        """The region, and the options that it is tied to."""
+        yield Reference(("region",), self.region, "regions of processes")
+        yield from super().references()
+
+    def useless(self) -> Iterator[tuple[str, str]]:
+        """A largest level or a restraint of 0; a ramp does not apply."""
+        yield from (each for each in super().useless() if each[0] != "ramp")
+        if self.restraint == 0:
+            yield "restraint", "it holds nothing back"
+
+    def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
+        """What erosion leaves of a level by then."""
+        return float((1.0 - self.erosion) ** (horizon.year(t) - horizon.year(a)))
 
     def invest(self, stage: Stage) -> None:
         """Buy a level and offer what erosion leaves of it."""

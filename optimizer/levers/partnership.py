@@ -9,12 +9,13 @@ On a shock's path, in every period in which p is cut:
     accident[p] += σ'·ρ·C·Δ         where σ' strikes beside a deliberate σ
 """
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from optimizer.disruptions.shock import Path
-from optimizer.levers.base import Sized
+from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import Stage
 from optimizer.units import Share
 
@@ -22,11 +23,24 @@ from optimizer.units import Share
 class Partnership(Sized):
     """A deal about one existing process."""
 
+    labels: ClassVar[Labels] = Labels(colour=5)
+    shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
+
     kind: Literal["partnership"]
     process: str = Field(description="The existing process that the deal is about.")
     reliability: Share = Field(
         default=1.0, description="Share of what was agreed that flows in a cut, 0 to 1. Default 1."
     )
+
+    def references(self) -> Iterator[Reference]:
+        """The process, and the options that it is tied to."""
+        yield Reference(("process",), self.process, "processes")
+        yield from super().references()
+
+    @property
+    def capex_group(self) -> str | None:
+        """That of all deals."""
+        return "deals"
 
     def invest(self, stage: Stage) -> None:
         """Buy size and offer what of it works."""

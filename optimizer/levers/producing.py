@@ -8,8 +8,11 @@ On each path, in every period, beside what an activity does:
     run        x ≥ min_utilisation·C·Δ          baseline only: a refinery for the shock has to run in peace
 """
 
+from collections.abc import Iterator
+from typing import ClassVar
+
 from optimizer.disruptions.shock import Path
-from optimizer.levers.base import Sized
+from optimizer.levers.base import Reference, Sized
 from optimizer.model.builder import Stage
 from optimizer.network.activity import Activity
 from optimizer.results.plan import Flow
@@ -17,6 +20,25 @@ from optimizer.results.plan import Flow
 
 class Producing(Sized, Activity):
     """A process that money can buy."""
+
+    is_activity: ClassVar[bool] = True
+    shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
+
+    def references(self) -> Iterator[Reference]:
+        """What it takes and gives, and the options that it is tied to."""
+        for side in ("input", "output"):
+            yield from (Reference((side, commodity), commodity, "commodities") for commodity in getattr(self, side))
+        yield from super().references()
+
+    @property
+    def price_cure(self) -> str:
+        """The fields that may hold its price."""
+        return "Add its capex, fixed_cost or fixed_opex; what is there already is a process."
+
+    @property
+    def capex_group(self) -> str | None:
+        """That of all plants."""
+        return "plants"
 
     def invest(self, stage: Stage) -> None:
         """Buy capacity and offer what of it works."""

@@ -6,12 +6,16 @@
 The limit by scrap is the balance of the scrap commodity, like that of any other input.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+from optimizer.levers.base import Labels
 from optimizer.levers.producing import Producing
 
 
 class Recycling(Producing):
     """A recycler."""
+
+    labels: ClassVar[Labels] = Labels(absent="is not built", colour=2)
+    is_at_home: ClassVar[bool] = True
 
     kind: Literal["recycling"]

@@ -4,12 +4,16 @@ size   t/yr of activity, in the home region unless told; its mathematics is that
 capacity   x ≤ C·Δ·(1−σ)          run   x ≥ min_utilisation·C·Δ (baseline)
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+from optimizer.levers.base import Labels
 from optimizer.levers.producing import Producing
 
 
 class Refining(Producing):
     """A new process at home."""
+
+    labels: ClassVar[Labels] = Labels(absent="is not built", colour=1)
+    is_at_home: ClassVar[bool] = True
 
     kind: Literal["refining"]

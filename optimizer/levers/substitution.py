@@ -12,21 +12,24 @@ On each path, in every period:
     operating     += cost·multiplier·z
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from optimizer.disruptions.shock import Path
-from optimizer.levers.base import Sized
+from optimizer.levers.base import Labels, Problem, Reference, Sized
 from optimizer.model.builder import Stage
 from optimizer.network.activity import NOTHING
 from optimizer.results.plan import Flow
-from optimizer.units import AmountSeries, Ratio, Share
+from optimizer.units import AmountSeries, Ratio, Series, Share
 
 
 class Substitution(Sized):
     """A way to serve a segment without its commodity."""
+
+    labels: ClassVar[Labels] = Labels(colour=3)
+    shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
 
     kind: Literal["substitution"]
     demand: str = Field(description="The segment that it serves without the commodity.")
@@ -40,10 +43,32 @@ class Substitution(Sized):
         default_factory=dict, description="By commodity: t that it takes per t substituted."
     )
 
+    def references(self) -> Iterator[Reference]:
+        """The segment, what it takes, and the options that it is tied to."""
+        yield Reference(("demand",), self.demand, "demands")
+        yield from (Reference(("input", commodity), commodity, "commodities") for commodity in self.input)
+        yield from super().references()
+
+    def problems(self) -> Iterator[Problem]:
+        """A negative cost."""
+        if min(self.cost.values) < 0:
+            what = "cost is below 0: doing without pays, so as much is done without as can be"
+            yield ("cost",), what, "Write what the alternative costs, whole.", "warning"
+
+    def useless(self) -> Iterator[tuple[str, str]]:
+        """As of every lever that is bought by size; or a share of 0."""
+        yield from super().useless()
+        if self.max_share == 0:
+            yield "max_share", "it can never serve anything"
+
+    def prices(self) -> Iterator[tuple[str, str, Series]]:
+        """Its cost, which is that of the segment's commodity."""
+        yield "cost", self.demand, self.cost
+
     @property
     def flows(self) -> tuple[Flow, ...]:
         """What is substituted."""
-        return (Flow("substituted", "substituted", takes=self.input, serves=self.demand),)
+        return (Flow("substituted", "substituted", takes=self.input, serves=self.demand, share=self.max_share),)
 
     def invest(self, stage: Stage) -> None:
         """Buy size and offer what of it works."""

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stock
 from optimizer.report.figures.time_to_survive import Line
-from optimizer.report.figures.timeline import Move
 from optimizer.report.format import (
     abroad,
     called,
@@ -21,13 +21,13 @@ from optimizer.report.format import (
     spelled,
     titled,
 )
-from optimizer.report.tables.stress import ENOUGH
 from optimizer.results.plan import Faced
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
 from optimizer.studies.comparison import shocks_survived
 from optimizer.studies.folding import Fold, folds
-from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
+from optimizer.studies.purchases import Purchase
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down
 
@@ -256,7 +256,7 @@ def whole(measure: Measure | None) -> str:
 
 def of_gaps(share: float) -> str:
     """To what survival gaps are proven."""
-    return f"{given(min(share, ENOUGH))} of themselves"
+    return f"{given(min(share, GAP_SHARE))} of themselves"
 
 
 def bounded(measure: Measure | None, result: Result) -> str:
@@ -326,8 +326,8 @@ def sentence(instance: Instance, result: Result) -> str:
 def _bought(result: Result) -> str:
     options = len({build.option for build in result.plan.builds})
     stores = sum(any(row) for row in result.plan.fills.values())
-    things = [plural(options, "project")] if options else []
-    things += [plural(stores, "stockpile")] if stores else []
+    things = [plural(options, Sized.labels.noun)] if options else []
+    things += [plural(stores, Stock.labels.noun)] if stores else []
     if not things:
         return "With nothing bought"
     return f"With {' and '.join(things)} for {si(result.outlay, result.money, 4)} of outlay"
@@ -352,7 +352,7 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     )
 
 
-def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
+def to_build(moves: Sequence[Purchase], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
     """The largest moves by money: what, and when, how much of it and for how much."""
     ordered = sorted(moves, key=lambda move: -move.paid)
     said = [(move.name, f"{_when(move)}, {move.size_words}, {si(move.paid, money)}") for move in ordered[:most]]
@@ -362,8 +362,8 @@ def to_build(moves: Sequence[Move], money: str, most: int = 6) -> tuple[tuple[st
     return tuple(said)
 
 
-def _when(move: Move) -> str:
-    if move.kind == "stockpile":
+def _when(move: Purchase) -> str:
+    if move.purchases:
         return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
     return f"decided {move.decided}, on line {move.on_line}"
 

@@ -84,6 +84,7 @@ class Flow:
         gives: by commodity, t per unit of flow added to its supply.
         takes: by commodity, t per unit of flow taken from its supply.
         serves: the segment of which it stands in for one t per unit; None where it serves none.
+        share: the largest share of that segment's demand that it may serve.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Flow:
     gives: Mapping[str, float] = field(default_factory=dict)
     takes: Mapping[str, float] = field(default_factory=dict)
     serves: str | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, no_shock_cost
 from optimizer.studies.outcomes import Survey, survey
@@ -235,6 +236,8 @@ class AttackResult:
     def is_unproven(self) -> bool:
         """Whether the time ran out before everything was found and proven."""
         return self.stopped or (self.result.status == "stopped" and not self.is_given)
+
+    frames = property(study_frames.of_attack)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""

@@ -8,16 +8,16 @@ the plan stands as if bought. Budgets are not looked at.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from optimizer.algorithms.reading import stock_path
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
+from optimizer.levers import Stock
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
 Words = tuple[str, str, str]
+STOCK = Stock.labels.noun
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _sizes(instance: Instance, plan: Plan) -> Iterator[Words]:
     horizon, sizes = instance.horizon, dict[str, float]()
     for build in plan.builds:
         option, where = instance.options.get(build.option), f"options.{build.option}"
-        if option is None or option.kind != build.kind or not isinstance(option, Sized):
+        if option is None or option.kind != build.kind or option.is_stock:
             yield _unknown(instance, build.option, build.kind)
         elif build.t not in horizon.decisions or not option.allows(horizon.year(build.t)):
             what = f"the plan decides it in {build.period}, when it cannot be decided"
@@ -74,7 +74,7 @@ def _sizes(instance: Instance, plan: Plan) -> Iterator[Words]:
         else:
             sizes[build.option] = sizes.get(build.option, 0.0) + build.size
     for o, size in sizes.items():
-        most = instance.options[o].max_size or 0.0
+        most = instance.options[o].largest
         if size > most * (1.0 + NEGLIGIBLE):
             cure = f"Raise max_size to at least {size:g}, or make the build smaller."
             yield f"options.{o}.max_size", f"the plan buys {size:g}, more than its {most:g}", cure
@@ -93,8 +93,8 @@ def _piles(instance: Instance, plan: Plan) -> Iterator[Words]:
     for o, fills in plan.fills.items():
         bought = [t for t, fill in enumerate(fills) if fill > 0]
         option = instance.options.get(o)
-        if bought and not isinstance(option, Stockpile):
-            yield _unknown(instance, o, "stockpile")
+        if bought and o not in instance.stocks:
+            yield _unknown(instance, o, STOCK)
         elif len(fills) != len(horizon.periods):
             yield f"options.{o}", f"the plan has {len(fills)} purchases, one for each period is meant", "Solve it anew."
         elif option is not None and (late := [t for t in bought if not option.allows(horizon.year(t))]):
@@ -103,16 +103,17 @@ def _piles(instance: Instance, plan: Plan) -> Iterator[Words]:
 
 
 def _anew(instance: Instance, plan: Plan) -> Plan:
-    """The plan with every stockpile of the instance."""
-    piles = {o: option for o, option in instance.options.items() if isinstance(option, Stockpile)}
-    fills = {o: plan.fills.get(o, (0.0,) * len(instance.horizon.periods)) for o in piles}
-    return replace(plan, fills=fills, stocks={o: stock_path(instance, pile, fills[o]) for o, pile in piles.items()})
+    """The plan with every stock of the instance."""
+    horizon = instance.horizon
+    fills = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in instance.stocks}
+    stocks = {o: stock.stock_path(horizon, fills[o]) for o, stock in instance.stocks.items()}
+    return replace(plan, fills=fills, stocks=stocks)
 
 
 def _overfull(instance: Instance, plan: Plan) -> Iterator[Words]:
     for o, row in plan.stocks.items():
-        most = instance.options[o].max_size
-        if most is not None and max(row) > most * (1.0 + NEGLIGIBLE):
+        most = instance.options[o].largest
+        if max(row) > most * (1.0 + NEGLIGIBLE):
             cure = f"Raise max_size to at least {max(row):g}, or buy less."
             yield f"options.{o}.max_size", f"the plan holds {si(max(row), 't')}, more than its {si(most, 't')}", cure
 
@@ -121,8 +122,7 @@ def _rules(instance: Instance, plan: Plan) -> Iterator[str]:
     """Rules of buying that the plan does not keep in this instance, and does not have to."""
     opened = {build.option: build.t for build in plan.builds}
     for build in plan.builds:
-        option = instance.options[build.option]
-        assert isinstance(option, Sized)
+        option = instance.sized[build.option]
         units = build.size / option.unit_size if option.unit_size > 0 else 0.0
         if abs(units - round(units)) > NEGLIGIBLE:
             yield f"{build.option}: {build.size:g} is not in whole units of {option.unit_size:g}."
@@ -133,7 +133,6 @@ def _rules(instance: Instance, plan: Plan) -> Iterator[str]:
         if both := [x for x in option.excludes if x in opened]:
             yield f"{build.option} excludes {', '.join(both)}, which the plan opens as well."
     for o, fills in plan.fills.items():
-        pile = instance.options.get(o)
-        rate = pile.fill_rate if isinstance(pile, Stockpile) else None
-        if rate is not None and max(fills) > rate * instance.horizon.delta * (1.0 + NEGLIGIBLE):
+        rate = instance.options[o].most_in_a_year
+        if max(fills) > rate * instance.horizon.delta * (1.0 + NEGLIGIBLE):
             yield f"{o} is filled faster than its fill_rate, {rate:g} t a year."

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
-from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
@@ -105,22 +103,15 @@ class RangeSearch:
         return tuple(search.range(cheapest.sizes[o]) for o, search in self.searches.items())
 
 
-def _largest(instance: Instance, option: str) -> float:
-    """The largest size that the file allows; infinite for a stockpile without an end."""
-    lever = instance.options[option]
-    if isinstance(lever, Sized):
-        return lever.max_size
-    return math.inf
-
-
 class _OptionSearch:
     """One option: `low` and `high` are proven, what plans are known to buy lies between."""
 
     def __init__(self, near: NearOptimalSearch, option: str, gap: float) -> None:
         self.near, self.option = near, option
         lever = near.instance.options[option]
-        self.low, self.high = 0.0, _largest(near.instance, option)
-        largest = self.high if isinstance(lever, Sized) else getattr(lever, "max_size", None)
+        # What a stock holds is limited, what is bought for it over all years is not.
+        self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
+        largest = lever.largest if math.isfinite(lever.largest) else 0.0
         self.scale = largest or max(1.0, near.found[0].sizes[option])
         self.grain = max(gap, NEGLIGIBLE) * self.scale
         self.dust = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.grain)
@@ -128,7 +119,8 @@ class _OptionSearch:
         self.unit = getattr(lever, "unit_size", 0.0)
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
         self.piece = pieces if pieces > 0 else self.dust
-        self.is_endless = isinstance(lever, Stockpile) and _costs_nothing(lever)
+        stock = near.instance.stocks.get(option)
+        self.is_endless = stock is not None and stock.is_free_for_ever
 
     @property
     def least(self) -> float:
@@ -218,8 +210,3 @@ class _OptionSearch:
         if self.high <= self.dust or is_trifle:
             return "never worth it"
         return "real choice" if self.least <= self.dust < self.greatest else "not settled"
-
-
-def _costs_nothing(pile: Stockpile) -> bool:
-    """Whether more of a stockpile can be had for ever, for nothing."""
-    return pile.max_size is None and pile.fill_rate is None and min(pile.price.values) <= 0 and pile.holding_cost <= 0

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.algorithms.reading import plan_values, stock_path
+from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stockpile
+from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Integers, Vector
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
@@ -189,12 +189,10 @@ def promising(
     """
     found, chosen = evaluator.subproblems.plan.found(), []
     for o, option in instance.options.items():
-        if isinstance(option, Sized):
-            columns = found.get(("", o, "size"), {})
-            points = list(_points(instance, plan, option, columns, saving))
+        if option.is_stock:
+            points = list(_periods(instance, plan, instance.stocks[o], found["", o, "stock"], saving))
         else:
-            assert isinstance(option, Stockpile)
-            points = list(_periods(instance, plan, option, found["", o, "stock"], saving))
+            points = list(_points(instance, plan, instance.sized[o], found.get(("", o, "size"), {}), saving))
         promises = [point.promise(gap) for point in points]
         most = max(promises, default=0.0)
         # Of points that promise the same the last: money is spent no sooner than it has to be.
@@ -212,9 +210,7 @@ def _points(
     left = option.max_size - sum(build.size for build in plan.builds if build.option == option.id)
     if option.unit_size > 0:
         left = option.unit_size * greatest_whole(left / option.unit_size, NEGLIGIBLE)
-    excluded = {
-        x for x, other in instance.options.items() if isinstance(other, Sized) and option.id in other.excludes
-    } | set(option.excludes)
+    excluded = {x for x, other in instance.sized.items() if option.id in other.excludes} | set(option.excludes)
     if left <= NEGLIGIBLE * option.max_size or excluded & set(opened):
         return
     also = tuple(required for required in option.requires if required not in opened)
@@ -226,24 +222,24 @@ def _points(
 
 
 def _periods(
-    instance: Instance, plan: Plan, pile: Stockpile, columns: Mapping[int, int], saving: Vector
+    instance: Instance, plan: Plan, stock: Stock, columns: Mapping[int, int], saving: Vector
 ) -> Iterator[Candidate]:
     """The periods by whose end a stockpile may hold more: what a tonne then is worth, losses taken off."""
     worth = np.maximum(saving[:, [columns[t] for t in instance.horizon.periods]], 0.0)
-    kept = (1.0 - pile.loss) ** (instance.horizon.delta * np.arange(worth.shape[1]))
-    fills = plan.fills[pile.id]
-    before = np.array(stock_path(instance, pile, fills))
+    kept = (1.0 - stock.loss) ** (instance.horizon.delta * np.arange(worth.shape[1]))
+    fills = plan.fills[stock.id]
+    before = np.array(stock.stock_path(instance.horizon, fills))
     for t in np.flatnonzero(worth.any(axis=0)).tolist():
-        more, reached = fills_reaching(instance, pile, fills, t, math.inf)
+        more, reached = fills_reaching(instance, stock, fills, t, math.inf)
         if math.isinf(reached):
-            yield Candidate(pile.id, t, reached, worth[:, t:] @ kept[: worth.shape[1] - t])
+            yield Candidate(stock.id, t, reached, worth[:, t:] @ kept[: worth.shape[1] - t])
         elif reached > NEGLIGIBLE * before.max(initial=0.0):
-            held = np.array(stock_path(instance, pile, more)) - before
-            yield Candidate(pile.id, t, reached, worth @ held / reached)
+            held = np.array(stock.stock_path(instance.horizon, more)) - before
+            yield Candidate(stock.id, t, reached, worth @ held / reached)
 
 
 def fills_reaching(
-    instance: Instance, pile: Stockpile, fills: Sequence[float], end: int, amount: float
+    instance: Instance, stock: Stock, fills: Sequence[float], end: int, amount: float
 ) -> tuple[tuple[float, ...], float]:
     """Purchases that hold `amount` t more at the end of a period, made as late as fill rate and room allow.
 
@@ -252,41 +248,40 @@ def fills_reaching(
     Returns:
         By period t bought, and the amount that is reached: infinite where nothing limits it.
     """
-    horizon, before = instance.horizon, stock_path(instance, pile, fills)[end]
-    keep = (1.0 - pile.loss) ** horizon.delta
-    rate = math.inf if pile.fill_rate is None else pile.fill_rate * horizon.delta
-    most = math.inf if pile.max_size is None else pile.max_size
-    more, held = tuple(fills), stock_path(instance, pile, fills)
+    horizon, before = instance.horizon, stock.stock_path(instance.horizon, fills)[end]
+    keep = stock.kept(horizon.delta)
+    rate, most = stock.most_in_a_year * horizon.delta, stock.largest
+    more, held = tuple(fills), stock.stock_path(instance.horizon, fills)
     for t in range(end, -1, -1):
         kept = keep ** (end - t)
         left = min(before + amount, most) - held[end]
         if left <= NEGLIGIBLE * max(1.0, before) or kept == 0.0:
             break
         bought = min(rate - more[t], most - held[t], left / kept)
-        if pile.allows(horizon.year(t)) and bought > 0:
+        if stock.allows(horizon.year(t)) and bought > 0:
             if math.isinf(bought):
                 return tuple(fills), math.inf
-            more = _levelled(instance, pile, (*more[:t], more[t] + bought, *more[t + 1 :]))
-            held = stock_path(instance, pile, more)
+            more = _levelled(instance, stock, (*more[:t], more[t] + bought, *more[t + 1 :]))
+            held = stock.stock_path(instance.horizon, more)
     return more, held[end] - before
 
 
-def _levelled(instance: Instance, pile: Stockpile, fills: Sequence[float]) -> tuple[float, ...]:
+def _levelled(instance: Instance, stock: Stock, fills: Sequence[float]) -> tuple[float, ...]:
     """The same purchases, each cut to what the stockpile can hold by then."""
-    if pile.max_size is None:
+    if stock.max_size is None:
         return tuple(fills)
-    keep, held, result = (1.0 - pile.loss) ** instance.horizon.delta, pile.initial, []
+    keep, held, result = stock.kept(instance.horizon.delta), stock.initial, []
     for fill in fills:
-        result.append(max(0.0, min(fill, pile.max_size - keep * held)))
+        result.append(max(0.0, min(fill, stock.max_size - keep * held)))
         held = keep * held + result[-1]
     return tuple(result)
 
 
 def _amounts(instance: Instance, candidate: Candidate, suggested: float) -> list[float]:
     """The amounts to try: parts of what is suggested, in whole units and no less than the least."""
-    option = instance.options[candidate.option]
+    option = instance.sized.get(candidate.option)
     amounts = [part * suggested for part in TRIAL_PARTS]
-    if isinstance(option, Sized):
+    if option is not None:
         amounts = [max(amount, min(option.min_size, candidate.most)) for amount in amounts]
         if option.unit_size > 0:
             units = (least_whole(amount / option.unit_size, NEGLIGIBLE) for amount in amounts)
@@ -296,17 +291,17 @@ def _amounts(instance: Instance, candidate: Candidate, suggested: float) -> list
 
 def with_addition(instance: Instance, plan: Plan, candidate: Candidate, amount: float) -> tuple[Plan, float]:
     """The plan with so much more of an option, and the undiscounted outlay that it takes."""
-    option, t, horizon = instance.options[candidate.option], candidate.t, instance.horizon
-    if isinstance(option, Stockpile):
-        fills, _ = fills_reaching(instance, option, plan.fills[option.id], t, amount)
-        bought = np.array(fills) - np.array(plan.fills[option.id])
-        outlay = sum(option.price.at(horizon.year(at)) * each for at, each in enumerate(bought.tolist()))
-        stocks = {**plan.stocks, option.id: stock_path(instance, option, fills)}
-        return replace(plan, fills={**plan.fills, option.id: fills}, stocks=stocks), float(outlay)
+    o, t, horizon = candidate.option, candidate.t, instance.horizon
+    if o in instance.stocks:
+        stock = instance.stocks[o]
+        fills, _ = fills_reaching(instance, stock, plan.fills[o], t, amount)
+        outlay = stock.paid(horizon, (np.array(fills) - np.array(plan.fills[o])).tolist())
+        stocks = {**plan.stocks, o: stock.stock_path(horizon, fills)}
+        return replace(plan, fills={**plan.fills, o: fills}, stocks=stocks), outlay
+    option = instance.sized[o]
     here = [build for build in plan.builds if build.option == option.id and build.t == t]
     others = [build for build in plan.builds if build not in here]
     is_new = option.is_lumpy and not any(build.option == option.id for build in plan.builds)
     size = amount + sum(build.size for build in here)
     build = Build(option.id, option.kind, t, horizon.year(t), horizon.label(t), size, option.is_lumpy)
-    outlay = option.capex.at(horizon.year(t)) * amount + (option.fixed_cost if is_new else 0.0)
-    return replace(plan, builds=(*others, build)), float(outlay)
+    return replace(plan, builds=(*others, build)), option.paid(horizon.year(t), amount, opened=is_new)

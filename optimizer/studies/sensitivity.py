@@ -30,6 +30,7 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import study_frames
 from optimizer.studies.importance import FEWEST, Importance, importance, latin_hypercube
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
@@ -235,6 +236,8 @@ class Sensitivity:
     bars: tuple[TornadoBar, ...] = ()
     sampled: Importance | None = None
     measure: Measure | None = None
+
+    frames = property(study_frames.of_sensitivity)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""

@@ -11,19 +11,18 @@ drawn, nor what stays within a stage or runs backwards (slots on a furnace, say)
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from optimizer.disruptions.shock import Path
 from optimizer.instance.schema import Instance
-from optimizer.levers import Stockpile, Substitution
-from optimizer.results.plan import Flows
+from optimizer.results.plan import Flow, Flows
 from optimizer.tolerances import NEGLIGIBLE_PASSAGE
 
 Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
-# The usual order of stages; it only decides where a chain runs in a circle.
-USUAL = ("mine", "scrap", "concentrate", "cracking", "separation", "refining", "recycling", "metal", "alloy", "magnet")
+# How the names of stages usually begin, in their order; it only decides where a chain runs in a circle.
+USUAL = ("mine", "scrap", "concentrat", "crack", "separat", "refin", "recycl", "metal", "alloy", "magnet")
 
 
 @dataclass(frozen=True)
@@ -229,9 +228,9 @@ class _Drawing:
             for t in self.periods
         ]
         found[collected] += self._rate(returned)
-        for o, option in self.instance.options.items():
-            if isinstance(option, Stockpile) and option.commodity == commodity:
-                found[self._store(commodity)] += self._of("released", o)
+        for o, flow in self._others():
+            if commodity in flow.gives:
+                found[self._store(commodity)] += flow.gives[commodity] * self._of(flow.name, o)
         return {place: made for place, made in found.items() if made > 0}
 
     def _store(self, commodity: str) -> ChainPlace:
@@ -245,13 +244,12 @@ class _Drawing:
         for name, activity in self.instance.activities.items():
             taken = activity.input.get(commodity, 0.0) * self._of("activity", name)
             found[self._place(activity.stage, activity.region)] += taken
-        for o, option in self.instance.options.items():
-            if isinstance(option, Substitution):
-                used = option.input.get(commodity, 0.0) * self._of("substituted", o)
-                found[self._segment(option.demand)] += used
+        for o, flow in self._others():
+            if flow.serves is not None:
+                found[self._segment(flow.serves)] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                found[self._segment(d)] += self._demanded(d) - self._short(d) - self._substituted(d)
+                found[self._segment(d)] += self._demanded(d) - self._short(d) - self._otherwise(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 
     def _elsewhere(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
@@ -260,7 +258,7 @@ class _Drawing:
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
                 substitutes = ChainPlace("substitute", "substitute", self.end - 1)
-                found.append((substitutes, self._segment(d), self._substituted(d)))
+                found.append((substitutes, self._segment(d), self._otherwise(d)))
                 found.append((ChainPlace("unserved", "unserved", self.end - 1), self._segment(d), self._short(d)))
         return found
 
@@ -277,8 +275,11 @@ class _Drawing:
     def _short(self, d: str) -> float:
         return max(0.0, self._of("unserved", d))
 
-    def _substituted(self, d: str) -> float:
-        options = [
-            o for o, each in self.instance.options.items() if isinstance(each, Substitution) and each.demand == d
-        ]
-        return sum(self._of("substituted", o) for o in options)
+    def _otherwise(self, d: str) -> float:
+        """What options serve of a segment without its commodity."""
+        return sum(self._of(flow.name, o) for o, flow in self._others() if flow.serves == d)
+
+    def _others(self) -> Iterator[tuple[str, Flow]]:
+        """The flows of options that are no activities."""
+        for o, option in self.instance.options.items():
+            yield from ((o, flow) for flow in option.flows if not option.is_activity)

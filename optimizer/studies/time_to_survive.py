@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.reading import nothing, plan_values, stock_path
+from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, Siege
@@ -31,10 +31,10 @@ from optimizer.formulation import blank_stage, gap, plan_stage, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady
 from optimizer.instance.schema import RULE, Instance
-from optimizer.levers import Sized, Stockpile
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
+from optimizer.studies import study_frames
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
@@ -104,6 +104,8 @@ class TimeToSurvive:
     instance: str
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
+
+    frames = property(study_frames.of_time_to_survive)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: months by year, null where it is for ever; `after` is null without a plan."""
@@ -203,18 +205,18 @@ def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
 
 def _fitting(instance: Instance, plan: Plan) -> Plan:
     """The plan with its stocks worked out again for this instance."""
-    horizon, options = instance.horizon, instance.options
+    horizon = instance.horizon
     for build in plan.builds:
-        option = options.get(build.option)
-        is_sized = isinstance(option, Sized) and build.t in horizon.decisions and option.allows(horizon.year(build.t))
+        option = instance.sized.get(build.option)
+        is_sized = option is not None and build.t in horizon.decisions and option.allows(horizon.year(build.t))
         if not is_sized or horizon.label(build.t) != build.period:
             raise PlanFileError(f"the plan is not one of this instance: it cannot buy {build.option} in {build.period}")
-    piles = {o: option for o, option in options.items() if isinstance(option, Stockpile)}
     for o, fills in plan.fills.items():
-        if o not in piles or len(fills) != len(horizon.periods):
+        if o not in instance.stocks or len(fills) != len(horizon.periods):
             raise PlanFileError(f"the plan is not one of this instance: it cannot fill {o}")
-    filled = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in piles}
-    return Plan(plan.builds, filled, {o: stock_path(instance, pile, filled[o]) for o, pile in piles.items()})
+    filled = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in instance.stocks}
+    stocks = {o: stock.stock_path(horizon, filled[o]) for o, stock in instance.stocks.items()}
+    return Plan(plan.builds, filled, stocks)
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
@@ -243,9 +245,9 @@ class _YearModel:
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
             of_period = offered[first : first + offers.periods]
-            if what == "stock":
-                stock = float(of_period[t])
-                stage.offer(owner, what, {t - 1: (stock if stock > ROUNDING_SIZE * most else 0.0) * inverse})
+            if what in instance.options[owner].amounts:
+                amount = float(of_period[t])
+                stage.offer(owner, what, {t - 1: (amount if amount > ROUNDING_SIZE * most else 0.0) * inverse})
             else:
                 stage.offer(owner, what, {t: Expression(constant=float(of_period[t + 1]))})
         write_path(stage, instance, path)

@@ -17,9 +17,9 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
+from optimizer.report.notebook import of_result
 from optimizer.report.tables.plan import show
 from optimizer.results.evidence import SINCE
-from optimizer.results.notebook import of_result
 from optimizer.results.ranking import rank, weakest, weakest_of
 from optimizer.studies.explain.worths import PlanContext, plan_parts
 

@@ -200,7 +200,7 @@ def test_a_derived_lever_keeps_the_rows_of_its_parent(cell: Cell, solve: Solve, 
     assert printed(instance, "ration", "max") == [
         "ration.max: + 1 ration.size.2026 + 1 ration.size.2027 + 1 ration.size.2028 <= 100"
     ]
-    assert instance.options["ration"].kinds() == ("rationing", "substitution")
+    assert instance.options["ration"].flows[0].serves == "all"
 
 
 def test_instance_goes_to_a_mapping_and_back(cell: Cell) -> None:

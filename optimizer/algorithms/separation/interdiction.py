@@ -49,7 +49,6 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_stage, plan_stage
 from optimizer.instance.schema import Instance
-from optimizer.levers import Substitution
 from optimizer.model.builder import Column, Mark, Row, Sense
 from optimizer.model.expressions import Expression
 from optimizer.solver import Basis, Batch, BatchResult, Clock, Integers, Model, Settings, Vector, WarmProgramme
@@ -226,8 +225,9 @@ def _wanted(instance: Instance, shortage: Mapping[str, float], found: Mapping[st
         if activity.input.get(c, 0.0) > 0:
             uses.append(output_value(activity.output, found) / activity.input[c])
     for option in instance.options.values():
-        if isinstance(option, Substitution) and option.input.get(c, 0.0) > 0:
-            uses.append(shortage[option.demand] / option.input[c])
+        for flow in option.flows:
+            if flow.serves is not None and flow.takes.get(c, 0.0) > 0:
+                uses.append(shortage[flow.serves] / flow.takes[c])
     return max(uses, default=0.0)
 
 

@@ -6,47 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
-from optimizer.levers import Lever, Leverage, Producing, Recycling, Refining, Sized, Stockpile, Substitution
-
-FATE = {
-    "max_size": "it can never be bought",
-    "fill_rate": "nothing can ever be bought for it",
-    "release_rate": "nothing ever comes out of it",
-    "max_share": "it can never serve anything",
-    "restraint": "it holds nothing back",
-    "ramp": "none of it ever works",
-}
+from optimizer.levers import Lever
 
 
 def options_do_something(draft: Draft) -> Iterator[Problem]:
     """Every option can be bought, and is of some use then."""
     for o, option in (draft.instance.options if draft.instance else {}).items():
-        for field in _idle(option):
+        for field, fate in option.useless():
             cure = f"Raise {field}, or remove the option."
             if field == "ramp":
                 cure = "Write a share above 0, or remove it."
-            yield ("options", o, field), f"{field} is 0: {FATE[field]}", cure, "warning"
-
-
-def _idle(option: Lever) -> Iterator[str]:
-    """The fields that make an option useless."""
-    if isinstance(option, Sized):
-        # A size that has to be larger than the largest is an error of its own.
-        if option.max_size == 0 and option.min_size == 0 and option.unit_size == 0:
-            yield "max_size"
-        elif not isinstance(option, Leverage) and max(option.ramp) == 0:
-            yield "ramp"
-    if isinstance(option, Stockpile):
-        if option.max_size == 0:
-            yield "max_size"
-        elif option.fill_rate == 0 and option.initial == 0:
-            yield "fill_rate"
-        elif option.release_rate == 0:
-            yield "release_rate"
-    if isinstance(option, Substitution) and option.max_share == 0:
-        yield "max_share"
-    if isinstance(option, Leverage) and option.restraint == 0:
-        yield "restraint"
+            yield ("options", o, field), f"{field} is 0: {fate}", cure, "warning"
 
 
 def display_names_are_distinct(draft: Draft) -> Iterator[Problem]:
@@ -72,37 +42,29 @@ def running_costs_something(draft: Draft) -> Iterator[Problem]:
             what = "cost is below 0: it runs as much as it can, and what nobody needs is thrown away"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
             yield (section, name, "cost"), what, cure, "warning"
-    for o, option in draft.instance.options.items():
-        if isinstance(option, Substitution) and min(option.cost.values) < 0:
-            what = "cost is below 0: doing without pays, so as much is done without as can be"
-            yield ("options", o, "cost"), what, "Write what the alternative costs, whole.", "warning"
+
+
+def options_are_as_their_levers_want(draft: Draft) -> Iterator[Problem]:
+    """Whatever a lever says of its own fields."""
+    for o, option in (draft.instance.options if draft.instance else {}).items():
+        for place, what, cure, severity in option.problems():
+            yield ("options", o, *place), what, cure, severity
 
 
 def buying_costs_something(draft: Draft) -> Iterator[Problem]:
     """Nothing is there for the taking."""
     for o, option in (draft.instance.options if draft.instance else {}).items():
-        place: Place = ("options", o)
-        if isinstance(option, Sized) and not any(_idle(option)):
-            paid = max(option.capex.values) + option.fixed_cost + option.fixed_opex
-            cure = "Add its capex, fixed_cost or fixed_opex; what is there already is a process."
-            if paid == 0 and not isinstance(option, Producing):
-                cure = "Add its capex, fixed_cost or fixed_opex."
-        elif isinstance(option, Stockpile) and not any(_idle(option)) and option.fill_rate != 0:
-            paid = max(option.price.values) + option.holding_cost
-            cure = "Add its price; what is there already is `initial`."
-        else:
-            continue
-        if paid == 0:
-            yield place, "costs nothing to buy", cure, "warning"
+        if option.is_free and not any(option.useless()):
+            yield ("options", o), "costs nothing to buy", option.price_cure, "warning"
 
 
 def stock_that_is_paid_back_is_there(draft: Draft) -> Iterator[Problem]:
     """Salvage is paid on the stock of the baseline, which a shock may have used up; said once."""
     if draft.instance is None:
         return
-    shocks, ensembles, options = draft.instance.shocks, draft.instance.ensembles, draft.instance.options
+    shocks, ensembles = draft.instance.shocks, draft.instance.ensembles
     likely = [*(s.probability for s in shocks.values()), *(e.probability for e in ensembles.values())]
-    paid = [o for o, option in options.items() if isinstance(option, Stockpile) and option.salvage > 0]
+    paid = [o for o, stock in draft.instance.stocks.items() if stock.salvage > 0]
     if paid and any(probability > 0 for probability in likely):
         others = f", here and of {', '.join(paid[1:])}" if paid[1:] else ""
         what = (
@@ -185,7 +147,7 @@ def _regions(instance: Instance) -> dict[str, list[Place]]:
 
 def _may_be_left_out(option: Lever | None) -> bool:
     """Whether the region of an option is the home region unless it says otherwise."""
-    return isinstance(option, (Refining, Recycling))
+    return option is not None and option.is_at_home
 
 
 def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
-from optimizer.levers import Partnership, Producing, Sized, Stockpile, Substitution
 from optimizer.units import Series
 
 # A suffix that is missing or stands too much, and kg in place of t, are a factor of 1,000. In the shipped files the
@@ -149,13 +148,9 @@ def _per_tonne(instance: Instance) -> tuple[dict[str, list[Figure]], dict[str, l
         whole = not activity.input and len(activity.output) == 1
         (prices if whole else conversions).setdefault(outputs, []).append(figure)
     for o, option in instance.options.items():
-        if isinstance(option, Stockpile):
-            price = _most(option.price)
-            figure = Figure(("options", o, "price"), f"price of {o}", price, price, unit)
-            prices.setdefault(option.commodity, []).append(figure)
-        elif isinstance(option, Substitution) and option.demand in instance.demands:
-            cost, commodity = _most(option.cost), instance.demands[option.demand].commodity
-            figure = Figure(("options", o, "cost"), f"cost of {o}", cost, cost, unit)
+        for field, of, series in option.prices():
+            price, commodity = _most(series), instance.demands[of].commodity if of in instance.demands else of
+            figure = Figure(("options", o, field), f"{field} of {o}", price, price, unit)
             prices.setdefault(commodity, []).append(figure)
     return prices, conversions
 
@@ -189,24 +184,21 @@ def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Probl
 def _capex(instance: Instance) -> Iterator[Group]:
     """Capex of what makes the same, of all plants, of all partnerships; of a plant beside its own cost."""
     unit = f"{instance.money} per t/yr"
-    alike, plants, deals = dict[str, list[Figure]](), list[Figure](), list[Figure]()
+    alike, groups = dict[str, list[Figure]](), dict[str, list[Figure]]()
     own: list[Group] = []
-    for o, option in instance.options.items():
-        if not isinstance(option, Sized):
-            continue
+    for o, option in instance.sized.items():
         capex = _most(option.capex)
         figure = Figure(("options", o, "capex"), f"capex of {o}", capex, capex, unit)
-        if isinstance(option, Producing):
-            alike.setdefault(", ".join(sorted(option.output)), []).append(figure)
-            plants.append(figure)
-            cost = _most(option.cost)
+        if option.capex_group is not None:
+            groups.setdefault(option.capex_group, []).append(figure)
+        activity = instance.activities.get(o)
+        if activity is not None:
+            alike.setdefault(", ".join(sorted(activity.output)), []).append(figure)
+            cost = _most(activity.cost)
             beside = Figure(("options", o, "cost"), f"cost of {o}", cost, cost, f"{instance.money} per t")
             own.append(Group([figure, beside], [cost]))
-        elif isinstance(option, Partnership):
-            deals.append(figure)
     yield from map(Group, alike.values())
-    yield Group(plants)
-    yield Group(deals)
+    yield from map(Group, groups.values())
     yield from own
 
 

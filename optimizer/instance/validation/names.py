@@ -9,8 +9,7 @@ from optimizer.errors import Severity
 from optimizer.instance.derived import named_regions, struck
 from optimizer.instance.schema import RULE, Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
-from optimizer.levers import KINDS, Leverage, Partnership, Producing, Sized, Stockpile, Substitution
-from optimizer.network.activity import Activity
+from optimizer.levers import KINDS
 from optimizer.suggestions import Vocabulary
 
 
@@ -42,7 +41,7 @@ class _Known:
 
     @cached_property
     def kinds(self) -> Vocabulary:
-        kinds = [kind for kind in KINDS if issubclass(KINDS[kind], Producing)]
+        kinds = [kind for kind in KINDS if KINDS[kind].is_activity]
         return Vocabulary(kinds, "kind that produces")
 
     @cached_property
@@ -76,13 +75,13 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
 
 def _names_of_network(known: _Known) -> Iterator[Problem]:
     instance, commodities = known.instance, known.commodities
-    activities: list[tuple[str, str, Activity]] = [("processes", p, each) for p, each in instance.processes.items()]
-    activities += [("options", o, option) for o, option in instance.options.items() if isinstance(option, Producing)]
-    for section, name, activity in activities:
+    for p, process in instance.processes.items():
         for side in ("input", "output"):
-            for commodity in getattr(activity, side):
-                yield from _resolve((section, name, side, commodity), commodity, commodities)
+            for commodity in getattr(process, side):
+                yield from _resolve(("processes", p, side, commodity), commodity, commodities)
+    for name, activity in instance.activities.items():
         if not activity.output and min(activity.cost.values) >= 0:
+            section = "processes" if name in instance.processes else "options"
             cure = "Add `output: {commodity: tonnes per tonne of activity}`."
             yield (section, name), "output is missing: it makes nothing, and is paid nothing", cure, "warning"
     for d, demand in instance.demands.items():
@@ -93,23 +92,19 @@ def _names_of_network(known: _Known) -> Iterator[Problem]:
 
 
 def _names_of_options(known: _Known) -> Iterator[Problem]:
+    sections = {
+        "commodities": known.commodities,
+        "demands": known.segments,
+        "processes": known.processes,
+        "options": known.options,
+    }
     for o, option in known.instance.options.items():
-        place: Place = ("options", o)
-        if isinstance(option, Substitution):
-            yield from _resolve((*place, "demand"), option.demand, known.segments)
-            for commodity in option.input:
-                yield from _resolve((*place, "input", commodity), commodity, known.commodities)
-        if isinstance(option, Stockpile):
-            yield from _resolve((*place, "commodity"), option.commodity, known.commodities)
-        if isinstance(option, Partnership):
-            yield from _resolve((*place, "process"), option.process, known.processes)
-        if isinstance(option, Leverage) and known.draft.sound:
-            regions = known.regions_of_processes
-            yield from _hits_region((*place, "region"), option.region, regions, "an existing process")
-        if isinstance(option, Sized):
-            for field in ("requires", "excludes"):
-                for other in getattr(option, field):
-                    yield from _resolve((*place, field), other, known.options)
+        for reference in option.references():
+            place: Place = ("options", o, *reference.place)
+            if reference.section in sections:
+                yield from _resolve(place, reference.name, sections[reference.section])
+            elif known.draft.sound:
+                yield from _hits_region(place, reference.name, known.regions_of_processes, "an existing process")
 
 
 def _names_of_policy(known: _Known) -> Iterator[Problem]:
@@ -139,14 +134,16 @@ def shock_names_resolve(draft: Draft) -> Iterator[Problem]:
     if draft.instance is None:
         return
     instance, known = draft.instance, _Known(draft, draft.instance)
-    options = instance.options
-    priced = {o for o, option in options.items() if isinstance(option, (Producing, Substitution))}
-    deals = {o for o, option in options.items() if isinstance(option, Partnership)}
+    named = {
+        field: {o for o, option in instance.options.items() if field in option.shock_fields}
+        for field in ("cost", "reliability")
+    }
+    deal = " or ".join(kind for kind, lever in KINDS.items() if "reliability" in lever.shock_fields)
     targets = {
         "demand": known.segments,
         "survival": known.segments,
-        "cost": Vocabulary(draft.names("processes") | priced, "process, process option or substitution"),
-        "reliability": Vocabulary(deals, "partnership"),
+        "cost": Vocabulary(draft.names("processes") | named["cost"], "process, process option or substitution"),
+        "reliability": Vocabulary(named["reliability"], deal),
     }
     for place, spec in struck(instance):
         for field, names in targets.items():

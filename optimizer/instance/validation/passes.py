@@ -15,6 +15,7 @@ from optimizer.instance.validation.lint import (
     floors_have_a_price,
     home_is_somewhere,
     ids_are_told_apart,
+    options_are_as_their_levers_want,
     options_do_something,
     regions_are_told_apart,
     running_costs_something,
@@ -98,8 +99,8 @@ def windows_are_possible(draft: Draft) -> Iterator[Problem]:
         elif not any(option.allows(year) for year in horizon.years):
             what = f"can never be decided within the horizon, {horizon.start} to {horizon.end}"
             yield place, what, "Move earliest or latest into the horizon, or remove the option.", "warning"
-        elif isinstance(option, Sized):
-            yield from _in_time(draft.instance, place, option)
+        elif o in draft.instance.sized:
+            yield from _in_time(draft.instance, place, draft.instance.sized[o])
 
 
 def _in_time(instance: Instance, place: Place, option: Sized) -> Iterator[Problem]:
@@ -115,9 +116,7 @@ def sizes_are_possible(draft: Draft) -> Iterator[Problem]:
     if draft.instance is None:
         return
     largest = max((max(demand.quantity.values) for demand in draft.instance.demands.values()), default=0.0)
-    for o, option in draft.instance.options.items():
-        if not isinstance(option, Sized):
-            continue
+    for o, option in draft.instance.sized.items():
         place: Place = ("options", o)
         if option.is_lumpy and largest > 0 and option.max_size > 1e8 * largest:
             what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
@@ -145,9 +144,11 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
 
 def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
     """`requires` and `excludes` speak of openings, which only lumpy options have."""
-    options = draft.instance.options if draft.instance else {}
-    for o, option in options.items():
-        for field in ("requires", "excludes") if isinstance(option, Sized) else ():
+    if draft.instance is None:
+        return
+    options, sized = draft.instance.options, draft.instance.sized
+    for o, option in sized.items():
+        for field in ("requires", "excludes"):
             others = getattr(option, field)
             place: Place = ("options", o, field)
             if o in others:
@@ -155,10 +156,9 @@ def ties_are_between_lumpy_options(draft: Draft) -> Iterator[Problem]:
             for name in [o, *others] if others else []:
                 if name in options and not options[name].is_lumpy:
                     what = f'"{name}" is bought bit by bit, so it is never opened'
-                    can_be = isinstance(options[name], Sized)
                     cure = (
                         f"Write a fixed_cost or a min_size for {name}, a unit_size will not do: then it is opened."
-                        if can_be
+                        if name in sized
                         else "Name another kind of option."
                     )
                     yield place, what, cure, "error"
@@ -183,6 +183,7 @@ PASSES: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
     commodities_are_of_use,
     regions_are_named,
     floors_have_a_price,
+    options_are_as_their_levers_want,
     options_do_something,
     display_names_are_distinct,
     running_costs_something,

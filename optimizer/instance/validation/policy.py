@@ -7,7 +7,7 @@ from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
 from optimizer.instance.schema import RULE, Instance, SurvivalRule
 from optimizer.instance.validation.candidate import Draft, Place, Problem
 from optimizer.instance.validation.windows import whole_periods
-from optimizer.levers import Lever, Sized, Stockpile
+from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import ROUNDING
 
 
@@ -22,15 +22,15 @@ def forced_purchases_are_possible(draft: Draft) -> Iterator[Problem]:
             continue
         for year, size in sizes.items():
             yield from _in_time(instance, (*place, str(year)), o, option, year)
-            if isinstance(option, Stockpile):
-                yield from _filled((*place, str(year)), option, size)
-            elif isinstance(option, Sized):
-                yield from _of_size((*place, str(year)), option, size)
-        if isinstance(option, Stockpile):
-            yield from _stored(instance, place, option, sizes)
-        elif isinstance(option, Sized):
-            yield from _altogether(place, option, sizes)
-            yield from _tied(instance, place, option, sizes)
+            if o in instance.stocks:
+                yield from _filled((*place, str(year)), instance.stocks[o], size)
+            else:
+                yield from _of_size((*place, str(year)), instance.sized[o], size)
+        if o in instance.stocks:
+            yield from _stored(instance, place, instance.stocks[o], sizes)
+        else:
+            yield from _altogether(place, instance.sized[o], sizes)
+            yield from _tied(instance, place, instance.sized[o], sizes)
 
 
 def _in_time(instance: Instance, place: Place, o: str, option: Lever, year: int) -> Iterator[Problem]:
@@ -90,21 +90,21 @@ def _tied(instance: Instance, place: Place, option: Sized, sizes: Mapping[int, f
             yield place, what, f"Choose {required.earliest} or a later year.", "error"
 
 
-def _filled(place: Place, pile: Stockpile, size: float) -> Iterator[Problem]:
-    if pile.fill_rate is not None and size > pile.fill_rate * (1 + ROUNDING):
-        what = f"{size:g} t is more than a year's fill_rate ({pile.fill_rate:g} t)"
-        yield place, what, f"Write at most {pile.fill_rate:g}, or raise fill_rate.", "error"
+def _filled(place: Place, stock: Stock, size: float) -> Iterator[Problem]:
+    if stock.fill_rate is not None and size > stock.fill_rate * (1 + ROUNDING):
+        what = f"{size:g} t is more than a year's fill_rate ({stock.fill_rate:g} t)"
+        yield place, what, f"Write at most {stock.fill_rate:g}, or raise fill_rate.", "error"
 
 
-def _stored(instance: Instance, place: Place, pile: Stockpile, sizes: Mapping[int, float]) -> Iterator[Problem]:
+def _stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping[int, float]) -> Iterator[Problem]:
     """Even if each year's purchase is made in its first period, what is left at its end has to fit."""
-    horizon, held = instance.horizon, pile.initial
-    yearly = 1.0 - pile.loss
+    horizon, held = instance.horizon, stock.initial
+    yearly = 1.0 - stock.loss
     by_its_end = yearly ** (1.0 - horizon.delta)
     for year in horizon.years:
         held = yearly * held + by_its_end * sizes.get(year, 0.0)
-        if year in sizes and pile.max_size is not None and held > pile.max_size * (1 + ROUNDING):
-            what = f"{held:,.6g} t would be in store at the end of {year}, more than max_size ({pile.max_size:g} t)"
+        if year in sizes and stock.max_size is not None and held > stock.max_size * (1 + ROUNDING):
+            what = f"{held:,.6g} t would be in store at the end of {year}, more than max_size ({stock.max_size:g} t)"
             yield (*place, str(year)), what, "Buy less, or raise max_size.", "error"
             return
 

@@ -6,7 +6,6 @@ from optimizer.errors import Severity
 from optimizer.instance.derived import struck
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.candidate import Draft, Place, Problem
-from optimizer.levers import Stockpile, Substitution
 
 
 def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
@@ -15,7 +14,7 @@ def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
         return
     instance = draft.instance
     had, roots = _obtainable(instance)
-    replaced = {option.demand for option in instance.options.values() if isinstance(option, Substitution)}
+    replaced = {flow.serves for option in instance.options.values() for flow in option.flows}
     floors = _highest_floors(instance)
     for d, demand in instance.demands.items():
         if demand.commodity in had or d in replaced:
@@ -42,7 +41,8 @@ def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
     An activity runs once all its inputs can be had. Each input is ticked off once, so that the time is linear in the
     number of inputs and outputs, in whatever order the file lists them.
     """
-    had = {option.commodity for option in instance.options.values() if isinstance(option, Stockpile)}
+    others = [option for o, option in instance.options.items() if o not in instance.activities]
+    had = {commodity for option in others for flow in option.flows for commodity in flow.gives}
     had |= {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
     activities = instance.activities
     lacking = {name: set(activity.input) for name, activity in activities.items()}
@@ -102,8 +102,9 @@ def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
         for commodity in activity.input:
             yield (section, name, "input", commodity), commodity
     for o, option in instance.options.items():
-        for commodity in option.input if isinstance(option, Substitution) else ():
-            yield ("options", o, "input", commodity), commodity
+        for flow in option.flows if o not in instance.activities else ():
+            for commodity in flow.takes:
+                yield ("options", o, "input", commodity), commodity
 
 
 def commodities_are_of_use(draft: Draft) -> Iterator[Problem]:

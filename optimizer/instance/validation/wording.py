@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from optimizer.instance.validation.candidate import Place
-from optimizer.levers import KINDS
+from optimizer.levers import Lever
 from optimizer.suggestions import excerpt, suggest
 from optimizer.units import in_a_year
 
@@ -80,9 +80,8 @@ def noun(value: Any) -> str:
 def _unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
     within = _last(model, place[:-1]) or model
     fields = [field.alias or name for name, field in within.model_fields.items() if name != "id"]
-    if within is KINDS["stockpile"] and key in KINDS["ally"].model_fields:
-        return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
-    return suggest(key, fields, "The keys here are")
+    cure = within.cure_of_unknown(key) if issubclass(within, Lever) else None
+    return cure or suggest(key, fields, "The keys here are")
 
 
 def _last(model: type[BaseModel], place: Sequence[Any]) -> type[BaseModel] | None:

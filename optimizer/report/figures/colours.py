@@ -7,21 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from optimizer.instance.schema import Instance
+from optimizer.levers import KINDS
 from optimizer.results.plan import Share
 
 BLUE, VERMILION, ORANGE, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
 OTHERS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, YELLOW, GREY)
 PATTERNS = ("", "/", "x", ".")
-LEVERS = {
-    "ally": BLUE,
-    "refining": ORANGE,
-    "recycling": GREEN,
-    "substitution": PURPLE,
-    "stockpile": SKY,
-    "partnership": VERMILION,
-    "leverage": YELLOW,
-}
+_SLOTS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)
+
+
+def lever_colours() -> dict[str, str]:
+    """The colour of each kind of lever."""
+    return {kind: _SLOTS[lever.labels.colour] for kind, lever in KINDS.items()}
 
 
 def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[Share, ...]]]) -> dict[str, tuple[str, str]]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from optimizer.disruptions.shock import Shock
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
-from optimizer.levers import Substitution
 from optimizer.report.figures.canvas import INK, QUIET, WIDTH, Canvas, foot, of_plan, paper, plain
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from optimizer.report.format import (
@@ -252,17 +251,19 @@ def _passing(instance: Instance, outcome: Outcome) -> Passing:
         gap=outcome.gap,
         segments=outcome.segments,
         short={} if flows is None else {d: tuple(max(0.0, t) for t in flows[d, "unserved"]) for d in instance.demands},
-        substituted={} if flows is None else _substituted(instance, flows),
+        substituted={} if flows is None else _served_otherwise(instance, flows),
     )
 
 
-def _substituted(instance: Instance, flows: Flows) -> dict[str, Row]:
+def _served_otherwise(instance: Instance, flows: Flows) -> dict[str, Row]:
+    """By segment, what options serve of it without its commodity."""
     found: dict[str, Row] = {}
     for o, option in instance.options.items():
-        row = flows.row(o, "substituted")
-        if isinstance(option, Substitution) and any(row):
-            before = found.get(option.demand, (0.0,) * len(row))
-            found[option.demand] = tuple(one + other for one, other in zip(before, row, strict=True))
+        for flow in option.flows:
+            row = flows.row(o, flow.name)
+            if flow.serves is not None and any(row):
+                before = found.get(flow.serves, (0.0,) * len(row))
+                found[flow.serves] = tuple(one + other for one, other in zip(before, row, strict=True))
     return found
 
 

@@ -1,144 +1,22 @@
-"""What a plan buys, on a line of time: when it is decided, when it works, how it ramps, what it costs.
+"""The timeline: what a plan buys, on a line of time."""
 
-t        period of the decision; a stockpile's first purchase
-first    period in which it first works, t + lead time; the number of periods where that is after the end
-steps    (period, share of size that works) wherever the share changes: the ramp; of leverage its erosion
-paid     money, undiscounted: capex·size + fixed cost, or price·fill over all purchases
-counted  of that the budget's part, budget_share·paid
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from optimizer.instance.schema import Instance
-from optimizer.levers import Leverage, Sized, Stockpile
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, paper, plain, thin_ticks
-from optimizer.report.figures.colours import GREY, LEVERS
-from optimizer.report.format import named, sized
-from optimizer.results.plan import Build, Row
+from optimizer.report.figures.colours import GREY, lever_colours
+from optimizer.results.plan import Row
 from optimizer.results.result import Result
-from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
-@dataclass(frozen=True)
-class Move:
-    """One build, or one stockpile with all its purchases.
-
-    Attributes:
-        option, name, kind, region: of the option; region is empty where it has none.
-        decided, on_line: labels of the periods `t` and `first`; of a stockpile the first and the last purchase.
-        t, first, steps: see above.
-        size: in the option's own unit; of a stockpile the largest stock, t.
-        size_words: the same with its unit.
-        paid, counted: see above.
-        in_peace: whether it would be bought without any shock. forced: whether it has to be bought.
-        purchases: of a stockpile, t bought in each period; empty otherwise.
-    """
-
-    option: str
-    name: str
-    kind: str
-    region: str
-    decided: str
-    on_line: str
-    t: int
-    first: int
-    steps: tuple[tuple[int, float], ...]
-    size: float
-    size_words: str
-    paid: float
-    counted: float
-    in_peace: bool
-    forced: bool
-    purchases: Row = ()
+from optimizer.studies.purchases import Purchase
 
 
-def moves(instance: Instance, result: Result) -> tuple[Move, ...]:
-    """All that is bought: builds in the order of the options, then stockpiles."""
-    return (*_builds(instance, result), *_stockpiles(instance, result))
-
-
-def _builds(instance: Instance, result: Result) -> Iterator[Move]:
-    horizon = instance.horizon
-    for build in result.plan.builds:
-        option = instance.options[build.option]
-        assert isinstance(option, Sized)
-        first = min(build.t + horizon.whole(option.lead_time), len(horizon.periods))
-        paid = option.capex.at(build.year) * build.size + (option.fixed_cost if build.opened else 0.0)
-        yield Move(
-            option=build.option,
-            name=named(instance, build.option),
-            kind=build.kind,
-            region=_region(instance, build.option),
-            decided=build.period,
-            on_line=horizon.label(first) if first < len(horizon.periods) else "after end",
-            t=build.t,
-            first=first,
-            steps=_steps(instance, option, build, first),
-            size=build.size,
-            size_words=sized(instance, build.option, build.size),
-            paid=paid,
-            counted=option.budget_share * paid,
-            in_peace=build.option in result.calm_builds,
-            forced=build.option in instance.policy.force,
-        )
-
-
-def _region(instance: Instance, o: str) -> str:
-    """Where an option works: its own region, or that of the process that it is a deal with."""
-    option = instance.options[o]
-    process = instance.processes.get(getattr(option, "process", None) or "")
-    return getattr(option, "region", None) or (process.region if process else None) or ""
-
-
-def _steps(instance: Instance, option: Sized, build: Build, first: int) -> tuple[tuple[int, float], ...]:
-    horizon, steps = instance.horizon, list[tuple[int, float]]()
-    for t in range(first, len(horizon.periods)):
-        if isinstance(option, Leverage):
-            share = (1.0 - option.erosion) ** (horizon.year(t) - build.year)
-        else:
-            share = option.working_share((t - first) * horizon.months)
-        if not steps or share != steps[-1][1]:
-            steps.append((t, share))
-    return tuple(steps)
-
-
-def _stockpiles(instance: Instance, result: Result) -> Iterator[Move]:
-    horizon = instance.horizon
-    for o, fills in result.plan.fills.items():
-        pile = instance.options[o]
-        assert isinstance(pile, Stockpile)
-        bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
-        if not bought:
-            continue
-        paid = sum(pile.price.at(horizon.year(t)) * fill for t, fill in enumerate(fills))
-        most = max(result.plan.stocks[o])
-        yield Move(
-            option=o,
-            name=named(instance, o),
-            kind="stockpile",
-            region="",
-            decided=horizon.label(bought[0]),
-            on_line=horizon.label(bought[-1]),
-            t=bought[0],
-            first=bought[0],
-            steps=((bought[0], 1.0),),
-            size=most,
-            size_words=sized(instance, o, most),
-            paid=paid,
-            counted=pile.budget_share * paid,
-            in_peace=o in result.calm_builds,
-            forced=o in instance.policy.force,
-            purchases=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
-        )
-
-
-def timeline(instance: Instance, result: Result, moves: Sequence[Move], stocks: Mapping[str, Row]) -> Canvas:
+def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, Row]) -> Canvas:
     """Every move with its lead time and its ramp: a bar as high as the share of its size that works."""
     from matplotlib.patches import Patch
 
@@ -160,7 +38,7 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Move], stocks: 
     plain(right)
     right.tick_params(right=False)
     kinds = dict.fromkeys(move.kind for move in moves)
-    handles = [Patch(facecolor=LEVERS.get(kind, GREY), label=kind) for kind in kinds]
+    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
     if any(move.first > move.t and not move.purchases for move in moves):
         handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     foot(sheet, "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
@@ -176,10 +54,10 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def _bar(panel: "Axes", row: int, move: Move, count: int, stock: tuple[float, ...]) -> None:
+def _bar(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:
     from matplotlib.patches import Rectangle
 
-    colour, base = LEVERS.get(move.kind, GREY), row + 0.36
+    colour, base = lever_colours().get(move.kind, GREY), row + 0.36
     if move.purchases:
         top = max(stock, default=0.0) or 1.0
         for t, held in enumerate(stock):

@@ -7,9 +7,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.reading import read
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.levers import Stockpile
 from optimizer.report.format import given, named, plural
 from optimizer.report.narrative import signed, whole
 from optimizer.report.screen import Screen
@@ -37,7 +36,7 @@ def show_alternatives(found: Alternatives, console: Console | None = None) -> No
 
 
 def _parts(found: Alternatives) -> list[RenderableType]:
-    instance, parts = read(found.cheapest.data), list[RenderableType]()
+    instance, parts = instance_of(found.cheapest), list[RenderableType]()
     parts.append(Text(_headline(instance, found), style="bold"))
     if found.ranges:
         parts.append(_ranges(instance, found))
@@ -169,6 +168,6 @@ def _sizes(instance: Instance, each: SizeRange, results: Sequence[Result]) -> li
 
 
 def _bought(instance: Instance, option: str, result: Result) -> float:
-    if isinstance(instance.options[option], Stockpile):
+    if option in instance.stocks:
         return sum(result.plan.fills.get(option, ()))
     return sum(build.size for build in result.plan.builds if build.option == option)

@@ -274,8 +274,8 @@ class _Rows:
         return owner
 
     def _unit(self, o: str) -> str:
-        kinds = {self._instance(c).options[o].kind for c in self.columns if o in self._instance(c).options}
-        return "level" if "leverage" in kinds else "t" if "stockpile" in kinds else "t/yr"
+        instances = (self._instance(column) for column in self.columns)
+        return next(instance.options[o].labels.size_unit for instance in instances if o in instance.options)
 
 
 def _union(lists: Sequence[Sequence[str]]) -> list[str]:

@@ -409,7 +409,10 @@ class Explaining:
         """The answer, the plan, and what binds."""
         self.releases = any(max(row, default=0.0) > 0 for row in result.plan.stocks.values())
         self.console.print(answer(self.instance, result))
-        parts: list[RenderableType | None] = [builds(self.instance, result, self.console.width), binding(result)]
+        parts: list[RenderableType | None] = [
+            builds(self.instance, result, self.console.width),
+            binding(self.instance, result),
+        ]
         for part in parts:
             if part is not None and result.baseline is not None:
                 self.console.print()

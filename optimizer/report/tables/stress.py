@@ -103,7 +103,8 @@ def _weak_spot(stress: Stress) -> Common | None:
 def _in_words(stress: Stress, mend: Reinforcement) -> str:
     mending, best = stress.mending, mend.best
     assert mending is not None
-    size = f"{sized(stress.against, mend.option, best.size)} more" if mend.kind != "leverage" else _size(stress, mend)
+    is_level = stress.against.options[mend.option].labels.size_unit == "level"
+    size = _size(stress, mend) if is_level else f"{sized(stress.against, mend.option, best.size)} more"
     what = f"{named(stress.against, mend.option)}, {size}, {mend.period}"
     return f"{what}: {best.mended:,} of {mending.checked:,} broken for {si(best.outlay, stress.money)} outlay"
 

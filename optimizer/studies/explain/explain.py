@@ -22,6 +22,7 @@ from optimizer.progress import Listener, ignore
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import study_frames
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
 from optimizer.studies.explain.reason import Reason, ShortBudget, reason
 from optimizer.studies.explain.repairs import (
@@ -179,6 +180,8 @@ class Explanation:
     repairs: tuple[Repair, ...] = ()
     reason: Reason | None = None
     is_complete: bool = False
+
+    frames = property(study_frames.of_explanation)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""

@@ -5,7 +5,7 @@ again, and so are the floors of segments. What is left is irreducible: without a
 Under it, the plan with the least gap shows which commodity is short, and every way to have more of it is gone through.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bot
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
+from optimizer.levers import Lever
 from optimizer.network.process import Demand
 from optimizer.results.plan import Flows, Plan
 from optimizer.results.ranking import hardest_of
@@ -282,24 +283,25 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
         row = flows.row(owner, flow)
         return sum(row[k] for k in at) if row else 0.0
 
-    rates = {name: activity.output.get(commodity, 0.0) for name, activity in instance.activities.items()}
-    made = sum(rate * sum_of(name, "activity") for name, rate in rates.items())
-    released = sum(sum_of(o, "released") for o in _stores(instance, {commodity}))
+    made = sum(each.output.get(commodity, 0.0) * sum_of(p, "activity") for p, each in instance.processes.items())
+    given = sum(rate * sum_of(o, flow) for o, flow, rate in _given(instance.options, commodity))
     recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
-    return float(made + released + sum(float(path.returned(d, t)) for d in recycled for t in periods))
+    return float(made + given + sum(float(path.returned(d, t)) for d in recycled for t in periods))
 
 
 def _returns(demand: Demand, commodity: str) -> bool:
     return demand.end_of_life is not None and demand.end_of_life.commodity == commodity
 
 
-def _stores(instance: Instance, commodities: Collection[str]) -> list[str]:
-    """The options that hold one of some commodities."""
-    return [o for o, option in instance.options.items() if getattr(option, "commodity", None) in commodities]
+def _given(options: Mapping[str, Lever], commodity: str) -> list[tuple[str, str, float]]:
+    """The flows of some options that add to the supply of a commodity: option, flow, and t per unit."""
+    flows = [(o, flow) for o, option in options.items() for flow in option.flows]
+    return [(o, flow.name, flow.gives[commodity]) for o, flow in flows if commodity in flow.gives]
 
 
 def _draws_on_stock(instance: Instance, flows: Flows, commodities: set[str]) -> bool:
-    return any(sum(flows.row(o, "released")) > 0 for o in _stores(instance, commodities))
+    stocks = [flow for commodity in commodities for flow in _given(instance.stocks, commodity)]
+    return any(sum(flows.row(o, flow)) > 0 for o, flow, _ in stocks)
 
 
 def _takers(

@@ -37,7 +37,6 @@ from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
@@ -346,12 +345,8 @@ def shorter(what: WhatIfs) -> Iterator[Repair]:
 
 def sooner(what: WhatIfs) -> Iterator[Repair]:
     """By how many months builds would have to stand earlier: all of them, then each alone."""
-    horizon = what.instance.horizon
-    leads = {
-        o: horizon.whole(option.lead_time)
-        for o, option in what.instance.options.items()
-        if isinstance(option, Sized) and option.lead_time > 0
-    }
+    horizon, sized = what.instance.horizon, what.instance.sized
+    leads = {o: horizon.whole(option.lead_time) for o, option in sized.items() if option.lead_time > 0}
     if not leads:
         yield Repair("sooner", works=False, why="no option has a lead time")
         return

@@ -12,7 +12,7 @@ from typing import Literal
 
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.levers import Producing, Sized, Stockpile, Substitution
+from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Flows, Plan
 from optimizer.studies.explain.questions import BudgetBarrier
 from optimizer.studies.explain.worths import bought_options
@@ -43,23 +43,23 @@ class Ways:
         sentences = [*self._processes(commodity), *self._late(late, commodity)]
         sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
         sentences += [self._stock(o, each) for o, each in self._piles(commodity)]
-        sentences += [self._substitution(o, each) for o, each in self._substitutes(segment)]
+        sentences += [self._substitution(o, each, segment) for o, each in self._substitutes(segment)]
         sentences += [] if sentences else [f"nothing makes {self._name(commodity)}, and no option would"]
         return tuple(sentences)
 
-    def _makers(self, commodity: str) -> Iterator[tuple[str, Producing]]:
-        for o, option in self.instance.options.items():
-            if isinstance(option, Producing) and option.output.get(commodity, 0.0) > 0:
+    def _makers(self, commodity: str) -> Iterator[tuple[str, Sized]]:
+        for o, option in self.instance.sized.items():
+            if any(flow.gives.get(commodity, 0.0) > 0 for flow in option.flows):
                 yield o, option
 
-    def _piles(self, commodity: str) -> Iterator[tuple[str, Stockpile]]:
-        for o, option in self.instance.options.items():
-            if isinstance(option, Stockpile) and option.commodity == commodity:
-                yield o, option
+    def _piles(self, commodity: str) -> Iterator[tuple[str, Stock]]:
+        for o, stock in self.instance.stocks.items():
+            if stock.commodity == commodity:
+                yield o, stock
 
-    def _substitutes(self, segment: str) -> Iterator[tuple[str, Substitution]]:
-        for o, option in self.instance.options.items():
-            if isinstance(option, Substitution) and option.demand == segment:
+    def _substitutes(self, segment: str) -> Iterator[tuple[str, Sized]]:
+        for o, option in self.instance.sized.items():
+            if any(flow.serves == segment for flow in option.flows):
                 yield o, option
 
     def _name(self, owner: str) -> str:
@@ -113,8 +113,7 @@ class Ways:
         horizon = self.instance.horizon
         kinds: dict[tuple[float, str], list[str]] = {}
         for o in names:
-            option = self.instance.options[o]
-            assert isinstance(option, Sized)
+            option = self.instance.sized[o]
             decided = self._decided(option)
             kinds.setdefault((option.lead_time, horizon.label(decided[0]) if decided else ""), []).append(o)
         every = len(names) > 1 and len(kinds) == 1 and len(names) == len(list(self._makers(commodity)))
@@ -132,15 +131,16 @@ class Ways:
     def _bought(self, o: str) -> float:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
-    def _option(self, o: str, option: Producing) -> str:
+    def _option(self, o: str, option: Sized) -> str:
         name, size, cut = self._name(o), self._bought(o), self._cut(o)
+        inputs = [c for flow in option.flows for c in flow.takes]
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
         if size >= FULLY_USED * option.max_size:
             used = self._used(o) if self.flows.row(o, "activity") else 0.0
             working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
-            if option.input and used < FULLY_USED * working:
-                return f"{name} has its largest size, and lacks {self._inputs(option.input)}"
+            if inputs and used < FULLY_USED * working:
+                return f"{name} has its largest size, and lacks {self._inputs(inputs)}"
             return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
         most = (
             option.max_size
@@ -149,10 +149,10 @@ class Ways:
         )
         if size >= FULLY_USED * most:
             return f"{name} has its largest size in whole units, {si(most, 't/yr')}"
-        held = f"stops at {si(size, 't/yr')}" if size > 0 else "is not built"
+        held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
         if self.money is not None:
             return f"{name} {held}: {self._dear(o, size)}"
-        short = [self._name(c) for c in option.input if c in self.scarce]
+        short = [self._name(c) for c in inputs if c in self.scarce]
         # The plan leaves the least gap that there is, with all the money that it wants.
         why = f"it lacks {_listed(short)}" if short else "the rules allow no more, or more would not help"
         return f"{name} {held}: {why}"
@@ -181,21 +181,21 @@ class Ways:
         builds = (build for build in self.plan.builds if build.option == o)
         return sum(option.working_share((t - each.t - lead) * horizon.months) * each.size for each in builds)
 
-    def _stock(self, o: str, pile: Stockpile) -> str:
+    def _stock(self, o: str, stock: Stock) -> str:
         horizon, name = self.instance.horizon, self._name(o)
         before = self.event.periods.start - 1
-        held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else pile.initial
+        held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else stock.initial
         released = self.flows.row(o, "released")
         start = f"{name} holds {si(held, 't')} when {self.event.name} begins"
-        open_ = [t for t in horizon.periods if t <= before and pile.allows(horizon.year(t))]
+        open_ = [t for t in horizon.periods if t <= before and stock.allows(horizon.year(t))]
         if not open_:
             return f"{start}, and nothing could be bought for it before"
-        if pile.max_size is not None and held >= FULLY_USED * pile.max_size:
+        if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
             return f"{start}, its largest stock"
-        rate = None if pile.release_rate is None else pile.release_rate * horizon.delta
+        rate = None if stock.release_rate is None else stock.release_rate * horizon.delta
         if rate is not None and any(each >= FULLY_USED * rate for each in released):
             return f"{start}, and releases {si(rate, 't')} a {horizon.step} at most"
-        most = None if pile.fill_rate is None else pile.fill_rate * horizon.delta
+        most = None if stock.fill_rate is None else stock.fill_rate * horizon.delta
         if most is not None and all(self.plan.fills[o][t] >= FULLY_USED * most for t in open_):
             return f"{start}, filled as fast as the market allows since {horizon.label(open_[0])}"
         if self.money is None:
@@ -204,22 +204,21 @@ class Ways:
             return f"{start}: there is no budget"
         return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
 
-    def _substitution(self, o: str, option: Substitution) -> str:
-        name = self._name(o)
+    def _substitution(self, o: str, option: Sized, segment: str) -> str:
+        name, unit = self._name(o), option.labels.size_unit
         if self._is_late(option):
             return next(self._late([o], ""))
         size = self._bought(o)
         if size >= FULLY_USED * option.max_size:
-            return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
+            return f"{name} has its largest size, {si(option.max_size, unit)}"
         path = self.instance.path(self.event)
-        served = sum(
-            (self.flows.row(o, "substituted") or (0.0,) * len(self.event.periods))[t - self.flows.first]
-            for t in self.periods
-        )
-        most = option.max_share * sum(float(path.demanded(option.demand, t)) for t in self.periods)
-        if served >= FULLY_USED * most:
-            return f"{name} serves the {100 * option.max_share:g} % of demand that it can"
-        held = f"stops at {si(size, 't/yr')}" if size > 0 else "is not bought"
+        demanded = sum(float(path.demanded(segment, t)) for t in self.periods)
+        for flow in option.flows:
+            row = self.flows.row(o, flow.name)
+            served = sum(row[t - self.flows.first] for t in self.periods) if row else 0.0
+            if flow.serves == segment and served >= FULLY_USED * flow.share * demanded:
+                return f"{name} serves the {100 * flow.share:g} % of demand that it can"
+        held = f"stops at {si(size, unit)}" if size > 0 else option.labels.absent
         return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
 
 

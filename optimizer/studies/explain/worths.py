@@ -25,7 +25,6 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks, without
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
@@ -154,9 +153,9 @@ def _in_force(instance: Instance, d: str) -> set[float]:
 
 def _delays(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
     """Each build three months later, and sooner where it has a lead time."""
-    horizon, options = instance.horizon, instance.options
+    horizon = instance.horizon
     months = float(horizon.whole(MONTHS) * horizon.months)
-    lead = {o: option.lead_time for o in bought_options(ground.plan) if isinstance(option := options[o], Sized)}
+    lead = {o: option.lead_time for o in bought_options(ground.plan) if (option := instance.sized.get(o)) is not None}
     yield from (PlanPart("later", o, change=months) for o in lead)
     yield from (PlanPart("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
 
@@ -265,7 +264,7 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
     instance, horizon = what.instance, what.instance.horizon
     points = _points(instance, plan, o)
     found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)
-    if isinstance(instance.options[o], Sized):
+    if o in instance.sized:
         latest = _as_planned(what, plan, o, points)
         found = replace(found, as_planned=None if latest is None else horizon.label(latest))
     if is_spared is not False:
@@ -285,7 +284,7 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
 def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
     """When it can be decided, from its first purchase on; of a stockpile, from which years on it can be bought."""
     horizon, option = instance.horizon, instance.options[o]
-    if isinstance(option, Sized):
+    if not option.is_stock:
         first = min(build.t for build in plan.builds if build.option == o)
         return [a for a in horizon.decisions if a >= first and option.allows(horizon.year(a))]
     first = next(t for t, fill in enumerate(plan.fills[o]) if fill > 0)
@@ -354,5 +353,4 @@ def exactly(plan: Plan) -> Rows:
 
 def _purchases(stage: Stage, instance: Instance, option: str) -> dict[int, int]:
     """The columns of what is bought of an option, by period."""
-    what = "size" if isinstance(instance.options[option], Sized) else "fill"
-    return dict(stage.found().get(("", option, what), {}))
+    return dict(stage.found().get(("", option, instance.options[option].purchase_column), {}))

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from optimizer.horizon import windowed
+from optimizer.levers import KINDS
 from optimizer.results.ranking import hardest_of, weakest_of, weakness
 from optimizer.units import si
 
@@ -56,13 +57,11 @@ def _figures(result: Any) -> str:
 
 
 def _bought(result: Any) -> str:
-    units = {"leverage": "level"}
-    rows = [
-        (b.option, b.kind, b.period, f"{si(b.size)} {units.get(b.kind, 't/yr')}") for b in result.plan.builds
-    ]  # fmt: skip
+    units = {kind: lever.labels.size_unit for kind, lever in KINDS.items()}
+    rows = [(b.option, b.kind, b.period, f"{si(b.size)} {units.get(b.kind, 't/yr')}") for b in result.plan.builds]
     for o, row in result.plan.stocks.items():
         if max(row, default=0.0) > 0:
-            rows.append((o, "stockpile", "", f"at most {si(max(row), 't')}"))
+            rows.append((o, result.data["options"][o]["kind"], "", f"at most {si(max(row), 't')}"))
     return _table(("Option", "Lever", "Decided", "Size"), rows) if rows else "<div>Nothing is bought.</div>"
 
 

@@ -1,0 +1,156 @@
+"""What is held as a stock: bought period by period from outside the network, kept, and sold off at the end.
+
+    f[t]   fill       t    bought in period t, in years earliest … latest
+    k[t]   stock      t    held at the end of period t                        k[−1] = initial
+
+    keep   share that a period leaves, (1 − loss)^Δ
+    price, holding_cost   USD per t; USD per t per year
+
+Plan, in every period:
+    stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
+    spend[t] += price·f + holding_cost·Δ·k       outlay += budget_share·price·f
+    spend[T] −= salvage·price(last year)·k[T−1]
+    offers `stock`: k.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from pydantic import ConfigDict, Field, model_validator
+
+from optimizer.horizon import Horizon
+from optimizer.levers.base import Labels, Lever, Reference, Sized
+from optimizer.model.builder import Stage
+from optimizer.model.expressions import Expression
+from optimizer.network.activity import Activity
+from optimizer.results.plan import Row
+from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
+
+
+class Stock(Lever):
+    """A lever that is held as a stock of one commodity."""
+
+    labels: ClassVar[Labels] = Labels("t", "stockpile", "is not filled", 4)
+    is_stock: ClassVar[bool] = True
+    purchase_column: ClassVar[str] = "fill"
+    amounts: ClassVar[tuple[str, ...]] = ("stock",)
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"salvage": {"exclusiveMinimum": 0}}, "required": ["salvage"]},
+            "then": {"required": ["max_size"]},
+        }
+    )
+
+    commodity: str = Field(description="What is held.")
+    price: QuantitySeries = Field(
+        default=Series.constant(0.0), description="What a purchase costs, money per t; a series."
+    )
+    holding_cost: Quantity = Field(default=0.0, description="Money per t and year.")
+    fill_rate: Quantity | None = Field(
+        default=None, description="The most that can be bought, t per year: the market's limit. Default: no limit."
+    )
+    release_rate: Quantity | None = Field(
+        default=None, description="The most that can be released in a shock, t per year. Default: no limit."
+    )
+    release_cost: Quantity = Field(default=0.0, description="Money per t released.")
+    loss: Share = Field(default=0.0, description="Share that a year loses, 0 to 1.")
+    initial: Quantity = Field(default=0.0, description="What is there before the first period, t.")
+    salvage: Share = Field(
+        default=0.0, description="Share of the last price that what is left at the end brings back, 0 to 1."
+    )
+    max_size: Quantity | None = Field(default=None, description="The most that can be held, t. Default: no limit.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Stock":
+        if self.max_size is None and self.salvage > 0:
+            raise finding("salvage is given without a max_size", "Give the stockpile a max_size, or no salvage.")
+        if self.max_size is not None and self.initial > self.max_size:
+            cure = f"Raise max_size to at least {self.initial:g}, or lower initial."
+            raise finding(f"initial ({self.initial:g} t) does not fit max_size ({self.max_size:g} t)", cure)
+        return self
+
+    @property
+    def largest(self) -> float:
+        """`max_size`, infinite where it is left out."""
+        return math.inf if self.max_size is None else self.max_size
+
+    @property
+    def most_in_a_year(self) -> float:
+        """`fill_rate`, infinite where it is left out."""
+        return math.inf if self.fill_rate is None else self.fill_rate
+
+    @property
+    def is_free_for_ever(self) -> bool:
+        """Whether any amount can be had and kept for nothing."""
+        is_endless = math.isinf(self.largest) and math.isinf(self.most_in_a_year)
+        return is_endless and min(self.price.values) <= 0 and self.holding_cost <= 0
+
+    def references(self) -> Iterator[Reference]:
+        """Its commodity."""
+        yield Reference(("commodity",), self.commodity, "commodities")
+
+    def useless(self) -> Iterator[tuple[str, str]]:
+        """A stock or a rate of 0."""
+        if self.max_size == 0:
+            yield "max_size", "it can never be bought"
+        elif self.fill_rate == 0 and self.initial == 0:
+            yield "fill_rate", "nothing can ever be bought for it"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether price and holding cost are 0, where something can be bought at all."""
+        return self.fill_rate != 0 and max(self.price.values) + self.holding_cost == 0
+
+    @property
+    def price_cure(self) -> str:
+        """The field that holds its price."""
+        return "Add its price; what is there already is `initial`."
+
+    def prices(self) -> Iterator[tuple[str, str, Series]]:
+        """Its price."""
+        yield "price", self.commodity, self.price
+
+    @classmethod
+    def cure_of_unknown(cls, key: str) -> str | None:
+        """That fields of what is bought by size are not its own."""
+        if key in Sized.model_fields or key in Activity.model_fields:
+            return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
+        return None
+
+    def kept(self, delta: float) -> float:
+        """The share of a stock that is left after so many years."""
+        return float((1.0 - self.loss) ** delta)
+
+    def stock_path(self, horizon: Horizon, fills: Sequence[float]) -> Row:
+        """t held at the end of each period, from what is bought."""
+        keep, held, path = self.kept(horizon.delta), self.initial, []
+        for fill in fills:
+            held = keep * held + fill
+            path.append(held)
+        return tuple(path)
+
+    def paid(self, horizon: Horizon, fills: Sequence[float]) -> float:
+        """Money for purchases by period, undiscounted."""
+        return float(sum(self.price.at(horizon.year(t)) * fill for t, fill in enumerate(fills)))
+
+    def invest(self, stage: Stage) -> None:
+        """Fill and hold; offer the stock at the end of each period."""
+        periods, delta = stage.horizon.periods, stage.horizon.delta
+        rate = self.most_in_a_year * delta
+        before: Expression | float = self.initial
+        stock: dict[int, Expression] = {}
+        for t in periods:
+            stock[t] = stage.variable(self.id, "stock", t, upper=self.largest)
+            kept = self.kept(delta) * before
+            if self.allows(stage.horizon.year(t)):
+                fill = stage.variable(self.id, "fill", t, upper=rate)
+                self.pay(stage, t, self.price.at(stage.horizon.year(t)) * fill)
+                kept = kept + fill
+            stage.require(self.id, "stock", t, stock[t], "==", kept)
+            stage.book("spend", t, amount=self.holding_cost * delta * stock[t])
+            before = stock[t]
+        last = self.salvage * self.price.at(stage.horizon.end)
+        stage.book("spend", len(periods), amount=-last * stock[periods[-1]])
+        stage.offer(self.id, "stock", {-1: Expression(constant=self.initial)} | stock)
