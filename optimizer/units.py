@@ -255,13 +255,13 @@ ByYear = Annotated[
 
 
 class Described(BaseModel):
-    """What every object of an instance file may carry: a name, a source and a note, all text."""
+    """What every object of an instance file may have: a printed name, a source and a note."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    name: str | None = Field(default=None, description="The name that is printed.")
-    source: str | None = Field(default=None, description="Where the numbers come from.")
-    note: str | None = Field(default=None, description="Whatever else should be known.")
+    name: str | None = Field(default=None, description="Printed name.")
+    source: str | None = Field(default=None, description="Source of the numbers.")
+    note: str | None = Field(default=None, description="Any other remark.")
 
     @field_validator("name")
     @classmethod

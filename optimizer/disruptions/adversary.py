@@ -31,18 +31,21 @@ HEAD, JOINT, TAIL = "attack{", "+", "}"
 class AttackTarget(Described):
     """Something that can be struck: all its cuts at once, for a price. It is meant, unless told otherwise."""
 
-    price: Quantity = Field(description="What striking it costs the adversary, in the unit of attack_budget.")
-    cuts: Cuts = Field(description="What loses capacity when it is struck.")
-    deliberate: bool = Field(default=True, description="Whether leverage restrains it. Default true.")
+    price: Quantity = Field(description="Price of attacking the target, in the unit of attack_budget.")
+    cuts: Cuts = Field(description="Cuts that an attack on the target causes.")
+    deliberate: bool = Field(
+        default=True,
+        description="Whether an attack is deliberate; counter-leverage reduces only deliberate cuts. Default true.",
+    )
 
 
 class AdversarySpec(Described):
     """Who can buy one attack, at any of the starts: a set of targets, for so many months."""
 
-    attack_budget: Quantity = Field(description="What the adversary can spend on one attack, in any unit.")
-    months: Positive = Field(description="Length of an attack, months: whole periods.")
-    starts: ShockStarts = Field(description="Periods in which it may begin: one, a list, or {from, to, every}.")
-    targets: Mapping[str, AttackTarget] = Field(description="What the adversary can strike, by name.")
+    attack_budget: Quantity = Field(description="Limit on the price of one attack, in any unit.")
+    months: Positive = Field(description="Duration of an attack, months; a whole number of periods.")
+    starts: ShockStarts = Field(description="Periods in which an attack may begin: one, a list, or {from, to, every}.")
+    targets: Mapping[str, AttackTarget] = Field(description="Targets, by name.")
 
     @field_validator("targets")
     @classmethod

@@ -185,13 +185,13 @@ def _as_list(value: Any) -> Any:
 
 
 class Grid(Described):
-    """What a family runs through beside its starts."""
+    """The durations and severities of a family of shocks."""
 
     severity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
-        default=(), description="A list of severities: that of all cuts of the entry, one event each."
+        default=(), description="List of severities, 0 to 1; each applies to all cuts of the entry and makes one event."
     )
     months: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
-        default=(), description="A list of durations, months, one event each."
+        default=(), description="List of durations, months; each makes one event."
     )
 
     @model_validator(mode="after")

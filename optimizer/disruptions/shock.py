@@ -30,14 +30,12 @@ from optimizer.units import Described, Number, Quantity, Share, finding
 BASELINE = "baseline"
 Numbers = tuple[Number, ...]
 # What the fields mean that shocks, ensembles and their events have in common.
-DELIBERATE = "Whether somebody does this on purpose: only then leverage restrains it."
-CUTS = "What loses capacity: a list of targets with their severity."
-DEMAND_FACTORS = "By segment: what its demand is multiplied by meanwhile."
-COST_FACTORS = "By process, process option or substitution: what its cost is multiplied by meanwhile."
-FLOORS_MEANWHILE = "By segment: the floor that stands in place of its own meanwhile, a share from 0 to 1."
-RELIABILITIES_MEANWHILE = (
-    "By partnership: the reliability that stands in place of its own meanwhile, a share from 0 to 1."
-)
+DELIBERATE = "Whether the shock is deliberate; counter-leverage reduces only deliberate cuts."
+CUTS = "List of cuts: the activities that lose capacity, and the share lost."
+DEMAND_FACTORS = "Multiplier of demand during the shock, by segment."
+COST_FACTORS = "Multiplier of cost during the shock, by process or option."
+FLOORS_MEANWHILE = "Survival floor during the shock in place of the usual one, by segment, 0 to 1."
+RELIABILITIES_MEANWHILE = "Reliability during the shock in place of the usual one, by option, 0 to 1."
 
 
 def as_tuple(value: Any) -> Any:
@@ -69,14 +67,16 @@ _AIMED: dict[str, Any] = {"anyOf": [{"required": [key]} for key in ("region", "s
 
 
 class Target(Described):
-    """What a cut strikes: everything that matches all the fields given."""
+    """The activities that a cut affects: those that match all fields given."""
 
     model_config = ConfigDict(json_schema_extra=_AIMED)
 
-    region: Names | None = Field(default=None, description="Strikes what stands in this region, or in any of a list.")
-    stage: Names | None = Field(default=None, description="Strikes what is of this stage, or of any of a list.")
-    process: Names | None = Field(default=None, description="Strikes this process or option, or any of a list.")
-    commodity: Names | None = Field(default=None, description="Strikes what makes this commodity, or any of a list.")
+    region: Names | None = Field(default=None, description="Cuts the activities in this region, or in any of a list.")
+    stage: Names | None = Field(default=None, description="Cuts the activities of this stage, or of any of a list.")
+    process: Names | None = Field(default=None, description="Cuts this process or option, or any of a list.")
+    commodity: Names | None = Field(
+        default=None, description="Cuts the activities that produce this commodity, or any of a list."
+    )
 
     def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
         """Whether this cut strikes an activity so described."""
@@ -98,11 +98,11 @@ class Cut(Target):
     model_config = ConfigDict(json_schema_extra={**_AIMED, "required": []})
 
     severity: Severities = Field(
-        description="Share of capacity that is lost, 0 to 1; a list is a profile by period of which the last stays. "
-        "Left out only where `grid` has it."
+        description="Share of capacity lost, 0 to 1; a list gives one value a period, the last of which stays. "
+        "Omitted only where `grid` holds it."
     )
     deliberate: bool | None = Field(
-        default=None, description="In place of what the shock, the event or the target says, for this cut alone."
+        default=None, description="Whether this cut is deliberate, in place of the value of its shock, event or target."
     )
 
     def __str__(self) -> str:
@@ -186,18 +186,21 @@ class ShockSpec(Described):
         }
     )
 
-    grid: Grid | None = Field(default=None, description="Durations and severities that a family runs through.")
+    grid: Grid | None = Field(
+        default=None, description="Durations and severities of a family; every combination is one event."
+    )
     start: ShockStarts = Field(
         description="First period of the window: 2027, 2027Q3 or 2027-07; a list; or {from, to, every}."
     )
     months: Durations | None = Field(
         default=None,
         validate_default=True,
-        description="Length of the window, months: whole periods; a list makes a family.",
+        description="Duration, months; a whole number of periods. A list makes a family.",
     )
     deliberate: bool = Field(default=False, description=DELIBERATE)
     probability: Share = Field(
-        default=0.0, description="Over the horizon, 0 to 1; shared equally by the events of the entry. Default 0."
+        default=0.0,
+        description="Probability over the horizon, 0 to 1; shared equally by the events of the entry. Default 0.",
     )
     cuts: tuple[Cut, ...] = Field(default=(), description=CUTS)
     demand: Mapping[str, Quantity] = Field(default_factory=dict, description=DEMAND_FACTORS)

@@ -169,19 +169,19 @@ def shifted(document: Document, ranges: Sequence[Uncertain], position: float) ->
 
 
 class RangeSpec(Described):
-    """Between which ends an uncertain number lies; with `of: value` they are factors of it.
+    """The ends of the range of an uncertain number; with `of: value` they are factors of it.
 
     Ranges with the same `draw` move together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    low: Amount = Field(description="The lower end of the number; with `of: value` a factor.")
-    high: Amount = Field(description="The upper end of the number; with `of: value` a factor.")
+    low: Amount = Field(description="Lower end of the number; with `of: value` a factor.")
+    high: Amount = Field(description="Upper end of the number; with `of: value` a factor.")
     of: Literal["value"] | None = Field(
-        default=None, description="value: the ends are factors of the number, or of all numbers of a series or list."
+        default=None, description="`value`: the ends are factors of the number, or of all numbers of a series or list."
     )
-    draw: str | None = Field(default=None, description="A word: ranges that share it move together.")
+    draw: str | None = Field(default=None, description="Label; ranges with the same label move together.")
 
 
 Said = Iterator[tuple[str, str]]

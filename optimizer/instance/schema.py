@@ -40,14 +40,14 @@ class ShareRule(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
 
-    commodity: str = Field(description="The commodity whose production is counted.")
-    region: str | None = Field(default=None, description="Counts what stands in this region.")
-    kind: str | None = Field(default=None, description="Counts what is of this kind of lever, one that produces.")
-    share: Share = Field(description="A share from 0 to 1.")
+    commodity: str = Field(description="Commodity whose production the rule limits.")
+    region: str | None = Field(default=None, description="Region whose production counts towards the share.")
+    kind: str | None = Field(default=None, description="Kind of option whose production counts towards the share.")
+    share: Share = Field(description="Limit, a share of production from 0 to 1.")
     from_: int | None = Field(
         default=None,
         alias="from",
-        description="First calendar year in which the rule holds. Default: the start of the horizon.",
+        description="First calendar year in which the rule applies. Default: the start of the horizon.",
     )
 
     def counts(self, region: str, kind: str) -> bool:
@@ -63,12 +63,12 @@ class SurvivalRule(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
 
-    cuts: Cuts = Field(description="What is cut for good.")
-    months: Positive = Field(description="For how many months every floor has to hold.")
+    cuts: Cuts = Field(description="Permanent cuts.")
+    months: Positive = Field(description="Months for which every survival floor must hold.")
     from_: int | None = Field(
         default=None,
         alias="from",
-        description="First calendar year in which the rule holds. Default: the start of the horizon.",
+        description="First calendar year in which the rule applies. Default: the start of the horizon.",
     )
     deliberate: bool = Field(default=False, description=DELIBERATE)
 
@@ -90,24 +90,25 @@ class Policy(Described):
     option's size; of a stockpile, t bought over the year.
     """
 
-    budget: Quantity | None = Field(default=None, description="The most outlay, undiscounted, money.")
+    budget: Quantity | None = Field(default=None, description="Limit on total outlay, undiscounted, money.")
     annual_budget: QuantitySeries | None = Field(
-        default=None, description="The most outlay in each calendar year, money; a series."
+        default=None, description="Limit on outlay in each calendar year, undiscounted, money; a series."
     )
     max_share: tuple[ShareRule, ...] = Field(
         default=(),
-        description="The most of a commodity's production that may come from a region or a kind: a list of rules.",
+        description="Upper limits on the share of a commodity's production from a region or a kind: a list of rules.",
     )
     min_share: tuple[ShareRule, ...] = Field(
         default=(),
-        description="The least of a commodity's production that has to come from a region or a kind: a list of rules.",
+        description="Lower limits on the share of a commodity's production from a region or a kind: a list of rules.",
     )
     min_time_to_survive: tuple[SurvivalRule, ...] = Field(
-        default=(), description="Cuts after which every floor has to hold for so long: a list of rules."
+        default=(),
+        description="Cuts and the months for which every survival floor must hold after them: a list of rules.",
     )
     force: Mapping[str, ByYear] = Field(
         default_factory=dict,
-        description="By option: the size bought in each calendar year, no more and no less: {option: {2027: 40}}.",
+        description="Required purchases, by option: the exact size bought in each calendar year, {option: {2027: 40}}.",
     )
 
 
@@ -116,42 +117,42 @@ class Instance(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    description: str | None = Field(default=None, description="What the instance is about, in a sentence or two.")
+    description: str | None = Field(default=None, description="Subject of the instance, in a sentence or two.")
     currency: str = Field(
-        default="USD", description="Label of all money, its code first, then the year of its prices: USD of 2025."
+        default="USD",
+        description="Label of all money, such as USD of 2025: the currency code, then the year of its prices.",
     )
-    horizon: Horizon = Field(description="The calendar years that are planned for, and the step of time.")
-    discount_rate: Quantity = Field(default=0.0, description="Per year: 0.03 is 3 %. Default 0.")
-    home: str | None = Field(
-        default=None, description="The home region; `home` is an alias of it wherever a region is named."
-    )
+    horizon: Horizon = Field(description="Planning horizon in calendar years, and the length of a period.")
+    discount_rate: Quantity = Field(default=0.0, description="Discount rate per year: 0.03 is 3 %. Default 0.")
+    home: str | None = Field(default=None, description="Home region; wherever a region is named, `home` stands for it.")
     regions: Mapping[str, Region] = Field(
         default_factory=dict,
-        description="Names of regions for reading, by the word that stands for each elsewhere: {eu: {name: EU}}.",
+        description="Printed names of regions, by the word used elsewhere: {eu: {name: EU}}.",
     )
-    commodities: Mapping[str, Commodity] = Field(description="Materials at one stage each, by name.")
+    commodities: Mapping[str, Commodity] = Field(description="Materials, each at one stage of the chain, by name.")
     processes: Mapping[str, Process] = Field(
-        default_factory=dict, description="What exists: activities in a region that turn inputs into outputs, by name."
+        default_factory=dict,
+        description="Existing processes, by name: activities in a region that turn inputs into outputs.",
     )
     demands: Mapping[str, Demand] = Field(
         default_factory=dict,
-        description="Segments: what is used, how much of it has to be served in any shock, by name.",
+        description="Demand segments, by name: the quantity used and the share that must be served in every shock.",
     )
     options: Mapping[str, Option] = Field(
-        default_factory=dict, description="What money can buy, by name; `kind` says which of the levers it is."
+        default_factory=dict, description="Options that can be bought, by name; `kind` names the lever."
     )
-    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict, description="What may happen, by name.")
+    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict, description="Shocks, by name.")
     ensembles: Mapping[str, EnsembleSpec] = Field(
-        default_factory=dict, description="Shocks that are drawn at random, by name."
+        default_factory=dict, description="Ensembles of randomly drawn shocks, by name."
     )
     policy: Policy = Field(
-        default=Policy(), description="Budgets, shares, times to survive, and what has to be bought."
+        default=Policy(), description="Budgets, limits on shares, required times to survive, and required purchases."
     )
     adversary: AdversarySpec | None = Field(
-        default=None, description="The adversary, which makes the worst attack that its budget pays for."
+        default=None, description="Adversary, which chooses the worst attack that its budget pays for."
     )
     scenarios: Mapping[str, Mapping[str, Any]] = Field(
-        default_factory=dict, description="Named sets of overrides of this file: {dotted.path: value}."
+        default_factory=dict, description="Variants of this file: named sets of overrides, {dotted.path: value}."
     )
     ranges: Mapping[str, RangeSpec] = Field(
         default_factory=dict,

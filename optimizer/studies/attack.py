@@ -98,7 +98,7 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
     under = with_attacks(without_shocks(instance), attacks)
     evaluator = RecourseEvaluator(under)
     values = np.array(plan_values(under, plan, evaluator.subproblems.plan), dtype=np.float64)
-    replies = evaluator.served(values, Clock(), np.ones(len(under.events), dtype=bool))
+    replies = evaluator.serve_most(values, Clock(), np.ones(len(under.events), dtype=bool))
     surveyed = survey(under, evaluator, replies)
     place = {event.name: s for s, event in enumerate(under.events)}
     costs = [demand.shortage_cost for demand in under.demands.values()]
@@ -368,7 +368,7 @@ class _AttackedPlan:
 
     def _starts(self, plan: Plan) -> list[AttackStart]:
         rows = []
-        for front in self.oracle.strikes.fronts(plan_columns(self.oracle, plan)):
+        for front in self.oracle.programmes.windows(plan_columns(self.oracle, plan)):
             label = self.instance.horizon.label(front.start)
             self.listener(Progress(task=f"attacks from {label} on"))
             worst, least = self.oracle.worst(front), cheapest_violating_attack(self.oracle, front)

@@ -276,7 +276,7 @@ def _with_plan(
     columns = plan_values(instance, plan, evaluator.subproblems.plan)
     faced = frame["adversary"]
     granted = _granted(instance, solved, values, faced)
-    replies = evaluator.best(columns, clock, granted, flows=True)
+    replies = evaluator.operate_batches(columns, clock, granted, flows=True)
     surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
     shocks = outcomes(instance, surveyed, many, evaluator.costs(replies), _written(solved))
     gaps = {event.name: float(gap) for event, gap in zip(instance.events, surveyed.gap.sum(axis=1), strict=True)}
@@ -409,7 +409,7 @@ def _known_of(no_shock: NoShockPlan | None) -> tuple[float | None, tuple[str, ..
 def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
     if not instance.events:
         return None
-    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.idle_replies(clock)))
+    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))
 
 
 def solve_to_measure(

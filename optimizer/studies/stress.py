@@ -436,7 +436,7 @@ def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener
     for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
         wanted = np.zeros(size, dtype=bool)
         wanted[np.concatenate([slices[number].events for number in portion])] = True
-        replies += evaluator.served(values, clock, wanted)
+        replies += evaluator.serve_most(values, clock, wanted)
         done += int(wanted.sum())
         listener(Progress(task="samples", done=done, total=size))
     listener(Progress(task="what failed first, and what would have kept the floors"))

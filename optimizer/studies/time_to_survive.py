@@ -272,9 +272,9 @@ class _YearModel:
         """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""
         upper, costs = self.upper.copy(), np.zeros(len(self.stage.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
-        exact = self.warm.ask(Batch(costs, upper, self.right), None).objective
+        exact = self.warm.solve(Batch(costs, upper, self.right), None).objective
         upper[:, self.below] = self.allowed
-        lenient = self.warm.ask(Batch(costs, upper, self.right), None).objective
+        lenient = self.warm.solve(Batch(costs, upper, self.right), None).objective
         return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
     def _giving_out(self, which: Any, least: Vector) -> list[str]:
@@ -286,6 +286,6 @@ class _YearModel:
         worth, costs = gap(self.stage, self.instance).terms, np.zeros(len(self.stage.columns))
         free = 1e-3 * min((value for value in worth.values() if value > 0), default=1.0)
         costs[self.below] = [worth.get(j) or free for j in self.below]
-        found = self.warm.ask(Batch(costs, upper, self.right[which]), None, values=True)
+        found = self.warm.solve(Batch(costs, upper, self.right[which]), None, values=True)
         first = np.argmax(found.values[:, self.below] * costs[self.below], axis=1)
         return [self.stage.columns[self.below[i]].mark.owner for i in first.tolist()]

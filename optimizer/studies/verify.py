@@ -90,7 +90,7 @@ def matching_flows(
 
 def _give(stage: Stage, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix what the plan offers to operation."""
-    offers = evaluator.subproblems.offers
+    offers = evaluator.subproblems.technology
     offered = offers.of(plan)
     for column in stage.columns:
         if column.given:
@@ -272,7 +272,9 @@ class _Check:
         said = self.result.nothing
         if said is None:
             return
-        own = do_nothing_outcome(self.instance, survey(self.instance, evaluator, evaluator.idle_replies(self.clock)))
+        own = do_nothing_outcome(
+            self.instance, survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
+        )
         tonnes, money = self._worth
         for name, grain in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), grain=grain)
@@ -380,7 +382,7 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
     """
     plan = np.array(plan_values(instance, result.plan, evaluator.subproblems.plan))
     granted = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
-    replies = evaluator.best(plan, clock, granted, flows=True)
+    replies = evaluator.operate_batches(plan, clock, granted, flows=True)
     surveyed = survey(instance, evaluator, replies)
     own = {line.name: line for line in shock_lines(instance, surveyed, evaluator.costs(replies))}
     served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}

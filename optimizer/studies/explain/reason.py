@@ -246,7 +246,7 @@ def _worst(
     what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
     """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock."""
-    answers = evaluator.answers(columns, what.asker.clock, {})
+    answers = evaluator.operate(columns, what.asker.clock, {})
     worst, largest = None, 0.0
     for event in instance.events:
         flows = answers[event.name].flows
