@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 # Of more chokepoints than this the most exposed are shown.
-MOST = 40
+MOST_CHOKEPOINTS = 40
 
 
 @dataclass(frozen=True)
-class Line:
+class ChokepointLine:
     """A chokepoint: months by year, None where it is for ever.
 
     Attributes:
@@ -43,7 +43,9 @@ class Line:
     worst: int
 
 
-def lines(instance: Instance, endurance: TimeToSurvive) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+def lines(
+    instance: Instance, endurance: TimeToSurvive
+) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
     """Every chokepoint that can end a floor, before and after the plan, the most exposed first.
 
     The second is empty where there is no plan.
@@ -69,8 +71,8 @@ def _named(instance: Instance, exposure: Exposure) -> str:
     return exposure.name
 
 
-def _line(instance: Instance, exposure: Exposure, lasting: Sequence[SurvivalTime], worst: int) -> Line:
-    return Line(
+def _line(instance: Instance, exposure: Exposure, lasting: Sequence[SurvivalTime], worst: int) -> ChokepointLine:
+    return ChokepointLine(
         key=key_of(exposure),
         name=_named(instance, exposure),
         kind=exposure.kind,
@@ -94,7 +96,11 @@ SHOWN = 30
 
 
 def endurance(
-    instance: Instance, result: Result, before: Sequence[Line], after: Sequence[Line], year: int | None
+    instance: Instance,
+    result: Result,
+    before: Sequence[ChokepointLine],
+    after: Sequence[ChokepointLine],
+    year: int | None,
 ) -> Canvas:
     """Months for which every floor holds once something is cut for good, before and after."""
     years = list(instance.horizon.years)
@@ -122,7 +128,7 @@ def endurance(
     return sheet
 
 
-def _draw_line(panel: "Axes", row: int, line: Line, then: Line | None, i: int) -> None:
+def _draw_line(panel: "Axes", row: int, line: ChokepointLine, then: ChokepointLine | None, i: int) -> None:
     """One chokepoint: a circle for nothing built, and where there is a plan a dot for it and a bar between."""
     start, text = _placed(_span(line, i)), _months(line, i)
     if then is not None:
@@ -155,7 +161,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 48 else text[:47].rstrip() + "…"
 
 
-def _span(line: Line, i: int) -> float:
+def _span(line: ChokepointLine, i: int) -> float:
     months = line.months[i]
     return float("inf") if months is None else months
 
@@ -164,6 +170,6 @@ def _placed(months: float) -> float:
     return math.sqrt(min(months, 120.0) / 120.0)
 
 
-def _months(line: Line, i: int) -> str:
+def _months(line: ChokepointLine, i: int) -> str:
     months = line.months[i]
     return "∞" if months is None else f"{months:.1f}" if months else "0"
