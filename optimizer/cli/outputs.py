@@ -46,7 +46,7 @@ def check_folder(path: Path | None, option: str) -> None:
 
 
 def _check_room(folder: Path, option: str) -> None:
-    """Check that files can be written below a folder: missing folders are made later, so the nearest existing one counts."""
+    """Check that files can be written below a folder, by the nearest one that exists: the others are made later."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
         raise typer.BadParameter(f"{there} is not a folder.", param_hint=option)
