@@ -293,7 +293,7 @@ def attack(
             instance's own.
         settings: limits; `gap` is the share of the price of survival to which the plan for the listed shocks
             alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
-        listener: receives the progress of the rounds of each search, and of what is computed after the plan.
+        listener: receives the rounds of each search, and what is computed after the plan.
         notes: remarks of the caller to show beside the result.
         scenario: of the instance, or several in the order given.
 

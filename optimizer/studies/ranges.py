@@ -86,7 +86,7 @@ class RangeSearch:
 
         Args:
             patience: seconds for one end; where they do not do, its bound stays what it is by then.
-            listener: receives the progress of each end before it is searched for.
+            listener: receives each end before it is searched for.
         """
         near, size, done = self.near, 2 * len(self.searches), 0
         # Without an option first: what replaces it answers other questions, and all of them are easy.

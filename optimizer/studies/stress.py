@@ -333,7 +333,7 @@ def stress(
         seed: of the draws, 0 … 1e15.
         jobs: processes that check shocks; all cores where there are many.
         cluster: address of a Dask scheduler, in their place.
-        listener: receives the progress of each portion of the samples that was evaluated.
+        listener: receives each portion of the samples that was evaluated.
         file: what findings name as the place of the instance.
         scenario: of the instance in which the plan is stressed, or several in the order given.
 

@@ -215,7 +215,7 @@ def explain(
         instance: the instance.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: `gap` is that of what-ifs, by default 0.005; `time_limit` is for everything together.
-        listener: receives the progress of each question before it is answered, and the rounds of each search.
+        listener: receives each question before it is answered, and the rounds of each search.
         heard: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
         scenario: of the instance, or several in the order given.
