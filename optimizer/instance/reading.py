@@ -25,7 +25,7 @@ from optimizer.instance.schema import RULE, Commodity, Instance, Policy, Region
 from optimizer.instance.validation.candidate import Draft, Problem
 from optimizer.instance.validation.passes import NAMES, PASSES, sizes_can_be_handled
 from optimizer.instance.validation.wording import in_words, no_mapping, noun
-from optimizer.levers import KINDS, is_audited
+from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
 from optimizer.suggestions import excerpt, suggest
@@ -236,7 +236,7 @@ class _Reader:
             self.report(place, "kind is missing", f"Add `kind:`, one of {', '.join(KINDS)}.")
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
-        elif kind not in KINDS:
+        elif kind not in KINDS and kind not in known_kinds():
             self.report(
                 (*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are")
             )
