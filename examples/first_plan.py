@@ -11,7 +11,7 @@ print(enough.plan)
 
 short = so.solve(instance, budget=5e6)
 print(short)
-print(short.survival[["shock", "segment", "floor [share]", "worst_service [share]", "first_failure"]])
+print(short.frames.survival[["floor", "worst_service", "first_failure"]])
 
 # Half of the floors' money buys most of the survival, but not all of it.
 assert enough.survives

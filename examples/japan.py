@@ -18,10 +18,10 @@ plans = {
 
 def chinese(result: so.Result) -> float:
     """The share of all that Japan lands in peace that comes from China, in the last year."""
-    flows = result.flows
-    runs = flows[(flows["path"] == "baseline") & (flows["flow"] == "activity") & (flows["period"].str[:4] == "2023")]
+    runs = result.frames.flows.loc["baseline", "activity"]
+    runs = runs[runs.index.get_level_values("period").str.startswith("2023")]
     landed = {"china": 0.0, "elsewhere": 0.0}
-    for owner, tonnes in runs.groupby("owner")["quantity [t]"].sum().items():
+    for owner, tonnes in runs.groupby("owner")["quantity"].sum().items():
         activity = instance.activities[owner]
         where = "china" if activity.region == "china" else "elsewhere"
         landed[where] += activity.output.get("landed", 0.0) * tonnes

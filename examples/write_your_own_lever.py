@@ -68,8 +68,8 @@ instance = so.load(FILE, overrides=[f"options.cold_line={LINE}"])
 result = so.solve(instance)
 print(result.plan)
 print(f"total cost without it {without.total_cost / 1e6:.2f}M USD, with it {result.total_cost / 1e6:.2f}M USD")
-line = result.flows[(result.flows["owner"] == "cold_line") & (result.flows["flow"] == "activity")]
-print(line.to_string(index=False))
+line = result.frames.flows.xs(("cold_line", "activity"), level=("owner", "flow"))
+print(line.to_string())
 
 # The audit believes this plan, but not the same plan with the cold line running in the baseline.
 doctored = json.loads(result.to_json())
@@ -80,5 +80,5 @@ print(*report.disagreements, sep="\n")
 assert result.survives
 assert result.total_cost < without.total_cost
 assert so.verify(instance, result).ok
-assert line[line["path"] == "baseline"]["quantity [t]"].sum() == 0
+assert line.loc["baseline", "quantity"].sum() == 0
 assert any("cold_line.capacity" in row for row in report.disagreements)

@@ -140,12 +140,12 @@ def test_two_processes_find_what_one_finds() -> None:
 
 
 def test_a_frame_has_a_row_a_column() -> None:
-    frame = compare(tiny(), [0, 20e6], facts=()).frame()
-    assert list(frame["case"]) == ["plain", "plain"]
-    assert list(frame["budget [USD]"]) == [0, 20e6]
+    frame = compare(tiny(), [0, 20e6], facts=()).frames.columns
+    assert list(frame.index) == [("plain", 0), ("plain", 20e6)]
+    assert frame.attrs["units"]["budget"] == "USD"
     assert list(frame["survived"]) == [0, 2]
-    assert list(frame["plant size [t/yr, t or level]"]) == [0, pytest.approx(20)]
-    assert list(frame["motors worst_service [share]"]) == [0, pytest.approx(0.3)]
+    assert list(frame["plant size"]) == [0, pytest.approx(20)]
+    assert list(frame["motors worst_service"]) == [0, pytest.approx(0.3)]
 
 
 def test_the_next_money_fits_the_budgets() -> None:

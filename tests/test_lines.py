@@ -58,7 +58,7 @@ Case = tuple[so.Instance, so.Result, list[ManyFlows]]
 
 def solved(problem: so.Instance) -> Case:
     evaluator = RecourseEvaluator(problem)
-    replies = evaluator.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    replies = evaluator.operate_batches(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
     return problem, so.solve(problem), evaluator.flows(replies)
 
 
@@ -133,7 +133,7 @@ def test_the_smallest_margins_are_kept_where_none_fails(calm: Case) -> None:
 def test_shocks_that_the_model_holds_are_kept_first(calm: Case) -> None:
     problem, _, _ = calm
     evaluator = RecourseEvaluator(problem)
-    replies = evaluator.best(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    replies = evaluator.operate_batches(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
     surveyed, costs = survey(problem, evaluator, replies), evaluator.costs(replies)
     made = outcomes(problem, surveyed, evaluator.flows(replies), costs, ["s3", "s7"])
     assert [outcome.name for outcome in made if outcome.flows] == ["s3", "s7", *(f"s{k}" for k in range(38, 60))]
@@ -172,7 +172,7 @@ def test_a_plan_of_60_shocks_is_24_flows_and_short_lines(failing: Case, tmp_path
 
 def test_frames_and_tables_cope_with_lines(failing: Case, calm: Case) -> None:
     _, result, _ = failing
-    assert set(result.flows["path"]) == {"baseline", *(f"s{k}" for k in range(36, 60))}
+    assert set(result.flows.index.get_level_values("path")) == {"baseline", *(f"s{k}" for k in range(36, 60))}
     assert len(result.survival) == 2 * FULL + COUNT - FULL
     for case in (failing, calm):
         assert len(parts(case[1], 100)) > 5

@@ -218,11 +218,12 @@ def test_repr_and_frames_carry_units() -> None:
     result = solved()
     assert repr(result).startswith("<Result 'market': survives, 1 of 1 shocks survived; total cost 6,000 USD")
     assert "reserve" in repr(result.plan)
-    assert list(result.stock.columns) == ["reserve [t]"]
-    assert {"floor [share]", "below_floor [t]", "gap [USD]"} <= set(result.survival.columns)
-    assert result.dependence["share [share]"].tolist() == [1.0, 1.0]
-    assert result.flows["quantity [t]"].sum() > 0
-    assert result.builds.empty
+    assert result.stock.attrs["units"] == {"reserve": "t"}
+    assert {"floor", "below_floor", "gap"} <= set(result.survival.columns)
+    assert result.survival.attrs["units"]["gap"] == "USD"
+    assert result.dependence["share"].tolist() == [1.0, 1.0]
+    assert result.flows["quantity"].sum() > 0
+    assert result.builds.index.get_level_values("option").tolist() == ["reserve"]
     assert repr(so.read(market())).startswith("<Instance 'market': 2026…2027 by year; 1 processes")
 
 

@@ -37,8 +37,8 @@ class BatchQuestion:
         task: least gaps; the best operation, the one that serves most, or gaps or costs with their slopes in what the
             plan offers.
         events: which of its shocks, by number among all events.
-        offered: what the plan offers, as `Offers.of` gives it.
-        granted: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
+        linking: what the plan offers, as `Offers.of` gives it.
+        allowed: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
             floors are kept, nan to have it found. For ``slopes of costs``, the gap that the shock may leave; nan, and
             where it is left out, to keep its floors.
         basis: where to start.
@@ -50,9 +50,9 @@ class BatchQuestion:
     batch: int
     task: Quantity
     events: Integers
-    offered: Vector
+    linking: Vector
     basis: Basis | None = None
-    granted: Vector = field(default_factory=lambda: np.zeros(0))
+    allowed: Vector = field(default_factory=lambda: np.zeros(0))
     groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     weights: Vector = field(default_factory=lambda: np.zeros(0))
     flows: bool = False
@@ -70,7 +70,7 @@ class BatchAnswer:
         unserved: t, by shock, segment and period of the window; empty where it was not asked.
         flows: all operation; None where it was not asked.
         cuts: by group, its value and its slope in each offer.
-        by_gap: by shock, the slope of its cost in the gap it is granted; empty where none is.
+        by_gap: by shock, the slope of its cost in the gap it is allowed; empty where none is.
         basis: for the next time.
         seconds: in the solver.
     """

@@ -93,7 +93,7 @@ class _Search(Search):
         if self.phase == AT_GAP and self.resumed:
             gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
             return self._minimise_cost_at(gap, bound, None)
-        gaps = self.evaluator.idle(self.clock).gap
+        gaps = self.evaluator.do_nothing(self.clock).gap
         counting = np.flatnonzero((gaps > 0.0) | (self.probability > 0.0)).tolist()
         if len(counting) <= self.few:
             return self._solve_extensive_form(counting)
@@ -200,7 +200,7 @@ class _Search(Search):
     @cached_property
     def _fragile(self) -> npt.NDArray[np.bool_]:
         """By shock, whether it may fail: any may where some floor is free to miss; else as under do nothing."""
-        return np.asarray(bool(free_floors(self.instance)) | (self.evaluator.idle(self.clock).gap > 0.0))
+        return np.asarray(bool(free_floors(self.instance)) | (self.evaluator.do_nothing(self.clock).gap > 0.0))
 
     @cached_property
     def _least_costs(self) -> Vector:
@@ -374,7 +374,7 @@ class _Search(Search):
             return SearchResult("stopped", master.stage, history=history, notes=(note,))
         cost, likely = result.objective, self.probability > 0
         if likely.any():
-            replies = self.evaluator.best(result.values, self.clock, {}, likely, flows=True)
+            replies = self.evaluator.operate_batches(result.values, self.clock, {}, likely, flows=True)
             cost += float(self.probability @ self.evaluator.costs(replies))
         gap = float(self.evaluator.gaps(result.values, self.clock).gap.sum())
         return SearchResult("stopped", master.stage, result.values, cost, gap=gap, history=history, notes=(note,))

@@ -98,7 +98,7 @@ class ConstraintGeneration:
         search.question, search.plan = self.question, self.plan
         search.hold(shock for shock in instance.events if shock.name in self.first | likely)
         if self.question.allowed > 0:
-            search.hold_numbers(np.flatnonzero(evaluator.idle(clock).gap > 0.0).tolist())
+            search.hold_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         return search.run()
 
 
@@ -180,7 +180,7 @@ class ScenarioSearch(Search):
             if found is not None and found.values is not None and found.status == "optimal":
                 self.no_shock = read_no_shock(self.instance, found.stage, found.values.tolist(), found.cost)
             self.model.start = start
-        violated = self.listed.violations(self.evaluator.idle(self.clock).violated)
+        violated = self.listed.violations(self.evaluator.do_nothing(self.clock).violated)
         self.report_round("relaxation", result.objective, result.bound, violated)
         if violated:
             self.add_most_violated(violated, self.add)
@@ -301,7 +301,7 @@ class ScenarioSearch(Search):
         """With the gap that a plan leaves in all shocks, not only in those that the model holds."""
         assert found.values is not None
         plan = read_plan(self.instance, found.stage, found.values.tolist())
-        survived = np.flatnonzero(self.evaluator.idle(self.clock).gap <= 0.0).tolist()
+        survived = np.flatnonzero(self.evaluator.do_nothing(self.clock).gap <= 0.0).tolist()
         values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
         gap = math.fsum(self.evaluator.gaps(values, self.clock, survived).violated.values())
         return replace(found, gap=max(found.gap, gap), gap_bound=min(found.gap_bound, gap)) if gap > 0 else found

@@ -94,7 +94,7 @@ class NearOptimalSearch(Search):
         first = frozenset(first)
         self.hold(shock for shock in instance.events if shock.name in first or shock.probability > 0)
         if allowed > 0:
-            self.hold_numbers(np.flatnonzero(evaluator.idle(clock).gap > 0.0).tolist())
+            self.hold_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         rows = (at_most(formulation.cost, most, "cost"), _totals)
         question = Question(rows=rows, name="cost", allowed=allowed)
         self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, question)

@@ -46,15 +46,15 @@ class RecourseResult:
 
 @dataclass(frozen=True)
 class ShockGaps:
-    """Every shock under a plan, in the order of the events; 0 and False where none was asked for.
+    """Every shock under a plan, in the order of the events; 0 and False where it was not solved.
 
     Attributes:
-        gap: in money. fails: whether some segment falls noticeably below its floor. asked: how many were solved.
+        gap: in money. fails: whether some segment falls noticeably below its floor. solved: how many were solved.
     """
 
     gap: Vector
     fails: npt.NDArray[np.bool_]
-    asked: int
+    solved: int
 
     @property
     def violated(self) -> dict[int, float]:
@@ -71,7 +71,7 @@ class Subgradients:
     Attributes:
         value: by group. slope: by group and column of `plan_stage`.
         gap, fails, cost: by shock, as in `ShockGaps`; cost is discounted and without probability.
-        held: by group, the gap that its shock was granted. by_gap: the slope of the group's value in it.
+        held: by group, the gap that its shock may leave. by_gap: the slope of the group's value in it.
     """
 
     value: Vector
@@ -84,7 +84,7 @@ class Subgradients:
 
 
 class RecourseEvaluator:
-    """Answers plans about all the shocks of an instance.
+    """Evaluates plans in all the shocks of an instance.
 
     Args:
         instance: the instance.
@@ -104,106 +104,106 @@ class RecourseEvaluator:
         self.notes: list[str] = []
         self._bases: dict[tuple[int, Quantity], Basis] = {}
         self._dominators: Integers | None = None
-        self._idle: tuple[BatchAnswer, ...] | None = None
+        self._do_nothing: tuple[BatchAnswer, ...] | None = None
         self.places = _places(instance)
 
     @property
     def dominators(self) -> Integers:
-        """By shock, the number of one that is at least as bad; −1 where none is known."""
+        """By shock, the number of one that dominates it; −1 where none is known."""
         if self._dominators is None:
             self._dominators = dominators(self.instance)
         return self._dominators
 
-    def idle(self, clock: Clock) -> ShockGaps:
-        """Every shock where nothing is built. One that is survived then is survived by every plan: a plan only adds."""
-        if self._idle is None:
+    def do_nothing(self, clock: Clock) -> ShockGaps:
+        """The gaps of the do-nothing plan. Every plan survives the shocks that it survives, for a plan only adds."""
+        if self._do_nothing is None:
             plan = plan_values(self.instance, nothing(self.instance), self.subproblems.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
-            self._idle = tuple(self._ask("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
-        return self._gathered(self._idle)
+            self._do_nothing = tuple(self._solve("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
+        return self._gather(self._do_nothing)
 
-    def idle_replies(self, clock: Clock) -> Sequence[BatchAnswer]:
+    def do_nothing_answers(self, clock: Clock) -> Sequence[BatchAnswer]:
         """The same as arrays by batch, with the unserved demand that leaves the least gaps."""
-        self.idle(clock)
-        return self._idle or ()
+        self.do_nothing(clock)
+        return self._do_nothing or ()
 
-    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, needless: Iterable[int] = ()) -> ShockGaps:
+    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
         """The least gap that a plan leaves in each shock; costs are not looked at.
 
         Args:
             plan: values of the columns of `plan_stage`; more may follow.
             clock: where the solver's seconds are counted; it never stops this.
-            needless: numbers of shocks that need no answer.
+            skipped: numbers of shocks that need not be solved.
         """
-        return self._gathered(self._ask("gaps", plan, clock, self._wanted(needless)))
+        return self._gather(self._solve("gaps", plan, clock, self._all_but(skipped)))
 
-    def _gathered(self, replies: Sequence[BatchAnswer]) -> ShockGaps:
+    def _gather(self, answers: Sequence[BatchAnswer]) -> ShockGaps:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
-        for reply in replies:
-            gap[reply.events], fails[reply.events] = reply.gap, reply.fails
-        return ShockGaps(gap, fails, sum(len(reply.events) for reply in replies))
+        for answer in answers:
+            gap[answer.events], fails[answer.events] = answer.gap, answer.fails
+        return ShockGaps(gap, fails, sum(len(answer.events) for answer in answers))
 
-    def answers(
+    def operate(
         self,
         plan: Sequence[float] | Vector,
         clock: Clock,
-        granted: Mapping[str, float],
+        allowed: Mapping[str, float],
         names: Iterable[str] | None = None,
     ) -> dict[str, RecourseResult]:
-        """The best that a plan can do in each shock, with its flows: least gap, then least cost.
+        """The best operation under a plan in each shock, with its flows: least gap, then least cost.
 
         Args:
             plan: values of the columns of `plan_stage`.
             clock: where the solver's seconds are counted; it never stops this.
-            granted: by shock, a gap that is known to be attainable; 0 saves the search for the least.
-            names: the shocks that are asked for; all where it is left out.
+            allowed: by shock, a gap that is known to be attainable; 0 saves the search for the least.
+            names: the shocks to be solved; all where it is left out.
         """
-        wanted = np.ones(len(self.instance.events), dtype=bool)
+        chosen = np.ones(len(self.instance.events), dtype=bool)
         if names is not None:
-            chosen = frozenset(names)
-            wanted = np.array([event.name in chosen for event in self.instance.events], dtype=bool)
-        replies = self.best(plan, clock, granted, wanted, flows=True)
-        gaps = {self.instance.events[n].name: gap for r in replies for n, gap in zip(r.events, r.gap, strict=True)}
-        flows = {name: many.at(i) for many in self.flows(replies) for i, name in enumerate(many.names)}
+            known = frozenset(names)
+            chosen = np.array([event.name in known for event in self.instance.events], dtype=bool)
+        answers = self.operate_batches(plan, clock, allowed, chosen, flows=True)
+        gaps = {self.instance.events[n].name: gap for r in answers for n, gap in zip(r.events, r.gap, strict=True)}
+        flows = {name: many.at(i) for many in self.flows(answers) for i, name in enumerate(many.names)}
         return {
             e.name: RecourseResult(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps
         }
 
-    def best(
+    def operate_batches(
         self,
         plan: Sequence[float] | Vector,
         clock: Clock,
-        granted: Mapping[str, float],
-        wanted: npt.NDArray[np.bool_] | None = None,
+        allowed: Mapping[str, float],
+        chosen: npt.NDArray[np.bool_] | None = None,
         *,
         flows: bool = False,
     ) -> list[BatchAnswer]:
-        """The same, as arrays, by batch; `wanted` by shock."""
+        """The same, as arrays, by batch; `chosen` by shock."""
         events = self.instance.events
-        known = np.array([granted.get(event.name, np.nan) for event in events])
-        wanted = np.ones(len(events), dtype=bool) if wanted is None else wanted
-        return self._ask("best", plan, clock, wanted, lambda numbers: {"granted": known[numbers], "flows": flows})
+        known = np.array([allowed.get(event.name, np.nan) for event in events])
+        chosen = np.ones(len(events), dtype=bool) if chosen is None else chosen
+        return self._solve("best", plan, clock, chosen, lambda numbers: {"allowed": known[numbers], "flows": flows})
 
-    def served(self, plan: Vector, clock: Clock, wanted: npt.NDArray[np.bool_]) -> list[BatchAnswer]:
-        """What serves most in some shocks, by batch: least gap, then least shortage cost; operation costs nothing.
+    def serve_most(self, plan: Vector, clock: Clock, chosen: npt.NDArray[np.bool_]) -> list[BatchAnswer]:
+        """The operation that serves most in some shocks, by batch: least gap, then least shortage cost alone.
 
-        About twice as fast as `best`: costs are the same in all shocks.
+        About twice as fast as `operate_batches`: costs are the same in all shocks.
         """
-        return self._ask("served", plan, clock, wanted, lambda numbers: {"granted": np.zeros(len(numbers))})
+        return self._solve("served", plan, clock, chosen, lambda numbers: {"allowed": np.zeros(len(numbers))})
 
-    def flows(self, replies: Iterable[BatchAnswer]) -> list[ManyFlows]:
-        """The operation in the replies of `best` with `flows`, one value for each window length."""
+    def flows(self, answers: Iterable[BatchAnswer]) -> list[ManyFlows]:
+        """The operation in the answers of `operate_batches` with `flows`, one value for each window length."""
         by_length: dict[int, list[ManyFlows]] = {}
-        for reply in replies:
-            assert reply.flows is not None
-            by_length.setdefault(len(self.instance.events[reply.events[0]].periods), []).append(reply.flows)
+        for answer in answers:
+            assert answer.flows is not None
+            by_length.setdefault(len(self.instance.events[answer.events[0]].periods), []).append(answer.flows)
         return [ManyFlows.joined(parts) for parts in by_length.values()]
 
-    def costs(self, replies: Iterable[BatchAnswer]) -> Vector:
-        """Discounted operating and shortage cost in the same replies, by shock; 0 where none was asked for."""
+    def costs(self, answers: Iterable[BatchAnswer]) -> Vector:
+        """Discounted operating and shortage cost in the same answers, by shock; 0 where it was not solved."""
         result = np.zeros(len(self.instance.events))
-        for reply in replies:
-            result[reply.events] = reply.cost
+        for answer in answers:
+            result[answer.events] = answer.cost
         return result
 
     def slopes(
@@ -213,45 +213,45 @@ class RecourseEvaluator:
         task: Quantity,
         groups: Integers,
         weights: Vector,
-        needless: Iterable[int] = (),
-        granted: Vector | None = None,
+        skipped: Iterable[int] = (),
+        allowed: Vector | None = None,
     ) -> Subgradients:
         """Gaps or costs with their slopes, weighted and summed by group.
 
         Args:
-            plan, clock, needless: as for `gaps`.
+            plan, clock, skipped: as for `gaps`.
             task: which of the two.
             groups: by shock, numbered from 0.
             weights: by shock.
-            granted: by shock, the gap that it may leave, of costs; nan to keep its floors. A shock that is granted one
-                has a group of its own. `fails` are then the shocks that cannot keep what they are granted.
+            allowed: by shock, the gap that it may leave, of costs; nan to keep its floors. A shock that may leave one
+                has a group of its own. `fails` are then the shocks that leave more.
         """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
-        value, by_offer = np.zeros(count), np.zeros((count, len(self.subproblems.offers.constant)))
+        value, by_term = np.zeros(count), np.zeros((count, len(self.subproblems.technology.constant)))
         gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
-        wanted = self._wanted(needless)
+        chosen = self._all_but(skipped)
         held, by_gap = np.zeros(count), np.zeros(count)
 
         def asked(numbers: Integers) -> dict[str, Any]:
-            more = {} if granted is None else {"granted": granted[numbers]}
+            more = {} if allowed is None else {"allowed": allowed[numbers]}
             return {"groups": groups[numbers], "weights": weights[numbers]} | more
 
-        replies = self._ask(task, plan, clock, wanted, asked)
-        for reply in replies:
-            if granted is not None and len(reply.by_gap):
-                at = np.flatnonzero(~np.isnan(granted[reply.events]))
-                numbers = reply.events[at]
-                held[groups[numbers]] = granted[numbers]
-                by_gap[groups[numbers]] = weights[numbers] * reply.by_gap[at]
-            gap[reply.events], cost[reply.events], fails[reply.events] = reply.gap, reply.cost, reply.fails
-            for group, (part, slope) in reply.cuts.items():
+        answers = self._solve(task, plan, clock, chosen, asked)
+        for answer in answers:
+            if allowed is not None and len(answer.by_gap):
+                at = np.flatnonzero(~np.isnan(allowed[answer.events]))
+                numbers = answer.events[at]
+                held[groups[numbers]] = allowed[numbers]
+                by_gap[groups[numbers]] = weights[numbers] * answer.by_gap[at]
+            gap[answer.events], cost[answer.events], fails[answer.events] = answer.gap, answer.cost, answer.fails
+            for group, (part, slope) in answer.cuts.items():
                 value[group] += part
-                by_offer[group] += slope
-        slope = np.asarray((self.subproblems.offers.matrix.T @ by_offer.T).T)
+                by_term[group] += slope
+        slope = np.asarray((self.subproblems.technology.matrix.T @ by_term.T).T)
         return Subgradients(value, slope, gap, fails, cost, held, by_gap)
 
     def least_costs(self) -> Vector:
-        """By shock, a sum of money that its discounted cost cannot fall below whatever the plan."""
+        """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
         result = np.zeros(len(self.instance.events))
         for length in {part.length for part in self.slices}:
             numbers = np.sort(np.concatenate([part.events for part in self.slices if part.length == length]))
@@ -259,11 +259,11 @@ class RecourseEvaluator:
         return result
 
     def bases(self) -> dict[str, npt.NDArray[Any]]:
-        """Where each batch starts the next time, by name."""
+        """The basis from which each batch starts the next time, by name."""
         return {f"basis {batch} {task}": basis for (batch, task), basis in self._bases.items()}
 
     def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Start where another run stopped: what `bases` gave."""
+        """Start from the bases of another run."""
         for name, basis in arrays.items():
             if name.startswith("basis "):
                 _, batch, task = name.split(" ", 2)
@@ -273,40 +273,40 @@ class RecourseEvaluator:
         """End the workers."""
         self.executor.close()
 
-    def _wanted(self, needless: Iterable[int]) -> npt.NDArray[np.bool_]:
-        wanted = np.ones(len(self.instance.events), dtype=bool)
-        wanted[list(needless)] = False
-        return wanted
+    def _all_but(self, skipped: Iterable[int]) -> npt.NDArray[np.bool_]:
+        chosen = np.ones(len(self.instance.events), dtype=bool)
+        chosen[list(skipped)] = False
+        return chosen
 
-    def _ask(
+    def _solve(
         self,
         task: Quantity,
         plan: Sequence[float] | Vector,
         clock: Clock,
-        wanted: npt.NDArray[np.bool_],
+        chosen: npt.NDArray[np.bool_],
         more: Any = lambda numbers: {},
     ) -> list[BatchAnswer]:
-        offered = self.subproblems.offers.of(np.asarray(plan, dtype=np.float64))
-        jobs = []
+        linking = self.subproblems.technology.of(np.asarray(plan, dtype=np.float64))
+        questions = []
         for number, part in enumerate(self.slices):
-            events = part.events[wanted[part.events]]
+            events = part.events[chosen[part.events]]
             if len(events):
                 basis = self._bases.get((number, task))
-                jobs.append(BatchQuestion(number, task, events, offered, basis, **more(events)))
-        replies = self._replied(jobs, clock)
-        for job, reply in zip(jobs, replies, strict=True):
-            self._bases[job.batch, task] = reply.basis
-            clock.solving += reply.seconds
-        return replies
+                questions.append(BatchQuestion(number, task, events, linking, basis, **more(events)))
+        answers = self._map(questions, clock)
+        for question, answer in zip(questions, answers, strict=True):
+            self._bases[question.batch, task] = answer.basis
+            clock.solving += answer.seconds
+        return answers
 
-    def _replied(self, questions: Sequence[BatchQuestion], clock: Clock) -> list[BatchAnswer]:
+    def _map(self, questions: Sequence[BatchQuestion], clock: Clock) -> list[BatchAnswer]:
         """The answers; where workers fail those of this process, which then goes on alone: they are the same."""
         tasks = [Task(answer_batch, (question,), self._homes[question.batch]) for question in questions]
         try:
             return self.executor.map(tasks, clock)
         except WorkerError as error:
-            said = f"{error}. The search goes on in this process alone."
-            warnings.warn(said[:1].upper() + said[1:], OptimizerWarning, stacklevel=2)
+            message = f"{error}. The search goes on in this process alone."
+            warnings.warn(message[:1].upper() + message[1:], OptimizerWarning, stacklevel=2)
             self.notes.append(f"Shocks were checked in one process, since {error}.")
             self.executor.close()
             alone = SerialExecutor()
@@ -396,12 +396,12 @@ class ScarcityPrices:
 
 @dataclass(frozen=True)
 class Bottleneck:
-    """Where the chain of a segment breaks.
+    """The bottleneck of a segment's supply chain.
 
     Attributes:
-        commodity: what is short.
-        makers: the activities that make it and are at their limit, the dearest capacity first; none where nothing
-            makes it, or prices do not tell.
+        commodity: the one that is short.
+        makers: the activities that make it and are at their limit, the highest price of capacity first; none where
+            nothing makes it, or no price shows one.
     """
 
     commodity: str
@@ -413,23 +413,23 @@ def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[in
     by_length: dict[int, list[int]] = {}
     for number in sorted(numbers):
         by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
-    offered, result = solver.offers.of(plan), {}
+    linking, result = solver.technology.of(plan), {}
     for length, some in by_length.items():
-        found = solver.priced(BatchQuestion(0, "gaps", np.array(some, dtype=np.intp), offered))
+        found = solver.priced(BatchQuestion(0, "gaps", np.array(some, dtype=np.intp), linking))
         for i, number in enumerate(some):
             result[number] = _read(solver, length, found.prices[i], found.reduced[i])
     return result
 
 
 def _read(solver: SubproblemSolver, length: int, prices: Vector, reduced: Vector) -> ScarcityPrices:
-    sheet, result = solver.window(length).skeleton, ScarcityPrices()
+    programme, result = solver.window(length).skeleton, ScarcityPrices()
     least = NEGLIGIBLE_DUAL * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
-    for row, price in zip(sheet.rows, prices.tolist(), strict=True):
+    for row, price in zip(programme.rows, prices.tolist(), strict=True):
         if row.t is not None and row.mark.what == "balance" and price > least:
             result.commodity[row.mark.owner, row.t] = price
         elif row.t is not None and row.mark.what in LIMITS and -price > least:
             result.capacity[row.mark.owner, row.t] = -price
-    for column, price in zip(sheet.columns, reduced.tolist(), strict=True):
+    for column, price in zip(programme.columns, reduced.tolist(), strict=True):
         if column.mark.what == "activity" and -price > least:
             result.capacity[column.mark.owner, column.t] = -price
     return result
@@ -438,9 +438,9 @@ def _read(solver: SubproblemSolver, length: int, prices: Vector, reduced: Vector
 def bottleneck(
     instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, there: frozenset[str]
 ) -> Bottleneck:
-    """Up the chain from what a segment wants, to the first commodity whose makers are at their limit.
+    """Upstream from the commodity of a segment, the first one whose makers are at their limit.
 
-    Only makers that are `there` are looked at: an option that nobody bought has not failed.
+    Only makers that exist count, those in `there`: an option that was not bought has not failed.
     """
     commodity, seen = instance.demands[segment].commodity, set[str]()
     while True:

@@ -152,7 +152,7 @@ class _RobustSearch(ScenarioSearch):
 
     def minimise_gap(self) -> SearchResult:
         """The least sum of the listed shocks' gaps and the worst attack's, then the least cost with that sum held."""
-        gaps = self.evaluator.idle(self.clock).gap
+        gaps = self.evaluator.do_nothing(self.clock).gap
         self.hold_numbers(number for number, gap in enumerate(gaps.tolist()) if gap > 0.0)
         start = self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.

@@ -1,4 +1,4 @@
-"""One desk that answers for shocks (`jobs`): it keeps a programme for each window length, and works through batches."""
+"""Subproblems: the recourse LPs of an instance, one per window length, kept warm; they solve batches of shocks."""
 
 import time
 from dataclasses import replace
@@ -19,17 +19,21 @@ from optimizer.tolerances import HELD_IN_SHOCK, VIOLATED
 
 
 class SubproblemSolver:
-    """Answers jobs about one instance."""
+    """The recourse LPs of one instance.
+
+    Attributes:
+        plan: its `plan_stage`. technology: what that lends to operation.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.plan = plan_stage(instance)
-        self.offers = TechnologyMatrix(instance, self.plan)
+        self.technology = TechnologyMatrix(instance, self.plan)
         self._numbers: dict[int, Integers] = {}
         for length in {len(shock.periods) for shock in instance.events}:
             numbers = [n for n, shock in enumerate(instance.events) if len(shock.periods) == length]
             self._numbers[length] = np.array(numbers, dtype=np.intp)
-        self._kept: dict[int, tuple[WindowProgramme, WarmProgramme]] = {}
+        self._windows: dict[int, tuple[WindowProgramme, WarmProgramme]] = {}
         self._started: tuple[tuple[int, str, bytes] | None, Basis | None] = (None, None)
 
     @cached_property
@@ -38,211 +42,217 @@ class SubproblemSolver:
         return batches(self.instance)
 
     def window(self, length: int) -> WindowProgramme:
-        """The window of a length, written at its first use."""
-        return self._pair(length)[0]
+        """The programme of a window length, written at its first use."""
+        return self._window_and_solver(length)[0]
 
-    def _pair(self, length: int) -> tuple[WindowProgramme, WarmProgramme]:
-        if length not in self._kept:
+    def _window_and_solver(self, length: int) -> tuple[WindowProgramme, WarmProgramme]:
+        if length not in self._windows:
             shocks = [self.instance.events[n] for n in self._numbers[length]]
-            window = WindowProgramme(self.instance, shocks, self.plan, self.offers, self.instance.shared(length))
-            self._kept[length] = window, WarmProgramme(window.skeleton)
-        return self._kept[length]
+            window = WindowProgramme(self.instance, shocks, self.plan, self.technology, self.instance.shared(length))
+            self._windows[length] = window, WarmProgramme(window.skeleton)
+        return self._windows[length]
 
-    def answer(self, job: BatchQuestion) -> BatchAnswer:
-        """Answer a job."""
-        if job.basis is None:
-            job = replace(job, basis=self._start(job))
-        return self._question(job).answer()
+    def answer(self, question: BatchQuestion) -> BatchAnswer:
+        """Solve the shocks of a question."""
+        if question.basis is None:
+            question = replace(question, basis=self._start(question))
+        return self._batch(question).answer()
 
-    def _start(self, job: BatchQuestion) -> Basis:
-        """Where a batch starts that was never asked: from the answer to the first shock of its window length."""
-        length = len(self.instance.events[job.events[0]].periods)
-        key = (length, job.task, job.offered.tobytes())
+    def _start(self, question: BatchQuestion) -> Basis:
+        """The first basis of a batch: that of the first shock of its window length."""
+        length = len(self.instance.events[question.events[0]].periods)
+        key = (length, question.task, question.linking.tobytes())
         if self._started[0] != key:
             first = self._numbers[length][:1]
-            alone = replace(job, events=first, granted=job.granted[:1], groups=job.groups[:1], weights=job.weights[:1])
-            self._started = key, self._question(alone).answer().basis
+            alone = replace(
+                question,
+                events=first,
+                allowed=question.allowed[:1],
+                groups=question.groups[:1],
+                weights=question.weights[:1],
+            )
+            self._started = key, self._batch(alone).answer().basis
         basis = self._started[1]
         assert basis is not None
         return basis
 
-    def priced(self, job: BatchQuestion) -> BatchResult:
-        """The least gaps of a job's shocks, with every price."""
-        return self._question(job).priced()
+    def priced(self, question: BatchQuestion) -> BatchResult:
+        """The least gaps of a question's shocks, with every price."""
+        return self._batch(question).priced()
 
-    def _question(self, job: BatchQuestion) -> "_Question":
-        length = len(self.instance.events[job.events[0]].periods)
-        return _Question(job, *self._pair(length), np.searchsorted(self._numbers[length], job.events))
+    def _batch(self, question: BatchQuestion) -> "_BatchSolver":
+        length = len(self.instance.events[question.events[0]].periods)
+        return _BatchSolver(
+            question, *self._window_and_solver(length), np.searchsorted(self._numbers[length], question.events)
+        )
 
 
-class _Question:
-    """One job at the desk: its shocks, by their places in the window."""
+class _BatchSolver:
+    """One question: its shocks, by their places in the window."""
 
-    def __init__(self, job: BatchQuestion, window: WindowProgramme, warm: WarmProgramme, which: Integers) -> None:
-        self.job, self.window, self.warm, self.which = job, window, warm, which
-        self.batch, self.is_tight = window.batch(which, job.offered)
-        self.basis, self.seconds = job.basis, 0.0
+    def __init__(self, question: BatchQuestion, window: WindowProgramme, warm: WarmProgramme, which: Integers) -> None:
+        self.question, self.window, self.warm, self.which = question, window, warm, which
+        self.batch, self.is_tight = window.batch(which, question.linking)
+        self.basis, self.seconds = question.basis, 0.0
 
     def answer(self) -> BatchAnswer:
-        """What the task asks for."""
-        if self.job.task in ("best", "served"):
+        """The answer, by task."""
+        if self.question.task in ("best", "served"):
             return self.best()
-        return self.slopes() if self.job.task != "gaps" else self.gaps()
+        return self.slopes() if self.question.task != "gaps" else self.gaps()
 
     def gaps(self) -> BatchAnswer:
-        found = self._ask(self.batch, values=True)
+        found = self._solve(self.batch, values=True)
         if not found.feasible.all():
-            raise SolverError(
-                "without floors every shock can be answered, but the solver finds nothing; check the units"
-            )
-        self._spare(found, np.arange(len(self.which)))
-        reply = self._reply(np.maximum(found.objective, 0.0), found.values)
-        return replace(reply, unserved=self._unserved(found.values)) if self.job.flows else reply
+            raise SolverError("Without floors every shock has a solution, but the solver finds none. Check the units.")
+        self._serve_free_floors(found, np.arange(len(self.which)))
+        answer = self._answer(np.maximum(found.objective, 0.0), found.values)
+        return replace(answer, unserved=self._unserved(found.values)) if self.question.flows else answer
 
     def best(self) -> BatchAnswer:
         """Least gap, then least cost: at once where the floors are known to hold.
 
-        The cost is that of operating and going short, or where it is asked what serves most, of going short alone.
+        The cost is that of operation and shortage, or for the task ``served`` that of shortage alone.
         """
-        granted = self.job.granted
-        values, costs = self._least_cost(np.arange(len(self.which)), np.zeros(len(self.which)), granted == 0.0)
+        allowed = self.question.allowed
+        values, costs = self._least_cost(np.arange(len(self.which)), np.zeros(len(self.which)), allowed == 0.0)
         left = np.flatnonzero(np.isnan(costs))
         if len(left):
-            least = self._ask(self._some(left), values=True)
+            least = self._solve(self._rows(left), values=True)
             values[left] = least.values
-            most = np.fmax(least.objective, granted[left])
-            # What costs nothing to miss is kept where it can be, if all the rest is.
+            most = np.fmax(least.objective, allowed[left])
+            # Floors that are free to miss are kept where they can be, if all others are.
             for slack, is_strict in ((HELD_IN_SHOCK, True), (HELD_IN_SHOCK, False), (100 * HELD_IN_SHOCK, False)):
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
-        reply = self._reply(np.maximum(values @ self.window.shortage, 0.0), values)
+        answer = self._answer(np.maximum(values @ self.window.shortage, 0.0), values)
         costs = np.sum(values * self._prices(self.which), axis=1)
-        reply = replace(reply, cost=costs, unserved=self._unserved(values))
-        return replace(reply, flows=self._read(values)) if self.job.flows else reply
+        answer = replace(answer, cost=costs, unserved=self._unserved(values))
+        return replace(answer, flows=self._read(values)) if self.question.flows else answer
 
     def _read(self, values: Vector) -> ManyFlows:
         shocks = [self.window.shocks[place] for place in self.which]
-        return read_many(self.window.instance, self.window.columns, self.window.whole(values), shocks)
+        return read_many(self.window.instance, self.window.columns, self.window.join_unserved(values), shocks)
 
     def _unserved(self, values: Vector) -> Vector:
-        return self.window.whole(values)[:, self.window.unserved]
+        return self.window.join_unserved(values)[:, self.window.unserved]
 
     def _least_cost(
-        self, some: Integers, most: Vector, wanted: npt.NDArray[np.bool_], *, is_strict: bool = True
+        self, some: Integers, most: Vector, is_chosen: npt.NDArray[np.bool_], *, is_strict: bool = True
     ) -> tuple[Vector, Vector]:
-        """Values and costs of some shocks that may leave a gap of `most`; nan where it cannot be, or is not wanted.
+        """Values and costs of chosen shocks that may leave a gap of `most`; nan where infeasible, or not chosen.
 
-        Where that is 0, what costs nothing to miss is kept as well, if `is_strict`.
+        Where that is 0, floors that are free to miss are kept as well, if `is_strict`.
         """
         values, costs = np.zeros((len(some), self.batch.upper.shape[1])), np.full(len(some), np.nan)
-        chosen = np.flatnonzero(wanted)
+        chosen = np.flatnonzero(is_chosen)
         if len(chosen):
-            batch = self._some(some[chosen], self._prices(self.which[some[chosen]]))
+            batch = self._rows(some[chosen], self._prices(self.which[some[chosen]]))
             kept = self.window.below if is_strict else self.window.below[self.window.free[self.window.below] == 0.0]
             batch.upper[np.ix_(most[chosen] == 0.0, kept)] = 0.0
             batch.upper[:, self.window.allowed] = (most[chosen] / self.window.unit)[:, None]
-            found = self._ask(batch, values=True)
+            found = self._solve(batch, values=True)
             values[chosen] = found.values
             costs[chosen] = np.where(found.feasible, found.objective, np.nan)
         return values, costs
 
     def _prices(self, which: Integers) -> Vector:
-        return self.window.going_short if self.job.task == "served" else self.window.costs(which)
+        return self.window.shortage_only if self.question.task == "served" else self.window.costs(which)
 
     def priced(self) -> BatchResult:
         """The least gaps as the solver finds them."""
-        return self._ask(self.batch, values=True, prices=True)
+        return self._solve(self.batch, values=True, prices=True)
 
     def slopes(self) -> BatchAnswer:
-        """Gaps or costs with their slopes in the offers, summed by group.
+        """Gaps or costs with their slopes in the linking terms, summed by group.
 
-        Costs are those of keeping the floors or the gap that is granted; without either where that cannot be, which
-        `fails` tells.
+        Costs are least costs with the floors kept, or the gap allowed; without either where that is infeasible: then
+        `fails` is True.
         """
-        is_gap = self.job.task == "slopes of gaps"
-        found, kept = (self._ask(self.batch, values=True, prices=True), None) if is_gap else self._costs()
+        is_gap = self.question.task == "slopes of gaps"
+        found, kept = (self._solve(self.batch, values=True, prices=True), None) if is_gap else self._costs()
         slopes = self.window.slopes(self.which, self.is_tight, found.prices, found.reduced)
         if is_gap:
-            self._spare(found, np.arange(len(self.which)))
+            self._serve_free_floors(found, np.arange(len(self.which)))
         cuts = {}
-        for group in np.unique(self.job.groups).tolist():
-            weight = np.where(self.job.groups == group, self.job.weights, 0.0)
+        for group in np.unique(self.question.groups).tolist():
+            weight = np.where(self.question.groups == group, self.question.weights, 0.0)
             cuts[group] = (float(weight @ found.objective), weight @ slopes)
         gap = np.maximum(found.values @ self.window.shortage, 0.0)
-        reply = replace(self._reply(gap, found.values), cost=found.objective, cuts=cuts)
-        if kept is None or not len(self.job.granted):
-            return reply
+        answer = replace(self._answer(gap, found.values), cost=found.objective, cuts=cuts)
+        if kept is None or not len(self.question.allowed):
+            return answer
         by_gap = np.minimum(found.reduced[:, self.window.allowed].sum(axis=1), 0.0) / self.window.unit
-        return replace(reply, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.job.granted), by_gap, 0.0))
+        return replace(answer, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.question.allowed), by_gap, 0.0))
 
     def _costs(self) -> tuple[BatchResult, npt.NDArray[np.bool_]]:
-        """The least costs, and in which shocks the floors or the gap granted could be kept."""
+        """The least costs, and in which shocks the floors or the gap allowed are kept."""
         batch = replace(self.batch, costs=self.window.costs(self.which), upper=self.batch.upper.copy())
-        granted = self.job.granted if len(self.job.granted) else np.full(len(self.which), np.nan)
-        strict = np.isnan(granted)
+        allowed = self.question.allowed if len(self.question.allowed) else np.full(len(self.which), np.nan)
+        strict = np.isnan(allowed)
         batch.upper[np.ix_(strict, self.window.below)] = 0.0
-        batch.upper[:, self.window.allowed] = (np.where(strict, 0.0, granted) / self.window.unit)[:, None]
-        found = self._ask(batch, values=True, prices=True)
-        self._pardon(found, batch.costs, granted)
+        batch.upper[:, self.window.allowed] = (np.where(strict, 0.0, allowed) / self.window.unit)[:, None]
+        found = self._solve(batch, values=True, prices=True)
+        self._accept_tolerance(found, batch.costs, allowed)
         kept = found.feasible.copy()
         free = np.flatnonzero(~kept)
         if len(free):
-            self._put(found, free, self._some(free, batch.costs[free]))
+            self._replace(found, free, self._rows(free, batch.costs[free]))
         return found, kept
 
-    def _pardon(self, found: BatchResult, costs: Vector, granted: Vector) -> None:
-        """What is missed by a solver's tolerance is kept: it is granted what is missing.
+    def _accept_tolerance(self, found: BatchResult, costs: Vector, allowed: Vector) -> None:
+        """Accept shortages within the solver's tolerance as kept floors, and solve for the least cost again.
 
-        Left to itself it would be far too cheap: where the floors do not hold, all that is dear to serve goes unserved.
+        Treated as failures they would be far too cheap: where floors do not hold, all that is dear to serve goes
+        unserved.
         """
         left = np.flatnonzero(~found.feasible)
         if not len(left):
             return
-        least = self._ask(self._some(left), values=True)
-        self._spare(least, left)
-        short = least.values[:, self.window.below] > VIOLATED * self.window.asked(self.which[left])
-        is_strict, most = np.isnan(granted[left]), np.fmax(least.objective, granted[left])
-        is_near = np.where(is_strict, ~short.any(axis=1), most <= granted[left] * (1.0 + VIOLATED))
+        least = self._solve(self._rows(left), values=True)
+        self._serve_free_floors(least, left)
+        short = least.values[:, self.window.below] > VIOLATED * self.window.demand(self.which[left])
+        is_strict, most = np.isnan(allowed[left]), np.fmax(least.objective, allowed[left])
+        is_near = np.where(is_strict, ~short.any(axis=1), most <= allowed[left] * (1.0 + VIOLATED))
         near, most = left[is_near], most[is_near]
         for slack in (HELD_IN_SHOCK, 100 * HELD_IN_SHOCK):
             again = ~found.feasible[near]
             if again.any():
-                batch = self._some(near[again], costs[near[again]])
+                batch = self._rows(near[again], costs[near[again]])
                 batch.upper[:, self.window.allowed] = (most[again] * (1.0 + slack) / self.window.unit)[:, None]
-                self._put(found, near[again], batch)
+                self._replace(found, near[again], batch)
 
-    def _put(self, found: BatchResult, places: Integers, batch: Batch) -> None:
-        """The answers to a batch in the places of others."""
-        answers = self._ask(batch, values=True, prices=True)
+    def _replace(self, found: BatchResult, places: Integers, batch: Batch) -> None:
+        """Solve a batch and put its results in the places of others."""
+        new = self._solve(batch, values=True, prices=True)
         for name in ("objective", "values", "prices", "reduced", "feasible"):
-            getattr(found, name)[places] = getattr(answers, name)
+            getattr(found, name)[places] = getattr(new, name)
 
-    def _some(self, chosen: Integers, costs: Vector | None = None) -> Batch:
+    def _rows(self, chosen: Integers, costs: Vector | None = None) -> Batch:
         batch = self.batch
         return Batch(batch.costs if costs is None else costs, batch.upper[chosen], batch.right[chosen])
 
-    def _ask(self, batch: Batch, *, values: bool = False, prices: bool = False) -> BatchResult:
+    def _solve(self, batch: Batch, *, values: bool = False, prices: bool = False) -> BatchResult:
         began = time.perf_counter()
-        found = self.warm.ask(batch, self.basis, values=values, prices=prices)
+        found = self.warm.solve(batch, self.basis, values=values, prices=prices)
         if values:
-            self.window.part(found.values, batch.upper)
+            self.window.split_unserved(found.values, batch.upper)
         self.seconds += time.perf_counter() - began
         self.basis = found.basis
         return found
 
-    def _spare(self, least: BatchResult, some: Integers) -> None:
-        """Under the least gaps, miss as little as can be of the floors that are free to miss."""
+    def _serve_free_floors(self, least: BatchResult, some: Integers) -> None:
+        """Under the least gaps, minimise the shortage below floors that are free to miss."""
         if not self.window.free.any():
             return
-        batch = self._some(some, self.window.free)
-        batch.upper[:, self.window.allowed] = (
-            np.maximum(least.objective, 0.0) * (1.0 + HELD_IN_SHOCK) / self.window.unit
-        )[:, None]
-        again = self._ask(batch, values=True)
+        batch = self._rows(some, self.window.free)
+        allowed = np.maximum(least.objective, 0.0) * (1.0 + HELD_IN_SHOCK)
+        batch.upper[:, self.window.allowed] = (allowed / self.window.unit)[:, None]
+        again = self._solve(batch, values=True)
         least.values[again.feasible] = again.values[again.feasible]
 
-    def _reply(self, gap: Vector, values: Vector) -> BatchAnswer:
+    def _answer(self, gap: Vector, values: Vector) -> BatchAnswer:
         assert self.basis is not None
-        short = values[:, self.window.below] > VIOLATED * self.window.asked(self.which)
-        return BatchAnswer(self.job.events, gap, short.any(axis=1), self.basis, self.seconds)
+        short = values[:, self.window.below] > VIOLATED * self.window.demand(self.which)
+        return BatchAnswer(self.question.events, gap, short.any(axis=1), self.basis, self.seconds)

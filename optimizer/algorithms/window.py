@@ -1,12 +1,13 @@
-"""All shocks whose windows are equally long, under a plan: one matrix, and a table of numbers for each shock.
+"""The recourse LP of all shocks with windows of one length: one matrix, and numbers for each shock.
 
-    x      plan, by column of `plan_stage`          o = F·x + f   offers, by owner, what and period (`TechnologyMatrix`)
+    x      plan, by column of `plan_stage`          o = F·x + f   linking terms, by owner, what and period
     row    Σ a·y  ⋚  right − Σ c·o                  a is the same in all shocks, right and c are not
     limit  y ≤ min(upper, right − Σ c·o)            a row with one column is the bound of that column
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
-The rows are written by the same levers and network as everywhere (`recourse_stage`); here they only become arrays. The
-price of a right-hand side or bound, times −c and F, is the slope of the answer in the plan.
+The rows are written by the same levers and network as everywhere (`recourse_stage`); here they become arrays. F is the
+technology matrix. The dual value of a right-hand side or bound, times −c and F, is the slope of the optimum in the
+plan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,17 +21,15 @@ from scipy.sparse import csr_array
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.errors import StageError
 from optimizer.formulation import gaps, hold, recourse_stage
-from optimizer.instance.paths import MANY, together
+from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Row, Stage
 from optimizer.model.expressions import Expression, total
 from optimizer.solver import Batch, Integers, Vector
 
-Key = tuple[str, str, str]
-
 
 class TechnologyMatrix:
-    """What a plan offers to operation, as one matrix: an offer a block of rows, from the period before the horizon."""
+    """The linking terms of a plan as one matrix: a block of rows for each, from the period before the horizon."""
 
     def __init__(self, instance: Instance, plan: Stage) -> None:
         self.periods = len(instance.horizon.periods) + 1
@@ -48,12 +47,12 @@ class TechnologyMatrix:
         self.matrix = csr_array((values, (rows, columns)), shape=shape)
 
     def of(self, plan: Vector) -> Vector:
-        """What the columns of a plan offer; a solver's -1e-10 is 0, or nothing could be run on it."""
+        """The linking terms under a plan; negative rounding errors count as 0, for capacities cannot be negative."""
         return np.asarray(self.matrix @ np.maximum(plan[: self.matrix.shape[1]], 0.0) + self.constant)
 
 
 class ScenarioTable:
-    """Numbers by item, most of them the same for all shocks."""
+    """Numbers by item and shock; most items have one number for all shocks."""
 
     def __init__(self, numbers: Sequence[Any], shocks: int) -> None:
         self._base = np.array([0.0 if isinstance(number, np.ndarray) else float(number) for number in numbers])
@@ -76,15 +75,15 @@ class ScenarioTable:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Which rows of a stage are bounds of a column, and which are rows for the solver."""
+class _Layout:
+    """The rows of a stage that become bounds of a column (`limits`), and those that stay `rows`."""
 
     own: list[int]
     rows: list[Row]
     limits: list[tuple[Row, int, float]]
 
 
-def _layout(stage: Stage) -> Layout:
+def _layout(stage: Stage) -> _Layout:
     own = [j for j, column in enumerate(stage.columns) if not column.given]
     rows, limits = [], []
     for row in stage.rows:
@@ -93,23 +92,23 @@ def _layout(stage: Stage) -> Layout:
             limits.append((row, *decided[0]))
         else:
             rows.append(row)
-    return Layout(own, rows, limits)
+    return _Layout(own, rows, limits)
 
 
 class WindowProgramme:
     """The shocks of one window length.
 
     Args:
-        instance, plan, offers: the instance, its `plan_stage`, and what that offers.
+        instance, plan, technology: the instance, its `plan_stage`, and what that offers.
         shocks: in the order of the instance.
-        path: what they share, where it is at hand.
+        path: the one they share, where it is known.
 
     Attributes:
         columns: of the programme, by (path, owner, what); then by offset in the window.
-        unserved: by segment and offset, the column of what is unserved: all of it in what `whole` returns.
+        unserved: by segment and offset, the column of unserved demand: all of it in what `join_unserved` returns.
         skeleton: the programme for a solver, with the largest right-hand sides.
-        going_short: what each column costs where only what is unserved does, at its shortage cost.
-        free: by column, 1 where a floor may be missed for nothing: what a gap in money does not tell; 0 otherwise.
+        shortage_only: by column, its cost where only unserved demand has one, the shortage cost.
+        free: by column, 1 where a floor has a zero shortage cost, which does not show in the gap; 0 otherwise.
     """
 
     def __init__(
@@ -117,12 +116,12 @@ class WindowProgramme:
         instance: Instance,
         shocks: Sequence[Shock],
         plan: Stage,
-        offers: TechnologyMatrix,
+        technology: TechnologyMatrix,
         path: Path | None = None,
     ) -> None:
-        self.instance, self.shocks, self.offers = instance, tuple(shocks), offers
+        self.instance, self.shocks, self.technology = instance, tuple(shocks), technology
         self.starts = np.array([shock.periods.start for shock in shocks])
-        self.path = path or together(instance, shocks)
+        self.path = path or shared_path(instance, shocks)
         stage = recourse_stage(instance, self.path, plan)
         shortfall = total(gaps(stage, instance).values())
         self.unit = hold(stage, MANY, shortfall).unit
@@ -130,11 +129,11 @@ class WindowProgramme:
         layout = _layout(stage)
         position = {j: i for i, j in enumerate(layout.own)}
         columns = [stage.columns[j] for j in layout.own]
-        self.columns: dict[Key, dict[int, int]] = {}
+        self.columns: dict[tuple[str, str, str], dict[int, int]] = {}
         for i, column in enumerate(columns):
             key = (column.mark.path, column.mark.owner, column.mark.what)
             self.columns.setdefault(key, {})[column.t] = i
-        self.below, self.allowed = _called(columns, "below"), _called(columns, "allowed")
+        self.below, self.allowed = _columns_of(columns, "below"), _columns_of(columns, "allowed")
         self.unserved = np.array(
             [[self.columns[MANY, d, "unserved"][k] for k in self.path.periods] for d in instance.demands], dtype=np.intp
         )
@@ -142,7 +141,7 @@ class WindowProgramme:
         self._within = np.array([position[u] for u in beyond], dtype=np.intp)
         size = len(shocks)
         below = [(columns[i].mark.owner, columns[i].t) for i in self.below]
-        self._asked = ScenarioTable([self.path.demanded(d, k) for d, k in below], size)
+        self._demand = ScenarioTable([self.path.demanded(d, k) for d, k in below], size)
         self._upper = ScenarioTable([column.upper for column in columns], size)
         rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
         self._right = ScenarioTable([row.right for row in rows], size)
@@ -153,18 +152,22 @@ class WindowProgramme:
         self.shortage = _dense(shortfall, position, len(columns))
         self.free = np.zeros(len(columns))
         self.free[self.below] = self.shortage[self.below] <= 0.0
-        self.going_short = _going_short(instance, self.unserved, len(columns))
-        self.going_short[self._beyond] = self.going_short[self._within]
+        self.shortage_only = _shortage_only(instance, self.unserved, len(columns))
+        self.shortage_only[self._beyond] = self.shortage_only[self._within]
         operating = _operating(stage, instance, self.starts)
         _also(operating.terms, beyond)
-        _decided(stage, operating)
+        _require_recourse_costs(stage, operating)
         self._costs = _table(operating, position, len(columns), size)
         self.skeleton = _skeleton(stage, columns, layout.rows, position, self._right.largest(), self._upper.largest())
 
     def _terms(self, stage: Stage, rows: Sequence[Row], size: int) -> None:
-        """Where what is given stands in the rows: row, place in the offers, coefficient."""
+        """The places of linking terms in the rows: row, place in the technology matrix, coefficient."""
         found = [
-            (r, self.offers.first[stage.columns[j].mark.owner, stage.columns[j].mark.what] + stage.columns[j].t + 1, v)
+            (
+                r,
+                self.technology.first[stage.columns[j].mark.owner, stage.columns[j].mark.what] + stage.columns[j].t + 1,
+                v,
+            )
             for r, row in enumerate(rows)
             for j, v in row.terms.items()
             if stage.columns[j].given
@@ -174,12 +177,12 @@ class WindowProgramme:
         self._term_value = ScenarioTable([value for _, _, value in found], size)
         self._led, self._leaders = np.unique(self._term_row, return_index=True)
 
-    def batch(self, which: Integers, offered: Vector) -> tuple[Batch, npt.NDArray[np.bool_]]:
-        """Some shocks under a plan, minimising gaps; and by limit, whether the plan's bound is the tighter one."""
+    def batch(self, which: Integers, linking: Vector) -> tuple[Batch, npt.NDArray[np.bool_]]:
+        """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound."""
         right = self._right.of(which)
         if len(self._term_row):
-            given = self._term_value.of(which) * offered[self._term_place[None, :] + self.starts[which][:, None]]
-            right[:, self._led] -= np.add.reduceat(given, self._leaders, axis=1)
+            terms = self._term_value.of(which) * linking[self._term_place[None, :] + self.starts[which][:, None]]
+            right[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
         upper = self._upper.of(which)
         limits = np.maximum(right[:, self._rows :] / self._per, 0.0)
         is_tight = np.zeros(limits.shape, dtype=bool)
@@ -187,24 +190,24 @@ class WindowProgramme:
         for i, column in enumerate(self._limited.tolist()):
             is_tight[:, i] = limits[:, i] < upper[:, column]
             if column in last:
-                # Of two limits of one column only the tighter has a price.
+                # Of two limits of one column only the tighter has a dual value.
                 is_tight[:, last[column]] &= ~is_tight[:, i]
             last[column] = i
             np.minimum(upper[:, column], limits[:, i], out=upper[:, column])
         return Batch(self.shortage, upper, right[:, : self._rows]), is_tight
 
-    def asked(self, which: Integers) -> Vector:
-        """Demand beside each column of `below`, t, one row for each of some shocks."""
-        return self._asked.of(which)
+    def demand(self, which: Integers) -> Vector:
+        """Demand of each column of `below`, t, one row for each of some shocks."""
+        return self._demand.of(which)
 
-    def part(self, values: Vector, upper: Vector) -> None:
-        """Call as little of what is unserved below a floor as can be: a solver may call more so where that is free."""
+    def split_unserved(self, values: Vector, upper: Vector) -> None:
+        """Minimise the shortage attributed below the floor: a solver may attribute more to it where that is free."""
         unserved = values[:, self._within] + values[:, self._beyond]
         values[:, self._within] = np.minimum(unserved, upper[:, self._within])
         values[:, self._beyond] = unserved - values[:, self._within]
 
-    def whole(self, values: Vector) -> Vector:
-        """Values of the columns with all that is unserved in `unserved`, what is below the floor as well."""
+    def join_unserved(self, values: Vector) -> Vector:
+        """Values of the columns with all unserved demand in `unserved`, that below the floor as well."""
         result = values.copy()
         result[:, self._within] += values[:, self._beyond]
         return result
@@ -214,37 +217,36 @@ class WindowProgramme:
         return self._costs.of(which)
 
     def least_costs(self) -> Vector:
-        """By shock, what its cost cannot fall below: all that earns money runs as much as it can."""
+        """By shock, a lower bound on its cost: all that earns money runs as much as it can."""
         every = np.arange(len(self.shocks))
         costs, upper = self._costs.of(every), self._upper.of(every)
         return np.asarray(np.where(costs < 0, costs * np.where(costs < 0, upper, 0.0), 0.0).sum(axis=1))
 
     def slopes(self, which: Integers, is_tight: npt.NDArray[np.bool_], prices: Vector, reduced: Vector) -> Vector:
-        """The change of each answer per unit of each offer, one row a shock."""
-        # Where a column is shut (its upper bound is 0 as well) a positive price belongs to its lower bound.
+        """The slope of each optimum in each linking term, one row a shock."""
+        # Where the upper bound of a column is 0 as well, a positive reduced cost belongs to its lower bound.
         limits = np.where(is_tight, np.minimum(reduced[:, self._limited], 0.0) / self._per, 0.0)
-        worth = np.concatenate([prices, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
-        slopes = np.zeros((len(which), len(self.offers.constant)))
+        duals = np.concatenate([prices, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
+        slopes = np.zeros((len(which), len(self.technology.constant)))
         places = self._term_place[None, :] + self.starts[which][:, None]
-        np.add.at(slopes, (np.arange(len(which))[:, None], places), worth)
+        np.add.at(slopes, (np.arange(len(which))[:, None], places), duals)
         return slopes
 
 
 def _split(stage: Stage) -> dict[int, int]:
-    """Take the floors out of the rows; by column of what is unserved, the one of what is below the floor.
+    """Replace the floors by bounds; returns the column of shortage below the floor by that of other unserved demand.
 
-    What was all that is unserved is then the part that a floor lets go. Nothing is gained by more below a floor than
-    is unserved beyond it, so that both parts have a bound and no row is needed; where nothing is lost by it either,
-    `part` puts the answer right.
+    The column of all unserved demand becomes that which the floor permits. Shortage below the floor is never cheaper,
+    so that both parts have a bound and no row is needed; where it is as cheap, `split_unserved` corrects the solution.
     """
     beyond: dict[int, int] = {}
     for row in stage.rows:
         if row.mark.what == "floor":
             (u, _), (v, _) = sorted(row.terms.items(), key=lambda term: -term[1])
             within, below = stage.columns[u], stage.columns[v]
-            asked = within.upper
-            within.upper = np.minimum(asked, row.right)
-            below.upper = asked - within.upper
+            demand = within.upper
+            within.upper = np.minimum(demand, row.right)
+            below.upper = demand - within.upper
             beyond[u] = v
     stage.rows = [row for row in stage.rows if row.mark.what != "floor"]
     for row in stage.rows:
@@ -253,12 +255,12 @@ def _split(stage: Stage) -> dict[int, int]:
 
 
 def _also(terms: dict[int, Any], beyond: Mapping[int, int]) -> None:
-    """What is said of all that is unserved, of both of its parts."""
+    """Give the terms of unserved demand to both of its parts."""
     for u in [j for j in terms if j in beyond]:
         terms[beyond[u]] = terms.get(beyond[u], 0.0) + terms[u]
 
 
-def _called(columns: Sequence[Column], what: str) -> Integers:
+def _columns_of(columns: Sequence[Column], what: str) -> Integers:
     return np.array([i for i, column in enumerate(columns) if column.mark.what == what], dtype=np.intp)
 
 
@@ -271,8 +273,8 @@ def _operating(stage: Stage, instance: Instance, starts: npt.NDArray[np.int64]) 
     return result
 
 
-def _going_short(instance: Instance, unserved: Integers, size: int) -> Vector:
-    """By column its shortage cost; what costs nothing to go without is still served where nothing else wants it."""
+def _shortage_only(instance: Instance, unserved: Integers, size: int) -> Vector:
+    """By column its shortage cost; demand with none is still served where nothing competes for it."""
     costs = [demand.shortage_cost for demand in instance.demands.values()]
     least, result = 1e-3 * (max(costs, default=0.0) or 1.0), np.zeros(size)
     for columns, cost in zip(unserved, costs, strict=True):
@@ -287,8 +289,8 @@ def _dense(expression: Expression, position: dict[int, int], size: int) -> Vecto
     return result
 
 
-def _decided(stage: Stage, operating: Expression) -> None:
-    """What a shock costs hangs on what is decided in it."""
+def _require_recourse_costs(stage: Stage, operating: Expression) -> None:
+    """Refuse costs of a shock that depend on the plan."""
     for j in operating.terms:
         if stage.columns[j].given:
             mark = stage.columns[j].mark
@@ -305,10 +307,10 @@ def _table(expression: Expression, position: dict[int, int], columns: int, shock
 def _skeleton(
     stage: Stage, columns: Sequence[Column], rows: Sequence[Row], position: dict[int, int], right: Vector, upper: Vector
 ) -> Stage:
-    """The programme without what is given, its numbers the largest of all shocks: what scales are chosen from."""
-    sheet = Stage(stage.horizon, 0.0, stage.names)
-    sheet.columns = [Column(c.mark, c.unit, 0.0, float(upper[i]), False, c.t) for i, c in enumerate(columns)]
+    """The programme without linking terms, its numbers the largest of all shocks, from which scales are chosen."""
+    programme = Stage(stage.horizon, 0.0, stage.names)
+    programme.columns = [Column(c.mark, c.unit, 0.0, float(upper[i]), False, c.t) for i, c in enumerate(columns)]
     for r, row in enumerate(rows):
         terms = {position[j]: value for j, value in row.terms.items() if j in position}
-        sheet.rows.append(Row(row.mark, row.unit, terms, row.sense, float(right[r]), row.t))
-    return sheet
+        programme.rows.append(Row(row.mark, row.unit, terms, row.sense, float(right[r]), row.t))
+    return programme

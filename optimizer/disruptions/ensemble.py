@@ -33,8 +33,8 @@ from optimizer.units import Described, Quantity, Share, finding, parse_amount
 
 MOST, LAST_SEED = 100_000, 10**15
 VARIED = "varied"
-_MONTHS = "Length of the window, months: a number or a distribution; rounded to whole periods, at least one."
-_SCALE = "A number or a distribution by which all severities of one sample are multiplied, clipped to 1."
+_MONTHS = "Duration, months: a number or a distribution, rounded to whole periods, at least one."
+_SCALE = "Factor of all severities of a sample: a number or a distribution; the product is clipped to 1."
 
 
 def _whole(least: int, most: int) -> BeforeValidator:
@@ -62,14 +62,14 @@ class DrawnCut(Target):
 
     severity: Annotated[
         tuple[DrawnShare, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.DRAWN))
-    ] = Field(description="Share of capacity that is lost: a number, a distribution, or a list of them by period.")
-    draw: str | None = Field(default=None, description="A word: cuts that share it move together.")
+    ] = Field(description="Share of capacity lost, 0 to 1: a number, a distribution, or a list of them by period.")
+    draw: str | None = Field(default=None, description="Label; cuts with the same label share one random draw.")
 
 
 class Event(Described):
-    """One of the things that may happen; what is left out is as in the ensemble."""
+    """An event of an ensemble; fields that are left out are those of the ensemble."""
 
-    weight: Quantity = Field(default=1.0, description="How likely it is beside the others. Default 1.")
+    weight: Quantity = Field(default=1.0, description="Weight of the event relative to the others. Default 1.")
     months: DrawnPositive | None = Field(default=None, description=_MONTHS)
     scale: DrawnQuantity | None = Field(default=None, description=_SCALE)
     deliberate: bool | None = Field(default=None, description=DELIBERATE)
@@ -86,18 +86,19 @@ INHERITED = ("months", "scale", "deliberate", "demand", "cost", "survival", "rel
 class EnsembleSpec(Described):
     """An entry under ``ensembles:``. `months` are rounded to the nearest whole period, at least one."""
 
-    count: Count = Field(description="How many samples are drawn.")
-    seed: Seed = Field(default=0, description="The same seed gives the same samples. Default 0.")
+    count: Count = Field(description="Number of samples.")
+    seed: Seed = Field(
+        default=0, description="Seed of the random numbers; the same seed gives the same samples. Default 0."
+    )
     probability: Share = Field(
-        default=0.0, description="Over the horizon, 0 to 1; shared equally by the samples. Default 0."
+        default=0.0, description="Probability over the horizon, 0 to 1; shared equally by the samples. Default 0."
     )
     start: RandomStarts | None = Field(
         default=None,
-        description="Periods of which each is equally likely: one, a list, {from, to, every} or "
-        "{uniform: [first, last]}.",
+        description="Start periods, all equally likely: one, a list, {from, to, every} or {uniform: [first, last]}.",
     )
     events: Mapping[str, Event] = Field(
-        default_factory=dict, description="What may happen, by name; one is drawn for each sample, by weight."
+        default_factory=dict, description="Events, by name; one is drawn for each sample, by weight."
     )
     months: DrawnPositive | None = Field(default=None, validate_default=True, description=_MONTHS)
     scale: DrawnQuantity = Field(default=constant(1.0), description=_SCALE)

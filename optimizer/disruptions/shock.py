@@ -1,9 +1,9 @@
 """Shocks as the file states them, as single events, and as the paths that operation takes.
 
-ShockSpec   an entry under `shocks:`; several starts, durations or severities make several events
-Shock       one event: a window of periods and all that happens in it
-Siege       cuts alone, without an end
-Path        what one run of operation has to live with: the baseline, or one shock's window
+ShockSpec       an entry under `shocks:`; several starts, durations or severities make several events
+Shock           one event: a window of periods and all that happens in it
+PermanentCuts   cuts alone, without an end
+Path            what one run of operation faces: the baseline, or one shock's window
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,14 +30,12 @@ from optimizer.units import Described, Number, Quantity, Share, finding
 BASELINE = "baseline"
 Numbers = tuple[Number, ...]
 # What the fields mean that shocks, ensembles and their events have in common.
-DELIBERATE = "Whether somebody does this on purpose: only then leverage restrains it."
-CUTS = "What loses capacity: a list of targets with their severity."
-DEMAND_FACTORS = "By segment: what its demand is multiplied by meanwhile."
-COST_FACTORS = "By process, process option or substitution: what its cost is multiplied by meanwhile."
-FLOORS_MEANWHILE = "By segment: the floor that stands in place of its own meanwhile, a share from 0 to 1."
-RELIABILITIES_MEANWHILE = (
-    "By partnership: the reliability that stands in place of its own meanwhile, a share from 0 to 1."
-)
+DELIBERATE = "Whether the shock is deliberate; counter-leverage reduces only deliberate cuts."
+CUTS = "List of cuts: the activities that lose capacity, and the share lost."
+DEMAND_FACTORS = "Multiplier of demand during the shock, by segment."
+COST_FACTORS = "Multiplier of cost during the shock, by process or option."
+FLOORS_MEANWHILE = "Survival floor during the shock in place of the usual one, by segment, 0 to 1."
+RELIABILITIES_MEANWHILE = "Reliability during the shock in place of the usual one, by option, 0 to 1."
 
 
 def as_tuple(value: Any) -> Any:
@@ -59,7 +57,7 @@ def _as_profile(value: Any) -> Any:
     return as_tuple(value)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
+NameList = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
 Severities = Annotated[
     tuple[Share, ...], BeforeValidator(_as_profile), WithJsonSchema(shapes.one_or_more(shapes.SHARE))
 ]
@@ -69,14 +67,18 @@ _AIMED: dict[str, Any] = {"anyOf": [{"required": [key]} for key in ("region", "s
 
 
 class Target(Described):
-    """What a cut strikes: everything that matches all the fields given."""
+    """The activities that a cut affects: those that match all fields given."""
 
     model_config = ConfigDict(json_schema_extra=_AIMED)
 
-    region: Names | None = Field(default=None, description="Strikes what stands in this region, or in any of a list.")
-    stage: Names | None = Field(default=None, description="Strikes what is of this stage, or of any of a list.")
-    process: Names | None = Field(default=None, description="Strikes this process or option, or any of a list.")
-    commodity: Names | None = Field(default=None, description="Strikes what makes this commodity, or any of a list.")
+    region: NameList | None = Field(
+        default=None, description="Cuts the activities in this region, or in any of a list."
+    )
+    stage: NameList | None = Field(default=None, description="Cuts the activities of this stage, or of any of a list.")
+    process: NameList | None = Field(default=None, description="Cuts this process or option, or any of a list.")
+    commodity: NameList | None = Field(
+        default=None, description="Cuts the activities that produce this commodity, or any of a list."
+    )
 
     def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
         """Whether this cut strikes an activity so described."""
@@ -98,11 +100,11 @@ class Cut(Target):
     model_config = ConfigDict(json_schema_extra={**_AIMED, "required": []})
 
     severity: Severities = Field(
-        description="Share of capacity that is lost, 0 to 1; a list is a profile by period of which the last stays. "
-        "Left out only where `grid` has it."
+        description="Share of capacity lost, 0 to 1; a list gives one value a period, the last of which stays. "
+        "Omitted only where `grid` holds it."
     )
     deliberate: bool | None = Field(
-        default=None, description="In place of what the shock, the event or the target says, for this cut alone."
+        default=None, description="Whether this cut is deliberate, in place of the value of its shock, event or target."
     )
 
     def __str__(self) -> str:
@@ -126,11 +128,11 @@ def _some(cuts: Any) -> Any:
 Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_some)]
 
 
-class Parted(NamedTuple):
+class SplitCuts(NamedTuple):
     """Cuts by whether leverage restrains them.
 
-    Where all are meant or none is, `cuts` holds all of them, and `deliberate` says which. Where some are meant, these
-    are `cuts`, and the others are `accidents`.
+    Where all are deliberate or none is, `cuts` holds all of them, and `deliberate` says which. Where some are, `cuts`
+    holds these, and `accidents` the others.
     """
 
     deliberate: bool
@@ -138,29 +140,31 @@ class Parted(NamedTuple):
     accidents: tuple[Cut, ...] = ()
 
 
-def parted(cuts: tuple[Cut, ...], *, deliberate: bool) -> Parted:
-    """Cuts by whether they are deliberate; `deliberate` is what those are that do not say."""
+def split_cuts(cuts: tuple[Cut, ...], *, deliberate: bool) -> SplitCuts:
+    """Cuts by whether they are deliberate; `deliberate` holds for those that do not say."""
     own = [deliberate if cut.deliberate is None else cut.deliberate for cut in cuts]
     if all(own) or not any(own):
-        return Parted(own[0] if own else deliberate, cuts)
-    meant = tuple(cut for cut, is_meant in zip(cuts, own, strict=True) if is_meant)
-    return Parted(True, meant, tuple(cut for cut, is_meant in zip(cuts, own, strict=True) if not is_meant))
+        return SplitCuts(own[0] if own else deliberate, cuts)
+    chosen = tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if is_deliberate)
+    return SplitCuts(
+        True, chosen, tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if not is_deliberate)
+    )
 
 
 @dataclass(frozen=True)
-class Siege:
-    """Cuts that stay for as long as it takes; of a profile of severities the largest stays."""
+class PermanentCuts:
+    """Cuts without an end; of a profile of severities the largest stays."""
 
     cuts: tuple[Cut, ...]
     deliberate: bool = False
 
     @classmethod
-    def of(cls, cuts: Iterable[Cut], *, deliberate: bool) -> "Siege":
+    def of(cls, cuts: Iterable[Cut], *, deliberate: bool) -> "PermanentCuts":
         """The cuts of a shock, for good."""
         return cls(tuple(cut.model_copy(update={"severity": (max(cut.severity),)}) for cut in cuts), deliberate)
 
     @property
-    def is_meant(self) -> bool:
+    def is_deliberate(self) -> bool:
         """Whether any of its cuts is deliberate."""
         return any(self.deliberate if cut.deliberate is None else cut.deliberate for cut in self.cuts)
 
@@ -186,18 +190,21 @@ class ShockSpec(Described):
         }
     )
 
-    grid: Grid | None = Field(default=None, description="Durations and severities that a family runs through.")
+    grid: Grid | None = Field(
+        default=None, description="Durations and severities of a family; every combination is one event."
+    )
     start: ShockStarts = Field(
         description="First period of the window: 2027, 2027Q3 or 2027-07; a list; or {from, to, every}."
     )
     months: Durations | None = Field(
         default=None,
         validate_default=True,
-        description="Length of the window, months: whole periods; a list makes a family.",
+        description="Duration, months; a whole number of periods. A list makes a family.",
     )
     deliberate: bool = Field(default=False, description=DELIBERATE)
     probability: Share = Field(
-        default=0.0, description="Over the horizon, 0 to 1; shared equally by the events of the entry. Default 0."
+        default=0.0,
+        description="Probability over the horizon, 0 to 1; shared equally by the events of the entry. Default 0.",
     )
     cuts: tuple[Cut, ...] = Field(default=(), description=CUTS)
     demand: Mapping[str, Quantity] = Field(default_factory=dict, description=DEMAND_FACTORS)
@@ -219,7 +226,7 @@ class ShockSpec(Described):
     @classmethod
     def _struck_by_grid(cls, cuts: Any, info: ValidationInfo) -> Any:
         grid = info.data.get("grid")
-        # Where the grid itself is faulty, that is said once; the cuts are not blamed for a severity that it may hold.
+        # A faulty grid is reported once; a severity that it may hold is not reported as missing from the cuts.
         if not isinstance(cuts, (list, tuple)) or ("grid" in info.data and not (grid and grid.severity)):
             return cuts
         given = _Doubled() if grid else None
@@ -298,7 +305,7 @@ def largest(one: Number, other: Number) -> Any:
 
 @dataclass(frozen=True)
 class Path:
-    """What one run of operation has to live with. Tuples run over `periods`.
+    """What one run of operation faces. Tuples run over `periods`.
 
     Shocks whose windows are equally long can share one path: then every number is an array with one for each shock,
     or a single one where all agree, and `periods` counts from the start of their windows.
@@ -353,14 +360,14 @@ class Path:
         profile = self.severity.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
-    def mishap(self, name: str, t: int) -> Any:
+    def accidental_cut(self, name: str, t: int) -> Any:
         """The share that is lost by accident in period t, where other cuts of the shock are deliberate."""
         profile = self.accident.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
     def lost(self, name: str, t: int) -> Any:
         """The larger of the two."""
-        return largest(self.cut(name, t), self.mishap(name, t))
+        return largest(self.cut(name, t), self.accidental_cut(name, t))
 
     def demanded(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""

@@ -1,4 +1,4 @@
-"""Instance: everything that a file says, frozen, in the units of the file (t, years, one currency)."""
+"""Instance: the content of a file, frozen, in the units of the file (t, years, one currency)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,10 +11,18 @@ from pydantic import ConfigDict, Field
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.sampling import samples
-from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, Shock, ShockSpec, Siege, expand
+from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
-from optimizer.instance.paths import ActivityIndex, alone, calm, steady, together
-from optimizer.instance.ranges import RangeSpec, Uncertain, found, moved, still, there, uncertain
+from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
+from optimizer.instance.ranges import (
+    RangeSpec,
+    Uncertain,
+    find_places,
+    get_value,
+    list_uncertain,
+    set_number,
+    valid_ranges,
+)
 from optimizer.levers import Option, Sized, Stock
 from optimizer.network.activity import Activity
 from optimizer.network.process import Demand, Process
@@ -40,14 +48,14 @@ class ShareRule(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
 
-    commodity: str = Field(description="The commodity whose production is counted.")
-    region: str | None = Field(default=None, description="Counts what stands in this region.")
-    kind: str | None = Field(default=None, description="Counts what is of this kind of lever, one that produces.")
-    share: Share = Field(description="A share from 0 to 1.")
+    commodity: str = Field(description="Commodity whose production the rule limits.")
+    region: str | None = Field(default=None, description="Region whose production counts towards the share.")
+    kind: str | None = Field(default=None, description="Kind of option whose production counts towards the share.")
+    share: Share = Field(description="Limit, a share of production from 0 to 1.")
     from_: int | None = Field(
         default=None,
         alias="from",
-        description="First calendar year in which the rule holds. Default: the start of the horizon.",
+        description="First calendar year in which the rule applies. Default: the start of the horizon.",
     )
 
     def counts(self, region: str, kind: str) -> bool:
@@ -63,19 +71,19 @@ class SurvivalRule(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
 
-    cuts: Cuts = Field(description="What is cut for good.")
-    months: Positive = Field(description="For how many months every floor has to hold.")
+    cuts: Cuts = Field(description="Permanent cuts.")
+    months: Positive = Field(description="Months for which every survival floor must hold.")
     from_: int | None = Field(
         default=None,
         alias="from",
-        description="First calendar year in which the rule holds. Default: the start of the horizon.",
+        description="First calendar year in which the rule applies. Default: the start of the horizon.",
     )
     deliberate: bool = Field(default=False, description=DELIBERATE)
 
     @property
-    def siege(self) -> Siege:
+    def disruption(self) -> PermanentCuts:
         """What is to be survived."""
-        return Siege.of(self.cuts, deliberate=self.deliberate)
+        return PermanentCuts.of(self.cuts, deliberate=self.deliberate)
 
     def __str__(self) -> str:
         since = f" from {self.from_} on" if self.from_ is not None else ""
@@ -90,24 +98,25 @@ class Policy(Described):
     option's size; of a stockpile, t bought over the year.
     """
 
-    budget: Quantity | None = Field(default=None, description="The most outlay, undiscounted, money.")
+    budget: Quantity | None = Field(default=None, description="Limit on total outlay, undiscounted, money.")
     annual_budget: QuantitySeries | None = Field(
-        default=None, description="The most outlay in each calendar year, money; a series."
+        default=None, description="Limit on outlay in each calendar year, undiscounted, money; a series."
     )
     max_share: tuple[ShareRule, ...] = Field(
         default=(),
-        description="The most of a commodity's production that may come from a region or a kind: a list of rules.",
+        description="Upper limits on the share of a commodity's production from a region or a kind: a list of rules.",
     )
     min_share: tuple[ShareRule, ...] = Field(
         default=(),
-        description="The least of a commodity's production that has to come from a region or a kind: a list of rules.",
+        description="Lower limits on the share of a commodity's production from a region or a kind: a list of rules.",
     )
     min_time_to_survive: tuple[SurvivalRule, ...] = Field(
-        default=(), description="Cuts after which every floor has to hold for so long: a list of rules."
+        default=(),
+        description="Cuts and the months for which every survival floor must hold after them: a list of rules.",
     )
     force: Mapping[str, ByYear] = Field(
         default_factory=dict,
-        description="By option: the size bought in each calendar year, no more and no less: {option: {2027: 40}}.",
+        description="Required purchases, by option: the exact size bought in each calendar year, {option: {2027: 40}}.",
     )
 
 
@@ -116,42 +125,42 @@ class Instance(Described):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    description: str | None = Field(default=None, description="What the instance is about, in a sentence or two.")
+    description: str | None = Field(default=None, description="Subject of the instance, in a sentence or two.")
     currency: str = Field(
-        default="USD", description="Label of all money, its code first, then the year of its prices: USD of 2025."
+        default="USD",
+        description="Label of all money, such as USD of 2025: the currency code, then the year of its prices.",
     )
-    horizon: Horizon = Field(description="The calendar years that are planned for, and the step of time.")
-    discount_rate: Quantity = Field(default=0.0, description="Per year: 0.03 is 3 %. Default 0.")
-    home: str | None = Field(
-        default=None, description="The home region; `home` is an alias of it wherever a region is named."
-    )
+    horizon: Horizon = Field(description="Planning horizon in calendar years, and the length of a period.")
+    discount_rate: Quantity = Field(default=0.0, description="Discount rate per year: 0.03 is 3 %. Default 0.")
+    home: str | None = Field(default=None, description="Home region; wherever a region is named, `home` stands for it.")
     regions: Mapping[str, Region] = Field(
         default_factory=dict,
-        description="Names of regions for reading, by the word that stands for each elsewhere: {eu: {name: EU}}.",
+        description="Printed names of regions, by the word used elsewhere: {eu: {name: EU}}.",
     )
-    commodities: Mapping[str, Commodity] = Field(description="Materials at one stage each, by name.")
+    commodities: Mapping[str, Commodity] = Field(description="Materials, each at one stage of the chain, by name.")
     processes: Mapping[str, Process] = Field(
-        default_factory=dict, description="What exists: activities in a region that turn inputs into outputs, by name."
+        default_factory=dict,
+        description="Existing processes, by name: activities in a region that turn inputs into outputs.",
     )
     demands: Mapping[str, Demand] = Field(
         default_factory=dict,
-        description="Segments: what is used, how much of it has to be served in any shock, by name.",
+        description="Demand segments, by name: the quantity used and the share that must be served in every shock.",
     )
     options: Mapping[str, Option] = Field(
-        default_factory=dict, description="What money can buy, by name; `kind` says which of the levers it is."
+        default_factory=dict, description="Options that can be bought, by name; `kind` names the lever."
     )
-    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict, description="What may happen, by name.")
+    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict, description="Shocks, by name.")
     ensembles: Mapping[str, EnsembleSpec] = Field(
-        default_factory=dict, description="Shocks that are drawn at random, by name."
+        default_factory=dict, description="Ensembles of randomly drawn shocks, by name."
     )
     policy: Policy = Field(
-        default=Policy(), description="Budgets, shares, times to survive, and what has to be bought."
+        default=Policy(), description="Budgets, limits on shares, required times to survive, and required purchases."
     )
     adversary: AdversarySpec | None = Field(
-        default=None, description="The adversary, which makes the worst attack that its budget pays for."
+        default=None, description="Adversary, which chooses the worst attack that its budget pays for."
     )
     scenarios: Mapping[str, Mapping[str, Any]] = Field(
-        default_factory=dict, description="Named sets of overrides of this file: {dotted.path: value}."
+        default_factory=dict, description="Variants of this file: named sets of overrides, {dotted.path: value}."
     )
     ranges: Mapping[str, RangeSpec] = Field(
         default_factory=dict,
@@ -222,18 +231,18 @@ class Instance(Described):
     @cached_property
     def baseline(self) -> Path:
         """The path on which nothing happens."""
-        return calm(self)
+        return baseline_path(self)
 
     def path(self, shock: Shock) -> Path:
         """The path inside one shock's window."""
         if shock.name not in self._paths:
-            self._paths[shock.name] = alone(self, shock)
+            self._paths[shock.name] = shock_path(self, shock)
         return self._paths[shock.name]
 
     def shared(self, length: int) -> Path:
         """The path that all shocks share whose windows are so long, in their order."""
         if length not in self._shared:
-            self._shared[length] = together(self, [shock for shock in self.events if len(shock.periods) == length])
+            self._shared[length] = shared_path(self, [shock for shock in self.events if len(shock.periods) == length])
         return self._shared[length]
 
     @cached_property
@@ -245,7 +254,7 @@ class Instance(Described):
             for year in self.horizon.years:
                 if rule.from_ is None or year >= rule.from_:
                     key = f"{RULE}_{i}@{year}"
-                    path = steady(self, key, starts[year], rule.months / 12, [rule.siege])
+                    path = steady_path(self, key, starts[year], rule.months / 12, [rule.disruption])
                     paths[key] = replace(path, is_rule=True)
         return paths
 
@@ -268,22 +277,22 @@ class Instance(Described):
         """A number that has a range is written though it is the default."""
         whole = self.model_dump(mode="json", by_alias=True)
         for path in self.ranges:
-            holder, place = cast("Any", data), next(found(whole, path))
+            holder, place = cast("Any", data), next(find_places(whole, path))
             for key in place[:-1]:
                 holder = holder.setdefault(key, {}) if isinstance(holder, dict) else holder[key]
-            holder[place[-1]] = there(whole, place)
+            holder[place[-1]] = get_value(whole, place)
         return data
 
     @property
     def uncertain(self) -> list[Uncertain]:
         """The numbers that have a range, with their places in `to_dict`."""
-        return uncertain(self.to_dict(), self.ranges)
+        return list_uncertain(self.to_dict(), self.ranges)
 
     def moved(self, numbers: Mapping[str, float]) -> dict[str, Any]:
         """The data of the same instance with uncertain numbers elsewhere, by path, and without ranges."""
         data, own = self.to_dict(), {each.path: each for each in self.uncertain}
         for path, number in numbers.items():
-            moved(data, own[path], number)
+            set_number(data, own[path], number)
         return {key: part for key, part in data.items() if key not in ("ranges", "scenarios")}
 
     def fresh(self) -> "Instance":
@@ -291,15 +300,17 @@ class Instance(Described):
         return self.replacing()
 
     def replacing(self, **update: object) -> "Instance":
-        """A copy with other parts; what was worked out from the old ones is forgotten.
+        """A copy with other sections, which are not checked again; cached properties are computed anew.
 
-        Scenarios speak of the file: they go where more than the policy is another.
+        Scenarios override the file: they are dropped where more than the policy is replaced.
         """
         if set(update) - {"policy"}:
             update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
         if copy.ranges:
-            copy = copy.model_copy(update={"ranges": still(copy.model_dump(mode="json", by_alias=True), copy.ranges)})
+            copy = copy.model_copy(
+                update={"ranges": valid_ranges(copy.model_dump(mode="json", by_alias=True), copy.ranges)}
+            )
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy

@@ -27,8 +27,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from optimizer import shapes
-from optimizer.disruptions.shock import Names, Path, as_tuple
-from optimizer.errors import Severity
+from optimizer.disruptions.shock import NameList, Path, as_tuple
+from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import Expression, total
@@ -40,8 +40,6 @@ Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(sh
 
 
 # A finding of a lever about its own fields: where within the option, what, cure, severity.
-Place = tuple[str | int, ...]
-Problem = tuple[Place, str, str, Severity]
 Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
 
 
@@ -93,15 +91,18 @@ class Lever(Described):
     amounts: ClassVar[tuple[str, ...]] = ()
 
     id: str = Field(exclude=True)
-    kind: str = Field(description="Which lever it is.")
+    kind: str = Field(description="Kind of lever.")
     earliest: int | None = Field(
-        default=None, description="First calendar year in which it may be decided. Default: the start of the horizon."
+        default=None,
+        description="First calendar year in which the option may be bought. Default: the start of the horizon.",
     )
     latest: int | None = Field(
-        default=None, description="Last calendar year in which it may be decided. Default: the end of the horizon."
+        default=None,
+        description="Last calendar year in which the option may be bought. Default: the end of the horizon.",
     )
     budget_share: Share = Field(
-        default=1.0, description="The part of its outlay that is the budget's, 0 to 1; all of it is cost. Default 1."
+        default=1.0,
+        description="Share of outlay that counts against the budget, 0 to 1; all outlay is a cost. Default 1.",
     )
 
     @property
@@ -186,32 +187,35 @@ class Lever(Described):
 class Sized(Lever):
     """A lever that is bought by size."""
 
-    lead_time: Quantity = Field(default=0.0, description="Months from decision to work, rounded up to whole periods.")
-    max_size: Quantity = Field(
-        description="The most that can be bought in all: t per year unless the kind says otherwise."
+    lead_time: Quantity = Field(
+        default=0.0, description="Months from the decision to operation, rounded up to whole periods."
     )
+    max_size: Quantity = Field(description="Maximum total size: t per year unless the kind says otherwise.")
     capex: QuantitySeries = Field(
-        default=Series.constant(0.0), description="Money per unit of size; a series by year of decision."
+        default=Series.constant(0.0),
+        description="Investment cost, money per unit of size; a series by year of decision.",
     )
     fixed_cost: Quantity = Field(
-        default=0.0, description="Money, once, whatever the size. It makes the option lumpy: opened once or not at all."
+        default=0.0,
+        description="Fixed investment cost, money, once. It makes the option lumpy: bought once or not at all.",
     )
     min_size: Quantity = Field(
-        default=0.0, description="The least that can be bought, in the unit of size. It makes the option lumpy."
+        default=0.0,
+        description="Minimum size, in the unit of size. It makes the option lumpy: bought once or not at all.",
     )
-    unit_size: Quantity = Field(default=0.0, description="Size comes in whole multiples of this.")
+    unit_size: Quantity = Field(default=0.0, description="Size is bought in whole multiples of this.")
     fixed_opex: Quantity = Field(
-        default=0.0, description="Money per unit of size and year, once the lead time is over."
+        default=0.0, description="Fixed operating cost after the lead time, money per unit of size and year."
     )
     ramp: Ramp = Field(
         default=(1.0,),
-        description="Share of size that works in the 1st, 2nd, … twelve months after the lead time; the last stays.",
+        description="Share of size in operation in the 1st, 2nd, … twelve months after the lead time; the last stays.",
     )
-    requires: Names = Field(
-        default=(), description="An option, or a list, that is opened no later. All of them have to be lumpy."
+    requires: NameList = Field(
+        default=(), description="Option, or list of options, that must be bought no later. All must be lumpy."
     )
-    excludes: Names = Field(
-        default=(), description="An option, or a list, that is not opened as well. All of them have to be lumpy."
+    excludes: NameList = Field(
+        default=(), description="Option, or list of options, that must not be bought as well. All must be lumpy."
     )
 
     @field_validator("requires", "excludes", mode="before")

@@ -24,17 +24,15 @@ from optimizer.units import Quantity, Share, finding
 
 
 class Leverage(Sized):
-    """Something that the other side would lose as well."""
+    """Counter-leverage over a region, which reduces its deliberate cuts."""
 
     labels: ClassVar[Labels] = Labels("level", colour=6)
 
     kind: Literal["leverage"]
-    region: str = Field(description="The region that would lose something as well.")
-    max_size: Quantity = Field(
-        description="The highest level that can be bought, up to 1.", json_schema_extra={"maximum": 1}
-    )
-    restraint: Share = Field(description="Share of a deliberate cut that the full level holds back, 0 to 1.")
-    erosion: Share = Field(default=0.0, description="Share of the level that a year takes away, 0 to 1.")
+    region: str = Field(description="Region over which leverage is held.")
+    max_size: Quantity = Field(description="Maximum level, up to 1.", json_schema_extra={"maximum": 1})
+    restraint: Share = Field(description="Share of a deliberate cut that full leverage prevents, 0 to 1.")
+    erosion: Share = Field(default=0.0, description="Share of the level lost per year, 0 to 1.")
 
     @field_validator("max_size")
     @classmethod

@@ -21,15 +21,15 @@ from optimizer.units import Share
 
 
 class Partnership(Sized):
-    """A deal about one existing process."""
+    """An agreement that secures supply from one existing process."""
 
     labels: ClassVar[Labels] = Labels(colour=5)
     shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
 
     kind: Literal["partnership"]
-    process: str = Field(description="The existing process that the deal is about.")
+    process: str = Field(description="Existing process whose supply is secured.")
     reliability: Share = Field(
-        default=1.0, description="Share of what was agreed that flows in a cut, 0 to 1. Default 1."
+        default=1.0, description="Share of the agreed supply that is delivered during a cut, 0 to 1. Default 1."
     )
 
     def references(self) -> Iterator[Reference]:
@@ -53,5 +53,5 @@ class Partnership(Sized):
         for t in path.periods:
             kept = path.cut(self.process, t) * reliability * path.delta
             stage.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
-            beside = path.mishap(self.process, t) * reliability * path.delta
+            beside = path.accidental_cut(self.process, t) * reliability * path.delta
             stage.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)

@@ -19,7 +19,7 @@ from optimizer.results.plan import Flow
 
 
 class Producing(Sized, Activity):
-    """A process that money can buy."""
+    """An option that is a process."""
 
     is_activity: ClassVar[bool] = True
     shock_fields: ClassVar[tuple[str, ...]] = ("cost",)

@@ -13,7 +13,7 @@ from optimizer.levers.producing import Producing
 
 
 class Recycling(Producing):
-    """A recycler."""
+    """A new process that recovers commodities from scrap."""
 
     labels: ClassVar[Labels] = Labels(absent="is not built", colour=2)
     is_at_home: ClassVar[bool] = True

@@ -43,24 +43,22 @@ class Stock(Lever):
         }
     )
 
-    commodity: str = Field(description="What is held.")
-    price: QuantitySeries = Field(
-        default=Series.constant(0.0), description="What a purchase costs, money per t; a series."
-    )
-    holding_cost: Quantity = Field(default=0.0, description="Money per t and year.")
+    commodity: str = Field(description="Commodity held in stock.")
+    price: QuantitySeries = Field(default=Series.constant(0.0), description="Purchase price, money per t; a series.")
+    holding_cost: Quantity = Field(default=0.0, description="Holding cost, money per t and year.")
     fill_rate: Quantity | None = Field(
-        default=None, description="The most that can be bought, t per year: the market's limit. Default: no limit."
+        default=None, description="Maximum purchase rate, t per year: the limit of the market. Default: no limit."
     )
     release_rate: Quantity | None = Field(
-        default=None, description="The most that can be released in a shock, t per year. Default: no limit."
+        default=None, description="Maximum release rate in a shock, t per year. Default: no limit."
     )
-    release_cost: Quantity = Field(default=0.0, description="Money per t released.")
-    loss: Share = Field(default=0.0, description="Share that a year loses, 0 to 1.")
-    initial: Quantity = Field(default=0.0, description="What is there before the first period, t.")
+    release_cost: Quantity = Field(default=0.0, description="Release cost, money per t.")
+    loss: Share = Field(default=0.0, description="Share of the stock lost per year, 0 to 1.")
+    initial: Quantity = Field(default=0.0, description="Stock before the first period, t.")
     salvage: Share = Field(
-        default=0.0, description="Share of the last price that what is left at the end brings back, 0 to 1."
+        default=0.0, description="Salvage value of the stock left at the end, a share of the last price, 0 to 1."
     )
-    max_size: Quantity | None = Field(default=None, description="The most that can be held, t. Default: no limit.")
+    max_size: Quantity | None = Field(default=None, description="Maximum stock, t. Default: no limit.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Stock":

@@ -18,7 +18,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from optimizer.disruptions.shock import Path
-from optimizer.levers.base import Labels, Problem, Reference, Sized
+from optimizer.errors import Problem
+from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import Stage
 from optimizer.network.activity import NOTHING
 from optimizer.results.plan import Flow
@@ -26,22 +27,20 @@ from optimizer.units import AmountSeries, Ratio, Series, Share
 
 
 class Substitution(Sized):
-    """A way to serve a segment without its commodity."""
+    """An alternative that serves a segment without its commodity."""
 
     labels: ClassVar[Labels] = Labels(colour=3)
     shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
 
     kind: Literal["substitution"]
-    demand: str = Field(description="The segment that it serves without the commodity.")
+    demand: str = Field(description="Segment that is served without its commodity.")
     max_share: Share = Field(
-        default=1.0, description="The most of the segment's demand that it can serve, a share from 0 to 1. Default 1."
+        default=1.0, description="Maximum share of the segment's demand that can be substituted, 0 to 1. Default 1."
     )
     cost: AmountSeries = Field(
-        default=NOTHING, description="Whole cost of the alternative, money per t substituted; a series."
+        default=NOTHING, description="Total cost of the alternative, money per t substituted; a series."
     )
-    input: Mapping[str, Ratio] = Field(
-        default_factory=dict, description="By commodity: t that it takes per t substituted."
-    )
+    input: Mapping[str, Ratio] = Field(default_factory=dict, description="Input by commodity, t per t substituted.")
 
     def references(self) -> Iterator[Reference]:
         """The segment, what it takes, and the options that it is tied to."""

@@ -26,31 +26,27 @@ NOTHING = Series.constant(0.0)
 
 
 class Activity(Described):
-    """What an existing process and a process option have in common."""
+    """The fields that existing processes and process options have in common."""
 
     id: str = Field(exclude=True)
-    region: str | None = Field(
-        default=None, description="The region that it stands in; cuts and policy shares go by it."
-    )
+    region: str | None = Field(default=None, description="Region of the activity; cuts and policy shares refer to it.")
     stage: str | None = Field(
-        default=None, description="The stage of the chain, such as mine, separation, metal, magnet; cuts go by it."
+        default=None, description="Stage of the chain, such as mine, separation, metal or magnet; cuts refer to it."
     )
-    input: Mapping[str, Ratio] = Field(default_factory=dict, description="By commodity: t taken per t of activity.")
+    input: Mapping[str, Ratio] = Field(default_factory=dict, description="Input by commodity, t per t of activity.")
     output: Mapping[str, Ratio] = Field(
         default_factory=dict,
-        description="By commodity: t given per t of activity; several at once where the ore decides the basket.",
+        description="Output by commodity, t per t of activity; several where an ore yields several commodities.",
     )
     cost: AmountSeries = Field(
         default=NOTHING,
-        description="Whole cost of operation, money per t of activity; a series. Negative where a surplus is sold.",
+        description="Total operating cost, money per t of activity; a series. Negative where a surplus is sold.",
     )
     support: QuantitySeries = Field(
         default=NOTHING,
-        description="Price floor paid on activity in the baseline, money per t; a series. It is the budget's as well.",
+        description="Price support paid on baseline activity, money per t; a series. It counts against the budget.",
     )
-    min_utilisation: Share = Field(
-        default=0.0, description="Least share of capacity that runs in the baseline, 0 to 1."
-    )
+    min_utilisation: Share = Field(default=0.0, description="Minimum utilisation of capacity in the baseline, 0 to 1.")
 
     def run(
         self, stage: Stage, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]

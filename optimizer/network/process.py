@@ -31,19 +31,21 @@ from optimizer.units import Described, Quantity, QuantitySeries, Share, ShareSer
 class Process(Activity):
     """An existing activity, with the capacity that our demand can call on."""
 
-    capacity: QuantitySeries = Field(description="What our demand can call on here, t of activity per year; a series.")
+    capacity: QuantitySeries = Field(
+        description="Capacity available to the demand of the instance, t of activity per year; a series."
+    )
 
 
 class EndOfLife(Described):
-    """What comes back as scrap: a share of what was sold `after_years` earlier."""
+    """Scrap: a share of the quantity sold `after_years` earlier is returned."""
 
-    commodity: str = Field(description="The scrap commodity that it comes back as.")
+    commodity: str = Field(description="Commodity that is returned as scrap.")
     after_years: int = Field(ge=0, description="Whole years from sale to scrap.")
     collection_rate: Share = Field(
-        default=1.0, description="Share of what was sold that comes back, 0 to 1. Default 1."
+        default=1.0, description="Share of the quantity sold that is collected, 0 to 1. Default 1."
     )
     past_quantity: QuantitySeries = Field(
-        default=NOTHING, description="What was sold before the horizon, t per year; a series."
+        default=NOTHING, description="Quantity sold before the horizon, t per year; a series."
     )
 
     @field_validator("after_years", mode="before")
@@ -59,16 +61,14 @@ class Demand(Described):
     """A segment: demand for one commodity, with a survival floor and the cost of going short."""
 
     id: str = Field(exclude=True)
-    commodity: str = Field(description="The commodity that the segment uses.")
-    quantity: QuantitySeries = Field(description="What it uses, t per year; a series.")
+    commodity: str = Field(description="Commodity that the segment uses.")
+    quantity: QuantitySeries = Field(description="Quantity used, t per year; a series.")
     survival: ShareSeries = Field(
         default=NOTHING,
-        description="Survival floor: the share of demand to be served in every shock, 0 to 1; a series. Default 0.",
+        description="Survival floor: share of demand that must be served in every shock, 0 to 1; a series. Default 0.",
     )
-    shortage_cost: Quantity = Field(description="What a tonne not served costs, money per t.")
-    end_of_life: EndOfLife | None = Field(
-        default=None, description="What comes back as scrap, years after it was sold."
-    )
+    shortage_cost: Quantity = Field(description="Cost of unserved demand, money per t.")
+    end_of_life: EndOfLife | None = Field(default=None, description="Scrap returned years after the sale.")
 
     def sold(self, horizon: Horizon, year: Any) -> Any:
         """Quantity of a calendar year, t/yr, inside the horizon or before it."""
@@ -100,7 +100,9 @@ def _run(stage: Stage, path: Path, process: Process) -> None:
     for t in path.periods:
         stage.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))
         if process.id in path.accident:
-            stage.book("accident", path.key, process.id, t, amount=whole[t] * (1.0 - path.mishap(process.id, t)))
+            stage.book(
+                "accident", path.key, process.id, t, amount=whole[t] * (1.0 - path.accidental_cut(process.id, t))
+            )
         if path.is_baseline and process.min_utilisation > 0:
             stage.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
 

@@ -1,8 +1,12 @@
-"""A plan as an Excel workbook: the answer, then a sheet a table, with units, frozen heads and charts."""
+"""A plan as an Excel workbook: the answer, then a sheet a frame, with units, frozen heads and charts.
+
+A sheet begins with its title and the currency's label, with the year of its prices; numbers are numbers, shown with the
+unit that the head of their column names.
+"""
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +14,17 @@ from optimizer.audit import verify
 from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
-from optimizer.instance.derived import region_name
-from optimizer.instance.reading import read
+from optimizer.instance.derived import display_name
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import FULL, LINE, named, percent
+from optimizer.report.format import FULL as SERVED_IN_FULL
+from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, headline
-from optimizer.report.tables.render import unit_format
+from optimizer.report.tables.render import value_text
+from optimizer.results.frames import NUMBERS, Frame
+from optimizer.results.frames import Column as FrameColumn
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
-from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
 
 HEAD = 3
@@ -37,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Chart:
-    """Columns drawn along another: kind and subtype as Excel names them."""
+    """Columns drawn along another: kind as Excel names it."""
 
     kind: str
     title: str
@@ -45,13 +51,12 @@ class Chart:
     along: int
     columns: tuple[int, ...]
     form: str = "#,##0"
-    subtype: str = ""
     dashed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet: its name, title, a line on what it says, columns and rows.
+    """A sheet: its name, title, a line on what it shows, columns and rows.
 
     Attributes:
         frozen: columns that stay in sight.
@@ -61,7 +66,7 @@ class Sheet:
 
     name: str
     title: str
-    says: str
+    subtitle: str
     columns: tuple[Column, ...]
     rows: Sequence[Sequence[Any]]
     chart: Chart | None = None
@@ -74,22 +79,72 @@ def sheets(instance: Instance, result: Result, warnings: Sequence[str]) -> Itera
     """All sheets of a plan, the answer first; without a plan the answer and the record."""
     yield _answer(instance, result, warnings)
     if result.baseline is not None:
-        yield _builds(instance, result)
-        if any(max(row, default=0.0) > 0 for row in result.plan.stocks.values()):
-            yield _stock(instance, result)
-        if result.shocks:
-            yield _margins(instance, result)
-            yield _survival(instance, result)
-        yield _concentration(instance, result)
-        yield _dependence(instance, result)
-        yield _costs(result)
-        yield _outlays(instance, result)
-        if result.binding:
-            yield _binding(result)
-        yield _flows(instance, result)
+        yield from _of_plan(instance, result)
     if result.comments:
         yield _sources(result)
     yield _run(result)
+
+
+def _of_plan(instance: Instance, result: Result) -> Iterator[Sheet]:
+    """The frames of a plan, each on a sheet of its own."""
+    money, frame = result.currency, result.frames.frame
+    note = f"Money in {money}, undiscounted. {frame('builds').note}"
+    yield _sheet(instance, frame("builds"), "What is bought, and when", note, name="builds")
+    if any(max(row, default=0.0) > 0 for row in result.plan.stocks.values()):
+        yield _stock(instance, result)
+    if result.shocks:
+        yield _margins(instance, result)
+        note = f"{frame('survival').note} Money: {money}."
+        yield _sheet(instance, frame("survival"), "Every segment in every shock", note, name="segments", frozen=2)
+    yield _concentration(instance, result)
+    note = f"Where each commodity is made in the baseline. HHI: concentration, 0 to 1. Money: {money}."
+    yield _sheet(instance, frame("yearly_dependence"), "Dependence by region", note, name="dependence")
+    yield _costs(instance, result)
+    yield _outlays(instance, result)
+    if result.binding:
+        note = f"{frame('limits').note} Money: {money}."
+        yield _sheet(instance, frame("limits"), "What binds", note, name="limits", is_list=False)
+    yield _flows(instance, result)
+
+
+def _sheet(
+    instance: Instance,
+    frame: Frame,
+    title: str,
+    subtitle: str,
+    *,
+    name: str,
+    frozen: int = 1,
+    is_list: bool = True,
+    chart: Chart | None = None,
+) -> Sheet:
+    """A frame as a sheet: every column, its unit in its head; of an object the key in the file as well."""
+    columns, cells = list[Column](), list[Sequence[Any]]()
+    for column, values in zip(frame.columns, frame.values, strict=True):
+        columns.append(_head(column))
+        cells.append([_cell_value(instance, column, value) for value in values])
+        if column.form == "object":
+            columns.append(Column("Key in the file"))
+            cells.append(values)
+    rows = list(zip(*cells, strict=True))
+    return Sheet(name, title, subtitle, tuple(columns), rows, chart=chart, frozen=frozen, is_list=is_list)
+
+
+def _head(column: FrameColumn) -> Column:
+    label = column.head.replace("\n", " ")
+    if column.form == "year":
+        return Column(label, "year")
+    if column.form in ("percent", "tenth"):
+        return Column(label, "%")
+    if column.form in NUMBERS and column.unit not in ("", "share"):
+        return Column(f"{label} [{column.unit}]", column.unit, 18)
+    return Column(label)
+
+
+def _cell_value(instance: Instance, column: FrameColumn, value: Any) -> Any:
+    """Numbers as they stand, keys by their names."""
+    is_written = column.form in ("name", "object", "region") and value is not None
+    return value_text(instance, column, value) if is_written else value
 
 
 def _answer(instance: Instance, result: Result, warnings: Sequence[str]) -> Sheet:
@@ -99,181 +154,103 @@ def _answer(instance: Instance, result: Result, warnings: Sequence[str]) -> Shee
     rows += [("Note", note) for note in result.notes]
     if instance.description:
         rows.append(("About", instance.description))
-    says = f"Money in {result.currency}, {money} throughout; t are tonnes. Made by diversify."
-    return Sheet("answer", result.instance, says, (Column("", width=20), Column("", width=110)), rows)
-
-
-def _builds(instance: Instance, result: Result) -> Sheet:
-    horizon, money = instance.horizon, result.money
-    rows: list[tuple[Any, ...]] = []
-    for build in result.plan.builds:
-        option = instance.sized[build.option]
-        first = build.t + horizon.whole(option.lead_time)
-        on_line = horizon.label(first) if first < len(horizon.periods) else "after the end"
-        paid, unit = option.paid(build.year, build.size, opened=build.opened), option.labels.size_unit
-        rows.append((named(instance, build.option), build.option, build.kind, build.period, on_line, build.size, unit,
-                     paid, option.budget_share * paid))  # fmt: skip
-    for o, fills in result.plan.fills.items():
-        stock = instance.stocks[o]
-        bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
-        if bought:
-            paid, unit, most = stock.paid(horizon, fills), stock.labels.size_unit, max(result.plan.stocks[o])
-            rows.append((named(instance, o), o, stock.kind, horizon.label(bought[0]), horizon.label(bought[-1]),
-                         most, unit, paid, stock.budget_share * paid))  # fmt: skip
-    columns = (Column("Option"), Column("Key in the file"), Column("Lever"), Column("Decided"), Column("On line"),
-               Column("Size"), Column("Unit of size"), Column(f"Capital and purchases [{money}]", money, 18),
-               Column(f"Counts as outlay [{money}]", money, 18))  # fmt: skip
-    says = f"Money in {result.currency}, undiscounted. Stockpiles: first and last purchase, largest stock, all money."
-    return Sheet("builds", "What is bought, and when", says, columns, rows, frozen=1, is_list=True)
+    note = f"Money in {result.currency}, {money} throughout; t are tonnes. Made by diversify."
+    return Sheet("answer", result.instance, note, (Column("", width=20), Column("", width=110)), rows)
 
 
 def _stock(instance: Instance, result: Result) -> Sheet:
-    held = {o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0}
-    rows = [
-        (label, *(row[t] for row in held.values()), *(result.plan.fills[o][t] for o in held))
-        for t, label in enumerate(result.periods)
-    ]
-    columns = (Column("Period"), *(Column(f"{named(instance, o)} [t]", "t", 18) for o in held),
-               *(Column(f"{named(instance, o)}, bought [t]", "t", 18) for o in held))  # fmt: skip
-    chart = Chart("line", "Stock at the end of each period, t", "t", 0, tuple(range(1, len(held) + 1)))
-    says = f"Tonnes at the end of each period of the baseline, then tonnes bought in it. Money: {result.currency}."
-    return Sheet("stock", "Stockpiles", says, columns, rows, chart, frozen=1)
+    """Stockpiles that hold something: stock, then purchases."""
+    held, bought = result.frames.frame("stock"), result.frames.frame("purchased")
+    used = [j for j, column in enumerate(held.columns) if column.is_index or max(held.values[j], default=0.0) > 0]
+    columns = [_head(held.columns[j]) for j in used]
+    columns += [_head(replace(bought.columns[j], label=f"{bought.columns[j].head}, bought")) for j in used[1:]]
+    rows = list(zip(*(held.values[j] for j in used), *(bought.values[j] for j in used[1:]), strict=True))
+    chart = Chart("line", "Stock at the end of each period, t", "t", 0, tuple(range(1, len(used))))
+    note = f"Tonnes at the end of each period of the baseline, then tonnes bought in it. Money: {result.currency}."
+    return Sheet("stock", "Stockpiles", note, tuple(columns), rows, chart, frozen=1)
 
 
 def _margins(instance: Instance, result: Result) -> Sheet:
     segments = list(instance.demands)
-    rows = []
-    for outcome in result.shocks:
-        margins = [_margin(outcome.segments.get(d)) for d in segments]
-        rows.append((outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap, *margins))
+    rows = [
+        (outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
+         *(_margin(outcome.segments.get(d)) for d in segments))
+        for outcome in result.shocks
+    ]  # fmt: skip
     columns = (Column("Shock"), Column("Window"), Column("Survives"), Column(f"Gap [{result.money}]", result.money, 16),
-               *(Column(f"{named(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
-    says = (
+               *(Column(f"{display_name(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
+    note = (
         "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
-        f"{FULL}: all demand is served. "
+        f"{SERVED_IN_FULL}: all demand is served. "
         f"Gap: demand below the floors at its shortage cost, in {result.currency}."
     )
-    return Sheet("survival", "What is survived", says, columns, rows, frozen=1, margins_from=4)
+    return Sheet("survival", "What is survived", note, columns, rows, frozen=1, margins_from=4)
 
 
 def _margin(service: Service | None) -> float | str | None:
-    return None if service is None else FULL if service.is_full else service.margin
-
-
-def _survival(instance: Instance, result: Result) -> Sheet:
-    money = result.money
-    rows = [
-        (outcome.name, named(instance, d), s.floor, s.worst_service, s.margin, s.worst_period, s.first_failure,
-         s.shortage, s.below_floor, s.gap)
-        for outcome in result.shocks
-        for d, s in outcome.segments.items()
-    ]  # fmt: skip
-    columns = (Column("Shock"), Column("Segment"), Column("Floor", "%"), Column("Served", "%"), Column("Margin", "%"),
-               Column("Worst period"), Column("First failure"), Column("Not served [t]", "t", 14),
-               Column("Below the floor [t]", "t", 14), Column(f"Gap [{money}]", money, 18))  # fmt: skip
-    says = f"Each segment in the weakest period of each shock; tonnes over the window; gap in {result.currency}."
-    return Sheet("segments", "Every segment in every shock", says, columns, rows, frozen=2, is_list=True)
+    return None if service is None else SERVED_IN_FULL if service.is_full else service.margin
 
 
 def _concentration(instance: Instance, result: Result) -> Sheet:
-    assert result.baseline is not None
-    shares = yearly_supply_shares(instance, result.baseline)
-    years = list(instance.horizon.years)
-    largest = {c: {each.year: max(each.regions.values(), default=None) for each in row} for c, row in shares.items()}
-    rows = [(year, *(row.get(year) for row in largest.values()), LINE) for year in years]
+    """By year, the share of the region that makes most of each commodity."""
+    frame = result.frames.frame("yearly_dependence")
+    largest: dict[str, dict[int, float]] = {c: {} for c in frame["commodity"]}
+    for row in frame.rows():
+        of_year = largest[row["commodity"]]
+        of_year[row["year"]] = max(of_year.get(row["year"], 0.0), row["share"])
+    rows = [(year, *(row.get(year) for row in largest.values()), LINE) for year in instance.horizon.years]
     line = f"{percent(LINE)} line"
-    columns = (Column("Year", "year"), *(Column(named(instance, c), "%", 16) for c in largest), Column(line, "%", 12))
+    columns = (
+        Column("Year", "year"),
+        *(Column(display_name(instance, c), "%", 16) for c in largest),
+        Column(line, "%", 12),
+    )
     last = len(columns) - 1
     chart = Chart("line", "Share of the largest region", "share of production", 0, tuple(range(1, last + 1)), "0%",
                   dashed=(last,))  # fmt: skip
-    says = f"Share of production, in the baseline, of the region that makes most of it. Money: {result.currency}."
-    return Sheet("concentration", "How concentrated supply is", says, columns, rows, chart, frozen=1)
+    note = f"Share of production, in the baseline, of the region that makes most of it. Money: {result.currency}."
+    return Sheet("concentration", "How concentrated supply is", note, columns, rows, chart, frozen=1)
 
 
-def _dependence(instance: Instance, result: Result) -> Sheet:
-    assert result.baseline is not None
-    rows = [
-        (named(instance, c), share.year, region_name(instance, region), part, share.tonnes * part, share.hhi * 1e4)
-        for c, row in yearly_supply_shares(instance, result.baseline).items()
-        for share in row
-        for region, part in share.regions.items()
-    ]
-    columns = (Column("Commodity"), Column("Year", "year"), Column("Region"), Column("Share", "%"),
-               Column("Production [t/yr]", "t", 16), Column("HHI [0 to 10,000]", "", 14))  # fmt: skip
-    says = f"Where each commodity is made in the baseline. HHI: concentration. Money: {result.currency}."
-    return Sheet("dependence", "Dependence by region", says, columns, rows, frozen=1, is_list=True)
-
-
-def _costs(result: Result) -> Sheet:
-    total = result.total_cost
-    rows: list[tuple[Any, ...]] = [
-        (part, amount, amount / total if total > 0 else None)
-        for part, amount in result.costs.items()
-        if abs(amount) > ROUNDING * abs(total)
-    ]
+def _costs(instance: Instance, result: Result) -> Sheet:
     money = result.money
-    columns = (Column("Part"), Column(f"Present value [{money}]", money, 24), Column("Of total", "%"))
     chart = Chart("bar", f"Total cost by part, present value in {result.currency}", money, 0, (1,))
-    says = f"Present value in {result.currency}. The parts add to {total:,.0f} {money}."
-    return Sheet("costs", "What it costs", says, columns, rows, chart, frozen=1)
+    note = f"Present value in {result.currency}. The parts add to {result.total_cost:,.0f} {money}."
+    frame = result.frames.frame("costs")
+    return _sheet(instance, frame, "What it costs", note, name="costs", is_list=False, chart=chart)
 
 
 def _outlays(instance: Instance, result: Result) -> Sheet:
-    money, spent = result.money, 0.0
-    limit = instance.policy.annual_budget
-    rows: list[tuple[Any, ...]] = []
-    for year in instance.horizon.years:
-        outlay = result.outlays.get(str(year), 0.0)
-        spent += outlay
-        rows.append((year, outlay, spent, *([limit.at(year)] if limit is not None else [])))
-    columns = [Column("Year", "year"), Column(f"Outlay [{money}]", money, 20), Column(f"So far [{money}]", money, 20)]
-    columns += [Column(f"Annual budget [{money}]", money, 20)] if limit is not None else []
+    money, budget = result.money, instance.policy.budget
     chart = Chart("column", f"Outlay by year, {result.currency}, undiscounted", money, 0, (1,))
-    budget = instance.policy.budget
-    whole = f" The budget is {budget:,.0f} {money}." if budget is not None else ""
-    says = f"Money that counts towards the budget, undiscounted, in {result.currency}.{whole}"
-    return Sheet("outlays", "When money is needed", says, tuple(columns), rows, chart, frozen=1)
-
-
-def _binding(result: Result) -> Sheet:
-    saved = "cost" if result.survival_gap == 0 else "gap"
-    rows = [(price.what, price.step, price.worth) for price in result.binding]
-    columns = (Column("Limit"), Column("Step"), Column(f"Saves {saved} [{result.money}]", result.money, 20))
-    says = (
-        f"The most that a small step of a limit can save, in {result.currency}: another may be as hard. Integers fixed."
-    )
-    return Sheet("limits", "What binds", says, columns, rows, frozen=1)
+    limit = f" The budget is {budget:,.0f} {money}." if budget is not None else ""
+    note = f"Money that counts towards the budget, undiscounted, in {result.currency}.{limit}"
+    frame = result.frames.frame("outlays")
+    return _sheet(instance, frame, frame.title, note, name="outlays", is_list=False, chart=chart)
 
 
 def _flows(instance: Instance, result: Result) -> Sheet:
-    words = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
-    words |= {"activity": "activity", "unserved": "not served"}
-    paths = [("in the baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
-    rows = [
-        (path, words[kind], named(instance, owner), owner, result.periods[flows.first + k], value)
-        for path, flows in paths
-        if flows is not None
-        for kind in flows.names
-        for owner, row in flows.of(kind).items()
-        for k, value in enumerate(row)
-        if value > ROUNDING
-    ]
-    columns = (Column("When"), Column("What"), Column("Of"), Column("Key in the file"), Column("Period"),
-               Column("Quantity [t]", "t", 16))  # fmt: skip
-    says = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
-    return Sheet("flows", "What flows", says, columns, rows, frozen=1, is_list=True)
+    """Flows that are not 0, in words."""
+    frame = result.frames.frame("flows")
+    some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
+    columns = [replace(each, form="text") if each.form == "shock" else each for each in frame.columns]
+    labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
+    words = {"flow": labels | {"unserved": "not served"}, "path": {"baseline": "in the baseline"}}
+    values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in columns)
+    note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
+    return _sheet(instance, replace(frame, columns=tuple(columns), values=values), "What flows", note, name="flows")
 
 
 def _sources(result: Result) -> Sheet:
     rows = []
-    for said in result.comments:
-        value = said["value"]
+    for comment in result.comments:
+        value = comment["value"]
         shown = value if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-        place = ".".join(map(str, said["place"])) or "the file"
-        rows.append((place, shown if shown is not None or value is None else str(value), said["text"]))
+        place = ".".join(map(str, comment["place"])) or "the file"
+        rows.append((place, shown if shown is not None or value is None else str(value), comment["text"]))
     columns = (Column("About", width=44), Column("Value", width=24), Column("What the file says", width=110))
-    says = f"The comments of the instance file: sources and assumptions. Money in {result.currency}."
-    return Sheet("sources", "Where the numbers come from", says, columns, rows, frozen=1, is_list=True)
+    note = f"The comments of the instance file: sources and assumptions. Money in {result.currency}."
+    return Sheet("sources", "Where the numbers come from", note, columns, rows, frozen=1, is_list=True)
 
 
 def _run(result: Result) -> Sheet:
@@ -282,26 +259,26 @@ def _run(result: Result) -> Sheet:
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
     rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]
     rows += [(f"seconds: {key}", value) for key, value in result.seconds.items()]
-    says = f"How the plan was found. Money in {result.currency}."
-    return Sheet("run", "The record of the run", says, (Column("What", width=28), Column("", width=60)), rows, frozen=1)
+    note = f"How the plan was found. Money in {result.currency}."
+    return Sheet("run", "The record of the run", note, (Column("What", width=28), Column("", width=60)), rows, frozen=1)
 
 
 def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | None = None) -> None:
     """Write a plan as a workbook (.xlsx), whole or not at all.
 
     Args:
-        result: the plan, with its instance in it.
+        result: the plan.
         path: the file.
-        warnings: what has to be said first; left out, the audit is asked, and what it finds is said.
+        warnings: what stands first; where they are left out, the plan is audited, and what disagrees stands there.
 
     Raises:
         InstanceError: the instance in the result is no longer a sound one.
         OSError: the file cannot be written.
     """
-    instance = read(result.data)
+    instance = instance_of(result)
     if warnings is None:
-        said = verify(instance, result).disagreements
-        warnings = [f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}"] if said else []
+        found = verify(instance, result).disagreements
+        warnings = [f"THE AUDIT DISAGREES: do not rely on this plan. {found[0]}"] if found else []
     write_whole(path, workbook(instance, result, warnings))
 
 
@@ -336,7 +313,7 @@ class _Writer:
         """One sheet: title, what it says, head, rows, chart."""
         made = self.book.add_worksheet(sheet.name)
         self._text(made, 0, 0, sheet.title, bold=True, font_size=14)
-        self._text(made, 1, 0, sheet.says, italic=True, font_color="#555555")
+        self._text(made, 1, 0, sheet.subtitle, italic=True, font_color="#555555")
         for j, column in enumerate(sheet.columns):
             self._text(made, HEAD, j, column.head, bold=True, bottom=1, text_wrap=True)
             texts = [len(str(row[j])) for row in sheet.rows if isinstance(row[j], str)]
@@ -378,7 +355,7 @@ class _Writer:
         made.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
 
     def _chart(self, made: Any, sheet: Sheet, chart: Chart, last: int) -> None:
-        drawn = self.book.add_chart({"type": chart.kind, **({"subtype": chart.subtype} if chart.subtype else {})})
+        drawn = self.book.add_chart({"type": chart.kind})
         for j in chart.columns:
             drawn.add_series({
                 "name": [sheet.name, HEAD, j],
@@ -408,3 +385,8 @@ def _number_format(value: float, unit: str) -> str:
         return "0.0%"
     whole = float(value).is_integer() or abs(value) >= 100
     return ("#,##0" if whole else "#,##0.00") + (f" {unit_format(unit)}" if unit else "")
+
+
+def unit_format(unit: str) -> str:
+    """A unit as a part of a number format: quoted, with quotes of its own each escaped outside."""
+    return '\\"'.join(f'"{part}"' if part else "" for part in unit.split('"'))

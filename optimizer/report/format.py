@@ -4,16 +4,16 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from optimizer.disruptions.shock import Cut, Shock
-from optimizer.instance.derived import highest_floor, region_name
+from optimizer.instance.derived import display_name, highest_floor, region_name
+from optimizer.instance.derived import sized as sized
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.results.plan import Service, Weakest
 from optimizer.studies.folding import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
-from optimizer.units import fixed, short, si
+from optimizer.units import fixed, si
 
 LINE = 0.65
 # What is said of rows that stand for several shocks.
@@ -21,17 +21,6 @@ FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each
 FOLDED += "--all lists each shock."
 # Sets of targets are counted up to so many.
 SETS = 1000
-
-
-def named(instance: Instance, entry_of: str) -> str:
-    """The name that the file gives an object, or its key."""
-    sections: Sequence[Mapping[str, Any]] = (
-        instance.options, instance.processes, instance.demands, instance.commodities
-    )  # fmt: skip
-    for section in sections:
-        if entry_of in section:
-            return section[entry_of].name or entry_of
-    return entry_of
 
 
 def entry_name(instance: Instance, entry: str) -> str:
@@ -83,9 +72,9 @@ def placed(instance: Instance, stage: str | None, region: str | None) -> str:
 def cut_words(instance: Instance, cut: Cut) -> str:
     """What a cut strikes, in the names that the file gives."""
     called = {
-        "process": tuple(named(instance, process) for process in cut.process or ()),
+        "process": tuple(display_name(instance, process) for process in cut.process or ()),
         "region": tuple(region_name(instance, region) for region in cut.region or ()),
-        "commodity": tuple(named(instance, commodity) for commodity in cut.commodity or ()),
+        "commodity": tuple(display_name(instance, commodity) for commodity in cut.commodity or ()),
     }
     return str(cut.model_copy(update={part: names or None for part, names in called.items()}))
 
@@ -104,13 +93,6 @@ def given(share: float) -> str:
     """A share as it was given: ``0.5 %``, ``2 %``."""
     digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
     return f"{fixed(100 * share, digits)} %"
-
-
-def sized(instance: Instance, option: str, size: float) -> str:
-    """The size of a build with its unit."""
-    bought = instance.options.get(option)
-    unit = (bought or Sized).labels.size_unit
-    return f"level {short(size)}" if unit == "level" else si(size, unit)
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

@@ -1,80 +1,179 @@
-"""A result as pandas frames, with the unit in every column's name. Imported only when a frame is asked for."""
+"""Frames: rows with named columns, the only source of every table.
 
-from typing import Any
+A frame says of each column what all its readers need: its name in code, its label, its unit, and the form in which its
+values are written. The screen, CSV files, workbooks and pages draw the same frames; `Frame.to_pandas` gives them to
+Python with an index and plain names, and with the rest in ``attrs``:
 
-import pandas as pd
+    title     of the table
+    units     by column: "USD", "t", "share" (0 to 1) …; only of columns that have one
+    labels    by column: its head for readers
+    forms     by column: how its values are written, one of `Form`
 
+pandas is imported when a frame is first asked for it, not before: it takes longer than to solve a small instance.
+"""
 
-def builds(result: Any) -> pd.DataFrame:
-    """One row a build: option, kind, year, period, size (t/yr; a level for leverage)."""
-    rows = [(b.option, b.kind, b.year, b.period, b.size) for b in result.plan.builds]
-    return pd.DataFrame(rows, columns=["option", "kind", "year", "period", "size [t/yr or level]"])
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def stock(result: Any) -> pd.DataFrame:
-    """One row a period, one column a stockpile, t at the end of the period."""
-    columns = {f"{option} [t]": row for option, row in result.plan.stocks.items()}
-    return pd.DataFrame(columns, index=pd.Index(result.periods, name="period"))
-
-
-def survival(result: Any) -> pd.DataFrame:
-    """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap."""
-    money = result.money
-    rows = [
-        (
-            o.name,
-            d,
-            s.floor,
-            s.worst_service,
-            s.margin,
-            s.worst_period,
-            s.first_failure,
-            s.shortage,
-            s.below_floor,
-            s.gap,
-        )
-        for o in result.shocks
-        for d, s in o.segments.items()
-    ]
-    columns = ["shock", "segment", "floor [share]", "worst_service [share]", "margin [share]", "worst_period"]
-    columns += ["first_failure", "shortage [t]", "below_floor [t]", f"gap [{money}]"]
-    return pd.DataFrame(rows, columns=columns)
+# How the values of a column are written for readers:
+Form = Literal[
+    "text",  # as it stands
+    "name",  # a key of the instance, by its name
+    "object",  # the same; workbooks have the key as well
+    "region",  # a region, by its name
+    "shock",  # a shock, as the file calls it
+    "period",  # the label of a period
+    "year",  # a calendar year
+    "count",  # a whole number
+    "amount",  # a number, to three digits
+    "exact",  # a number, to four digits
+    "percent",  # a share, as per cent
+    "tenth",  # a share, as per cent to one decimal
+    "yes",  # whether something holds
+]
+NUMBERS = ("count", "amount", "exact", "percent", "tenth")
 
 
-def flows(result: Any) -> pd.DataFrame:
-    """One row a path, flow, owner and period, in t; shocks that are lines have none."""
-    rows = []
-    paths = [("baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
-    for path, flows in paths:
-        for name in flows.names if flows is not None else ():
-            for owner, row in flows.of(name).items():
-                for offset, value in enumerate(row):
-                    rows.append((path, name, owner, result.periods[flows.first + offset], value))
-    return pd.DataFrame(rows, columns=["path", "flow", "owner", "period", "quantity [t]"])
+@dataclass(frozen=True)
+class Column:
+    """One column of a frame.
+
+    Attributes:
+        name: in code, and with its unit the head in CSV files.
+        label: the head for readers; the name with spaces where it is left out.
+        unit: of its numbers; empty where it has none.
+        form: how its values are written.
+        is_index: whether it tells rows apart.
+        is_shown: whether a table on the screen has it; files and pages have every column.
+    """
+
+    name: str
+    label: str = ""
+    unit: str = ""
+    form: Form = "text"
+    is_index: bool = False
+    is_shown: bool = True
+
+    @property
+    def head(self) -> str:
+        """The label, or the name as a label."""
+        return self.label or self.name.replace("_", " ").capitalize()
+
+    @property
+    def name_with_unit(self) -> str:
+        """The head in CSV files: ``gap [USD]``."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
 
 
-def dependence(result: Any) -> pd.DataFrame:
-    """One row a commodity, year and region: share of production and HHI (shares), production (t)."""
-    rows = [
-        (commodity, share.year, region, part, share.tonnes * part, share.hhi)
-        for commodity, shares in result.shares.items()
-        for share in shares
-        for region, part in share.regions.items()
-    ]
-    columns = ["commodity", "year", "region", "share [share]", "production [t/yr]", "hhi [share]"]
-    return pd.DataFrame(rows, columns=columns)
+@dataclass(frozen=True)
+class Frame:
+    """A table: columns, and the values of each.
+
+    Attributes:
+        name: in code, and of the sheet in a workbook.
+        title: for readers.
+        columns: those of the index first.
+        values: by column, in the order of the rows.
+        note: what readers have to know of marks and units.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    values: tuple[Sequence[Any], ...] = field(repr=False)
+    note: str = ""
+
+    @classmethod
+    def of_rows(
+        cls, name: str, title: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]], note: str = ""
+    ) -> "Frame":
+        """A frame from its rows."""
+        some = list(rows)
+        values = tuple([row[j] for row in some] for j in range(len(columns)))
+        return cls(name, title, tuple(columns), values, note)
+
+    def __len__(self) -> int:
+        return len(self.values[0]) if self.values else 0
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        """The values of a column."""
+        return self.values[[column.name for column in self.columns].index(name)]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Each row, by the names of the columns."""
+        names = [column.name for column in self.columns]
+        for values in zip(*self.values, strict=True):
+            yield dict(zip(names, values, strict=True))
+
+    def with_column(self, column: Column, values: Sequence[Any]) -> "Frame":
+        """The same with one more column at the end."""
+        return replace(self, columns=(*self.columns, column), values=(*self.values, values))
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A pandas frame with an index and plain names; title, units, labels and forms are in ``attrs``."""
+        import pandas as pd
+
+        made = pd.DataFrame({c.name: v for c, v in zip(self.columns, self.values, strict=True)})
+        index = [column.name for column in self.columns if column.is_index]
+        made = made.set_index(index) if index else made
+        made.attrs = {
+            "title": self.title,
+            "units": {column.name: column.unit for column in self.columns if column.unit},
+            "labels": {column.name: column.head for column in self.columns},
+            "forms": {column.name: column.form for column in self.columns},
+        }
+        return made
 
 
-def columns(comparison: Any) -> pd.DataFrame:
-    """One row a column of a comparison: case, budget, figures, worst service by segment, size by option."""
-    rows = []
-    for column, data in zip(comparison.columns, comparison.to_dict()["columns"], strict=True):
-        money = column.result.money
-        row = {"case": column.case, f"budget [{money}]": column.budget, "status": data["status"]}
-        row |= {"survived": len(data["survived"]), "shocks": data["shocks"]}
-        row |= {f"{name} [{money}]": data[name] for name in ("survival_gap", "total_cost", "outlay")}
-        row |= {f"{d} worst_service [share]": each["worst_service"] for d, each in data["services"].items()}
-        rows.append(row | {f"{o} size [t/yr, t or level]": size for o, size in data["sizes"].items()})
-    frame = pd.DataFrame(rows)
-    bought = [name for name in frame.columns if name.endswith("size [t/yr, t or level]")]
-    return frame.fillna(dict.fromkeys(bought, 0.0))
+def with_units(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The same with a second row of heads: the unit of each column, from ``attrs``."""
+    import pandas as pd
+
+    shown = frame.copy()
+    units = frame.attrs.get("units", {})
+    pairs = [(name, units.get(name, "")) for name in frame.columns]
+    shown.columns = pd.MultiIndex.from_tuples(pairs, names=[None, "unit"])
+    return shown
+
+
+class Frames:
+    """The frames of a result as pandas frames, each an attribute; made when it is first asked for.
+
+    Args:
+        makers: by name, what makes a frame.
+        subject: what each of them makes it of.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[..., Frame]], *subject: Any) -> None:
+        self._makers, self._subject = makers, subject
+        self._made: dict[str, Frame] = {}
+
+    def frame(self, name: str) -> Frame:
+        """One of the frames, without pandas.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        if name not in self._made:
+            self._made[name] = self._makers[name](*self._subject)
+        return self._made[name]
+
+    def __getattr__(self, name: str) -> "pd.DataFrame":
+        if name.startswith("_") or name not in self._makers:
+            raise AttributeError(f"there is no frame {name!r}; there are {', '.join(self)}")
+        made = self.frame(name).to_pandas()
+        self.__dict__[name] = made
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__["_makers"])
+
+    def __dir__(self) -> list[str]:
+        return [*self, "frame"]
+
+    def __repr__(self) -> str:
+        return f"<Frames {', '.join(self)}>"

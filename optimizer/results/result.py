@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
 from optimizer.results.evidence import DIGEST, FORMATS, SINCE, Difference, differences, digest
+from optimizer.results.frames import Frames
 from optimizer.results.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, Share, Weakest
 from optimizer.units import si
 
@@ -26,6 +27,8 @@ FORMAT = FORMATS[-1]
 # So many wrong places of a plan file are named; the others are counted.
 NAMED = 5
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
+# Parts of a result that no file has.
+INTERNAL = frozenset({"departures", "problem"})
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
@@ -65,6 +68,7 @@ class Result:
             one, the worst of them. None where nobody was asked about.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
         format: of the file that it comes from, or that it would be written to.
+        problem: the instance that was solved; None of a plan that was read from a file. It is in no file.
         departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
     """
 
@@ -106,6 +110,7 @@ class Result:
     no_shock: NoShockPlan | None = field(default=None, repr=False)
     format: int = FORMAT
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    problem: Any = field(default=None, compare=False, repr=False)
 
     @property
     def money(self) -> str:
@@ -129,47 +134,52 @@ class Result:
         return str(import_module("optimizer.report.notebook").of_result(self))
 
     @cached_property
+    def frames(self) -> Frames:
+        """All tables as pandas frames: builds, stock, survival, services, dependence, costs, outlays, limits, flows.
+
+        Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
+        """
+        # What a plan buys is priced by the options of its instance, which stand on a floor above this one.
+        made: Frames = import_module("optimizer.studies.frames").of_result(self)
+        return made
+
+    @property
     def builds(self) -> "pd.DataFrame":
-        """One row a build: option, kind, year, period, size (t/yr; a level for leverage)."""
-        from optimizer.results import frames
+        """One row a build, and one a stockpile: lever, when it is on line, size, money."""
+        return self.frames.builds
 
-        return frames.builds(self)
-
-    @cached_property
+    @property
     def stock(self) -> "pd.DataFrame":
         """One row a period, one column a stockpile, t at the end of the period."""
-        from optimizer.results import frames
+        return self.frames.stock
 
-        return frames.stock(self)
-
-    @cached_property
+    @property
     def survival(self) -> "pd.DataFrame":
         """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap.
 
         A shock that is a line has rows only for the segments it names.
         """
-        from optimizer.results import frames
+        return self.frames.survival
 
-        return frames.survival(self)
-
-    @cached_property
+    @property
     def flows(self) -> "pd.DataFrame":
         """One row a path, flow, owner and period, in t; shocks that are lines have none."""
-        from optimizer.results import frames
+        return self.frames.flows
 
-        return frames.flows(self)
-
-    @cached_property
+    @property
     def dependence(self) -> "pd.DataFrame":
         """One row a commodity, year and region: share of production and HHI (shares), production (t)."""
-        from optimizer.results import frames
+        return self.frames.dependence
 
-        return frames.dependence(self)
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process: neither frames nor the instance, which `data` holds as well."""
+        return {key: value for key, value in self.__dict__.items() if key not in ("frames", "problem")}
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the README; `whole` adds flows and the instance, as `plan.json` has them."""
-        data = asdict(self)
-        data.pop("departures")
+        data = asdict(replace(self, problem=None))
+        for part in INTERNAL:
+            data.pop(part)
         data["baseline"] = None if self.baseline is None else self.baseline.to_dict()
         data["endured"] = {rule: flows.to_dict() for rule, flows in self.endured.items()}
         data["survives"] = self.survives
@@ -271,7 +281,8 @@ def _first(error: ValidationError) -> str:
 def _restore(data: Mapping[str, Any]) -> Result:
     periods = data["periods"]
     paths = {key: {o: [row[p] for p in periods] for o, row in data[key].items()} for key in ("stock", "purchases")}
-    made: dict[str, Any] = {part.name: data[part.name] for part in fields(Result) if part.name in data}
+    known = {part.name for part in fields(Result)} - INTERNAL
+    made: dict[str, Any] = {name: data[name] for name in known if name in data}
     made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
     made["shares"] = data["dependence"]
     if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):

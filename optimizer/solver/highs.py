@@ -335,7 +335,7 @@ class WarmProgramme:
         self._each = np.arange(len(rows), dtype=np.int32)
         self._zeros = np.zeros(len(columns))
 
-    def ask(self, batch: Batch, basis: Basis | None, *, values: bool = False, prices: bool = False) -> BatchResult:
+    def solve(self, batch: Batch, basis: Basis | None, *, values: bool = False, prices: bool = False) -> BatchResult:
         """Answer every programme of a batch, one after another."""
         size, count = len(batch.right), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns

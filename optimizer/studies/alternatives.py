@@ -30,6 +30,7 @@ from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import study_frames
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
 from optimizer.studies.solve import Timer, conclude, solve_to_measure, tight_shocks
@@ -91,6 +92,8 @@ class Alternatives:
     def more(self) -> float:
         """How much dearer than the cheapest a plan may be, money."""
         return self.most - self.cheapest.total_cost
+
+    frames = property(study_frames.of_alternatives)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README; a bound that is not known is null."""

@@ -390,7 +390,7 @@ def ask_least_outlay(
 
 def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
     """The shocks in which the do-nothing plan fails, the largest gap first."""
-    gap = _solver(memory, instance, settings).evaluator(instance).idle(Clock()).gap
+    gap = _solver(memory, instance, settings).evaluator(instance).do_nothing(Clock()).gap
     worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
     return tuple(instance.events[number].name for number in worst)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result
+from optimizer.studies import study_frames
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock, SearchStatus
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
@@ -180,11 +181,11 @@ class Comparison:
         facts = {each.status for each in self.least} | {each.status for some in self.alone.values() for each in some}
         return not self.stopped and "stopped" not in {*plans, *facts}
 
+    frames = property(study_frames.of_comparison)
+
     def frame(self) -> Any:
         """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
-        from optimizer.results import frames
-
-        return frames.columns(self)
+        return self.frames.columns
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, as the README says."""

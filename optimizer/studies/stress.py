@@ -35,14 +35,13 @@ from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Vector
 from optimizer.solver import versions as solver_versions
+from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
 
-# The normal quantile of a two-sided 95 % interval.
-NORMAL = 1.959963984540054
-# Durations with more values than this are grouped in quarters, as severities are.
-MOST_DURATIONS = 12
+NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
+MOST_DURATIONS = 12  # of more values than this durations are grouped in quarters, as severities are
 Integers = npt.NDArray[np.intp]
 By = Literal["event", "start", "months", "severity"]
 
@@ -287,6 +286,7 @@ class Stress:
     seconds: Mapping[str, float]
     rows: Samples = field(repr=False)
     against: Instance = field(repr=False)
+    frames = property(study_frames.of_stress)
 
     @property
     def survives(self) -> bool:
@@ -436,7 +436,7 @@ def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener
     for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
         wanted = np.zeros(size, dtype=bool)
         wanted[np.concatenate([slices[number].events for number in portion])] = True
-        replies += evaluator.served(values, clock, wanted)
+        replies += evaluator.serve_most(values, clock, wanted)
         done += int(wanted.sum())
         listener(Progress(task="samples", done=done, total=size))
     listener(Progress(task="what failed first, and what would have kept the floors"))

@@ -224,7 +224,7 @@ def _hits(instance: Instance) -> dict[str, ShockHit]:
     """What every listed shock hits, by its name."""
     listed = without_ensembles(instance)
     evaluator = RecourseEvaluator(listed)
-    replies = evaluator.best(plan_values(listed, nothing(listed)), Clock(), {})
+    replies = evaluator.operate_batches(plan_values(listed, nothing(listed)), Clock(), {})
     surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
     return {
         shock.name: _hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})

@@ -25,15 +25,16 @@ import numpy as np
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
-from optimizer.disruptions.shock import Cut, Siege
+from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.paths import MANY, steady
+from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
+from optimizer.studies import study_frames
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
@@ -49,7 +50,7 @@ class Chokepoint:
 
     name: str
     kind: ChokepointKind
-    siege: Siege
+    disruption: PermanentCuts
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class TimeToSurvive:
     instance: str
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
+
+    frames = property(study_frames.of_time_to_survive)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: months by year, null where it is for ever; `after` is null without a plan."""
@@ -165,7 +168,7 @@ def time_to_survive(
     before = _survival_times(instance, nothing(instance), points)
     after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
     exposures = [
-        Exposure(each.name, each.kind, each.siege.is_meant, tuple(map(str, each.siege.cuts)), *both)
+        Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), *both)
         for each, *both in zip(points, before, after, strict=True)
     ]
     ordered = sorted(exposures, key=lambda exposure: exposure.order)
@@ -185,19 +188,19 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
         yield _whole(p, "process", process=(p,))
     yield from _of_shocks(instance)
     for i, rule in enumerate(instance.policy.min_time_to_survive):
-        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.siege)
+        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.disruption)
 
 
 def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:
     """All of something is lost, and nobody means it."""
-    return Chokepoint(name, kind, Siege((Cut.model_validate({**aim, "severity": 1.0}),)))
+    return Chokepoint(name, kind, PermanentCuts((Cut.model_validate({**aim, "severity": 1.0}),)))
 
 
 def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
     for name, spec in instance.shocks.items():
         for severity, variant in spec.variants() if spec.cuts else ():
-            siege = Siege.of(variant.cuts, deliberate=spec.deliberate)
-            yield Chokepoint(title(name, None, None, severity), "shock", siege)
+            disruption = PermanentCuts.of(variant.cuts, deliberate=spec.deliberate)
+            yield Chokepoint(title(name, None, None, severity), "shock", disruption)
 
 
 def _fitting(instance: Instance, plan: Plan) -> Plan:
@@ -238,7 +241,7 @@ class _YearModel:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
         self.stage = stage = blank_stage(instance)
         inverse = stage.variable("time", "inverse", t, unit="1")
-        path = steady(instance, MANY, t, 1.0, [each.siege for each in points])
+        path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
             of_period = offered[first : first + offers.periods]
@@ -269,9 +272,9 @@ class _YearModel:
         """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""
         upper, costs = self.upper.copy(), np.zeros(len(self.stage.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
-        exact = self.warm.ask(Batch(costs, upper, self.right), None).objective
+        exact = self.warm.solve(Batch(costs, upper, self.right), None).objective
         upper[:, self.below] = self.allowed
-        lenient = self.warm.ask(Batch(costs, upper, self.right), None).objective
+        lenient = self.warm.solve(Batch(costs, upper, self.right), None).objective
         return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
     def _giving_out(self, which: Any, least: Vector) -> list[str]:
@@ -283,6 +286,6 @@ class _YearModel:
         worth, costs = gap(self.stage, self.instance).terms, np.zeros(len(self.stage.columns))
         free = 1e-3 * min((value for value in worth.values() if value > 0), default=1.0)
         costs[self.below] = [worth.get(j) or free for j in self.below]
-        found = self.warm.ask(Batch(costs, upper, self.right[which]), None, values=True)
+        found = self.warm.solve(Batch(costs, upper, self.right[which]), None, values=True)
         first = np.argmax(found.values[:, self.below] * costs[self.below], axis=1)
         return [self.stage.columns[self.below[i]].mark.owner for i in first.tolist()]

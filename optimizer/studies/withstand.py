@@ -151,12 +151,12 @@ def with_listed_attacks(instance: Instance, settings: Settings | None = None) ->
 
 def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
     """A plan as the oracle sees it."""
-    return np.array(plan_values(oracle.strikes.instance, plan, oracle.strikes.sheet), dtype=np.float64)
+    return np.array(plan_values(oracle.programmes.instance, plan, oracle.programmes.plan), dtype=np.float64)
 
 
 def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
-    found = (oracle.worst(front) for front in oracle.strikes.fronts(plan_columns(oracle, plan)))
+    found = (oracle.worst(front) for front in oracle.programmes.windows(plan_columns(oracle, plan)))
     return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
 
 
@@ -170,11 +170,11 @@ def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
 
 
 def _faced(oracle: AttackOracle, attacks: list[str]) -> Faced:
-    strikes = oracle.strikes
+    programmes = oracle.programmes
     return Faced(
-        attack_budget=strikes.adversary.attack_budget,
-        starts=len(strikes.starts),
-        targets=len(strikes.names),
+        attack_budget=programmes.adversary.attack_budget,
+        starts=len(programmes.starts),
+        targets=len(programmes.names),
         sets=oracle.sets,
         attacks=tuple(attacks),
     )
@@ -216,7 +216,7 @@ def least_outlay(
     Raises:
         SolverError: the solver failed.
     """
-    free = with_budget(oracle.strikes.instance, None)
+    free = with_budget(oracle.programmes.instance, None)
     attacks, plans = list(known), [plan]
     names = {attack.name(free.horizon) for attack in attacks}
     attacks += [attack for attack in oracle.candidates() or () if attack not in attacks]
@@ -234,7 +234,7 @@ def least_outlay(
     def separate(found: WhatIfResult) -> list[Violation]:
         plans.append(found.plan)
         names.update(found.active)
-        return oracle.violations(oracle.breaking(plan_columns(oracle, found.plan), attacks))
+        return oracle.violations(oracle.violating(plan_columns(oracle, found.plan), attacks))
 
     def add(violated: Sequence[Violation]) -> None:
         shocks = [each.shock for each in violated]

@@ -17,9 +17,9 @@ import optimizer as so
 from optimizer import files
 from optimizer.cli.app import app
 from optimizer.files import write_whole
-from optimizer.report.excel import workbook
+from optimizer.report.excel import unit_format, workbook
 from optimizer.report.tables.plan import write_csv
-from optimizer.report.tables.render import frame_to_csv, to_csv, unit_format
+from optimizer.report.tables.render import frame_to_csv, to_csv
 from optimizer.report.tables.stress import write_stress_csv
 from optimizer.report.tables.time_to_survive import endurance_csv
 from optimizer.studies.stress import stress

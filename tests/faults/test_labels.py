@@ -74,7 +74,7 @@ def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
 
 def test_small_negative_share_of_the_cost_is_no_signed_zero(result: so.Result) -> None:
     console = screen()
-    console.print(costs(replace(result, costs=dict(result.costs) | {"stock salvage": -1_000.0})))
+    console.print(costs(instance, replace(result, costs=dict(result.costs) | {"stock salvage": -1_000.0})))
     assert "stock salvage −1,000 0.0 %" in said(console)
 
 

@@ -176,7 +176,7 @@ def test_own_lever_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made = json_schema.build_schema()
     assert "thrift" in made["$defs"]["Option"]["properties"]["kind"]["enum"]
     assert meaning(made, "Thrift", "fee") == "Money per t a year."
-    assert "in all" in meaning(made, "Thrift", "max_size")
+    assert "Maximum" in meaning(made, "Thrift", "max_size")
 
 
 def run(*words_: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -144,9 +144,9 @@ def test_of_plans_with_the_least_gap_the_cheapest_is_taken() -> None:
 
 def every_attack(instance: Instance) -> list[Attack]:
     oracle = AttackOracle(instance, EXACT, Clock())
-    maximal = oracle.strikes.adversary.maximal(1000)
+    maximal = oracle.programmes.adversary.maximal(1000)
     assert maximal is not None
-    return [Attack(names, start) for start in oracle.strikes.starts for names in maximal]
+    return [Attack(names, start) for start in oracle.programmes.starts for names in maximal]
 
 
 @FEW

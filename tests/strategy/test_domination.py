@@ -58,7 +58,7 @@ def test_a_dominated_shock_is_never_worse_and_a_plan_never_hurts(
     evaluator = RecourseEvaluator(instance)
     random = np.random.default_rng(seed)
     upper = np.array([min(column.upper, 200.0) for column in evaluator.subproblems.plan.columns])
-    idle = evaluator.idle(Clock()).gap
+    idle = evaluator.do_nothing(Clock()).gap
     for share in (0.0, 0.2, 1.0):
         gap = evaluator.gaps(random.random(len(upper)) * upper * share, Clock()).gap
         for n, dominator in enumerate(evaluator.dominators):

@@ -99,8 +99,8 @@ def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch
     assert isinstance(executor, ProcessExecutor)
     monkeypatch.setattr(executors, "_perform", _die)
     solver = executor.memory["subproblems"]
-    offered = solver.offers.of(np.array(plan_values(instance, nothing(instance))))
-    questions = [BatchQuestion(number, "gaps", part.events, offered) for number, part in enumerate(solver.slices)]
+    linking = solver.technology.of(np.array(plan_values(instance, nothing(instance))))
+    questions = [BatchQuestion(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
     tasks = [Task(answer_batch, (question,), number % 2) for number, question in enumerate(questions)]
     try:
         with pytest.raises(WorkerError, match="died 3 times"):

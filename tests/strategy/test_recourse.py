@@ -38,7 +38,7 @@ def test_a_shock_by_hand() -> None:
     )
     plan = nothing(instance)
     assert plan.stocks["reserve"] == (pytest.approx(12), pytest.approx(10.8))
-    answer = RecourseEvaluator(instance).answers(plan_values(instance, plan), Clock(), {})["embargo"]
+    answer = RecourseEvaluator(instance).operate(plan_values(instance, plan), Clock(), {})["embargo"]
     assert answer.gap == pytest.approx(49_200)
     assert answer.flows["all", "unserved"] == (pytest.approx(69.2),)
     assert answer.flows["reserve", "released"] == (pytest.approx(10.8),)
@@ -68,10 +68,10 @@ def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float)
     plan = Plan((Build("plant", "refining", 0, 2026, instance.horizon.label(0), size, opened=False),))
     evaluator, values = RecourseEvaluator(instance), np.array(plan_values(instance, plan))
     one = np.zeros(1, dtype=np.intp), np.ones(1)
-    found = evaluator.slopes(values, Clock(), "slopes of costs", *one, granted=np.array([granted]))
+    found = evaluator.slopes(values, Clock(), "slopes of costs", *one, allowed=np.array([granted]))
     kept = round(size) * 40 + (100 - round(size)) * 10
     assert (found.cost[0], found.fails[0]) == (pytest.approx(kept), False)
-    assert evaluator.costs(evaluator.best(values, Clock(), {"embargo": granted})) == pytest.approx([kept])
+    assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": granted})) == pytest.approx([kept])
     # A cut is never above the truth: a larger plant serves no more than it has to, at the same cost.
     assert found.slope[0][evaluator.subproblems.plan.found()["", "plant", "size"][0]] <= 1e-6
 
@@ -108,13 +108,13 @@ def free_to_miss(friend: float) -> dict[str, Any]:
 def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cost: float) -> None:
     instance = so.read(free_to_miss(friend))
     evaluator, values = RecourseEvaluator(instance), plan_values(instance, nothing(instance))
-    idle = evaluator.idle(Clock())
+    idle = evaluator.do_nothing(Clock())
     assert (idle.gap.tolist(), idle.fails.tolist()) == ([0], [fails])
-    (reply,) = evaluator.idle_replies(Clock())
+    (reply,) = evaluator.do_nothing_answers(Clock())
     cars, toys = reply.unserved[0, :, 0]
     assert cars <= 50 + 1e-9
     assert max(0.0, toys - 50) == pytest.approx(40 if fails else 0)
-    assert evaluator.costs(evaluator.best(values, Clock(), {"embargo": 0.0})) == pytest.approx([cost])
+    assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": 0.0})) == pytest.approx([cost])
     for strategy in ("whole", "scenarios", "cuts"):
         result = so.solve(instance, settings=Settings(gap=0.0, strategy=strategy))  # type: ignore[arg-type]
         assert (result.status, result.survival_gap) == ("gap" if fails else "survives", 0)

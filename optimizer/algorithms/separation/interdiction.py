@@ -56,16 +56,16 @@ from optimizer.tolerances import DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE
 
 # Sets of targets, one row each, as (sets, targets).
 Sets = npt.NDArray[np.bool_]
-# What a tonne below a floor is worth whose shortage costs nothing, as a share of the least that has a cost.
-FREE = 1e-3
+# Shortage cost of a floor that has none where it has to count, as a share of the least that there is.
+FREE_FLOOR_COST = 1e-3
 
 
 @dataclass(frozen=True)
 class SetImpacts:
-    """What sets of targets do to a plan.
+    """The impact of sets of targets on a plan.
 
     Attributes:
-        gap: by set, in money, or in what was asked to be minimised in its place.
+        gap: by set, in money, or in the unit of other prices that were minimised.
         below: by set, the largest part of a segment's demand in a period that is left unserved below its floor.
     """
 
@@ -81,11 +81,11 @@ class WarmWindow:
     warm: WarmProgramme
     basis: Basis | None = None
 
-    def ask(self, batch: Batch, clock: Clock) -> BatchResult:
-        """Answer a batch, from where the last one ended."""
+    def solve(self, batch: Batch, clock: Clock) -> BatchResult:
+        """Solve a batch from the last basis."""
         began = time.perf_counter()
-        found = self.warm.ask(batch, self.basis, values=True)
-        self.window.part(found.values, batch.upper)
+        found = self.warm.solve(batch, self.basis, values=True)
+        self.window.split_unserved(found.values, batch.upper)
         self.basis = found.basis
         clock.solving += time.perf_counter() - began
         return found
@@ -99,43 +99,43 @@ class AttackWindow:
         window: the linear programmes of its length.
         uppers: bounds of the columns where nothing is struck, and below that where each target alone is.
         right: of every row; attacks do not change it.
-        asked: demand beside each column that a floor may be missed by, t.
+        demand: of each column of shortage below a floor, t.
         prices: by column, the survival gap in money.
     """
 
-    def __init__(self, start: int, programme: WarmWindow, which: Integers, offered: Vector) -> None:
+    def __init__(self, start: int, programme: WarmWindow, which: Integers, linking: Vector) -> None:
         self.start, self.window, self._programme = start, programme.window, programme
-        batch, _ = self.window.batch(which, offered)
+        batch, _ = self.window.batch(which, linking)
         self.uppers, self.right = batch.upper, batch.right[0]
-        self.asked, self.prices = self.window.asked(which[:1])[0], self.window.shortage
+        self.demand, self.prices = self.window.demand(which[:1])[0], self.window.shortage
 
     @cached_property
-    def watchful(self) -> Vector:
-        """The same where floors count as well whose shortage costs nothing: 0 means that all floors are kept."""
+    def floor_prices(self) -> Vector:
+        """Prices by which floors with a zero shortage cost count too: a gap of 0 means that all floors are kept."""
         prices, below = self.window.shortage.copy(), self.window.below
         least = min((price for price in prices[below].tolist() if price > 0), default=1.0)
-        prices[below] = np.where(prices[below] > 0, prices[below], FREE * least)
+        prices[below] = np.where(prices[below] > 0, prices[below], FREE_FLOOR_COST * least)
         return prices
 
-    def left(self, sets: Sets) -> Vector:
-        """By set, the bounds that it leaves."""
+    def bounds(self, sets: Sets) -> Vector:
+        """By set, the bounds of the columns under it."""
         result = np.repeat(self.uppers[:1], len(sets), axis=0)
         for i in range(sets.shape[1]):
             result[sets[:, i]] = np.minimum(result[sets[:, i]], self.uppers[1 + i])
         return result
 
-    def ask(self, sets: Sets, prices: Vector, clock: Clock) -> SetImpacts:
+    def impacts(self, sets: Sets, prices: Vector, clock: Clock) -> SetImpacts:
         """The least gap at some prices in each of some sets."""
         right = np.repeat(self.right[None, :], len(sets), axis=0)
-        found = self._programme.ask(Batch(prices, self.left(sets), right), clock)
-        # What costs nothing to miss may be missed without need.
+        found = self._programme.solve(Batch(prices, self.bounds(sets), right), clock)
+        # Floors that are free to miss may be missed without need.
         below = np.where(prices[self.window.below] > 0, found.values[:, self.window.below], 0.0)
-        shares = np.divide(below, self.asked, out=np.zeros_like(below), where=self.asked > 0)
+        shares = np.divide(below, self.demand, out=np.zeros_like(below), where=self.demand > 0)
         return SetImpacts(np.maximum(found.objective, 0.0), shares.max(axis=1, initial=0.0))
 
 
 class AttackProgrammes:
-    """All starts of an instance's adversary.
+    """The linear programmes of all starts of an instance's adversary.
 
     Args:
         instance: one that has an adversary.
@@ -143,7 +143,7 @@ class AttackProgrammes:
     Attributes:
         names: of the targets, in the order of the file.
         starts: the periods in which attacks may begin.
-        sheet: the instance's `plan_stage`.
+        plan: the instance's `plan_stage`.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -151,8 +151,8 @@ class AttackProgrammes:
         self.instance, self.adversary = instance, instance.adversary
         self.names = tuple(self.adversary.targets)
         self.starts = self.adversary.starts.periods(instance.horizon)
-        self.sheet = plan_stage(instance)
-        self._offers = TechnologyMatrix(instance, self.sheet)
+        self.plan = plan_stage(instance)
+        self._technology = TechnologyMatrix(instance, self.plan)
         self._shocks = {start: self._alone(start) for start in self.starts}
         self._programmes: dict[int, WarmWindow] = {}
         self._which: dict[int, Integers] = {}
@@ -161,27 +161,27 @@ class AttackProgrammes:
             size = 1 + len(self.names)
             self._which |= {start: i * size + np.arange(size) for i, start in enumerate(some)}
             shocks = [shock for start in some for shock in self._shocks[start]]
-            window = WindowProgramme(instance, shocks, self.sheet, self._offers)
+            window = WindowProgramme(instance, shocks, self.plan, self._technology)
             self._programmes[length] = WarmWindow(window, WarmProgramme(window.skeleton))
 
     def _length(self, start: int) -> int:
         return len(self._shocks[start][0].periods)
 
     def _alone(self, start: int) -> list[Shock]:
-        """Nothing struck, then each target alone."""
+        """No attack, then each target alone."""
         sets = [(), *((name,) for name in self.names)]
         return [Attack(names, start).shock(self.adversary, self.instance.horizon) for names in sets]
 
-    def fronts(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
+    def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
         """Every start under a plan (values of the columns of `plan_stage`; more may follow)."""
-        offered = self._offers.of(np.asarray(plan, dtype=np.float64))
+        linking = self._technology.of(np.asarray(plan, dtype=np.float64))
         return [
-            AttackWindow(start, self._programmes[self._length(start)], self._which[start], offered)
+            AttackWindow(start, self._programmes[self._length(start)], self._which[start], linking)
             for start in self.starts
         ]
 
     def undominated(self, start: int, sets: Sets) -> Sets:
-        """Of some sets, those that no other of them is at least as bad as, whatever the plan."""
+        """The sets that no other of them dominates, whatever the plan."""
         alone = badness(self.instance, self._shocks[start])
         rows = np.array([alone[[0, *(1 + np.flatnonzero(chosen))]].max(axis=0) for chosen in sets])
         return sets[compared(rows) < 0]
@@ -196,30 +196,30 @@ class AttackProgrammes:
         return Attack(tuple(name for name, is_struck in zip(self.names, chosen, strict=True) if is_struck), start)
 
 
-# Passes along the supply chain, at most.
-ROUNDS = 10_000
+# Rounds in which price bounds follow the chain, at most.
+MOST_ROUNDS = 10_000
 
 
 def price_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
-    """By commodity, money per t that no tonne of it can be worth more than; None where a loop makes it endless.
+    """By commodity, an upper bound on the value of a tonne of it, money; None where a loop leaves it unbounded.
 
     Args:
         instance: the instance.
-        shortage: what a tonne costs that a segment lacks below its floor.
+        shortage: by segment, the cost of a tonne short below its floor.
     """
     found = dict.fromkeys(instance.commodities, 0.0)
-    for _ in range(ROUNDS):
-        wanted = {c: _wanted(instance, shortage, found, c) for c in found}
-        if all(wanted[c] <= found[c] for c in found):
+    for _ in range(MOST_ROUNDS):
+        best = {c: _best_use(instance, shortage, found, c) for c in found}
+        if all(best[c] <= found[c] for c in found):
             return found
-        found = {c: wanted[c] * (1.0 + DUAL_GROWTH) if wanted[c] > found[c] else found[c] for c in found}
+        found = {c: best[c] * (1.0 + DUAL_GROWTH) if best[c] > found[c] else found[c] for c in found}
         if max(found.values()) > 1e30:
             break
     return None
 
 
-def _wanted(instance: Instance, shortage: Mapping[str, float], found: Mapping[str, float], c: str) -> float:
-    """What the best use of a tonne of a commodity is worth, at the worths found so far."""
+def _best_use(instance: Instance, shortage: Mapping[str, float], found: Mapping[str, float], c: str) -> float:
+    """The value of the best use of a tonne of a commodity, by the bounds found so far."""
     uses = [shortage[d] for d, demand in instance.demands.items() if demand.commodity == c]
     for activity in instance.activities.values():
         if activity.input.get(c, 0.0) > 0:
@@ -232,18 +232,17 @@ def _wanted(instance: Instance, shortage: Mapping[str, float], found: Mapping[st
 
 
 def output_value(output: Mapping[str, float], found: Mapping[str, float]) -> float:
-    """What a tonne of an activity can be worth at most, money per t."""
+    """An upper bound on the value of a tonne of an activity, money per t."""
     return sum(share * found[c] for c, share in output.items())
 
 
 @dataclass(frozen=True)
 class WorstSet:
-    """The answer of the programme.
+    """The worst set of targets, by the integer programme.
 
     Attributes:
-        chosen: by target, whether it is struck; None where no set does more than was asked for.
-        gap: what it does, as the programme has it.
-        bound: no set does more.
+        chosen: by target, whether it is struck; None where no set leaves a gap above the limit.
+        gap: the gap that it leaves. bound: an upper bound on that of any set.
     """
 
     chosen: npt.NDArray[np.bool_] | None
@@ -255,69 +254,74 @@ class InterdictionProgramme:
     """The adversary's programme at each start.
 
     Args:
-        strikes: whose targets.
-        settings: threads and seed; it is proven to a millionth whatever they say.
+        programmes: the linear programmes under attacks.
+        settings: threads and seed; the MIP gap is a millionth always.
     """
 
-    def __init__(self, strikes: AttackProgrammes, settings: Settings) -> None:
-        self.strikes = strikes
+    def __init__(self, programmes: AttackProgrammes, settings: Settings) -> None:
+        self.programmes = programmes
         self.settings = Settings(gap=EXACT_GAP, threads=settings.threads, seed=settings.seed)
 
-    def worst(self, front: AttackWindow, prices: Vector, beyond: float, clock: Clock) -> WorstSet | None:
-        """The set that does most, if that is more than `beyond`; None where no worth is known.
+    def worst(self, window: AttackWindow, prices: Vector, beyond: float, clock: Clock) -> WorstSet | None:
+        """The set that leaves the largest gap, if above `beyond`, money; None where prices have no bound.
 
         Args:
-            front: the start, under a plan.
-            prices: by column, what is minimised in answer to an attack.
-            beyond: money.
-            clock: where it is over, the best set so far with the bound that is known.
+            window: the start, under a plan.
+            prices: by column, the objective of the recourse under an attack.
+            beyond: a limit, money.
+            clock: where it is over, the best set so far is returned, with its bound.
         """
-        shortage = self._shortage(front, prices)
-        found = price_bounds(self.strikes.instance, shortage)
+        shortage = self._shortage(window, prices)
+        found = price_bounds(self.programmes.instance, shortage)
         if found is None:
             return None
-        sheet = _Sheet(self.strikes, front, prices, found, shortage)
-        model = Model(sheet.stage, sheet.objective, self.settings, clock)
+        dual = _DualProgramme(self.programmes, window, prices, found, shortage)
+        model = Model(dual.stage, dual.objective, self.settings, clock)
         answer = model.solve(cutoff=-beyond)
         if answer.status == "infeasible" or (answer.values is not None and -answer.objective <= beyond):
             return WorstSet(None, 0.0, beyond)
         if answer.values is None:
             return WorstSet(None, 0.0, float("inf"))
-        return WorstSet(answer.values[: len(self.strikes.names)] > 0.5, -answer.objective, -answer.bound)
+        return WorstSet(answer.values[: len(self.programmes.names)] > 0.5, -answer.objective, -answer.bound)
 
-    def _shortage(self, front: AttackWindow, prices: Vector) -> dict[str, float]:
-        columns, result = front.window.skeleton.columns, dict.fromkeys(self.strikes.instance.demands, 0.0)
-        for j in front.window.below.tolist():
+    def _shortage(self, window: AttackWindow, prices: Vector) -> dict[str, float]:
+        columns, result = window.window.skeleton.columns, dict.fromkeys(self.programmes.instance.demands, 0.0)
+        for j in window.window.below.tolist():
             owner = columns[j].mark.owner
             result[owner] = max(result[owner], float(prices[j]))
         return result
 
 
-class _Sheet:
-    """The programme being written; every column is a share of the largest that it can be."""
+class _DualProgramme:
+    """The integer programme; every column is a share of its upper bound."""
 
     def __init__(
         self,
-        strikes: AttackProgrammes,
-        front: AttackWindow,
+        programmes: AttackProgrammes,
+        window: AttackWindow,
         prices: Vector,
         found: Mapping[str, float],
         shortage: Mapping[str, float],
     ) -> None:
-        self.instance, self.primal, self.found, self.shortage = strikes.instance, front.window.skeleton, found, shortage
-        self.stage = blank_stage(strikes.instance)
+        self.instance, self.primal, self.found, self.shortage = (
+            programmes.instance,
+            window.window.skeleton,
+            found,
+            shortage,
+        )
+        self.stage = blank_stage(programmes.instance)
         self.objective = Expression()
         self.usual = max([*found.values(), *shortage.values(), POSITIVE])
-        costs = [target.price for target in strikes.adversary.targets.values()]
+        costs = [target.price for target in programmes.adversary.targets.values()]
         self.struck = [self._column("struck", str(i), upper=1.0, integer=True) for i in range(len(costs))]
-        self._row("budget", dict(zip(self.struck, costs, strict=True)), strikes.adversary.attack_budget)
+        self._row("budget", dict(zip(self.struck, costs, strict=True)), programmes.adversary.attack_budget)
         duals: list[dict[int, float]] = [{} for _ in self.primal.columns]
         for r, row in enumerate(self.primal.rows):
-            for column, price in self._prices(r, row, float(front.right[r])):
+            for column, price in self._prices(r, row, float(window.right[r])):
                 for j, value in row.terms.items():
                     duals[j][column] = duals[j].get(column, 0.0) + float(value) * price
         for j in range(len(self.primal.columns)):
-            for column, price in self._rents(j, front.uppers[:, j]):
+            for column, price in self._rents(j, window.uppers[:, j]):
                 duals[j][column] = -price
             if duals[j]:
                 self._row(f"column{j}", duals[j], float(prices[j]))

@@ -27,7 +27,7 @@ class ListedShocks:
     @cached_property
     def redundant(self) -> frozenset[int]:
         """Shocks that need no check: the do-nothing plan survives them, or another shock dominates them."""
-        nothing, dominated = self.evaluator.idle(self.clock), self.evaluator.dominators >= 0
+        nothing, dominated = self.evaluator.do_nothing(self.clock), self.evaluator.dominators >= 0
         return frozenset(np.flatnonzero(((nothing.gap <= 0.0) & ~nothing.fails) | dominated).tolist())
 
     def numbers(self, shocks: Collection[Shock]) -> list[int]:

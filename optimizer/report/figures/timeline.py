@@ -1,139 +1,22 @@
-"""What a plan buys, on a line of time: when it is decided, when it works, how it ramps, what it costs.
+"""The timeline: what a plan buys, on a line of time."""
 
-t        period of the decision; a stockpile's first purchase
-first    period in which it first works, t + lead time; the number of periods where that is after the end
-steps    (period, share of size that works) wherever the share changes: a ramp, or erosion
-paid     money, undiscounted: capex·size + fixed cost, or price·fill over all purchases
-counted  of that the budget's part, budget_share·paid
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, paper, plain, thin_ticks
 from optimizer.report.figures.colours import GREY, lever_colours
-from optimizer.report.format import named, sized
-from optimizer.results.plan import Build, Row
+from optimizer.results.plan import Row
 from optimizer.results.result import Result
-from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
-@dataclass(frozen=True)
-class Move:
-    """One build, or one stockpile with all its purchases.
-
-    Attributes:
-        option, name, kind, region: of the option; region is empty where it has none.
-        decided, on_line: labels of the periods `t` and `first`; of a stockpile the first and the last purchase.
-        t, first, steps: see above.
-        size: in the option's own unit; of a stockpile the largest stock, t.
-        size_words: the same with its unit.
-        paid, counted: see above.
-        in_peace: whether it would be bought without any shock. forced: whether it has to be bought.
-        purchases: of a stockpile, t bought in each period; empty otherwise.
-    """
-
-    option: str
-    name: str
-    kind: str
-    region: str
-    decided: str
-    on_line: str
-    t: int
-    first: int
-    steps: tuple[tuple[int, float], ...]
-    size: float
-    size_words: str
-    paid: float
-    counted: float
-    in_peace: bool
-    forced: bool
-    purchases: Row = ()
+from optimizer.studies.purchases import Purchase
 
 
-def moves(instance: Instance, result: Result) -> tuple[Move, ...]:
-    """All that is bought: builds in the order of the options, then stockpiles."""
-    return (*_builds(instance, result), *_stocks(instance, result))
-
-
-def _builds(instance: Instance, result: Result) -> Iterator[Move]:
-    horizon = instance.horizon
-    for build in result.plan.builds:
-        option = instance.sized[build.option]
-        first = min(build.t + horizon.whole(option.lead_time), len(horizon.periods))
-        paid = option.paid(build.year, build.size, opened=build.opened)
-        yield Move(
-            option=build.option,
-            name=named(instance, build.option),
-            kind=build.kind,
-            region=_region(instance, build.option),
-            decided=build.period,
-            on_line=horizon.label(first) if first < len(horizon.periods) else "after end",
-            t=build.t,
-            first=first,
-            steps=_steps(instance, option, build, first),
-            size=build.size,
-            size_words=sized(instance, build.option, build.size),
-            paid=paid,
-            counted=option.budget_share * paid,
-            in_peace=build.option in result.calm_builds,
-            forced=build.option in instance.policy.force,
-        )
-
-
-def _region(instance: Instance, o: str) -> str:
-    """Where an option works: its own region, or that of the process that it is a deal with."""
-    option = instance.options[o]
-    process = instance.processes.get(getattr(option, "process", None) or "")
-    return getattr(option, "region", None) or (process.region if process else None) or ""
-
-
-def _steps(instance: Instance, option: Sized, build: Build, first: int) -> tuple[tuple[int, float], ...]:
-    horizon, steps = instance.horizon, list[tuple[int, float]]()
-    for t in range(first, len(horizon.periods)):
-        share = option.share_in_force(horizon, build.t, t)
-        if not steps or share != steps[-1][1]:
-            steps.append((t, share))
-    return tuple(steps)
-
-
-def _stocks(instance: Instance, result: Result) -> Iterator[Move]:
-    horizon = instance.horizon
-    for o, fills in result.plan.fills.items():
-        stock = instance.stocks[o]
-        bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
-        if not bought:
-            continue
-        paid = stock.paid(horizon, fills)
-        most = max(result.plan.stocks[o])
-        yield Move(
-            option=o,
-            name=named(instance, o),
-            kind=stock.kind,
-            region="",
-            decided=horizon.label(bought[0]),
-            on_line=horizon.label(bought[-1]),
-            t=bought[0],
-            first=bought[0],
-            steps=((bought[0], 1.0),),
-            size=most,
-            size_words=sized(instance, o, most),
-            paid=paid,
-            counted=stock.budget_share * paid,
-            in_peace=o in result.calm_builds,
-            forced=o in instance.policy.force,
-            purchases=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
-        )
-
-
-def timeline(instance: Instance, result: Result, moves: Sequence[Move], stocks: Mapping[str, Row]) -> Canvas:
+def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, Row]) -> Canvas:
     """Every move with its lead time and its ramp: a bar as high as the share of its size that works."""
     from matplotlib.patches import Patch
 
@@ -171,7 +54,7 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def _bar(panel: "Axes", row: int, move: Move, count: int, stock: tuple[float, ...]) -> None:
+def _bar(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:
     from matplotlib.patches import Rectangle
 
     colour, base = lever_colours().get(move.kind, GREY), row + 0.36

@@ -27,15 +27,16 @@ from optimizer.report.figures.survival import (
     tightest,
 )
 from optimizer.report.figures.time_to_survive import Line, key_of, lines
-from optimizer.report.figures.timeline import Move, moves
 from optimizer.report.format import LINE
 from optimizer.report.html.provenance import Source, head, record, sources
 from optimizer.report.narrative import losses
+from optimizer.report.tables.render import page_table
 from optimizer.results.plan import Row, Share
 from optimizer.results.result import Result
 from optimizer.studies.folding import Fold, Folded, folded
 from optimizer.studies.frontier import Frontier
 from optimizer.studies.outcomes import yearly_supply_shares
+from optimizer.studies.purchases import Purchase, purchases
 from optimizer.studies.supply_chain import Chain
 from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
 from optimizer.units import si
@@ -64,7 +65,7 @@ class Sheet:
 
     budget: float | None
     result: Result
-    moves: tuple[Move, ...]
+    moves: tuple[Purchase, ...]
     stocks: Mapping[str, Row]
     passings: tuple[Passing, ...]
     rows: tuple[Folded, ...]
@@ -116,11 +117,14 @@ class Sheet:
             "beyond_note": self.note,
             "outlays": dict(result.outlays),
             "binding": [asdict(price) for price in result.binding],
+            "tables": {name: page_table(instance, result.frames.frame(name)) for name in TABLES},
             "chains": {path: [atlas.compact(each) for each in both] for path, both in self.chains.items()},
             "after": [{"key": line.key, "months": line.months, "segments": line.segments} for line in self.after],
         }
 
 
+# The frames that a page shows as tables.
+TABLES = ("builds", "limits")
 PLAN_FIGURES = (
     "total_cost",
     "bound",
@@ -158,7 +162,7 @@ def sheet(
     return Sheet(
         budget=budget,
         result=result,
-        moves=moves(instance, result),
+        moves=purchases(instance, result),
         stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
         passings=passings(instance, result, names) if planned else (),
         rows=folded(rows, result) if planned else (),

@@ -107,6 +107,9 @@ function table(caption, head, rows) {
       i ? make("td", {class: right[i] ? "n" : null}, cell) : make("th", {scope: "row"}, cell))))));
 }
 
+/* A frame as a table: what Python wrote, and the currency's label. */
+const framed = frame => table(`${frame.caption} Money in ${book.currency}.`.trim(), frame.head, frame.rows);
+
 /* Colours of the theme, for what is drawn. */
 const shade = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const leverColour = kind => book.levers[kind] || "#8A8A8A";

@@ -44,10 +44,9 @@ function reach(steps) {
 }
 
 function drawBinding() {
-  const rows = now().binding;
-  const saved = now().survival_gap === 0 ? "cost" : "gap";
-  fill("binding", rows.length ? [make("details", {class: "behind"}, make("summary", {}, "What binds, and what one step of it is worth"), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": "What binds"},
-    table(`From the prices of the plan with its integers fixed: each is the most that a small step can save, for another shock or limit may be as hard. ${book.currency}`, ["Limit", "Step", `>Saves ${saved}`], rows.map(row => [row.what, row.step, money(row.worth)]))))] : []);
+  const frame = now().tables.limits;
+  fill("binding", frame.rows.length ? [make("details", {class: "behind"}, make("summary", {}, "What binds, and what one step of it is worth"), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": "What binds"},
+    framed(frame)))] : []);
 }
 
 /* Months before and after, on a scale that ends at ten years. */

@@ -10,7 +10,7 @@ from typing import Any
 from optimizer.audit import verify
 from optimizer.extras import require_extra
 from optimizer.files import write_whole
-from optimizer.instance.reading import read
+from optimizer.instance.reading import instance_of
 from optimizer.report.html.book import book
 from optimizer.results.result import Result
 from optimizer.studies.frontier import frontier, single_point
@@ -75,7 +75,7 @@ def write_report(result: Result, path: str | Path, budgets: Sequence[MoneyLike] 
         ValueError: a budget that is no amount of money.
     """
     amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
-    instance = read(result.data)
+    instance = instance_of(result)
     said = verify(instance, result).disagreements
     warnings = (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
     is_quick = result.baseline is None or amounts == []

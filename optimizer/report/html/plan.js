@@ -108,7 +108,6 @@ function bars(move) {
   });
   return svg;
 }
-const ramp = move => move.steps.length > 1 ? move.steps.map(([t, share]) => `${periods[t]} ${percent(share)}`).join(", ") : "";
 const when = move => move.purchases.length ? `bought ${move.decided}${move.on_line === move.decided ? "" : ` to ${move.on_line}`}` : `decided ${move.decided}, on line ${move.on_line}`;
 const marks = move => `${move.in_peace ? " *" : ""}${move.forced ? " †" : ""}`;
 
@@ -133,6 +132,5 @@ function drawTimeline() {
   if (moves.some(move => move.forced)) notes.push("† has to be bought (policy.force).");
   fill("timeline", axis(), rows, notes.length ? make("p", {class: "hint"}, notes.join(" ")) : null,
     make("details", {class: "behind"}, make("summary", {}, "The numbers as a table", make("span", {class: "quiet"}, ": what is bought")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-labelledby": "plan-h"},
-      table(`What is bought; money in ${book.currency}, undiscounted`, ["Project or stockpile", "Lever", "Region", "Decided", ">Lead time, months", "On line", ">Size", ">Paid", ">Counts to budget", "Ramp"],
-        moves.map(move => [move.name + marks(move), move.kind, regionName(move.region) || "–", move.decided, move.purchases.length ? "–" : si((move.first - move.t) * 12 / perYear), move.on_line, move.size_words, money(move.paid), money(move.counted), ramp(move) || "–"])))));
+      framed(now().tables.builds))));
 }

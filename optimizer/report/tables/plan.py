@@ -1,7 +1,8 @@
 """A plan on the screen: the answer first, then what is bought and survived, where supply comes from, what it costs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -9,11 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import write_whole
-from optimizer.instance.derived import region_name
-from optimizer.instance.reading import read
+from optimizer.instance.derived import display_name, region_name
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stock
-from optimizer.report.figures.timeline import Move, moves
 from optimizer.report.format import (
     FOLDED,
     LINE,
@@ -25,36 +25,47 @@ from optimizer.report.format import (
     entry_name,
     left_out,
     margin,
-    named,
     percent,
     plural,
     served_in_full,
     share,
+    sized,
     spelled,
     standing,
 )
 from optimizer.report.narrative import NAMING, facts, headline
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import frame_to_csv, table
+from optimizer.report.tables.render import frame_csv, print_parts, screen_table, table
 from optimizer.results.plan import Service, Share
 from optimizer.results.result import Result
 from optimizer.studies.folding import Folded, folded, folds, worst_rows
+from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
+
+MOST_ROWS = 40
+# Characters of the column of shocks.
+NAMES = 34
+NO_SHOCK, FORCED = "*", "†"
+STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
+SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
+# From this width on, what is bought has a bar by year.
+WITH_BARS = 76
+# The frames that are written as CSV files.
+FILES = ("builds", "stock", "survival", "dependence", "costs", "flows")
+# Why shocks can be expected to cost less than the baseline.
+SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
 
 def show(result: Result, console: Console | None = None, *, every: bool = False) -> None:
     """Print a result to stdout, or to the console given; `every` shock in a row of its own, or families folded."""
     console = console or Screen()
-    for i, part in enumerate(parts(result, console.width, every=every)):
-        if i:
-            console.print()
-        console.print(part)
+    print_parts(parts(result, console.width, every=every), console)
 
 
 def parts(result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
     """What is printed, in order, for a terminal so wide."""
-    instance = read(result.data)
+    instance = instance_of(result)
     shown: list[RenderableType | None] = [answer(instance, result)]
     if result.baseline is not None:
         shown += [
@@ -62,11 +73,31 @@ def parts(result: Result, width: int, *, every: bool = False) -> list[Renderable
             stocks(instance, result, width),
             *survival(instance, result, width, every=every),
             dependence(instance, result, width),
-            costs(result),
-            binding(result),
+            costs(instance, result),
+            binding(instance, result),
         ]
     shown += [Text(f"Note: {note}") for note in result.notes]
     return [part for part in [*shown, _record(result)] if part is not None]
+
+
+def answer(instance: Instance, result: Result) -> Panel:
+    """Survives or not, what it costs, and what doing nothing would mean."""
+    found = list(facts(instance, result))
+    mentioned = " ".join(text for label, text in found if label in NAMING)
+    words = {event.name: called(instance, event.name) for event in instance.events if event.name in mentioned}
+    lines = [(label, spelled(text, words) if label in NAMING else text) for label, text in found]
+    return answer_panel(result.instance, headline(result, instance), lines, STYLES[result.status])
+
+
+def answer_panel(title: str, verdict: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
+    """An answer in a frame: the verdict, then a label and a text each."""
+    grid = Table.grid(padding=(0, 2), expand=False)
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for line in lines:
+        grid.add_row(*line)
+    body = Group(Text(verdict, style=f"bold {style}"), "", grid)
+    return Panel(body, title=Text(title, style="bold"), title_align="left", border_style=style, expand=True)
 
 
 def _record(result: Result) -> Text:
@@ -78,44 +109,48 @@ def _record(result: Result) -> Text:
     return Text(f"{checked}Seconds: {spent}. Versions: {versions}.", style="dim")
 
 
-PEACE, FORCED = "*", "†"
-
-
 def builds(instance: Instance, result: Result, width: int) -> Table | None:
     """One row a build or stockpile: lever, decision, on line, size, money, its share, and a bar by year."""
-    rows = moves(instance, result)
-    if not rows:
+    frame = result.frames.frame("builds")
+    if not len(frame):
         return None
-    horizon = instance.horizon
+    horizon, bought = instance.horizon, {(each.option, each.decided): each for each in purchases(instance, result)}
     step = max(1, len(horizon.years) // 24)
-    signs = {move.option: FORCED if move.forced else PEACE if move.in_peace else "" for move in rows}
-    caption = f"Bar: one mark {_each(step)} from {horizon.start} to {horizon.end}: ░ being built, █ on line, ▪ bought. "
-    caption += "Stockpiles: first and last purchase, largest stock, all purchases."
-    caption += f"\n{PEACE} would be bought without any shock as well." if PEACE in signs.values() else ""
-    caption += f"\n{FORCED} has to be bought (policy.force)." if FORCED in signs.values() else ""
-    shown = table("Plan", caption=caption, expand=True)
-    shown.add_column("Option, lever", ratio=1, overflow="fold")
-    shown.add_column("Decided", no_wrap=True)
-    shown.add_column("On line", no_wrap=True)
-    shown.add_column("Size", justify="right", no_wrap=True)
-    shown.add_column(f"Capex\n{result.money}", justify="right", no_wrap=True)
-    shown.add_column("Of\noutlay", justify="right", no_wrap=True)
-    if width >= 76:
-        shown.add_column(f"{horizon.start}–{horizon.end}", no_wrap=True)
-    for move in rows:
-        share = percent(move.counted / result.outlay) if result.outlay > 0 else "–"
-        option_cell = Text.assemble(move.name + signs[move.option], (f" · {move.kind}", "dim"))
-        cells = [move.decided, move.on_line, move.size_words, si(move.paid), share]
-        bar = [Text(_marks(instance, move)[::step], style="cyan")] if width >= 76 else []
-        shown.add_row(option_cell, *cells, *bar)
-    return shown
+    signs = {o: FORCED if each.forced else NO_SHOCK if each.in_peace else "" for (o, _), each in bought.items()}
+
+    def option(row: dict[str, Any]) -> Text:
+        name = display_name(instance, row["option"]) + signs[row["option"]]
+        return Text.assemble(name, (f" · {row['kind']}", "dim"))
+
+    def bar(row: dict[str, Any]) -> Text:
+        return Text(_marks(instance, bought[row["option"], row["period"]])[::step], style="cyan")
+
+    span = f"{horizon.start}–{horizon.end}"
+    each = "a year" if step == 1 else f"every {step} years"
+    return screen_table(
+        instance,
+        frame,
+        caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line, ▪ "
+                           f"bought. {frame.note}", *_meanings(signs.values())]),
+        heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
+        cells={"option": option, "size": lambda row: sized(instance, row["option"], row["size"])},
+        hidden=("kind",),
+        more=[(span, bar)] if width >= WITH_BARS else (),
+        expand=True,
+    )  # fmt: skip
 
 
-def _each(step: int) -> str:
-    return "a year" if step == 1 else f"every {step} years"
+def _meanings(signs: Iterable[str]) -> list[str]:
+    """What the signs beside options mean, of those that are there."""
+    meanings = {
+        NO_SHOCK: "would be bought without any shock as well.",
+        FORCED: "has to be bought (policy.force).",
+    }
+    there = set(signs)
+    return [f"{sign} {meaning}" for sign, meaning in meanings.items() if sign in there]
 
 
-def _marks(instance: Instance, move: Move) -> str:
+def _marks(instance: Instance, move: Purchase) -> str:
     """One mark for each year of the horizon."""
     horizon = instance.horizon
     if move.purchases:
@@ -140,14 +175,8 @@ def stocks(instance: Instance, result: Result, width: int) -> Table | None:
         shown.add_column(str(year), justify="right", no_wrap=True)
     for o, row in held.items():
         ends = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
-        shown.add_row(named(instance, o), *(si(value) if value > ROUNDING * max(row) else "–" for value in ends))
+        shown.add_row(display_name(instance, o), *(si(value) if value > ROUNDING * max(row) else "–" for value in ends))
     return shown
-
-
-MOST_ROWS = 40
-# Characters of the column of shocks.
-NAMES = 34
-SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
 
 
 def survival(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
@@ -188,7 +217,7 @@ def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str])
     shown = table("Survival")
     shown.add_column("Shock", overflow="fold", max_width=NAMES)
     for d in segments:
-        shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
+        shown.add_column(display_name(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
     for row in rows:
         shown.add_row(_title(instance, row), *(_cell(instance, row, d) for d in segments))
     return shown
@@ -232,25 +261,33 @@ def _said(service: Service) -> Text:
 
 def _weakest(instance: Instance, result: Result) -> Table:
     """Each segment over all shocks, those that are not shown included."""
-    caption = f"Over {plural(len(result.shocks), 'shock')}, by the same rule; margin in points."
-    shown = table("Each segment's worst", caption=caption)
-    shown.add_column("Segment", overflow="fold")
-    shown.add_column("Worst shock", overflow="fold", max_width=34)
-    shown.add_column("Period", no_wrap=True)
-    shown.add_column("Served/floor", justify="right", no_wrap=True)
-    shown.add_column("Fails in", justify="right", no_wrap=True)
-    for d, worst in result.services.items():
-        style = "bold red" if worst.shocks_failed else "green" if worst.is_full else ""
-        figures = " ".join(part for part in (share(worst), margin(worst)) if part)
-        failed = f"{worst.shocks_failed:,}" if worst.shocks_failed else "–"
+
+    def standing_of(row: dict[str, Any]) -> str:
+        worst = result.services[row["segment"]]
+        return "bold red" if worst.shocks_failed else "green" if worst.is_full else ""
+
+    def figures(row: dict[str, Any]) -> str:
+        worst = result.services[row["segment"]]
+        return " ".join(part for part in (share(worst), margin(worst)) if part)
+
+    def where(row: dict[str, Any], name: str) -> str:
         # Where all demand is served in every shock, none of them is worse than another.
-        where = ("–", "–") if worst.is_full else (called(instance, worst.worst_shock), worst.worst_period)
-        shown.add_row(*(Text(cell) for cell in (named(instance, d), *where, figures, failed)), style=style)
-    return shown
+        return "–" if result.services[row["segment"]].is_full else called(instance, row[name])
 
-
-# Why shocks can be expected to cost less than the baseline.
-SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
+    return screen_table(
+        instance,
+        result.frames.frame("services"),
+        caption=f"Over {plural(len(result.shocks), 'shock')}, by the same rule; margin in points.",
+        heads={"worst_service": "Served/floor"},
+        cells={
+            "worst_shock": lambda row: where(row, "worst_shock"),
+            "worst_period": lambda row: where(row, "worst_period"),
+            "worst_service": figures,
+            "shocks_failed": lambda row: f"{row['shocks_failed']:,}" if row["shocks_failed"] else "–",
+        },
+        hidden=("floor", "margin"),
+        style=standing_of,
+    )
 
 
 def dependence(instance: Instance, result: Result, width: int) -> Table | None:
@@ -267,7 +304,7 @@ def dependence(instance: Instance, result: Result, width: int) -> Table | None:
         shown.add_column("HHI", justify="right", no_wrap=True)
     most = 2 if width < 100 else 3
     for commodity, shares in result.shares.items():
-        cells: list[str | Text] = [named(instance, commodity)]
+        cells: list[str | Text] = [display_name(instance, commodity)]
         for each in shares:
             cells += [_regions(instance, each, most), f"{1e4 * each.hhi:,.0f}" if each.regions else "–"]
         shown.add_row(*cells)
@@ -284,71 +321,26 @@ def _regions(instance: Instance, share: Share, most: int) -> Text:
     return Text(("▲ " if over else "") + words, style="red" if over else "")
 
 
-def costs(result: Result) -> Table | None:
+def costs(instance: Instance, result: Result) -> Table | None:
     """Total cost by part, present value."""
-    parts = {part: amount for part, amount in result.costs.items() if abs(amount) > ROUNDING * abs(result.total_cost)}
-    if not parts:
+    frame = result.frames.frame("costs")
+    if not len(frame):
         return None
-    caption = SAVED if parts.get("expected shocks", 0.0) < 0 else None
-    shown = table("Cost, present value", caption=caption)
-    shown.add_column("Part", no_wrap=True)
-    shown.add_column(result.currency, justify="right", no_wrap=True)
-    shown.add_column("Share", justify="right")
-    for part, amount in parts.items():
-        share = percent(amount / result.total_cost, 1) if result.total_cost > 0 else "–"
-        shown.add_row(part, si(amount, digits=4), share)
+    is_saved = result.costs.get("expected shocks", 0.0) < 0
+    heads = {"present_value": result.currency, "share": "Share"}
+    shown = screen_table(instance, frame, caption=SAVED if is_saved else None, heads=heads)
     shown.add_section()
     shown.add_row("total", si(result.total_cost, digits=4), "100.0 %", style="bold")
     return shown
 
 
-def binding(result: Result) -> Table | None:
+def binding(instance: Instance, result: Result) -> Table | None:
     """What binds, and what one step of it is worth."""
-    if not result.binding:
-        return None
-    saved = "cost" if result.survival_gap == 0 else "gap"
-    caption = "From the prices of the plan with its integers fixed: each is the most that a small step can save, for "
-    caption += "another shock or limit may be as hard."
-    shown = table("What binds", caption=caption)
-    shown.add_column("Limit", overflow="fold")
-    shown.add_column("Step", no_wrap=True)
-    shown.add_column(f"Saves {saved}\n{result.money}", justify="right", no_wrap=True)
-    for price in result.binding:
-        shown.add_row(price.what, price.step, si(price.worth))
-    return shown
+    return screen_table(instance, result.frames.frame("limits")) if result.binding else None
 
 
 def write_csv(result: Result, folder: Path) -> Sequence[Path]:
-    """Every frame of a result as a CSV file, each whole or not at all."""
-    import pandas as pd
-
-    money = f"present value [{result.money}]"
-    frames = {
-        "builds": result.builds,
-        "stock": result.stock.reset_index(),
-        "survival": result.survival,
-        "dependence": result.dependence,
-        "costs": pd.DataFrame(list(result.costs.items()), columns=["part", money]),
-        "flows": result.flows,
-    }
-    for name, frame in frames.items():
-        write_whole(folder / f"{name}.csv", frame_to_csv(frame))
-    return [folder / f"{name}.csv" for name in frames]
-
-
-STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
-
-
-def answer(instance: Instance, result: Result) -> Panel:
-    """Survives or not, what it costs, and what doing nothing would mean."""
-    grid = Table.grid(padding=(0, 2), expand=False)
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column(overflow="fold")
-    told = list(facts(instance, result))
-    mentioned = " ".join(text for label, text in told if label in NAMING)
-    words = {event.name: called(instance, event.name) for event in instance.events if event.name in mentioned}
-    for label, text in told:
-        grid.add_row(label, spelled(text, words) if label in NAMING else text)
-    style = STYLES[result.status]
-    body = Group(Text(headline(result, instance), style=f"bold {style}"), "", grid)
-    return Panel(body, title=Text(result.instance, style="bold"), title_align="left", border_style=style, expand=True)
+    """The frames of a result as CSV files, each whole or not at all."""
+    for name in FILES:
+        write_whole(folder / f"{name}.csv", frame_csv(result.frames.frame(name)))
+    return [folder / f"{name}.csv" for name in FILES]

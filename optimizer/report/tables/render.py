@@ -1,51 +1,67 @@
-"""Tables as rich draws them, and rows as CSV: text stays text, whatever it begins with."""
+"""One renderer of frames for each place: the screen, CSV files and pages; workbooks have theirs in `excel`.
+
+Text stays text, whatever it begins with: what a spreadsheet would compute begins with an apostrophe in a CSV file.
+"""
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from optimizer.files import starts_formula
+from optimizer.instance.derived import display_name, region_name
+from optimizer.instance.schema import Instance
+from optimizer.report.format import called, percent
+from optimizer.report.screen import Screen
+from optimizer.results.frames import NUMBERS, Column, Form, Frame
+from optimizer.units import si
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-def to_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as CSV; text that a spreadsheet would compute begins with an apostrophe."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_escaped(word) for word in head])
-    writer.writerows([_escaped(value) for value in row] for row in rows)
-    return text.getvalue()
+Cell = Callable[[dict[str, Any]], str | Text]
+NOTHING = "–"
 
 
-def frame_to_csv(frame: "pd.DataFrame") -> str:
-    """A frame as CSV, in the same way; numbers are written as pandas does."""
-    shown = frame.rename(columns=_escaped)
-    for name, column in shown.items():
-        if column.dtype.kind not in "iufb":
-            shown[name] = column.map(_escaped)
-    return str(shown.to_csv(index=False))
+def value_text(instance: Instance, column: Column, value: Any) -> str:
+    """A value as readers see it; a dash where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    writers: Mapping[Form, Callable[[Any], str]] = {
+        "name": lambda key: display_name(instance, key),
+        "object": lambda key: display_name(instance, key),
+        "region": lambda key: region_name(instance, key),
+        "shock": lambda key: called(instance, key),
+        "count": lambda number: f"{number:,}",
+        "amount": si,
+        "exact": lambda number: si(number, digits=4),
+        "percent": percent,
+        "tenth": lambda share: percent(share, 1),
+        "yes": lambda holds: "yes" if holds else "NO",
+    }
+    return writers.get(column.form, str)(value)
 
 
-def _escaped(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and starts_formula(value) else value
-
-
-def unit_format(unit: str) -> str:
-    """A unit as a part of a number format: quoted, with quotes of its own each escaped outside."""
-    return '\\"'.join(f'"{part}"' if part else "" for part in unit.split('"'))
+def print_parts(parts: Sequence[RenderableType | None], console: Console | None = None) -> None:
+    """Print what is there to stdout, or to the console given, with a line between."""
+    console = console or Screen()
+    for i, part in enumerate([part for part in parts if part is not None]):
+        if i:
+            console.print()
+        console.print(part)
 
 
 def table(title: str, *, caption: str | None = None, expand: bool = False) -> Table:
     """An empty table in the house's style."""
     return Table(
         title=title,
-        caption=caption,
+        caption=caption or None,
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -56,3 +72,96 @@ def table(title: str, *, caption: str | None = None, expand: bool = False) -> Ta
         expand=expand,
         collapse_padding=True,
     )
+
+
+def screen_table(
+    instance: Instance,
+    frame: Frame,
+    *,
+    title: str | None = None,
+    caption: str | None = None,
+    heads: Mapping[str, str] | None = None,
+    cells: Mapping[str, Cell] | None = None,
+    hidden: Collection[str] = (),
+    more: Sequence[tuple[str, Cell]] = (),
+    style: Callable[[dict[str, Any]], str] | None = None,
+    expand: bool = False,
+) -> Table:
+    """A frame on the screen: every column that is shown, in its own form.
+
+    Args:
+        instance: what keys are named by.
+        frame: the rows.
+        title, caption: those of the frame where they are left out.
+        heads: by column, another head.
+        cells: by column, what writes its cells from a row; a column without one is written by its form.
+        hidden: columns that are left out here, as where another column says the same.
+        more: heads of columns at the end, and what writes their cells.
+        style: of a row.
+        expand: whether the table is as wide as the screen.
+    """
+    shown = table(frame.title if title is None else title, caption=frame.note if caption is None else caption,
+                  expand=expand)  # fmt: skip
+    columns = [column for column in frame.columns if column.is_shown and column.name not in hidden]
+    for i, column in enumerate(columns):
+        head = (heads or {}).get(column.name, _screen_head(column))
+        if column.form in NUMBERS:
+            shown.add_column(head, justify="right", no_wrap=True)
+        elif column.form in ("period", "year"):
+            shown.add_column(head, no_wrap=True)
+        else:
+            shown.add_column(head, overflow="fold", ratio=1 if expand and not i else None)
+    for head, _ in more:
+        shown.add_column(head, no_wrap=True)
+    for row in frame.rows():
+        texts = [_cell(instance, column, row, cells or {}) for column in columns]
+        shown.add_row(*texts, *(write(row) for _, write in more), style=style(row) if style else None)
+    return shown
+
+
+def _screen_head(column: Column) -> str:
+    has_unit = column.unit and column.form in NUMBERS and column.unit != "share"
+    return f"{column.head}\n{column.unit}" if has_unit else column.head
+
+
+def _cell(instance: Instance, column: Column, row: dict[str, Any], cells: Mapping[str, Cell]) -> str | Text:
+    if column.name in cells:
+        return cells[column.name](row)
+    return value_text(instance, column, row[column.name])
+
+
+def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
+    """A frame as a page draws it: caption, heads (those of numbers begin with ``>``) and rows of text."""
+    columns = frame.columns
+    return {
+        "caption": frame.note,
+        "head": [f"{'>' if c.form in NUMBERS else ''}{_screen_head(c)}".replace("\n", ", ") for c in columns],
+        "rows": [[value_text(instance, c, row[c.name]) for c in columns] for row in frame.rows()],
+    }
+
+
+def frame_csv(frame: Frame) -> str:
+    """A frame as CSV: names with their units, then every row."""
+    return to_csv([column.name_with_unit for column in frame.columns], zip(*frame.values, strict=True))
+
+
+def to_csv(head: Sequence[str], rows: Any) -> str:
+    """Rows as CSV; text that a spreadsheet would compute begins with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_escaped(word) for word in head])
+    writer.writerows([_escaped(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def frame_to_csv(frame: "pd.DataFrame") -> str:
+    """A pandas frame as CSV, in the same way; numbers are written as pandas does."""
+    shown = frame.rename(columns=_escaped)
+    for name, column in shown.items():
+        if column.dtype.kind not in "iufb":
+            shown[name] = column.map(_escaped)
+    return str(shown.to_csv(index=False))
+
+
+def _escaped(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and starts_formula(value) else value

@@ -1,0 +1,127 @@
+"""Frames are the only source of tables: a column that is added to one stands wherever the table does."""
+
+import io
+from pathlib import Path
+
+import openpyxl
+import pytest
+from rich.console import Console
+
+import optimizer as so
+from optimizer.report.html.book import book
+from optimizer.report.tables.plan import show, write_csv
+from optimizer.results.frames import Column, Frame, with_units
+from optimizer.studies import frames
+from optimizer.studies.frontier import single_point
+
+TINY = Path(__file__).parent.parent / "instances" / "tiny.yaml"
+# Every name that a result has, and an index that it is read by.
+INDICES = {
+    "builds": ["option", "period"],
+    "stock": ["period"],
+    "survival": ["shock", "segment"],
+    "services": ["segment"],
+    "dependence": ["commodity", "year", "region"],
+    "costs": ["part"],
+    "outlays": ["year"],
+    "limits": ["limit"],
+    "flows": ["path", "flow", "owner", "period"],
+}
+
+
+@pytest.fixture(scope="module")
+def result() -> so.Result:
+    return so.solve(so.load(TINY), 5e6)
+
+
+def screen() -> Console:
+    return Console(file=io.StringIO(), width=140, force_terminal=False)
+
+
+def printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_a_frame_has_an_index_plain_names_and_units_beside(result: so.Result, name: str) -> None:
+    frame = getattr(result.frames, name)
+    assert list(frame.index.names) == INDICES[name]
+    assert not [column for column in frame.columns if "[" in column]
+    assert set(frame.attrs["units"]) <= {*frame.columns, *frame.index.names}
+    assert set(frame.attrs["labels"]) == {*frame.columns, *frame.index.names}
+    assert getattr(result.frames, name) is frame
+
+
+def test_units_are_a_row_on_demand(result: so.Result) -> None:
+    shown = with_units(result.frames.survival)
+    assert ("gap", "USD") in shown.columns
+    assert ("worst_period", "") in shown.columns
+
+
+def test_figures_are_those_worked_by_hand(result: so.Result) -> None:
+    # 5M buys 5M / 65k t of stock and nothing else.
+    bought = result.frames.builds
+    assert bought.loc["reserve", "capex"].tolist() == pytest.approx([5e6])
+    assert bought.loc["reserve", "outlay_share"].tolist() == pytest.approx([1.0])
+    assert result.frames.costs["present_value"].sum() == pytest.approx(result.total_cost)
+    assert result.frames.survival["gap"].sum() == pytest.approx(result.survival_gap)
+    assert result.frames.outlays["so_far"].iloc[-1] == pytest.approx(result.outlay)
+
+
+def test_no_such_frame_says_which_there_are(result: so.Result) -> None:
+    with pytest.raises(AttributeError, match="there is no frame 'bilds'; there are builds, stock"):
+        _ = result.frames.bilds
+
+
+def test_a_plan_from_a_file_has_the_same_frames(result: so.Result, tmp_path: Path) -> None:
+    result.save(tmp_path / "plan.json")
+    again = so.Result.load(tmp_path / "plan.json")
+    for name in INDICES:
+        assert getattr(again.frames, name).equals(getattr(result.frames, name)), name
+
+
+@pytest.mark.parametrize(("name", "sheet"), [("builds", "builds"), ("limits", "limits")])
+def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
+    result: so.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sheet: str
+) -> None:
+    made = getattr(frames, name)
+
+    def with_risk(*subject: object) -> Frame:
+        frame: Frame = made(*subject)
+        return frame.with_column(Column("risk", "Money at risk", "USD", "amount"), [12_345_678.0] * len(frame))
+
+    monkeypatch.setattr(frames, name, with_risk)
+    fresh = so.Result.from_dict(result.to_dict())
+    console = screen()
+    show(fresh, console)
+    assert "Money at risk" in printed(console)
+    assert "12.3M" in printed(console)
+    assert getattr(fresh.frames, name).attrs["units"]["risk"] == "USD"
+    monkeypatch.setattr("optimizer.report.tables.plan.FILES", (name,))
+    (path,) = write_csv(fresh, tmp_path)
+    assert path.read_text().splitlines()[0].endswith("risk [USD]")
+    so.write_workbook(fresh, tmp_path / "plan.xlsx", warnings=())
+    heads = [cell.value for cell in openpyxl.load_workbook(tmp_path / "plan.xlsx")[sheet][4]]
+    assert heads[-1] == "Money at risk [USD]"
+    data = book(so.load(TINY), single_point(so.load(TINY), fresh), is_quick=True).to_dict()
+    table = data["points"][0]["tables"][name]
+    assert table["head"][-1] == ">Money at risk, USD"
+    assert table["rows"][0][-1] == "12.3M"
+
+
+def test_every_study_has_frames() -> None:
+    instance = so.load(TINY)
+    compared = so.compare(instance, [0, 20e6], facts=("least", "alone", "next"))
+    assert compared.frames.least_outlay["outlay"].tolist() == pytest.approx([11.5e6], rel=1e-4)
+    assert set(compared.frames.lone_shocks.index.get_level_values("shock")) == {"embargo@2027", "embargo@2029"}
+    found = so.alternatives(instance)
+    assert found.frames.ranges.loc["plant", "greatest"] >= found.frames.ranges.loc["plant", "least"]
+    assert found.frames.plans.loc["cheapest", "more"] == 0
+    months = so.time_to_survive(instance, so.solve(instance).plan).frames.months
+    assert months.attrs["units"] == {"before": "months", "after": "months"}
+    tested = so.stress(so.solve(instance), samples=20, seed=1)
+    assert len(tested.frames.samples) == 20
+    assert tested.frames.groups["samples"].max() <= 20
+    explained = so.explain(instance, budget=5e6)
+    assert "budget" in explained.frames.repairs.index.get_level_values("kind")
