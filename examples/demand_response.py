@@ -136,8 +136,7 @@ def main() -> None:
     result = so.solve(instance)
     print(result.plan)
     print(f"total cost {result.total_cost:,.0f} USD")
-    flows = result.flows
-    print(flows[flows["flow"] == "switched_off"].to_string(index=False))
+    print(result.frames.flows.xs("switched_off", level="flow"))
 
     assert result.survives
     assert round(result.total_cost) == 12_446_250

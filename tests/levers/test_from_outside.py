@@ -168,7 +168,7 @@ def test_a_plan_file_keeps_the_flow(result: so.Result, plan: str) -> None:
     assert so.Result.load(plan).shocks == result.shocks
     data = json.loads(Path(plan).read_text())["shocks"][0]["flows"]
     assert list(data) == ["first", "activity", "substituted", "unserved", "released", "left", "switched_off"]
-    assert set(result.flows["flow"]) == {"activity", "unserved", "released", "left", "switched_off"}
+    assert set(result.frames.flows.index.get_level_values("flow")) == {"activity", "unserved", "released", "left", "switched_off"}
 
 
 EVERY: dict[str, Sequence[str]] = {
