@@ -21,7 +21,7 @@ import optimizer as so
 from optimizer import levers
 from optimizer.audit import levers as auditors
 from optimizer.cli.app import COMMANDS, app
-from optimizer.cli.plot import KINDS as PLOTS
+from optimizer.cli.plot import _KINDS as PLOTS
 from optimizer.errors import PluginError
 from optimizer.plugins import load_plugin
 from tests.conftest import Printed
@@ -168,7 +168,8 @@ def test_a_plan_file_keeps_the_flow(result: so.Result, plan: str) -> None:
     assert so.Result.load(plan).shocks == result.shocks
     data = json.loads(Path(plan).read_text())["shocks"][0]["flows"]
     assert list(data) == ["first", "activity", "substituted", "unserved", "released", "left", "switched_off"]
-    assert set(result.frames.flows.index.get_level_values("flow")) == {"activity", "unserved", "released", "left", "switched_off"}
+    named = set(result.frames.flows.index.get_level_values("flow"))
+    assert named == {"activity", "unserved", "released", "left", "switched_off"}
 
 
 EVERY: dict[str, Sequence[str]] = {
