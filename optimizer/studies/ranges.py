@@ -116,8 +116,8 @@ class _OptionSearch:
         self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
         largest = lever.largest if math.isfinite(lever.largest) else 0.0
         self.scale = largest or max(1.0, near.found[0].sizes[option])
-        self.grain = max(gap, NEGLIGIBLE) * self.scale
-        self.dust = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.grain)
+        self.resolution = max(gap, NEGLIGIBLE) * self.scale
+        self.dust = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.resolution)
         # A lumpy option that is bought at all has a least size.
         self.unit = getattr(lever, "unit_size", 0.0)
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
@@ -144,8 +144,8 @@ class _OptionSearch:
             return
         size = self.near.size(self.option)
         self.low = max(self.piece if without == "none" else 0.0, min(self.least, self.near.limit(size)))
-        while self._moves(min, size) and self.least - self.low > self.grain * (1 + NEGLIGIBLE):
-            limit = self.least - self.grain
+        while self._moves(min, size) and self.least - self.low > self.resolution * (1 + NEGLIGIBLE):
+            limit = self.least - self.resolution
             verdict = self._cheapest_within(self.low, limit)
             if verdict == "none":
                 self.low = limit
@@ -154,17 +154,20 @@ class _OptionSearch:
 
     def settle_greatest(self) -> None:
         """Bring `greatest` and `high` together."""
-        if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.grain:
+        if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.resolution:
             return
-        if self.high < math.inf and self._cheapest_within(self.high - self.grain, self.high, among="like") == "found":
+        if (
+            self.high < math.inf
+            and self._cheapest_within(self.high - self.resolution, self.high, among="like") == "found"
+        ):
             return
         size = self.near.size(self.option, -1.0)
         self.high = max(self.greatest, min(self.high, -self.near.limit(size)))
         if self.greatest <= self.dust and self.high < self.piece * (1 - NEGLIGIBLE):
             self.high = self.greatest
-        while self._moves(max, size) and self.high - self.greatest > self.grain * (1 + NEGLIGIBLE):
+        while self._moves(max, size) and self.high - self.greatest > self.resolution * (1 + NEGLIGIBLE):
             is_bought = self.greatest > self.dust
-            limit = self.greatest + self.grain if is_bought else min(self.piece, self.high)
+            limit = self.greatest + self.resolution if is_bought else min(self.piece, self.high)
             verdict = self._cheapest_within(limit, self.high)
             if verdict == "none":
                 self.high = limit if is_bought else self.greatest
@@ -203,13 +206,15 @@ class _OptionSearch:
                 else greatest_whole(bound / self.unit, NEGLIGIBLE)
             )
             bound = whole * self.unit
-        return RangeEnd(size, bound, abs(bound - size) <= self.grain * (1 + 1e-3))
+        return RangeEnd(size, bound, abs(bound - size) <= self.resolution * (1 + 1e-3))
 
     def _verdict(self) -> RangeVerdict:
         if self.low > self.dust:
             return "must-have"
         # Of what comes in any size, what is not found and proven to be less than is asked for is none.
-        is_trifle = self.greatest <= self.dust and self.piece <= self.dust and self.high - self.greatest <= self.grain
+        is_trifle = (
+            self.greatest <= self.dust and self.piece <= self.dust and self.high - self.greatest <= self.resolution
+        )
         if self.high <= self.dust or is_trifle:
             return "never worth it"
         return "real choice" if self.least <= self.dust < self.greatest else "not settled"
