@@ -32,8 +32,8 @@ DOUBT = TOLERANCE / 2
 class Found:
     """One segment in some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
 
-    `failure` is the offset of the first period below the floor, -1 where there is none; `least_scale` is what errors in t
-    are measured against.
+    `failure` is the offset of the first period below the floor, -1 where there is none; `least_scale` is what errors in
+    t are measured against.
     """
 
     margins: Array
