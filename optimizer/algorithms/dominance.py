@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.instance.paths import together
+from optimizer.instance.paths import shared_path
 from optimizer.instance.schema import Instance
 from optimizer.solver import Vector
 
@@ -60,7 +60,7 @@ def badness(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int],
     varied, parts = _VariedFields.of(shocks), []
     for length in sorted({len(shock.periods) for shock in shocks}):
         numbers = [n for n, shock in enumerate(shocks) if len(shock.periods) == length]
-        path = shared(length) if shared else together(instance, [shocks[n] for n in numbers])
+        path = shared(length) if shared else shared_path(instance, [shocks[n] for n in numbers])
         parts.append((numbers, _columns(instance, path, varied)))
     places = {name: at for at, name in enumerate(sorted({name for _, columns in parts for name in columns}))}
     result = np.zeros((len(shocks), len(places)))
@@ -90,7 +90,7 @@ def _columns(instance: Instance, path: Path, varied: _VariedFields) -> dict[tupl
     for name in {*path.severity, *path.accident}:
         for t in path.periods:
             result["lost", name, t] = path.lost(name, t)
-            result["unrestrained", name, t] = np.where(path.deliberate, path.mishap(name, t), path.cut(name, t))
+            result["unrestrained", name, t] = np.where(path.deliberate, path.accidental_cut(name, t), path.cut(name, t))
     for t in path.periods:
         result |= {("demand", d, t): path.demanded(d, t) for d in varied.demand}
         result |= {("floor", d, t): path.floor_at(d, t) for d in varied.survival}

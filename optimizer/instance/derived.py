@@ -5,15 +5,15 @@ from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.instance.document import Place
+from optimizer.errors import Place
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.tolerances import NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si
 
 
-def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
-    """All that may say what is struck, as the file has it: shocks, ensembles, their events."""
+def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
+    """Every entry that may have cuts, as the file has it: shocks, ensembles, their events."""
     for s, spec in instance.shocks.items():
         yield ("shocks", s), spec
     for e, ensemble in instance.ensembles.items():
@@ -22,7 +22,7 @@ def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec
             yield ("ensembles", e, "events", name), event
 
 
-def happening(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
+def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
     """All that may happen, with what it inherits: shocks, and the events of ensembles."""
     for s, spec in instance.shocks.items():
         yield ("shocks", s), spec
@@ -38,7 +38,7 @@ def region_name(instance: Instance, region: str) -> str:
 
 
 def named_regions(instance: Instance) -> set[str]:
-    """Every region that something stands in or is directed at, the home region among them."""
+    """Every region of a process or an option, and the home region."""
     named = {activity.region for activity in instance.activities.values() if activity.region}
     named |= {getattr(option, "region", None) or "" for option in instance.options.values()} - {""}
     return named | ({instance.home, "home"} if instance.home else set())
@@ -46,7 +46,9 @@ def named_regions(instance: Instance) -> set[str]:
 
 def free_floors(instance: Instance) -> list[str]:
     """The segments that have a floor, in all shocks or in one, and whose shortage costs nothing."""
-    of_shocks = {d for _, spec in struck(instance) for d, floor in (spec.survival or {}).items() if floor > 0}
+    of_shocks = {
+        d for _, spec in entries_with_cuts(instance) for d, floor in (spec.survival or {}).items() if floor > 0
+    }
     return [
         d
         for d, demand in instance.demands.items()
@@ -94,11 +96,11 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
 
 
 def is_bought(instance: Instance, option: str, size: float) -> bool:
-    """Whether a size, of a stockpile all that is bought, is more than the audit could tell from zero."""
+    """Whether a size is above the threshold below which the audit cannot distinguish it from zero."""
     return size > size_thresholds(instance)[0][option]
 
 
-def named(instance: Instance, key: str) -> str:
+def display_name(instance: Instance, key: str) -> str:
     """The name that the file gives an object, or its key."""
     sections: Sequence[Mapping[str, Any]] = (
         instance.options, instance.processes, instance.demands, instance.commodities

@@ -25,16 +25,17 @@ import numpy as np
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
-from optimizer.disruptions.shock import Cut, Siege
+from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.paths import MANY, steady
+from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import Plan
+from optimizer.results.plan import Build, Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
+from optimizer.studies.fitting import with_stock_paths
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
@@ -50,7 +51,7 @@ class Chokepoint:
 
     name: str
     kind: ChokepointKind
-    siege: Siege
+    disruption: PermanentCuts
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def time_to_survive(
     before = _survival_times(instance, nothing(instance), points)
     after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
     exposures = [
-        Exposure(each.name, each.kind, each.siege.is_meant, tuple(map(str, each.siege.cuts)), *both)
+        Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), *both)
         for each, *both in zip(points, before, after, strict=True)
     ]
     ordered = sorted(exposures, key=lambda exposure: exposure.order)
@@ -188,35 +189,37 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
         yield _whole(p, "process", process=(p,))
     yield from _of_shocks(instance)
     for i, rule in enumerate(instance.policy.min_time_to_survive):
-        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.siege)
+        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.disruption)
 
 
 def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:
     """All of something is lost, and nobody means it."""
-    return Chokepoint(name, kind, Siege((Cut.model_validate({**aim, "severity": 1.0}),)))
+    return Chokepoint(name, kind, PermanentCuts((Cut.model_validate({**aim, "severity": 1.0}),)))
 
 
 def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
     for name, spec in instance.shocks.items():
         for severity, variant in spec.variants() if spec.cuts else ():
-            siege = Siege.of(variant.cuts, deliberate=spec.deliberate)
-            yield Chokepoint(title(name, None, None, severity), "shock", siege)
+            disruption = PermanentCuts.of(variant.cuts, deliberate=spec.deliberate)
+            yield Chokepoint(title(name, None, None, severity), "shock", disruption)
 
 
 def _fitting(instance: Instance, plan: Plan) -> Plan:
     """The plan with its stocks worked out again for this instance."""
-    horizon = instance.horizon
     for build in plan.builds:
-        option = instance.sized.get(build.option)
-        is_sized = option is not None and build.t in horizon.decisions and option.allows(horizon.year(build.t))
-        if not is_sized or horizon.label(build.t) != build.period:
+        if not _can_buy(instance, build):
             raise PlanFileError(f"the plan is not one of this instance: it cannot buy {build.option} in {build.period}")
     for o, fills in plan.fills.items():
-        if o not in instance.stocks or len(fills) != len(horizon.periods):
+        if o not in instance.stocks or len(fills) != len(instance.horizon.periods):
             raise PlanFileError(f"the plan is not one of this instance: it cannot fill {o}")
-    filled = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in instance.stocks}
-    stocks = {o: stock.stock_path(horizon, filled[o]) for o, stock in instance.stocks.items()}
-    return Plan(plan.builds, filled, stocks)
+    return with_stock_paths(instance, plan)
+
+
+def _can_buy(instance: Instance, build: Build) -> bool:
+    horizon, option = instance.horizon, instance.sized.get(build.option)
+    if option is None or build.t not in horizon.decisions or not option.allows(horizon.year(build.t)):
+        return False
+    return horizon.label(build.t) == build.period
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
@@ -241,7 +244,7 @@ class _YearModel:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
         self.stage = stage = blank_stage(instance)
         inverse = stage.variable("time", "inverse", t, unit="1")
-        path = steady(instance, MANY, t, 1.0, [each.siege for each in points])
+        path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
             of_period = offered[first : first + offers.periods]
