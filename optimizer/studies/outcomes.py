@@ -1,8 +1,6 @@
-"""What a plan's flows mean for each segment: all shocks at once, then an outcome or a line for each.
+"""What the flows of a plan mean: the service in every shock, and shortages and sources in the baseline.
 
-What a plan leaves unserved though nothing happens.
-
-Where each commodity comes from in the baseline: shares of production by region, and their concentration.
+`survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` make the values of a result from them.
 """
 
 from collections import defaultdict
@@ -18,7 +16,18 @@ from optimizer.algorithms.batches import BatchAnswer
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import FULL, Array, Flows, Lack, ManyFlows, Nothing, Outcome, Service, Share, Weakest
+from optimizer.results.plan import (
+    MOST_DETAILED_SHOCKS,
+    Array,
+    Flows,
+    Lack,
+    ManyFlows,
+    Nothing,
+    Outcome,
+    Service,
+    SourceShare,
+    Weakest,
+)
 from optimizer.results.ranking import first_largest, rank, weakest
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
@@ -66,8 +75,8 @@ def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[B
         path, events = instance.shared(length), np.concatenate([reply.events for reply in some])
         which, unserved = evaluator.places[events], np.concatenate([reply.unserved for reply in some])
         for i, d in enumerate(instance.demands):
-            asked, floors = _table(path.demand[d], which), _table(path.floor[d], which)
-            part = _weighed(np.maximum(unserved[:, i], 0.0), asked, floors)
+            demanded, floors = _table(path.demand[d], which), _table(path.floor[d], which)
+            part = _weighed(np.maximum(unserved[:, i], 0.0), demanded, floors)
             for name, array in made.items():
                 array[events, i] = part[name]
     costs = np.array([demand.shortage_cost for demand in instance.demands.values()])
@@ -80,13 +89,13 @@ def _table(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _weighed(unserved: Array, asked: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
+def _weighed(unserved: Array, demanded: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
     """One segment's figures in some shocks, each array (shocks,), from arrays (shocks, periods)."""
-    served = 1.0 - np.divide(unserved, asked, out=np.zeros_like(asked), where=asked > 0)
-    short = unserved - (1.0 - floors) * asked
-    fails = short > NEGLIGIBLE * asked
+    served = 1.0 - np.divide(unserved, demanded, out=np.zeros_like(demanded), where=demanded > 0)
+    short = unserved - (1.0 - floors) * demanded
+    fails = short > NEGLIGIBLE * demanded
     worst = weakest(served - floors, served, axis=1)
-    shocks = np.arange(len(asked))
+    shocks = np.arange(len(demanded))
     return {
         "served": served[shocks, worst],
         "floor": floors[shocks, worst],
@@ -124,7 +133,7 @@ def _kept(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list
     ranks = rank(surveyed.margin, surveyed.served).min(axis=1, initial=np.inf)
     # Ranks that differ by rounding are the same: then the order of the file counts.
     order = np.lexsort((np.round(ranks, 6), -surveyed.gap.sum(axis=1), is_other))
-    return [int(number) for number in order[:FULL]]
+    return [int(number) for number in order[:MOST_DETAILED_SHOCKS]]
 
 
 def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: Flows | None) -> Outcome:
@@ -204,14 +213,14 @@ def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     found, label = {}, instance.horizon.label
     for d, row in baseline.of("unserved").items():
         demanded = [float(instance.baseline.demanded(d, t)) for t in instance.horizon.periods]
-        parts = [short / asked if asked > 0 else 0.0 for short, asked in zip(row, demanded, strict=True)]
+        parts = [short / demanded if demanded > 0 else 0.0 for short, demanded in zip(row, demanded, strict=True)]
         worst = first_largest(parts)
         if worst is not None and parts[worst] > NEGLIGIBLE:
             found[d] = Lack(min(1.0, parts[worst]), label(worst), sum(row))
     return found
 
 
-def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
     """Production by region in the first and the last year, of every commodity that is put to use.
 
     HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
@@ -219,12 +228,12 @@ def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share,
     return _shares(instance, baseline, dict.fromkeys((instance.horizon.start, instance.horizon.end)))
 
 
-def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
     """The same for every year of the horizon."""
     return _shares(instance, baseline, instance.horizon.years)
 
 
-def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[Share, ...]]:
+def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[SourceShare, ...]]:
     used = {demand.commodity for demand in instance.demands.values()}
     used |= {commodity for activity in instance.activities.values() for commodity in activity.input}
     chosen = tuple(years)
@@ -232,7 +241,7 @@ def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[s
     return {commodity: shares for commodity, shares in made.items() if any(share.tonnes > 0 for share in shares)}
 
 
-def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Share:
+def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> SourceShare:
     by_region: dict[str, float] = defaultdict(float)
     first = (year - instance.horizon.start) * instance.horizon.per_year
     for name, activity in instance.activities.items():
@@ -242,4 +251,4 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Sh
     total = sum(by_region.values())
     parts = {region: made / total for region, made in by_region.items() if total > 0 and made > ROUNDING * total}
     ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))
-    return Share(year, total, ordered, sum(part**2 for part in ordered.values()))
+    return SourceShare(year, total, ordered, sum(part**2 for part in ordered.values()))
