@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
-from optimizer.disruptions.ensemble import EnsembleSpec
+from optimizer.disruptions.ensemble import EnsembleSpec, sample_names
 from optimizer.disruptions.family import figure
-from optimizer.disruptions.sampling import sample_names
 from optimizer.disruptions.shock import BASELINE, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
