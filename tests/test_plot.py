@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.cli.plot import KINDS as PROMISED
+from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.report.figures.plot import KINDS, Choice, plot
 from optimizer.report.html.book import Book, book
 from optimizer.studies.frontier import frontier, single_point

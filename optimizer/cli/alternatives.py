@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
 
 
-def alternatives(
+def command(
     file: options.InstanceFile,
     changes: options.Changes,
     accuracy: options.Accuracy,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 
-def solve(
+def command(
     file: options.InstanceFile,
     changes: options.Changes,
     proof: options.Proof,

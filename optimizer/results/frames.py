@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # How the values of a column are written for readers:
 Form = Literal[
     "text",  # as it stands
+    "word",  # the same, never broken
     "name",  # a key of the instance, by its name
     "object",  # the same; workbooks have the key as well
     "region",  # a region, by its name
@@ -108,6 +109,10 @@ class Frame:
         names = [column.name for column in self.columns]
         for values in zip(*self.values, strict=True):
             yield dict(zip(names, values, strict=True))
+
+    def head(self, count: int) -> "Frame":
+        """The same with the first rows only."""
+        return replace(self, values=tuple(values[:count] for values in self.values))
 
     def with_column(self, column: Column, values: Sequence[Any]) -> "Frame":
         """The same with one more column at the end."""

@@ -211,7 +211,7 @@ def limits(result: Result) -> Frame:
     saved = "cost" if result.survival_gap == 0 else "gap"
     columns = (
         Column("limit", is_index=True),
-        Column("step"),
+        Column("step", form="word"),
         Column("saving", f"Saves {saved}", result.money, "amount"),
     )
     rows = ((price.what, price.step, price.worth) for price in result.binding)

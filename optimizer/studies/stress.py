@@ -35,6 +35,7 @@ from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Vector
 from optimizer.solver import versions as solver_versions
+from optimizer.solver.base import Integers
 from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.outcomes import Survey, survey
@@ -42,7 +43,6 @@ from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
 MOST_DURATIONS = 12  # of more values than this durations are grouped in quarters, as severities are
-Integers = npt.NDArray[np.intp]
 By = Literal["event", "start", "months", "severity"]
 
 

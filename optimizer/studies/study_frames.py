@@ -3,12 +3,15 @@
 Every study gives its frames by what stands here, so none of them is imported: they come as ``Any``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.results.frames import Column, Form, Frame, Frames
 from optimizer.results.result import Result
+
+# The order in which verdicts are listed.
+VERDICTS = ("must-have", "real choice", "not settled", "never worth it")
 
 
 def _columns(form: Form, unit: str, *names: str) -> tuple[Column, ...]:
@@ -48,15 +51,11 @@ def comparison_columns(comparison: Any, money: str) -> Frame:
     ]
     rows = (
         (each["case"], each["budget"], each["status"], len(each["survived"]), each["shocks"], each["survival_gap"],
-         each["total_cost"], each["outlay"], *(_worst_service(each, d) for d in segments),
+         each["total_cost"], each["outlay"], *(each["services"].get(d, {}).get("worst_service") for d in segments),
          *(each["sizes"].get(o, 0.0) for o in options))
         for each in found
     )  # fmt: skip
     return Frame.of_rows("columns", "Side by side", columns, rows)
-
-
-def _worst_service(column: Mapping[str, Any], segment: str) -> float | None:
-    return column["services"][segment]["worst_service"] if segment in column["services"] else None
 
 
 def _union(parts: Iterable[Iterable[str]]) -> list[str]:
@@ -143,7 +142,7 @@ def size_ranges(found: Any) -> Frame:
     columns = (
         Column("option", form="object", is_index=True),
         Column("kind", "Lever"),
-        Column("verdict"),
+        Column("verdict", form="word"),
         Column("least", form="amount"),
         Column("cheapest", "Cheapest\nplan", form="amount"),
         Column("greatest", form="amount"),
@@ -153,7 +152,7 @@ def size_ranges(found: Any) -> Frame:
     rows = (
         (each.option, each.kind, each.verdict, each.least.size, each.cheapest, each.greatest.size, each.least.bound,
          each.greatest.bound, each.proven)
-        for each in found.ranges
+        for each in sorted(found.ranges, key=lambda each: VERDICTS.index(each.verdict))
     )  # fmt: skip
     return Frame.of_rows("ranges", "What they buy", columns, rows)
 
@@ -373,11 +372,12 @@ def shaping_attacks(found: Any) -> Frame:
         Column("price", unit=money, form="amount"),
         Column("without", "Nothing built", money, "amount"),
         Column("with_plan", "With the plan", money, "amount"),
+        Column("breaks", form="yes", is_shown=False),
     )
     rows = (
         (_targets(found, each.with_plan), each.with_plan.first, each.with_plan.last,
          windowed(each.with_plan.first, each.with_plan.last, "–"), each.with_plan.price, each.without.gap,
-         each.with_plan.gap)
+         each.with_plan.gap, each.with_plan.breaks)
         for each in found.shaping
     )  # fmt: skip
     note = "What each leaves below the floors, at shortage cost: with nothing built, and with the plan."
@@ -487,9 +487,9 @@ def months_survived(found: Any) -> Frame:
         Column("cuts"),
         Column("year", form="year", is_index=True),
         Column("before", unit="months", form="amount"),
-        Column("gives out before", form="name"),
+        Column("gives_out_before", form="name"),
         Column("after", unit="months", form="amount"),
-        Column("gives out after", form="name"),
+        Column("gives_out_after", form="name"),
     )
     rows = (
         (each.name, each.kind, str(each.deliberate).lower(), " and ".join(each.cuts), before.year, before.months,

@@ -84,7 +84,8 @@ def screen_table(
     cells: Mapping[str, Cell] | None = None,
     hidden: Collection[str] = (),
     more: Sequence[tuple[str, Cell]] = (),
-    style: Callable[[dict[str, Any]], str] | None = None,
+    wide: Collection[str] = (),
+    style: Cell | None = None,
     expand: bool = False,
 ) -> Table:
     """A frame on the screen: every column that is shown, in its own form.
@@ -97,26 +98,35 @@ def screen_table(
         cells: by column, what writes its cells from a row; a column without one is written by its form.
         hidden: columns that are left out here, as where another column says the same.
         more: heads of columns at the end, and what writes their cells.
+        wide: the columns that share the width of the screen; the first where they are left out.
         style: of a row.
         expand: whether the table is as wide as the screen.
     """
-    shown = table(frame.title if title is None else title, caption=frame.note if caption is None else caption,
-                  expand=expand)  # fmt: skip
+    shown = table(_either(title, frame.title), caption=_either(caption, frame.note), expand=expand)
     columns = [column for column in frame.columns if column.is_shown and column.name not in hidden]
-    for i, column in enumerate(columns):
+    flexible = (wide or [columns[0].name]) if expand else ()
+    for column in columns:
         head = (heads or {}).get(column.name, _screen_head(column))
-        if column.form in NUMBERS:
-            shown.add_column(head, justify="right", no_wrap=True)
-        elif column.form in ("period", "year"):
-            shown.add_column(head, no_wrap=True)
-        else:
-            shown.add_column(head, overflow="fold", ratio=1 if expand and not i else None)
+        shown.add_column(head, **_layout(column, is_flexible=column.name in flexible))
     for head, _ in more:
         shown.add_column(head, no_wrap=True)
     for row in frame.rows():
         texts = [_cell(instance, column, row, cells or {}) for column in columns]
-        shown.add_row(*texts, *(write(row) for _, write in more), style=style(row) if style else None)
+        shown.add_row(*texts, *(write(row) for _, write in more), style=str(style(row)) if style else None)
     return shown
+
+
+def _either(given: str | None, other: str) -> str:
+    return other if given is None else given
+
+
+def _layout(column: Column, *, is_flexible: bool) -> dict[str, Any]:
+    """How rich lays a column out: numbers to the right, text folded where it does not fit."""
+    if column.form in NUMBERS:
+        return {"justify": "right", "no_wrap": True}
+    if column.form in ("word", "period", "year"):
+        return {"no_wrap": True}
+    return {"overflow": "fold", "ratio": 1 if is_flexible else None}
 
 
 def _screen_head(column: Column) -> str:
