@@ -91,9 +91,9 @@ def _fail_with(error: Exception) -> NoReturn:
         show_findings(error.findings)
         raise typer.Exit(BAD_INSTANCE) from None
     if isinstance(error, errors.AuditError) and error.result is not None:
-        from optimizer.report.tables.plan import show
+        from optimizer.report.tables.plan import show_plan
 
-        show(error.result)
+        show_plan(error.result)
     fail(_describe(error), _code_of(error))
 
 

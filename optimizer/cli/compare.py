@@ -144,11 +144,11 @@ def _parse_budgets(text: str | None) -> Budgets:
 
 
 def _check_plot(plot: Path | None) -> None:
-    from optimizer.report.figures.frontier import FORMATS
+    from optimizer.report.figures.frontier import FRONTIER_FORMATS
 
     if plot is None:
         return
-    if plot.suffix.lower().removeprefix(".") not in FORMATS:
+    if plot.suffix.lower().removeprefix(".") not in FRONTIER_FORMATS:
         raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
     outputs.check_file(plot, "--plot")
 

@@ -75,7 +75,7 @@ def command(
     outputs.check_file(output, "--output", plan)
 
     from optimizer.report.figures.plot import Choice
-    from optimizer.report.figures.plot import plot as draw
+    from optimizer.report.figures.plot import draw_plot as draw
     from optimizer.report.html.book import book
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point

@@ -121,10 +121,10 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
 def _write_book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
     from optimizer.report.excel import workbook
-    from optimizer.report.narrative import headline
+    from optimizer.report.narrative import plan_headline
 
     doubts = inputs.audit_warnings(instance, result)
-    _print_answer(f"{result.instance}: {headline(result)}")
+    _print_answer(f"{result.instance}: {plan_headline(result)}")
     _end(result, output, workbook(instance, result, doubts), doubts, stopped=False)
 
 

@@ -29,7 +29,7 @@ def command(
     if json:
         typer.echo(result.to_json(whole=False))
     else:
-        from optimizer.report.tables.plan import show as print_result
+        from optimizer.report.tables.plan import show_plan as print_result
 
         with inputs.plan_that_fits(plan):
             print_result(result, every=every)

@@ -88,7 +88,7 @@ def starter_files() -> dict[str, str]:
     return {"instance.yaml": starter, SCHEMA_FILE: dump_schema()}
 
 
-def describe(model: type[BaseModel], name: str) -> str:
+def describe_model(model: type[BaseModel], name: str) -> str:
     """What a field means, by its name in a file; a field declared again without a text has that of the class above."""
     for each in model.__mro__:
         for key, field in getattr(each, "model_fields", {}).items():
@@ -129,7 +129,7 @@ def _object(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     properties = {}
     for key, shape in part.get("properties", {}).items():
         if key != "id":
-            text = describe(model, key)
+            text = describe_model(model, key)
             properties[key] = _refer(_plain(shape)) | ({"description": text} if text else {})
     return {
         "type": "object",
@@ -210,7 +210,7 @@ def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
     shared = {
         name: {"anyOf": [dict(shape), _reference("Ranged")]}
-        if name in shapes.NUMBERS
+        if name in shapes.NUMBER_SHAPES
         else {key: _refer(part) for key, part in shape.items()}
         for name, shape in shapes.SHARED.items()
     }
@@ -219,7 +219,7 @@ def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _option() -> dict[str, Any]:
     """An option: its kind first, then the fields of that kind."""
-    kind = {"enum": list(KINDS), "description": describe(Lever, "kind")}
+    kind = {"enum": list(KINDS), "description": describe_model(Lever, "kind")}
     rules = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},

@@ -36,11 +36,11 @@ Form = Literal[
     "tenth",  # a share, as per cent to one decimal
     "yes",  # whether something holds
 ]
-NUMBERS = ("count", "amount", "exact", "percent", "tenth")
+NUMBER_FORMS = ("count", "amount", "exact", "percent", "tenth")
 
 
 @dataclass(frozen=True)
-class Column:
+class FrameColumn:
     """One column of a frame.
 
     Attributes:
@@ -84,13 +84,13 @@ class Frame:
 
     name: str
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[FrameColumn, ...]
     values: tuple[Sequence[Any], ...] = field(repr=False)
     note: str = ""
 
     @classmethod
     def of_rows(
-        cls, name: str, title: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]], note: str = ""
+        cls, name: str, title: str, columns: Sequence[FrameColumn], rows: Iterable[Sequence[Any]], note: str = ""
     ) -> "Frame":
         """A frame from its rows."""
         some = list(rows)
@@ -114,7 +114,7 @@ class Frame:
         """The same with the first rows only."""
         return replace(self, values=tuple(values[:count] for values in self.values))
 
-    def with_column(self, column: Column, values: Sequence[Any]) -> "Frame":
+    def with_column(self, column: FrameColumn, values: Sequence[Any]) -> "Frame":
         """The same with one more column at the end."""
         return replace(self, columns=(*self.columns, column), values=(*self.values, values))
 

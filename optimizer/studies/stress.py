@@ -33,9 +33,8 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Vector
+from optimizer.solver import Clock, Integers, Vector
 from optimizer.solver import versions as solver_versions
-from optimizer.solver.base import Integers
 from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.outcomes import Survey, survey

@@ -11,7 +11,7 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import given, plural
+from optimizer.report.format import DASH, given, plural
 from optimizer.report.narrative import signed, whole
 from optimizer.report.tables.render import print_parts, screen_table, table
 from optimizer.results.result import Result
@@ -21,8 +21,7 @@ from optimizer.studies.study_frames import VERDICTS
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import short, si, si_up
 
-STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
-NOTHING = "–"
+CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
 # What stands before the size of an option that only one of the plans buys.
 ALONE = "● "
 
@@ -111,7 +110,7 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
         heads={"option": "Option, lever"},
         cells={
             "option": option,
-            "verdict": lambda row: Text(row["verdict"], style=STYLES.get(row["verdict"], "")),
+            "verdict": lambda row: Text(row["verdict"], style=CLASS_STYLES.get(row["verdict"], "")),
             "least": lambda row: _end(by_option[row["option"]].least, "≥"),
             "cheapest": lambda row: _size(row["cheapest"]),
             "greatest": lambda row: _end(by_option[row["option"]].greatest, "≤"),
@@ -130,7 +129,7 @@ def _end(end: RangeEnd, sign: str) -> str:
 
 
 def _size(size: float) -> str:
-    return si(size) if size > 0 else NOTHING
+    return si(size) if size > 0 else DASH
 
 
 def _plans(instance: Instance, found: Alternatives) -> Table:
@@ -159,7 +158,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
         shown.add_column("Cheapest" if i == 0 else chr(ord("A") + i - 1), justify="right", no_wrap=True)
     for label, cells in figures:
         shown.add_row(label, *cells)
-    shown.add_row("Distance", NOTHING, *(f"{each.distance:.1f}" for each in found.plans), end_section=True)
+    shown.add_row("Distance", DASH, *(f"{each.distance:.1f}" for each in found.plans), end_section=True)
     for label, cells in sizes:
         if cells:
             shown.add_row(label, *cells)
@@ -167,7 +166,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
 
 
 def _more(result: Result, cheapest: Result) -> str:
-    return NOTHING if result is cheapest else signed(result.total_cost - cheapest.total_cost)
+    return DASH if result is cheapest else signed(result.total_cost - cheapest.total_cost)
 
 
 def _survived(result: Result) -> str:

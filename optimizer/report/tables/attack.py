@@ -11,33 +11,33 @@ from rich.text import Text
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural
-from optimizer.report.narrative import changed, headline, proof
+from optimizer.report.narrative import changed, plan_headline, proof
 from optimizer.report.screen import Screen
-from optimizer.report.tables.plan import STYLES, answer_panel, builds, stocks
-from optimizer.report.tables.render import Cell, print_parts, screen_table
+from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
+from optimizer.report.tables.render import CellRenderer, print_parts, screen_table
 from optimizer.studies.attack import AttackDamage, AttackResult
 from optimizer.studies.withstand import LeastOutlay
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 
-MOST = 24
+MOST_ATTACKS = 24
 
 
 def show_attack(found: AttackResult, console: Console | None = None) -> None:
     """Print a plan under attack to stdout, or to the console given."""
     console = console or Screen()
-    print_parts(parts(found, console.width), console)
+    print_parts(attack_parts(found, console.width), console)
 
 
-def parts(found: AttackResult, width: int) -> list[RenderableType]:
+def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
     """What is printed, in order, for a terminal so wide."""
     instance, result = found.instance, found.result
     shown: list[RenderableType | None] = [_answer(found)]
     if result.baseline is not None:
         shown += [_shaping(found), _segments(found), _starts(found)]
         if not found.is_given:
-            shown += [builds(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
-            shown += [stocks(instance, result, width)]
+            shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
+            shown += [stocks_table(instance, result, width)]
     shown += [Text(f"Note: {note}") for note in (*found.notes, *_of_result(found))]
     return [part for part in shown if part is not None]
 
@@ -58,7 +58,7 @@ def _answer(found: AttackResult) -> Panel:
 
 def _headline(found: AttackResult) -> str:
     if not found.is_given:
-        return headline(found.result)
+        return plan_headline(found.result)
     means = si(_means(found), found.instance.money)
     if found.stopped:
         return "STOPPED before every attack was looked at"
@@ -158,14 +158,14 @@ def _targets(instance: Instance, blow: AttackDamage) -> str:
 def _shaping(found: AttackResult) -> Table | None:
     if not found.shaping:
         return None
-    frame, left = found.frames.frame("shaping"), len(found.shaping) - MOST
+    frame, left = found.frames.frame("shaping"), len(found.shaping) - MOST_ATTACKS
 
     def left_below(row: dict[str, Any]) -> Text:
         return Text(si(row["with_plan"]), style="bold red" if row["breaks"] else "green")
 
     return screen_table(
         found.instance,
-        frame.head(MOST),
+        frame.head(MOST_ATTACKS),
         caption=frame.note + (f"\n{plural(left, 'more')} do less damage." if left > 0 else ""),
         cells={"with_plan": left_below},
         expand=True,
@@ -189,7 +189,7 @@ def _starts(found: AttackResult) -> Table | None:
     if len(found.starts) < 2:
         return None
 
-    def known(name: str, none: str, style: str = "") -> Cell:
+    def known(name: str, none: str, style: str = "") -> CellRenderer:
         """A cell; where nothing was found, that means something only if the time did not run out."""
         missing = "not known" if found.stopped else none
         return lambda row: missing if row[name] is None else Text(_said(row[name]), style=style)

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import LINE, MEANING, listed, percent, plural, sized
-from optimizer.report.narrative import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
+from optimizer.report.format import DASH, LINE, MEANING, listed, percent, plural, sized
+from optimizer.report.narrative import bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.tables.render import screen_table, table
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
 from optimizer.studies.comparison import (
@@ -167,7 +167,7 @@ def steps(comparison: Comparison, width: int) -> Table | None:
         return None
     several, money = len(comparison.cases) > 1, next(iter(comparison.cases.values())).money
     more = si(comparison.steps[0].more, money, 4)
-    text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {NOTHING} is no change "
+    text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {DASH} is no change "
     text += f"that is proven. {sure(comparison)}"
     shown = table(f"What the next {more} buys", caption=text, expand=True)
     if several:
@@ -184,8 +184,8 @@ def steps(comparison: Comparison, width: int) -> Table | None:
             shown.add_row(*cells, "?", "?", "?", Text("not known: the search was stopped", style="yellow"))
             continue
         if step.is_nothing:
-            kept = _survives(step) if shocks_survived(step.before) == shocks_survived(step.after) else NOTHING
-            shown.add_row(*cells, NOTHING, kept, NOTHING, Text("nothing", style="dim"))
+            kept = _survives(step) if shocks_survived(step.before) == shocks_survived(step.after) else DASH
+            shown.add_row(*cells, DASH, kept, DASH, Text("nothing", style="dim"))
             continue
         builds = _builds(comparison.cases[step.case], step)
         lost = given_up(step.before, step.after)
@@ -221,7 +221,7 @@ def _builds(instance: Instance, step: BudgetStep) -> str:
     return listed(parts, 6) if parts else "the same, at other times"
 
 
-def breakpoints(comparison: Comparison, width: int) -> Table | Text:
+def breakpoints_table(comparison: Comparison, width: int) -> Table | Text:
     """The budgets at which the plan becomes another in kind."""
     if not comparison.changes:
         return Text("Whatever the budget, the same options are bought and the same shocks are survived.")

@@ -16,7 +16,7 @@ from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurv
 from optimizer.units import si
 
 MOST, WIDE = 40, 100
-YEAR = 12.0
+MONTHS_OF_A_YEAR = 12.0
 
 
 def show_endurance(instance: Instance, endurance: TimeToSurvive, console: Console | None = None) -> None:
@@ -108,7 +108,7 @@ def _months(lasting: SurvivalTime) -> str:
 
 
 def _style(lasting: SurvivalTime) -> str:
-    return "bold red" if lasting.months < YEAR else ""
+    return "bold red" if lasting.months < MONTHS_OF_A_YEAR else ""
 
 
 def _segment(instance: Instance, exposure: Exposure) -> str:
