@@ -23,7 +23,7 @@ from optimizer.limits import NESTING, NUMBER_LENGTH, PLAN_BYTES, PLAN_VALUES
 INSTANCES = (".yaml", ".yml", ".xlsx")
 # What a spreadsheet takes for the beginning of a formula; in some languages the wide forms too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-HALF = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 # What YAML refuses as text; JSON takes some of it, but terminals and spreadsheets do not.
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What a path may name instead of a file.

@@ -8,6 +8,7 @@ from typing import Any
 
 Shape = Mapping[str, Any]
 LARGEST = 1e15
+# HiGHS refuses coefficients of 1e15; scaling may multiply one by some powers of ten.
 LARGEST_RATIO = 1e12
 _DIGITS = r"(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?\s*[kMB]?$"
 
@@ -43,11 +44,11 @@ def series(number: Shape) -> dict[str, Any]:
 AMOUNT = _number("[-+]", minimum=-LARGEST, maximum=LARGEST)
 QUANTITY = _number(r"\+", minimum=0, maximum=LARGEST)
 RATIO = _number(r"\+", minimum=0, maximum=LARGEST_RATIO)
-POSITIVE = _number(r"\+", exclusiveMinimum=0, maximum=LARGEST)
+POSITIVE_NUMBER = _number(r"\+", exclusiveMinimum=0, maximum=LARGEST)
 SHARE = _number(r"\+", minimum=0, maximum=1)
 NAME = {"type": ["string", "number"]}
 PERIOD = {"type": ["string", "integer"]}
-DRAWN: dict[str, Any] = {
+DRAWN_NUMBER: dict[str, Any] = {
     "anyOf": [
         AMOUNT,
         _keys(
@@ -73,24 +74,24 @@ STARTS: dict[str, Any] = {
 }
 RANDOM_STARTS: dict[str, Any] = {"anyOf": [STARTS, _keys({"uniform": _list_of(PERIOD, 2)}, required=["uniform"])]}
 # The definitions that a schema names; in place of each of these numbers an uncertain one may stand.
-NUMBERS: Mapping[str, Shape] = {
+NUMBER_SHAPES: Mapping[str, Shape] = {
     "Amount": AMOUNT,
     "Quantity": QUANTITY,
     "Ratio": RATIO,
-    "Positive": POSITIVE,
+    "Positive": POSITIVE_NUMBER,
     "Share": SHARE,
 }
-SHARED: Mapping[str, Shape] = {
-    **NUMBERS,
+SHARED_SHAPES: Mapping[str, Shape] = {
+    **NUMBER_SHAPES,
     "AmountSeries": series(AMOUNT),
     "QuantitySeries": series(QUANTITY),
     "ShareSeries": series(SHARE),
-    "PositiveByYear": years(POSITIVE),
+    "PositiveByYear": years(POSITIVE_NUMBER),
     "Names": one_or_more(NAME),
     "Shares": one_or_more(SHARE),
-    "Durations": one_or_more(POSITIVE),
-    "Drawn": DRAWN,
-    "DrawnProfile": one_or_more(DRAWN),
+    "Durations": one_or_more(POSITIVE_NUMBER),
+    "Drawn": DRAWN_NUMBER,
+    "DrawnProfile": one_or_more(DRAWN_NUMBER),
     "Starts": STARTS,
     "RandomStarts": RANDOM_STARTS,
 }

@@ -39,8 +39,6 @@ from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, ROUNDING, greatest_w
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]
 LARGEST, SMALLEST = shapes.LARGEST, 1e-15
-# HiGHS refuses coefficients of 1e15; scaling may multiply one by some powers of ten.
-LARGEST_RATIO = shapes.LARGEST_RATIO
 # Digits to which a number is taken before it is rounded for reading.
 EXACT = 12
 MINUS = "\N{MINUS SIGN}"
@@ -104,9 +102,11 @@ def _shown(value: Any) -> str:
 
 
 def a_ratio(value: float) -> float:
-    """The number, if it is a quantity per tonne that a matrix of coefficients can hold: 0 to `LARGEST_RATIO`."""
-    if not_negative(value) > LARGEST_RATIO:
-        raise finding(f"{value:g} t per t is beyond what can be computed with", f"Write {LARGEST_RATIO:g} at most.")
+    """The number, if it is a quantity per tonne that a matrix of coefficients can hold: 0 to `shapes.LARGEST_RATIO`."""
+    if not_negative(value) > shapes.LARGEST_RATIO:
+        raise finding(
+            f"{value:g} t per t is beyond what can be computed with", f"Write {shapes.LARGEST_RATIO:g} at most."
+        )
     return value
 
 
@@ -240,7 +240,7 @@ def _each(check: Any) -> AfterValidator:
 Amount = Annotated[float, BeforeValidator(parse_amount), WithJsonSchema(shapes.AMOUNT)]
 Quantity = Annotated[Amount, AfterValidator(not_negative), WithJsonSchema(shapes.QUANTITY)]
 Ratio = Annotated[Amount, AfterValidator(a_ratio), WithJsonSchema(shapes.RATIO)]
-Positive = Annotated[Amount, AfterValidator(positive), WithJsonSchema(shapes.POSITIVE)]
+Positive = Annotated[Amount, AfterValidator(positive), WithJsonSchema(shapes.POSITIVE_NUMBER)]
 Share = Annotated[Amount, AfterValidator(a_share), WithJsonSchema(shapes.SHARE)]
 AmountSeries = Annotated[
     Series, BeforeValidator(parse_series), PlainSerializer(_plain), WithJsonSchema(shapes.series(shapes.AMOUNT))
@@ -250,7 +250,7 @@ ShareSeries = Annotated[AmountSeries, _each(a_share), WithJsonSchema(shapes.seri
 ByYear = Annotated[
     Mapping[Annotated[int, BeforeValidator(_year)], Positive],
     BeforeValidator(parse_by_year),
-    WithJsonSchema(shapes.years(shapes.POSITIVE)),
+    WithJsonSchema(shapes.years(shapes.POSITIVE_NUMBER)),
 ]
 
 

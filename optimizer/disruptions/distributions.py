@@ -256,7 +256,7 @@ Drawn = Annotated[
     InstanceOf[Distribution],
     BeforeValidator(parse_distribution),
     PlainSerializer(Distribution.plain),
-    WithJsonSchema(shapes.DRAWN),
+    WithJsonSchema(shapes.DRAWN_NUMBER),
 ]
 DrawnShare = Annotated[Drawn, _within(a_share)]
 DrawnPositive = Annotated[Drawn, _within(positive)]

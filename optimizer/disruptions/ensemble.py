@@ -61,7 +61,7 @@ class DrawnCut(Target):
     """
 
     severity: Annotated[
-        tuple[DrawnShare, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.DRAWN))
+        tuple[DrawnShare, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.DRAWN_NUMBER))
     ] = Field(description="Share of capacity lost, 0 to 1: a number, a distribution, or a list of them by period.")
     draw: str | None = Field(default=None, description="Label; cuts with the same label share one random draw.")
 

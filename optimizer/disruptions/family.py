@@ -230,5 +230,5 @@ Durations = Annotated[
     Axis,
     BeforeValidator(parse_durations),
     PlainSerializer(Axis.plain),
-    WithJsonSchema(shapes.one_or_more(shapes.POSITIVE)),
+    WithJsonSchema(shapes.one_or_more(shapes.POSITIVE_NUMBER)),
 ]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from optimizer.files import HALF, character
+from optimizer.files import SURROGATE, character
 from optimizer.limits import KEY_LENGTH, NESTING, VALUES
 from optimizer.suggestions import CONTROL, excerpt
 
@@ -205,7 +205,7 @@ def refuse_halves(text: str, line: int) -> None:
     Raises:
         TextError: there is one.
     """
-    found = HALF.search(text)
+    found = SURROGATE.search(text)
     if found is not None:
         cure = "Write both halves, such as \\ud83d\\ude00, or the character itself."
         raise TextError(line, f"holds {character(found[0])}", cure)

@@ -18,7 +18,7 @@ from typing import Any
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.extras import require_extra
-from optimizer.files import HALF, character
+from optimizer.files import SURROGATE, character
 from optimizer.instance.document import Document
 from optimizer.io.excel_layout import COMMENT, SHEETS
 from optimizer.limits import CELL_LENGTH, CELLS, FINDINGS, NUMBER_LENGTH, WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS
@@ -171,7 +171,7 @@ def reference(title: str, row: int, column: int) -> str:
 
 
 @dataclass(frozen=True)
-class Cell:
+class WorkbookCell:
     """The value of a cell, its address such as ``processes!D5``, and its note."""
 
     value: Any
@@ -180,12 +180,12 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class SheetLine:
     """One row below the head: the address of its first cell, its number, its cells by column without empty ones."""
 
     at: str
     row: int
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, WorkbookCell]
 
     def text(self, column: str) -> str:
         """The text of a cell that names something; empty where there is none."""
@@ -203,15 +203,15 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class WorkbookSheet:
     """The sheet of a name: the address of its first cell, and its rows."""
 
     name: str
     at: str
-    lines: list[Line]
+    lines: list[SheetLine]
 
 
-class Book:
+class WorkbookReader:
     """The sheets of a workbook as lines, with the last results of formulas."""
 
     def __init__(self, content: bytes, document: Document) -> None:
@@ -223,7 +223,7 @@ class Book:
         except PackageError as error:
             raise self._unread(error) from None
 
-    def sheets(self) -> Iterator[Sheet]:
+    def sheets(self) -> Iterator[WorkbookSheet]:
         """Sheet by sheet, in the order that entries need: those that others belong to first.
 
         Raises:
@@ -245,9 +245,9 @@ class Book:
                 self._report(first, f'"{sheet.title}" is no sheet of an instance', f"{cure} One with _ is your own.")
         for name in SHEETS:
             if name in named:
-                yield Sheet(name, reference(named[name].title, 1, 1), self._lines(named[name]))
+                yield WorkbookSheet(name, reference(named[name].title, 1, 1), self._lines(named[name]))
 
-    def _lines(self, sheet: Any) -> list[Line]:
+    def _lines(self, sheet: Any) -> list[SheetLine]:
         try:
             rows, notes = self._rows(sheet), self.package.notes(sheet)
         except PackageError as error:
@@ -259,12 +259,12 @@ class Book:
         for row in sorted(rows):
             cells = self._cells(sheet.title, rows[row], columns, notes)
             if cells:
-                found.append(Line(reference(sheet.title, row, 1), row, cells))
+                found.append(SheetLine(reference(sheet.title, row, 1), row, cells))
         return found
 
     def _cells(
         self, title: str, row: Mapping[int, Stored], columns: Mapping[int, str], notes: Mapping[tuple[int, int], str]
-    ) -> dict[str, Cell]:
+    ) -> dict[str, WorkbookCell]:
         """The cells of a row that hold something, by the heads of their columns."""
         cells = {}
         for stored in row.values():
@@ -278,7 +278,7 @@ class Book:
             if head is None:
                 self._report(at, "stands in a column without a head", "Name the column.")
             else:
-                cells[head] = Cell(value, at, note)
+                cells[head] = WorkbookCell(value, at, note)
         return cells
 
     def _rows(self, sheet: Any) -> dict[int, dict[int, Stored]]:
@@ -333,7 +333,7 @@ class Book:
             self._report(at, f"holds a text of {len(value):,} characters", f"Write {CELL_LENGTH:,} at most.")
             return None
         value = _unescape(value)
-        half = HALF.search(value)
+        half = SURROGATE.search(value)
         if half is not None:
             self._report(at, f"holds {character(half[0])}", "Write the text again.")
             return None

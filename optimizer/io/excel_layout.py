@@ -42,7 +42,7 @@ _AMOUNT = re.compile(r"^[-+]?[\d_.]+([eE][-+]?\d+)?\s*[kMB]?$")
 
 
 @dataclass(frozen=True)
-class Layout:
+class SheetLayout:
     """One sheet: the places of its rows in an instance, the columns that name them, and the model of the others.
 
     Attributes:
@@ -75,31 +75,31 @@ class Layout:
 
 
 LAYOUTS = (
-    Layout("regions", ("regions", KEY), ("id",), Region),
-    Layout("commodities", ("commodities", KEY), ("id",), Commodity),
-    Layout("processes", ("processes", KEY), ("id",), Process),
-    Layout("demands", ("demands", KEY), ("id",), Demand),
-    Layout("options", ("options", KEY), ("id",)),
-    Layout("shocks", ("shocks", KEY), ("id",), ShockSpec),
-    Layout("cuts", ("shocks", KEY, "cuts", ITEM), ("shock",), Cut),
-    Layout("ensembles", ("ensembles", KEY), ("id",), EnsembleSpec),
-    Layout("ensemble_cuts", ("ensembles", KEY, "cuts", ITEM), ("ensemble",), DrawnCut),
-    Layout("events", ("ensembles", KEY, "events", KEY), ("ensemble", "id"), Event),
-    Layout("event_cuts", ("ensembles", KEY, "events", KEY, "cuts", ITEM), ("ensemble", "event"), DrawnCut),
-    Layout("targets", ("adversary", "targets", KEY), ("id",), AttackTarget),
-    Layout("target_cuts", ("adversary", "targets", KEY, "cuts", ITEM), ("target",), Cut),
-    Layout("max_share", ("policy", "max_share", ITEM), (), ShareRule),
-    Layout("min_share", ("policy", "min_share", ITEM), (), ShareRule),
-    Layout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), SurvivalRule),
-    Layout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
-    Layout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
-    Layout("ranges", ("ranges", KEY), ("id",), RangeSpec),
+    SheetLayout("regions", ("regions", KEY), ("id",), Region),
+    SheetLayout("commodities", ("commodities", KEY), ("id",), Commodity),
+    SheetLayout("processes", ("processes", KEY), ("id",), Process),
+    SheetLayout("demands", ("demands", KEY), ("id",), Demand),
+    SheetLayout("options", ("options", KEY), ("id",)),
+    SheetLayout("shocks", ("shocks", KEY), ("id",), ShockSpec),
+    SheetLayout("cuts", ("shocks", KEY, "cuts", ITEM), ("shock",), Cut),
+    SheetLayout("ensembles", ("ensembles", KEY), ("id",), EnsembleSpec),
+    SheetLayout("ensemble_cuts", ("ensembles", KEY, "cuts", ITEM), ("ensemble",), DrawnCut),
+    SheetLayout("events", ("ensembles", KEY, "events", KEY), ("ensemble", "id"), Event),
+    SheetLayout("event_cuts", ("ensembles", KEY, "events", KEY, "cuts", ITEM), ("ensemble", "event"), DrawnCut),
+    SheetLayout("targets", ("adversary", "targets", KEY), ("id",), AttackTarget),
+    SheetLayout("target_cuts", ("adversary", "targets", KEY, "cuts", ITEM), ("target",), Cut),
+    SheetLayout("max_share", ("policy", "max_share", ITEM), (), ShareRule),
+    SheetLayout("min_share", ("policy", "min_share", ITEM), (), ShareRule),
+    SheetLayout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), SurvivalRule),
+    SheetLayout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
+    SheetLayout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
+    SheetLayout("ranges", ("ranges", KEY), ("id",), RangeSpec),
 )
 SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
 
 
 @dataclass
-class Row:
+class SheetRow:
     """One row: its place, its keys, its values by column, the comments on it, and those on its cells by column."""
 
     place: Place
@@ -109,7 +109,7 @@ class Row:
     notes: dict[str, list[str]] = field(default_factory=dict)
 
 
-def rows_of(layout: Layout, data: Mapping[str, Any]) -> list[Row]:
+def rows_of(layout: SheetLayout, data: Mapping[str, Any]) -> list[SheetRow]:
     """The rows of a sheet, in the order of the instance."""
     found = []
     for place, keys, value in _matches(layout.path, data, (), ()):
@@ -118,13 +118,13 @@ def rows_of(layout: Layout, data: Mapping[str, Any]) -> list[Row]:
         else:
             own = {key: part for key, part in (value or {}).items() if not _is_a_sheet((*layout.path, key))}
             values = dict(_flat(own))
-        found.append(Row(place, keys, values))
+        found.append(SheetRow(place, keys, values))
     return found
 
 
-def rows_of_rest(data: Mapping[str, Any]) -> list[Row]:
+def rows_of_rest(data: Mapping[str, Any]) -> list[SheetRow]:
     """The rows of the sheet `instance`: all that is in no table."""
-    return [Row(tuple(key.split(".")), (key,), {"value": value}) for key, value in _flat(_rest(data, ()))]
+    return [SheetRow(tuple(key.split(".")), (key,), {"value": value}) for key, value in _flat(_rest(data, ()))]
 
 
 def _rest(value: Any, place: tuple[str, ...]) -> Any:
@@ -175,7 +175,7 @@ def _flat(value: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]
 
 
 def place_comments(
-    comments: Iterable[Comment], tables: Mapping[str, list[Row]], rest: list[Row]
+    comments: Iterable[Comment], tables: Mapping[str, list[SheetRow]], rest: list[SheetRow]
 ) -> list[tuple[str, str]]:
     """Put comments to the rows and cells that they are about.
 
@@ -195,20 +195,20 @@ def place_comments(
     return left
 
 
-def _row_of(place: Place, rows: Mapping[Place, Row]) -> tuple[Row | None, Place]:
+def _row_of(place: Place, rows: Mapping[Place, SheetRow]) -> tuple[SheetRow | None, Place]:
     """The row of a table that a place is in, and the place within the row."""
     depth = max((len(each.path) for each in LAYOUTS if each.holds(place)), default=0)
     return (rows.get(place[:depth]) if depth else None), place[depth:]
 
 
-def _single_of(place: Place, rest: list[Row]) -> Row | None:
+def _single_of(place: Place, rest: list[SheetRow]) -> SheetRow | None:
     """The first row of the sheet `instance` that is at a place, in it or around it."""
     if not place or place in {(each.path[0],) for each in LAYOUTS}:
         return None
     return next((each for each in rest if each.place[: len(place)] == place[: len(each.place)]), None)
 
 
-def _note(row: Row, within: Place, text: str) -> None:
+def _note(row: SheetRow, within: Place, text: str) -> None:
     parts = [str(part) for part in within]
     columns = (".".join(parts[:depth]) for depth in range(len(parts), 0, -1))
     column = next((each for each in columns if each in row.values), None)

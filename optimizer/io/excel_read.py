@@ -8,8 +8,8 @@ from optimizer.files import character
 from optimizer.instance.document import Document, Place
 from optimizer.instance.schema import Instance
 from optimizer.instance.text import Allowance, TextError
-from optimizer.io.excel_cells import Book, Cell, Line, Sheet
-from optimizer.io.excel_layout import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, Layout, from_cell
+from optimizer.io.excel_cells import SheetLine, WorkbookCell, WorkbookReader, WorkbookSheet
+from optimizer.io.excel_layout import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, SheetLayout, from_cell
 from optimizer.io.yaml_text import Comment, value_at
 from optimizer.limits import FINDINGS
 from optimizer.suggestions import CONTROL, excerpt, nearest
@@ -29,7 +29,7 @@ def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, 
     """
     reader = _Reader(Document(file, {}))
     document = reader.document
-    for sheet in Book(content, document).sheets():
+    for sheet in WorkbookReader(content, document).sheets():
         document.cells.setdefault((), sheet.at)
         if sheet.name == COMMENTS:
             reader.read_comments(sheet.lines)
@@ -49,7 +49,7 @@ class _Reader:
         self.comments: list[Comment] = []
         self.allowance = Allowance()
 
-    def read_comments(self, lines: list[Line]) -> None:
+    def read_comments(self, lines: list[SheetLine]) -> None:
         """The sheet of comments: those about nothing in particular are the file's header."""
         header = [line for line in lines if not line.text(ABOUT)]
         self._comment((), "\n".join(_with_empty_lines(header)))
@@ -57,7 +57,7 @@ class _Reader:
             if line.text(ABOUT):
                 self._comment(tuple(line.text(ABOUT).split(".")), line.comment)
 
-    def read_instance(self, lines: list[Line]) -> None:
+    def read_instance(self, lines: list[SheetLine]) -> None:
         """The sheet of single values."""
         for line in lines:
             key = line.text("key")
@@ -74,7 +74,7 @@ class _Reader:
             self._comment(place, line.comment)
             self._refuse_columns(place, line.cells, ("key", "value", COMMENT))
 
-    def read_table(self, layout: Layout, sheet: Sheet) -> None:
+    def read_table(self, layout: SheetLayout, sheet: WorkbookSheet) -> None:
         """A sheet with a row an entry."""
         self.document.cells.setdefault(layout.path[:1], sheet.at)
         for line in sheet.lines:
@@ -86,7 +86,7 @@ class _Reader:
             if place is not None:
                 self._read_row(layout, line, place, values)
 
-    def _read_row(self, layout: Layout, line: Line, place: Place, values: Mapping[str, Cell]) -> None:
+    def _read_row(self, layout: SheetLayout, line: SheetLine, place: Place, values: Mapping[str, WorkbookCell]) -> None:
         named = line.cells.get(layout.keys[-1]) if layout.path[-1] == KEY else None
         self._locate(place, named.at if named else line.at, depth=2)
         notes = (line.cells[key].note for key in layout.keys if key in line.cells)
@@ -96,14 +96,14 @@ class _Reader:
         else:
             self._read_fields(place, values)
 
-    def _read_fields(self, place: Place, values: Mapping[str, Cell]) -> None:
+    def _read_fields(self, place: Place, values: Mapping[str, WorkbookCell]) -> None:
         """A row with a column a field."""
         for column, cell in values.items():
             if cell.value is not None:
                 self._put(place, column, cell)
             self._comment((*place, *column.split(".")), cell.note)
 
-    def _read_value(self, layout: Layout, place: Place, values: Mapping[str, Cell]) -> None:
+    def _read_value(self, layout: SheetLayout, place: Place, values: Mapping[str, WorkbookCell]) -> None:
         """A row that is one value."""
         self._refuse_columns(place, values, (layout.value,))
         if len(place) < len(layout.path):
@@ -115,7 +115,7 @@ class _Reader:
             self._locate(place, cell.at, depth=2)
             self._comment(place, cell.note)
 
-    def _place(self, layout: Layout, line: Line) -> Place | None:
+    def _place(self, layout: SheetLayout, line: SheetLine) -> Place | None:
         """The place of a row in the instance, where its entry is created; None where the row is wrong."""
         place: Place = ()
         keys = iter(layout.keys)
@@ -138,7 +138,7 @@ class _Reader:
             _mapping_at(self.document.data, place)
         return place
 
-    def _is_wrong(self, layout: Layout, line: Line, place: Place, column: str, *, is_last: bool) -> bool:
+    def _is_wrong(self, layout: SheetLayout, line: SheetLine, place: Place, column: str, *, is_last: bool) -> bool:
         """Whether a row's key is missing, stands twice, or belongs to no row of another sheet; that is reported."""
         name = str(place[-1])
         if not name:
@@ -161,7 +161,7 @@ class _Reader:
             return False
         return True
 
-    def _put(self, place: Place, column: str, cell: Cell) -> None:
+    def _put(self, place: Place, column: str, cell: WorkbookCell) -> None:
         """Put a value into the field that its column names."""
         parts = column.split(".")
         within, holder = (*place, *parts), _value_at(self.document.data, place)
@@ -174,7 +174,7 @@ class _Reader:
         self._locate(within, cell.at, depth=len(place) + 1)
         holder[parts[-1]] = self._value(within, column, cell)
 
-    def _value(self, place: Place, column: str, cell: Cell) -> Any:
+    def _value(self, place: Place, column: str, cell: WorkbookCell) -> Any:
         try:
             value, wrong = from_cell(column, cell.value, self.document.file, self.allowance)
         except TextError as error:
@@ -186,7 +186,7 @@ class _Reader:
             self._report(place, cell.at, what, cure)
         return value
 
-    def _refuse_columns(self, place: Place, cells: Mapping[str, Cell], known: tuple[str, ...]) -> None:
+    def _refuse_columns(self, place: Place, cells: Mapping[str, WorkbookCell], known: tuple[str, ...]) -> None:
         for column in set(cells) - set(known):
             self._report(place, cells[column].at, f'"{column}" is no column of this sheet', "Remove it.")
 
@@ -209,12 +209,12 @@ class _Reader:
             self.comments.append(Comment(place, None, text))
 
 
-def _has_no_overrides(layout: Layout, line: Line) -> bool:
+def _has_no_overrides(layout: SheetLayout, line: SheetLine) -> bool:
     """Whether a row is a scenario without overrides."""
     return layout.sheet == "scenarios" and layout.value not in line.cells
 
 
-def _with_empty_lines(lines: list[Line]) -> Iterator[str]:
+def _with_empty_lines(lines: list[SheetLine]) -> Iterator[str]:
     """The comments of lines, with the empty lines between them by the numbers of their rows."""
     before = None
     for line in lines:
