@@ -260,9 +260,9 @@ def test_a_checkpoint_is_read_within_limits(tmp_path: Path, monkeypatch: pytest.
             checkpoint.load()
 
 
-def test_the_readme_names_the_limits() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    part = readme.split("### What is read, and how much\n")[1].split("\n### ")[0]
+def test_the_manual_names_the_limits() -> None:
+    page = (ROOT / "docs" / "how-to" / "write.md").read_text(encoding="utf-8")
+    part = page.split("## What is read, and how much\n")[1].split("\n## ")[0]
     sizes = (limits.FILE_BYTES, limits.PLAN_BYTES, limits.CHECKPOINT_BYTES, limits.WORKBOOK_BYTES)
     counts = (
         *(limits.PLAN_VALUES, limits.VALUES, limits.NESTING, limits.NUMBER_LENGTH, limits.KEY_LENGTH, limits.CELLS),
