@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
+# The keys that lead to a value in an instance file; places in lists count from 0.
+Place = tuple[str | int, ...]
+# Where something is wrong, what, the cure, and how grave it is.
+Problem = tuple[Place, str, str, Severity]
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,17 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     return Vocabulary(names, "name").nearest(word)
 
 
+def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
+    """A cure for a word that is not known: the nearest that is, or `otherwise`."""
+    near = nearest(word, names)
+    return f'Did you mean "{near}"?' if near else otherwise
+
+
 def suggest(word: str, names: Iterable[str], otherwise: str) -> str:
-    """A cure for a word that is not known: the nearest that is, or all of them after the words of `otherwise`."""
+    """The same, with all names listed after the words of `otherwise`."""
     known = list(names)
-    near = nearest(word, known)
     more = " …" if len(known) > LISTED else ""
-    return f'Did you mean "{near}"?' if near else f"{otherwise} {', '.join(map(excerpt, known[:LISTED]))}{more}."
+    return did_you_mean(word, known, f"{otherwise} {', '.join(map(excerpt, known[:LISTED]))}{more}.")
 
 
 class Vocabulary:

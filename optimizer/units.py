@@ -316,13 +316,19 @@ def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
     Raises:
         ValueError: one of them is no amount of money; with the cure.
     """
-    if budgets is None or (isinstance(budgets, str) and budgets.strip() == "auto"):
-        return None if budgets is None else "auto"
-    listed = budgets.split(",") if isinstance(budgets, str) else budgets
-    if not isinstance(listed, Iterable):
+    if budgets is None:
+        return None
+    if isinstance(budgets, str):
+        words = [word.strip() for word in budgets.split(",")]
+        return "auto" if words == ["auto"] else [_budget(word) for word in words]
+    if not isinstance(budgets, Iterable):
         raise ValueError(f'budgets={budgets!r}: write a list such as [0, "250M", None], or "auto".')
-    words = [each.strip() if isinstance(each, str) else each for each in listed]
-    return [None if each is None or each == "any" else money(each, "budgets") for each in words]
+    return [_budget(each) for each in budgets]
+
+
+def _budget(value: Any) -> float | None:
+    is_any = value is None or (isinstance(value, str) and value.strip() == "any")
+    return None if is_any else money(value, "budgets")
 
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:

@@ -8,6 +8,7 @@ be a second set beside it, which is found once the first is mended.
 from dataclasses import replace
 
 from optimizer.formulation import whole_stage
+from optimizer.instance.derived import display_name
 from optimizer.instance.edits import without_shocks
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Row
@@ -50,7 +51,7 @@ def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
     if what == "run":
         activity = instance.activities[owner]
         least = f"{100 * activity.min_utilisation:g} %"
-        return f"{activity.name or owner} has to run at {least} of its capacity (min_utilisation)"
+        return f"{display_name(instance, owner)} has to run at {least} of its capacity (min_utilisation)"
     if what == "budget":
         return f"the budget of {instance.policy.budget:,.0f} {instance.money}"
     if what.startswith("annual_budget"):
@@ -74,4 +75,4 @@ def _forced(instance: Instance, what: str) -> str:
     option, size = instance.options[o], instance.policy.force[o][int(year)]
     unit = option.labels.size_unit
     amount = f"{unit} {size:,.6g}" if unit == "level" else f"{size:,.6g} {unit}"
-    return f"policy.force: {amount} of {option.name or o} bought in {year}"
+    return f"policy.force: {amount} of {display_name(instance, o)} bought in {year}"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.instance.paths import together
+from optimizer.instance.paths import shared_path
 from optimizer.instance.schema import Instance
 from optimizer.solver import Vector
 
@@ -60,7 +60,7 @@ def badness(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int],
     said, parts = _Said.by(shocks), []
     for length in sorted({len(shock.periods) for shock in shocks}):
         numbers = [n for n, shock in enumerate(shocks) if len(shock.periods) == length]
-        path = shared(length) if shared else together(instance, [shocks[n] for n in numbers])
+        path = shared(length) if shared else shared_path(instance, [shocks[n] for n in numbers])
         parts.append((numbers, _columns(instance, path, said)))
     names = sorted({name for _, columns in parts for name in columns})
     result = np.zeros((len(shocks), len(names)))

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.errors import StageError
 from optimizer.formulation import gaps, hold, recourse_stage
-from optimizer.instance.paths import MANY, together
+from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Row, Stage
 from optimizer.model.expressions import Expression, total
@@ -121,7 +121,7 @@ class WindowProgramme:
     ) -> None:
         self.instance, self.shocks, self.technology = instance, tuple(shocks), technology
         self.starts = np.array([shock.periods.start for shock in shocks])
-        self.path = path or together(instance, shocks)
+        self.path = path or shared_path(instance, shocks)
         stage = recourse_stage(instance, self.path, plan)
         shortfall = total(gaps(stage, instance).values())
         self.unit = hold(stage, MANY, shortfall).unit

@@ -136,9 +136,9 @@ def _edits(
     force: Sequence[tuple[str, int, float]],
 ) -> "list[Edit]":
     """What the command line sets before amounts, in the order in which it is applied."""
-    from optimizer.instance.overrides import Edit, of_assignments, of_scenarios
+    from optimizer.instance.overrides import Edit, scenario_edits, set_edits
 
-    edits = [*of_assignments(changes.set_ or ()), *of_scenarios(instance, names)]
+    edits = [*set_edits(changes.set_ or ()), *scenario_edits(instance, names)]
     edits += [Edit(f"--force {o}={size:g}@{year}", f"policy.force.{o}.{year}", size) for o, year, size in force]
     return edits
 

@@ -99,7 +99,7 @@ class AdversarySpec(Described):
             yield tuple(name for i, name in enumerate(self.targets) if i in chosen)
 
 
-def entry_name(names: Iterable[str]) -> str:
+def attack_entry(names: Iterable[str]) -> str:
     """What the shocks of a set of targets are called: ``attack{mines+ports}``."""
     return f"{HEAD}{JOINT.join(names)}{TAIL}"
 
@@ -113,11 +113,13 @@ class Attack:
 
     def name(self, horizon: Horizon) -> str:
         """``attack{mines+ports}@2028Q1``."""
-        return title(entry_name(self.targets), horizon.label(self.start), None, None)
+        return title(attack_entry(self.targets), horizon.label(self.start), None, None)
 
     def shock(self, adversary: AdversarySpec, horizon: Horizon) -> Shock:
         """The shock that it is."""
-        (event,) = expand(entry_name(self.targets), adversary.shock(self.targets, [horizon.label(self.start)]), horizon)
+        (event,) = expand(
+            attack_entry(self.targets), adversary.shock(self.targets, [horizon.label(self.start)]), horizon
+        )
         return event
 
 

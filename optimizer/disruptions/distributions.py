@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
 from optimizer import shapes
-from optimizer.suggestions import excerpt, nearest
+from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import a_share, finding, not_negative, parse_amount, positive
 
 Draws = NDArray[np.float64]
@@ -158,13 +158,9 @@ def _kind(value: Mapping[Any, Any]) -> str:
 
 def _unknown(key: str, named: Sequence[str]) -> Exception:
     known = ("low", "high") if named and named[0] in _BOUNDED else () if named else _KINDS
-    near = nearest(key, known)
-    if near:
-        cure = f'Did you mean "{near}"?'
-    else:
-        cure = f"Remove it: {named[0]} says it all." if named else f"Write a number, or one of {', '.join(_KINDS)}."
+    cure = f"Remove it: {named[0]} says it all." if named else f"Write a number, or one of {', '.join(_KINDS)}."
     noun = f"key of {named[0]}" if named else "distribution"
-    return finding(f'"{excerpt(key)}" is no {noun}', cure)
+    return finding(f'"{excerpt(key)}" is no {noun}', did_you_mean(key, known, cure))
 
 
 def _parameters(kind: str, value: Any) -> tuple[float, ...]:
@@ -216,7 +212,7 @@ def _discrete(value: Any) -> Distribution:
     if not isinstance(value, Mapping) or not value:
         raise finding("discrete takes values with their weights", "Write {discrete: {6: 0.5, 12: 0.3, 24: 0.2}}.")
     pairs = sorted((parse_amount(key), not_negative(parse_amount(weight))) for key, weight in value.items())
-    values, weights = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+    values, weights = zip(*pairs, strict=True)
     twice = next((value for value, other in pairwise(values) if value == other), None)
     if twice is not None:
         raise finding(f"discrete has the value {twice:g} twice", "Add the two weights.")

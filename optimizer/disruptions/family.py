@@ -7,7 +7,7 @@ Grid     severities and durations of a family: its events are the cross product 
 `title` names an event by those of its axes that are lists: ``embargo@2028Q1,6mo,80%``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -67,12 +67,18 @@ class Starts:
             if first in seen and self.form == "list":
                 yield f'the start "{label}" stands twice', "Remove one of them."
             seen.add(first)
-        if self.form in ("span", "uniform") and len(self.labels) > 1 and len(seen) == len(set(self.labels)):
+        if self.is_backwards(horizon, seen):
             begin, end = self.labels
-            if _end(horizon, end) < horizon.period(begin):
-                yield f'the last start "{end}" is before the first, "{begin}"', "Swap the two."
+            yield f'the last start "{end}" is before the first, "{begin}"', "Swap the two."
         if self.every and MONTHS[self.every] < horizon.months:
             yield f"every {self.every} is finer than the horizon's step", f"Write year{_or_coarser(horizon)}."
+
+    def is_backwards(self, horizon: Horizon, known: Collection[int]) -> bool:
+        """Whether they are a span that ends before it begins; False where an end is none of the known periods."""
+        if self.form not in ("span", "uniform") or len(self.labels) < 2 or len(known) < len(set(self.labels)):
+            return False
+        begin, end = self.labels
+        return _end(horizon, end) < horizon.period(begin)
 
     def plain(self) -> Any:
         """As the file has them."""

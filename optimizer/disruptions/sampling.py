@@ -23,7 +23,7 @@ from optimizer.disruptions.shock import Cut, Shock, ShockSpec
 from optimizer.horizon import Horizon
 
 DRAW_DIGITS = 6
-Indices = NDArray[np.int64]
+_Indices = NDArray[np.int64]
 
 
 class Chances:
@@ -71,13 +71,13 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
     return [shock for shock in drawn if shock is not None]
 
 
-def _begins(chances: Chances, spec: EnsembleSpec, horizon: Horizon) -> Indices:
+def _begins(chances: Chances, spec: EnsembleSpec, horizon: Horizon) -> _Indices:
     """The period in which each sample starts."""
     periods = np.array(spec.start.periods(horizon) if spec.start else horizon.periods, dtype=np.int64)
     return periods[(chances.column("start") * len(periods)).astype(np.int64)]
 
 
-def _race(chances: Chances, events: Mapping[str, Event]) -> Indices:
+def _race(chances: Chances, events: Mapping[str, Event]) -> _Indices:
     """The number of the event that each sample is."""
     if len(events) == 1:
         return np.zeros(chances.count, dtype=np.int64)
@@ -89,7 +89,7 @@ def _race(chances: Chances, events: Mapping[str, Event]) -> Indices:
 
 
 def _shocks(
-    chances: Chances, key: str, event: Event, begins: Indices, struck: Indices, horizon: Horizon
+    chances: Chances, key: str, event: Event, begins: _Indices, struck: _Indices, horizon: Horizon
 ) -> Iterator[tuple[ShockSpec, range]]:
     """What happens in each sample that is this event, and its window."""
     assert event.months is not None
@@ -105,7 +105,7 @@ def _shocks(
         yield spec, range(first, min(first + length, end))
 
 
-def _cuts(chances: Chances, key: str, event: Event, struck: Indices) -> Iterator[tuple[Cut, ...]]:
+def _cuts(chances: Chances, key: str, event: Event, struck: _Indices) -> Iterator[tuple[Cut, ...]]:
     """The cuts of each sample; those of one entry share what they strike, and all that is certain is one object."""
     assert event.scale is not None
     factors = event.scale.at(chances.column("scale")[struck])

@@ -57,7 +57,7 @@ def _as_profile(value: Any) -> Any:
     return as_tuple(value)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
+NameList = Annotated[tuple[str, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.NAME))]
 Severities = Annotated[
     tuple[Share, ...], BeforeValidator(_as_profile), WithJsonSchema(shapes.one_or_more(shapes.SHARE))
 ]
@@ -71,10 +71,12 @@ class Target(Described):
 
     model_config = ConfigDict(json_schema_extra=_AIMED)
 
-    region: Names | None = Field(default=None, description="Cuts the activities in this region, or in any of a list.")
-    stage: Names | None = Field(default=None, description="Cuts the activities of this stage, or of any of a list.")
-    process: Names | None = Field(default=None, description="Cuts this process or option, or any of a list.")
-    commodity: Names | None = Field(
+    region: NameList | None = Field(
+        default=None, description="Cuts the activities in this region, or in any of a list."
+    )
+    stage: NameList | None = Field(default=None, description="Cuts the activities of this stage, or of any of a list.")
+    process: NameList | None = Field(default=None, description="Cuts this process or option, or any of a list.")
+    commodity: NameList | None = Field(
         default=None, description="Cuts the activities that produce this commodity, or any of a list."
     )
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.instance.document import Place
+from optimizer.errors import Place
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.tolerances import NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si
 
 
-def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
+def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
     """All that may say what is struck, as the file has it: shocks, ensembles, their events."""
     for s, spec in instance.shocks.items():
         yield ("shocks", s), spec
@@ -22,7 +22,7 @@ def struck(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec
             yield ("ensembles", e, "events", name), event
 
 
-def happening(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
+def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
     """All that may happen, with what it inherits: shocks, and the events of ensembles."""
     for s, spec in instance.shocks.items():
         yield ("shocks", s), spec
@@ -46,7 +46,9 @@ def named_regions(instance: Instance) -> set[str]:
 
 def free_floors(instance: Instance) -> list[str]:
     """The segments that have a floor, in all shocks or in one, and whose shortage costs nothing."""
-    of_shocks = {d for _, spec in struck(instance) for d, floor in (spec.survival or {}).items() if floor > 0}
+    of_shocks = {
+        d for _, spec in entries_with_cuts(instance) for d, floor in (spec.survival or {}).items() if floor > 0
+    }
     return [
         d
         for d, demand in instance.demands.items()
@@ -98,7 +100,7 @@ def is_bought(instance: Instance, option: str, size: float) -> bool:
     return size > size_thresholds(instance)[0][option]
 
 
-def named(instance: Instance, key: str) -> str:
+def display_name(instance: Instance, key: str) -> str:
     """The name that the file gives an object, or its key."""
     sections: Sequence[Mapping[str, Any]] = (
         instance.options, instance.processes, instance.demands, instance.commodities

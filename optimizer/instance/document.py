@@ -6,19 +6,18 @@ Keys are always text. A key that stands twice in one mapping is a finding, since
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from optimizer.errors import Finding, InstanceError, Severity
+from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.files import UndecodableTextError, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml
-from optimizer.limits import FINDINGS, MESSAGE, NUMBER_LENGTH
+from optimizer.limits import FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
 from optimizer.suggestions import excerpt
 
-Place = tuple[str | int, ...]
 _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
@@ -162,6 +161,11 @@ def _is_json(text: str) -> bool:
     except (TextError, json.JSONDecodeError, RecursionError):
         return False
     return True
+
+
+def longest_key(names: Collection[str], parts: Sequence[str]) -> int:
+    """How many parts of a dotted path the longest name has that is there, since names may hold dots; 0 without one."""
+    return next((n for n in range(min(len(parts), NESTING), 0, -1) if ".".join(parts[:n]) in names), 0)
 
 
 def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:

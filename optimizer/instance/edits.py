@@ -17,16 +17,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.disruptions.adversary import AdversarySpec, Attack, entry_name
+from optimizer.disruptions.adversary import AdversarySpec, Attack, attack_entry
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of, scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.overrides import Edit, assign, clashes, no_such, of_scenarios, played
-from optimizer.instance.reading import checked, read, written
-from optimizer.instance.schema import RULE, Instance
+from optimizer.instance.overrides import Edit, apply_scenarios, assign, clashes, scenario_edits, unknown_scenario
+from optimizer.instance.reading import as_document, check_document, read
+from optimizer.instance.schema import RULE, Instance, Policy
 from optimizer.levers import KINDS, Lever
-from optimizer.suggestions import nearest
+from optimizer.suggestions import did_you_mean
 from optimizer.units import MoneyLike, Series, money
 
 # One scenario or several.
@@ -57,10 +57,10 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
         120.0
     """
     chosen = [names] if isinstance(names, str) else list(names)
-    unknown = [no_such(name, list(instance.scenarios)) for name in chosen if name not in instance.scenarios]
+    unknown = [unknown_scenario(name, list(instance.scenarios)) for name in chosen if name not in instance.scenarios]
     if unknown:
         raise InstanceError(unknown)
-    return checked(played(written(instance.to_dict(), instance.title), *chosen))[0]
+    return check_document(apply_scenarios(as_document(instance.to_dict(), instance.title), *chosen))[0]
 
 
 def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Instance:
@@ -76,10 +76,10 @@ def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Inst
     """
     sizes = list(sizes)
     sources = [f"--force {o}={size:g}@{year}" for o, year, size in sizes]
-    document = written(instance.to_dict(), " ".join(sources))
+    document = as_document(instance.to_dict(), " ".join(sources))
     for (o, year, size), source in zip(sizes, sources, strict=True):
         assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))
-    return checked(document)[0] if sizes else instance
+    return check_document(document)[0] if sizes else instance
 
 
 def with_value(instance: Instance, path: str, value: object, *, source: str | None = None) -> Instance:
@@ -88,9 +88,9 @@ def with_value(instance: Instance, path: str, value: object, *, source: str | No
     Raises:
         InstanceError: the changed data make no usable instance.
     """
-    document = written(instance.to_dict(), instance.title)
+    document = as_document(instance.to_dict(), instance.title)
     assign(document, path, value, Finding(source or path, None, "", "", ""))
-    return checked(document)[0]
+    return check_document(document)[0]
 
 
 def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
@@ -137,20 +137,26 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     Raises:
         InstanceError: every word that is neither an option nor a kind.
     """
-    words = list(dict.fromkeys([words] if isinstance(words, str) else words))
-    unknown = [_unknown(instance, word) for word in words if word not in instance.options and word not in KINDS]
-    if unknown:
-        raise InstanceError(unknown)
-    gone: dict[str, str] = {}
-    for word in words:
-        gone |= {o: word for o, option in instance.options.items() if word in (o, option.kind)}
-    notes = [f"Without {word}: {_listed([o for o in gone if gone[o] == word])}." for word in words]
+    named = _named(instance, [words] if isinstance(words, str) else words)
+    notes = [f"Without {word}: {_listed(options)}." for word, options in named.items()]
+    gone = {o for options in named.values() for o in options}
     while more := _requiring(instance, gone):
         notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
-        gone |= more
+        gone.update(more)
     if forced := [o for o in instance.policy.force if o in gone]:
         notes.append(f"The policy forces {_listed(forced)}; that goes with it.")
-    return Edited(_without(instance, set(gone)), tuple(notes))
+    return Edited(_without(instance, gone), tuple(notes))
+
+
+def _named(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
+    """The options that each word names, by its own name or by its kind."""
+    named = {
+        word: [o for o, option in instance.options.items() if word in (o, option.kind)] for word in dict.fromkeys(words)
+    }
+    unknown = [_unknown(instance, word) for word, options in named.items() if not options and word not in KINDS]
+    if unknown:
+        raise InstanceError(unknown)
+    return named
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -158,8 +164,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _unknown(instance: Instance, word: str) -> Finding:
-    near = nearest(word, [*instance.options, *KINDS])
-    cure = f'Did you mean "{near}"?' if near else f"Name an option, or a kind: {', '.join(KINDS)}."
+    cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
     return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
 
 
@@ -178,16 +183,19 @@ def _without(instance: Instance, gone: set[str]) -> Instance:
     """The instance without options, and without all that shocks, rules, exclusions and the adversary say of them."""
     options = {o: _excluding(option, gone) for o, option in instance.options.items() if o not in gone}
     known = {*instance.processes, *options}
-    rules = (rule.model_copy(update={"cuts": _cuts(rule.cuts, known)}) for rule in instance.policy.min_time_to_survive)
-    force = {o: sizes for o, sizes in instance.policy.force.items() if o not in gone}
-    policy = instance.policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": force})
     return instance.replacing(
         options=options,
         shocks={name: _forget(spec, gone, known) for name, spec in instance.shocks.items()},
         ensembles={name: _forget(spec, gone, known) for name, spec in instance.ensembles.items()},
-        policy=policy,
+        policy=_policy(instance.policy, gone, known),
         adversary=None if instance.adversary is None else _aiming(instance.adversary, known),
     )
+
+
+def _policy(policy: Policy, gone: Collection[str], known: set[str]) -> Policy:
+    rules = (rule.model_copy(update={"cuts": _cuts(rule.cuts, known)}) for rule in policy.min_time_to_survive)
+    force = {o: sizes for o, sizes in policy.force.items() if o not in gone}
+    return policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": force})
 
 
 def _excluding(option: Lever, gone: Collection[str]) -> Lever:
@@ -266,7 +274,7 @@ def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
         starts.setdefault(attack.targets, []).append(instance.horizon.label(attack.start))
     if instance.adversary is None or not starts:
         return calm
-    added = {entry_name(names): instance.adversary.shock(names, labels) for names, labels in starts.items()}
+    added = {attack_entry(names): instance.adversary.shock(names, labels) for names, labels in starts.items()}
     return calm.replacing(shocks={**calm.shocks, **added})
 
 
@@ -393,7 +401,7 @@ def apply_arguments(
         ValueError: no amount of money, or no scenario of the instance; with the cure.
     """
     limit, names = money(budget, "budget"), _known_names(instance, scenario)
-    edits, changed = list(of_scenarios(instance, names)), instance
+    edits, changed = list(scenario_edits(instance, names)), instance
     if names:
         changed = under(changed, names)
     if limit is not None:
@@ -437,7 +445,7 @@ def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
 
 def _known_names(instance: Instance, scenario: ScenarioNames | None) -> list[str]:
     names = [] if scenario is None else scenario_names(instance, _texts(scenario))
-    unknown = [no_such(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
+    unknown = [unknown_scenario(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
     if unknown:
         raise ValueError(" ".join(f"{finding.what}. {finding.cure}" for finding in unknown))
     return names

@@ -16,11 +16,10 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from optimizer.errors import Finding, InstanceError
-from optimizer.instance.document import Document, Place, parse, parse_value, walk
+from optimizer.errors import Finding, InstanceError, Place
+from optimizer.instance.document import Document, longest_key, parse, parse_value, walk
 from optimizer.instance.schema import Instance
-from optimizer.limits import NESTING
-from optimizer.suggestions import Vocabulary, excerpt, nearest
+from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
 from optimizer.units import parse_amount
 
 SCENARIOS = "scenarios"
@@ -37,7 +36,7 @@ NOUNS = {
 }
 
 
-def override(document: Document, assignment: str) -> None:
+def apply_override(document: Document, assignment: str) -> None:
     """Apply ``demands.ev_motors.survival=0.6`` to the data, to be checked like the file.
 
     Raises:
@@ -90,10 +89,8 @@ def _parts(path: str) -> list[str]:
 def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
     """The next key of a path; of a dotted one the longest name that is there wins, so that names may hold dots."""
     if isinstance(holder, dict):
-        for length in range(min(len(parts), NESTING) if is_dotted else 1, 0, -1):
-            if ".".join(parts[:length]) in holder:
-                return ".".join(parts[:length]), parts[length:]
-        return parts[0], parts[1:]
+        length = longest_key(holder, parts) or 1 if is_dotted else 1
+        return ".".join(parts[:length]), parts[length:]
     if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
         return int(parts[0]), parts[1:]
     what = f'"{parts[0]}" leads nowhere: what stands before it is {_kind(holder)}'
@@ -104,7 +101,7 @@ def _kind(holder: Any) -> str:
     return f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
 
 
-def malformed(document: Document) -> Iterator[Finding]:
+def check_scenarios(document: Document) -> Iterator[Finding]:
     """What is wrong with the scenarios before any is applied."""
     data = document.data.get(SCENARIOS)
     if data is not None and not isinstance(data, Mapping):
@@ -129,7 +126,7 @@ def _of_overrides(document: Document, name: str, overrides: Any) -> Iterator[Fin
             yield document.finding((*place, key), f"a scenario cannot change `{head}`", cure)
 
 
-def usable(document: Document) -> dict[str, Mapping[str, Any]]:
+def sound_scenarios(document: Document) -> dict[str, Mapping[str, Any]]:
     """The scenarios that are well formed."""
 
     def is_sound(name: str, overrides: Any) -> bool:
@@ -138,7 +135,7 @@ def usable(document: Document) -> dict[str, Mapping[str, Any]]:
     return {name: overrides for name, overrides in walk(document.data, SCENARIOS) if is_sound(name, overrides)}
 
 
-def played(document: Document, *names: str) -> Document:
+def apply_scenarios(document: Document, *names: str) -> Document:
     """A copy of a document with the overrides of scenarios applied in their order, and without scenarios of its own."""
     data = copy.deepcopy({key: value for key, value in document.data.items() if key != SCENARIOS})
     result = Document(document.file, data, made={*document.made})
@@ -162,7 +159,7 @@ def _play(document: Document, name: str, result: Document) -> None:
         result.overrides |= {(*there, *where[3:]): document.finding(where, "", "") for where in within}
 
 
-def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:
+def findings_of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:
     """What is found in a scenario and not before."""
     known = {(finding.where, finding.what, finding.cure, finding.severity) for finding in before}
     new = (each for each in found if (each.where, each.what, each.cure, each.severity) not in known)
@@ -173,16 +170,13 @@ def of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) 
     ]
 
 
-def no_such(name: str, known: Sequence[str]) -> Finding:
+def unknown_scenario(name: str, known: Sequence[str]) -> Finding:
     """That there is no scenario of a name, with the nearest that there is."""
-    near = nearest(name, known)
     cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
-    return Finding(
-        f"--scenario {name}", None, "", f'"{name}" is no scenario', f'Did you mean "{near}"?' if near else cure
-    )
+    return Finding(f"--scenario {name}", None, "", f'"{name}" is no scenario', did_you_mean(name, known, cure))
 
 
-def no_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:
+def missing_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:
     """That an override means to change an entry that there is not; None where it makes a whole one.
 
     Args:
@@ -210,7 +204,7 @@ class Edit:
     value: Any
 
 
-def of_assignments(assignments: Iterable[str]) -> Iterator[Edit]:
+def set_edits(assignments: Iterable[str]) -> Iterator[Edit]:
     """The edits of ``--set KEY=VALUE``; they are known to be well formed."""
     for assignment in assignments:
         path, _, text = assignment.partition("=")
@@ -218,7 +212,7 @@ def of_assignments(assignments: Iterable[str]) -> Iterator[Edit]:
         yield Edit(source, path.strip(), parse(f"value: {text}", source).data.get("value"))
 
 
-def of_scenarios(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
+def scenario_edits(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
     """The edits of scenarios, in the order given."""
     for name in names:
         for path, value in instance.scenarios[name].items():
@@ -287,8 +281,7 @@ def _located(data: Any, path: str) -> Place:
     """The keys of a dotted path; of a name that is there and holds dots the longest one wins."""
     parts, place = path.split("."), tuple[str | int, ...]()
     while parts:
-        names = range(len(parts), 0, -1) if isinstance(data, dict) else ()
-        length = next((size for size in names if ".".join(parts[:size]) in data), 1)
+        length = (longest_key(data, parts) if isinstance(data, dict) else 0) or 1
         key: str | int = ".".join(parts[:length])
         if isinstance(data, list) and str(key).isdigit():
             key = int(key)

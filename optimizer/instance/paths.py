@@ -8,6 +8,7 @@ steady      states that last from one period on: nothing but cuts happens in the
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,14 +52,16 @@ class ActivityIndex:
         if not given:
             yield from self._activities
             return
-        found = {field: [self._by[field].get(value, []) for value in values] for field, values in given.items()}
-        first = min(found, key=lambda field: sum(map(len, found[field])))
+        first = min(given, key=lambda field: sum(map(len, self._lists(field, given[field]))))
         others = [(field, values) for field, values in given.items() if field != first]
-        for names in found[first]:
-            for name in names:
-                activity = self._activities[name]
-                if all(not values.isdisjoint(_values(name, activity, field)) for field, values in others):
-                    yield name
+        for name in chain.from_iterable(self._lists(first, given[first])):
+            activity = self._activities[name]
+            if all(not values.isdisjoint(_values(name, activity, field)) for field, values in others):
+                yield name
+
+    def _lists(self, field: str, values: Iterable[str]) -> list[list[str]]:
+        """For each of some values, the activities that have it in a field."""
+        return [self._by[field].get(value, []) for value in values]
 
 
 def _values(name: str, activity: Activity, field: str) -> tuple[str, ...]:
@@ -99,21 +102,21 @@ class Setting(Protocol):
         ...
 
 
-def calm(setting: Setting) -> Path:
+def baseline_path(setting: Setting) -> Path:
     """The path on which nothing happens."""
     periods = setting.horizon.periods
     years = tuple(setting.horizon.year(t) for t in periods)
     return _path(setting, BASELINE, periods, years, [CALM], [{}, {}])
 
 
-def alone(setting: Setting, shock: Shock) -> Path:
+def shock_path(setting: Setting, shock: Shock) -> Path:
     """The path inside one shock's window."""
     years = tuple(setting.horizon.year(t) for t in shock.periods)
     lost = [{name: tuple(rows[0].tolist()) for name, rows in some.items()} for some in _severities(setting, [shock])]
     return _path(setting, shock.name, shock.periods, years, [shock.spec], lost)
 
 
-def together(setting: Setting, shocks: Sequence[Shock]) -> Path:
+def shared_path(setting: Setting, shocks: Sequence[Shock]) -> Path:
     """One path for shocks whose windows are equally long; its periods count from the start of the windows."""
     (length,) = {len(shock.periods) for shock in shocks}
     starts = np.array([shock.periods.start for shock in shocks])
@@ -121,7 +124,7 @@ def together(setting: Setting, shocks: Sequence[Shock]) -> Path:
     return _path(setting, MANY, range(length), years, [shock.spec for shock in shocks], _many(setting, shocks))
 
 
-def steady(setting: Setting, key: str, t: int, delta: float, sieges: Sequence[Siege]) -> Path:
+def steady_path(setting: Setting, key: str, t: int, delta: float, sieges: Sequence[Siege]) -> Path:
     """One path for states that last `delta` years from the start of period t: demand and floors are the usual ones.
 
     What works is frozen as it is in t; stocks are those of the period before.
@@ -146,7 +149,6 @@ def _path(
 ) -> Path:
     delta, demands = delta or setting.horizon.delta, setting.demands
     surge = _by_name(specs, lambda spec: spec.demand, dict.fromkeys(demands, 1.0))
-    floors = {d: _floor(specs, d, demand.survival.at, years) for d, demand in demands.items() if key != BASELINE}
     own = {o: getattr(option, "reliability", 1.0) for o, option in setting.options.items()}
     return Path(
         key=key,
@@ -158,18 +160,14 @@ def _path(
             d: tuple(_one(demand.quantity.at(year) * delta * surge.get(d, 1.0)) for year in years)
             for d, demand in demands.items()
         },
-        floor=floors,
+        floor={} if key == BASELINE else _floors(setting, specs, years),
         capacity={
             p: tuple(_one(each.capacity.at(year) * delta) for year in years) for p, each in setting.processes.items()
         },
         region={p: process.region for p, process in setting.processes.items()},
         severity=lost[0],
         accident=lost[1],
-        scrap={
-            d: tuple(_one(demand.scrap(setting.horizon, year, delta)) for year in years)
-            for d, demand in demands.items()
-            if demand.end_of_life
-        },
+        scrap=_scrap(setting, years, delta),
         multiplier=_by_name(specs, lambda spec: spec.cost, {}),
         reliability=_by_name(specs, lambda spec: spec.reliability, own),
     )
@@ -191,11 +189,24 @@ def _by_name(
     return {name: _one([part(spec).get(name, default.get(name, 1.0)) for spec in specs]) for name in sorted(named)}
 
 
-def _floor(specs: Sequence[ShockSpec], d: str, usual: Callable[[Any], Any], years: Iterable[Any]) -> Numbers:
-    own = np.array([spec.survival.get(d, np.nan) for spec in specs])
-    if np.all(np.isnan(own)):
-        return tuple(_one(usual(year)) for year in years)
-    return tuple(_one(np.where(np.isnan(own), usual(year), own)) for year in years)
+def _floors(setting: Setting, specs: Sequence[ShockSpec], years: Iterable[Any]) -> dict[str, Numbers]:
+    """By segment its floor in each year: that of the shock where it has one, else the segment's own."""
+    floors = dict[str, Numbers]()
+    for d, demand in setting.demands.items():
+        own = np.array([spec.survival.get(d, np.nan) for spec in specs])
+        usual = [demand.survival.at(year) for year in years]
+        if not np.all(np.isnan(own)):
+            usual = [np.where(np.isnan(own), floor, own) for floor in usual]
+        floors[d] = tuple(map(_one, usual))
+    return floors
+
+
+def _scrap(setting: Setting, years: Iterable[Any], delta: float) -> dict[str, Numbers]:
+    return {
+        d: tuple(_one(demand.scrap(setting.horizon, year, delta)) for year in years)
+        for d, demand in setting.demands.items()
+        if demand.end_of_life
+    }
 
 
 def _many(setting: Setting, shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:

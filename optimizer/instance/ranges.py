@@ -12,7 +12,7 @@ move together. Once read, each number has its own path; nothing but an analysis 
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -20,9 +20,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from optimizer.errors import Finding
-from optimizer.instance.document import Document, Place
-from optimizer.limits import NESTING, RANGE_VALUES
+from optimizer.errors import Finding, Place
+from optimizer.instance.document import Document, longest_key
+from optimizer.limits import RANGE_VALUES
 from optimizer.units import Amount, Described, parse_amount
 
 RANGES = "ranges"
@@ -48,7 +48,7 @@ class Uncertain:
         return self.value + abs(position) * (end - self.value)
 
 
-def lifted(document: Document) -> None:
+def lift_ranges(document: Document) -> None:
     """Take the ranges that stand beside their numbers into the block of ranges, and leave the numbers."""
     for key, part in list(document.data.items()):
         if key not in WITHOUT_RANGES:
@@ -91,27 +91,28 @@ def _copy(known_places: dict[Place, Any], there: Place, sources: Sequence[Place]
         known_places[there] = known_places[source]
 
 
-def found(data: Any, path: str | Sequence[str], place: Place = ()) -> Iterator[Place]:
+def find_places(data: Any, path: str | Sequence[str], place: Place = ()) -> Iterator[Place]:
     """Every place that a path or pattern leads to; of a plain path the longest name that is there wins."""
     parts = path.split(".") if isinstance(path, str) else list(path)
     if not parts:
         yield place
     elif isinstance(data, Mapping):
-        for length in range(min(len(parts), NESTING), 0, -1):
+        if length := longest_key(data, parts):
             key = ".".join(parts[:length])
-            if key in data:
-                yield from found(data[key], parts[length:], (*place, key))
-                return
-        for key, item in data.items():
-            if "*" in parts[0] and fnmatchcase(str(key), parts[0]):
-                yield from found(item, parts[1:], (*place, key))
+            yield from find_places(data[key], parts[length:], (*place, key))
+        elif "*" in parts[0]:
+            yield from _matching(data.items(), parts, place)
     elif isinstance(data, (list, tuple)):
-        for i, item in enumerate(data):
-            if fnmatchcase(str(i), parts[0]):
-                yield from found(item, parts[1:], (*place, i))
+        yield from _matching(enumerate(data), parts, place)
 
 
-def there(data: Any, place: Place) -> Any:
+def _matching(items: Iterable[tuple[Any, Any]], parts: Sequence[str], place: Place) -> Iterator[Place]:
+    for key, item in items:
+        if fnmatchcase(str(key), parts[0]):
+            yield from find_places(item, parts[1:], (*place, key))
+
+
+def get_value(data: Any, place: Place) -> Any:
     """What stands at a place; None where nothing does."""
     for key in place:
         try:
@@ -121,7 +122,7 @@ def there(data: Any, place: Place) -> Any:
     return data
 
 
-def numbers(value: Any) -> list[float] | None:
+def parse_numbers(value: Any) -> list[float] | None:
     """The number, or the numbers of a series or a list; None where there is something else."""
     items = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
     if isinstance(value, Mapping) and not all(str(key).isdigit() for key in value):
@@ -132,38 +133,33 @@ def numbers(value: Any) -> list[float] | None:
         return None
 
 
-def is_single(value: Any) -> bool:
+def _is_single(value: Any) -> bool:
     """Whether it is one number; a list of one is, for what may be a list is read as one."""
     return not _nested(value) or (isinstance(value, list) and len(value) == 1)
 
 
-def moved(data: Mapping[str, Any], where: Uncertain, number: float) -> None:
+def set_number(data: Mapping[str, Any], where: Uncertain, number: float) -> None:
     """Put an uncertain number at another value; data of its own are changed in place."""
-    holder = there(data, where.place[:-1])
-    value = holder[where.place[-1]]
-    if not where.is_factor:
-        holder[where.place[-1]] = [number] if isinstance(value, list) else number
-    elif isinstance(value, Mapping):
-        holder[where.place[-1]] = {key: parse_amount(item) * number for key, item in value.items()}
-    elif isinstance(value, list):
-        holder[where.place[-1]] = [parse_amount(item) * number for item in value]
-    else:
-        holder[where.place[-1]] = parse_amount(value) * number
+    holder, key = get_value(data, where.place[:-1]), where.place[-1]
+    holder[key] = _scaled(holder[key], number) if where.is_factor else _replaced(holder[key], number)
 
 
-def known(data: Mapping[str, Any], path: str, low: float, high: float, of: str | None, draw: str | None) -> Uncertain:
-    """The uncertain number of a path that is written out."""
-    place = next(found(data, path))
-    value = 1.0 if of else (numbers(there(data, place)) or [0.0])[0]
-    return Uncertain(path, place, low, high, value, of is not None, draw)
+def _replaced(value: Any, number: float) -> Any:
+    return [number] if isinstance(value, list) else number
 
 
-def shifted(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
+def _scaled(value: Any, factor: float) -> Any:
+    if isinstance(value, Mapping):
+        return {key: parse_amount(item) * factor for key, item in value.items()}
+    return [parse_amount(item) * factor for item in value] if isinstance(value, list) else parse_amount(value) * factor
+
+
+def shift_to_end(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
     """A copy of a document with all uncertain numbers at one end, and without ranges and scenarios."""
     data = copy.deepcopy({key: value for key, value in document.data.items() if key not in (RANGES, "scenarios")})
     result = replace(document, data=data, overrides=dict(document.overrides), findings=[])
     for each in ranges:
-        moved(data, each, each.at(position))
+        set_number(data, each, each.at(position))
         result.overrides[each.place] = document.finding((RANGES, each.path), "", "")
     return result
 
@@ -184,10 +180,7 @@ class RangeSpec(Described):
     draw: str | None = Field(default=None, description="Label; ranges with the same label move together.")
 
 
-Said = Iterator[tuple[str, str]]
-
-
-def spread(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[dict[str, RangeSpec], list[Finding]]:
+def assign_ranges(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[dict[str, RangeSpec], list[Finding]]:
     """Every number's own range by its path, and what is wrong."""
     result, findings, owners = dict[str, RangeSpec](), list[Finding](), _Owners()
     patterns = sum("*" in path for path in specs)
@@ -229,11 +222,11 @@ class _Owners:
 
 def _matched(document: Document, path: str) -> list[Place]:
     """The places of the numbers that a path leads to; a pattern passes by the sections that have no ranges."""
-    places = (place for place in found(document.data, path) if place[0] not in WITHOUT_RANGES)
-    return [place for place in places if numbers(there(document.data, place))]
+    places = (place for place in find_places(document.data, path) if place[0] not in WITHOUT_RANGES)
+    return [place for place in places if parse_numbers(get_value(document.data, place))]
 
 
-def _of_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Said:
+def _of_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
     if spec.low > spec.high:
         yield f"low ({spec.low:g}) is above high ({spec.high:g})", "Exchange the two."
         return
@@ -242,34 +235,38 @@ def _of_range(document: Document, path: str, spec: RangeSpec, places: Sequence[P
         return
     if not places:
         yield "matches no number", "Name a number that the file writes out, with its path, such as options.plant.capex."
+    outside = f"lies outside the range, {spec.low:g} to {spec.high:g}"
+    if spec.of is not None:
+        if places and not spec.low <= 1.0 <= spec.high:
+            yield f"1, the value itself, {outside}", "Write factors around 1: {low: 0.8, high: 1.5, of: value}."
+        return
     for place in places:
-        value = there(document.data, place)
-        if spec.of is None and not is_single(value):
-            yield f"{'.'.join(map(str, place))} is a series or a list", "Write factors of it, with `of: value`."
+        name = ".".join(map(str, place))
+        if not _is_single(get_value(document.data, place)):
+            yield f"{name} is a series or a list", "Write factors of it, with `of: value`."
             return
-        middle = 1.0 if spec.of else (numbers(value) or [0.0])[0]
-        if not spec.low <= middle <= spec.high:
-            name = "1, the value itself," if spec.of else f"the value {middle:g} of {'.'.join(map(str, place))}"
-            cure = "Write factors around 1: {low: 0.8, high: 1.5, of: value}." if spec.of else "Widen it."
-            yield f"{name} lies outside the range, {spec.low:g} to {spec.high:g}", cure
+        if not spec.low <= (value := _first_number(document.data, place)) <= spec.high:
+            yield f"the value {value:g} of {name} {outside}", "Widen it."
             return
 
 
-def uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[Uncertain]:
+def list_uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[Uncertain]:
     """The uncertain numbers of plain data, by ranges whose paths are written out."""
-    return [known(data, path, spec.low, spec.high, spec.of, spec.draw) for path, spec in ranges.items()]
+    result = []
+    for path, spec in ranges.items():
+        place = next(find_places(data, path))
+        value = 1.0 if spec.of else _first_number(data, place)
+        result.append(Uncertain(path, place, spec.low, spec.high, value, spec.of is not None, spec.draw))
+    return result
 
 
-def still(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> dict[str, RangeSpec]:
+def _first_number(data: Any, place: Place) -> float:
+    return (parse_numbers(get_value(data, place)) or [0.0])[0]
+
+
+def valid_ranges(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> dict[str, RangeSpec]:
     """The ranges that still have their number, and hold it."""
-    left = {path: spec for path, spec in ranges.items() if numbers(there(data, next(found(data, path), ())))}
-    return {each.path: left[each.path] for each in uncertain(data, left) if each.low <= each.value <= each.high}
-
-
-def of_end(end: str, places: Sequence[Uncertain], new: Sequence[Finding]) -> list[Finding]:
-    """Findings at one end of all ranges, as findings about the ranges."""
-    return [
-        replace(finding, what=f"at the {end} end of its range: {finding.what}", cure=finding.cure)
-        for finding in new
-        if finding.severity == "error" and places
-    ]
+    left = {
+        path: spec for path, spec in ranges.items() if parse_numbers(get_value(data, next(find_places(data, path), ())))
+    }
+    return {each.path: left[each.path] for each in list_uncertain(data, left) if each.low <= each.value <= each.high}

@@ -1,11 +1,12 @@
 """From plain data to an Instance, or to one InstanceError with every finding at once.
 
-document    text to data, with lines                    (document)
+document    text to data, with lines                              (`document`, `text`)
 sections    each object on its own, so that one fault does not hide another
-passes      the named checks, over all that is sound    (checks)
+passes      the checks, over all objects that are well formed     (`validation`)
+ends        the same with all uncertain numbers low, then high; and under each scenario of the file
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,24 +15,30 @@ from pydantic import BaseModel, ValidationError
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, Place
 from optimizer.horizon import Horizon
-from optimizer.instance.document import Document, Place, walk
-from optimizer.instance.overrides import SCENARIOS as SCENARIOS
-from optimizer.instance.overrides import malformed, no_entry, of_scenario, played, usable
-from optimizer.instance.ranges import RANGES as RANGES
-from optimizer.instance.ranges import RangeSpec, lifted, of_end, shifted, spread, uncertain
-from optimizer.instance.schema import RULE, Commodity, Instance, Policy, Region
-from optimizer.instance.validation.candidate import Draft, Problem
-from optimizer.instance.validation.passes import NAMES, PASSES, sizes_can_be_handled
-from optimizer.instance.validation.wording import in_words, no_mapping, noun
+from optimizer.instance.document import Document, walk
+from optimizer.instance.overrides import (
+    SCENARIOS,
+    apply_scenarios,
+    check_scenarios,
+    findings_of_scenario,
+    missing_entry,
+    sound_scenarios,
+)
+from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
+from optimizer.instance.schema import Commodity, Instance, Policy, Region
+from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.names import shared_names
+from optimizer.instance.validation.passes import find_problems
+from optimizer.instance.validation.wording import describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
 from optimizer.results.result import Result
 from optimizer.suggestions import excerpt, suggest
 
-SECTIONS: dict[str, type[BaseModel]] = {
+SECTION_MODELS: dict[str, type[BaseModel]] = {
     "regions": Region,
     "commodities": Commodity,
     "processes": Process,
@@ -41,7 +48,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "ensembles": EnsembleSpec,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
-_KNOWN = (*_HEADER, "horizon", *SECTIONS, "policy", "adversary", SCENARIOS, RANGES)
+_KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS, RANGES)
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
@@ -50,7 +57,7 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
     Raises:
         InstanceError: with every finding.
     """
-    return checked(written(data, name))[0]
+    return check_document(as_document(data, name))[0]
 
 
 def instance_of(result: Result) -> Instance:
@@ -65,7 +72,7 @@ def instance_of(result: Result) -> Instance:
     return found
 
 
-def written(data: Mapping[str, Any], name: str) -> Document:
+def as_document(data: Mapping[str, Any], name: str) -> Document:
     """A mapping as if it were a file of that name."""
     return Document(name, _with_text_keys(data))
 
@@ -76,18 +83,18 @@ def _with_text_keys(value: Any) -> Any:
     return [_with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def checked(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
+def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     """The instance that a document holds, and its warnings.
 
     Raises:
         InstanceError: with every finding.
     """
     instance, own = _examined(document)
-    findings, names = list(own), list(usable(document))
+    findings, names = list(own), list(sound_scenarios(document))
     some = names[: _affordable(document)]
     for name in some:
         if len(findings) < FINDINGS:
-            findings += of_scenario(name, _examined(played(document, name))[1], own)
+            findings += findings_of_scenario(name, _examined(apply_scenarios(document, name))[1], own)
     if len(some) < len(names):
         what = f"only the first {len(some):,} of {len(names):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
@@ -111,7 +118,10 @@ def _first(findings: Sequence[Finding]) -> list[Finding]:
     if len(findings) < FINDINGS:
         return list(findings)
     errors = [finding for finding in findings if finding.severity == "error"]
-    what, cure = f"has more than {FINDINGS} findings, of which the first are listed", "Mend these, and check it again."
+    what, cure = (
+        f"has more than {FINDINGS} findings, of which the first are listed",
+        "Correct these, and check it again.",
+    )
     more = Finding(findings[0].file, errors[-1].line if errors else None, "", what, cure)
     return [*(errors or findings)[: FINDINGS - 1], more]
 
@@ -120,47 +130,26 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
     """What is wrong where all uncertain numbers are low, or all are high, and is not where they are."""
     if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
         return []
-    numbers, result, known = uncertain(document.data, instance.ranges), list[Finding](), frozenset(before)
-    for end, position in (("low", -1.0), ("high", 1.0)):
-        found = [finding for finding in _examined(shifted(document, numbers, position))[1] if finding not in known]
-        result += of_end(end, numbers, found)
-    return result
+    numbers, known = list_uncertain(document.data, instance.ranges), frozenset(before)
+    return [
+        replace(finding, what=f"at the {end} end of its range: {finding.what}")
+        for end, position in (("low", -1.0), ("high", 1.0))
+        for finding in _examined(shift_to_end(document, numbers, position))[1]
+        if finding.severity == "error" and finding not in known
+    ]
 
 
 def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
-    """What could be read of a document, and all that is to be said of it."""
-    lifted(document)
+    """What could be read of a document, and all that is wrong with it or suspicious."""
+    lift_ranges(document)
     reader = _Reader(document)
-    draft = reader.read()
-    if draft is None:
-        return None, reader.findings
-    too_large = [document.finding(*problem) for problem in sizes_can_be_handled(draft)]
-    if too_large:
-        return None, reader.findings + too_large
-    for check in PASSES:
-        problems = _some(check(draft))
-        if check in NAMES and any(severity == "error" for *_, severity in problems):
-            draft = replace(draft, resolved=False)
-        reader.findings += [document.finding(*problem) for problem in problems]
-    return draft.instance, reader.findings
-
-
-def _some(problems: Iterable[Problem]) -> list[Problem]:
-    """As many problems of one pass as are reported, and that there are more; no error is left out for warnings."""
-    found: list[Problem] = []
-    counts = {"error": 0, "warning": 0}
-    for problem in problems:
-        severity = problem[-1]
-        counts[severity] += 1
-        if counts[severity] <= FINDINGS:
-            found.append(problem)
-        elif counts[severity] == FINDINGS + 1:
-            found.append(
-                (problem[0], f"more {severity}s of this sort are left out", "Mend the others first.", severity)
-            )
-            if severity == "error":
-                break
-    return found
+    instance = reader.read()
+    if instance is not None:
+        sound = not reader.findings
+        problems = find_problems(Candidate(instance, reader.declared, sound, resolved=sound))
+    else:
+        problems = shared_names(reader.declared)
+    return instance, reader.findings + [document.finding(*problem) for problem in problems]
 
 
 class _TooManyFindingsError(Exception):
@@ -171,8 +160,9 @@ class _Reader:
     """Validates a document object by object and collects what is wrong."""
 
     def __init__(self, document: Document) -> None:
-        self.document = document
-        self.findings = [*document.findings, *malformed(document)]
+        self.document, self.home = document, document.data.get("home")
+        self.findings = [*document.findings, *check_scenarios(document)]
+        self.declared: dict[str, frozenset[str]] = {}
 
     def report(self, place: Place, what: str, cure: str) -> None:
         """Note a finding.
@@ -184,14 +174,29 @@ class _Reader:
         if len(self.findings) >= FINDINGS:
             raise _TooManyFindingsError
 
-    def read(self) -> Draft | None:
-        """What could be read; None where there are too many findings to go on."""
+    def read(self) -> Instance | None:
+        """The instance of all objects that are well formed; None without a horizon, or with too many findings."""
         try:
-            return self.draft()
+            return self._read()
         except _TooManyFindingsError:
+            self.declared = {}
             return None
 
-    def draft(self) -> Draft:
+    def _read(self) -> Instance | None:
+        self._check_keys()
+        data = self.document.data
+        self.declared = {section: frozenset(key for key, _ in walk(data, section)) for section in SECTION_MODELS}
+        horizon = self._part("horizon", Horizon)
+        parts: dict[str, Any] = {section: self._section(section) for section in SECTION_MODELS}
+        parts["policy"] = self._part("policy", Policy) or Policy()
+        parts["adversary"] = self._part("adversary", AdversarySpec)
+        parts |= {RANGES: self._ranges(), SCENARIOS: sound_scenarios(self.document)}
+        header = {key: data[key] for key in _HEADER if data.get(key) is not None}
+        header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
+        frame = self._one(Instance, (), header)
+        return None if horizon is None or frame is None else frame.model_copy(update={"horizon": horizon, **parts})
+
+    def _check_keys(self) -> None:
         data = self.document.data
         for key in data:
             if key not in _KNOWN:
@@ -199,49 +204,38 @@ class _Reader:
         for required in ("horizon", "commodities", "demands"):
             if data.get(required) is None and not (required != "horizon" and required in data):
                 self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")
-        home = data.get("home")
-        horizon = self._one(Horizon, ("horizon",), data.get("horizon")) if data.get("horizon") is not None else None
-        parts = {section: self._section(section, home) for section in SECTIONS}
-        policy, adversary = self._policy(home), self._adversary(home)
-        ranges = self._ranges()
-        header = {key: data[key] for key in _HEADER if data.get(key) is not None}
-        header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
-        frame = self._one(Instance, (), header)
-        declared = {section: frozenset(key for key, _ in walk(data, section)) for section in SECTIONS}
-        sound = not self.findings
-        instance = None
-        if horizon is not None and frame is not None:
-            update = {"horizon": horizon, "policy": policy or Policy(), "adversary": adversary, **parts}
-            update |= {SCENARIOS: usable(self.document), RANGES: ranges}
-            instance = frame.model_copy(update=update)
-        return Draft(instance, declared, sound, resolved=sound)
 
-    def _section(self, section: str, home: Any) -> dict[str, Any]:
+    def _part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
+        """The object that stands under a key of the file; None where there is none, or it is faulty."""
+        entry = self.document.data.get(key)
+        return None if entry is None else self._one(model, (key,), at_home(entry, self.home))
+
+    def _section(self, section: str) -> dict[str, Any]:
         data = self.document.data.get(section)
         if data is not None and not isinstance(data, Mapping):
             self.report((section,), f"{section} is not a mapping", f"Write `{section}:` and one named entry a line.")
         objects = {}
         for name, entry in walk(self.document.data, section):
-            found = self._entry(section, name, entry, home)
+            found = self._entry(section, name, entry)
             if found is not None:
                 objects[name] = found
         return objects
 
-    def _entry(self, section: str, name: str, entry: Any, home: Any) -> BaseModel | None:
+    def _entry(self, section: str, name: str, entry: Any) -> BaseModel | None:
         place: Place = (section, name)
         entry = {} if entry is None and section == "commodities" else entry
         if not isinstance(entry, Mapping):
-            self.report(place, *no_mapping(entry, SECTIONS[section]))
+            self.report(place, *no_mapping(entry, SECTION_MODELS[section]))
             return None
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
-        needed = [field for field, info in SECTIONS[section].model_fields.items() if info.is_required()]
-        nobody = no_entry(self.document, section, name, ["kind"] if section == "options" else needed)
-        if nobody is not None:
-            self.findings.append(nobody)
+        model = SECTION_MODELS[section]
+        absent = missing_entry(self.document, section, name, _required(section, model))
+        if absent is not None:
+            self.findings.append(absent)
             return None
-        model = SECTIONS[section] if section != "options" else self._kind(place, entry)
-        return None if model is None else self._one(model, place, complete(section, name, entry, home))
+        kind = self._kind(place, entry) if section == "options" else model
+        return None if kind is None else self._one(kind, place, _complete(section, name, entry, self.home))
 
     def _kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
         kind = entry.get("kind")
@@ -265,76 +259,46 @@ class _Reader:
             self.report((RANGES,), "is not a mapping", "Write `ranges:` and one path with its low and high a line.")
         specs = {path: self._one(RangeSpec, (RANGES, path), entry) for path, entry in walk(self.document.data, RANGES)}
         sound = {path: spec for path, spec in specs.items() if spec is not None}
-        result, findings = spread(self.document, sound)
+        result, findings = assign_ranges(self.document, sound)
         self.findings += findings
         return result
-
-    def _policy(self, home: Any) -> Policy | None:
-        entry = self.document.data.get("policy")
-        if entry is None:
-            return Policy()
-        if not isinstance(entry, Mapping):
-            self.report(("policy",), *no_mapping(entry, Policy))
-            return None
-        entry = dict(entry)
-        for key in ("max_share", "min_share"):
-            if isinstance(entry.get(key), (list, tuple)):
-                entry[key] = [at_home(rule, home) for rule in entry[key]]
-        if isinstance(entry.get(RULE), (list, tuple)):
-            entry[RULE] = [cuts_at_home(rule, home) for rule in entry[RULE]]
-        return self._one(Policy, ("policy",), entry)
-
-    def _adversary(self, home: Any) -> AdversarySpec | None:
-        entry = self.document.data.get("adversary")
-        if entry is None:
-            return None
-        if not isinstance(entry, Mapping):
-            self.report(("adversary",), *no_mapping(entry, AdversarySpec))
-            return None
-        entry = dict(entry)
-        if isinstance(entry.get("targets"), Mapping):
-            entry["targets"] = {name: cuts_at_home(target, home) for name, target in entry["targets"].items()}
-        return self._one(AdversarySpec, ("adversary",), entry)
 
     def _one[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
         try:
             return model.model_validate(entry)
         except ValidationError as errors:
             for error in errors.errors(include_url=False)[:FINDINGS]:
-                self.report(*in_words(model, place, error))
+                self.report(*describe_error(model, place, error))
             return None
 
 
-def complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
+def _required(section: str, model: type[BaseModel]) -> list[str]:
+    """The fields without which there is no entry of a section."""
+    if section == "options":
+        return ["kind"]
+    return [field for field, info in model.model_fields.items() if info.is_required()]
+
+
+def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
     """The entry with its own name in it, `home` resolved, and the region of what is at home filled in."""
-    whole: dict[str, Any] = at_home(entry, home)
+    whole: dict[str, Any] = dict(at_home(entry, home))
     if section in ("processes", "demands", "options"):
         whole["id"] = name
-    kind = entry.get("kind") if section == "options" else None
-    if isinstance(kind, str) and KINDS[kind].is_at_home and entry.get("region") is None:
-        whole["region"] = home
-    if section in ("shocks", "ensembles"):
-        whole = cuts_at_home(whole, home)
-        if isinstance(whole.get("events"), Mapping):
-            whole["events"] = {name: cuts_at_home(event, home) for name, event in whole["events"].items()}
-    return whole
-
-
-def cuts_at_home(entry: Any, home: Any) -> Any:
-    """An entry in whose cuts `home` is resolved."""
-    if isinstance(entry, Mapping) and isinstance(entry.get("cuts"), (list, tuple)):
-        return {**entry, "cuts": [at_home(cut, home) for cut in entry["cuts"]]}
-    return entry
-
-
-def at_home(entry: Any, home: Any) -> Any:
-    """An entry in whose region `home` is resolved."""
-    if not isinstance(entry, Mapping):
-        return entry
-    whole = dict(entry)
-    region = whole.get("region")
-    if home is not None and isinstance(region, (list, tuple)):
-        whole["region"] = [home if name == "home" else name for name in region]
-    elif home is not None and region == "home":
+    if section == "options" and KINDS[whole["kind"]].is_at_home and whole.get("region") is None:
         whole["region"] = home
     return whole
+
+
+def at_home(value: Any, home: Any) -> Any:
+    """Plain data in which the word `home` stands for the home region wherever a region is named."""
+    if home is None:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _region(item, home) if key == "region" else at_home(item, home) for key, item in value.items()}
+    return [at_home(item, home) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _region(value: Any, home: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_region(item, home) for item in value]
+    return home if value == "home" else value

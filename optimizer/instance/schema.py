@@ -13,8 +13,16 @@ from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.sampling import samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, Shock, ShockSpec, Siege, expand
 from optimizer.horizon import Horizon
-from optimizer.instance.paths import ActivityIndex, alone, calm, steady, together
-from optimizer.instance.ranges import RangeSpec, Uncertain, found, moved, still, there, uncertain
+from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
+from optimizer.instance.ranges import (
+    RangeSpec,
+    Uncertain,
+    find_places,
+    get_value,
+    list_uncertain,
+    set_number,
+    valid_ranges,
+)
 from optimizer.levers import Option, Sized, Stock
 from optimizer.network.activity import Activity
 from optimizer.network.process import Demand, Process
@@ -223,18 +231,18 @@ class Instance(Described):
     @cached_property
     def baseline(self) -> Path:
         """The path on which nothing happens."""
-        return calm(self)
+        return baseline_path(self)
 
     def path(self, shock: Shock) -> Path:
         """The path inside one shock's window."""
         if shock.name not in self._paths:
-            self._paths[shock.name] = alone(self, shock)
+            self._paths[shock.name] = shock_path(self, shock)
         return self._paths[shock.name]
 
     def shared(self, length: int) -> Path:
         """The path that all shocks share whose windows are so long, in their order."""
         if length not in self._shared:
-            self._shared[length] = together(self, [shock for shock in self.events if len(shock.periods) == length])
+            self._shared[length] = shared_path(self, [shock for shock in self.events if len(shock.periods) == length])
         return self._shared[length]
 
     @cached_property
@@ -246,7 +254,7 @@ class Instance(Described):
             for year in self.horizon.years:
                 if rule.from_ is None or year >= rule.from_:
                     key = f"{RULE}_{i}@{year}"
-                    path = steady(self, key, starts[year], rule.months / 12, [rule.siege])
+                    path = steady_path(self, key, starts[year], rule.months / 12, [rule.siege])
                     paths[key] = replace(path, is_rule=True)
         return paths
 
@@ -269,22 +277,22 @@ class Instance(Described):
         """A number that has a range is written though it is the default."""
         whole = self.model_dump(mode="json", by_alias=True)
         for path in self.ranges:
-            holder, place = cast("Any", data), next(found(whole, path))
+            holder, place = cast("Any", data), next(find_places(whole, path))
             for key in place[:-1]:
                 holder = holder.setdefault(key, {}) if isinstance(holder, dict) else holder[key]
-            holder[place[-1]] = there(whole, place)
+            holder[place[-1]] = get_value(whole, place)
         return data
 
     @property
     def uncertain(self) -> list[Uncertain]:
         """The numbers that have a range, with their places in `to_dict`."""
-        return uncertain(self.to_dict(), self.ranges)
+        return list_uncertain(self.to_dict(), self.ranges)
 
     def moved(self, numbers: Mapping[str, float]) -> dict[str, Any]:
         """The data of the same instance with uncertain numbers elsewhere, by path, and without ranges."""
         data, own = self.to_dict(), {each.path: each for each in self.uncertain}
         for path, number in numbers.items():
-            moved(data, own[path], number)
+            set_number(data, own[path], number)
         return {key: part for key, part in data.items() if key not in ("ranges", "scenarios")}
 
     def fresh(self) -> "Instance":
@@ -300,7 +308,9 @@ class Instance(Described):
             update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
         if copy.ranges:
-            copy = copy.model_copy(update={"ranges": still(copy.model_dump(mode="json", by_alias=True), copy.ranges)})
+            copy = copy.model_copy(
+                update={"ranges": valid_ranges(copy.model_dump(mode="json", by_alias=True), copy.ranges)}
+            )
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy

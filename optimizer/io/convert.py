@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 from optimizer.errors import OptimizerError
 from optimizer.files import write_whole
 from optimizer.instance.document import parse
-from optimizer.instance.reading import checked
+from optimizer.instance.reading import check_document
 from optimizer.io.excel_read import parse_workbook
 from optimizer.io.excel_write import dump_workbook
 from optimizer.io.json_schema import EDITOR_LINE, SCHEMA_FILE
@@ -37,7 +37,7 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
     if form not in FORMS:
         raise OptimizerError(f"{target}: write a name that ends in {', '.join(FORMS[:-1])} or {FORMS[-1]}")
     document, comments = open_document(source), read_comments(source)
-    instance, _ = checked(document)
+    instance, _ = check_document(document)
     if form == WORKBOOK:
         content = dump_workbook(document.data, comments)
         again = parse_workbook(content, str(target))[0]
@@ -49,7 +49,7 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
             else dump_yaml(document.data, comments, EDITOR_LINE if has_schema else "")
         )
         content, again = text.encode("utf-8"), parse(text, str(target))
-    if checked(again)[0] != instance:
+    if check_document(again)[0] != instance:
         raise OptimizerError(f"{target} would not be the same instance; nothing was written")
     write_whole(target, content)
     return len(comments) if form == ".json" else 0

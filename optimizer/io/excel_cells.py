@@ -22,7 +22,7 @@ from optimizer.files import SURROGATE, character
 from optimizer.instance.document import Document
 from optimizer.io.excel_layout import COMMENT, SHEETS
 from optimizer.limits import CELL_LENGTH, CELLS, FINDINGS, NUMBER_LENGTH, WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS
-from optimizer.suggestions import excerpt, nearest
+from optimizer.suggestions import did_you_mean, excerpt
 
 _ROWS, _COLUMNS = 1_048_576, 16_384
 _HEADER = b"PK\x01\x02"
@@ -240,8 +240,7 @@ class WorkbookReader:
             elif name in SHEETS:
                 named[name] = sheet
             else:
-                near = nearest(name, SHEETS)
-                cure = f'Did you mean "{near}"?' if near else f"The sheets are {', '.join(SHEETS)}."
+                cure = did_you_mean(name, SHEETS, f"The sheets are {', '.join(SHEETS)}.")
                 self._report(first, f'"{sheet.title}" is no sheet of an instance', f"{cure} One with _ is your own.")
         for name in SHEETS:
             if name in named:

@@ -22,7 +22,8 @@ from pydantic import BaseModel
 from optimizer.disruptions.adversary import AdversarySpec, AttackTarget
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event
 from optimizer.disruptions.shock import Cut, ShockSpec
-from optimizer.instance.document import Place, parse_value
+from optimizer.errors import Place
+from optimizer.instance.document import parse_value
 from optimizer.instance.ranges import RangeSpec
 from optimizer.instance.schema import Commodity, Policy, Region, ShareRule, SurvivalRule
 from optimizer.instance.text import Allowance

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, Place
 from optimizer.files import character
-from optimizer.instance.document import Document, Place
+from optimizer.instance.document import Document
 from optimizer.instance.schema import Instance
 from optimizer.instance.text import Allowance, TextError
 from optimizer.io.excel_cells import SheetLine, WorkbookCell, WorkbookReader, WorkbookSheet
 from optimizer.io.excel_layout import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, SheetLayout, from_cell
 from optimizer.io.yaml_text import Comment, value_at
 from optimizer.limits import FINDINGS
-from optimizer.suggestions import CONTROL, excerpt, nearest
+from optimizer.suggestions import CONTROL, did_you_mean, excerpt
 
 # Empty lines between those of a header, at most.
 _MOST_EMPTY = 100
@@ -154,8 +154,7 @@ class _Reader:
             cure = "Keep one of the two, or give the second another name."
             self._report(place, at, f'"{name}" stands twice (first in {first})', cure)
         elif not is_last and layout.sheet not in _FREE_KEYS and name not in known:
-            near = nearest(name, known)
-            cure = f'Did you mean "{near}"?' if near else f"Name one of the {place[-2]}."
+            cure = did_you_mean(name, known, f"Name one of the {place[-2]}.")
             self._report(place, at, f'"{name}" is no row of the sheet {column}s', cure)
         else:
             return False

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, Place
 from optimizer.files import INSTANCES, UndecodableTextError, decode, parse_json, read_bytes
-from optimizer.instance.document import Document, Place, parse
-from optimizer.instance.overrides import override
-from optimizer.instance.reading import checked
+from optimizer.instance.document import Document, parse
+from optimizer.instance.overrides import apply_override
+from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, parse_comments
 from optimizer.limits import FILE_BYTES
@@ -180,11 +180,11 @@ def inspect_document(
     document, wrong = open_document(path), list[Finding]()
     for assignment in overrides:
         try:
-            override(document, assignment)
+            apply_override(document, assignment)
         except InstanceError as error:
             wrong += error.findings
     try:
-        instance, findings = checked(document)
+        instance, findings = check_document(document)
     except InstanceError as error:
         raise InstanceError([*wrong, *error.findings]) from None
     if wrong:

@@ -19,7 +19,8 @@ from typing import Any
 
 import yaml
 
-from optimizer.instance.document import Document, Place, parse, scalar
+from optimizer.errors import Place
+from optimizer.instance.document import Document, parse, scalar
 
 FOR_EDITORS = "yaml-language-server:"
 _RULE = re.compile(r"^[-=~*#\s]+$")

@@ -27,8 +27,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from optimizer import shapes
-from optimizer.disruptions.shock import Names, Path, as_tuple
-from optimizer.errors import Severity
+from optimizer.disruptions.shock import NameList, Path, as_tuple
+from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import Stage, Unit
 from optimizer.model.expressions import Expression, total
@@ -40,8 +40,6 @@ Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(sh
 
 
 # A finding of a lever about its own fields: where within the option, what, cure, severity.
-Place = tuple[str | int, ...]
-Problem = tuple[Place, str, str, Severity]
 Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
 
 
@@ -213,10 +211,10 @@ class Sized(Lever):
         default=(1.0,),
         description="Share of size in operation in the 1st, 2nd, … twelve months after the lead time; the last stays.",
     )
-    requires: Names = Field(
+    requires: NameList = Field(
         default=(), description="Option, or list of options, that must be bought no later. All must be lumpy."
     )
-    excludes: Names = Field(
+    excludes: NameList = Field(
         default=(), description="Option, or list of options, that must not be bought as well. All must be lumpy."
     )
 

@@ -18,7 +18,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from optimizer.disruptions.shock import Path
-from optimizer.levers.base import Labels, Problem, Reference, Sized
+from optimizer.errors import Problem
+from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import Stage
 from optimizer.network.activity import NOTHING
 from optimizer.results.plan import Flow

@@ -14,10 +14,11 @@ from optimizer.audit import verify
 from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import FULL as SERVED_IN_FULL
-from optimizer.report.format import LINE, named, percent
+from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, headline
 from optimizer.report.tables.render import value_text
 from optimizer.results.frames import NUMBERS, Frame
@@ -177,7 +178,7 @@ def _margins(instance: Instance, result: Result) -> Sheet:
         for outcome in result.shocks
     ]  # fmt: skip
     columns = (Column("Shock"), Column("Window"), Column("Survives"), Column(f"Gap [{result.money}]", result.money, 16),
-               *(Column(f"{named(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
+               *(Column(f"{display_name(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
     note = (
         "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
         f"{SERVED_IN_FULL}: all demand is served. "
@@ -199,7 +200,11 @@ def _concentration(instance: Instance, result: Result) -> Sheet:
         of_year[row["year"]] = max(of_year.get(row["year"], 0.0), row["share"])
     rows = [(year, *(row.get(year) for row in largest.values()), LINE) for year in instance.horizon.years]
     line = f"{percent(LINE)} line"
-    columns = (Column("Year", "year"), *(Column(named(instance, c), "%", 16) for c in largest), Column(line, "%", 12))
+    columns = (
+        Column("Year", "year"),
+        *(Column(display_name(instance, c), "%", 16) for c in largest),
+        Column(line, "%", 12),
+    )
     last = len(columns) - 1
     chart = Chart("line", "Share of the largest region", "share of production", 0, tuple(range(1, last + 1)), "0%",
                   dashed=(last,))  # fmt: skip

@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Literal
 
 from optimizer.disruptions.shock import Cut, Shock
-from optimizer.instance.derived import highest_floor, region_name
-from optimizer.instance.derived import named as named
+from optimizer.instance.derived import display_name, highest_floor, region_name
 from optimizer.instance.derived import sized as sized
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Service, Weakest
@@ -73,9 +72,9 @@ def placed(instance: Instance, stage: str | None, region: str | None) -> str:
 def cut_words(instance: Instance, cut: Cut) -> str:
     """What a cut strikes, in the names that the file gives."""
     called = {
-        "process": tuple(named(instance, process) for process in cut.process or ()),
+        "process": tuple(display_name(instance, process) for process in cut.process or ()),
         "region": tuple(region_name(instance, region) for region in cut.region or ()),
-        "commodity": tuple(named(instance, commodity) for commodity in cut.commodity or ()),
+        "commodity": tuple(display_name(instance, commodity) for commodity in cut.commodity or ()),
     }
     return str(cut.model_copy(update={part: names or None for part, names in called.items()}))
 

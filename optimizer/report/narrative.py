@@ -5,22 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.report.figures.time_to_survive import Line
-from optimizer.report.format import (
-    abroad,
-    called,
-    given,
-    in_full,
-    in_percent,
-    listed,
-    named,
-    percent,
-    plural,
-    spelled,
-    titled,
-)
+from optimizer.report.format import abroad, called, given, in_full, in_percent, listed, percent, plural, spelled, titled
 from optimizer.results.plan import Faced
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
@@ -161,7 +150,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     served, floor = in_percent(service.worst_service, service.floor)
     gap = f"a gap of {si(worst.gap, money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
     others = sum(each.gap > 0 for each in worst.segments.values()) > 1
-    most = f"most of it {named(instance, d)}," if others else named(instance, d)
+    most = f"most of it {display_name(instance, d)}," if others else display_name(instance, d)
     yield (
         "Worst shock",
         f"{worst.name} ({windowed(worst.first, worst.last)}): {gap}; {most} served "
@@ -186,7 +175,7 @@ def _in_baseline(instance: Instance, result: Result) -> str:
     said = []
     for d, lack in ordered:
         share, all_of_it = percent(lack.share), si(lack.unserved, "t")
-        said.append(f"{named(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
+        said.append(f"{display_name(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
     why = "to go short is cheaper than to serve it, a rule forbids it, or there is no more to be had"
     # Names of segments may hold commas.
     more = f"; and {len(said) - SHORT_SEGMENTS} more" if len(said) > SHORT_SEGMENTS else ""
@@ -344,7 +333,7 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     worst = hardest_of(failed)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     served, floor = in_percent(service.worst_service, service.floor)
-    where = f"{named(instance, d)} gets {served} % in {service.worst_period}"
+    where = f"{display_name(instance, d)} gets {served} % in {service.worst_period}"
     gap = f" with a gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
@@ -442,5 +431,5 @@ def dependence_sentence(instance: Instance, result: Result, line: float) -> str:
     last = {commodity: shares[-1] for commodity, shares in result.shares.items() if shares and shares[-1].regions}
     foreign = {c: abroad(instance, share.regions) for c, share in last.items()}
     over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > line]
-    which = f" ({listed([named(instance, commodity) for commodity in over], 8)})" if over else ""
+    which = f" ({listed([display_name(instance, commodity) for commodity in over], 8)})" if over else ""
     return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}{which}"

@@ -39,6 +39,7 @@ from optimizer.studies.solve import tight_shocks
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.studies.withstand import (
     LeastOutlay,
+    Withstood,
     least_outlay,
     listed_shocks_only,
     plan_columns,
@@ -70,7 +71,7 @@ class AttackDamage:
 
     Attributes:
         name, targets, first, last: of the attack; its window by labels.
-        price: what it costs the oracle.
+        price: what it costs the adversary.
         gap: what it leaves below the floors, in money.
         damage: all that it leaves unserved, at its shortage cost.
         segments: those that it leaves something unserved of, the largest gap first, then the largest damage.
@@ -88,7 +89,7 @@ class AttackDamage:
     @property
     def breaks(self) -> bool:
         """Whether a segment falls below its floor."""
-        return any(harm.below_floor > 0 for harm in self.segments.values())
+        return any(impact.below_floor > 0 for impact in self.segments.values())
 
 
 def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[AttackDamage]:
@@ -105,10 +106,10 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
     return [_attack_damage(under, each, surveyed, place[each.name(instance.horizon)], costs) for each in attacks]
 
 
-def _attack_damage(under: Instance, struck: Attack, surveyed: Survey, s: int, costs: Sequence[float]) -> AttackDamage:
+def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, costs: Sequence[float]) -> AttackDamage:
     adversary, event, label = under.adversary, under.events[s], under.horizon.label
     assert adversary is not None
-    harms = {
+    impacts = {
         d: SegmentImpact(
             service=float(surveyed.served[s, i]),
             floor=float(surveyed.floor[s, i]),
@@ -120,15 +121,15 @@ def _attack_damage(under: Instance, struck: Attack, surveyed: Survey, s: int, co
         for i, d in enumerate(under.demands)
         if surveyed.served[s, i] < 1.0 - NEGLIGIBLE
     }
-    ordered = sorted(harms.items(), key=lambda item: (-item[1].gap, -item[1].damage))
+    ordered = sorted(impacts.items(), key=lambda item: (-item[1].gap, -item[1].damage))
     return AttackDamage(
         name=event.name,
-        targets=struck.targets,
+        targets=attack.targets,
         first=label(event.periods[0]),
         last=label(event.periods[-1]),
-        price=adversary.price(struck.targets),
-        gap=sum(harm.gap for harm in harms.values()),
-        damage=sum(harm.damage for harm in harms.values()),
+        price=adversary.price(attack.targets),
+        gap=sum(impact.gap for impact in impacts.values()),
+        damage=sum(impact.damage for impact in impacts.values()),
         segments=dict(ordered),
     )
 
@@ -216,7 +217,7 @@ class AttackResult:
     def breaking(self) -> AttackDamage | None:
         """The cheapest attack that breaks the plan, whatever it has; None where none does."""
         found = (start.cheapest for start in self.starts if start.cheapest is not None)
-        return min(found, key=lambda blow: (blow.price, -blow.gap), default=None)
+        return min(found, key=lambda damage: (damage.price, -damage.gap), default=None)
 
     @property
     def survives(self) -> bool:
@@ -241,9 +242,9 @@ class AttackResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the README."""
-        adversary, result = self.instance.adversary, self.result
+        adversary, result, breaking = self.instance.adversary, self.result, self.breaking
         assert adversary is not None
-        breaking = self.breaking
+        figures = ("total_cost", "outlay", "survival_gap")
         return {
             "instance": self.instance.title,
             "plan": "given" if self.is_given else "solved",
@@ -255,24 +256,24 @@ class AttackResult:
             "targets": {name: target.price for name, target in adversary.targets.items()},
             "sets": self.sets,
             "method": self.method,
-            "shaping": [
-                {"without": asdict(each.without), "with_plan": asdict(each.with_plan)} for each in self.shaping
-            ],
-            "worst": None if self.worst is None else asdict(self.worst),
+            "shaping": [asdict(each) for each in self.shaping],
+            "worst": _dict(self.worst),
             "least_attack_budget": None if breaking is None else breaking.price,
-            "breaking": None if breaking is None else asdict(breaking),
+            "breaking": _dict(breaking),
             "starts": [asdict(start) for start in self.starts],
-            "unaware": None if self.unaware is None else asdict(self.unaware),
-            "least_outlay": None if self.least is None else asdict(self.least),
-            "total_cost": None if result.baseline is None else result.total_cost,
-            "outlay": None if result.baseline is None else result.outlay,
-            "survival_gap": None if result.baseline is None else result.survival_gap,
+            "unaware": _dict(self.unaware),
+            "least_outlay": _dict(self.least),
+            **{name: None if result.baseline is None else getattr(result, name) for name in figures},
             "mip_gap": result.mip_gap,
             "measure": None if self.measure is None else self.measure.to_dict(),
             "stopped": self.stopped,
             "notes": list(self.notes),
             "seconds": self.seconds,
         }
+
+
+def _dict(value: AttackDamage | ListedShocksPlan | LeastOutlay | None) -> dict[str, Any] | None:
+    return None if value is None else asdict(value)
 
 
 def attack(
@@ -320,121 +321,113 @@ def attack(
     changed = apply_arguments(instance, budget=budget, scenario=scenario)
     calm, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
     clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN_GAP, settings.gap))
-    if plan is not None:
-        if plan.baseline is None:
-            raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
-        fit = fit_plan(calm, plan, calm.title)
-        result, attacks = replace(plan, plan=fit.plan, adversary=None), tuple[Attack, ...]()
-        oracle, notes = AttackOracle(calm, settings, clock), (*notes, *fit.notes)
+    if plan is None:
+        withstanding = withstood(calm, None, own, clock, listener, notes)
     else:
-        found = withstood(calm, None, own, clock, listener, notes)
-        result, attacks, oracle = found.result, found.attacks, found.oracle
+        withstanding, fit_notes = _given(calm, plan, AttackOracle(calm, settings, clock))
+        notes = (*notes, *fit_notes)
+    attacked = _AttackedPlan(calm, withstanding, own, clock, listener)
     with interruptible(clock, listener):
-        made = _AttackedPlan(calm, oracle, clock, listener).told_of(result, attacks)
+        made = attacked.impact()
         if plan is None and not made.stopped and (calm.events or calm.rules):
-            listener(Progress(task="the plan for the listed shocks alone"))
-            made = _with_listed_shocks_plan(made, oracle, settings, clock, listener)
-        if not made.stopped and result.status != "none":
-            listener(Progress(task="the least outlay that survives every attack"))
-            made = _with_least_outlay(made, oracle, attacks, own, clock, listener)
+            made = attacked.with_listed_shocks_plan(made, settings)
+        if not made.stopped and made.result.status != "none":
+            made = attacked.with_least_outlay(made)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
+
+
+def _given(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[Withstood, tuple[str, ...]]:
+    """A plan that was given, as it stands in the instance, and what there is to say about that."""
+    if plan.baseline is None:
+        raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
+    fit = fit_plan(instance, plan, instance.title)
+    return Withstood(replace(plan, plan=fit.plan, adversary=None), oracle, ()), fit.notes
 
 
 @dataclass
 class _AttackedPlan:
-    """One plan while it is attacked."""
+    """One plan while it is attacked; `settings` are those of searches against the adversary."""
 
     instance: Instance
-    oracle: AttackOracle
+    withstanding: Withstood
+    settings: Settings
     clock: Clock
     listener: Listener
 
-    def told_of(self, result: Result, attacks: Sequence[Attack]) -> AttackResult:
-        """Everything about a plan but what the unaware would do."""
-        instance, oracle = self.instance, self.oracle
+    def impact(self) -> AttackResult:
+        """What attacks do to the plan."""
+        instance, result, oracle = self.instance, self.withstanding.result, self.withstanding.oracle
         empty = AttackResult(result, instance, oracle.method, oracle.sets, (), (), None, stopped=self.clock.is_over)
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
+        attacks = self.withstanding.attacks
         without, with_plan = (attack_damages(instance, each, attacks) for each in (nothing(instance), result.plan))
-        shaped = sorted(map(ShapingAttack, without, with_plan), key=lambda each: -each.without.gap)
+        shaping = sorted(map(ShapingAttack, without, with_plan), key=lambda each: -each.without.gap)
         starts = self._starts(result.plan)
-        called = result.adversary.worst if result.adversary is not None else None
-        worst = _worst(called, [each.with_plan for each in shaped], [each.worst for each in starts if each.worst])
-        if worst is None:
-            self.listener(Progress(task="what the attacks leave unserved above the floors"))
-            worst = self._above(result.plan)
-        stopped = self.clock.is_over
-        return replace(empty, shaping=tuple(shaped), starts=tuple(starts), worst=worst, stopped=stopped)
+        named = result.adversary.worst if result.adversary is not None else None
+        worst = _worst(named, [each.with_plan for each in shaping], [each.worst for each in starts if each.worst])
+        worst = worst or self._worst_above_floors(result.plan)
+        return replace(empty, shaping=tuple(shaping), starts=tuple(starts), worst=worst, stopped=self.clock.is_over)
+
+    def with_listed_shocks_plan(self, made: AttackResult, settings: Settings) -> AttackResult:
+        """With the plan for the listed shocks alone."""
+        self.listener(Progress(task="the plan for the listed shocks alone"))
+        instance, result = self.instance, made.result
+        no_shock, exact = no_shock_cost(instance, settings, self.clock), PLAN_GAP * abs(result.total_cost)
+        measure = Measure.of_result(result, no_shock, settings.gap).nearer(exact)
+        made = replace(made, measure=measure)
+        settings = replace(measure.settings(settings), gap=min(PLAN_GAP, settings.gap), patience=None)
+        with WhatIfSolver(instance, settings, self.clock, self.listener) as asker:
+            asker.learn(result.plan, tight_shocks(result) & {event.name for event in instance.events})
+            found = asker.ask()
+        if found.status != "optimal":
+            return replace(made, stopped=made.stopped or self.clock.is_over)
+        worst = self._damage(found.plan, worst_attack(self.withstanding.oracle, found.plan))
+        saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
+        unaware = ListedShocksPlan(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
+        return replace(made, unaware=unaware, stopped=self.clock.is_over)
+
+    def with_least_outlay(self, made: AttackResult) -> AttackResult:
+        """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
+        self.listener(Progress(task="the least outlay that survives every attack"))
+        oracle, attacks = self.withstanding.oracle, self.withstanding.attacks
+        known = made.result.plan if made.survives and not made.is_given else None
+        with self.clock.hurried(LEAST_OUTLAY_SECONDS):
+            least = least_outlay(oracle, attacks, known, self.settings, self.clock, self.listener)
+        if least.status == "stopped" and known is not None:
+            least = replace(least, outlay=made.result.outlay)
+        return replace(made, least=least, stopped=self.clock.is_over)
 
     def _starts(self, plan: Plan) -> list[AttackStart]:
-        rows = []
-        for front in self.oracle.programmes.windows(plan_columns(self.oracle, plan)):
+        rows, oracle = [], self.withstanding.oracle
+        for front in oracle.programmes.windows(plan_columns(oracle, plan)):
             label = self.instance.horizon.label(front.start)
             self.listener(Progress(task=f"attacks from {label} on"))
-            worst, least = self.oracle.worst(front), cheapest_violating_attack(self.oracle, front)
-            rows.append(AttackStart(label, self._blow(plan, worst), self._blow(plan, least)))
+            worst, least = oracle.worst(front), cheapest_violating_attack(oracle, front)
+            rows.append(AttackStart(label, self._damage(plan, worst), self._damage(plan, least)))
         return rows
 
-    def _blow(self, plan: Plan, struck: AttackImpact | None) -> AttackDamage | None:
-        return None if struck is None else attack_damages(self.instance, plan, [struck.attack])[0]
+    def _damage(self, plan: Plan, found: AttackImpact | None) -> AttackDamage | None:
+        return None if found is None else attack_damages(self.instance, plan, [found.attack])[0]
 
-    def _above(self, plan: Plan) -> AttackDamage | None:
+    def _worst_above_floors(self, plan: Plan) -> AttackDamage | None:
         """Of all that it can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
-        candidates = self.oracle.candidates()
+        self.listener(Progress(task="what the attacks leave unserved above the floors"))
+        candidates = self.withstanding.oracle.candidates()
         found = attack_damages(self.instance, plan, candidates) if candidates else []
-        worst = max(found, key=lambda blow: blow.damage, default=None)
+        worst = max(found, key=lambda damage: damage.damage, default=None)
         return worst if worst is not None and worst.segments else None
 
 
-def _worst(called: str | None, known: Iterable[AttackDamage], found: Iterable[AttackDamage]) -> AttackDamage | None:
-    """The one with the largest gap; of those that do alike the one that the result calls the worst."""
-    broken = [blow for blow in known if blow.breaks]
-    best = next((blow for blow in broken if blow.name == called), None)
-    for blow in (*broken, *found):
-        if best is None or blow.gap > best.gap * (1.0 + SAME_VALUE):
-            best = blow
+def _worst(named: str | None, known: Iterable[AttackDamage], found: Iterable[AttackDamage]) -> AttackDamage | None:
+    """The one with the largest gap; of those with equal gaps the one that the result names as the worst."""
+    breaking = [damage for damage in known if damage.breaks]
+    best = next((damage for damage in breaking if damage.name == named), None)
+    for damage in (*breaking, *found):
+        if best is None or damage.gap > best.gap * (1.0 + SAME_VALUE):
+            best = damage
     return best
-
-
-def _with_listed_shocks_plan(
-    made: AttackResult, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener
-) -> AttackResult:
-    """With the plan of those who look at the listed shocks alone."""
-    instance, active = made.instance, frozenset(event.name for event in made.instance.events)
-    bites = tight_shocks(made.result) & active
-    least = no_shock_cost(instance, settings, clock)
-    cost = made.result.total_cost
-    measure = Measure.of(cost, least, settings.gap, made.result.survival_gap).nearer(PLAN_GAP * abs(cost))
-    made = replace(made, measure=measure)
-    exact = replace(measure.settings(settings), gap=min(PLAN_GAP, settings.gap), patience=None)
-    with WhatIfSolver(instance, exact, clock, listener) as asker:
-        asker.learn(made.result.plan, bites)
-        found = asker.ask()
-    if found.status != "optimal":
-        return replace(made, stopped=made.stopped or clock.is_over)
-    struck = worst_attack(oracle, found.plan)
-    worst = None if struck is None else attack_damages(instance, found.plan, [struck.attack])[0]
-    saved = ProvenDifference.of(found.cost, found.bound, made.result.total_cost, made.result.bound)
-    unaware = ListedShocksPlan(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
-    return replace(made, unaware=unaware, stopped=clock.is_over)
 
 
 def _known(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def _with_least_outlay(
-    made: AttackResult,
-    oracle: AttackOracle,
-    attacks: Sequence[Attack],
-    settings: Settings,
-    clock: Clock,
-    listener: Listener,
-) -> AttackResult:
-    """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
-    known = made.result.plan if made.survives and not made.is_given else None
-    with clock.hurried(LEAST_OUTLAY_SECONDS):
-        least = least_outlay(oracle, attacks, known, settings, clock, listener)
-    if least.status == "stopped" and known is not None:
-        least = replace(least, outlay=made.result.outlay)
-    return replace(made, least=least, stopped=clock.is_over)

@@ -10,8 +10,9 @@ survived shocks becomes another (`find_breakpoints`). Plans are proven to the ga
 search goes on from what a larger budget taught (`budget_sweep`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -22,7 +23,15 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, LoneShock, ask_alone, ask_failing, budgets_up_to
+from optimizer.studies.budget_sweep import (
+    BudgetKey,
+    BudgetSweep,
+    CaseLeastOutlay,
+    LoneShock,
+    ask_alone,
+    ask_failing,
+    budgets_up_to,
+)
 from optimizer.studies.comparison import (
     Breakpoint,
     BudgetStep,
@@ -213,25 +222,19 @@ class _ComparisonBuilder:
 
     def _add_cheapest_and_alone(self) -> None:
         """The cheapest plans with the least outlay, and what each shock takes alone, side by side."""
-        least = [each for each in self.found.least if each.outlay is not None] if "least" in self.facts else []
+        least = [each for each in self.found.least if each.outlay is not None and "least" in self.facts]
         lone = self._lone_calls() if "alone" in self.facts else []
         calls = [*map(self.sweep.cheapest_call, least), *(call for _, call in lone)]
         labels = ["the cheapest plan with the least outlay"] * len(least) + ["each shock alone"] * len(lone)
-        answers = sorted(self.sweep.answers(calls, labels), key=lambda pair: pair[0])
-        plans = {least[number].case: answer for number, answer in answers if number < len(least)}
+        answers = dict(self.sweep.answers(calls, labels))
+        plans = {each.case: answers[i] for i, each in enumerate(least) if i in answers}
         found: dict[str, list[LoneShock]] = {}
-        for number, answer in answers:
-            if number >= len(least):
-                found.setdefault(lone[number - len(least)][0], []).extend(answer)
+        for i, (case, _) in enumerate(lone, start=len(least)):
+            found.setdefault(case, []).extend(answers.get(i, ()))
         self.found = replace(
             self.found,
-            least=tuple(
-                replace(each, result=plans[each.case])
-                if each.case in plans and plans[each.case].baseline is not None
-                else each
-                for each in self.found.least
-            ),
-            alone={case: self._in_order(case, some) for case, some in found.items()},
+            least=tuple(map(partial(_with_plan, plans), self.found.least)),
+            alone={case: self._in_order(case, some) for case, some in found.items() if some},
         )
 
     def _lone_calls(self) -> list[tuple[str, Task]]:
@@ -260,20 +263,24 @@ class _ComparisonBuilder:
 
     def _add_steps(self) -> None:
         """What some more money buys at each budget."""
-        sweep = self.sweep
         columns = [(each.case, each.budget) for each in self.known().columns if each.budget is not None]
         more = self.step or default_step([budget for _, budget in columns])
-        if not columns or not more:
-            return
-        planned = [key for key in columns if sweep.is_planned(*key)]
-        sweep.best([(case, budget + more) for case, budget in planned])
-        steps = tuple(
-            BudgetStep(case, budget, more, sweep.result(case, budget), sweep.result(case, budget + more))
-            for case, budget in planned
-            if sweep.is_planned(case, budget + more)
-        )
-        self.found = replace(self.found, steps=steps)
-        self.heard("next", self.known())
+        if columns and more:
+            planned = [key for key in columns if self.sweep.is_planned(*key)]
+            self.sweep.best([(case, budget + more) for case, budget in planned])
+            self.found = replace(self.found, steps=tuple(self._steps(planned, more)))
+            self.heard("next", self.known())
+
+    def _steps(self, budgets: Sequence[tuple[str, float]], more: float) -> Iterator[BudgetStep]:
+        for case, budget in budgets:
+            if self.sweep.is_planned(case, budget + more):
+                before, after = self.sweep.result(case, budget), self.sweep.result(case, budget + more)
+                yield BudgetStep(case, budget, more, before, after)
+
+
+def _with_plan(plans: Mapping[str, Result], least: CaseLeastOutlay) -> CaseLeastOutlay:
+    plan = plans.get(least.case)
+    return least if plan is None or plan.baseline is None else replace(least, result=plan)
 
 
 def default_step(budgets: Sequence[float]) -> float:
@@ -299,20 +306,25 @@ def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[B
         The breakpoints by budget, and whether all were found to the unit.
     """
     top = sweep.result(case, None).outlay
-    budgets = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and top > 0 else [0.0]
-    count, is_whole, middles = 0, False, budgets
+    budgets = middles = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and top > 0 else [0.0]
+    is_whole = False
     while middles and not sweep.clock.interrupted:
         sweep.best([(case, budget) for budget in middles])
-        count, budgets = count + len(middles), sorted({*budgets, *middles})
-        wide = [(low, high) for low, high in _changing(sweep, case, budgets) if high - low > 1.5 * unit]
-        wide.sort(key=lambda pair: pair[0] - pair[1])
-        middles = [round((low + high) / 2 / unit) * unit for low, high in wide][: max(0, MOST_BUDGETS - count)]
-        is_whole = not wide and not sweep.clock.interrupted
+        budgets = sorted({*budgets, *middles})
+        between = _middles(_changing(sweep, case, budgets), unit)
+        middles = between[: max(0, MOST_BUDGETS - len(budgets))]
+        is_whole = not between and not sweep.clock.interrupted
     changes = [
         Breakpoint(case, low, high, sweep.result(case, low), sweep.result(case, high))
         for low, high in _changing(sweep, case, budgets)
     ]
     return changes, is_whole
+
+
+def _middles(pairs: Sequence[tuple[float, float]], unit: float) -> list[float]:
+    """The budgets in the middle of pairs that are more than a unit apart, the widest first."""
+    wide = sorted((pair for pair in pairs if pair[1] - pair[0] > 1.5 * unit), key=lambda pair: pair[0] - pair[1])
+    return [round(sum(pair) / 2 / unit) * unit for pair in wide]
 
 
 def _changing(sweep: BudgetSweep, case: str, budgets: Sequence[float]) -> list[tuple[float, float]]:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from optimizer.instance.derived import named, size_unit
+from optimizer.instance.derived import display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Column, Frame, Frames
@@ -92,7 +92,7 @@ def purchased(instance: Instance, result: Result) -> Frame:
 
 def _by_period(name: str, title: str, instance: Instance, result: Result, rows: Mapping[str, Iterable[float]]) -> Frame:
     columns = [Column("period", form="period", is_index=True)]
-    columns += [Column(o, named(instance, o), "t", "amount") for o in rows]
+    columns += [Column(o, display_name(instance, o), "t", "amount") for o in rows]
     return Frame(name, title, tuple(columns), (list(result.periods), *map(list, rows.values())))
 
 

@@ -88,31 +88,39 @@ def frontier(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
     """
-    settings, clock, own = settings or Settings(gap=MEASURE_SHARE), Clock(), instance.policy.budget
+    settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
     measure = Measure.of_result(result, result.calm_cost, settings.gap)
     least: CaseLeastOutlay | None = None
-    with (
-        interruptible(clock, listener),
-        BudgetSweep({CASE: instance}, settings, clock, listener, side_by_side=False) as sweep,
-    ):
-        sweep.adopt(CASE, own, result, measure)
+    sweep = BudgetSweep({CASE: instance}, settings, clock, listener, side_by_side=False)
+    with interruptible(clock, listener), sweep:
+        sweep.adopt(CASE, instance.policy.budget, result, measure)
         if budgets is None:
-            least = next(iter(sweep.least_outlays(before_measure(settings).gap)), None)
-            least = least if least is not None and least.status == "optimal" else None
-            budgets = budgets_up_to(_affordable(sweep, least), own)
-        # The largest first: what it buys may be all that the next one buys.
-        for budget in [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]:
-            if not clock.interrupted:
-                sweep.best([(CASE, budget)])
-        wanted = dict.fromkeys([own, None, *budgets])
-    found = [
-        (budget, sweep.result(CASE, budget)) for budget in wanted if budget == own or sweep.is_planned(CASE, budget)
-    ]
-    found.sort(key=lambda point: math.inf if point[0] is None else point[0])
+            least = _least_outlay(sweep)
+            budgets = budgets_up_to(_affordable(sweep, least), instance.policy.budget)
+        found = _points(sweep, budgets)
     points = _on_one_baseline(found, result)
-    place = next(i for i, point in enumerate(points) if point.budget == own)
+    own = [point.budget for point in points].index(instance.policy.budget)
     outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
-    return Frontier(tuple(points), place, outlay, bound, settings.gap, clock.interrupted, measure)
+    return Frontier(tuple(points), own, outlay, bound, settings.gap, clock.interrupted, measure)
+
+
+def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | None, Result]]:
+    """The best plan of each budget, the smallest first, with the plan at hand and that of any budget."""
+    own = sweep.cases[CASE].policy.budget
+    # The largest first: what it buys may be all that the next one buys.
+    wanted = [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]
+    for budget in wanted:
+        if not sweep.clock.interrupted:
+            sweep.best([(CASE, budget)])
+    found = [own, *(budget for budget in reversed(wanted) if sweep.is_planned(CASE, budget))]
+    found.sort(key=lambda budget: math.inf if budget is None else budget)
+    return [(budget, sweep.result(CASE, budget)) for budget in found]
+
+
+def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
+    """The least outlay that survives, where it is proven."""
+    found = sweep.least_outlays(before_measure(sweep.settings).gap)
+    return found[0] if found and found[0].status == "optimal" else None
 
 
 def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None) -> float:

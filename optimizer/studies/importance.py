@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from optimizer.extras import require_extra
+from optimizer.results.plan import Array
 from optimizer.tolerances import ROUNDING
 
 # Fewer samples than these say nothing.
@@ -28,7 +28,6 @@ FEWEST = 60
 HARMONICS = 6
 RESAMPLES, LEVEL = 200, 0.95
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ counted  of that the budget's part, budget_share·paid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from optimizer.instance.derived import named, sized
+from optimizer.instance.derived import display_name, sized
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.results.plan import Build, Row
@@ -64,7 +64,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
         paid = option.paid(build.year, build.size, opened=build.opened)
         yield Purchase(
             option=build.option,
-            name=named(instance, build.option),
+            name=display_name(instance, build.option),
             kind=build.kind,
             region=_region(instance, build.option),
             decided=build.period,
@@ -108,7 +108,7 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Purchase]:
         most = max(result.plan.stocks[o])
         yield Purchase(
             option=o,
-            name=named(instance, o),
+            name=display_name(instance, o),
             kind=stock.kind,
             region="",
             decided=horizon.label(bought[0]),

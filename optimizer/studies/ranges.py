@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
+from optimizer.instance.derived import display_name
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
@@ -89,7 +90,7 @@ class RangeSearch:
         # Without an option first: what replaces it answers other questions, and all of them are easy.
         for what in ("least", "greatest"):
             for o, search in self.searches.items():
-                task = f"{what} size of {near.instance.options[o].name or o}"
+                task = f"{what} size of {display_name(near.instance, o)}"
                 listener(Progress(task=task, done=done, total=size))
                 with near.hurried(patience):
                     search.settle_least() if what == "least" else search.settle_greatest()

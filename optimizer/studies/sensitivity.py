@@ -23,12 +23,11 @@ from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
-from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
 from optimizer.instance.ranges import Uncertain
-from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Plan
+from optimizer.results.plan import Array, Plan
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.importance import FEWEST, Importance, importance, latin_hypercube
@@ -174,7 +173,7 @@ def ask_moved(
 ) -> VariantOutcome:
     """A task: the best plan with other numbers. Attacks are listed anew where they count as shocks."""
     try:
-        variant = _moved(instance, numbers) if lists_attacks else read(instance.moved(numbers))
+        variant = _moved(instance, numbers) if lists_attacks else with_numbers(instance, numbers)
     except InstanceError:
         return VariantOutcome("unusable")
     clock = Clock(settings.time_limit)
@@ -190,7 +189,7 @@ def ask_moved(
 
 def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
-    return with_listed_attacks(read(without_attacks(instance).moved(numbers)))[0]
+    return with_listed_attacks(with_numbers(without_attacks(instance), numbers))[0]
 
 
 def outcome(asker: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
@@ -302,45 +301,56 @@ def sensitivity(
     if adversary:
         instance, _ = with_listed_attacks(instance)
     settings = settings or Settings(gap=MEASURE_SHARE)
-    alone = replace(
-        settings, jobs=1, threads=1, strategy="scenarios" if settings.strategy == "auto" else settings.strategy
-    )
     clock = Clock()
+    search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
-        search = _SensitivitySearch(instance, numbers_of(instance), alone, clock, listener)
-        search.lists_attacks = adversary
         base = search.begin()
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
-        with start_executor(size_for(settings.jobs, search.found.seconds)) as executor:
-            search.executor = executor
-            executor.memory["clock"] = clock
+        with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
+            search.executor.memory["clock"] = clock
             bars = search.tornado()
-            if flips:
-                bars = search.flipped(bars, resolution)
+            bars = search.with_switching_values(bars, resolution) if flips else bars
             sampled = search.sampled(samples, seed) if samples else None
     ordered = sorted(bars, key=lambda bar: bar.swing(base), reverse=True)
-    everyone = [base, *(end for bar in bars for end in (bar.low, bar.high))]
-    is_done = not clock.interrupted and all(each.status != "stopped" for each in everyone)
-    status: SensitivityStatus = "proven" if is_done else "stopped"
+    status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
     return Sensitivity(status, instance, settings.gap, resolution, base, tuple(ordered), sampled, search.measure)
 
 
-class _SensitivitySearch:
-    """What-ifs while they are asked."""
+@dataclass(frozen=True)
+class _Interval:
+    """Two positions of the number of a bar, −1 … 1: at `same` the plan is that of the value, at `other` another."""
 
-    lists_attacks = False
+    bar: int
+    same: float
+    other: float
+    outcome: VariantOutcome
+
+    @property
+    def middle(self) -> float:
+        return (self.same + self.other) / 2
+
+    def halved(self, at: VariantOutcome, *, differs: bool) -> "_Interval":
+        """The half in which the plan changes. A search that was stopped counts as the same: it changes further out."""
+        if differs:
+            return replace(self, other=self.middle, outcome=at)
+        return replace(self, same=self.middle)
+
+    def switching_value(self, number: Uncertain) -> SwitchingValue:
+        end: Literal["low", "high"] = "low" if self.other < 0 else "high"
+        return SwitchingValue(end, number.at(self.same), number.at(self.other), self.outcome)
+
+
+class _SensitivitySearch:
+    """Sets of numbers while they are solved for, each from the plan and the shocks of the instance as it is."""
 
     def __init__(
-        self,
-        instance: Instance,
-        numbers: Sequence[UncertainNumber],
-        settings: Settings,
-        clock: Clock,
-        listener: Listener,
+        self, instance: Instance, settings: Settings, clock: Clock, listener: Listener, *, lists_attacks: bool
     ) -> None:
-        self.instance, self.numbers, self.settings = instance, numbers, settings
-        self.clock, self.listener = clock, listener
+        strategy = "scenarios" if settings.strategy == "auto" else settings.strategy
+        self.instance, self.numbers = instance, numbers_of(instance)
+        self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
+        self.clock, self.listener, self.lists_attacks = clock, listener, lists_attacks
         self.executor = start_executor(1)
         self.found = WhatIfResult("stopped")
         self.base = VariantOutcome("stopped")
@@ -348,16 +358,16 @@ class _SensitivitySearch:
 
     def begin(self) -> VariantOutcome:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
-        share, settings = self.settings.gap, self.settings
+        settings = self.settings
         with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as asker:
             self.found = asker.ask()
             if math.isfinite(self.found.cost):
                 least = no_shock_cost(self.instance, settings, self.clock)
-                measure = Measure.of(self.found.cost, least, share, self.found.gap)
+                measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = asker.ask(settings=measure.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
-                    measure = Measure.of(self.found.cost, least, share, self.found.gap)
+                    measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(asker, self.instance, self.found)
         return self.base
@@ -381,51 +391,53 @@ class _SensitivitySearch:
         pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
         return [TornadoBar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
 
-    def flipped(self, bars: Sequence[TornadoBar], resolution: float) -> list[TornadoBar]:
-        """The same bars, with where the plan changes."""
-        ways: list[tuple[int, float, float, VariantOutcome]] = []
-        for i, bar in enumerate(bars):
-            ways += [(i, 0.0, end, at) for end, at in ((-1.0, bar.low), (1.0, bar.high)) if self._differs(at)]
-        rounds = max(0, math.ceil(math.log2(1.0 / resolution)))
-        for k in range(rounds if ways else 0):
-            middles = [(same + other) / 2 for _, same, other, _ in ways]
-            wanted = [bars[i].number.at(middle) for (i, *_), middle in zip(ways, middles, strict=True)]
+    def with_switching_values(self, bars: Sequence[TornadoBar], resolution: float) -> list[TornadoBar]:
+        """The same bars, with where the plan changes: by bisection between the value and each end that differs."""
+        ends = ((i, end, at) for i, bar in enumerate(bars) for end, at in ((-1.0, bar.low), (1.0, bar.high)))
+        ways = [_Interval(i, 0.0, end, at) for i, end, at in ends if self._differs(at)]
+        rounds = max(0, math.ceil(math.log2(1.0 / resolution))) if ways else 0
+        for k in range(rounds):
+            wanted = [bars[way.bar].number.at(way.middle) for way in ways]
             found = self.answers(wanted, f"where the plan changes, step {k + 1} of {rounds}")
             if len(found) < len(wanted):
                 return list(bars)
-            for j, middle in enumerate(middles):
-                i, same, other, at = ways[j]
-                # What was stopped on the way is taken for the same: the plan changes further out at the latest.
-                ways[j] = (i, same, middle, found[j]) if self._differs(found[j]) else (i, middle, other, at)
+            ways = [way.halved(found[j], differs=self._differs(found[j])) for j, way in enumerate(ways)]
         result = list(bars)
-        for i, same, other, at in ways:
-            first = bars[i].number.first
-            flip = SwitchingValue("low" if other < 0 else "high", first.at(same), first.at(other), at)
-            result[i] = replace(result[i], flips=(*result[i].flips, flip))
+        for way in ways:
+            bar = result[way.bar]
+            result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number.first)))
         return result
+
+    def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
+        """Whether no search was stopped."""
+        ends = {self.base.status, *(bar.low.status for bar in bars), *(bar.high.status for bar in bars)}
+        return not self.clock.interrupted and "stopped" not in ends
 
     def _differs(self, at: VariantOutcome) -> bool:
         """Whether it is known that the plan is another one there."""
         return at.status != "stopped" and at.state != self.base.state
 
     def sampled(self, samples: int, seed: int) -> Importance | None:
-        """All numbers together."""
+        """All numbers together; None without numbers, and where too few samples have a plan."""
         if not self.numbers:
             return None
         drawn = latin_hypercube(len(self.numbers), samples, seed)
-        wanted = [
-            {
-                each.path: each.low + share * (each.high - each.low)
-                for number, share in zip(self.numbers, row, strict=True)
-                for each in number.members
-            }
-            for row in drawn.tolist()
-        ]
-        found = self.answers(wanted, "all numbers together")
+        found = self.answers([self._sample(row) for row in drawn.tolist()], "all numbers together")
         usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
         if len(usable) < FEWEST:
             return None
-        names, outcomes = [number.name for number in self.numbers], [found[i] for i in usable]
+        return self._importance(drawn[usable], [found[i] for i in usable], samples, seed)
+
+    def _importance(self, drawn: Array, outcomes: Sequence[VariantOutcome], samples: int, seed: int) -> Importance:
+        names = [number.name for number in self.numbers]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0)] for each in outcomes])
         bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
-        return importance(names, drawn[usable], columns, bought, samples, seed)
+        return importance(names, drawn, columns, bought, samples, seed)
+
+    def _sample(self, shares: Sequence[float]) -> dict[str, float]:
+        """The number of each member, by path, at shares of the ways from low to high."""
+        return {
+            each.path: each.low + share * (each.high - each.low)
+            for number, share in zip(self.numbers, shares, strict=True)
+            for each in number.members
+        }

@@ -38,7 +38,15 @@ from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.measure import Measure, no_shock_cost
-from optimizer.studies.outcomes import baseline_shortages, do_nothing_outcome, outcomes, services, supply_shares, survey
+from optimizer.studies.outcomes import (
+    Survey,
+    baseline_shortages,
+    do_nothing_outcome,
+    outcomes,
+    services,
+    supply_shares,
+    survey,
+)
 from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 from optimizer.units import MoneyLike
@@ -206,11 +214,12 @@ def conclude(
     Raises:
         AuditError: the plan and its figures disagree.
     """
-    frame = run_record(instance, settings, clock, solved, notes) | {"adversary": faced}
+    frame = run_record(instance, settings, clock, solved, notes)
     if solved.values is None:
         rules = find_conflict(instance, settings, clock) if solved.status == "infeasible" else ()
-        return planless_result(timer.seconds(clock), solved, rules, frame)
-    result, report = _audited(instance, settings, clock, solved, evaluator, frame, no_shock)
+        return planless_result(timer.seconds(clock), solved, rules, frame | {"adversary": faced})
+    no_shock = no_shock or _no_shock(instance, settings, clock, solved)
+    result, report = _Conclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
@@ -218,34 +227,91 @@ def conclude(
     return result
 
 
-def _audited(
-    instance: Instance,
-    settings: Settings,
-    clock: Clock,
-    solved: SearchResult,
-    evaluator: RecourseEvaluator,
-    frame: dict[str, Any],
-    no_shock: NoShockPlan | None,
-) -> tuple[Result, Report]:
-    """The result and its audit, without the sizes that the audit cannot tell from zero.
+@dataclass(frozen=True)
+class _Conclusion:
+    """A plan that a search found, on its way to an audited result; `frame` are the fields that `run_record` makes."""
 
-    Whether a size can be told is what the audit says without it: the largest thresholds that it accepts are kept, and
-    under the last, the solver's rounding errors, whatever it says is reported.
-    """
-    assert solved.values is not None
-    values = solved.values.tolist()
-    candidates = [swept(instance, solved.stage, values, sizes) for sizes in size_thresholds(instance)]
-    no_shock = no_shock or _no_shock(instance, settings, clock, solved)
-    for clean in candidates[:-1]:
-        if clean != candidates[-1]:
-            result, report = complete(
-                instance, *_with_plan(instance, settings, clock, solved, clean, evaluator, frame, no_shock)
-            )
-            if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
-                return result, report
-    return complete(
-        instance, *_with_plan(instance, settings, clock, solved, candidates[-1], evaluator, frame, no_shock)
-    )
+    instance: Instance
+    settings: Settings
+    clock: Clock
+    solved: SearchResult
+    evaluator: RecourseEvaluator
+    frame: Mapping[str, Any]
+    faced: Faced | None
+    no_shock: NoShockPlan | None
+
+    def audited(self) -> tuple[Result, Report]:
+        """The result and its audit, without the sizes that the audit cannot tell from zero.
+
+        Whether a size can be told is what the audit says without it: the largest thresholds that it accepts are kept,
+        and under the last, the solver's rounding errors, whatever it says is reported.
+        """
+        instance, solved = self.instance, self.solved
+        assert solved.values is not None
+        values = solved.values.tolist()
+        *larger, last = (swept(instance, solved.stage, values, sizes) for sizes in size_thresholds(instance))
+        for clean in larger:
+            if clean != last:
+                result, report = complete(instance, *self._result(clean))
+                if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
+                    return result, report
+        return complete(instance, *self._result(last))
+
+    def _result(self, values: list[float]) -> tuple[Result, list[ManyFlows]]:
+        """The result of a plan, by the values of its columns, and the flows of all shocks."""
+        instance, solved, evaluator = self.instance, self.solved, self.evaluator
+        plan = read_plan(instance, solved.stage, values)
+        columns = plan_values(instance, plan, evaluator.subproblems.plan)
+        replies = evaluator.operate_batches(
+            columns, self.clock, _granted(instance, solved, values, self.faced), flows=True
+        )
+        surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
+        found = solved.stage.found()
+        baseline = read_flows(instance, found, values, instance.baseline)
+        no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(solved.cost, plan, baseline)
+        result = Result(
+            **self._proof(surveyed),
+            total_cost=solved.cost,
+            outlay=max(0.0, sum(each.value(values) for each in solved.stage.accounts("outlay").values())),
+            worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
+            plan=plan,
+            baseline=baseline,
+            shocks=outcomes(instance, surveyed, many, evaluator.costs(replies), _written(solved)),
+            services=services(instance, surveyed),
+            price_of_survival=None if no_shock is None else solved.cost - no_shock.total_cost,
+            calm_cost=None if no_shock is None else no_shock.total_cost,
+            calm_builds=() if no_shock is None else no_shock.bought,
+            no_shock=no_shock,
+            nothing=_nothing(instance, self.clock, evaluator),
+            shares=supply_shares(instance, baseline),
+            lacks=baseline_shortages(instance, baseline),
+            endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
+            binding=binding_limits(instance, solved),
+            clash=(),
+        )
+        return result, many
+
+    def _proof(self, surveyed: Survey) -> dict[str, Any]:
+        """The gap that the plan leaves, what is proven of it and of the cost, and the rest of the record."""
+        solved, faced = self.solved, self.faced
+        names = (event.name for event in self.instance.events)
+        gaps = dict(zip(names, surveyed.gap.sum(axis=1).tolist(), strict=True))
+        gap = _gap(solved, math.fsum(gaps.values()))
+        if faced is not None:
+            faced = _with_worst_attack(faced, gaps)
+            gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
+        # Shortfalls that are too small to be told are in the bound, and not in the gap.
+        bound, gap_bound = _finite(solved.bound), _finite(min(solved.gap_bound, gap))
+        distance = _distance(solved.cost, bound, gap, gap_bound)
+        status: Status = "gap" if surveyed.fails.any() else "survives"
+        notes = self.frame["notes"]
+        if solved.status == "stopped":
+            is_proven = _is_proven(distance, self.settings.gap, faced)
+            status = status if is_proven else "stopped"
+            # What the search says of its end no longer holds.
+            notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
+        proof = {"survival_gap": gap, "bound": bound, "gap_bound": gap_bound, "mip_gap": distance}
+        return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
 
 
 @contextlib.contextmanager
@@ -261,74 +327,8 @@ def open_evaluator(
             evaluator.close()
 
 
-def _with_plan(
-    instance: Instance,
-    settings: Settings,
-    clock: Clock,
-    solved: SearchResult,
-    values: list[float],
-    evaluator: RecourseEvaluator,
-    frame: dict[str, Any],
-    no_shock: NoShockPlan | None,
-) -> tuple[Result, list[ManyFlows]]:
-    """The result of a plan, by the values of its columns, and the flows of all shocks."""
-    plan = read_plan(instance, solved.stage, values)
-    columns = plan_values(instance, plan, evaluator.subproblems.plan)
-    faced = frame["adversary"]
-    granted = _granted(instance, solved, values, faced)
-    replies = evaluator.operate_batches(columns, clock, granted, flows=True)
-    surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-    shocks = outcomes(instance, surveyed, many, evaluator.costs(replies), _written(solved))
-    gaps = {event.name: float(gap) for event, gap in zip(instance.events, surveyed.gap.sum(axis=1), strict=True)}
-    gap = _gap(solved, math.fsum(gaps.values()))
-    if faced is not None:
-        faced = _hurt(faced, gaps)
-        gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
-    # Shortfalls that are too small to be told are in the bound, and not in the gap.
-    bound, gap_bound = _known(solved.bound), _known(min(solved.gap_bound, gap))
-    found = solved.stage.found()
-    baseline = read_flows(instance, found, values, instance.baseline)
-    if not _has_shocks(instance):
-        no_shock = NoShockPlan(solved.cost, plan, baseline)
-    calm_cost, calm_builds = _known_of(no_shock)
-    outlay = sum(account.value(values) for account in solved.stage.accounts("outlay").values())
-    distance = _distance(solved.cost, bound, gap, gap_bound)
-    status: Status = "gap" if surveyed.fails.any() else "survives"
-    if solved.status == "stopped" and not _is_proven(distance, settings.gap, faced):
-        status = "stopped"
-    elif solved.status == "stopped":
-        # What the search says of its end no longer holds.
-        frame = frame | {"notes": (*(note for note in frame["notes"] if note not in solved.notes), PROVEN)}
-    result = Result(
-        status=status,
-        total_cost=solved.cost,
-        outlay=max(0.0, outlay),
-        survival_gap=gap,
-        worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
-        bound=bound,
-        gap_bound=gap_bound,
-        mip_gap=distance,
-        plan=plan,
-        baseline=baseline,
-        shocks=shocks,
-        services=services(instance, surveyed),
-        price_of_survival=None if calm_cost is None else solved.cost - calm_cost,
-        calm_cost=calm_cost,
-        calm_builds=calm_builds,
-        no_shock=no_shock,
-        nothing=_nothing(instance, clock, evaluator),
-        shares=supply_shares(instance, baseline),
-        lacks=baseline_shortages(instance, baseline),
-        endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
-        binding=binding_limits(instance, solved),
-        clash=(),
-        **frame | {"adversary": faced},
-    )
-    return result, many
-
-
-def _hurt(faced: Faced, gaps: Mapping[str, float]) -> Faced:
-    """With the worst of its attacks."""
+def _with_worst_attack(faced: Faced, gaps: Mapping[str, float]) -> Faced:
+    """The adversary with the worst of its attacks."""
     place = first_largest([gaps[name] for name in faced.attacks])
     return faced if place is None else replace(faced, worst=faced.attacks[place], gap=gaps[faced.attacks[place]])
 
@@ -342,8 +342,8 @@ def _gap(solved: SearchResult, left: float) -> float:
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
 
 
-def _known(number: float) -> float | None:
-    return None if number in (float("inf"), float("-inf")) else number
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | None) -> float | None:
@@ -367,16 +367,16 @@ def _granted(
 
     In the model an attack may do as much damage as the worst of them; nothing is said of it.
     """
+    names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:
-        return dict.fromkeys((event.name for event in instance.events), 0.0)
-    attacks = () if faced is None else faced.attacks
-    granted = {name: 0.0 for name in _written(solved) if name not in attacks}
+        return dict.fromkeys(names, 0.0)
+    granted = dict.fromkeys(_written(solved).difference(() if faced is None else faced.attacks), 0.0)
     for (path, segment, _), below in solved.stage.accounts("below").items():
         if str(path) in granted:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             granted[str(path)] += shortage_cost * max(0.0, below.value(values))
     if solved.allows_shortages and free_floors(instance):
-        return {event.name: max(POSITIVE, granted.get(event.name, 0.0)) for event in instance.events}
+        return {name: max(POSITIVE, granted.get(name, 0.0)) for name in names}
     return granted
 
 
@@ -399,11 +399,6 @@ def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Sear
     if found.values is None or found.status != "optimal":
         return None
     return read_no_shock(variant, found.stage, found.values.tolist(), found.cost)
-
-
-def _known_of(no_shock: NoShockPlan | None) -> tuple[float | None, tuple[str, ...]]:
-    """What it costs, and what it buys."""
-    return (None, ()) if no_shock is None else (no_shock.total_cost, no_shock.bought)
 
 
 def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:

@@ -29,7 +29,7 @@ from optimizer.disruptions.shock import Cut, Siege
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.paths import MANY, steady
+from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
@@ -241,7 +241,7 @@ class _YearModel:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
         self.stage = stage = blank_stage(instance)
         inverse = stage.variable("time", "inverse", t, unit="1")
-        path = steady(instance, MANY, t, 1.0, [each.siege for each in points])
+        path = steady_path(instance, MANY, t, 1.0, [each.siege for each in points])
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
             of_period = offered[first : first + offers.periods]

@@ -34,7 +34,7 @@ from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, recourse_stage, whole_stage
 from optimizer.instance.edits import without_attacks, without_disruptions
-from optimizer.instance.paths import MANY, together
+from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, total
@@ -74,7 +74,7 @@ def matching_flows(
     shock = instance.event(line.name)
     # One shock alone: its years are numbers, not arrays.
     years = tuple(map(instance.horizon.year, shock.periods))
-    path = replace(together(instance, [shock]), years=years)
+    path = replace(shared_path(instance, [shock]), years=years)
     stage = recourse_stage(instance, path, evaluator.subproblems.plan)
     _give(stage, evaluator, plan, shock)
     for d in instance.demands:
@@ -109,25 +109,28 @@ class _Segment:
     def say(self, line: Outcome, worst: Weakest | None) -> None:
         """Write the rows of what is said of the segment."""
         said = line.segments.get(self.d)
-        told = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
         named = [(said.worst_period, said.worst_service)] if said else []
         if worst is not None and worst.worst_shock == line.name:
             named.append((worst.worst_period, worst.worst_service))
-        failure = self._place(said.first_failure) if said and said.first_failure else 0
         # What is named twice is one row.
         fixed = {self._place(label): served for label, served in named}
         for k, unserved in self.unserved.items():
-            asked, floor = self.path.demanded(self.d, k), self.path.floor_at(self.d, k)
-            kept = max(_least(told, floor), _least(worst, floor))
-            if said is None or k < failure or said.first_failure is None:
-                kept = max(kept, 0.0)
+            asked = self.path.demanded(self.d, k)
             if k in fixed:
                 self.stage.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * asked)
             else:
-                most = max(0.0, 1.0 - floor - kept + ROUNDING) * asked
+                most = max(0.0, 1.0 - self.path.floor_at(self.d, k) - self._margin(k, line, worst) + ROUNDING) * asked
                 self.stage.require(self.d, "margin", k, unserved, "<=", most)
         if said is not None:
             self._sums(said)
+
+    def _margin(self, k: int, line: Outcome, worst: Weakest | None) -> float:
+        """The least margin that a period of the window may have."""
+        floor, said = self.path.floor_at(self.d, k), line.segments.get(self.d)
+        weakest_told = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
+        kept = max(_least(weakest_told, floor), _least(worst, floor))
+        may_fail = said is not None and said.first_failure is not None and k >= self._place(said.first_failure)
+        return kept if may_fail else max(kept, 0.0)
 
     def _sums(self, said: Service) -> None:
         self.stage.require(self.d, "shortage", None, total(self.unserved.values()), "==", said.shortage)

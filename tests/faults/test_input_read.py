@@ -11,7 +11,7 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.document import scalar
-from optimizer.instance.reading import checked
+from optimizer.instance.reading import check_document
 from optimizer.io.excel_read import parse_workbook
 from optimizer.io.load import open_document
 from optimizer.suggestions import excerpt, nearest
@@ -213,7 +213,7 @@ def edited(change: Callable[[Any], object]) -> bytes:
 def found(content: bytes) -> list[str]:
     try:
         document, _ = parse_workbook(content, "book.xlsx")
-        return [str(each) for each in checked(document)[1]]
+        return [str(each) for each in check_document(document)[1]]
     except so.InstanceError as error:
         return [str(each) for each in error.findings]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.errors import OptimizerError
 from optimizer.instance.document import parse
-from optimizer.instance.reading import checked
+from optimizer.instance.reading import check_document
 from optimizer.io.convert import convert_file
 from optimizer.io.excel_layout import from_cell, to_cell
 from optimizer.io.excel_read import parse_workbook
@@ -33,14 +33,14 @@ CASES = [*sorted((ROOT / "tests" / "cases").glob("*.yaml")), *sorted((ROOT / "te
 
 
 def through_a_workbook(data: Any, said: Any = ()) -> so.Instance:
-    return checked(parse_workbook(dump_workbook(data, said), "book.xlsx")[0])[0]
+    return check_document(parse_workbook(dump_workbook(data, said), "book.xlsx")[0])[0]
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_nothing_is_lost(path: Path) -> None:
     instance, document, said = so.load(path), open_document(path), read_comments(path)
     assert through_a_workbook(document.data, said) == instance
-    assert checked(parse(dump_yaml(document.data, said), "again.yaml"))[0] == instance
+    assert check_document(parse(dump_yaml(document.data, said), "again.yaml"))[0] == instance
 
 
 def words(said: tuple[Comment, ...]) -> dict[Any, list[str]]:
@@ -68,7 +68,7 @@ def test_shipped_instance_goes_to_a_workbook_and_back_with_its_comments(path: Pa
 def test_drawn_instance_goes_to_a_workbook_and_back(data: dict[str, Any]) -> None:
     instance = so.read(data)
     assert through_a_workbook(instance.to_dict()) == instance
-    assert checked(parse(dump_yaml(instance.to_dict()), "again.yaml"))[0] == instance
+    assert check_document(parse(dump_yaml(instance.to_dict()), "again.yaml"))[0] == instance
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x85\u2028\u2029\x00"), max_size=20)
@@ -152,12 +152,12 @@ scenarios:
 def test_every_table_is_kept() -> None:
     document = parse(EVERYTHING, "all.yaml")
     assert complaints(document.data) == []
-    instance, _ = checked(document)
+    instance, _ = check_document(document)
     sizes = {f"options.{o}.max_size" for o in instance.options}
     assert set(instance.ranges) == {"demands.motors.shortage_cost", *sizes}
     content = dump_workbook(document.data)
-    assert checked(parse_workbook(content, "x.xlsx")[0])[0] == instance
-    assert checked(parse(dump_yaml(document.data), "x.yaml"))[0] == instance
+    assert check_document(parse_workbook(content, "x.xlsx")[0])[0] == instance
+    assert check_document(parse(dump_yaml(document.data), "x.yaml"))[0] == instance
     book = openpyxl.load_workbook(io.BytesIO(content))
     assert book.sheetnames == [
         "comments", "instance", "commodities", "processes", "demands", "options", "shocks", "cuts", "ensembles",
@@ -186,7 +186,7 @@ def edited(change: Any, source: Path = TINY) -> bytes:
 def found(content: bytes) -> list[str]:
     try:
         document = parse_workbook(content, "book.xlsx")[0]
-        return [str(finding) for finding in checked(document)[1]]
+        return [str(finding) for finding in check_document(document)[1]]
     except so.InstanceError as error:
         return [str(finding) for finding in error.findings]
 
@@ -214,7 +214,7 @@ def test_what_is_edited_by_hand_is_read() -> None:
 
     content = edited(change)
     document, said = parse_workbook(content, "book.xlsx")
-    second = checked(document)[0].options["second"]
+    second = check_document(document)[0].options["second"]
     assert (second.kind, second.cost.at(2026), second.max_size) == ("ally", 70_000, 20)
     assert Comment(("options", "second"), None, "a friend's plant") in said
 

@@ -1,27 +1,25 @@
-"""What the checks look at, and what they say."""
+"""What a check looks at. A check takes a Candidate and yields problems: place, what is wrong, cure, severity."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from optimizer.errors import Severity
+from optimizer.disruptions.shock import Target
+from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
-
-Place = tuple[str | int, ...]
-Problem = tuple[Place, str, str, Severity]
 
 
 @dataclass(frozen=True)
-class Draft:
-    """What could be read.
+class Candidate:
+    """An instance of the objects that are well formed, before it is known to fit together.
 
     Attributes:
-        instance: of the objects that are well formed; None where there is no horizon.
+        instance: of those objects.
         declared: the names that each section declares, those of faulty objects as well.
         sound: whether every object is well formed.
         resolved: whether, beside that, every name that is used exists.
     """
 
-    instance: Instance | None
+    instance: Instance
     declared: Mapping[str, frozenset[str]]
     sound: bool
     resolved: bool
@@ -29,3 +27,11 @@ class Draft:
     def names(self, section: str) -> frozenset[str]:
         """All names that a section declares, of faulty objects as well."""
         return self.declared.get(section, frozenset())
+
+    def unmatched(self, place: Place, cuts: Iterable[Target]) -> Iterator[Problem]:
+        """Cuts of a place that match nothing; none while names are unresolved."""
+        for k, cut in enumerate(cuts if self.resolved else ()):
+            if not self.instance.activity_index.has_match(cut):
+                cure = "Name a region, stage, process or commodity of this file, or remove the cut."
+                what = "a cut that matches nothing: no process has all it asks for"
+                yield (*place, "cuts", k), what, cure, "warning"

@@ -1,17 +1,17 @@
-"""The passes about what is allowed, does what it says, and is hardly meant: warnings, none of them an error."""
+"""Lint: checks of valid but suspicious input, such as options of no use and names that look alike."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from optimizer.errors import Place, Problem
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Draft, Place, Problem
-from optimizer.levers import Lever
+from optimizer.instance.validation.candidate import Candidate
 
 
-def options_do_something(draft: Draft) -> Iterator[Problem]:
+def options_do_something(candidate: Candidate) -> Iterator[Problem]:
     """Every option can be bought, and is of some use then."""
-    for o, option in (draft.instance.options if draft.instance else {}).items():
+    for o, option in candidate.instance.options.items():
         for field, fate in option.useless():
             cure = f"Raise {field}, or remove the option."
             if field == "ramp":
@@ -19,52 +19,46 @@ def options_do_something(draft: Draft) -> Iterator[Problem]:
             yield ("options", o, field), f"{field} is 0: {fate}", cure, "warning"
 
 
-def display_names_are_distinct(draft: Draft) -> Iterator[Problem]:
+def display_names_are_distinct(candidate: Candidate) -> Iterator[Problem]:
     """Two of a kind do not look the same in a table."""
-    if draft.instance is None:
-        return
     for section in ("regions", "commodities", "processes", "demands", "options"):
         seen: dict[tuple[str, str], str] = {}
-        for key, each in getattr(draft.instance, section).items():
+        for key, each in getattr(candidate.instance, section).items():
             first = seen.setdefault((each.name or key, getattr(each, "kind", "")), key)
             if first != key:
                 what = f'has the same name as {first}, "{each.name or key}": no table tells the two apart'
                 yield (section, key, "name"), what, "Give one of the two another name.", "warning"
 
 
-def running_costs_something(draft: Draft) -> Iterator[Problem]:
+def running_costs_something(candidate: Candidate) -> Iterator[Problem]:
     """Nothing that makes a commodity is paid for running; what only sells a surplus makes none."""
-    if draft.instance is None:
-        return
-    for name, activity in draft.instance.activities.items():
+    for name, activity in candidate.instance.activities.items():
         if activity.output and min(activity.cost.values) < 0:
-            section = "processes" if name in draft.instance.processes else "options"
+            section = "processes" if name in candidate.instance.processes else "options"
             what = "cost is below 0: it runs as much as it can, and what nobody needs is thrown away"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
             yield (section, name, "cost"), what, cure, "warning"
 
 
-def options_are_as_their_levers_want(draft: Draft) -> Iterator[Problem]:
+def options_are_as_their_levers_want(candidate: Candidate) -> Iterator[Problem]:
     """Whatever a lever says of its own fields."""
-    for o, option in (draft.instance.options if draft.instance else {}).items():
+    for o, option in candidate.instance.options.items():
         for place, what, cure, severity in option.problems():
             yield ("options", o, *place), what, cure, severity
 
 
-def buying_costs_something(draft: Draft) -> Iterator[Problem]:
+def buying_costs_something(candidate: Candidate) -> Iterator[Problem]:
     """Nothing is there for the taking."""
-    for o, option in (draft.instance.options if draft.instance else {}).items():
+    for o, option in candidate.instance.options.items():
         if option.is_free and not any(option.useless()):
             yield ("options", o), "costs nothing to buy", option.price_cure, "warning"
 
 
-def stock_that_is_paid_back_is_there(draft: Draft) -> Iterator[Problem]:
+def stock_that_is_paid_back_is_there(candidate: Candidate) -> Iterator[Problem]:
     """Salvage is paid on the stock of the baseline, which a shock may have used up; said once."""
-    if draft.instance is None:
-        return
-    shocks, ensembles = draft.instance.shocks, draft.instance.ensembles
+    shocks, ensembles = candidate.instance.shocks, candidate.instance.ensembles
     likely = [*(s.probability for s in shocks.values()), *(e.probability for e in ensembles.values())]
-    paid = [o for o, stock in draft.instance.stocks.items() if stock.salvage > 0]
+    paid = [o for o, stock in candidate.instance.stocks.items() if stock.salvage > 0]
     if paid and any(probability > 0 for probability in likely):
         others = f", here and of {', '.join(paid[1:])}" if paid[1:] else ""
         what = (
@@ -74,9 +68,9 @@ def stock_that_is_paid_back_is_there(draft: Draft) -> Iterator[Problem]:
         yield ("options", paid[0], "salvage"), what, cure, "warning"
 
 
-def floors_have_a_price(draft: Draft) -> Iterator[Problem]:
+def floors_have_a_price(candidate: Candidate) -> Iterator[Problem]:
     """A floor whose shortage costs nothing is kept where it can be, but its shortfall cannot be weighed."""
-    for d in free_floors(draft.instance) if draft.instance else ():
+    for d in free_floors(candidate.instance):
         what = "has a floor, but going short costs nothing: a gap cannot see it"
         yield ("demands", d, "shortage_cost"), what, "Give shortage_cost what a tonne missing costs.", "warning"
 
@@ -87,15 +81,13 @@ SHORTEST, LONGEST = 5, 40
 _SEPARATORS = re.compile(r"[\s._-]+")
 
 
-def ids_are_told_apart(draft: Draft) -> Iterator[Problem]:
+def ids_are_told_apart(candidate: Candidate) -> Iterator[Problem]:
     """No two ids of a section, no two regions and no two stages differ in case, spaces and separators only."""
-    if draft.instance is None:
-        return
     for section in _SECTIONS:
-        ids: dict[str, list[Place]] = {name: [(section, name)] for name in getattr(draft.instance, section)}
+        ids: dict[str, list[Place]] = {name: [(section, name)] for name in getattr(candidate.instance, section)}
         yield from _alike("the id", ids)
-    yield from _alike("the region", _regions(draft.instance))
-    yield from _alike("the stage", _written_at(draft.instance, "stage"))
+    yield from _alike("the region", _regions(candidate.instance))
+    yield from _alike("the stage", _written_at(candidate.instance, "stage"))
 
 
 def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
@@ -107,11 +99,9 @@ def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
             yield places[name][0], what, f'Write "{first}" if it is the same; give it another name if not.', "warning"
 
 
-def regions_are_told_apart(draft: Draft) -> Iterator[Problem]:
+def regions_are_told_apart(candidate: Candidate) -> Iterator[Problem]:
     """A region that stands in the file once, and is one letter away from another, is likely a slip."""
-    if draft.instance is None:
-        return
-    places = _regions(draft.instance)
+    places = _regions(candidate.instance)
     for first, second in _neighbours(places):
         rare, usual = sorted((second, first), key=lambda region: len(places[region]))
         if len(places[rare]) == 1:
@@ -120,13 +110,10 @@ def regions_are_told_apart(draft: Draft) -> Iterator[Problem]:
             yield places[rare][0], what, f'Write "{usual}" if that is meant.', "warning"
 
 
-def home_is_somewhere(draft: Draft) -> Iterator[Problem]:
+def home_is_somewhere(candidate: Candidate) -> Iterator[Problem]:
     """`home` is not almost the region of a process or option, without being one."""
-    home = draft.instance.home if draft.instance else None
-    if draft.instance is None or home is None:
-        return
-    written = _regions(draft.instance)
-    if home in written:
+    home, written = candidate.instance.home, _regions(candidate.instance)
+    if home is None or home in written:
         return
     near = [name for name in written if _folded(name) == _folded(home) or _is_one_letter(home, name)]
     if near:
@@ -139,15 +126,9 @@ def _regions(instance: Instance) -> dict[str, list[Place]]:
     places = _written_at(instance, "region")
     if instance.home in places:
         options = instance.options
-        places[instance.home] = [
-            place for place in places[instance.home] if not _may_be_left_out(options.get(str(place[1])))
-        ]
+        filled_in = {o for o, option in options.items() if option.is_at_home}
+        places[instance.home] = [place for place in places[instance.home] if place[1] not in filled_in]
     return {region: found for region, found in places.items() if found}
-
-
-def _may_be_left_out(option: Lever | None) -> bool:
-    """Whether the region of an option is the home region unless it says otherwise."""
-    return option is not None and option.is_at_home
 
 
 def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:
@@ -187,9 +168,9 @@ def _is_one_letter(one: str, other: str) -> bool:
         return False
     short, long = sorted((one.casefold(), other.casefold()), key=len)
     at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    if len(long) == len(short) + 1:
-        return short[at:] == long[at + 1 :] and long[at].isalpha()
-    if len(long) != len(short) or at >= len(long) - 1 or not (short[at] + long[at]).isalpha():
+    left, right = short[at:], long[at:]
+    if len(right) == len(left) + 1:
+        return left == right[1:] and right[0].isalpha()
+    if len(right) != len(left) or len(right) < 2 or not (left[0] + right[0]).isalpha():
         return False
-    is_exchanged = short[at : at + 2] == long[at : at + 2][::-1] and short[at + 2 :] == long[at + 2 :]
-    return is_exchanged or short[at + 1 :] == long[at + 1 :]
+    return left[1:] == right[1:] or left == right[1::-1] + right[2:]

@@ -1,4 +1,4 @@
-"""The pass about magnitudes: figures of one sort that lie together, and the one that cannot be meant.
+"""Checks of magnitudes: figures of one sort lie together; one far from all others is likely in another unit.
 
 Figures that can be compared form a group: what a tonne of one commodity costs, the capex of what makes it, what its
 segments ask for. Sorted by size, a group falls apart where two neighbours differ by `GAP`; all that lies outside the
@@ -10,8 +10,9 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Candidate
 from optimizer.units import Series
 
 # A suffix that is missing or stands too much, and kg in place of t, are a factor of 1,000. In the shipped files the
@@ -28,7 +29,7 @@ UNITS = "data are in t, t/yr and whole currency units."
 
 
 @dataclass(frozen=True)
-class Figure:
+class _Figure:
     """A number of the file: its place, what it is, as it is written, its size where it is compared, and its unit."""
 
     place: Place
@@ -38,53 +39,46 @@ class Figure:
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.what} {written(self.value)}"
+        return f"{self.what} {_amount(self.value)}"
 
 
 @dataclass(frozen=True)
-class Group:
+class _Group:
     """Figures that can be compared; where two parts are equally large, the one nearer to `around` is right."""
 
-    figures: Sequence[Figure]
+    figures: Sequence[_Figure]
     around: Sequence[float] = ()
     gap: float = GAP
     high_only: bool = False
 
 
-def magnitudes_are_plausible(draft: Draft) -> Iterator[Problem]:
+def magnitudes_are_plausible(candidate: Candidate) -> Iterator[Problem]:
     """Numbers of one sort lie within a few powers of ten of each other; a stray one is often in kg, or in millions."""
-    if draft.instance is None:
-        return
-    rate = draft.instance.discount_rate
+    rate = candidate.instance.discount_rate
     if rate > 0.3:
         cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
         yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
     reported: set[Place] = set()
-    for group in _groups(draft.instance):
+    for group in _groups(candidate.instance):
         for figure, main in _strays(group):
             if figure.place not in reported:
                 reported.add(figure.place)
                 yield _lonely(figure, main)
-    yield from _cheap_shortages(draft.instance, reported)
-    yield from _leaps(draft.instance)
-    for sort, figures in _sorts(draft.instance).items():
+    yield from _cheap_shortages(candidate.instance, reported)
+    yield from _leaps(candidate.instance)
+    for sort, figures in _sorts(candidate.instance).items():
         yield from _beyond_the_median(sort, figures, reported)
 
 
-def _strays(group: Group) -> Iterator[tuple[Figure, Sequence[Figure]]]:
+def _strays(group: _Group) -> Iterator[tuple[_Figure, Sequence[_Figure]]]:
     """The figures outside the largest part of a group, each with that part in the order of size."""
-    ordered = sorted((figure for figure in group.figures if figure.size > 0), key=lambda figure: figure.size)
-    parts: list[list[Figure]] = []
-    for figure in ordered:
-        if not parts or figure.size / parts[-1][-1].size >= group.gap:
-            parts.append([])
-        parts[-1].append(figure)
+    parts = list(_parts(group))
     if len(parts) < 2:
         return
-    around = [math.log(size) for size in group.around if size > 0] or [math.log(figure.size) for figure in ordered]
-    middle = statistics.median(around)
+    sizes = [size for size in group.around if size > 0] or [figure.size for part in parts for figure in part]
+    middle = statistics.median(map(math.log, sizes))
 
-    def weight(part: Sequence[Figure]) -> tuple[int, float, float]:
+    def weight(part: Sequence[_Figure]) -> tuple[int, float, float]:
         size = math.log(part[len(part) // 2].size)
         return len(part), -round(abs(size - middle), 6), size
 
@@ -94,7 +88,19 @@ def _strays(group: Group) -> Iterator[tuple[Figure, Sequence[Figure]]]:
             yield from ((figure, main) for figure in part)
 
 
-def _lonely(figure: Figure, main: Sequence[Figure]) -> Problem:
+def _parts(group: _Group) -> Iterator[list[_Figure]]:
+    """The figures by size, parted where two neighbours differ by the group's gap."""
+    part: list[_Figure] = []
+    for figure in sorted((figure for figure in group.figures if figure.size > 0), key=lambda figure: figure.size):
+        if part and figure.size / part[-1].size >= group.gap:
+            yield part
+            part = []
+        part.append(figure)
+    if part:
+        yield part
+
+
+def _lonely(figure: _Figure, main: Sequence[_Figure]) -> Problem:
     is_high = figure.size > main[-1].size
     nearest = main[-1] if is_high else main[0]
     ratio = figure.size / nearest.size
@@ -102,17 +108,17 @@ def _lonely(figure: Figure, main: Sequence[Figure]) -> Problem:
     beside = main[:-4:-1] if is_high else main[:3]
     units = f" {figure.unit}" if figure.unit else ""
     what = (
-        f"{written(figure.value)}{units} is {times} the nearest figure that it can be compared with: "
+        f"{_amount(figure.value)}{units} is {times} the nearest figure that it can be compared with: "
         f"{', '.join(map(str, beside))}{units}"
     )
     middle = main[len(main) // 2].size
     factor = min((1e-6, 1e-3, 1e3, 1e6), key=lambda factor: abs(math.log(factor * figure.size / middle)))
-    meant = written(factor * figure.value)
+    meant = _amount(factor * figure.value)
     cure = f"Write {meant} if that is meant, or correct the figures beside it: {UNITS}"
     return figure.place, what, cure, "warning"
 
 
-def written(value: float) -> str:
+def _amount(value: float) -> str:
     """A number as a file may have it: 45k, 1.2M."""
     for least, size, suffix in ((1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= least:
@@ -124,48 +130,48 @@ def _most(series: Series) -> float:
     return max(series.values, key=abs)
 
 
-def _groups(instance: Instance) -> Iterator[Group]:
+def _groups(instance: Instance) -> Iterator[_Group]:
     prices, conversions = _per_tonne(instance)
     everything = [figure for figures in (*prices.values(), *conversions.values()) for figure in figures]
     around = [figure.size for figure in everything]
-    yield from (Group(figures, around, GAP_OF_PRICES) for figures in prices.values())
-    yield from (Group(figures, around, GAP_OF_PRICES) for figures in conversions.values())
-    yield Group(everything, gap=GAP_OF_FILE)
-    yield Group(_shortage_costs(instance), around)
+    yield from (_Group(figures, around, GAP_OF_PRICES) for figures in prices.values())
+    yield from (_Group(figures, around, GAP_OF_PRICES) for figures in conversions.values())
+    yield _Group(everything, gap=GAP_OF_FILE)
+    yield _Group(_shortage_costs(instance), around)
     yield from _capex(instance)
     yield from _tonnes(instance)
 
 
-def _per_tonne(instance: Instance) -> tuple[dict[str, list[Figure]], dict[str, list[Figure]]]:
+def _per_tonne(instance: Instance) -> tuple[dict[str, list[_Figure]], dict[str, list[_Figure]]]:
     """By commodity what a tonne of it costs whole; by outputs what it costs to convert something into them."""
-    prices, conversions = dict[str, list[Figure]](), dict[str, list[Figure]]()
+    prices, conversions = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     unit = f"{instance.money} per t"
     for name, activity in instance.activities.items():
         section, cost = "processes" if name in instance.processes else "options", _most(activity.cost)
         outputs = ", ".join(sorted(activity.output))
         share = max(activity.output.values(), default=0.0) if len(activity.output) == 1 else 1.0
-        figure = Figure((section, name, "cost"), f"cost of {name}", cost, cost / share if share else 0.0, unit)
+        figure = _Figure((section, name, "cost"), f"cost of {name}", cost, cost / share if share else 0.0, unit)
         whole = not activity.input and len(activity.output) == 1
         (prices if whole else conversions).setdefault(outputs, []).append(figure)
     for o, option in instance.options.items():
         for field, of, series in option.prices():
             price, commodity = _most(series), instance.demands[of].commodity if of in instance.demands else of
-            figure = Figure(("options", o, field), f"{field} of {o}", price, price, unit)
+            figure = _Figure(("options", o, field), f"{field} of {o}", price, price, unit)
             prices.setdefault(commodity, []).append(figure)
     return prices, conversions
 
 
-def _shortage_costs(instance: Instance) -> list[Figure]:
+def _shortage_costs(instance: Instance) -> list[_Figure]:
     unit = f"{instance.money} per t"
     return [
-        Figure(("demands", d, "shortage_cost"), f"shortage_cost of {d}", each.shortage_cost, each.shortage_cost, unit)
+        _Figure(("demands", d, "shortage_cost"), f"shortage_cost of {d}", each.shortage_cost, each.shortage_cost, unit)
         for d, each in instance.demands.items()
     ]
 
 
 def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
     """A segment for which going short costs less than any supply: it is never served but for its floors."""
-    cheapest: dict[str, Figure] = {}
+    cheapest: dict[str, _Figure] = {}
     for commodity, figures in _per_tonne(instance)[0].items():
         known = [figure for figure in figures if figure.size > 0]
         if any(figure.place[0] == "processes" for figure in known):
@@ -175,53 +181,53 @@ def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Probl
         if supply is None or reported & {supply.place, place}:
             continue
         if 0 < demand.shortage_cost < supply.size:
-            figure = f"{written(demand.shortage_cost)} {supply.unit}"
+            figure = f"{_amount(demand.shortage_cost)} {supply.unit}"
             what = f"{figure} is less than any supply costs: {supply} {supply.unit}"
-            cure = f"Write what a tonne missing costs, such as {written(1e3 * demand.shortage_cost)}: {UNITS}"
+            cure = f"Write what a tonne missing costs, such as {_amount(1e3 * demand.shortage_cost)}: {UNITS}"
             yield place, what, cure, "warning"
 
 
-def _capex(instance: Instance) -> Iterator[Group]:
+def _capex(instance: Instance) -> Iterator[_Group]:
     """Capex of what makes the same, of all plants, of all partnerships; of a plant beside its own cost."""
     unit = f"{instance.money} per t/yr"
-    alike, groups = dict[str, list[Figure]](), dict[str, list[Figure]]()
-    own: list[Group] = []
+    alike, groups = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
+    own: list[_Group] = []
     for o, option in instance.sized.items():
         capex = _most(option.capex)
-        figure = Figure(("options", o, "capex"), f"capex of {o}", capex, capex, unit)
+        figure = _Figure(("options", o, "capex"), f"capex of {o}", capex, capex, unit)
         if option.capex_group is not None:
             groups.setdefault(option.capex_group, []).append(figure)
         activity = instance.activities.get(o)
         if activity is not None:
             alike.setdefault(", ".join(sorted(activity.output)), []).append(figure)
             cost = _most(activity.cost)
-            beside = Figure(("options", o, "cost"), f"cost of {o}", cost, cost, f"{instance.money} per t")
-            own.append(Group([figure, beside], [cost]))
-    yield from map(Group, alike.values())
-    yield from map(Group, groups.values())
+            beside = _Figure(("options", o, "cost"), f"cost of {o}", cost, cost, f"{instance.money} per t")
+            own.append(_Group([figure, beside], [cost]))
+    yield from map(_Group, alike.values())
+    yield from map(_Group, groups.values())
     yield from own
 
 
-def _tonnes(instance: Instance) -> Iterator[Group]:
+def _tonnes(instance: Instance) -> Iterator[_Group]:
     """By commodity: what segments ask for, each and all together beside what can be made, and what processes make."""
-    asked, made = dict[str, list[Figure]](), dict[str, list[Figure]]()
+    asked, made = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     for d, demand in instance.demands.items():
         quantity = _most(demand.quantity)
-        figure = Figure(("demands", d, "quantity"), f"quantity of {d}", quantity, quantity, "t/yr")
+        figure = _Figure(("demands", d, "quantity"), f"quantity of {d}", quantity, quantity, "t/yr")
         asked.setdefault(demand.commodity, []).append(figure)
     for p, process in instance.processes.items():
         capacity = _most(process.capacity)
         for commodity, share in process.output.items() if len(process.output) == 1 else ():
-            figure = Figure(("processes", p, "capacity"), f"capacity of {p}", capacity, capacity * share, "t/yr")
+            figure = _Figure(("processes", p, "capacity"), f"capacity of {p}", capacity, capacity * share, "t/yr")
             made.setdefault(commodity, []).append(figure)
     for commodity, figures in asked.items():
         capacities = made.get(commodity, [])
-        yield Group(figures, [figure.size for figure in capacities], GAP_OF_TONNES)
+        yield _Group(figures, [figure.size for figure in capacities], GAP_OF_TONNES)
         if capacities and len(figures) == 1:
             largest = max(capacities, key=lambda figure: figure.size)
-            yield Group([*figures, largest], [largest.size], GAP_OF_TONNES)
+            yield _Group([*figures, largest], [largest.size], GAP_OF_TONNES)
     for commodity, figures in made.items():
-        yield Group([*figures, *asked.get(commodity, [])], (), GAP_OF_TONNES, high_only=True)
+        yield _Group([*figures, *asked.get(commodity, [])], (), GAP_OF_TONNES, high_only=True)
 
 
 def _leaps(instance: Instance) -> Iterator[Problem]:
@@ -237,10 +243,10 @@ def _leaps(instance: Instance) -> Iterator[Problem]:
             if is_alone and not 1 / LEAP < ratio < LEAP:
                 times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
                 what = (
-                    f"{written(at[1])} in {at[0]} is {times} its nearest neighbour: "
-                    f"{written(before[1])} in {before[0]}, {written(after[1])} in {after[0]}"
+                    f"{_amount(at[1])} in {at[0]} is {times} its nearest neighbour: "
+                    f"{_amount(before[1])} in {before[0]}, {_amount(after[1])} in {after[0]}"
                 )
-                meant = written(at[1] * (1e-3 if ratio > 1 else 1e3))
+                meant = _amount(at[1] * (1e-3 if ratio > 1 else 1e3))
                 yield (*place, str(at[0])), what, f"Write {meant} if that is meant: {UNITS}", "warning"
 
 
@@ -257,7 +263,7 @@ def _series(instance: Instance) -> Iterator[tuple[Place, Series]]:
                 yield ("options", o, field), series
 
 
-def _beyond_the_median(sort: str, figures: Iterable[Figure], reported: set[Place]) -> Iterator[Problem]:
+def _beyond_the_median(sort: str, figures: Iterable[_Figure], reported: set[Place]) -> Iterator[Problem]:
     sized = [figure for figure in figures if figure.value]
     if len(sized) < 4:
         return
@@ -270,7 +276,7 @@ def _beyond_the_median(sort: str, figures: Iterable[Figure], reported: set[Place
             yield figure.place, what, f"Check its unit: {UNITS}", "warning"
 
 
-def _sorts(instance: Instance) -> dict[str, list[Figure]]:
+def _sorts(instance: Instance) -> dict[str, list[_Figure]]:
     """All figures of one sort, whatever they are of."""
     prices, conversions = _per_tonne(instance)
     costs = [figure for figures in (*prices.values(), *conversions.values()) for figure in figures]

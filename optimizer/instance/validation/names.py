@@ -1,43 +1,44 @@
 """Checks of names: whatever is named exists."""
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from optimizer.disruptions.shock import Target
-from optimizer.errors import Severity
-from optimizer.instance.derived import named_regions, struck
-from optimizer.instance.schema import RULE, Instance
-from optimizer.instance.validation.candidate import Draft, Place, Problem
+from optimizer.errors import Place, Problem, Severity
+from optimizer.instance.derived import entries_with_cuts, named_regions
+from optimizer.instance.schema import RULE, ShareRule
+from optimizer.instance.validation.candidate import Candidate
 from optimizer.levers import KINDS
-from optimizer.suggestions import Vocabulary
+from optimizer.suggestions import Vocabulary, did_you_mean
 
 
 class _Known:
     """The names that a file may use, by sort, each collected once however often it is used."""
 
-    def __init__(self, draft: Draft, instance: Instance) -> None:
-        self.draft, self.instance = draft, instance
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate, self.instance = candidate, candidate.instance
 
     @cached_property
     def commodities(self) -> Vocabulary:
-        return Vocabulary(self.draft.names("commodities"), "commodity")
+        return Vocabulary(self.candidate.names("commodities"), "commodity")
 
     @cached_property
     def segments(self) -> Vocabulary:
-        return Vocabulary(self.draft.names("demands"), "segment")
+        return Vocabulary(self.candidate.names("demands"), "segment")
 
     @cached_property
     def processes(self) -> Vocabulary:
-        return Vocabulary(self.draft.names("processes"), "existing process")
+        return Vocabulary(self.candidate.names("processes"), "existing process")
 
     @cached_property
     def options(self) -> Vocabulary:
-        return Vocabulary(self.draft.names("options"), "option")
+        return Vocabulary(self.candidate.names("options"), "option")
 
     @cached_property
     def activities(self) -> Vocabulary:
-        return Vocabulary(self.draft.names("processes") | set(self.instance.activities), "process or producing option")
+        return Vocabulary(
+            self.candidate.names("processes") | set(self.instance.activities), "process or producing option"
+        )
 
     @cached_property
     def kinds(self) -> Vocabulary:
@@ -57,17 +58,30 @@ class _Known:
     def stages(self) -> Vocabulary:
         return Vocabulary({each.stage for each in self.instance.activities.values() if each.stage}, "stage")
 
+    def shock_fields(self) -> dict[str, Vocabulary]:
+        """By field of a shock the names that it may have as keys."""
+        named = {
+            field: {o for o, option in self.instance.options.items() if field in option.shock_fields}
+            for field in ("cost", "reliability")
+        }
+        deal = " or ".join(kind for kind, lever in KINDS.items() if "reliability" in lever.shock_fields)
+        priced = self.candidate.names("processes") | named["cost"]
+        return {
+            "demand": self.segments,
+            "survival": self.segments,
+            "cost": Vocabulary(priced, "process, process option or substitution"),
+            "reliability": Vocabulary(named["reliability"], deal),
+        }
+
 
 def _resolve(place: Place, word: str, known: Vocabulary) -> Iterator[Problem]:
     if word not in known:
         yield place, f'"{word}" is no {known.noun}', known.cure(word), "error"
 
 
-def names_resolve(draft: Draft) -> Iterator[Problem]:
+def names_resolve(candidate: Candidate) -> Iterator[Problem]:
     """Whatever is named exists."""
-    if draft.instance is None:
-        return
-    known = _Known(draft, draft.instance)
+    known = _Known(candidate)
     yield from _names_of_network(known)
     yield from _names_of_options(known)
     yield from _names_of_policy(known)
@@ -103,55 +117,48 @@ def _names_of_options(known: _Known) -> Iterator[Problem]:
             place: Place = ("options", o, *reference.place)
             if reference.section in sections:
                 yield from _resolve(place, reference.name, sections[reference.section])
-            elif known.draft.sound:
+            elif known.candidate.sound:
                 yield from _hits_region(place, reference.name, known.regions_of_processes, "an existing process")
 
 
 def _names_of_policy(known: _Known) -> Iterator[Problem]:
-    instance = known.instance
+    policy, adversary = known.instance.policy, known.instance.adversary
     for field in ("max_share", "min_share"):
-        for i, rule in enumerate(getattr(instance.policy, field)):
-            place: Place = ("policy", field, i)
-            yield from _resolve((*place, "commodity"), rule.commodity, known.commodities)
-            if rule.kind is not None:
-                yield from _resolve((*place, "kind"), rule.kind, known.kinds)
-            if rule.region is not None and known.draft.sound:
-                yield from _hits_region((*place, "region"), rule.region, known.regions, "a process or option")
-            if rule.region is None and rule.kind is None:
-                yield place, "names neither a region nor a kind", "Add `region:` or `kind:`.", "error"
-    for i, survival in enumerate(instance.policy.min_time_to_survive):
-        for k, cut in enumerate(survival.cuts):
-            yield from _names_of_cut(known, ("policy", RULE, i, "cuts", k), cut)
-    for name, target in instance.adversary.targets.items() if instance.adversary else ():
-        for k, cut in enumerate(target.cuts):
-            yield from _names_of_cut(known, ("adversary", "targets", name, "cuts", k), cut)
-    for o in instance.policy.force:
+        for i, rule in enumerate(getattr(policy, field)):
+            yield from _names_of_share(known, ("policy", field, i), rule)
+    for i, survival in enumerate(policy.min_time_to_survive):
+        yield from _names_of_cuts(known, ("policy", RULE, i), survival.cuts)
+    for name, target in adversary.targets.items() if adversary else ():
+        yield from _names_of_cuts(known, ("adversary", "targets", name), target.cuts)
+    for o in policy.force:
         yield from _resolve(("policy", "force", o), o, known.options)
 
 
-def shock_names_resolve(draft: Draft) -> Iterator[Problem]:
+def _names_of_share(known: _Known, place: Place, rule: ShareRule) -> Iterator[Problem]:
+    yield from _resolve((*place, "commodity"), rule.commodity, known.commodities)
+    if rule.kind is not None:
+        yield from _resolve((*place, "kind"), rule.kind, known.kinds)
+    if rule.region is not None and known.candidate.sound:
+        yield from _hits_region((*place, "region"), rule.region, known.regions, "a process or option")
+    if rule.region is None and rule.kind is None:
+        yield place, "names neither a region nor a kind", "Add `region:` or `kind:`.", "error"
+
+
+def shock_names_resolve(candidate: Candidate) -> Iterator[Problem]:
     """What a shock cuts, surges, makes dearer or replaces exists."""
-    if draft.instance is None:
-        return
-    instance, known = draft.instance, _Known(draft, draft.instance)
-    named = {
-        field: {o for o, option in instance.options.items() if field in option.shock_fields}
-        for field in ("cost", "reliability")
-    }
-    deal = " or ".join(kind for kind, lever in KINDS.items() if "reliability" in lever.shock_fields)
-    targets = {
-        "demand": known.segments,
-        "survival": known.segments,
-        "cost": Vocabulary(draft.names("processes") | named["cost"], "process, process option or substitution"),
-        "reliability": Vocabulary(named["reliability"], deal),
-    }
-    for place, spec in struck(instance):
-        for field, names in targets.items():
+    known = _Known(candidate)
+    fields = known.shock_fields()
+    for place, spec in entries_with_cuts(candidate.instance):
+        for field, names in fields.items():
             for name in getattr(spec, field) or ():
-                if draft.sound or name not in known.options:
+                if candidate.sound or name not in known.options:
                     yield from _resolve((*place, field, name), name, names)
-        for i, cut in enumerate(spec.cuts):
-            yield from _names_of_cut(known, (*place, "cuts", i), cut)
+        yield from _names_of_cuts(known, place, spec.cuts)
+
+
+def _names_of_cuts(known: _Known, place: Place, cuts: Iterable[Target]) -> Iterator[Problem]:
+    for k, cut in enumerate(cuts):
+        yield from _names_of_cut(known, (*place, "cuts", k), cut)
 
 
 def _names_of_cut(known: _Known, place: Place, cut: Target) -> Iterator[Problem]:
@@ -159,7 +166,7 @@ def _names_of_cut(known: _Known, place: Place, cut: Target) -> Iterator[Problem]
         cure = "Add at least one of region, stage, process, commodity."
         yield place, "matches everything, since it names nothing", cure, "error"
         return
-    is_sound = known.draft.sound
+    is_sound = known.candidate.sound
     for name in cut.process or ():
         if is_sound or name not in known.options:
             yield from _resolve((*place, "process"), name, known.activities)
@@ -185,13 +192,23 @@ def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -
             yield place, f'"{name}" is the {known.noun} of no process', f'Did you mean "{near}"?', "error"
 
 
-def regions_are_named(draft: Draft) -> Iterator[Problem]:
+def regions_are_named(candidate: Candidate) -> Iterator[Problem]:
     """Every region of the section `regions` is the region of something: another name is a slip."""
-    if draft.instance is None or not draft.sound:
+    if not candidate.sound:
         return
-    known = named_regions(draft.instance)
-    for region in draft.instance.regions:
+    known = named_regions(candidate.instance)
+    for region in candidate.instance.regions:
         if region not in known:
-            near = difflib.get_close_matches(region, sorted(known), n=1)
-            cure = f'Did you mean "{near[0]}"?' if near else "Remove it, or name it as the region of a process."
+            cure = did_you_mean(region, known, "Remove it, or name it as the region of a process.")
             yield ("regions", region), "nothing stands in this region", cure, "warning"
+
+
+def names_are_distinct(candidate: Candidate) -> Iterator[Problem]:
+    """A cut or a cost that names a process means one thing."""
+    yield from shared_names(candidate.declared)
+
+
+def shared_names(declared: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    """Options that are called like an existing process, by the names that sections declare."""
+    for name in sorted(declared.get("processes", frozenset()) & declared.get("options", frozenset())):
+        yield ("options", name), "is also the name of an existing process", "Give one of the two another name.", "error"

@@ -4,16 +4,17 @@ import math
 from collections.abc import Iterator, Mapping
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
+from optimizer.errors import Place, Problem
 from optimizer.instance.schema import RULE, Instance, SurvivalRule
-from optimizer.instance.validation.candidate import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Candidate
 from optimizer.instance.validation.windows import whole_periods
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import ROUNDING
 
 
-def forced_purchases_are_possible(draft: Draft) -> Iterator[Problem]:
+def forced_purchases_are_possible(candidate: Candidate) -> Iterator[Problem]:
     """What `policy.force` asks for can be bought: in its year, in its size, beside the options that it is tied to."""
-    instance = draft.instance
+    instance = candidate.instance
     if instance is None:
         return
     for o, sizes in instance.policy.force.items():
@@ -109,20 +110,18 @@ def _stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping[int, 
             return
 
 
-def rules_ask_something(draft: Draft) -> Iterator[Problem]:
+def rules_ask_something(candidate: Candidate) -> Iterator[Problem]:
     """Every rule about time to survive cuts something, in some year, while some floor stands."""
-    if draft.instance is None:
-        return
-    instance = draft.instance
+    instance = candidate.instance
     rules = instance.policy.min_time_to_survive
     for i, rule in enumerate(rules):
-        yield from _of_rule(draft, instance, ("policy", RULE, i), rule)
+        yield from _of_rule(candidate, instance, ("policy", RULE, i), rule)
     if rules and not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
         cure = "Give a segment a floor (`survival:`), or remove it."
         yield ("policy", RULE), "asks nothing: no segment has a floor", cure, "warning"
 
 
-def _of_rule(draft: Draft, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
+def _of_rule(candidate: Candidate, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
     last = instance.horizon.end
     if rule.from_ is not None and rule.from_ > last:
         what = f"never holds: {rule.from_} is after the horizon, which ends in {last}"
@@ -131,22 +130,20 @@ def _of_rule(draft: Draft, instance: Instance, place: Place, rule: SurvivalRule)
         if len(cut.severity) > 1:
             what = "a severity by period, but these cuts stay as they are"
             yield (*place, "cuts", k, "severity"), what, "Write one share.", "error"
-        if draft.resolved and not instance.activity_index.has_match(cut):
-            cure = "Name a region, stage, process or commodity of this file, or remove the cut."
-            yield (*place, "cuts", k), "a cut that matches nothing: no process has all it asks for", cure, "warning"
+    yield from candidate.unmatched(place, rule.cuts)
 
 
-def adversary_can_act(draft: Draft) -> Iterator[Problem]:
+def adversary_can_act(candidate: Candidate) -> Iterator[Problem]:
     """The adversary can afford its targets, strike them within the horizon, and hurt somebody."""
-    if draft.instance is None or draft.instance.adversary is None:
+    if candidate.instance.adversary is None:
         return
-    instance, adversary = draft.instance, draft.instance.adversary
+    instance, adversary = candidate.instance, candidate.instance.adversary
     yield from whole_periods(instance.horizon, ("adversary", "months"), [adversary.months])
     for what, cure in adversary.starts.problems(instance.horizon):
         yield ("adversary", "starts"), what, cure, "error"
     affords_any = any(adversary.affords([name]) for name in adversary.targets)
     for name in adversary.targets:
-        yield from _of_target(draft, instance, name, affords_any=affords_any)
+        yield from _of_target(candidate, instance, name, affords_any=affords_any)
     if not affords_any:
         cure = "Raise attack_budget, or remove the adversary."
         yield ("adversary", "attack_budget"), "no target can be afforded", cure, "warning"
@@ -156,7 +153,7 @@ def adversary_can_act(draft: Draft) -> Iterator[Problem]:
     yield from _of_shocks(instance, adversary)
 
 
-def _of_target(draft: Draft, instance: Instance, name: str, *, affords_any: bool) -> Iterator[Problem]:
+def _of_target(candidate: Candidate, instance: Instance, name: str, *, affords_any: bool) -> Iterator[Problem]:
     assert instance.adversary is not None
     adversary, place = instance.adversary, ("adversary", "targets", name)
     target = adversary.targets[name]
@@ -167,10 +164,7 @@ def _of_target(draft: Draft, instance: Instance, name: str, *, affords_any: bool
     if affords_any and target.price > adversary.attack_budget:
         what = f"its price ({target.price:g}) is more than attack_budget ({adversary.attack_budget:g})"
         yield (*place, "price"), what, "It is never struck; lower the price, or remove it.", "warning"
-    for k, cut in enumerate(target.cuts):
-        if draft.resolved and not instance.activity_index.has_match(cut):
-            cure = "Name a region, stage, process or commodity of this file, or remove the cut."
-            yield (*place, "cuts", k), "a cut that matches nothing: no process has all it asks for", cure, "warning"
+    yield from candidate.unmatched(place, target.cuts)
 
 
 def _of_shocks(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem]:

@@ -1,18 +1,18 @@
-"""The passes about what is made of what: what is needed can be had, and what can be had is needed."""
+"""Checks of supply: what is needed can be had, and what can be had is needed."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 
-from optimizer.errors import Severity
-from optimizer.instance.derived import struck
+from optimizer.errors import Place, Problem, Severity
+from optimizer.instance.derived import entries_with_cuts
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Candidate
+from optimizer.network.activity import Activity
 
 
-def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
+def floors_have_a_source(candidate: Candidate) -> Iterator[Problem]:
     """Every commodity with a floor can be made, stored, recycled or done without."""
-    if draft.instance is None or not draft.resolved:
-        return
-    instance = draft.instance
+    instance = candidate.instance
     had, roots = _obtainable(instance)
     replaced = {flow.serves for option in instance.options.values() for flow in option.flows}
     floors = _highest_floors(instance)
@@ -29,41 +29,50 @@ def floors_have_a_source(draft: Draft) -> Iterator[Problem]:
 def _highest_floors(instance: Instance) -> dict[str, float]:
     """By segment the highest floor that it has, its own or one of a shock."""
     highest = {d: max(demand.survival.values) for d, demand in instance.demands.items()}
-    for _, spec in struck(instance):
+    for _, spec in entries_with_cuts(instance):
         for d, floor in (spec.survival or {}).items():
             highest[d] = max(highest[d], floor)
     return highest
 
 
 def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
-    """Commodities that can be had at all; and for the others that something makes, the commodity that stops it.
-
-    An activity runs once all its inputs can be had. Each input is ticked off once, so that the time is linear in the
-    number of inputs and outputs, in whatever order the file lists them.
-    """
+    """Commodities that can be had at all; and for the others that something makes, the commodity that stops it."""
     others = [option for o, option in instance.options.items() if o not in instance.activities]
     had = {commodity for option in others for flow in option.flows for commodity in flow.gives}
     had |= {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
-    activities = instance.activities
-    lacking = {name: set(activity.input) for name, activity in activities.items()}
-    users: dict[str, list[str]] = {}
-    for name, inputs in lacking.items():
-        for commodity in inputs:
-            users.setdefault(commodity, []).append(name)
-    fresh = list(had | {c for name, inputs in lacking.items() if not inputs for c in activities[name].output})
-    had.update(fresh)
-    while fresh:
-        commodity = fresh.pop()
-        for name in users.get(commodity, ()):
-            lacking[name].discard(commodity)
-            made = [] if lacking[name] else [c for c in activities[name].output if c not in had]
-            had.update(made)
-            fresh += made
+    lacking = {name: set(activity.input) for name, activity in instance.activities.items()}
+    _run_all(instance.activities, had, lacking)
+    return had, _roots(_blocked(instance.activities, lacking))
+
+
+def _blocked(activities: Mapping[str, Activity], lacking: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """By output of what cannot run, its first input that cannot be had."""
     blocked: dict[str, str] = {}
     for name, inputs in lacking.items():
         for commodity in activities[name].output if inputs else ():
             blocked.setdefault(commodity, next(c for c in activities[name].input if c in inputs))
-    return had, _roots(blocked)
+    return blocked
+
+
+def _run_all(activities: Mapping[str, Activity], had: set[str], lacking: Mapping[str, set[str]]) -> None:
+    """Run whatever can run: add to `had` what is made, and take from `lacking` the inputs that can be had.
+
+    An activity runs once all its inputs can be had. Each input is removed once, so that the time is linear in the
+    number of inputs and outputs, in whatever order the file lists them.
+    """
+    users = defaultdict[str, list[str]](list)
+    for name, inputs in lacking.items():
+        for commodity in inputs:
+            users[commodity].append(name)
+    had.update(c for name, inputs in lacking.items() if not inputs for c in activities[name].output)
+    fresh = list(had)
+    while fresh:
+        commodity = fresh.pop()
+        for name in users[commodity]:
+            lacking[name].discard(commodity)
+            made = [] if lacking[name] else [c for c in activities[name].output if c not in had]
+            had.update(made)
+            fresh += made
 
 
 def _roots(blocked: Mapping[str, str]) -> dict[str, str]:
@@ -78,11 +87,9 @@ def _roots(blocked: Mapping[str, str]) -> dict[str, str]:
     return roots
 
 
-def inputs_can_be_had(draft: Draft) -> Iterator[Problem]:
+def inputs_can_be_had(candidate: Candidate) -> Iterator[Problem]:
     """Nothing waits for a commodity that nobody makes; what lacks for a segment is said of the segment."""
-    if draft.instance is None or not draft.resolved:
-        return
-    instance = draft.instance
+    instance = candidate.instance
     had, roots = _obtainable(instance)
     made = {commodity for activity in instance.activities.values() for commodity in activity.output}
     lacking = {demand.commodity for demand in instance.demands.values()} - had
@@ -107,21 +114,14 @@ def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
                 yield ("options", o, "input", commodity), commodity
 
 
-def commodities_are_of_use(draft: Draft) -> Iterator[Problem]:
+def commodities_are_of_use(candidate: Candidate) -> Iterator[Problem]:
     """Every commodity goes somewhere, but for what comes along with another: an ore decides the basket."""
-    if draft.instance is None or not draft.resolved:
-        return
-    instance = draft.instance
+    instance = candidate.instance
     used = {demand.commodity for demand in instance.demands.values()} | {c for _, c in _inputs(instance)}
     used |= {rule.commodity for rule in (*instance.policy.max_share, *instance.policy.min_share)}
-    alongside = {
-        commodity
-        for activity in instance.activities.values()
-        if not used.isdisjoint(activity.output)
-        for commodity in activity.output
-    }
-    known = used | alongside
+    outputs = [set(activity.output) for activity in instance.activities.values()]
+    used = used.union(*(output for output in outputs if output & used))
     for commodity in instance.commodities:
-        if commodity not in known:
+        if commodity not in used:
             cure = "Name it as an input or as the commodity of a segment, or remove it."
             yield ("commodities", commodity), "nothing uses it", cure, "warning"

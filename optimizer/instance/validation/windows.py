@@ -1,25 +1,50 @@
-"""The passes about when shocks come, how long they last, how likely they are, and what they are called."""
+"""Checks of shocks: how many there are, when they come, how likely they are, how they are called, what they do."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
 from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.family import figure
 from optimizer.disruptions.sampling import sample_names
-from optimizer.disruptions.shock import BASELINE, expand
+from optimizer.disruptions.shock import BASELINE, ShockSpec, expand
+from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
+from optimizer.instance.derived import entries_with_cuts, whole_entries
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Draft, Place, Problem
+from optimizer.instance.validation.candidate import Candidate
+from optimizer.limits import COLUMNS, EVENTS
 from optimizer.tolerances import ROUNDING
 
 
-def shocks_are_inside_the_horizon(draft: Draft) -> Iterator[Problem]:
+def sizes_can_be_handled(candidate: Candidate) -> Iterator[Problem]:
+    """There are not too many events, and not too many periods for all that happens in each."""
+    instance, total = candidate.instance, 0
+    periods = len(instance.horizon.periods)
+    counts = [(("shocks", s), _size(spec, periods)) for s, spec in instance.shocks.items()]
+    counts += [(("ensembles", e), spec.count) for e, spec in instance.ensembles.items()]
+    for place, count in counts:
+        total += count
+        if total > EVENTS:
+            what = f"with it there are more than {EVENTS:,} shocks, those of families and ensembles counted"
+            yield place, what, "Take fewer starts, durations, severities or samples.", "error"
+            return
+    acting = len(instance.processes) + len(instance.options) + len(instance.demands)
+    if periods * acting > COLUMNS:
+        what = f"{periods:,} periods for {acting:,} processes, options and segments are too many to compute with"
+        yield ("horizon",), what, "Choose a coarser step, or a shorter horizon.", "error"
+
+
+def _size(spec: ShockSpec, periods: int) -> int:
+    """How many events an entry has at most."""
+    starts = periods if spec.start.form == "span" else len(spec.start.labels)
+    return starts * len(spec.durations.values) * max(1, len(spec.grid.severity) if spec.grid else 1)
+
+
+def shocks_are_inside_the_horizon(candidate: Candidate) -> Iterator[Problem]:
     """Every start is a period, once; every window a whole number of periods."""
-    if draft.instance is None:
-        return
-    horizon = draft.instance.horizon
-    for s, spec in draft.instance.shocks.items():
+    horizon = candidate.instance.horizon
+    for s, spec in candidate.instance.shocks.items():
         months: Place = ("grid", "months") if spec.grid and spec.grid.months else ("months",)
         yield from whole_periods(horizon, ("shocks", s, *months), spec.durations.values)
         for what, cure in spec.start.problems(horizon):
@@ -27,7 +52,7 @@ def shocks_are_inside_the_horizon(draft: Draft) -> Iterator[Problem]:
         if spec.grid and spec.grid.severity and not spec.cuts:
             cure = "Add `cuts:`, or remove it."
             yield ("shocks", s, "grid", "severity"), "a severity, but no cut that has it", cure, "warning"
-    for e, ensemble in draft.instance.ensembles.items():
+    for e, ensemble in candidate.instance.ensembles.items():
         yield from _of_ensemble(horizon, ("ensembles", e), ensemble)
 
 
@@ -51,25 +76,19 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
 
 
-def probabilities_add_up(draft: Draft) -> Iterator[Problem]:
+def probabilities_add_up(candidate: Candidate) -> Iterator[Problem]:
     """For every period, the probabilities of the shocks whose windows hold it add to at most 1."""
-    if draft.instance is None or not _readable(draft.instance):
+    if not _readable(candidate.instance):
         return
-    horizon, events = draft.instance.horizon, draft.instance.events
-    begun: list[list[float]] = [[0.0] for _ in range(len(horizon.periods) + 1)]
-    for event in events:
-        if event.probability > 0:
-            begun[event.periods.start].append(event.probability)
-            begun[event.periods.stop].append(-event.probability)
-    section = "shocks" if draft.instance.shocks else "ensembles"
-    sums = list(accumulate(map(math.fsum, begun)))
+    horizon = candidate.instance.horizon
+    section = "shocks" if candidate.instance.shocks else "ensembles"
+    sums = _probabilities(candidate.instance)
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
+    full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
     if sums[worst] > 1 + ROUNDING:
         what = f"the probabilities of the shocks that hold {horizon.label(worst)} add to {sums[worst]:.4g}"
         yield (section,), what, "Lower them so that no period has more than 1.", "error"
-        return
-    full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
-    if full is not None:
+    elif full is not None:
         what = (
             f"the probabilities of the shocks that hold {horizon.label(full)} add to 1: the baseline cannot occur then"
         )
@@ -78,27 +97,42 @@ def probabilities_add_up(draft: Draft) -> Iterator[Problem]:
         yield (section,), what, cure, "warning"
 
 
-def shock_names_are_distinct(draft: Draft) -> Iterator[Problem]:
+def _probabilities(instance: Instance) -> list[float]:
+    """By period, the probability that some shock's window holds it."""
+    changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
+    for event in instance.events:
+        if event.probability > 0:
+            changes[event.periods.start].append(event.probability)
+            changes[event.periods.stop].append(-event.probability)
+    return list(accumulate(map(math.fsum, changes)))
+
+
+def shock_names_are_distinct(candidate: Candidate) -> Iterator[Problem]:
     """A shock's name means one event, an entry's one entry; the baseline keeps its own."""
-    if draft.instance is None or not _readable(draft.instance):
+    if not _readable(candidate.instance):
         return
-    instance = draft.instance
+    instance = candidate.instance
     seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.rules, "a rule of the policy")
     for s, spec in instance.shocks.items():
         for event in expand(s, spec, instance.horizon):
-            whose = f"an event of {s}" if spec.is_family else f"the shock {s}"
-            other = seen.setdefault(event.name, whose)
-            if other != whose:
+            owner = f"an event of {s}" if spec.is_family else f"the shock {s}"
+            other = seen.setdefault(event.name, owner)
+            if other != owner:
                 yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
     for e, ensemble in instance.ensembles.items():
-        other = f"the shock {e}" if e in instance.shocks else seen.get(e, "")
-        if other:
-            yield ("ensembles", e), f'"{e}" is also the name of {other}', "Give one of the two another name.", "error"
-        clash = next((name for name in sample_names(e, ensemble) if name in seen), None)
-        if clash is not None:
-            what = f'"{clash}", a sample, is also the name of {seen[clash]}'
-            yield ("ensembles", e), what, "Give one of the two another name.", "error"
-        # Two ensembles cannot clash: what stands before the last # is the ensemble's own name.
+        yield from _names_of_ensemble(instance, e, ensemble, seen)
+
+
+def _names_of_ensemble(
+    instance: Instance, e: str, ensemble: EnsembleSpec, seen: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Names of others that the ensemble or a sample has; of two ensembles they differ before the last ``#``."""
+    other, cure = f"the shock {e}" if e in instance.shocks else seen.get(e), "Give one of the two another name."
+    if other:
+        yield ("ensembles", e), f'"{e}" is also the name of {other}', cure, "error"
+    sample = next((name for name in sample_names(e, ensemble) if name in seen), None)
+    if sample is not None:
+        yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
 
 
 def _readable(instance: Instance) -> bool:
@@ -106,3 +140,13 @@ def _readable(instance: Instance) -> bool:
         return instance.events is not None
     except ValueError:
         return False
+
+
+def cuts_match(candidate: Candidate) -> Iterator[Problem]:
+    """Every cut strikes something, and every shock does something."""
+    for place, spec in entries_with_cuts(candidate.instance):
+        yield from candidate.unmatched(place, spec.cuts)
+    for place, whole in whole_entries(candidate.instance):
+        if not any((whole.cuts, whole.demand, whole.cost, whole.survival, whole.reliability)):
+            noun = "event" if "events" in place else str(place[0]).removesuffix("s")
+            yield place, "nothing happens in it", f"Add `cuts:`, or remove the {noun}.", "warning"

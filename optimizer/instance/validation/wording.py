@@ -1,4 +1,4 @@
-"""What the validation of an object says, as the place, the words and the cure of a finding."""
+"""Errors of pydantic about one object as findings: the place, what is wrong, and the cure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from optimizer.instance.validation.candidate import Place
+from optimizer.errors import Place
 from optimizer.levers import Lever
 from optimizer.suggestions import excerpt, suggest
 from optimizer.units import in_a_year
@@ -14,7 +14,7 @@ from optimizer.units import in_a_year
 BRACES = "Write its fields in braces or on lines of their own."
 
 
-def in_words(model: type[BaseModel], place: Place, error: Mapping[str, Any]) -> tuple[Place, str, str]:
+def describe_error(model: type[BaseModel], place: Place, error: Mapping[str, Any]) -> tuple[Place, str, str]:
     """Where something is wrong, what, and the cure, from one error of pydantic about an object at a place."""
     inner = tuple(part for part in error["loc"] if part != "[key]")
     # Of a series, which pydantic takes as one value, the year.
@@ -34,6 +34,12 @@ def _said(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]
         return f"{last} is missing", f"Add `{last}:`."
     if value is None:
         return "is empty", "Write a value, or leave the field out."
+    return _of_value(model, error, place)
+
+
+def _of_value(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
+    """What is wrong with a value that is there, in a field that exists."""
+    kind, value = error["type"], error.get("input")
     if kind == "literal_error":
         return f'"{excerpt(value)}" is not allowed', f"Write {error['ctx']['expected']}."
     if kind.startswith("int_") and (year := in_a_year(value)) is not None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.shock import BASELINE, Path
 from optimizer.horizon import windowed
-from optimizer.instance.derived import region_name
+from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, Canvas, foot, of_plan, paper, plain
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY
-from optimizer.report.format import LINE, in_full, named, percent, placed
+from optimizer.report.format import LINE, in_full, percent, placed
 from optimizer.results.plan import Flows, Share
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain
@@ -45,7 +45,7 @@ def titled(instance: Instance, place: ChainPlace) -> str:
     if place.sort == "activity":
         return placed(instance, place.stage, place.region)
     if place.sort == "segment":
-        return named(instance, place.owner)
+        return display_name(instance, place.owner)
     words = {"scrap": "scrap collected", "stock": "from stock", "substitute": "substitutes", "unserved": "NOT SERVED"}
     return words[place.sort]
 
@@ -226,7 +226,7 @@ def dependence(
     panels = [panel for row in grid for panel in row]
     seen: dict[str, None] = {}
     for panel, commodity in zip(panels, commodities, strict=False):
-        _stack(panel, named(instance, commodity), shares[commodity], colours, seen)
+        _stack(panel, display_name(instance, commodity), shares[commodity], colours, seen)
     for panel in panels[len(commodities) :]:
         panel.set_visible(False)
     for panel in panels:

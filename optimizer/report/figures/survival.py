@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.shock import Shock
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, QUIET, WIDTH, Canvas, foot, of_plan, paper, plain
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
@@ -21,7 +22,6 @@ from optimizer.report.format import (
     cut_words,
     in_full,
     left_out,
-    named,
     served_in_full,
     share,
     standing,
@@ -215,10 +215,10 @@ def strikes(instance: Instance, names: Sequence[str], rows: Sequence[Fold]) -> t
 
 def _strike(instance: Instance, event: Shock, row: str) -> Strike:
     path, label, spec = instance.path(event), instance.horizon.label, event.spec
-    also = [f"demand of {named(instance, d)} × {factor:g}" for d, factor in spec.demand.items()]
-    also += [f"cost of {named(instance, name)} × {factor:g}" for name, factor in spec.cost.items()]
-    also += [f"floor of {named(instance, d)} {100 * share:g} %" for d, share in spec.survival.items()]
-    also += [f"{named(instance, o)} delivers {100 * share:g} %" for o, share in spec.reliability.items()]
+    also = [f"demand of {display_name(instance, d)} × {factor:g}" for d, factor in spec.demand.items()]
+    also += [f"cost of {display_name(instance, name)} × {factor:g}" for name, factor in spec.cost.items()]
+    also += [f"floor of {display_name(instance, d)} {100 * share:g} %" for d, share in spec.survival.items()]
+    also += [f"{display_name(instance, o)} delivers {100 * share:g} %" for o, share in spec.reliability.items()]
     return Strike(
         name=event.name,
         row=row,
@@ -300,7 +300,7 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
                        fontsize=6 if len(segments) <= 18 else 4.5,
                        fontweight="bold" if kind == "below" else "normal")  # fmt: skip
     panel.set_yticks(range(len(rows)), [_labelled(*pair) for pair in zip(lanes, rows, strict=True)], fontsize=6.8)
-    panel.set_xticks(range(len(segments)), [named(instance, d) for d in segments], rotation=50, ha="left",
+    panel.set_xticks(range(len(segments)), [display_name(instance, d) for d in segments], rotation=50, ha="left",
                      rotation_mode="anchor", fontsize=7)  # fmt: skip
     panel.xaxis.tick_top()
     panel.set_xlim(-0.5, len(segments) - 0.5)
@@ -344,7 +344,7 @@ def path(instance: Instance, result: Result, strike: Strike, passing: Passing, d
     by = passing.substituted.get(d, (0.0,) * len(demand))
     served = [max(0.0, asked - gone - other) for asked, gone, other in zip(demand, short, by, strict=True)]
     both = [one + other for one, other in zip(served, by, strict=True)]
-    sheet = paper(f"{named(instance, d)} in {_titled(strike, 70)}", 2.9)
+    sheet = paper(f"{display_name(instance, d)} in {_titled(strike, 70)}", 2.9)
     (panel,) = sheet.panels
     places = range(len(demand))
     panel.bar(places, served, color=BLUE, label="served", width=0.84)
@@ -385,7 +385,7 @@ def stocks(
     for i, (o, row) in enumerate(held.items()):
         style = dashes[i % len(dashes)]
         upper.plot(
-            times, row, color=colours[i % len(colours)], linestyle=style, linewidth=1.7, label=named(instance, o)
+            times, row, color=colours[i % len(colours)], linestyle=style, linewidth=1.7, label=display_name(instance, o)
         )
     upper.set_ylabel("stock, t")
     upper.set_ylim(bottom=0)

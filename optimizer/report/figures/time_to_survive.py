@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, of_plan, paper
 from optimizer.report.figures.colours import BLUE, SKY, VERMILION
-from optimizer.report.format import (
-    named,
-    placed,
-)
+from optimizer.report.format import placed
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
 
@@ -60,7 +58,7 @@ def _is_endless(exposure: Exposure) -> bool:
 
 def _named(instance: Instance, exposure: Exposure) -> str:
     if exposure.kind == "process":
-        return named(instance, exposure.name)
+        return display_name(instance, exposure.name)
     if exposure.kind == "stage":
         region, _, stage = exposure.name.partition(" / ")
         return placed(instance, stage, region)

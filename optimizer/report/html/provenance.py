@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import named, plural
+from optimizer.report.format import plural
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si
@@ -73,7 +74,7 @@ def _source(
 ) -> Source:
     names = [str(part) for part in place]
     is_object = len(names) > 1 and isinstance(data.get(names[0]), Mapping) and names[0] not in ("horizon", "policy")
-    owner = named(instance, names[1]) if is_object else ""
+    owner = display_name(instance, names[1]) if is_object else ""
     now = _at(data, names)
     shown = now if value is not None and now is not None else value
     changed = value is not None and now is not None and not _alike(now, value)

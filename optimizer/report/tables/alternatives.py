@@ -7,9 +7,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import given, named, plural
+from optimizer.report.format import given, plural
 from optimizer.report.narrative import signed, whole
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
@@ -105,7 +106,7 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
     for what in ("Least", "Cheapest\nplan", "Greatest"):
         shown.add_column(what, justify="right", no_wrap=True)
     for each in sorted(found.ranges, key=lambda each: ORDER.index(each.verdict)):
-        name = Text(named(instance, each.option)).append(f" · {each.kind}", style="dim")
+        name = Text(display_name(instance, each.option)).append(f" · {each.kind}", style="dim")
         verdict = Text(each.verdict, style=STYLES.get(each.verdict, ""))
         ends = (_end(each.least, "≥"), _size(each.cheapest), _end(each.greatest, "≤"))
         shown.add_row(name, verdict, *ends)
@@ -146,7 +147,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
     for each in sorted(found.ranges, key=lambda each: ORDER.index(each.verdict)):
         cells = _sizes(instance, each, results)
         if cells:
-            shown.add_row(named(instance, each.option), *cells)
+            shown.add_row(display_name(instance, each.option), *cells)
             is_marked = is_marked or any(cell.startswith(ALONE) for cell in cells)
     shown.caption = f"{caption} {ALONE}bought by one plan only." if is_marked else caption
     return shown

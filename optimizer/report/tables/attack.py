@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import adversary_words, beside, named, plural
+from optimizer.report.format import adversary_words, beside, plural
 from optimizer.report.narrative import changed, headline, proof
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import STYLES, builds, stocks
@@ -206,7 +207,7 @@ def _segments(found: AttackResult) -> Table | None:
     for d, harm in worst.segments.items():
         style = "bold red" if harm.below_floor > 0 else ""
         served = beside(harm.service, harm.floor)
-        cells = (named(found.instance, d), served, si(harm.unserved), si(harm.below_floor), si(harm.damage))
+        cells = (display_name(found.instance, d), served, si(harm.unserved), si(harm.below_floor), si(harm.damage))
         shown.add_row(*(Text(cell) for cell in cells), style=style)
     return shown
 

@@ -9,8 +9,9 @@ from math import inf
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import LINE, MEANING, listed, named, percent, plural, sized
+from optimizer.report.format import LINE, MEANING, listed, percent, plural, sized
 from optimizer.report.narrative import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.tables.render import table
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
@@ -208,7 +209,7 @@ def _builds(instance: Instance, step: BudgetStep) -> str:
     """The changes that are noticeable, in words."""
     before, after = sizes_bought(step.before), sizes_bought(step.after)
     parts = [
-        f"{named(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}"
+        f"{display_name(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}"
         for o, more in step.changes.items()
         if abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
@@ -233,8 +234,8 @@ def breakpoints(comparison: Comparison, width: int) -> Table | Text:
     shown.add_column("Shocks", overflow="fold", ratio=3)
     for change in comparison.changes:
         instance, parts = comparison.cases[change.case], change.parts
-        builds = [f"+ {named(instance, o)}" for o in parts["added"]]
-        builds += [f"− {named(instance, o)}" for o in parts["dropped"]]
+        builds = [f"+ {display_name(instance, o)}" for o in parts["added"]]
+        builds += [f"− {display_name(instance, o)}" for o in parts["dropped"]]
         shocks = [f"✓ {name}" for name in parts["survived"]] + [f"✗ {name}" for name in parts["lost"]]
         if parts["lost"]:
             shocks[-1] += f" ({why_given_up(change.before, change.after, money)})"

@@ -8,9 +8,10 @@ from rich.text import Text
 
 from optimizer.errors import Severity
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
-from optimizer.report.format import adversary_words, listed, named, percent, plural, sized
+from optimizer.report.format import adversary_words, listed, percent, plural, sized
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
 from optimizer.results.result import Result
@@ -79,7 +80,9 @@ def _peace(instance: Instance, summary: Summary) -> str:
         return "no plan exists even without shocks; rules that clash: " + "; ".join(summary.clash)
     if not summary.bought_in_peace:
         return "nothing: no option pays for itself without a shock"
-    bought = [f"{named(instance, o)} ({sized(instance, o, size)})" for o, size in summary.bought_in_peace.items()]
+    bought = [
+        f"{display_name(instance, o)} ({sized(instance, o, size)})" for o, size in summary.bought_in_peace.items()
+    ]
     return listed(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
 
 
@@ -99,7 +102,7 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     shown.add_column("Below floors", overflow="fold", ratio=3)
     shown.add_column(f"Gap\n{instance.money}", justify="right", no_wrap=True)
     for name, hit in rows:
-        below = [f"{named(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
+        below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
         words = listed(below, 3) if below else "none"
         gap = si(hit.gap) if hit.gap > 0 else "–"
         shown.add_row(name, windowed(hit.first, hit.last, "–"), _struck(instance, hit), words, gap)
@@ -112,9 +115,9 @@ def _of_many(row: RowHits) -> str:
 
 def _struck(instance: Instance, hit: ShockHit) -> str:
     ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
-    cuts = [f"{named(instance, name)} {percent(severity)}" for name, severity in ordered]
+    cuts = [f"{display_name(instance, name)} {percent(severity)}" for name, severity in ordered]
     parts = [f"cuts {listed(cuts, 3)}" if cuts else "nothing is cut"]
-    parts += [f"demand of {named(instance, d)} ×{factor:g}" for d, factor in hit.demand.items()]
+    parts += [f"demand of {display_name(instance, d)} ×{factor:g}" for d, factor in hit.demand.items()]
     return ("deliberate; " if hit.deliberate else "") + "; ".join(parts)
 
 

@@ -7,10 +7,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import region_name
+from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.frontier import drawn
-from optimizer.report.format import LINE, abroad, named, percent, plural, share
+from optimizer.report.format import LINE, abroad, percent, plural, share
 from optimizer.report.narrative import bounded, budgeted, losses
 from optimizer.report.screen import Screen
 from optimizer.report.tables.budgets import NOTICEABLE, alone, breakpoints, caption, least, steps
@@ -268,7 +268,7 @@ class _Rows:
 
     def _named(self, owner: str) -> str:
         for column in self.columns:
-            name = named(self._instance(column), owner)
+            name = display_name(self._instance(column), owner)
             if name != owner:
                 return name
         return owner

@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import called, listed, named, percent, plural
+from optimizer.report.format import called, listed, percent, plural
 from optimizer.report.narrative import NOTHING, measured
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds
@@ -33,7 +34,7 @@ def _mark(works: bool | None) -> Text:
 
 
 def _title(instance: Instance, repair: Repair) -> str:
-    who = named(instance, repair.of) if repair.of else ""
+    who = display_name(instance, repair.of) if repair.of else ""
     if repair.kind == "sooner":
         return f"Sooner: {who or 'all builds'}"
     if repair.kind == "demand":
@@ -43,11 +44,11 @@ def _title(instance: Instance, repair: Repair) -> str:
 
 def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     """The reason in words, and whether each line is one of several."""
-    *others, last = [named(instance, d) for d in why.takers]
+    *others, last = [display_name(instance, d) for d in why.takers]
     segment = f"{', '.join(others)} and {last}" if others else last
     need = "needs" if len(why.takers) == 1 else "need"
     window = windowed(why.first, why.last, "–")
-    commodity = named(instance, why.commodity)
+    commodity = display_name(instance, why.commodity)
     needed, had = si(why.needed, "t"), si(why.had, "t")
     yield (
         False,
@@ -70,7 +71,7 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
 
 
 def _irreducible(instance: Instance, why: Reason) -> str:
-    floors = listed([named(instance, d) for d in why.segments])
+    floors = listed([display_name(instance, d) for d in why.segments])
     plain = f"the {'floor' if len(why.segments) == 1 else 'floors'} of {floors}"
     shocks = (
         why.shocks[0] if len(why.shocks) == 1 else f"{plural(len(why.shocks), 'shock')} ({listed(list(why.shocks))})"
@@ -162,7 +163,7 @@ def _floors(instance: Instance, repair: Repair) -> str:
             if first == last
             else f"{percent(first, 1)} in {horizon.start}, {percent(last, 1)} in {horizon.end}"
         )
-        parts.append(f"{named(instance, d)} {one}")
+        parts.append(f"{display_name(instance, d)} {one}")
     no_more = "" if repair.beyond is None else f" More than {percent(repair.beyond, 2)} is proven not to do."
     return f"{percent(amount, 1)} of every floor: {'; '.join(parts)}.{no_more}"
 
@@ -267,7 +268,7 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
         releases: whether the plan holds stock, which shocks may use up.
     """
     worth, money = group.most, instance.money
-    title = named(instance, worth.of)
+    title = display_name(instance, worth.of)
     title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(worth.kind, "")
     title += f" (one of {group.size})" if group.size > 1 else ""
     if worth.survives is None:
@@ -371,7 +372,7 @@ class Explaining:
             self.more = "More repairs"
         elif isinstance(part, Deadline):
             self._under("By when each has to be ordered")
-            self._line(named(self.instance, part.option), *_deadline(part))
+            self._line(display_name(self.instance, part.option), *_deadline(part))
         else:
             self._under(f"{self.more}, each enough by itself")
             self._row(_title(self.instance, part), repaired(self.instance, part), _mark(part.works))
@@ -385,7 +386,7 @@ class Explaining:
         if self.useless:
             some, self.useless = self.useless, []
             title = "Less demand:" if some[0].kind == "demand" else "Sooner:"
-            names = ", ".join(named(self.instance, str(each.of)) for each in some)
+            names = ", ".join(display_name(self.instance, str(each.of)) for each in some)
             size = ", not even without any of it" if some[0].kind == "demand" else ", not even without any lead time"
             alone = "cannot work alone" if len(some) == 1 else "none of them can work alone"
             self._under(f"{self.more}, each enough by itself")

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import write_whole
-from optimizer.instance.derived import region_name
+from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stock
@@ -25,7 +25,6 @@ from optimizer.report.format import (
     entry_name,
     left_out,
     margin,
-    named,
     percent,
     plural,
     served_in_full,
@@ -120,7 +119,7 @@ def builds(instance: Instance, result: Result, width: int) -> Table | None:
     signs = {o: FORCED if each.forced else NO_SHOCK if each.in_peace else "" for (o, _), each in bought.items()}
 
     def option(row: dict[str, Any]) -> Text:
-        name = named(instance, row["option"]) + signs[row["option"]]
+        name = display_name(instance, row["option"]) + signs[row["option"]]
         return Text.assemble(name, (f" · {row['kind']}", "dim"))
 
     def bar(row: dict[str, Any]) -> Text:
@@ -176,7 +175,7 @@ def stocks(instance: Instance, result: Result, width: int) -> Table | None:
         shown.add_column(str(year), justify="right", no_wrap=True)
     for o, row in held.items():
         ends = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
-        shown.add_row(named(instance, o), *(si(value) if value > ROUNDING * max(row) else "–" for value in ends))
+        shown.add_row(display_name(instance, o), *(si(value) if value > ROUNDING * max(row) else "–" for value in ends))
     return shown
 
 
@@ -218,7 +217,7 @@ def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str])
     shown = table("Survival")
     shown.add_column("Shock", overflow="fold", max_width=NAMES)
     for d in segments:
-        shown.add_column(named(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
+        shown.add_column(display_name(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
     for row in rows:
         shown.add_row(_title(instance, row), *(_cell(instance, row, d) for d in segments))
     return shown
@@ -305,7 +304,7 @@ def dependence(instance: Instance, result: Result, width: int) -> Table | None:
         shown.add_column("HHI", justify="right", no_wrap=True)
     most = 2 if width < 100 else 3
     for commodity, shares in result.shares.items():
-        cells: list[str | Text] = [named(instance, commodity)]
+        cells: list[str | Text] = [display_name(instance, commodity)]
         for each in shares:
             cells += [_regions(instance, each, most), f"{1e4 * each.hhi:,.0f}" if each.regions else "–"]
         shown.add_row(*cells)

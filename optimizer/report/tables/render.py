@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import starts_formula
-from optimizer.instance.derived import named, region_name
+from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import called, percent
 from optimizer.report.screen import Screen
@@ -34,8 +34,8 @@ def value_text(instance: Instance, column: Column, value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
     writers: Mapping[Form, Callable[[Any], str]] = {
-        "name": lambda key: named(instance, key),
-        "object": lambda key: named(instance, key),
+        "name": lambda key: display_name(instance, key),
+        "object": lambda key: display_name(instance, key),
         "region": lambda key: region_name(instance, key),
         "shock": lambda key: called(instance, key),
         "count": lambda number: f"{number:,}",

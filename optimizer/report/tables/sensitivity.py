@@ -7,8 +7,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import given, listed, named, percent, plural
+from optimizer.report.format import given, listed, percent, plural
 from optimizer.report.narrative import NOTHING, changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
@@ -82,7 +83,7 @@ def _name(instance: Instance, number: UncertainNumber) -> str:
     if head in ("policy", "adversary"):
         return " ".join([head, *rest])
     field = " ".join(rest[1:]).replace("_", " ")
-    return f"{named(instance, rest[0])}: {field}"
+    return f"{display_name(instance, rest[0])}: {field}"
 
 
 def _value(number: UncertainNumber, value: float) -> str:
@@ -214,7 +215,7 @@ def _then(found: Sensitivity, flip: SwitchingValue) -> str:
         said.append(f"{plural(then.failed, 'shock')} cannot be survived" if then.gap > 0 else "every floor is kept")
     for word, names in (("with", then.bought - base.bought), ("without", base.bought - then.bought)):
         if names:
-            ordered = [named(instance, o) for o in instance.options if o in names]
+            ordered = [display_name(instance, o) for o in instance.options if o in names]
             said.append(f"{word} {listed(ordered, 3)}")
     return "; ".join(said)
 
@@ -263,6 +264,6 @@ def _bought(found: Sensitivity, sampled: Importance) -> Table:
     shown.add_column("As it is", justify="right", no_wrap=True)
     for o, share in sorted(sampled.bought.items(), key=lambda pair: -pair[1]):
         if share > 0 or o in found.base.bought:
-            name = named(found.instance, o)
+            name = display_name(found.instance, o)
             shown.add_row(name, percent(share), "bought" if o in found.base.bought else NOTHING)
     return shown

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.files import write_whole
-from optimizer.report.format import listed, named, percent, plural, sized
+from optimizer.instance.derived import display_name
+from optimizer.report.format import listed, percent, plural, sized
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import frame_to_csv, table
 from optimizer.studies.reinforcement import Reinforcement
@@ -105,7 +106,7 @@ def _in_words(stress: Stress, mend: Reinforcement) -> str:
     assert mending is not None
     is_level = stress.against.options[mend.option].labels.size_unit == "level"
     size = _size(stress, mend) if is_level else f"{sized(stress.against, mend.option, best.size)} more"
-    what = f"{named(stress.against, mend.option)}, {size}, {mend.period}"
+    what = f"{display_name(stress.against, mend.option)}, {size}, {mend.period}"
     return f"{what}: {best.mended:,} of {mending.checked:,} broken for {si(best.outlay, stress.money)} outlay"
 
 
@@ -123,7 +124,7 @@ def _services(stress: Stress) -> Table:
     for d, spread in ordered[:SEGMENTS]:
         cells = [_floor(spread), *(percent(each) for each in (spread.mean, spread.p5, spread.p50, spread.p95))]
         below = _share(spread.below) if spread.below else "–"
-        shown.add_row(named(stress.against, d), *cells, below, style="red" if spread.below else "")
+        shown.add_row(display_name(stress.against, d), *cells, below, style="red" if spread.below else "")
     return shown
 
 
@@ -167,11 +168,11 @@ def _whole(text: str) -> str:
 
 def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
     share = f"{100 * broken.service:.0f}/{100 * broken.floor:.0f} %"
-    makers = [named(stress.against, name) for name in broken.makers]
+    makers = [display_name(stress.against, name) for name in broken.makers]
     at = f"at their limit: {listed(makers, most)}" if makers else "nothing makes it"
     stage = f"{broken.stage}, " if broken.stage else ""
-    short = named(stress.against, broken.short)
-    return f"{named(stress.against, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
+    short = display_name(stress.against, broken.short)
+    return f"{display_name(stress.against, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
 
 
 def _groups(stress: Stress) -> Table:
@@ -238,7 +239,7 @@ def _mends(stress: Stress) -> Table:
             si(best.outlay),
             "–" if per is None else si(per),
         ]
-        option = Text.assemble(named(stress.against, mend.option), (f" · {mend.kind}", "dim"))
+        option = Text.assemble(display_name(stress.against, mend.option), (f" · {mend.kind}", "dim"))
         shown.add_row(option, *cells, style="" if best.mended else "dim")
     return shown
 

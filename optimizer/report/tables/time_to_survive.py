@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import named, placed, plural
+from optimizer.report.format import placed, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table, to_csv
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
@@ -84,7 +85,7 @@ def _named(instance: Instance, exposure: Exposure) -> str:
     if exposure.kind == "stage":
         region, _, stage = exposure.name.partition(" / ")
         return placed(instance, stage, region)
-    return named(instance, exposure.name) if exposure.kind == "process" else exposure.name
+    return display_name(instance, exposure.name) if exposure.kind == "process" else exposure.name
 
 
 def _cell(exposure: Exposure, i: int) -> Text:
@@ -108,9 +109,9 @@ def _segment(instance: Instance, exposure: Exposure) -> str:
     worst = exposure.worst
     for judged in (exposure.after, exposure.before):
         if judged and judged[worst].segment:
-            return named(instance, str(judged[worst].segment))
+            return display_name(instance, str(judged[worst].segment))
     segment = next((each.segment for each in exposure.before if each.segment), None)
-    return named(instance, segment) if segment else "–"
+    return display_name(instance, segment) if segment else "–"
 
 
 def endurance_csv(endurance: TimeToSurvive) -> str:

@@ -255,7 +255,8 @@ def explain(
             asker.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, listener):
             what = WhatIfs(instance, asker, WHAT_IF_SECONDS)
-            for part in _surviving(what, result) if survives else _failing(what, result):
+            for found in _surviving(what, result) if survives else _failing(what, result):
+                part = _with_contradiction(found, result)
                 heard(part)
                 explanation = _with(explanation, part)
         return replace(explanation, is_complete=not clock.is_over)
@@ -285,21 +286,18 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
 
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
-    """Repairs and the reason."""
+    """Repairs and the reason, the most useful first, until the time is over."""
     money: list[Repair] = []
     for repair in _more_money(what):
         money.append(repair)
-        yield _with_contradiction(repair, result)
+        yield repair
     hardest = [each.name for each in hardest_of(result.shocks) if not each.survives]
-    if not what.is_over:
-        yield from (_with_contradiction(repair, result) for repair in scaled_floors(what, hardest))
+    yield from scaled_floors(what, hardest) if not what.is_over else ()
     if not what.is_over and result.status == "gap":
         found = reason(what, result, money=_short_budget(money))
-        if found is not None:
-            yield found
+        yield from () if found is None else (found,)
     for step in (shorter, less_demand, sooner):
-        if not what.is_over:
-            yield from (_with_contradiction(repair, result) for repair in step(what))
+        yield from step(what) if not what.is_over else ()
 
 
 def _more_money(what: WhatIfs) -> Iterator[Repair]:
@@ -318,6 +316,8 @@ def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
     return None
 
 
-def _with_contradiction(repair: Repair, result: Result) -> Repair:
+def _with_contradiction(part: ExplanationPart, result: Result) -> ExplanationPart:
     """Where rules contradict each other, that is why a repair does not work."""
-    return replace(repair, why=CONTRADICTORY) if repair.works is False and result.status == "none" else repair
+    if isinstance(part, Repair) and part.works is False and result.status == "none":
+        return replace(part, why=CONTRADICTORY)
+    return part

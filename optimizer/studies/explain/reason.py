@@ -277,14 +277,10 @@ def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> fl
 
 def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
     """What there is of a commodity in some periods, t: made, released from stock, and returned as scrap."""
-    path, at = instance.path(event), [t - flows.first for t in periods]
-
-    def sum_of(owner: str, flow: str) -> float:
-        row = flows.row(owner, flow)
-        return sum(row[k] for k in at) if row else 0.0
-
-    made = sum(each.output.get(commodity, 0.0) * sum_of(p, "activity") for p, each in instance.processes.items())
-    given = sum(rate * sum_of(o, flow) for o, flow, rate in _given(instance.options, commodity))
+    path = instance.path(event)
+    rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
+    made = sum(rate * _sum(flows, p, "activity", periods) for p, rate in rates.items())
+    given = sum(rate * _sum(flows, o, flow, periods) for o, flow, rate in _given(instance.options, commodity))
     recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
     return float(made + given + sum(float(path.returned(d, t)) for d in recycled for t in periods))
 
@@ -308,14 +304,18 @@ def _takers(
     instance: Instance, event: Shock, flows: Flows, segment: str, commodity: str, periods: Sequence[int]
 ) -> tuple[str, ...]:
     """The segments that a commodity goes into in some periods of a shock, also through what is made of it."""
-    rows = {o: flows.row(o, "activity") for o in instance.activities}
-    used = {o: sum(row[t - flows.first] for t in periods) for o, row in rows.items() if row}
-    running = [instance.activities[o] for o, tonnes in used.items() if tonnes > 0]
+    running = [each for o, each in instance.activities.items() if _sum(flows, o, "activity", periods) > 0]
     reached = {commodity}
     for _ in running:
-        reached |= {made for each in running if reached & set(each.input) for made in each.output}
+        reached = reached.union(*(each.output for each in running if reached & set(each.input)))
     others = [d for d, demand in instance.demands.items() if d != segment and demand.commodity in reached]
     return (segment, *(d for d in others if _is_served(instance, event, flows, d, periods)))
+
+
+def _sum(flows: Flows, owner: str, flow: str, periods: Sequence[int]) -> float:
+    """A flow summed over some periods; 0 where the owner has none."""
+    row = flows.row(owner, flow)
+    return sum(row[t - flows.first] for t in periods) if row else 0.0
 
 
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Flows, Plan
@@ -44,7 +45,9 @@ class Ways:
         sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
         sentences += [self._stock(o, each) for o, each in self._piles(commodity)]
         sentences += [self._substitution(o, each, segment) for o, each in self._substitutes(segment)]
-        sentences += [] if sentences else [f"nothing makes {self._name(commodity)}, and no option would"]
+        sentences += (
+            [] if sentences else [f"nothing makes {display_name(self.instance, commodity)}, and no option would"]
+        )
         return tuple(sentences)
 
     def _makers(self, commodity: str) -> Iterator[tuple[str, Sized]]:
@@ -62,12 +65,6 @@ class Ways:
             if any(flow.serves == segment for flow in option.flows):
                 yield o, option
 
-    def _name(self, owner: str) -> str:
-        for section in (self.instance.options, self.instance.processes, self.instance.commodities):
-            if owner in section:
-                return section[owner].name or owner
-        return owner
-
     def _cut(self, name: str) -> float:
         path = self.instance.path(self.event)
         return max(float(path.cut(name, t)) for t in self.periods)
@@ -80,17 +77,18 @@ class Ways:
             if cut > 0:
                 left = self._used(p) * process.output[commodity]
                 rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
-                yield f"{self._name(p)} {_loses(cut)} in {self.event.name}{rest}"
+                yield f"{display_name(self.instance, p)} {_loses(cut)} in {self.event.name}{rest}"
             elif self._used(p) >= FULLY_USED * sum(self.instance.path(self.event).limit(p, t) for t in self.periods):
-                yield f"{self._name(p)} gives all it has, {si(self._used(p) * process.output[commodity], 't')}"
+                made = si(self._used(p) * process.output[commodity], "t")
+                yield f"{display_name(self.instance, p)} gives all it has, {made}"
             else:
-                yield f"{self._name(p)} lacks {self._inputs(process.input)}"
+                yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
 
     def _inputs(self, inputs: Iterable[str]) -> str:
         """Those of its inputs that are scarce; all of them where prices do not tell."""
         wanted = list(inputs)
         short = [c for c in wanted if c in self.scarce] or wanted
-        return _listed([self._name(c) for c in short]) if short else "orders"
+        return _listed([display_name(self.instance, c) for c in short]) if short else "orders"
 
     def _used(self, name: str) -> float:
         return sum(self.flows[name, "activity"][t - self.flows.first] for t in self.periods)
@@ -119,7 +117,9 @@ class Ways:
         every = len(names) > 1 and len(kinds) == 1 and len(names) == len(list(self._makers(commodity)))
         for (months, first), some in kinds.items():
             who = (
-                f"every option that makes {self._name(commodity)}" if every else _listed([self._name(o) for o in some])
+                f"every option that makes {display_name(self.instance, commodity)}"
+                if every
+                else _listed([display_name(self.instance, o) for o in some])
             )
             verb = "take" if len(some) > 1 and not every else "takes"
             be = "are" if len(some) > 1 and not every else "is"
@@ -132,7 +132,7 @@ class Ways:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
     def _option(self, o: str, option: Sized) -> str:
-        name, size, cut = self._name(o), self._bought(o), self._cut(o)
+        name, size, cut = display_name(self.instance, o), self._bought(o), self._cut(o)
         inputs = [c for flow in option.flows for c in flow.takes]
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
@@ -152,7 +152,7 @@ class Ways:
         held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
         if self.money is not None:
             return f"{name} {held}: {self._dear(o, size)}"
-        short = [self._name(c) for c in inputs if c in self.scarce]
+        short = [display_name(self.instance, c) for c in inputs if c in self.scarce]
         # The plan leaves the least gap that there is, with all the money that it wants.
         why = f"it lacks {_listed(short)}" if short else "the rules allow no more, or more would not help"
         return f"{name} {held}: {why}"
@@ -182,7 +182,7 @@ class Ways:
         return sum(option.working_share((t - each.t - lead) * horizon.months) * each.size for each in builds)
 
     def _stock(self, o: str, stock: Stock) -> str:
-        horizon, name = self.instance.horizon, self._name(o)
+        horizon, name = self.instance.horizon, display_name(self.instance, o)
         before = self.event.periods.start - 1
         held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else stock.initial
         released = self.flows.row(o, "released")
@@ -205,7 +205,7 @@ class Ways:
         return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
 
     def _substitution(self, o: str, option: Sized, segment: str) -> str:
-        name, unit = self._name(o), option.labels.size_unit
+        name, unit = display_name(self.instance, o), option.labels.size_unit
         if self._is_late(option):
             return next(self._late([o], ""))
         size = self._bought(o)
