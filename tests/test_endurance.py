@@ -80,7 +80,7 @@ def test_chokepoints_are_stages_processes_shocks_and_rules() -> None:
     }
     rule = {"cuts": [{"process": "plant", "severity": 0.5}], "months": 1}
     instance = world(shocks=shocks, policy={"min_time_to_survive": [rule]})
-    found = [(each.name, each.kind, each.siege.deliberate) for each in every_chokepoint(instance)]
+    found = [(each.name, each.kind, each.disruption.deliberate) for each in every_chokepoint(instance)]
     assert found == [
         ("rival / magnet", "stage", False),
         ("home / magnet", "stage", False),

@@ -91,7 +91,7 @@ def _columns(instance: Instance, path: Path, said: _Said) -> dict[tuple[str, str
     for name in {*path.severity, *path.accident}:
         for t in path.periods:
             result["lost", name, t] = path.lost(name, t)
-            result["unrestrained", name, t] = np.where(path.deliberate, path.mishap(name, t), path.cut(name, t))
+            result["unrestrained", name, t] = np.where(path.deliberate, path.accidental_cut(name, t), path.cut(name, t))
     for t in path.periods:
         result |= {("demand", d, t): path.demanded(d, t) for d in said.demand}
         result |= {("floor", d, t): path.floor_at(d, t) for d in said.survival}

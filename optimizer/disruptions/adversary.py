@@ -29,7 +29,7 @@ HEAD, JOINT, TAIL = "attack{", "+", "}"
 
 
 class AttackTarget(Described):
-    """Something that can be struck: all its cuts at once, for a price. It is meant, unless told otherwise."""
+    """A target: all its cuts apply together, for a price. It is deliberate unless the file says otherwise."""
 
     price: Quantity = Field(description="Price of attacking the target, in the unit of attack_budget.")
     cuts: Cuts = Field(description="Cuts that an attack on the target causes.")
@@ -66,18 +66,18 @@ class AdversarySpec(Described):
 
     def shock(self, names: Sequence[str], starts: Sequence[str]) -> ShockSpec:
         """The entry under `shocks:` that strikes a set of targets, at each of some starts."""
-        meant = any(self.targets[name].deliberate for name in names)
+        deliberate = any(self.targets[name].deliberate for name in names)
         cuts = []
         for name in names:
             for cut in self.targets[name].cuts:
                 own = self.targets[name].deliberate if cut.deliberate is None else cut.deliberate
-                cuts.append(cut.model_copy(update={"deliberate": None if own == meant else own}))
+                cuts.append(cut.model_copy(update={"deliberate": None if own == deliberate else own}))
         return ShockSpec(
-            start=Starts(tuple(starts), "list"), months=Axis((self.months,)), deliberate=meant, cuts=tuple(cuts)
+            start=Starts(tuple(starts), "list"), months=Axis((self.months,)), deliberate=deliberate, cuts=tuple(cuts)
         )
 
     def members(self, entry: str) -> tuple[str, ...] | None:
-        """The targets that the name of an entry under `shocks:` speaks of; None where it is no attack of this one."""
+        """The targets in the name of an entry under `shocks:`; None where it is no attack of this adversary."""
         if not (entry.startswith(HEAD) and entry.endswith(TAIL)):
             return None
         names = entry.removeprefix(HEAD).removesuffix(TAIL)

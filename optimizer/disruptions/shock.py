@@ -1,9 +1,9 @@
 """Shocks as the file states them, as single events, and as the paths that operation takes.
 
-ShockSpec   an entry under `shocks:`; several starts, durations or severities make several events
-Shock       one event: a window of periods and all that happens in it
-Siege       cuts alone, without an end
-Path        what one run of operation has to live with: the baseline, or one shock's window
+ShockSpec       an entry under `shocks:`; several starts, durations or severities make several events
+Shock           one event: a window of periods and all that happens in it
+PermanentCuts   cuts alone, without an end
+Path            what one run of operation faces: the baseline, or one shock's window
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -128,11 +128,11 @@ def _some(cuts: Any) -> Any:
 Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_some)]
 
 
-class Parted(NamedTuple):
+class SplitCuts(NamedTuple):
     """Cuts by whether leverage restrains them.
 
-    Where all are meant or none is, `cuts` holds all of them, and `deliberate` says which. Where some are meant, these
-    are `cuts`, and the others are `accidents`.
+    Where all are deliberate or none is, `cuts` holds all of them, and `deliberate` says which. Where some are, `cuts`
+    holds these, and `accidents` the others.
     """
 
     deliberate: bool
@@ -140,29 +140,31 @@ class Parted(NamedTuple):
     accidents: tuple[Cut, ...] = ()
 
 
-def parted(cuts: tuple[Cut, ...], *, deliberate: bool) -> Parted:
-    """Cuts by whether they are deliberate; `deliberate` is what those are that do not say."""
+def split_cuts(cuts: tuple[Cut, ...], *, deliberate: bool) -> SplitCuts:
+    """Cuts by whether they are deliberate; `deliberate` holds for those that do not say."""
     own = [deliberate if cut.deliberate is None else cut.deliberate for cut in cuts]
     if all(own) or not any(own):
-        return Parted(own[0] if own else deliberate, cuts)
-    meant = tuple(cut for cut, is_meant in zip(cuts, own, strict=True) if is_meant)
-    return Parted(True, meant, tuple(cut for cut, is_meant in zip(cuts, own, strict=True) if not is_meant))
+        return SplitCuts(own[0] if own else deliberate, cuts)
+    chosen = tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if is_deliberate)
+    return SplitCuts(
+        True, chosen, tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if not is_deliberate)
+    )
 
 
 @dataclass(frozen=True)
-class Siege:
-    """Cuts that stay for as long as it takes; of a profile of severities the largest stays."""
+class PermanentCuts:
+    """Cuts without an end; of a profile of severities the largest stays."""
 
     cuts: tuple[Cut, ...]
     deliberate: bool = False
 
     @classmethod
-    def of(cls, cuts: Iterable[Cut], *, deliberate: bool) -> "Siege":
+    def of(cls, cuts: Iterable[Cut], *, deliberate: bool) -> "PermanentCuts":
         """The cuts of a shock, for good."""
         return cls(tuple(cut.model_copy(update={"severity": (max(cut.severity),)}) for cut in cuts), deliberate)
 
     @property
-    def is_meant(self) -> bool:
+    def is_deliberate(self) -> bool:
         """Whether any of its cuts is deliberate."""
         return any(self.deliberate if cut.deliberate is None else cut.deliberate for cut in self.cuts)
 
@@ -224,7 +226,7 @@ class ShockSpec(Described):
     @classmethod
     def _struck_by_grid(cls, cuts: Any, info: ValidationInfo) -> Any:
         grid = info.data.get("grid")
-        # Where the grid itself is faulty, that is said once; the cuts are not blamed for a severity that it may hold.
+        # A faulty grid is reported once; a severity that it may hold is not reported as missing from the cuts.
         if not isinstance(cuts, (list, tuple)) or ("grid" in info.data and not (grid and grid.severity)):
             return cuts
         given = _Doubled() if grid else None
@@ -303,7 +305,7 @@ def largest(one: Number, other: Number) -> Any:
 
 @dataclass(frozen=True)
 class Path:
-    """What one run of operation has to live with. Tuples run over `periods`.
+    """What one run of operation faces. Tuples run over `periods`.
 
     Shocks whose windows are equally long can share one path: then every number is an array with one for each shock,
     or a single one where all agree, and `periods` counts from the start of their windows.
@@ -358,14 +360,14 @@ class Path:
         profile = self.severity.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
-    def mishap(self, name: str, t: int) -> Any:
+    def accidental_cut(self, name: str, t: int) -> Any:
         """The share that is lost by accident in period t, where other cuts of the shock are deliberate."""
         profile = self.accident.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
     def lost(self, name: str, t: int) -> Any:
         """The larger of the two."""
-        return largest(self.cut(name, t), self.mishap(name, t))
+        return largest(self.cut(name, t), self.accidental_cut(name, t))
 
     def demanded(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""

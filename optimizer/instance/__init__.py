@@ -1,1 +1,1 @@
-"""What an instance says (`schema`), how plain data become one (`reading`), and changes of it."""
+"""The instance (`schema`), how plain data become one (`reading`, `validation`), and its variants (`edits`)."""

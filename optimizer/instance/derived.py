@@ -13,7 +13,7 @@ from optimizer.units import short, si
 
 
 def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
-    """All that may say what is struck, as the file has it: shocks, ensembles, their events."""
+    """Every entry that may have cuts, as the file has it: shocks, ensembles, their events."""
     for s, spec in instance.shocks.items():
         yield ("shocks", s), spec
     for e, ensemble in instance.ensembles.items():
@@ -38,7 +38,7 @@ def region_name(instance: Instance, region: str) -> str:
 
 
 def named_regions(instance: Instance) -> set[str]:
-    """Every region that something stands in or is directed at, the home region among them."""
+    """Every region of a process or an option, and the home region."""
     named = {activity.region for activity in instance.activities.values() if activity.region}
     named |= {getattr(option, "region", None) or "" for option in instance.options.values()} - {""}
     return named | ({instance.home, "home"} if instance.home else set())
@@ -96,7 +96,7 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
 
 
 def is_bought(instance: Instance, option: str, size: float) -> bool:
-    """Whether a size, of a stockpile all that is bought, is more than the audit could tell from zero."""
+    """Whether a size is above the threshold below which the audit cannot distinguish it from zero."""
     return size > size_thresholds(instance)[0][option]
 
 

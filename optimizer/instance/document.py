@@ -1,7 +1,7 @@
 """A YAML or JSON file as plain data in which every value still knows its line.
 
 Plain scalars follow YAML 1.2: ``no`` is the text "no" (Norway is not false), ``2_500`` and ``2.5e9`` are numbers.
-Keys are always text. A key that stands twice in one mapping is a finding, since one of the two would be lost.
+Keys are always text. A repeated key of a mapping is a finding, since one of the two values would be lost.
 """
 
 import json

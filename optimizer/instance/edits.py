@@ -180,7 +180,7 @@ def _requiring(instance: Instance, gone: Collection[str]) -> dict[str, str]:
 
 
 def _without(instance: Instance, gone: set[str]) -> Instance:
-    """The instance without options, and without all that shocks, rules, exclusions and the adversary say of them."""
+    """The instance without options, and without every reference to them in shocks, rules, exclusions and targets."""
     options = {o: _excluding(option, gone) for o, option in instance.options.items() if o not in gone}
     known = {*instance.processes, *options}
     return instance.replacing(
@@ -208,7 +208,7 @@ def _excluding(option: Lever, gone: Collection[str]) -> Lever:
 def _forget[Spec: (ShockSpec, EnsembleSpec, Event)](
     spec: Spec, gone: set[str], known: set[str], name: str = ""
 ) -> Spec:
-    """A shock, ensemble or event of a name without what it says of options that are gone."""
+    """A shock, ensemble or event of a name without references to options that are gone."""
     update: dict[str, Any] = {"cuts": _cuts(spec.cuts, known, name)}
     for field in ("cost", "reliability"):
         if (own := getattr(spec, field)) is not None:
@@ -269,13 +269,13 @@ def without_attacks(instance: Instance) -> Instance:
 
 def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
     """The instance in which exactly these attacks of its adversary are shocks, behind those that are listed."""
-    calm, starts = without_attacks(instance), dict[tuple[str, ...], list[str]]()
+    without_any, starts = without_attacks(instance), dict[tuple[str, ...], list[str]]()
     for attack in attacks:
         starts.setdefault(attack.targets, []).append(instance.horizon.label(attack.start))
     if instance.adversary is None or not starts:
-        return calm
+        return without_any
     added = {attack_entry(names): instance.adversary.shock(names, labels) for names, labels in starts.items()}
-    return calm.replacing(shocks={**calm.shocks, **added})
+    return without_any.replacing(shocks={**without_any.shocks, **added})
 
 
 def resample(instance: Instance, samples: int, *, seed: int) -> Instance:

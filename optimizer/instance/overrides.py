@@ -2,7 +2,7 @@
 
 A scenario is a named set of overrides of the file itself, ``{dotted.path: value}``; each replaces what is there. It is
 checked like a file of its own: its overrides are applied to a copy of the document. What is found in the copy, but not
-in the document, is said of the line inside the scenario.
+in the document, is reported at the line inside the scenario.
 
 Where two edits set the same number to different values the later one holds, and `clashes` names the key, both sources
 and both values.
@@ -23,7 +23,7 @@ from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
 from optimizer.units import parse_amount
 
 SCENARIOS = "scenarios"
-# What the rest of the file rests on, and is resolved before a scenario can speak.
+# A scenario cannot change these: they are resolved before it applies.
 BEFORE_SCENARIOS = (SCENARIOS, "home")
 NOUNS = {
     "regions": "region",
@@ -55,7 +55,7 @@ def apply_override(document: Document, assignment: str) -> None:
 def assign(document: Document, path: str | Sequence[str], value: Any, source: Finding) -> Place:
     """Put a value where a dotted path leads, or a path of keys taken as they are; mappings on the way are made.
 
-    What is later found there is said of the file and line of `source`.
+    Later findings there name the file and line of `source`.
 
     Returns:
         The place.
@@ -177,7 +177,7 @@ def unknown_scenario(name: str, known: Sequence[str]) -> Finding:
 
 
 def missing_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:
-    """That an override means to change an entry that there is not; None where it makes a whole one.
+    """A finding where an override changes an entry that does not exist; None where it makes a complete one.
 
     Args:
         document: with the overrides applied.
@@ -247,7 +247,7 @@ def _replaced(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Place, 
     """Where two edits differ, with the value before and the value that holds; None where they agree."""
     deeper = max(place, at, key=len)
     before, after = (_within(value, deeper[len(own) :]) for own, value in ((place, edit.value), (at, later.value)))
-    # What the earlier edit says nothing about, the later one adds.
+    # The later edit adds what the earlier one does not set.
     if before is _ABSENT or _plain(before) == _plain(after):
         return None
     return deeper, before, after

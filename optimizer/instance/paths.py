@@ -14,7 +14,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.shock import BASELINE, Cut, Numbers, Path, Shock, ShockSpec, Siege, Target, parted
+from optimizer.disruptions.shock import (
+    BASELINE,
+    Cut,
+    Numbers,
+    Path,
+    PermanentCuts,
+    Shock,
+    ShockSpec,
+    Target,
+    split_cuts,
+)
 from optimizer.horizon import Horizon
 from optimizer.network.activity import Activity
 from optimizer.network.process import Demand, Process
@@ -75,7 +85,7 @@ def _values(name: str, activity: Activity, field: str) -> tuple[str, ...]:
 
 
 MANY = "shocks"
-CALM = ShockSpec.model_construct(start=(), months=0.0)
+_NO_SHOCK = ShockSpec.model_construct(start=(), months=0.0)
 
 
 class Setting(Protocol):
@@ -106,7 +116,7 @@ def baseline_path(setting: Setting) -> Path:
     """The path on which nothing happens."""
     periods = setting.horizon.periods
     years = tuple(setting.horizon.year(t) for t in periods)
-    return _path(setting, BASELINE, periods, years, [CALM], [{}, {}])
+    return _path(setting, BASELINE, periods, years, [_NO_SHOCK], [{}, {}])
 
 
 def shock_path(setting: Setting, shock: Shock) -> Path:
@@ -124,13 +134,14 @@ def shared_path(setting: Setting, shocks: Sequence[Shock]) -> Path:
     return _path(setting, MANY, range(length), years, [shock.spec for shock in shocks], _many(setting, shocks))
 
 
-def steady_path(setting: Setting, key: str, t: int, delta: float, sieges: Sequence[Siege]) -> Path:
+def steady_path(setting: Setting, key: str, t: int, delta: float, disruptions: Sequence[PermanentCuts]) -> Path:
     """One path for states that last `delta` years from the start of period t: demand and floors are the usual ones.
 
     What works is frozen as it is in t; stocks are those of the period before.
     """
     specs = [
-        ShockSpec.model_construct(start=(), months=0.0, cuts=each.cuts, deliberate=each.deliberate) for each in sieges
+        ShockSpec.model_construct(start=(), months=0.0, cuts=cuts.cuts, deliberate=cuts.deliberate)
+        for cuts in disruptions
     ]
     shocks = [Shock(key, spec, range(t, t + 1), 0.0, key) for spec in specs]
     years = (setting.horizon.year(t),)
@@ -155,7 +166,7 @@ def _path(
         periods=periods,
         delta=delta,
         years=years,
-        deliberate=_one([parted(spec.cuts, deliberate=spec.deliberate).deliberate for spec in specs]) > 0,
+        deliberate=_one([split_cuts(spec.cuts, deliberate=spec.deliberate).deliberate for spec in specs]) > 0,
         demand={
             d: tuple(_one(demand.quantity.at(year) * delta * surge.get(d, 1.0)) for year in years)
             for d, demand in demands.items()
@@ -184,7 +195,7 @@ def _one(numbers: Any) -> Any:
 def _by_name(
     specs: Sequence[ShockSpec], part: Callable[[ShockSpec], Mapping[str, float]], default: Mapping[str, float]
 ) -> dict[str, Number]:
-    """What shocks say of names, for every name that any of them mentions."""
+    """A field of many shocks: for every name in any of them, its number, or an array of one for each shock."""
     named = {name for spec in specs for name in part(spec)}
     return {name: _one([part(spec).get(name, default.get(name, 1.0)) for spec in specs]) for name in sorted(named)}
 
@@ -215,8 +226,8 @@ def _many(setting: Setting, shocks: Sequence[Shock]) -> list[dict[str, Numbers]]
 
 
 def _severities(setting: Setting, shocks: Sequence[Shock]) -> list[dict[str, npt.NDArray[np.float64]]]:
-    """What is lost to the cuts that `Path.deliberate` speaks of, and what to accidents beside them."""
-    parts = [parted(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
+    """The shares lost to the cuts that `Path.deliberate` describes, and those lost to accidents beside them."""
+    parts = [split_cuts(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
     shape = (len(shocks), len(shocks[0].periods))
     return [_struck(setting, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])]
 

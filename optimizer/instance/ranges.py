@@ -85,7 +85,7 @@ def _take(document: Document, part: Mapping[str, Any], place: Place) -> None:
 
 
 def _copy(known_places: dict[Place, Any], there: Place, sources: Sequence[Place]) -> None:
-    """Say of a place what is known of the first of some others."""
+    """Copy to a place what is known of the first of some others that is known."""
     source = next((place for place in sources if place in known_places), None)
     if source is not None:
         known_places[there] = known_places[source]

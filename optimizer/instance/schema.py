@@ -1,4 +1,4 @@
-"""Instance: everything that a file says, frozen, in the units of the file (t, years, one currency)."""
+"""Instance: the content of a file, frozen, in the units of the file (t, years, one currency)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.sampling import samples
-from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, Shock, ShockSpec, Siege, expand
+from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.ranges import (
@@ -81,9 +81,9 @@ class SurvivalRule(Described):
     deliberate: bool = Field(default=False, description=DELIBERATE)
 
     @property
-    def siege(self) -> Siege:
+    def disruption(self) -> PermanentCuts:
         """What is to be survived."""
-        return Siege.of(self.cuts, deliberate=self.deliberate)
+        return PermanentCuts.of(self.cuts, deliberate=self.deliberate)
 
     def __str__(self) -> str:
         since = f" from {self.from_} on" if self.from_ is not None else ""
@@ -254,7 +254,7 @@ class Instance(Described):
             for year in self.horizon.years:
                 if rule.from_ is None or year >= rule.from_:
                     key = f"{RULE}_{i}@{year}"
-                    path = steady_path(self, key, starts[year], rule.months / 12, [rule.siege])
+                    path = steady_path(self, key, starts[year], rule.months / 12, [rule.disruption])
                     paths[key] = replace(path, is_rule=True)
         return paths
 
@@ -300,9 +300,9 @@ class Instance(Described):
         return self.replacing()
 
     def replacing(self, **update: object) -> "Instance":
-        """A copy with other parts; what was worked out from the old ones is forgotten.
+        """A copy with other sections, which are not checked again; cached properties are computed anew.
 
-        Scenarios speak of the file: they go where more than the policy is another.
+        Scenarios override the file: they are dropped where more than the policy is replaced.
         """
         if set(update) - {"policy"}:
             update = {"scenarios": {}, **update}

@@ -53,5 +53,5 @@ class Partnership(Sized):
         for t in path.periods:
             kept = path.cut(self.process, t) * reliability * path.delta
             stage.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
-            beside = path.mishap(self.process, t) * reliability * path.delta
+            beside = path.accidental_cut(self.process, t) * reliability * path.delta
             stage.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)

@@ -100,7 +100,9 @@ def _run(stage: Stage, path: Path, process: Process) -> None:
     for t in path.periods:
         stage.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))
         if process.id in path.accident:
-            stage.book("accident", path.key, process.id, t, amount=whole[t] * (1.0 - path.mishap(process.id, t)))
+            stage.book(
+                "accident", path.key, process.id, t, amount=whole[t] * (1.0 - path.accidental_cut(process.id, t))
+            )
         if path.is_baseline and process.min_utilisation > 0:
             stage.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
 

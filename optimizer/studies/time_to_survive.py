@@ -25,7 +25,7 @@ import numpy as np
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
-from optimizer.disruptions.shock import Cut, Siege
+from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_stage, gap, plan_stage, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
@@ -50,7 +50,7 @@ class Chokepoint:
 
     name: str
     kind: ChokepointKind
-    siege: Siege
+    disruption: PermanentCuts
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def time_to_survive(
     before = _survival_times(instance, nothing(instance), points)
     after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
     exposures = [
-        Exposure(each.name, each.kind, each.siege.is_meant, tuple(map(str, each.siege.cuts)), *both)
+        Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), *both)
         for each, *both in zip(points, before, after, strict=True)
     ]
     ordered = sorted(exposures, key=lambda exposure: exposure.order)
@@ -188,19 +188,19 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
         yield _whole(p, "process", process=(p,))
     yield from _of_shocks(instance)
     for i, rule in enumerate(instance.policy.min_time_to_survive):
-        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.siege)
+        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.disruption)
 
 
 def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:
     """All of something is lost, and nobody means it."""
-    return Chokepoint(name, kind, Siege((Cut.model_validate({**aim, "severity": 1.0}),)))
+    return Chokepoint(name, kind, PermanentCuts((Cut.model_validate({**aim, "severity": 1.0}),)))
 
 
 def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
     for name, spec in instance.shocks.items():
         for severity, variant in spec.variants() if spec.cuts else ():
-            siege = Siege.of(variant.cuts, deliberate=spec.deliberate)
-            yield Chokepoint(title(name, None, None, severity), "shock", siege)
+            disruption = PermanentCuts.of(variant.cuts, deliberate=spec.deliberate)
+            yield Chokepoint(title(name, None, None, severity), "shock", disruption)
 
 
 def _fitting(instance: Instance, plan: Plan) -> Plan:
@@ -241,7 +241,7 @@ class _YearModel:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
         self.stage = stage = blank_stage(instance)
         inverse = stage.variable("time", "inverse", t, unit="1")
-        path = steady_path(instance, MANY, t, 1.0, [each.siege for each in points])
+        path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
             of_period = offered[first : first + offers.periods]

@@ -41,7 +41,7 @@ def running_costs_something(candidate: Candidate) -> Iterator[Problem]:
 
 
 def options_are_as_their_levers_want(candidate: Candidate) -> Iterator[Problem]:
-    """Whatever a lever says of its own fields."""
+    """Whatever a lever reports about its own fields."""
     for o, option in candidate.instance.options.items():
         for place, what, cure, severity in option.problems():
             yield ("options", o, *place), what, cure, severity
@@ -55,7 +55,7 @@ def buying_costs_something(candidate: Candidate) -> Iterator[Problem]:
 
 
 def stock_that_is_paid_back_is_there(candidate: Candidate) -> Iterator[Problem]:
-    """Salvage is paid on the stock of the baseline, which a shock may have used up; said once."""
+    """Salvage is paid on the stock of the baseline, which a shock may have used up; reported once."""
     shocks, ensembles = candidate.instance.shocks, candidate.instance.ensembles
     likely = [*(s.probability for s in shocks.values()), *(e.probability for e in ensembles.values())]
     paid = [o for o, stock in candidate.instance.stocks.items() if stock.salvage > 0]
@@ -100,7 +100,7 @@ def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
 
 
 def regions_are_told_apart(candidate: Candidate) -> Iterator[Problem]:
-    """A region that stands in the file once, and is one letter away from another, is likely a slip."""
+    """A region that is named once, and is one letter away from another, is likely a typing error."""
     places = _regions(candidate.instance)
     for first, second in _neighbours(places):
         rare, usual = sorted((second, first), key=lambda region: len(places[region]))
@@ -122,7 +122,7 @@ def home_is_somewhere(candidate: Candidate) -> Iterator[Problem]:
 
 
 def _regions(instance: Instance) -> dict[str, list[Place]]:
-    """Where each region is written; what stands at home, wherever that is, tells nothing of how a region is spelt."""
+    """Where each region is written; a home region that is filled in counts for nothing."""
     places = _written_at(instance, "region")
     if instance.home in places:
         options = instance.options

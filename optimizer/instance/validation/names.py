@@ -178,14 +178,14 @@ def _names_of_cut(known: _Known, place: Place, cut: Target) -> Iterator[Problem]
 
 
 def _hits_region(place: Place, word: str, known: Vocabulary, noun: str) -> Iterator[Problem]:
-    """A region that is nobody's is a slip where it almost names one, and worth a warning where it does not."""
+    """An unknown region is an error where it is close to a known one, else a warning."""
     if word not in known:
         severity: Severity = "error" if known.nearest(word) else "warning"
         yield place, f'"{word}" is not the region of {noun}', known.cure(word), severity
 
 
 def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -> Iterator[Problem]:
-    """A word that almost names something is a slip; one that names nothing is left to `cuts_match`."""
+    """An unknown word close to a known one is an error; others are left to `cuts_match`."""
     for name in names or ():
         near = known.nearest(name) if name not in known else None
         if near is not None:
@@ -193,7 +193,7 @@ def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -
 
 
 def regions_are_named(candidate: Candidate) -> Iterator[Problem]:
-    """Every region of the section `regions` is the region of something: another name is a slip."""
+    """Every region of the section `regions` is the region of something."""
     if not candidate.sound:
         return
     known = named_regions(candidate.instance)

@@ -71,7 +71,7 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
 
 
 def ties_are_between_lumpy_options(candidate: Candidate) -> Iterator[Problem]:
-    """`requires` and `excludes` speak of openings, which only lumpy options have."""
+    """`requires` and `excludes` relate openings, which only lumpy options have."""
     options, sized = candidate.instance.options, candidate.instance.sized
     for o, option in sized.items():
         for field in ("requires", "excludes"):

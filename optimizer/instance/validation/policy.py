@@ -111,7 +111,7 @@ def _stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping[int, 
 
 
 def rules_ask_something(candidate: Candidate) -> Iterator[Problem]:
-    """Every rule about time to survive cuts something, in some year, while some floor stands."""
+    """Every rule about time to survive cuts something, in some year, and some segment has a floor."""
     instance = candidate.instance
     rules = instance.policy.min_time_to_survive
     for i, rule in enumerate(rules):
@@ -134,7 +134,7 @@ def _of_rule(candidate: Candidate, instance: Instance, place: Place, rule: Survi
 
 
 def adversary_can_act(candidate: Candidate) -> Iterator[Problem]:
-    """The adversary can afford its targets, strike them within the horizon, and hurt somebody."""
+    """The adversary can afford its targets, attack within the horizon, and break a floor."""
     if candidate.instance.adversary is None:
         return
     instance, adversary = candidate.instance, candidate.instance.adversary

@@ -88,7 +88,7 @@ def _roots(blocked: Mapping[str, str]) -> dict[str, str]:
 
 
 def inputs_can_be_had(candidate: Candidate) -> Iterator[Problem]:
-    """Nothing waits for a commodity that nobody makes; what lacks for a segment is said of the segment."""
+    """Every input can be had; an input that a segment lacks is reported at the segment."""
     instance = candidate.instance
     had, roots = _obtainable(instance)
     made = {commodity for activity in instance.activities.values() for commodity in activity.output}

@@ -67,7 +67,7 @@ _CURES = {
 
 
 def no_mapping(value: Any, model: type[BaseModel] | None) -> tuple[str, str]:
-    """That something else stands where a mapping is wanted; of a single word, the mapping that may be meant."""
+    """A value that is not a mapping where one is needed; of a single word, the mapping that is likely intended."""
     if isinstance(value, str) and not value[:1].isdigit():
         fields = model.model_fields if model else {}
         key = "region" if {"region", "severity"} <= fields.keys() else "name"
