@@ -173,7 +173,7 @@ def spending(stage: Stage) -> Expression:
     return result
 
 
-def costs(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> dict[str, Expression]:
+def costs_by_part(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> dict[str, Expression]:
     """Expected operation in present value by path: B − Σ p·B_W of the baseline, p·Q of each shock of the stage."""
     result: dict[str, Expression] = {}
     weight = weights(instance, shocks)
@@ -185,7 +185,7 @@ def costs(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> dict[str
 
 def cost(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     """The objective: spending and expected operation in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
-    return total([spending(stage), *costs(stage, instance, shocks).values()])
+    return total([spending(stage), *costs_by_part(stage, instance, shocks).values()])
 
 
 def gaps(stage: Stage, instance: Instance) -> dict[str, Expression]:

@@ -81,7 +81,7 @@ NUMBER_SHAPES: Mapping[str, Shape] = {
     "Positive": POSITIVE_NUMBER,
     "Share": SHARE,
 }
-SHARED_SHAPES: Mapping[str, Shape] = {
+SHARED: Mapping[str, Shape] = {
     **NUMBER_SHAPES,
     "AmountSeries": series(AMOUNT),
     "QuantitySeries": series(QUANTITY),

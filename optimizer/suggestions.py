@@ -15,7 +15,7 @@ LISTED = 40
 # and backwards: a slip leaves either the beginning or the end of a name as it is.
 NEIGHBOURS = 40
 # Comparisons in all, some 10 to 50 µs each: a file with thousands of unknown words still ends within a second.
-MOST = 20_000
+MOST_COMPARISONS = 20_000
 SHOWN = 8
 
 
@@ -55,7 +55,7 @@ class Vocabulary:
 
     def __init__(self, names: Iterable[str], noun: str) -> None:
         self.names, self.noun = frozenset(names), noun
-        self._left = MOST
+        self._left = MOST_COMPARISONS
 
     def __contains__(self, word: str) -> bool:
         return word in self.names

@@ -44,7 +44,7 @@ def test_help_fits_one_screen_and_has_its_parts(name: str) -> None:
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_the_summary_is_the_first_line_of_the_command(name: str) -> None:
-    command = getattr(import_module(f"optimizer.cli.{name}"), name)
+    command = import_module(f"optimizer.cli.{name}").command
     assert (inspect.getdoc(command) or "").splitlines()[0] == SUMMARIES[name]
 
 

@@ -9,8 +9,8 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.report.html.book import book
-from optimizer.report.tables.plan import show, write_csv
-from optimizer.results.frames import Column, Frame, with_units
+from optimizer.report.tables.plan import show_plan, write_csv
+from optimizer.results.frames import Frame, FrameColumn, with_units
 from optimizer.studies import frames
 from optimizer.studies.frontier import single_point
 
@@ -81,20 +81,20 @@ def test_a_plan_from_a_file_has_the_same_frames(result: so.Result, tmp_path: Pat
         assert getattr(again.frames, name).equals(getattr(result.frames, name)), name
 
 
-@pytest.mark.parametrize(("name", "sheet"), [("builds", "builds"), ("limits", "limits")])
+@pytest.mark.parametrize(("name", "maker"), [("builds", "builds_frame"), ("limits", "limits")])
 def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
-    result: so.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sheet: str
+    result: so.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, maker: str
 ) -> None:
-    made = getattr(frames, name)
+    made = getattr(frames, maker)
 
     def with_risk(*subject: object) -> Frame:
         frame: Frame = made(*subject)
-        return frame.with_column(Column("risk", "Money at risk", "USD", "amount"), [12_345_678.0] * len(frame))
+        return frame.with_column(FrameColumn("risk", "Money at risk", "USD", "amount"), [12_345_678.0] * len(frame))
 
-    monkeypatch.setattr(frames, name, with_risk)
+    monkeypatch.setattr(frames, maker, with_risk)
     fresh = so.Result.from_dict(result.to_dict())
     console = screen()
-    show(fresh, console)
+    show_plan(fresh, console)
     assert "Money at risk" in printed(console)
     assert "12.3M" in printed(console)
     assert getattr(fresh.frames, name).attrs["units"]["risk"] == "USD"
@@ -102,7 +102,7 @@ def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
     (path,) = write_csv(fresh, tmp_path)
     assert path.read_text().splitlines()[0].endswith("risk [USD]")
     so.write_workbook(fresh, tmp_path / "plan.xlsx", warnings=())
-    heads = [cell.value for cell in openpyxl.load_workbook(tmp_path / "plan.xlsx")[sheet][4]]
+    heads = [cell.value for cell in openpyxl.load_workbook(tmp_path / "plan.xlsx")[name][4]]
     assert heads[-1] == "Money at risk [USD]"
     data = book(so.load(TINY), single_point(so.load(TINY), fresh), is_quick=True).to_dict()
     table = data["points"][0]["tables"][name]

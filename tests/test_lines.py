@@ -19,8 +19,8 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.report.tables.plan import parts, show
-from optimizer.results.plan import FULL, ManyFlows
+from optimizer.report.tables.plan import plan_tables, show_plan
+from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import outcomes, survey
 from optimizer.studies.solve import _granted
@@ -161,9 +161,9 @@ def test_a_plan_of_60_shocks_is_24_flows_and_short_lines(failing: Case, tmp_path
     assert again.to_json() == result.to_json()
     assert so.verify(problem, again).require().ok
     data = json.loads((tmp_path / "plan.json").read_text())
-    assert sum(shock["flows"] is not None for shock in data["shocks"]) == FULL == 24
+    assert sum(shock["flows"] is not None for shock in data["shocks"]) == MOST_DETAILED_SHOCKS == 24
     lines = [shock for shock in data["shocks"] if shock["flows"] is None]
-    assert len(lines) == COUNT - FULL
+    assert len(lines) == COUNT - MOST_DETAILED_SHOCKS
     # 10,000 lines are to stay below 15 MB, with the instance beside them.
     assert max(len(json.dumps(line, indent=1)) for line in lines) < 1000
     assert data["services"]["civil"]["margin"] == pytest.approx(-0.035)
@@ -173,14 +173,14 @@ def test_a_plan_of_60_shocks_is_24_flows_and_short_lines(failing: Case, tmp_path
 def test_frames_and_tables_cope_with_lines(failing: Case, calm: Case) -> None:
     _, result, _ = failing
     assert set(result.flows.index.get_level_values("path")) == {"baseline", *(f"s{k}" for k in range(36, 60))}
-    assert len(result.survival) == 2 * FULL + COUNT - FULL
+    assert len(result.survival) == 2 * MOST_DETAILED_SHOCKS + COUNT - MOST_DETAILED_SHOCKS
     for case in (failing, calm):
-        assert len(parts(case[1], 100)) > 5
+        assert len(plan_tables(case[1], 100)) > 5
 
 
 def test_the_screen_shows_each_segments_worst_where_there_are_lines(failing: Case) -> None:
     text = StringIO()
-    show(failing[1], Console(file=text, width=100))
+    show_plan(failing[1], Console(file=text, width=100))
     worst = text.getvalue().split("Each segment's worst")[1]
     row = next(line for line in worst.splitlines() if line.startswith("civil"))
     assert row.split() == ["civil", "s59", "2027", "76.5/80", "−3.5", "7"]

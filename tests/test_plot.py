@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.cli.plot import KINDS as PROMISED
-from optimizer.report.figures.plot import KINDS, Choice, plot
+from optimizer.cli.plot import _KINDS as PROMISED
+from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot
 from optimizer.report.html.book import Book, book
 from optimizer.studies.frontier import frontier, single_point
 
@@ -38,19 +38,19 @@ def words(picture: bytes) -> str:
 def test_shocks_that_are_left_out_are_no_worse(tiny: Book) -> None:
     # With equal gaps and margins some that are left out are as bad as those that are shown.
     assert "27 more shocks are not shown: none of them is worse." in words(
-        plot(replace(tiny, unlisted=27), "survival", Choice(), "svg")
+        draw_plot(replace(tiny, unlisted=27), "survival", Choice(), "svg")
     )
-    one = words(plot(replace(tiny, unlisted=1), "survival", Choice(), "svg"))
+    one = words(draw_plot(replace(tiny, unlisted=1), "survival", Choice(), "svg"))
     assert "1 more shock is not shown: it is no worse." in one
 
 
 def test_kinds_that_the_command_promises_are_those_there_are() -> None:
-    assert PROMISED == KINDS
+    assert PROMISED == DRAWN_KINDS
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DRAWN_KINDS)
 def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> None:
-    assert "USD of 2025" in words(plot(tiny, kind, Choice(), "svg"))
+    assert "USD of 2025" in words(draw_plot(tiny, kind, Choice(), "svg"))
 
 
 @pytest.mark.parametrize(
@@ -69,22 +69,22 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
     ],
 )  # fmt: skip
 def test_figures_say_what_they_show(tiny: Book, kind: str, choice: Choice, said: list[str]) -> None:
-    text = words(plot(tiny, kind, choice, "svg"))
+    text = words(draw_plot(tiny, kind, choice, "svg"))
     for each in said:
         assert each in text
 
 
 def test_frontier_has_the_plans_of_other_budgets(tiny: Book, result: so.Result) -> None:
     found = frontier(tiny.instance, result, [0.0])
-    text = words(plot(tiny, "frontier", Choice(), "svg", found))
+    text = words(draw_plot(tiny, "frontier", Choice(), "svg", found))
     assert "fails in 2" in text
     assert "survives" in text
 
 
 def test_same_figure_is_the_same_file(tiny: Book) -> None:
     for suffix in ("svg", "png", "pdf"):
-        first = plot(tiny, "waterfall", Choice(), suffix)
-        assert first == plot(tiny, "waterfall", Choice(), suffix)
+        first = draw_plot(tiny, "waterfall", Choice(), suffix)
+        assert first == draw_plot(tiny, "waterfall", Choice(), suffix)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_same_figure_is_the_same_file(tiny: Book) -> None:
 )
 def test_what_is_not_there_is_refused_with_what_is(tiny: Book, kind: str, choice: Choice, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        plot(tiny, kind, choice, "svg")
+        draw_plot(tiny, kind, choice, "svg")
 
 
 @pytest.mark.parametrize("kind", ["path", "sankey"])
@@ -111,7 +111,7 @@ def test_a_shock_without_flows_is_said_to_have_none(result: so.Result, kind: str
         "of embargo@2027 the plan file has no flows.*those of: embargo@2029. To have them, solve an instance with fewer"
     )
     with pytest.raises(ValueError, match=said):
-        plot(book(instance, single_point(instance, poor)), kind, Choice(shock="embargo@2027"), "svg")
+        draw_plot(book(instance, single_point(instance, poor)), kind, Choice(shock="embargo@2027"), "svg")
 
 
 def test_command_writes_each_format(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_command_writes_each_format(tmp_path: Path) -> None:
 
 
 def test_fonts_of_a_pdf_are_embedded_whole(tiny: Book) -> None:
-    picture = plot(tiny, "survival", Choice(), "pdf")
+    picture = draw_plot(tiny, "survival", Choice(), "pdf")
     assert b"/FontFile2" in picture
     assert b"/Type3" not in picture
 
@@ -161,7 +161,7 @@ def test_an_option_of_another_kind_is_not_dropped(
 def test_a_path_without_shocks_says_so() -> None:
     calm = so.load(TINY, ["shocks={}"])
     with pytest.raises(ValueError, match="there are no shocks"):
-        plot(book(calm, single_point(calm, so.solve(calm))), "path", Choice(), "svg")
+        draw_plot(book(calm, single_point(calm, so.solve(calm))), "path", Choice(), "svg")
 
 
 def test_letters_that_no_font_has_are_named_once(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from optimizer.report.html.book import book, tidy
 from optimizer.report.html.page import embedded, page
 from optimizer.report.html.provenance import fingerprint
 from optimizer.report.tables.compare import show_grid
-from optimizer.report.tables.plan import dependence, survival
+from optimizer.report.tables.plan import dependence_table, survival_tables
 from optimizer.studies.budget_sweep import BudgetPoint
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.frontier import Frontier, frontier, single_point
@@ -286,7 +286,7 @@ def test_shocks_that_do_not_fit_on_the_screen_are_no_worse(tiny: so.Instance, re
     # 84 shocks, as bad as each other in pairs: 40 are shown, and the first that is not is as bad as the last that is.
     many = tuple(replace(each, name=f"{each.name}{i}") for i in range(42) for each in result.shocks)
     screen = Console(width=80, record=True, file=io.StringIO())
-    (shown,) = survival(tiny, replace(result, shocks=many), 80)
+    (shown,) = survival_tables(tiny, replace(result, shocks=many), 80)
     screen.print(shown)
     text = screen.export_text()
     assert text.count("✓ embargo@") == 40
@@ -297,7 +297,7 @@ def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Res
     # All magnets are the rival's. Were he at home, nothing would come from abroad.
     def shown(instance: so.Instance) -> list[str]:
         screen = Console(width=80, record=True, file=io.StringIO())
-        screen.print(dependence(instance, result, 80))
+        screen.print(dependence_table(instance, result, 80))
         compared = Comparison({"tiny": instance}, (ComparisonColumn("tiny", 1.0, result),), gap=0.0)
         show_grid(compared, screen)
         return [line for line in screen.export_text().splitlines() if "100 %" in line]

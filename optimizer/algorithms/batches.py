@@ -15,9 +15,9 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.solver import Basis, Integers, Vector
 
-Quantity = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
+RecourseQuantity = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
-MOST = 64
+BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class BatchQuestion:
     """
 
     batch: int
-    task: Quantity
+    task: RecourseQuantity
     events: Integers
     linking: Vector
     basis: Basis | None = None
@@ -109,5 +109,5 @@ def _parts(instance: Instance, events: list[int]) -> Iterator[Integers]:
         return aims, event.periods.start, [max(cut.severity) for cut in event.spec.cuts], number
 
     ordered = sorted(events, key=like)
-    for first in range(0, len(ordered), MOST):
-        yield np.array(ordered[first : first + MOST], dtype=np.intp)
+    for first in range(0, len(ordered), BATCH_SIZE):
+        yield np.array(ordered[first : first + BATCH_SIZE], dtype=np.intp)

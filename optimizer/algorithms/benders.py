@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import Quantity
+from optimizer.algorithms.batches import RecourseQuantity
 from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, EstimateKind, MasterProblem, ShockGroups
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, negligible_gap
@@ -35,7 +35,7 @@ MOST_GROUPS = 400
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
 MOST_HELD = 48
 AT_GAP = "cost under the gap"
-TASKS: dict[EstimateKind, Quantity] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
+TASKS: dict[EstimateKind, RecourseQuantity] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from optimizer.solver import Integers, SolveResult, Vector
 from optimizer.tolerances import ROUNDING
 
 EstimateKind = Literal["gap", "cost"]
-KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
+ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
 PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
 
@@ -101,7 +101,7 @@ class MasterProblem(ScenarioModel):
         super().__post_init__()
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        operating = formulation.costs(self.stage, self.instance, self.instance.events)
+        operating = formulation.costs_by_part(self.stage, self.instance, self.instance.events)
         of_gaps = self._estimate("gap", formulation.gaps(self.stage, self.instance))
         baseline = operating.get(BASELINE, Expression())
         return total([formulation.spending(self.stage), baseline, self._estimate("cost", operating)]), of_gaps
@@ -212,7 +212,7 @@ def pack_cuts(pool: Mapping[EstimateKind, Iterable[BendersCut]]) -> dict[str, Ve
 
 def unpack_cuts(arrays: Mapping[str, Vector]) -> CutPool:
     """The cuts that `pack_cuts` made arrays of."""
-    result: CutPool = {kind: [] for kind in KINDS}
+    result: CutPool = {kind: [] for kind in ESTIMATE_KINDS}
     for kind, cuts in result.items():
         while f"cut {kind} {len(cuts)} plan" in arrays:
             parts: list[Any] = [arrays[f"cut {kind} {len(cuts)} {part}"] for part in PARTS]

@@ -16,7 +16,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import Sense, Stage
 from optimizer.model.expressions import Expression, total
 
-Objective = Callable[[Stage, Instance, Sequence[Shock]], Expression]
+ObjectiveBuilder = Callable[[Stage, Instance, Sequence[Shock]], Expression]
 Rows = Callable[[Stage, Instance, Sequence[Shock]], None]
 
 
@@ -27,7 +27,7 @@ class Question:
     `allowed` is in money. Above 0, every shock that can fail is written out: for instances in which these are few.
     """
 
-    objective: Objective = formulation.cost
+    objective: ObjectiveBuilder = formulation.cost
     rows: tuple[Rows, ...] = ()
     name: str = "cost"
     allowed: float = 0.0
@@ -46,7 +46,7 @@ def outlay(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Express
     return total(stage.booked("outlay", year) for year in instance.horizon.years)
 
 
-def size(option: str, factor: float = 1.0) -> Objective:
+def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
     """`factor` times what is bought of an option over all years: its size, or what a stockpile buys in t."""
 
     def measured(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
@@ -55,12 +55,12 @@ def size(option: str, factor: float = 1.0) -> Objective:
     return measured
 
 
-def at_most(objective: Objective, bound: float, what: str) -> Rows:
+def at_most(objective: ObjectiveBuilder, bound: float, what: str) -> Rows:
     """A row that holds an amount of money at or below a bound."""
     return _bounded(objective, bound, what, "<=")
 
 
-def _bounded(objective: Objective, bound: float, what: str, sense: Sense) -> Rows:
+def _bounded(objective: ObjectiveBuilder, bound: float, what: str, sense: Sense) -> Rows:
     def write(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
         stage.require("question", what, None, objective(stage, instance, shocks), sense, bound, unit="USD")
 

@@ -11,15 +11,15 @@ from optimizer.instance.paths import MANY
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Column, Stage
-from optimizer.results.plan import Array, Build, FlowKey, Flows, ManyFlows, NoShockPlan, Plan, Row
+from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING_SIZE
 
 
 def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan:
     """The plan in a solver's values, without its rounding errors."""
     found, builds, values = stage.found(), [], swept(instance, stage, values)
-    fills: dict[str, Row] = {}
-    stocks: dict[str, Row] = {}
+    fills: dict[str, ByPeriod] = {}
+    stocks: dict[str, ByPeriod] = {}
     for o, option in instance.options.items():
         if o in instance.sized:
             opened = found.get(("", o, "open"), {})

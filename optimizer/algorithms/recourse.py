@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, Quantity, ShockBatch
+from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, RecourseQuantity, ShockBatch
 from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.executor import (
     DaskExecutor,
@@ -102,7 +102,7 @@ class RecourseEvaluator:
         self.slices = self.subproblems.slices
         self._homes = _homes(self.slices, self.executor.size)
         self.notes: list[str] = []
-        self._bases: dict[tuple[int, Quantity], Basis] = {}
+        self._bases: dict[tuple[int, RecourseQuantity], Basis] = {}
         self._dominators: Integers | None = None
         self._do_nothing: tuple[BatchAnswer, ...] | None = None
         self.places = _places(instance)
@@ -210,7 +210,7 @@ class RecourseEvaluator:
         self,
         plan: Vector,
         clock: Clock,
-        task: Quantity,
+        task: RecourseQuantity,
         groups: Integers,
         weights: Vector,
         skipped: Iterable[int] = (),
@@ -267,7 +267,7 @@ class RecourseEvaluator:
         for name, basis in arrays.items():
             if name.startswith("basis "):
                 _, batch, task = name.split(" ", 2)
-                self._bases[int(batch), cast(Quantity, task)] = basis
+                self._bases[int(batch), cast(RecourseQuantity, task)] = basis
 
     def close(self) -> None:
         """End the workers."""
@@ -280,7 +280,7 @@ class RecourseEvaluator:
 
     def _solve(
         self,
-        task: Quantity,
+        task: RecourseQuantity,
         plan: Sequence[float] | Vector,
         clock: Clock,
         chosen: npt.NDArray[np.bool_],

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit.report import Number, Report
+from optimizer.audit.report import AuditNumber, Report
 from optimizer.audit.scales import Scales
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Array, Build, ManyFlows, Row
+from optimizer.results.plan import Array, Build, ByPeriod, ManyFlows
 from optimizer.tolerances import least_whole
 
 # A limit that is none.
 UNLIMITED = 1e300
 
 
-class Basis:
+class AuditBasis:
     """What the audit reads from an instance, and the report that it writes to.
 
     Attributes:
@@ -83,10 +83,10 @@ class Holding:
 
     name: str
     option: Any
-    basis: Basis
+    basis: AuditBasis
     builds: Sequence[Build]
-    fills: Row = ()
-    stocks: Row = ()
+    fills: ByPeriod = ()
+    stocks: ByPeriod = ()
 
     @property
     def lead(self) -> int:
@@ -172,7 +172,7 @@ class Operation:
 
     name: str
     option: Any
-    basis: Basis
+    basis: AuditBasis
     paths: Paths
     carried: Array
     grain: float
@@ -223,11 +223,11 @@ class Operation:
         """Capacity of an existing process before any cut."""
         return self.series(self.basis.instance.processes[process].capacity) * self.delta
 
-    def at_most(self, what: str, left: Number, right: Number, *terms: Number) -> None:
+    def at_most(self, what: str, left: AuditNumber, right: AuditNumber, *terms: AuditNumber) -> None:
         """Note the row ``left ≤ right`` of every path and period."""
         self.basis.report.at_most(self.paths.row(f"{self.name}.{what}"), left, right, *terms, grain=self.grain)
 
-    def equal(self, what: str, left: Number, right: Number, *terms: Number) -> None:
+    def equal(self, what: str, left: AuditNumber, right: AuditNumber, *terms: AuditNumber) -> None:
         """Note the row ``left = right`` likewise."""
         self.basis.report.equal(self.paths.row(f"{self.name}.{what}"), left, right, *terms, grain=self.grain)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from optimizer.audit.auditor import Auditor, Basis, Holding
+from optimizer.audit.auditor import AuditBasis, Auditor, Holding
 from optimizer.audit.levers import auditor_of, package_auditors
 from optimizer.audit.report import Report
 from optimizer.instance.schema import Instance
@@ -27,7 +27,7 @@ def cost_parts(auditors: Mapping[str, Auditor]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*plan, *invested, *operation, *operated, "shortage", "expected shocks"]))
 
 
-class PlanRows(Basis):
+class PlanRows(AuditBasis):
     """What is decided before any shock."""
 
     def __init__(self, instance: Instance, result: Result, report: Report) -> None:

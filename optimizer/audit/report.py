@@ -14,10 +14,10 @@ from optimizer.tolerances import AUDIT_RELATIVE
 
 TOLERANCE = AUDIT_RELATIVE
 # Of one kind of row, so many disagreements are named; the others are counted.
-MOST = 100
+MOST_DISAGREEMENTS = 100
 # A row has a name, or some other words; an array of rows has them for each index.
 Name = str | Callable[..., str]
-Number = float | Array | Sequence[float]
+AuditNumber = float | Array | Sequence[float]
 
 
 @dataclass
@@ -65,7 +65,9 @@ class Report:
         self.worst = max(self.worst, other.worst)
         self.disagreements += [f"{of}: {each}" for each in other.disagreements]
 
-    def at_most(self, row: Name, left: Number, right: Number, *terms: Number, grain: Number = 0.0) -> None:
+    def at_most(
+        self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, grain: AuditNumber = 0.0
+    ) -> None:
         """Check ``left ≤ right`` within a millionth of the largest term, or of `grain` where all are smaller.
 
         Arrays are as many rows; `row` then names each by its index.
@@ -74,7 +76,9 @@ class Report:
             off = np.maximum(0.0, np.subtract(left, right))
         self._note(row, "exceeds", off, (left, right, *terms), grain)
 
-    def equal(self, row: Name, left: Number, right: Number, *terms: Number, grain: Number = 0.0) -> None:
+    def equal(
+        self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, grain: AuditNumber = 0.0
+    ) -> None:
         """Check ``left = right`` likewise."""
         with np.errstate(all="ignore"):
             off = np.abs(np.subtract(left, right))
@@ -87,7 +91,7 @@ class Report:
         if not held.all():
             self._say(~held, lambda index: f"{_name(row, index)}: {_name(what, index)}")
 
-    def _note(self, row: Name, words: str, off: Array, terms: Sequence[Number], grain: Number) -> None:
+    def _note(self, row: Name, words: str, off: Array, terms: Sequence[AuditNumber], grain: AuditNumber) -> None:
         with np.errstate(all="ignore"):
             largest = reduce(np.maximum, map(np.abs, terms), np.asarray(grain))
             relative = np.where(largest == 0, 0.0, off / largest)
@@ -108,9 +112,11 @@ class Report:
 
     def _say(self, wrong: npt.NDArray[np.bool_], words: Callable[[tuple[int, ...]], str]) -> None:
         places = [tuple(index) for index in np.argwhere(wrong).tolist()]
-        self.disagreements += [words(place) for place in places[:MOST]]
-        if len(places) > MOST:
-            self.disagreements.append(f"{words(places[MOST])}; and {len(places) - MOST - 1} more rows like it")
+        self.disagreements += [words(place) for place in places[:MOST_DISAGREEMENTS]]
+        if len(places) > MOST_DISAGREEMENTS:
+            self.disagreements.append(
+                f"{words(places[MOST_DISAGREEMENTS])}; and {len(places) - MOST_DISAGREEMENTS - 1} more rows like it"
+            )
 
 
 def _name(row: Name, index: tuple[int, ...]) -> str:

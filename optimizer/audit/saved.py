@@ -17,7 +17,7 @@ from optimizer.audit.report import Report
 from optimizer.audit.verdicts import Found
 from optimizer.disruptions.shock import expand
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import FULL, Flows, ManyFlows, Outcome, Plan
+from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Outcome, Plan
 from optimizer.results.ranking import first_largest, weakest
 from optimizer.results.result import FORMAT, Result
 
@@ -55,7 +55,10 @@ class Saved(Figures):
         for name, (said, due) in tables.items():
             odd = ", ".join(sorted(map(str, said ^ due)))
             self._holds(name, f"its entries are wrong: {odd}", holds=said == due)
-        count, due = sum(outcome.flows is not None for outcome in result.shocks), min(FULL, len(self.events))
+        count, due = (
+            sum(outcome.flows is not None for outcome in result.shocks),
+            min(MOST_DETAILED_SHOCKS, len(self.events)),
+        )
         self._holds("shocks", f"{count} have flows, {due} must have them", holds=count == due)
         nothing = result.nothing is None
         self._holds("nothing", "it is there where there are shocks", holds=nothing == (not self.events))

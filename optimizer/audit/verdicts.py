@@ -19,7 +19,7 @@ from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, We
 from optimizer.tolerances import AUDIT_MONEY, FINE_ROUNDING
 
 # Shocks that are audited at once: what bounds the memory.
-MOST = 1000
+SHOCKS_AT_ONCE = 1000
 # Margins so near to each other count as equal, and the least served of them is told; this near in any arithmetic.
 EQUAL = TOLERANCE / 4
 # The first format of plan files whose worst periods and shocks follow `_rank`.
@@ -112,8 +112,8 @@ class Verdicts(PathRows):
         lines = {each.name: each for each in self.result.shocks if each.flows is None}
         for flows in many:
             which = [i for i, name in enumerate(flows.names) if name in lines]
-            for first in range(0, len(which), MOST):
-                part = flows.some(which[first : first + MOST])
+            for first in range(0, len(which), SHOCKS_AT_ONCE):
+                part = flows.some(which[first : first + SHOCKS_AT_ONCE])
                 begins = np.array([self.events[name].periods.start for name in part.names])
                 self.report.holds(lambda s, of=part: of.names[s], "its flows begin elsewhere", begins == part.first)
                 yield part, [lines[name] for name in part.names]

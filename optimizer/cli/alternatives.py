@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
 
 
-def alternatives(
+def command(
     file: options.InstanceFile,
     changes: options.Changes,
     accuracy: options.Accuracy,
@@ -101,9 +101,9 @@ def _tolerance(text: str) -> str:
 
 def _show(found: "Alternatives") -> None:
     if found.cheapest.baseline is None:
-        from optimizer.report.tables.plan import show
+        from optimizer.report.tables.plan import show_plan
 
-        show(found.cheapest)
+        show_plan(found.cheapest)
         return
     from optimizer.report.tables.alternatives import show_alternatives
 

@@ -59,10 +59,10 @@ def load_command(name: str) -> TyperCommand:
     from optimizer.cli.common import guarded
     from optimizer.cli.options import spread_groups
 
-    function = getattr(import_module(f"optimizer.cli.{name}"), name)
-    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name, cls=_Command)(guarded(spread_groups(function)))
-    command = typer.main.get_command(alone)
+    function = import_module(f"optimizer.cli.{name}").command
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(name, cls=_Command)(guarded(spread_groups(function)))
+    command = typer.main.get_command(single)
     assert isinstance(command, TyperCommand)
     return command
 

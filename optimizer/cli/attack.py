@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from optimizer.studies.attack import AttackResult
 
 
-def attack(
+def command(
     file: options.JudgedFile,
     changes: options.AttackChanges,
     accuracy: options.Accuracy,
@@ -28,7 +28,7 @@ def attack(
     Example: diversify attack instances/us-magnets.yaml --attack-budget 2B
     Manual:  docs/how-to/attack.md
     """
-    is_given = plan is not None or inputs.is_plan(file)
+    is_given = plan is not None or inputs.is_saved_plan(file)
     if is_given and output is not None:
         raise typer.BadParameter("the plan is given and is not solved for: leave out --output.")
     outputs.check_answer(output, "--output", file)

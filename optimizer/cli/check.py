@@ -9,7 +9,7 @@ import typer
 from optimizer.cli import common, inputs, options
 
 
-def check(
+def command(
     files: options.InstanceFiles,
     changes: options.Changes,
     adversary: options.ListedAttacks = False,

@@ -85,35 +85,37 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _fail_with(error: Exception) -> NoReturn:
-    from optimizer.errors import (
-        AuditError,
-        CheckpointError,
-        InstanceError,
-        MissingExtraError,
-        OptimizerError,
-        PlanFileError,
+    from optimizer import errors
+
+    if isinstance(error, errors.InstanceError):
+        show_findings(error.findings)
+        raise typer.Exit(BAD_INSTANCE) from None
+    if isinstance(error, errors.AuditError) and error.result is not None:
+        from optimizer.report.tables.plan import show_plan
+
+        show_plan(error.result)
+    fail(_describe(error), _code_of(error))
+
+
+def _code_of(error: Exception) -> int:
+    from optimizer import errors
+
+    if isinstance(error, errors.PlanFileError):
+        return BAD_INSTANCE
+    is_usage = isinstance(error, errors.CheckpointError | errors.MissingExtraError | OSError)
+    return USAGE if is_usage else INTERNAL
+
+
+def _describe(error: Exception) -> str:
+    from optimizer import errors
+
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}."
+    if isinstance(error, errors.AuditError):
+        return f"internal error: {error}"
+    return (
+        str(error) if isinstance(error, errors.OptimizerError) else f"internal error: {type(error).__name__}: {error}"
     )
-
-    match error:
-        case InstanceError():
-            show_findings(error.findings)
-            raise typer.Exit(BAD_INSTANCE) from None
-        case PlanFileError():
-            fail(str(error), BAD_INSTANCE)
-        case AuditError():
-            if error.result is not None:
-                from optimizer.report.tables.plan import show
-
-                show(error.result)
-            fail(f"internal error: {error}", INTERNAL)
-        case CheckpointError() | MissingExtraError():
-            fail(str(error), USAGE)
-        case OptimizerError():
-            fail(str(error), INTERNAL)
-        case OSError():
-            fail(f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}.", USAGE)
-        case _:
-            fail(f"internal error: {type(error).__name__}: {error}", INTERNAL)
 
 
 @contextlib.contextmanager

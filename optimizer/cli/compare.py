@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Comparison
 
 Budgets = Sequence[float | None] | Literal["auto"] | None
-COLUMNS = "Columns, each beside the plain one"
+_COLUMNS = "Columns, each beside the plain one"
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Variants:
 
     without: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME,…", help="Without options or kinds; repeat.", rich_help_panel=COLUMNS),
+        typer.Option(metavar="NAME,…", help="Without options or kinds; repeat.", rich_help_panel=_COLUMNS),
     ] = None
     scenario: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME,…", help="Under scenarios of the file; repeat.", rich_help_panel=COLUMNS),
+        typer.Option(metavar="NAME,…", help="Under scenarios of the file; repeat.", rich_help_panel=_COLUMNS),
     ] = None
     force: Annotated[
         list[str] | None,
-        typer.Option(metavar="OPTION=SIZE@YEAR,…", help="With what has to be bought.", rich_help_panel=COLUMNS),
+        typer.Option(metavar="OPTION=SIZE@YEAR,…", help="With what has to be bought.", rich_help_panel=_COLUMNS),
     ] = None
 
 
-def compare(
+def command(
     files: options.InstanceFiles,
     variants: Variants,
     accuracy: options.Accuracy,
@@ -46,7 +46,7 @@ def compare(
         typer.Option(
             metavar="LIST|auto",
             help="Such as 0,250M,1B,any.",
-            rich_help_panel=COLUMNS,
+            rich_help_panel=_COLUMNS,
         ),
     ] = None,
     set_: options.Overrides = None,
@@ -144,11 +144,11 @@ def _parse_budgets(text: str | None) -> Budgets:
 
 
 def _check_plot(plot: Path | None) -> None:
-    from optimizer.report.figures.frontier import FORMATS
+    from optimizer.report.figures.frontier import FRONTIER_FORMATS
 
     if plot is None:
         return
-    if plot.suffix.lower().removeprefix(".") not in FORMATS:
+    if plot.suffix.lower().removeprefix(".") not in FRONTIER_FORMATS:
         raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
     outputs.check_file(plot, "--plot")
 

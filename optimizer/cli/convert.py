@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, inputs, options, outputs
 
 
-def convert(
+def command(
     source: Annotated[Path, typer.Argument(help="Instance file, or a saved plan for the one in it.")],
     target: Annotated[Path, typer.Argument(help="A name that ends in .yaml, .json or .xlsx.")],
     overwrite: Annotated[

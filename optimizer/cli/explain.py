@@ -5,7 +5,7 @@ import typer
 from optimizer.cli import common, inputs, options, progress
 
 
-def explain(
+def command(
     file: options.InstanceFile,
     changes: options.Changes,
     accuracy: options.FineAccuracy,

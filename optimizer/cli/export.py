@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, inputs, options, outputs
 
 
-def export(
+def command(
     file: options.InstanceFile,
     output: Annotated[
         Path,

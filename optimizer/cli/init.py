@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, outputs
 
 
-def init(
+def command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into; it is made if missing.")],
 ) -> None:
     """Write a commented instance to start from, and its schema.

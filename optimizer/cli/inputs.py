@@ -7,14 +7,14 @@ an instance where a plan is expected         read, changed and solved first, wit
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from optimizer.cli import common, options, progress
-from optimizer.cli.options import Changes, Search
+from optimizer.cli.options import Changes, PlanSearch
 
 if TYPE_CHECKING:
     from optimizer.errors import Finding
@@ -62,7 +62,7 @@ class InstanceInput:
         return (*self.notes, *map(str, self.clashes))
 
 
-def is_plan(file: str) -> bool:
+def is_saved_plan(file: str) -> bool:
     """Whether a file is a saved plan."""
     from optimizer.io.load import is_plan_file
 
@@ -71,7 +71,7 @@ def is_plan(file: str) -> bool:
 
 def print_source(file: str) -> None:
     """Say on stderr, of a saved plan, that the instance inside it is used."""
-    if is_plan(file):
+    if is_saved_plan(file):
         common.print_message(f"{file} is a saved plan: the instance inside it is used.")
 
 
@@ -96,37 +96,51 @@ def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False)
     budget. What is wrong with any of these comes at once. Where one replaces a value of another, a warning names it.
     Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     """
-    from optimizer.errors import Finding, InstanceError
-    from optimizer.instance.edits import Edited, forcing, leave_out, scenario_names, scenario_notes, under
+    from optimizer.instance.edits import scenario_names
     from optimizer.instance.overrides import clashes
     from optimizer.io.load import inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
     given, warnings, document = inspect_document(file, changes.set_ or ())
     names = scenario_names(given, changes.scenario or ())
-    words = [word.strip() for text in changes.without or () for word in text.split(",")]
-    steps: list[Callable[[Instance], Edited]] = []
+    made = _apply(given, [*_steps(changes, names, force), *map(_setting, amounts)])
+    gone = [option for option, *_ in force if option not in made.instance.options]
+    if gone:
+        raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
+    replaced = clashes(given, [*_edits(given, changes, names, force), *amounts])
+    changed = InstanceInput(made.instance, document, made.notes, (*warnings, *replaced), replaced)
+    return _with_attacks(changed) if lists_attacks else changed
+
+
+def _steps(
+    changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
+) -> "Iterator[Callable[[Instance], Edited]]":
+    """What the command line changes before amounts, in the order in which it is applied."""
+    from optimizer.instance.edits import Edited, forcing, leave_out, scenario_notes, under
+
     if names:
-        steps.append(lambda before: Edited(under(before, names), scenario_notes(before, names)))
-    steps.append(lambda before: Edited(forcing(before, force)))
+        yield lambda before: Edited(under(before, names), scenario_notes(before, names))
+    yield lambda before: Edited(forcing(before, force))
+    words = [word.strip() for text in changes.without or () for word in text.split(",")]
     if words:
-        steps.append(lambda before: leave_out(before, words))
-    steps += [_setting(edit) for edit in amounts]
-    instance, notes, wrong = given, tuple[str, ...](), list[Finding]()
+        yield lambda before: leave_out(before, words)
+
+
+def _apply(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":
+    """The instance after all steps, with their notes; what is wrong with any of them comes at once."""
+    from optimizer.errors import Finding, InstanceError
+    from optimizer.instance.edits import Edited
+
+    made, wrong = Edited(given), list[Finding]()
     for step in steps:
         try:
-            changed = step(instance)
-            instance, notes = changed.instance, (*notes, *changed.notes)
+            changed = step(made.instance)
+            made = replace(changed, notes=(*made.notes, *changed.notes))
         except InstanceError as error:
             wrong += error.findings
     if wrong:
         raise InstanceError(wrong)
-    gone = [option for option, *_ in force if option not in instance.options]
-    if gone:
-        raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
-    replaced = clashes(given, [*_edits(given, changes, names, force), *amounts])
-    made = InstanceInput(instance, document, notes, (*warnings, *replaced), replaced)
-    return _with_attacks(made) if lists_attacks else made
+    return made
 
 
 def _edits(
@@ -167,13 +181,13 @@ def _with_attacks(made: InstanceInput) -> InstanceInput:
     return replace(made, instance=instance, notes=(*made.notes, note))
 
 
-def read_plan(file: str, changes: Changes, search: Search | None = None) -> PlanInput:
+def load_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
     """A saved plan with its instance; or the plan of an instance, which is solved first."""
     from optimizer.instance.reading import read
     from optimizer.io.load import is_instance
     from optimizer.results.result import Result
 
-    search = search or Search()
+    search = search or PlanSearch()
     if is_instance(file):
         return solve_first(read_instance(file, changes), file, search)
     _refuse_search(file, [*changes.given, *search.given])
@@ -181,7 +195,7 @@ def read_plan(file: str, changes: Changes, search: Search | None = None) -> Plan
     return PlanInput(read(result.data, file), result, is_saved=True)
 
 
-def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Search | None = None) -> PlanInput:
+def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
     """A plan and the instance in which it is judged, which may be another than the one that it was made for.
 
     Args:
@@ -190,12 +204,12 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Sear
         changes: what differs from the file.
         search: how a plan is searched for.
     """
-    search = search or Search()
-    if plan is None and not is_plan(file):
-        return read_plan(file, changes, search)
+    search = search or PlanSearch()
+    if plan is None and not is_saved_plan(file):
+        return load_plan(file, changes, search)
     _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
-    found = read_plan(plan or file, Changes())
+    found = load_plan(plan or file, Changes())
     if found.result.baseline is None:
         fail_without_plan(found, plan or file)
     return replace(found, instance=instance, is_saved=True)
@@ -209,7 +223,7 @@ def _refuse_search(plan: str, given: Sequence[str]) -> None:
         raise typer.BadParameter(what)
 
 
-def solve_first(made: InstanceInput, file: str, search: Search) -> PlanInput:
+def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput:
     """The plan of an instance that was read from a file, with the file's comments."""
     from optimizer.instance.reading import read
     from optimizer.solver import Clock, Settings

@@ -182,7 +182,7 @@ class FineAccuracy(Accuracy):
 
 
 @dataclass(frozen=True)
-class Search:
+class PlanSearch:
     """How the plan of an instance is searched for where a command needs one; refused where a saved plan is given."""
 
     adversary: Adversary = False

@@ -1,6 +1,7 @@
 """diversify plot: one figure of the report as a file, for print."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,9 @@ import typer
 from optimizer.cli import common, inputs, options, outputs
 from optimizer.cli.report import find_frontier
 
-KINDS = ("timeline", "survival", "path", "sankey", "stock", "dependence", "waterfall", "endurance", "frontier")
+_KINDS = ("timeline", "survival", "path", "sankey", "stock", "dependence", "waterfall", "endurance", "frontier")
 # The kinds that an option is for.
-KINDS_OF_OPTION = {
+_KINDS_OF_OPTION = {
     "shock": ("path", "sankey"),
     "segment": ("path",),
     "commodity": ("dependence",),
@@ -19,13 +20,36 @@ KINDS_OF_OPTION = {
     "end": ("sankey",),
     "all": ("survival", "stock"),
 }
-FORMATS = (".svg", ".png", ".pdf")
-FIGURE = "Figure"
+_FORMATS = (".svg", ".png", ".pdf")
+_FIGURE = "Figure"
 
 
-def plot(
+@dataclass(frozen=True)
+class _Choice:
+    """What a figure shows of a plan; each part is for some kinds."""
+
+    shock: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of path and sankey.", rich_help_panel=_FIGURE),
+    ] = None
+    segment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of path; else the tightest.", rich_help_panel=_FIGURE)
+    ] = None
+    commodity: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of dependence; else all.", rich_help_panel=_FIGURE)
+    ] = None
+    year: Annotated[
+        int | None,
+        typer.Option(metavar="YEAR", help="Of endurance, when the cut starts; else the last.", rich_help_panel=_FIGURE),
+    ] = None
+    end: Annotated[
+        bool, typer.Option("--end", help="Of sankey: the last year, not the first.", rich_help_panel=_FIGURE)
+    ] = False
+
+
+def command(
     plan: options.PlanFile,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(_KINDS)}.")],
     output: Annotated[
         Path,
         typer.Option(
@@ -37,25 +61,9 @@ def plot(
         ),
     ],
     changes: options.Changes,
-    search: options.Search,
+    search: options.PlanSearch,
     accuracy: options.Accuracy,
-    shock: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of path and sankey.", rich_help_panel=FIGURE),
-    ] = None,
-    segment: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of path; else the tightest.", rich_help_panel=FIGURE)
-    ] = None,
-    commodity: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of dependence; else all.", rich_help_panel=FIGURE)
-    ] = None,
-    year: Annotated[
-        int | None,
-        typer.Option(metavar="YEAR", help="Of endurance, when the cut starts; else the last.", rich_help_panel=FIGURE),
-    ] = None,
-    end: Annotated[
-        bool, typer.Option("--end", help="Of sankey: the last year, not the first.", rich_help_panel=FIGURE)
-    ] = False,
+    choice: _Choice,
     every: options.Every = False,
 ) -> None:
     """Draw one figure of a plan, fit for print.
@@ -63,21 +71,16 @@ def plot(
     Example: diversify plot instances/tiny.yaml timeline --output timeline.svg
     Manual:  docs/how-to/report.md
     """
-    if kind not in KINDS:
-        raise typer.BadParameter(f"write one of {', '.join(KINDS)}.", param_hint="KIND")
-    if output.suffix.lower() not in FORMATS:
-        raise typer.BadParameter(f"write a name that ends in {', '.join(FORMATS)}.", param_hint="--output")
+    _check_choice(kind, output, vars(choice) | {"all": every})
     outputs.check_file(output, "--output", plan)
-    chosen = {"shock": shock, "segment": segment, "commodity": commodity, "year": year, "end": end, "all": every}
-    _check_choice(kind, chosen)
 
     from optimizer.report.figures.plot import Choice
-    from optimizer.report.figures.plot import plot as draw
+    from optimizer.report.figures.plot import draw_plot as draw
     from optimizer.report.html.book import book
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
-    found = inputs.read_plan(plan, changes, search)
+    found = inputs.load_plan(plan, changes, search)
     instance, result = found.instance, found.result
     if result.baseline is None:
         inputs.fail_without_plan(found, plan)
@@ -89,11 +92,10 @@ def plot(
         frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share))
     with inputs.plan_that_fits(plan):
         # A shock that is named may be any of a family.
-        shown = book(instance, single_point(instance, result), every=every or kind in KINDS_OF_OPTION["shock"])
+        shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
     try:
         with common.library_warnings():
-            choice = Choice(shock, segment, commodity, year, end)
-            picture = draw(shown, kind, choice, output.suffix.lower()[1:], frontier)
+            picture = draw(shown, kind, Choice(**vars(choice)), output.suffix.lower()[1:], frontier)
     except ValueError as error:
         common.fail(f"{error}.", common.BAD_INSTANCE)
     outputs.write_answer(output, picture)
@@ -101,9 +103,13 @@ def plot(
     raise typer.Exit(common.INTERNAL if doubts else common.STOPPED if stopped else common.SURVIVES)
 
 
-def _check_choice(kind: str, chosen: Mapping[str, object]) -> None:
-    """Refuse, as usage, an option of another kind of figure."""
+def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:
+    """Refuse, as usage, a kind or a form of picture that does not exist, and an option of another kind."""
+    if kind not in _KINDS:
+        raise typer.BadParameter(f"write one of {', '.join(_KINDS)}.", param_hint="KIND")
+    if output.suffix.lower() not in _FORMATS:
+        raise typer.BadParameter(f"write a name that ends in {', '.join(_FORMATS)}.", param_hint="--output")
     for option, value in chosen.items():
-        if value is not None and value is not False and kind not in KINDS_OF_OPTION[option]:
-            kinds = " and ".join(KINDS_OF_OPTION[option])
+        if value is not None and value is not False and kind not in _KINDS_OF_OPTION[option]:
+            kinds = " and ".join(_KINDS_OF_OPTION[option])
             raise typer.BadParameter(f"a {kind} has none; it is for {kinds}.", param_hint=f"--{option}")

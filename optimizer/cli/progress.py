@@ -25,7 +25,7 @@ class Display:
 
     def __call__(self, event: "Progress") -> None:
         """Show an event."""
-        text = describe(event, self._money)
+        text = _describe(event, self._money)
         self._has_tasks |= event.is_of_a_study and self._lists_tasks
         if self._is_listed(event) and text != self._last:
             self._last = text
@@ -91,7 +91,7 @@ def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
         yield Display(console, money, bar, lists_tasks=lists_tasks)
 
 
-def describe(event: "Progress", money: str) -> str:
+def _describe(event: "Progress", money: str) -> str:
     """An event in words."""
     if event.is_stopping:
         return "stopping with what is known so far … (Ctrl-C again ends at once)"

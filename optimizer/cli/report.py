@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
     from optimizer.studies.frontier import Frontier
 
-PAGES = (".html", ".htm")
-BOOK = ".xlsx"
+_PAGES = (".html", ".htm")
+_BOOK = ".xlsx"
 
 
-def report(
+def command(
     source: options.PlanFile,
     changes: options.Changes,
-    search: options.Search,
+    search: options.PlanSearch,
     accuracy: options.Accuracy,
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave out plans of other budgets.", rich_help_panel=options.SEARCH)
@@ -57,30 +57,22 @@ def report(
     Example: diversify report instances/tiny.yaml --quick --output report.html
     Manual:  docs/how-to/report.md
     """
-    is_book = output.suffix.lower() == BOOK
     _check_output(output, source, instance_, has_pages_only=json or budgets is not None)
-    amounts = None
-    if budgets is not None:
-        amounts = [common.parse_amount_option(each, "--budgets") or 0.0 for each in budgets.split(",")]
+    amounts = _parse_budgets(budgets)
 
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
     # Of a saved plan the limit is that of other budgets alone.
-    of_plan = replace(search, time_limit=None) if inputs.is_plan(source) else search
-    found = inputs.read_plan(source, changes, of_plan)
-    instance, result, is_stopped = found.instance, found.result, found.interrupted
+    of_plan = replace(search, time_limit=None) if inputs.is_saved_plan(source) else search
+    found = inputs.load_plan(source, changes, of_plan)
+    instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
-    if instance_ is not None:
-        from optimizer.io.load import open_document
-
-        open_document(instance_)
-        result = inputs.with_comments(result, str(instance_))
-    if is_book:
+    if output.suffix.lower() == _BOOK:
         with fits:
             _write_book(instance, result, output)
-    frontier = replace(single_point(instance, result), stopped=is_stopped)
-    if not quick and not is_stopped and result.baseline is not None:
+    frontier = replace(single_point(instance, result), stopped=found.interrupted)
+    if not quick and not found.interrupted and result.baseline is not None:
         frontier = find_frontier(instance, result, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
 
     from optimizer.report.html.book import book
@@ -100,8 +92,8 @@ def report(
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
     """Refuse, as usage, a file that cannot be written, or options that a workbook does not have."""
-    is_book = output.suffix.lower() == BOOK
-    if output.suffix.lower() not in PAGES and not is_book:
+    is_book = output.suffix.lower() == _BOOK
+    if output.suffix.lower() not in _PAGES and not is_book:
         raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
     if is_book and has_pages_only:
         raise typer.BadParameter("a workbook holds one plan: leave out --json and --budgets.", param_hint="--output")
@@ -110,13 +102,29 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 
 
+def _parse_budgets(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    return [common.parse_amount_option(each, "--budgets") or 0.0 for each in text.split(",")]
+
+
+def _with_sources(result: "Result", instance: Path | None) -> "Result":
+    """The result with the comments of another file than its own, where one is named."""
+    if instance is None:
+        return result
+    from optimizer.io.load import open_document
+
+    open_document(instance)
+    return inputs.with_comments(result, str(instance))
+
+
 def _write_book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
     from optimizer.report.excel import workbook
-    from optimizer.report.narrative import headline
+    from optimizer.report.narrative import plan_headline
 
     doubts = inputs.audit_warnings(instance, result)
-    _print_answer(f"{result.instance}: {headline(result)}")
+    _print_answer(f"{result.instance}: {plan_headline(result)}")
     _end(result, output, workbook(instance, result, doubts), doubts, stopped=False)
 
 

@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import options, outputs
 
 
-def schema(
+def command(
     output: Annotated[
         Path | None,
         typer.Option(

@@ -8,7 +8,7 @@ from optimizer.cli import common, inputs, options, progress
 from optimizer.extras import require_extra
 
 
-def sensitivity(
+def command(
     file: options.InstanceFile,
     changes: options.Changes,
     accuracy: options.Accuracy,

@@ -7,10 +7,10 @@ import typer
 from optimizer.cli import common, inputs, options
 
 
-def show(
+def command(
     plan: options.PlanFile,
     changes: options.Changes,
-    search: options.Search,
+    search: options.PlanSearch,
     every: options.Every = False,
     json: options.Json = False,
 ) -> None:
@@ -21,7 +21,7 @@ def show(
     Example: diversify show plan.json
     Manual:  docs/how-to/solve.md
     """
-    found = inputs.read_plan(plan, changes, search)
+    found = inputs.load_plan(plan, changes, search)
     doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
     for doubt in doubts:
         common.print_message(doubt)
@@ -29,7 +29,7 @@ def show(
     if json:
         typer.echo(result.to_json(whole=False))
     else:
-        from optimizer.report.tables.plan import show as print_result
+        from optimizer.report.tables.plan import show_plan as print_result
 
         with inputs.plan_that_fits(plan):
             print_result(result, every=every)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
 
 
-def solve(
+def command(
     file: options.InstanceFile,
     changes: options.Changes,
     proof: options.Proof,
@@ -78,9 +78,9 @@ def solve(
         if json:
             typer.echo(result.to_json(whole=False))
         else:
-            from optimizer.report.tables.plan import show
+            from optimizer.report.tables.plan import show_plan
 
-            show(result, every=every)
+            show_plan(result, every=every)
     finally:
         # Also where nothing can be printed.
         _write(inputs.with_comments(result, file), csv, output)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from optimizer.studies.stress import Stress
 
 
-def stress(
+def command(
     plan: options.PlanFile,
     changes: options.Changes,
-    search: options.Search,
+    search: options.PlanSearch,
     instance: Annotated[
         str | None,
         typer.Option(
@@ -99,11 +99,11 @@ def stress(
     raise typer.Exit(common.SURVIVES if stressed.survives else common.NO_PLAN_SURVIVES)
 
 
-def _read(plan: str, instance: str | None, changes: options.Changes, search: options.Search) -> inputs.PlanInput:
+def _read(plan: str, instance: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
     """The plan, and the instance that is sampled: its own, or another one."""
-    if inputs.is_plan(plan):
+    if inputs.is_saved_plan(plan):
         return inputs.read_judged_plan(instance or plan, plan, changes, search)
-    found = inputs.read_plan(plan, changes, search)
+    found = inputs.load_plan(plan, changes, search)
     if found.result.baseline is None:
         inputs.fail_without_plan(found, plan)
     inputs.print_status(found.result)

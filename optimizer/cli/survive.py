@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
 
 
-def survive(
+def command(
     file: options.JudgedFile,
     changes: options.Changes,
-    search: options.Search,
+    search: options.PlanSearch,
     plan: options.OtherPlan = None,
     json: options.Json = False,
     csv: Annotated[

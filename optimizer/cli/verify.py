@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from optimizer.studies.verify import Extent
 
 
-def verify(
+def command(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="A plan file, as `solve --output` writes it.")],
     quick: Annotated[
         bool,

@@ -171,7 +171,7 @@ def reference(title: str, row: int, column: int) -> str:
 
 
 @dataclass(frozen=True)
-class WorkbookCell:
+class SheetCell:
     """The value of a cell, its address such as ``processes!D5``, and its note."""
 
     value: Any
@@ -185,7 +185,7 @@ class SheetLine:
 
     at: str
     row: int
-    cells: Mapping[str, WorkbookCell]
+    cells: Mapping[str, SheetCell]
 
     def text(self, column: str) -> str:
         """The text of a cell that names something; empty where there is none."""
@@ -203,7 +203,7 @@ class SheetLine:
 
 
 @dataclass(frozen=True)
-class WorkbookSheet:
+class InputSheet:
     """The sheet of a name: the address of its first cell, and its rows."""
 
     name: str
@@ -211,7 +211,7 @@ class WorkbookSheet:
     lines: list[SheetLine]
 
 
-class WorkbookReader:
+class Workbook:
     """The sheets of a workbook as lines, with the last results of formulas."""
 
     def __init__(self, content: bytes, document: Document) -> None:
@@ -223,7 +223,7 @@ class WorkbookReader:
         except PackageError as error:
             raise self._unread(error) from None
 
-    def sheets(self) -> Iterator[WorkbookSheet]:
+    def sheets(self) -> Iterator[InputSheet]:
         """Sheet by sheet, in the order that entries need: those that others belong to first.
 
         Raises:
@@ -244,7 +244,7 @@ class WorkbookReader:
                 self._report(first, f'"{sheet.title}" is no sheet of an instance', f"{cure} One with _ is your own.")
         for name in SHEETS:
             if name in named:
-                yield WorkbookSheet(name, reference(named[name].title, 1, 1), self._lines(named[name]))
+                yield InputSheet(name, reference(named[name].title, 1, 1), self._lines(named[name]))
 
     def _lines(self, sheet: Any) -> list[SheetLine]:
         try:
@@ -263,7 +263,7 @@ class WorkbookReader:
 
     def _cells(
         self, title: str, row: Mapping[int, Stored], columns: Mapping[int, str], notes: Mapping[tuple[int, int], str]
-    ) -> dict[str, WorkbookCell]:
+    ) -> dict[str, SheetCell]:
         """The cells of a row that hold something, by the heads of their columns."""
         cells = {}
         for stored in row.values():
@@ -277,7 +277,7 @@ class WorkbookReader:
             if head is None:
                 self._report(at, "stands in a column without a head", "Name the column.")
             else:
-                cells[head] = WorkbookCell(value, at, note)
+                cells[head] = SheetCell(value, at, note)
         return cells
 
     def _rows(self, sheet: Any) -> dict[int, dict[int, Stored]]:

@@ -100,7 +100,7 @@ SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
 
 
 @dataclass
-class SheetRow:
+class LayoutRow:
     """One row: its place, its keys, its values by column, the comments on it, and those on its cells by column."""
 
     place: Place
@@ -110,7 +110,7 @@ class SheetRow:
     notes: dict[str, list[str]] = field(default_factory=dict)
 
 
-def rows_of(layout: SheetLayout, data: Mapping[str, Any]) -> list[SheetRow]:
+def rows_of(layout: SheetLayout, data: Mapping[str, Any]) -> list[LayoutRow]:
     """The rows of a sheet, in the order of the instance."""
     found = []
     for place, keys, value in _matches(layout.path, data, (), ()):
@@ -119,13 +119,13 @@ def rows_of(layout: SheetLayout, data: Mapping[str, Any]) -> list[SheetRow]:
         else:
             own = {key: part for key, part in (value or {}).items() if not _is_a_sheet((*layout.path, key))}
             values = dict(_flat(own))
-        found.append(SheetRow(place, keys, values))
+        found.append(LayoutRow(place, keys, values))
     return found
 
 
-def rows_of_rest(data: Mapping[str, Any]) -> list[SheetRow]:
+def rows_of_rest(data: Mapping[str, Any]) -> list[LayoutRow]:
     """The rows of the sheet `instance`: all that is in no table."""
-    return [SheetRow(tuple(key.split(".")), (key,), {"value": value}) for key, value in _flat(_rest(data, ()))]
+    return [LayoutRow(tuple(key.split(".")), (key,), {"value": value}) for key, value in _flat(_rest(data, ()))]
 
 
 def _rest(value: Any, place: tuple[str, ...]) -> Any:
@@ -176,7 +176,7 @@ def _flat(value: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]
 
 
 def place_comments(
-    comments: Iterable[Comment], tables: Mapping[str, list[SheetRow]], rest: list[SheetRow]
+    comments: Iterable[Comment], tables: Mapping[str, list[LayoutRow]], rest: list[LayoutRow]
 ) -> list[tuple[str, str]]:
     """Put comments to the rows and cells that they are about.
 
@@ -196,20 +196,20 @@ def place_comments(
     return left
 
 
-def _row_of(place: Place, rows: Mapping[Place, SheetRow]) -> tuple[SheetRow | None, Place]:
+def _row_of(place: Place, rows: Mapping[Place, LayoutRow]) -> tuple[LayoutRow | None, Place]:
     """The row of a table that a place is in, and the place within the row."""
     depth = max((len(each.path) for each in LAYOUTS if each.holds(place)), default=0)
     return (rows.get(place[:depth]) if depth else None), place[depth:]
 
 
-def _single_of(place: Place, rest: list[SheetRow]) -> SheetRow | None:
+def _single_of(place: Place, rest: list[LayoutRow]) -> LayoutRow | None:
     """The first row of the sheet `instance` that is at a place, in it or around it."""
     if not place or place in {(each.path[0],) for each in LAYOUTS}:
         return None
     return next((each for each in rest if each.place[: len(place)] == place[: len(each.place)]), None)
 
 
-def _note(row: SheetRow, within: Place, text: str) -> None:
+def _note(row: LayoutRow, within: Place, text: str) -> None:
     parts = [str(part) for part in within]
     columns = (".".join(parts[:depth]) for depth in range(len(parts), 0, -1))
     column = next((each for each in columns if each in row.values), None)

@@ -8,7 +8,7 @@ from optimizer.files import character
 from optimizer.instance.document import Document
 from optimizer.instance.schema import Instance
 from optimizer.instance.text import Allowance, TextError
-from optimizer.io.excel_cells import SheetLine, WorkbookCell, WorkbookReader, WorkbookSheet
+from optimizer.io.excel_cells import InputSheet, SheetCell, SheetLine, Workbook
 from optimizer.io.excel_layout import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, SheetLayout, from_cell
 from optimizer.io.yaml_text import Comment, value_at
 from optimizer.limits import FINDINGS
@@ -29,7 +29,7 @@ def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, 
     """
     reader = _Reader(Document(file, {}))
     document = reader.document
-    for sheet in WorkbookReader(content, document).sheets():
+    for sheet in Workbook(content, document).sheets():
         document.cells.setdefault((), sheet.at)
         if sheet.name == COMMENTS:
             reader.read_comments(sheet.lines)
@@ -74,7 +74,7 @@ class _Reader:
             self._comment(place, line.comment)
             self._refuse_columns(place, line.cells, ("key", "value", COMMENT))
 
-    def read_table(self, layout: SheetLayout, sheet: WorkbookSheet) -> None:
+    def read_table(self, layout: SheetLayout, sheet: InputSheet) -> None:
         """A sheet with a row an entry."""
         self.document.cells.setdefault(layout.path[:1], sheet.at)
         for line in sheet.lines:
@@ -86,7 +86,7 @@ class _Reader:
             if place is not None:
                 self._read_row(layout, line, place, values)
 
-    def _read_row(self, layout: SheetLayout, line: SheetLine, place: Place, values: Mapping[str, WorkbookCell]) -> None:
+    def _read_row(self, layout: SheetLayout, line: SheetLine, place: Place, values: Mapping[str, SheetCell]) -> None:
         named = line.cells.get(layout.keys[-1]) if layout.path[-1] == KEY else None
         self._locate(place, named.at if named else line.at, depth=2)
         notes = (line.cells[key].note for key in layout.keys if key in line.cells)
@@ -96,14 +96,14 @@ class _Reader:
         else:
             self._read_fields(place, values)
 
-    def _read_fields(self, place: Place, values: Mapping[str, WorkbookCell]) -> None:
+    def _read_fields(self, place: Place, values: Mapping[str, SheetCell]) -> None:
         """A row with a column a field."""
         for column, cell in values.items():
             if cell.value is not None:
                 self._put(place, column, cell)
             self._comment((*place, *column.split(".")), cell.note)
 
-    def _read_value(self, layout: SheetLayout, place: Place, values: Mapping[str, WorkbookCell]) -> None:
+    def _read_value(self, layout: SheetLayout, place: Place, values: Mapping[str, SheetCell]) -> None:
         """A row that is one value."""
         self._refuse_columns(place, values, (layout.value,))
         if len(place) < len(layout.path):
@@ -160,7 +160,7 @@ class _Reader:
             return False
         return True
 
-    def _put(self, place: Place, column: str, cell: WorkbookCell) -> None:
+    def _put(self, place: Place, column: str, cell: SheetCell) -> None:
         """Put a value into the field that its column names."""
         parts = column.split(".")
         within, holder = (*place, *parts), _value_at(self.document.data, place)
@@ -173,7 +173,7 @@ class _Reader:
         self._locate(within, cell.at, depth=len(place) + 1)
         holder[parts[-1]] = self._value(within, column, cell)
 
-    def _value(self, place: Place, column: str, cell: WorkbookCell) -> Any:
+    def _value(self, place: Place, column: str, cell: SheetCell) -> Any:
         try:
             value, wrong = from_cell(column, cell.value, self.document.file, self.allowance)
         except TextError as error:
@@ -185,7 +185,7 @@ class _Reader:
             self._report(place, cell.at, what, cure)
         return value
 
-    def _refuse_columns(self, place: Place, cells: Mapping[str, WorkbookCell], known: tuple[str, ...]) -> None:
+    def _refuse_columns(self, place: Place, cells: Mapping[str, SheetCell], known: tuple[str, ...]) -> None:
         for column in set(cells) - set(known):
             self._report(place, cells[column].at, f'"{column}" is no column of this sheet', "Remove it.")
 

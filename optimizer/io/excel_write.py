@@ -22,18 +22,18 @@ from optimizer.io.excel_layout import (
     COMMENTS,
     INSTANCE,
     LAYOUTS,
+    LayoutRow,
     SheetLayout,
-    SheetRow,
     place_comments,
     rows_of,
     rows_of_rest,
     to_cell,
 )
-from optimizer.io.json_schema import describe_field
+from optimizer.io.json_schema import describe_model
 from optimizer.io.yaml_text import Comment, dump_flow
 from optimizer.levers import KINDS
 
-LONGEST_NOTE = 32_767
+LONGEST_CELL = 32_767
 _FIRST, _LAST = ("name", "kind"), ("source", "note")
 
 
@@ -66,7 +66,7 @@ def dump_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> 
     return content.getvalue()
 
 
-def header(layout: SheetLayout, rows: Iterable[SheetRow]) -> list[str]:
+def header(layout: SheetLayout, rows: Iterable[LayoutRow]) -> list[str]:
     """The columns of a sheet: keys, then fields in the order of their declaration and of years, then the comment."""
     used = {column for row in rows for column in row.values}
     if layout.value:
@@ -101,7 +101,7 @@ def _basic(layout: SheetLayout) -> tuple[str, ...]:
 def explain_column(layout: SheetLayout, column: str) -> str:
     """The meaning of a column, for the note on its head."""
     field = column.partition(".")[0]
-    return " / ".join(dict.fromkeys(text for model in layout.models if (text := describe_field(model, field))))
+    return " / ".join(dict.fromkeys(text for model in layout.models if (text := describe_model(model, field))))
 
 
 class _Writer:
@@ -152,7 +152,7 @@ class _Writer:
             self.write(sheet, i, 0, about or None)
             self.write(sheet, i, 1, text, wrap=bool(about))
 
-    def rest(self, rows: list[SheetRow]) -> None:
+    def rest(self, rows: list[LayoutRow]) -> None:
         """The sheet `instance`."""
         sheet = self.sheet(INSTANCE, ["key", "value", COMMENT], 1)
         sheet.set_column(0, 0, 24)
@@ -164,7 +164,7 @@ class _Writer:
             self.write(sheet, i, 2, "\n".join(row.comments) or None, wrap=True)
             self.note(sheet, i, 0, _explain_key(key))
 
-    def table(self, layout: SheetLayout, rows: list[SheetRow]) -> None:
+    def table(self, layout: SheetLayout, rows: list[LayoutRow]) -> None:
         """One of the other sheets."""
         columns = header(layout, rows)
         sheet = self.sheet(layout.sheet, columns, len(layout.keys))
@@ -177,7 +177,7 @@ class _Writer:
         for i, row in enumerate(rows, start=1):
             self.row(sheet, i, layout, row, columns)
 
-    def row(self, sheet: Any, i: int, layout: SheetLayout, row: SheetRow, columns: list[str]) -> None:
+    def row(self, sheet: Any, i: int, layout: SheetLayout, row: LayoutRow, columns: list[str]) -> None:
         """One row of a table: keys, values with their notes, comments."""
         for j, key in enumerate(row.keys):
             self.write(sheet, i, j, int(key) if layout.keys[j] == "year" and key.isdigit() else key)
@@ -190,13 +190,13 @@ class _Writer:
     def note(self, sheet: Any, i: int, j: int, text: str) -> None:
         if not text:
             return
-        if len(text) > LONGEST_NOTE:
+        if len(text) > LONGEST_CELL:
             raise OptimizerError(f"a comment is longer than a note can be ({len(text):,} characters): {text[:60]} …")
         lines = 1 + len(text) // 45 + text.count("\n")
         sheet.write_comment(i, j, text, {"x_scale": 2.2, "y_scale": max(0.5, 0.25 * lines), "author": ""})
 
 
-def _width(column: str, j: int, rows: Iterable[SheetRow]) -> int:
+def _width(column: str, j: int, rows: Iterable[LayoutRow]) -> int:
     """The width of a column, in characters."""
     shown = (row.keys[j] if j < len(row.keys) else row.values.get(column, "") for row in rows)
     longest = max((len(dump_flow(value)) for value in shown), default=0)
@@ -208,4 +208,4 @@ def _explain_key(key: str) -> str:
     head, _, tail = key.partition(".")
     field = tail.partition(".")[0]
     models: Mapping[str, type[BaseModel]] = {"horizon": Horizon, "adversary": AdversarySpec, "policy": Policy}
-    return describe_field(models[head], field) if head in models else describe_field(Instance, head)
+    return describe_model(models[head], field) if head in models else describe_model(Instance, head)

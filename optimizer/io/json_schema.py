@@ -88,7 +88,7 @@ def starter_files() -> dict[str, str]:
     return {"instance.yaml": starter, SCHEMA_FILE: dump_schema()}
 
 
-def describe_field(model: type[BaseModel], name: str) -> str:
+def describe_model(model: type[BaseModel], name: str) -> str:
     """What a field means, by its name in a file; a field declared again without a text has that of the class above."""
     for each in model.__mro__:
         for key, field in getattr(each, "model_fields", {}).items():
@@ -129,7 +129,7 @@ def _object(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     properties = {}
     for key, shape in part.get("properties", {}).items():
         if key != "id":
-            text = describe_field(model, key)
+            text = describe_model(model, key)
             properties[key] = _refer(_plain(shape)) | ({"description": text} if text else {})
     return {
         "type": "object",
@@ -166,7 +166,7 @@ def _refer(shape: Any) -> Any:
 
 def _shared(shape: Mapping[str, Any]) -> dict[str, Any] | None:
     """The reference to a shared shape, or to one or null; None where there is no such shape."""
-    found = next((_reference(name) for name, shared in shapes.SHARED_SHAPES.items() if shared == shape), None)
+    found = next((_reference(name) for name, shared in shapes.SHARED.items() if shared == shape), None)
     if found is None and _NULL in shape.get("anyOf", ()):
         # pydantic joins null with the alternatives of the shape itself.
         found = _shared({"anyOf": [each for each in shape["anyOf"] if each != _NULL]})
@@ -212,14 +212,14 @@ def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
         name: {"anyOf": [dict(shape), _reference("Ranged")]}
         if name in shapes.NUMBER_SHAPES
         else {key: _refer(part) for key, part in shape.items()}
-        for name, shape in shapes.SHARED_SHAPES.items()
+        for name, shape in shapes.SHARED.items()
     }
     return {**plain, "Ranged": ranged, **shared}
 
 
 def _option() -> dict[str, Any]:
     """An option: its kind first, then the fields of that kind."""
-    kind = {"enum": list(KINDS), "description": describe_field(Lever, "kind")}
+    kind = {"enum": list(KINDS), "description": describe_model(Lever, "kind")}
     rules = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},

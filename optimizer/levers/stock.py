@@ -24,7 +24,7 @@ from optimizer.levers.base import Labels, Lever, Reference, Sized
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.network.activity import Activity
-from optimizer.results.plan import Row
+from optimizer.results.plan import ByPeriod
 from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
 
 
@@ -121,7 +121,7 @@ class Stock(Lever):
         """The share of a stock that is left after so many years."""
         return float((1.0 - self.loss) ** delta)
 
-    def stock_path(self, horizon: Horizon, fills: Sequence[float]) -> Row:
+    def stock_path(self, horizon: Horizon, fills: Sequence[float]) -> ByPeriod:
         """t held at the end of each period, from what is bought."""
         keep, held, path = self.kept(horizon.delta), self.initial, []
         for fill in fills:

@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.errors import Problem
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import Stage
-from optimizer.network.activity import NOTHING
+from optimizer.network.activity import ZERO_SERIES
 from optimizer.results.plan import Flow
 from optimizer.units import AmountSeries, Ratio, Series, Share
 
@@ -38,7 +38,7 @@ class Substitution(Sized):
         default=1.0, description="Maximum share of the segment's demand that can be substituted, 0 to 1. Default 1."
     )
     cost: AmountSeries = Field(
-        default=NOTHING, description="Total cost of the alternative, money per t substituted; a series."
+        default=ZERO_SERIES, description="Total cost of the alternative, money per t substituted; a series."
     )
     input: Mapping[str, Ratio] = Field(default_factory=dict, description="Input by commodity, t per t substituted.")
 

@@ -28,7 +28,7 @@ from optimizer.units import Number
 
 Unit = Literal["t", "USD", "1"]
 Sense = Literal["<=", ">=", "=="]
-LONGEST = 240
+LONGEST_NAME = 240
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
 
 
@@ -267,7 +267,7 @@ class _Namer:
     def __call__(self, wanted: str) -> str:
         name = _UNSAFE.sub("_", wanted)
         name = name if name[:1].isalpha() else f"n{name}"
-        name = name[:LONGEST]
+        name = name[:LONGEST_NAME]
         unique, count = name, self._counts.get(name, 2)
         while unique in self._taken:
             unique, count = f"{name}.{count}", count + 1

@@ -22,7 +22,7 @@ from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression
 from optimizer.units import AmountSeries, Described, Number, QuantitySeries, Ratio, Series, Share
 
-NOTHING = Series.constant(0.0)
+ZERO_SERIES = Series.constant(0.0)
 
 
 class Activity(Described):
@@ -39,11 +39,11 @@ class Activity(Described):
         description="Output by commodity, t per t of activity; several where an ore yields several commodities.",
     )
     cost: AmountSeries = Field(
-        default=NOTHING,
+        default=ZERO_SERIES,
         description="Total operating cost, money per t of activity; a series. Negative where a surplus is sold.",
     )
     support: QuantitySeries = Field(
-        default=NOTHING,
+        default=ZERO_SERIES,
         description="Price support paid on baseline activity, money per t; a series. It counts against the budget.",
     )
     min_utilisation: Share = Field(default=0.0, description="Minimum utilisation of capacity in the baseline, 0 to 1.")

@@ -24,7 +24,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
 from optimizer.model.builder import Stage
 from optimizer.model.expressions import Expression, is_nothing
-from optimizer.network.activity import NOTHING, Activity
+from optimizer.network.activity import ZERO_SERIES, Activity
 from optimizer.units import Described, Quantity, QuantitySeries, Share, ShareSeries, finding, parse_amount
 
 
@@ -45,7 +45,7 @@ class EndOfLife(Described):
         default=1.0, description="Share of the quantity sold that is collected, 0 to 1. Default 1."
     )
     past_quantity: QuantitySeries = Field(
-        default=NOTHING, description="Quantity sold before the horizon, t per year; a series."
+        default=ZERO_SERIES, description="Quantity sold before the horizon, t per year; a series."
     )
 
     @field_validator("after_years", mode="before")
@@ -64,7 +64,7 @@ class Demand(Described):
     commodity: str = Field(description="Commodity that the segment uses.")
     quantity: QuantitySeries = Field(description="Quantity used, t per year; a series.")
     survival: ShareSeries = Field(
-        default=NOTHING,
+        default=ZERO_SERIES,
         description="Survival floor: share of demand that must be served in every shock, 0 to 1; a series. Default 0.",
     )
     shortage_cost: Quantity = Field(description="Cost of unserved demand, money per t.")

@@ -17,12 +17,12 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import FULL as SERVED_IN_FULL
+from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
-from optimizer.report.narrative import facts, headline
+from optimizer.report.narrative import facts, plan_headline
 from optimizer.report.tables.render import value_text
-from optimizer.results.frames import NUMBERS, Frame
-from optimizer.results.frames import Column as FrameColumn
+from optimizer.results.frames import NUMBER_FORMS, Frame
+from optimizer.results.frames import FrameColumn as FrameColumn
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING
@@ -33,7 +33,7 @@ _RED, _GREEN = "#B2182B", "#1B7837"
 
 
 @dataclass(frozen=True)
-class Column:
+class SheetColumn:
     """A head, the unit of its numbers (``%`` and ``year`` are shown as such), and a width if it is set."""
 
     head: str
@@ -55,7 +55,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class OutputSheet:
     """A sheet: its name, title, a line on what it shows, columns and rows.
 
     Attributes:
@@ -67,7 +67,7 @@ class Sheet:
     name: str
     title: str
     subtitle: str
-    columns: tuple[Column, ...]
+    columns: tuple[SheetColumn, ...]
     rows: Sequence[Sequence[Any]]
     chart: Chart | None = None
     frozen: int = 0
@@ -75,7 +75,7 @@ class Sheet:
     margins_from: int | None = field(default=None)
 
 
-def sheets(instance: Instance, result: Result, warnings: Sequence[str]) -> Iterator[Sheet]:
+def sheets(instance: Instance, result: Result, warnings: Sequence[str]) -> Iterator[OutputSheet]:
     """All sheets of a plan, the answer first; without a plan the answer and the record."""
     yield _answer(instance, result, warnings)
     if result.baseline is not None:
@@ -85,7 +85,7 @@ def sheets(instance: Instance, result: Result, warnings: Sequence[str]) -> Itera
     yield _run(result)
 
 
-def _of_plan(instance: Instance, result: Result) -> Iterator[Sheet]:
+def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     """The frames of a plan, each on a sheet of its own."""
     money, frame = result.currency, result.frames.frame
     note = f"Money in {money}, undiscounted. {frame('builds').note}"
@@ -117,28 +117,28 @@ def _sheet(
     frozen: int = 1,
     is_list: bool = True,
     chart: Chart | None = None,
-) -> Sheet:
+) -> OutputSheet:
     """A frame as a sheet: every column, its unit in its head; of an object the key in the file as well."""
-    columns, cells = list[Column](), list[Sequence[Any]]()
+    columns, cells = list[SheetColumn](), list[Sequence[Any]]()
     for column, values in zip(frame.columns, frame.values, strict=True):
         columns.append(_head(column))
         cells.append([_cell_value(instance, column, value) for value in values])
         if column.form == "object":
-            columns.append(Column("Key in the file"))
+            columns.append(SheetColumn("Key in the file"))
             cells.append(values)
     rows = list(zip(*cells, strict=True))
-    return Sheet(name, title, subtitle, tuple(columns), rows, chart=chart, frozen=frozen, is_list=is_list)
+    return OutputSheet(name, title, subtitle, tuple(columns), rows, chart=chart, frozen=frozen, is_list=is_list)
 
 
-def _head(column: FrameColumn) -> Column:
+def _head(column: FrameColumn) -> SheetColumn:
     label = column.head.replace("\n", " ")
     if column.form == "year":
-        return Column(label, "year")
+        return SheetColumn(label, "year")
     if column.form in ("percent", "tenth"):
-        return Column(label, "%")
-    if column.form in NUMBERS and column.unit not in ("", "share"):
-        return Column(f"{label} [{column.unit}]", column.unit, 18)
-    return Column(label)
+        return SheetColumn(label, "%")
+    if column.form in NUMBER_FORMS and column.unit not in ("", "share"):
+        return SheetColumn(f"{label} [{column.unit}]", column.unit, 18)
+    return SheetColumn(label)
 
 
 def _cell_value(instance: Instance, column: FrameColumn, value: Any) -> Any:
@@ -147,18 +147,18 @@ def _cell_value(instance: Instance, column: FrameColumn, value: Any) -> Any:
     return value_text(instance, column, value) if is_written else value
 
 
-def _answer(instance: Instance, result: Result, warnings: Sequence[str]) -> Sheet:
+def _answer(instance: Instance, result: Result, warnings: Sequence[str]) -> OutputSheet:
     money = result.money
     rows: list[tuple[Any, ...]] = [("Warning", warning) for warning in warnings]
-    rows += [("Answer", headline(result)), *facts(instance, result)]
+    rows += [("Answer", plan_headline(result)), *facts(instance, result)]
     rows += [("Note", note) for note in result.notes]
     if instance.description:
         rows.append(("About", instance.description))
     note = f"Money in {result.currency}, {money} throughout; t are tonnes. Made by diversify."
-    return Sheet("answer", result.instance, note, (Column("", width=20), Column("", width=110)), rows)
+    return OutputSheet("answer", result.instance, note, (SheetColumn("", width=20), SheetColumn("", width=110)), rows)
 
 
-def _stock(instance: Instance, result: Result) -> Sheet:
+def _stock(instance: Instance, result: Result) -> OutputSheet:
     """Stockpiles that hold something: stock, then purchases."""
     held, bought = result.frames.frame("stock"), result.frames.frame("purchased")
     used = [j for j, column in enumerate(held.columns) if column.is_index or max(held.values[j], default=0.0) > 0]
@@ -167,31 +167,32 @@ def _stock(instance: Instance, result: Result) -> Sheet:
     rows = list(zip(*(held.values[j] for j in used), *(bought.values[j] for j in used[1:]), strict=True))
     chart = Chart("line", "Stock at the end of each period, t", "t", 0, tuple(range(1, len(used))))
     note = f"Tonnes at the end of each period of the baseline, then tonnes bought in it. Money: {result.currency}."
-    return Sheet("stock", "Stockpiles", note, tuple(columns), rows, chart, frozen=1)
+    return OutputSheet("stock", "Stockpiles", note, tuple(columns), rows, chart, frozen=1)
 
 
-def _margins(instance: Instance, result: Result) -> Sheet:
+def _margins(instance: Instance, result: Result) -> OutputSheet:
     segments = list(instance.demands)
     rows = [
         (outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
          *(_margin(outcome.segments.get(d)) for d in segments))
         for outcome in result.shocks
     ]  # fmt: skip
-    columns = (Column("Shock"), Column("Window"), Column("Survives"), Column(f"Gap [{result.money}]", result.money, 16),
-               *(Column(f"{display_name(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
+    columns = (SheetColumn("Shock"), SheetColumn("Window"), SheetColumn("Survives"),
+               SheetColumn(f"Gap [{result.money}]", result.money, 16),
+               *(SheetColumn(f"{display_name(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
     note = (
         "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
         f"{SERVED_IN_FULL}: all demand is served. "
         f"Gap: demand below the floors at its shortage cost, in {result.currency}."
     )
-    return Sheet("survival", "What is survived", note, columns, rows, frozen=1, margins_from=4)
+    return OutputSheet("survival", "What is survived", note, columns, rows, frozen=1, margins_from=4)
 
 
 def _margin(service: Service | None) -> float | str | None:
     return None if service is None else SERVED_IN_FULL if service.is_full else service.margin
 
 
-def _concentration(instance: Instance, result: Result) -> Sheet:
+def _concentration(instance: Instance, result: Result) -> OutputSheet:
     """By year, the share of the region that makes most of each commodity."""
     frame = result.frames.frame("yearly_dependence")
     largest: dict[str, dict[int, float]] = {c: {} for c in frame["commodity"]}
@@ -201,18 +202,18 @@ def _concentration(instance: Instance, result: Result) -> Sheet:
     rows = [(year, *(row.get(year) for row in largest.values()), LINE) for year in instance.horizon.years]
     line = f"{percent(LINE)} line"
     columns = (
-        Column("Year", "year"),
-        *(Column(display_name(instance, c), "%", 16) for c in largest),
-        Column(line, "%", 12),
+        SheetColumn("Year", "year"),
+        *(SheetColumn(display_name(instance, c), "%", 16) for c in largest),
+        SheetColumn(line, "%", 12),
     )
     last = len(columns) - 1
     chart = Chart("line", "Share of the largest region", "share of production", 0, tuple(range(1, last + 1)), "0%",
                   dashed=(last,))  # fmt: skip
     note = f"Share of production, in the baseline, of the region that makes most of it. Money: {result.currency}."
-    return Sheet("concentration", "How concentrated supply is", note, columns, rows, chart, frozen=1)
+    return OutputSheet("concentration", "How concentrated supply is", note, columns, rows, chart, frozen=1)
 
 
-def _costs(instance: Instance, result: Result) -> Sheet:
+def _costs(instance: Instance, result: Result) -> OutputSheet:
     money = result.money
     chart = Chart("bar", f"Total cost by part, present value in {result.currency}", money, 0, (1,))
     note = f"Present value in {result.currency}. The parts add to {result.total_cost:,.0f} {money}."
@@ -220,7 +221,7 @@ def _costs(instance: Instance, result: Result) -> Sheet:
     return _sheet(instance, frame, "What it costs", note, name="costs", is_list=False, chart=chart)
 
 
-def _outlays(instance: Instance, result: Result) -> Sheet:
+def _outlays(instance: Instance, result: Result) -> OutputSheet:
     money, budget = result.money, instance.policy.budget
     chart = Chart("column", f"Outlay by year, {result.currency}, undiscounted", money, 0, (1,))
     limit = f" The budget is {budget:,.0f} {money}." if budget is not None else ""
@@ -229,7 +230,7 @@ def _outlays(instance: Instance, result: Result) -> Sheet:
     return _sheet(instance, frame, frame.title, note, name="outlays", is_list=False, chart=chart)
 
 
-def _flows(instance: Instance, result: Result) -> Sheet:
+def _flows(instance: Instance, result: Result) -> OutputSheet:
     """Flows that are not 0, in words."""
     frame = result.frames.frame("flows")
     some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
@@ -241,26 +242,32 @@ def _flows(instance: Instance, result: Result) -> Sheet:
     return _sheet(instance, replace(frame, columns=tuple(columns), values=values), "What flows", note, name="flows")
 
 
-def _sources(result: Result) -> Sheet:
+def _sources(result: Result) -> OutputSheet:
     rows = []
     for comment in result.comments:
         value = comment["value"]
         shown = value if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
         place = ".".join(map(str, comment["place"])) or "the file"
         rows.append((place, shown if shown is not None or value is None else str(value), comment["text"]))
-    columns = (Column("About", width=44), Column("Value", width=24), Column("What the file says", width=110))
+    columns = (
+        SheetColumn("About", width=44),
+        SheetColumn("Value", width=24),
+        SheetColumn("What the file says", width=110),
+    )
     note = f"The comments of the instance file: sources and assumptions. Money in {result.currency}."
-    return Sheet("sources", "Where the numbers come from", note, columns, rows, frozen=1, is_list=True)
+    return OutputSheet("sources", "Where the numbers come from", note, columns, rows, frozen=1, is_list=True)
 
 
-def _run(result: Result) -> Sheet:
+def _run(result: Result) -> OutputSheet:
     rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", result.mip_gap)]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items()]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
     rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]
     rows += [(f"seconds: {key}", value) for key, value in result.seconds.items()]
     note = f"How the plan was found. Money in {result.currency}."
-    return Sheet("run", "The record of the run", note, (Column("What", width=28), Column("", width=60)), rows, frozen=1)
+    return OutputSheet(
+        "run", "The record of the run", note, (SheetColumn("What", width=28), SheetColumn("", width=60)), rows, frozen=1
+    )
 
 
 def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | None = None) -> None:
@@ -309,7 +316,7 @@ class _Writer:
             self.formats[key] = self.book.add_format({"valign": "top", **properties})
         return self.formats[key]
 
-    def write(self, sheet: Sheet) -> None:
+    def write(self, sheet: OutputSheet) -> None:
         """One sheet: title, what it says, head, rows, chart."""
         made = self.book.add_worksheet(sheet.name)
         self._text(made, 0, 0, sheet.title, bold=True, font_size=14)
@@ -354,7 +361,7 @@ class _Writer:
         marked = {"quote_prefix": True} if starts_formula(text) else {}
         made.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
 
-    def _chart(self, made: Any, sheet: Sheet, chart: Chart, last: int) -> None:
+    def _chart(self, made: Any, sheet: OutputSheet, chart: Chart, last: int) -> None:
         drawn = self.book.add_chart({"type": chart.kind})
         for j in chart.columns:
             drawn.add_series({

@@ -16,6 +16,8 @@ from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, si
 
 LINE = 0.65
+# What an empty cell shows.
+DASH = "–"
 # What is said of rows that stand for several shocks.
 FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst shock by name; "
 FOLDED += "--all lists each shock."
@@ -130,10 +132,12 @@ def adversary_words(instance: Instance) -> str:
 Standing = Literal["below", "tight", "some", "ample", "full", "free"]
 # A margin, a share, from which there is ample room.
 AMPLE = 0.2
-FULL = "full"
+FULLY_SERVED = "full"
 # Decimals of per cent at most: they show what `NEGLIGIBLE` of demand is.
 DECIMALS = 4
-MEANING = f"% of demand served / floor, in the weakest period; {FULL}: all demand is served; without /: no floor."
+MEANING = (
+    f"% of demand served / floor, in the weakest period; {FULLY_SERVED}: all demand is served; without /: no floor."
+)
 # What marks a service of several shocks of which some do not name the segment, and what that means.
 PARTIAL = "*"
 PARTLY = f"{PARTIAL} not kept for some of the shocks, which may be weaker; it does not fail there."
@@ -167,7 +171,7 @@ def beside(served: float, floor: float) -> str:
     rounded up to it, and a floor below 100 % never to 100.
     """
     first, second = in_percent(served, floor)
-    first = FULL if _is_full(served) else first
+    first = FULLY_SERVED if _is_full(served) else first
     return f"{first}/{second}" if floor > NEGLIGIBLE else first
 
 

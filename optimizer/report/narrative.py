@@ -8,8 +8,20 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
-from optimizer.report.figures.time_to_survive import Line
-from optimizer.report.format import abroad, called, given, in_full, in_percent, listed, percent, plural, spelled, titled
+from optimizer.report.figures.time_to_survive import ChokepointLine
+from optimizer.report.format import (
+    DASH,
+    abroad,
+    called,
+    given,
+    in_full,
+    in_percent,
+    listed,
+    percent,
+    plural,
+    spelled,
+    titled,
+)
 from optimizer.results.plan import Faced
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
@@ -30,7 +42,7 @@ OTHER_SHOCKS = 3
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
 
 
-def headline(result: Result, instance: Instance | None = None) -> str:
+def plan_headline(result: Result, instance: Instance | None = None) -> str:
     """The verdict in one line; shocks are called what the file calls them where there is an `instance`."""
     failed = [outcome.name for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
@@ -196,20 +208,19 @@ def _doing_nothing(result: Result) -> str:
     return f"{text}, {worst}; summed over all {si(nothing.gap, result.money)}, {below}"
 
 
-NOTHING = "–"
 # A difference whose bounds are further apart than this share of it is shown as the range that is proven.
-WIDE = 0.5
+WIDE_RANGE = 0.5
 
 
 def changed(difference: ProvenDifference) -> str:
     """A difference with its sign; the range that is proven where that is wide, and a dash where no sign is proven."""
     low, high, value = difference.low, difference.high, difference.value
     if not difference.is_proven:
-        return NOTHING
+        return DASH
     if not math.isfinite(high - low):
         near = low if low > 0 else high
         return f"{'>' if near > 0 else '<'} {signed(near)}"
-    if high - low <= WIDE * abs(value):
+    if high - low <= WIDE_RANGE * abs(value):
         return signed(value)
     return f"{signed(low)} to {signed(high)}"
 
@@ -359,10 +370,10 @@ def _when(move: Purchase) -> str:
 
 def short_verdict(result: Result) -> str:
     """The headline without the names of shocks: they stand beside it, in words."""
-    return headline(result).partition(":")[0]
+    return plan_headline(result).partition(":")[0]
 
 
-def under(budget: float | None, money: str) -> str:
+def under_budget(budget: float | None, money: str) -> str:
     """A budget in a sentence."""
     return "without a budget" if budget is None else f"under a budget of {si(budget, money, 4)}"
 
@@ -374,7 +385,7 @@ def facts_under(instance: Instance, result: Result, counted_from: float | None) 
     """
     words = {event.name: in_full(instance, event) for event in instance.events}
     said = [[label, spelled(text, words) if label in NAMING else text] for label, text in facts(instance, result)]
-    of_another = "" if instance.policy.budget == counted_from else f" {under(counted_from, result.money)}"
+    of_another = "" if instance.policy.budget == counted_from else f" {under_budget(counted_from, result.money)}"
     tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
     # Most of it is paid in peace as well.
     heads = {"Total cost": "Total cost, with all supply"}
@@ -414,7 +425,7 @@ def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
     return f"{title[0]}: {plural(every, 'shock') if count == every else f'{count:,} of {plural(every, "shock")}'}"
 
 
-def shortest_times(lines: Sequence[Line], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
+def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
     """The cuts for good that are survived for less than a year in the last year of the horizon, one a stage."""
     ends = [(line.months[-1], line) for line in lines if line.kind in ("stage", "shock")]
     ordered = sorted(

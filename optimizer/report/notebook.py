@@ -13,12 +13,12 @@ from optimizer.levers import KINDS
 from optimizer.results.ranking import hardest_of, weakest_of, weakness
 from optimizer.units import si
 
-MOST = 12
+MOST_NOTEBOOK_ROWS = 12
 _LINE = "border-bottom:1px solid rgba(128,128,128,.45)"
 _CELL = "padding:2px 14px 2px 0;text-align:left;background:transparent;vertical-align:top"
 
 
-def of_result(result: Any) -> str:
+def result_html(result: Any) -> str:
     """A plan: the verdict, its figures, what is bought, and where it stands in each shock."""
     failed = [outcome for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
@@ -94,9 +94,10 @@ def of_instance(instance: Any) -> str:
     parts.append(_table(("Segment", "Commodity", "Demand", "Floor"), floors))
     options = [(o, option.kind, option.name or "") for o, option in instance.options.items()]
     parts.append(_table(("Option", "Lever", "Name"), options) if options else "<div>No options.</div>")
-    events = [(e.name, windowed(horizon.label(e.periods[0]), horizon.label(e.periods[-1])),
-               "; ".join(str(cut) for cut in e.spec.cuts)) for e in instance.events[: MOST + 1]]  # fmt: skip
-    shocks = _table(("Shock", "Window", "Cuts"), events, len(instance.events))
+    events = instance.events[: MOST_NOTEBOOK_ROWS + 1]
+    rows = [(e.name, windowed(horizon.label(e.periods[0]), horizon.label(e.periods[-1])),
+               "; ".join(str(cut) for cut in e.spec.cuts)) for e in events]  # fmt: skip
+    shocks = _table(("Shock", "Window", "Cuts"), rows, len(instance.events))
     parts.append(shocks if events else "<div>No shocks.</div>")
     counts = f"{len(instance.commodities)} commodities, {len(instance.processes)} existing processes"
     return _whole([*parts, f"<div>{counts}.</div>"])
@@ -118,10 +119,12 @@ def _title(name: str, says: str) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], size: int | None = None) -> str:
     """A table; of more rows than fit, how many are left out."""
-    cells = ("".join(f'<td style="{_CELL}">{escape(str(cell))}</td>' for cell in row) for row in rows[:MOST])
+    cells = (
+        "".join(f'<td style="{_CELL}">{escape(str(cell))}</td>' for cell in row) for row in rows[:MOST_NOTEBOOK_ROWS]
+    )
     made = "".join(f"<tr>{row}</tr>" for row in cells)
     head = "".join(f'<th scope="col" style="{_CELL};{_LINE}">{escape(word)}</th>' for word in heads)
-    left = (size or len(rows)) - MOST
+    left = (size or len(rows)) - MOST_NOTEBOOK_ROWS
     more = f"<div>… and {left:,} more</div>" if left > 0 else ""
     top = f"<thead><tr>{head}</tr></thead>" if heads else ""
     style = "border-collapse:collapse;font-size:inherit;margin:6px 0;color:inherit;background:transparent"

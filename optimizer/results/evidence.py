@@ -24,7 +24,7 @@ NOT_EVIDENCE: Mapping[str, str] = {
 }
 # Keys that files of an earlier format lack, by the format that brought them.
 SINCE: Mapping[str, int] = {"digest": 3, "no_shock": 3}
-FORMATS = (2, 3)
+PLAN_FILE_FORMATS = (2, 3)
 DIGEST = "digest"
 
 Kind = Literal["unknown", "missing", "differs"]

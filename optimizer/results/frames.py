@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # How the values of a column are written for readers:
 Form = Literal[
     "text",  # as it stands
+    "word",  # the same, never broken
     "name",  # a key of the instance, by its name
     "object",  # the same; workbooks have the key as well
     "region",  # a region, by its name
@@ -35,11 +36,11 @@ Form = Literal[
     "tenth",  # a share, as per cent to one decimal
     "yes",  # whether something holds
 ]
-NUMBERS = ("count", "amount", "exact", "percent", "tenth")
+NUMBER_FORMS = ("count", "amount", "exact", "percent", "tenth")
 
 
 @dataclass(frozen=True)
-class Column:
+class FrameColumn:
     """One column of a frame.
 
     Attributes:
@@ -83,13 +84,13 @@ class Frame:
 
     name: str
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[FrameColumn, ...]
     values: tuple[Sequence[Any], ...] = field(repr=False)
     note: str = ""
 
     @classmethod
     def of_rows(
-        cls, name: str, title: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]], note: str = ""
+        cls, name: str, title: str, columns: Sequence[FrameColumn], rows: Iterable[Sequence[Any]], note: str = ""
     ) -> "Frame":
         """A frame from its rows."""
         some = list(rows)
@@ -109,7 +110,11 @@ class Frame:
         for values in zip(*self.values, strict=True):
             yield dict(zip(names, values, strict=True))
 
-    def with_column(self, column: Column, values: Sequence[Any]) -> "Frame":
+    def head(self, count: int) -> "Frame":
+        """The same with the first rows only."""
+        return replace(self, values=tuple(values[:count] for values in self.values))
+
+    def with_column(self, column: FrameColumn, values: Sequence[Any]) -> "Frame":
         """The same with one more column at the end."""
         return replace(self, columns=(*self.columns, column), values=(*self.values, values))
 

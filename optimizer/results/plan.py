@@ -28,14 +28,14 @@ from pydantic_core import CoreSchema, core_schema
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
-Row = tuple[float, ...]
+ByPeriod = tuple[float, ...]
 Array = npt.NDArray[np.float64]
 # Owner and name of a flow.
 FlowKey = tuple[str, str]
 # Flows that every plan file names, in this order; those of other levers follow.
 WRITTEN = ("activity", "substituted", "unserved", "released", "left")
 # Of so many shocks a result keeps all flows; of more, those of the shocks that matter most.
-FULL = 24
+MOST_DETAILED_SHOCKS = 24
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Plan:
     """
 
     builds: tuple[Build, ...] = ()
-    fills: Mapping[str, Row] = field(default_factory=dict)
-    stocks: Mapping[str, Row] = field(default_factory=dict)
+    fills: Mapping[str, ByPeriod] = field(default_factory=dict)
+    stocks: Mapping[str, ByPeriod] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         lines = [f"{build.period}  {build.option}  {si(build.size)}" for build in self.builds]
@@ -109,16 +109,16 @@ class Flows:
     """
 
     first: int
-    rows: Mapping[FlowKey, Row] = field(default_factory=dict)
+    rows: Mapping[FlowKey, ByPeriod] = field(default_factory=dict)
 
-    def __getitem__(self, key: FlowKey) -> Row:
+    def __getitem__(self, key: FlowKey) -> ByPeriod:
         return self.rows[key]
 
-    def row(self, owner: str, flow: str) -> Row:
+    def row(self, owner: str, flow: str) -> ByPeriod:
         """One flow, t per period; empty where the owner has none of that name on this path."""
         return self.rows.get((owner, flow), ())
 
-    def of(self, flow: str) -> dict[str, Row]:
+    def of(self, flow: str) -> dict[str, ByPeriod]:
         """All flows of one name, by owner."""
         return {owner: row for (owner, name), row in self.rows.items() if name == flow}
 
@@ -142,7 +142,7 @@ class Flows:
         """Read from the shape of `to_dict`, whatever flows there are."""
         shape = core_schema.typed_dict_schema(
             {"first": core_schema.typed_dict_field(core_schema.int_schema())},
-            extras_schema=handler.generate_schema(dict[str, Row]),
+            extras_schema=handler.generate_schema(dict[str, ByPeriod]),
             extra_behavior="allow",
         )
         return core_schema.no_info_after_validator_function(cls.from_dict, shape)
@@ -280,7 +280,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Share:
+class SourceShare:
     """Production of a commodity by region in one calendar year of the baseline: shares, t, and their HHI (0 … 1)."""
 
     year: int

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
-from optimizer.results.evidence import DIGEST, FORMATS, SINCE, Difference, differences, digest
+from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, Difference, differences, digest
 from optimizer.results.frames import Frames
-from optimizer.results.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, Share, Weakest
+from optimizer.results.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, SourceShare, Weakest
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Status = Literal["survives", "gap", "stopped", "none"]
 # 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
 # worst period and shock of a segment by `plan.weakest`, with services in full last; before, of the least margin.
-FORMAT = FORMATS[-1]
+FORMAT = PLAN_FILE_FORMATS[-1]
 # So many wrong places of a plan file are named; the others are counted.
 NAMED = 5
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
@@ -92,7 +92,7 @@ class Result:
     nothing: Nothing | None
     costs: Mapping[str, float]
     outlays: Mapping[str, float]
-    shares: Mapping[str, tuple[Share, ...]]
+    shares: Mapping[str, tuple[SourceShare, ...]]
     binding: tuple[Price, ...]
     clash: tuple[str, ...]
     notes: tuple[str, ...]
@@ -131,7 +131,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The plan in a notebook."""
-        return str(import_module("optimizer.report.notebook").of_result(self))
+        return str(import_module("optimizer.report.notebook").result_html(self))
 
     @cached_property
     def frames(self) -> Frames:
@@ -140,7 +140,7 @@ class Result:
         Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
         """
         # What a plan buys is priced by the options of its instance, which stand on a floor above this one.
-        made: Frames = import_module("optimizer.studies.frames").of_result(self)
+        made: Frames = import_module("optimizer.studies.frames").result_frames(self)
         return made
 
     @property
@@ -224,7 +224,7 @@ class Result:
         Raises:
             PlanFileError: a part is missing, unknown or of another shape, or an older version wrote it.
         """
-        if data.get("format") not in FORMATS or isinstance(data["format"], bool):
+        if data.get("format") not in PLAN_FILE_FORMATS or isinstance(data["format"], bool):
             raise PlanFileError(
                 f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
                 "solve the instance again with --output"

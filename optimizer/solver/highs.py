@@ -19,7 +19,7 @@ from optimizer.model.builder import Sense, Stage
 from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector
 from optimizer.tolerances import FEASIBILITY, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
-NOTHING = (
+INFEASIBLE_STATUSES = (
     HighsModelStatus.kInfeasible,
     HighsModelStatus.kUnboundedOrInfeasible,
     HighsModelStatus.kObjectiveBound,
@@ -234,7 +234,7 @@ class HighsBackEnd:
         highs, status = self._highs, self._highs.getModelStatus()
         info = highs.getInfo()
         bound = float(info.mip_dual_bound) if is_mip else -math.inf
-        if status in NOTHING:
+        if status in INFEASIBLE_STATUSES:
             return RawResult("infeasible", None, math.inf, None)
         stopped = (
             HighsModelStatus.kTimeLimit,

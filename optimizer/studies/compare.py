@@ -226,15 +226,16 @@ class _ComparisonBuilder:
         lone = self._lone_calls() if "alone" in self.facts else []
         calls = [*map(self.sweep.cheapest_call, least), *(call for _, call in lone)]
         labels = ["the cheapest plan with the least outlay"] * len(least) + ["each shock alone"] * len(lone)
-        answers = dict(self.sweep.answers(calls, labels))
-        plans = {each.case: answers[i] for i, each in enumerate(least) if i in answers}
-        found: dict[str, list[LoneShock]] = {}
-        for i, (case, _) in enumerate(lone, start=len(least)):
-            found.setdefault(case, []).extend(answers.get(i, ()))
+        plans, found = dict[str, Result](), dict[str, list[LoneShock]]()
+        for i, answer in sorted(self.sweep.answers(calls, labels), key=lambda pair: pair[0]):
+            if i < len(least):
+                plans[least[i].case] = answer
+            else:
+                found.setdefault(lone[i - len(least)][0], []).extend(answer)
         self.found = replace(
             self.found,
             least=tuple(map(partial(_with_plan, plans), self.found.least)),
-            alone={case: self._in_order(case, some) for case, some in found.items() if some},
+            alone={case: self._in_order(case, some) for case, some in found.items()},
         )
 
     def _lone_calls(self) -> list[tuple[str, Task]]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.schema import Instance
-from optimizer.levers import Stock
-from optimizer.results.plan import Plan
+from optimizer.levers import Sized, Stock
+from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
@@ -48,7 +48,7 @@ def fit_plan(instance: Instance, result: Result, file: str) -> FittedPlan:
     wrong = [*_sizes(instance, result.plan), *_piles(instance, result.plan)]
     if wrong:
         raise InstanceError([Finding(file, None, *words) for words in dict.fromkeys(wrong)])
-    plan, notes = _anew(instance, result.plan), tuple(_rules(instance, result.plan))
+    plan, notes = with_stock_paths(instance, result.plan), tuple(_rules(instance, result.plan))
     moved = [o for o, row in plan.stocks.items() if not _is_same(row, result.plan.stocks.get(o, row))]
     if moved:
         notes += (f"Stocks are worked out anew, for they begin or keep otherwise there: {', '.join(moved)}.",)
@@ -92,18 +92,19 @@ def _piles(instance: Instance, plan: Plan) -> Iterator[Words]:
     horizon = instance.horizon
     for o, fills in plan.fills.items():
         bought = [t for t, fill in enumerate(fills) if fill > 0]
-        option = instance.options.get(o)
-        if bought and o not in instance.stocks:
-            yield _unknown(instance, o, STOCK)
+        stock = instance.stocks.get(o)
+        if stock is None:
+            if bought:
+                yield _unknown(instance, o, STOCK)
         elif len(fills) != len(horizon.periods):
             yield f"options.{o}", f"the plan has {len(fills)} purchases, one for each period is meant", "Solve it anew."
-        elif option is not None and (late := [t for t in bought if not option.allows(horizon.year(t))]):
+        elif late := [t for t in bought if not stock.allows(horizon.year(t))]:
             what = f"the plan fills it in {horizon.label(late[0])}, when it cannot be filled"
             yield f"options.{o}", what, "Change earliest or latest, or leave the purchase out of the plan."
 
 
-def _anew(instance: Instance, plan: Plan) -> Plan:
-    """The plan with every stock of the instance."""
+def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
+    """The plan with every stock of the instance, worked out from the purchases."""
     horizon = instance.horizon
     fills = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in instance.stocks}
     stocks = {o: stock.stock_path(horizon, fills[o]) for o, stock in instance.stocks.items()}
@@ -123,11 +124,7 @@ def _rules(instance: Instance, plan: Plan) -> Iterator[str]:
     opened = {build.option: build.t for build in plan.builds}
     for build in plan.builds:
         option = instance.sized[build.option]
-        units = build.size / option.unit_size if option.unit_size > 0 else 0.0
-        if abs(units - round(units)) > NEGLIGIBLE:
-            yield f"{build.option}: {build.size:g} is not in whole units of {option.unit_size:g}."
-        if build.size < option.min_size * (1.0 - NEGLIGIBLE):
-            yield f"{build.option}: {build.size:g} is less than its min_size, {option.min_size:g}."
+        yield from _size_rules(build, option)
         if late := [r for r in option.requires if opened.get(r, len(instance.horizon.periods)) > build.t]:
             yield f"{build.option} requires {', '.join(late)}, which the plan does not open in time."
         if both := [x for x in option.excludes if x in opened]:
@@ -136,3 +133,11 @@ def _rules(instance: Instance, plan: Plan) -> Iterator[str]:
         rate = instance.options[o].most_in_a_year
         if max(fills) > rate * instance.horizon.delta * (1.0 + NEGLIGIBLE):
             yield f"{o} is filled faster than its fill_rate, {rate:g} t a year."
+
+
+def _size_rules(build: Build, option: Sized) -> Iterator[str]:
+    units = build.size / option.unit_size if option.unit_size > 0 else 0.0
+    if abs(units - round(units)) > NEGLIGIBLE:
+        yield f"{build.option}: {build.size:g} is not in whole units of {option.unit_size:g}."
+    if build.size < option.min_size * (1.0 - NEGLIGIBLE):
+        yield f"{build.option}: {build.size:g} is less than its min_size, {option.min_size:g}."

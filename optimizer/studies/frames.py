@@ -11,8 +11,8 @@ from typing import Any
 from optimizer.instance.derived import display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.results.frames import Column, Frame, Frames
-from optimizer.results.plan import Share
+from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.results.plan import SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
@@ -20,19 +20,19 @@ from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed
 
 
-def of_result(result: Result) -> Frames:
+def result_frames(result: Result) -> Frames:
     """Builds, stock, survival, services, dependence, costs, outlays, limits, flows of a plan."""
     instance = instance_of(result)
     return Frames(
         {
-            "builds": lambda: builds(instance, result),
+            "builds": lambda: builds_frame(instance, result),
             "stock": lambda: stock(instance, result),
             "purchased": lambda: purchased(instance, result),
-            "survival": lambda: survival(result),
-            "services": lambda: services(result),
+            "survival": lambda: survival_frame(result),
+            "services": lambda: services_frame(result),
             "dependence": lambda: _shares("dependence", result.shares),
             "yearly_dependence": lambda: yearly_dependence(instance, result),
-            "costs": lambda: costs(result),
+            "costs": lambda: costs_frame(result),
             "outlays": lambda: outlays(instance, result),
             "limits": lambda: limits(result),
             "flows": lambda: flows(result),
@@ -40,25 +40,25 @@ def of_result(result: Result) -> Frames:
     )
 
 
-def builds(instance: Instance, result: Result) -> Frame:
+def builds_frame(instance: Instance, result: Result) -> Frame:
     """One row a build, and one a stockpile with all its purchases."""
     money, spent = result.money, result.outlay
     columns = (
-        Column("option", form="object", is_index=True),
-        Column("kind", "Lever"),
-        Column("year", form="year", is_shown=False),
-        Column("period", "Decided", form="period", is_index=True),
-        Column("on_line", form="period"),
-        Column("size", form="amount"),
-        Column("unit", "Unit of size", is_shown=False),
-        Column("capex", unit=money, form="amount"),
-        Column("outlay", unit=money, form="amount", is_shown=False),
-        Column("outlay_share", "Of outlay", "share", form="percent"),
-        Column("region", form="region", is_shown=False),
-        Column("lead_time", unit="months", form="amount", is_shown=False),
-        Column("ramp", is_shown=False),
-        Column("without_shocks", "Without shocks as well", form="yes", is_shown=False),
-        Column("forced", "Has to be bought", form="yes", is_shown=False),
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("kind", "Lever"),
+        FrameColumn("year", form="year", is_shown=False),
+        FrameColumn("period", "Decided", form="period", is_index=True),
+        FrameColumn("on_line", form="period"),
+        FrameColumn("size", form="amount"),
+        FrameColumn("unit", "Unit of size", is_shown=False),
+        FrameColumn("capex", unit=money, form="amount"),
+        FrameColumn("outlay", unit=money, form="amount", is_shown=False),
+        FrameColumn("outlay_share", "Of outlay", "share", form="percent"),
+        FrameColumn("region", form="region", is_shown=False),
+        FrameColumn("lead_time", unit="months", form="amount", is_shown=False),
+        FrameColumn("ramp", is_shown=False),
+        FrameColumn("without_shocks", "Without shocks as well", form="yes", is_shown=False),
+        FrameColumn("forced", "Has to be bought", form="yes", is_shown=False),
     )
     horizon = instance.horizon
     rows = (
@@ -91,22 +91,22 @@ def purchased(instance: Instance, result: Result) -> Frame:
 
 
 def _by_period(name: str, title: str, instance: Instance, result: Result, rows: Mapping[str, Iterable[float]]) -> Frame:
-    columns = [Column("period", form="period", is_index=True)]
-    columns += [Column(o, display_name(instance, o), "t", "amount") for o in rows]
+    columns = [FrameColumn("period", form="period", is_index=True)]
+    columns += [FrameColumn(o, display_name(instance, o), "t", "amount") for o in rows]
     return Frame(name, title, tuple(columns), (list(result.periods), *map(list, rows.values())))
 
 
-def survival(result: Result) -> Frame:
+def survival_frame(result: Result) -> Frame:
     """One row a shock and segment; a shock that is a line has rows only for the segments that it names."""
     columns = (
-        Column("shock", form="shock", is_index=True),
-        Column("segment", form="name", is_index=True),
+        FrameColumn("shock", form="shock", is_index=True),
+        FrameColumn("segment", form="name", is_index=True),
         *_service_columns(),
-        Column("worst_period", form="period"),
-        Column("first_failure", form="period"),
-        Column("shortage", "Not served", "t", "amount"),
-        Column("below_floor", "Below the floor", "t", "amount"),
-        Column("gap", "Gap", result.money, "amount"),
+        FrameColumn("worst_period", form="period"),
+        FrameColumn("first_failure", form="period"),
+        FrameColumn("shortage", "Not served", "t", "amount"),
+        FrameColumn("below_floor", "Below the floor", "t", "amount"),
+        FrameColumn("gap", "Gap", result.money, "amount"),
     )
     rows = (
         (outcome.name, d, *_service(s), s.worst_period, s.first_failure, s.shortage, s.below_floor, s.gap)
@@ -117,11 +117,11 @@ def survival(result: Result) -> Frame:
     return Frame.of_rows("survival", "Survival", columns, rows, note)
 
 
-def _service_columns() -> tuple[Column, ...]:
+def _service_columns() -> tuple[FrameColumn, ...]:
     return (
-        Column("floor", "Floor", "share", "percent"),
-        Column("worst_service", "Served", "share", "percent"),
-        Column("margin", "Margin", "share", "percent"),
+        FrameColumn("floor", "Floor", "share", "percent"),
+        FrameColumn("worst_service", "Served", "share", "percent"),
+        FrameColumn("margin", "Margin", "share", "percent"),
     )
 
 
@@ -129,14 +129,14 @@ def _service(service: Any) -> tuple[float, float, float]:
     return service.floor, service.worst_service, service.margin
 
 
-def services(result: Result) -> Frame:
+def services_frame(result: Result) -> Frame:
     """One row a segment: its weakest service over all shocks, those that are lines included."""
     columns = (
-        Column("segment", form="name", is_index=True),
-        Column("worst_shock", form="shock"),
-        Column("worst_period", "Period", form="period"),
+        FrameColumn("segment", form="name", is_index=True),
+        FrameColumn("worst_shock", form="shock"),
+        FrameColumn("worst_period", "Period", form="period"),
         *_service_columns(),
-        Column("shocks_failed", "Fails in", form="count"),
+        FrameColumn("shocks_failed", "Fails in", form="count"),
     )
     rows = (
         (d, each.worst_shock, each.worst_period, *_service(each), each.shocks_failed)
@@ -145,14 +145,14 @@ def services(result: Result) -> Frame:
     return Frame.of_rows("services", "Each segment's worst", columns, rows)
 
 
-def _shares(name: str, shares: Mapping[str, Iterable[Share]]) -> Frame:
+def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
     columns = (
-        Column("commodity", form="name", is_index=True),
-        Column("year", form="year", is_index=True),
-        Column("region", form="region", is_index=True),
-        Column("share", "Share", "share", "percent"),
-        Column("production", unit="t/yr", form="amount"),
-        Column("hhi", "HHI", "share", "exact"),
+        FrameColumn("commodity", form="name", is_index=True),
+        FrameColumn("year", form="year", is_index=True),
+        FrameColumn("region", form="region", is_index=True),
+        FrameColumn("share", "Share", "share", "percent"),
+        FrameColumn("production", unit="t/yr", form="amount"),
+        FrameColumn("hhi", "HHI", "share", "exact"),
     )
     rows = (
         (commodity, share.year, region, part, share.tonnes * part, share.hhi)
@@ -171,13 +171,13 @@ def yearly_dependence(instance: Instance, result: Result) -> Frame:
     return _shares("yearly_dependence", shares)
 
 
-def costs(result: Result) -> Frame:
+def costs_frame(result: Result) -> Frame:
     """One row a part of the total cost; the parts add to it."""
     total = result.total_cost
     columns = (
-        Column("part", is_index=True),
-        Column("present_value", "Present value", result.money, "exact"),
-        Column("share", "Of total", "share", "tenth"),
+        FrameColumn("part", is_index=True),
+        FrameColumn("present_value", "Present value", result.money, "exact"),
+        FrameColumn("share", "Of total", "share", "tenth"),
     )
     rows = (
         (part, amount, amount / total if total > 0 else None)
@@ -195,24 +195,24 @@ def outlays(instance: Instance, result: Result) -> Frame:
         "outlays",
         "When money is needed",
         (
-            Column("year", form="year", is_index=True),
-            Column("outlay", "Outlay", money, "amount"),
-            Column("so_far", "So far", money, "amount"),
+            FrameColumn("year", form="year", is_index=True),
+            FrameColumn("outlay", "Outlay", money, "amount"),
+            FrameColumn("so_far", "So far", money, "amount"),
         ),
         (years, spent, [math.fsum(spent[: i + 1]) for i in range(len(years))]),
     )
     if limit is None:
         return made
-    return made.with_column(Column("annual_budget", unit=money, form="amount"), [limit.at(year) for year in years])
+    return made.with_column(FrameColumn("annual_budget", unit=money, form="amount"), [limit.at(year) for year in years])
 
 
 def limits(result: Result) -> Frame:
     """One row a limit that binds, and the most that one step of it can save."""
     saved = "cost" if result.survival_gap == 0 else "gap"
     columns = (
-        Column("limit", is_index=True),
-        Column("step"),
-        Column("saving", f"Saves {saved}", result.money, "amount"),
+        FrameColumn("limit", is_index=True),
+        FrameColumn("step", form="word"),
+        FrameColumn("saving", f"Saves {saved}", result.money, "amount"),
     )
     rows = ((price.what, price.step, price.worth) for price in result.binding)
     note = "The most that a small step of a limit can save, its integers fixed; another limit may bind as well."
@@ -222,11 +222,11 @@ def limits(result: Result) -> Frame:
 def flows(result: Result) -> Frame:
     """One row a path, flow, owner and period; shocks that are lines have none."""
     columns = (
-        Column("path", form="shock", is_index=True),
-        Column("flow", is_index=True),
-        Column("owner", form="object", is_index=True),
-        Column("period", form="period", is_index=True),
-        Column("quantity", unit="t", form="amount"),
+        FrameColumn("path", form="shock", is_index=True),
+        FrameColumn("flow", is_index=True),
+        FrameColumn("owner", form="object", is_index=True),
+        FrameColumn("period", form="period", is_index=True),
+        FrameColumn("quantity", unit="t", form="amount"),
     )
     paths = [("baseline", result.baseline), *((outcome.name, outcome.flows) for outcome in result.shocks)]
     rows = (

@@ -18,7 +18,18 @@ from optimizer.algorithms.batches import BatchAnswer
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import FULL, Array, Flows, Lack, ManyFlows, Nothing, Outcome, Service, Share, Weakest
+from optimizer.results.plan import (
+    MOST_DETAILED_SHOCKS,
+    Array,
+    Flows,
+    Lack,
+    ManyFlows,
+    Nothing,
+    Outcome,
+    Service,
+    SourceShare,
+    Weakest,
+)
 from optimizer.results.ranking import first_largest, rank, weakest
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
@@ -124,7 +135,7 @@ def _kept(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list
     ranks = rank(surveyed.margin, surveyed.served).min(axis=1, initial=np.inf)
     # Ranks that differ by rounding are the same: then the order of the file counts.
     order = np.lexsort((np.round(ranks, 6), -surveyed.gap.sum(axis=1), is_other))
-    return [int(number) for number in order[:FULL]]
+    return [int(number) for number in order[:MOST_DETAILED_SHOCKS]]
 
 
 def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: Flows | None) -> Outcome:
@@ -211,7 +222,7 @@ def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     return found
 
 
-def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
     """Production by region in the first and the last year, of every commodity that is put to use.
 
     HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
@@ -219,12 +230,12 @@ def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share,
     return _shares(instance, baseline, dict.fromkeys((instance.horizon.start, instance.horizon.end)))
 
 
-def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Share, ...]]:
+def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
     """The same for every year of the horizon."""
     return _shares(instance, baseline, instance.horizon.years)
 
 
-def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[Share, ...]]:
+def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[SourceShare, ...]]:
     used = {demand.commodity for demand in instance.demands.values()}
     used |= {commodity for activity in instance.activities.values() for commodity in activity.input}
     chosen = tuple(years)
@@ -232,7 +243,7 @@ def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[s
     return {commodity: shares for commodity, shares in made.items() if any(share.tonnes > 0 for share in shares)}
 
 
-def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Share:
+def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> SourceShare:
     by_region: dict[str, float] = defaultdict(float)
     first = (year - instance.horizon.start) * instance.horizon.per_year
     for name, activity in instance.activities.items():
@@ -242,4 +253,4 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> Sh
     total = sum(by_region.values())
     parts = {region: made / total for region, made in by_region.items() if total > 0 and made > ROUNDING * total}
     ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))
-    return Share(year, total, ordered, sum(part**2 for part in ordered.values()))
+    return SourceShare(year, total, ordered, sum(part**2 for part in ordered.values()))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from optimizer.instance.derived import display_name, sized
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
-from optimizer.results.plan import Build, Row
+from optimizer.results.plan import Build, ByPeriod
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING
 
@@ -48,7 +48,7 @@ class Purchase:
     counted: float
     in_peace: bool
     forced: bool
-    purchases: Row = ()
+    purchases: ByPeriod = ()
 
 
 def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:

@@ -13,11 +13,13 @@ Research 190, 2021; the ranges, here with integers, floors in every shock, and a
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.instance.derived import display_name
+from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
@@ -135,46 +137,46 @@ class _OptionSearch:
 
     def settle_least(self) -> None:
         """Bring `least` and `low` together."""
-        near, size = self.near, self.near.size(self.option)
-        if self.least <= self.dust or near.clock.is_over:
+        if self.least <= self.dust or self.near.clock.is_over:
             return
         without = self._cheapest_within(0.0, 0.0)
         if without == "found":
             return
-        self.low = max(self.piece if without == "none" else 0.0, min(self.least, near.limit(size)))
-        if near.clock.is_over:
-            return
-        near.moved(min(near.found, key=self._size), size)
-        while self.least - self.low > self.grain * (1 + NEGLIGIBLE) and not near.clock.is_over:
+        size = self.near.size(self.option)
+        self.low = max(self.piece if without == "none" else 0.0, min(self.least, self.near.limit(size)))
+        while self._moves(min, size) and self.least - self.low > self.grain * (1 + NEGLIGIBLE):
             limit = self.least - self.grain
             verdict = self._cheapest_within(self.low, limit)
             if verdict == "none":
                 self.low = limit
             if verdict != "found":
                 return
-            near.moved(min(near.found, key=self._size), size)
 
     def settle_greatest(self) -> None:
         """Bring `greatest` and `high` together."""
-        near, size = self.near, self.near.size(self.option, -1.0)
-        if self.is_endless or near.clock.is_over or self.high - self.greatest <= self.grain:
+        if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.grain:
             return
         if self.high < math.inf and self._cheapest_within(self.high - self.grain, self.high, among="like") == "found":
             return
-        self.high = max(self.greatest, min(self.high, -near.limit(size)))
+        size = self.near.size(self.option, -1.0)
+        self.high = max(self.greatest, min(self.high, -self.near.limit(size)))
         if self.greatest <= self.dust and self.high < self.piece * (1 - NEGLIGIBLE):
             self.high = self.greatest
-        if near.clock.is_over:
-            return
-        near.moved(max(near.found, key=self._size), size)
-        while self.high - self.greatest > self.grain * (1 + NEGLIGIBLE) and not near.clock.is_over:
-            limit = self.greatest + self.grain if self.greatest > self.dust else min(self.piece, self.high)
+        while self._moves(max, size) and self.high - self.greatest > self.grain * (1 + NEGLIGIBLE):
+            is_bought = self.greatest > self.dust
+            limit = self.greatest + self.grain if is_bought else min(self.piece, self.high)
             verdict = self._cheapest_within(limit, self.high)
             if verdict == "none":
-                self.high = limit if self.greatest > self.dust else self.greatest
+                self.high = limit if is_bought else self.greatest
             if verdict != "found":
                 return
-            near.moved(max(near.found, key=self._size), size)
+
+    def _moves(self, extreme: Callable[..., NearOptimalPlan], size: Expression) -> bool:
+        """Move the plan that is extreme in the option further, its integers held; False once the time is over."""
+        if self.near.clock.is_over:
+            return False
+        self.near.moved(extreme(self.near.found, key=self._size), size)
+        return not self.near.clock.is_over
 
     def _size(self, known: NearOptimalPlan) -> float:
         return known.sizes[self.option]

@@ -89,7 +89,7 @@ class Reinforcements:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Addition:
     """An option at one point of time, with what the slopes promise.
 
     Attributes:
@@ -149,7 +149,7 @@ def _tried(
     instance: Instance,
     evaluator: RecourseEvaluator,
     plan: Plan,
-    candidate: Candidate,
+    candidate: Addition,
     checked: Integers,
     gap: Vector,
     clock: Clock,
@@ -168,7 +168,7 @@ def _tried(
     return trials
 
 
-def _reinforcement(instance: Instance, candidate: Candidate, trials: Sequence[Trial]) -> Reinforcement:
+def _reinforcement(instance: Instance, candidate: Addition, trials: Sequence[Trial]) -> Reinforcement:
     mended, removed = max(trial.mended for trial in trials), max(trial.gap_removed for trial in trials)
     # More of it may do nothing more; where nothing is mended, what counts is the gap.
     good = [trial for trial in trials if trial.mended == mended]
@@ -179,7 +179,7 @@ def _reinforcement(instance: Instance, candidate: Candidate, trials: Sequence[Tr
 
 def promising(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, saving: Vector, gap: Vector
-) -> list[Candidate]:
+) -> list[Addition]:
     """Of each option that helps, the point of time that promises most; then the options, the best first.
 
     Args:
@@ -204,26 +204,32 @@ def promising(
 
 def _points(
     instance: Instance, plan: Plan, option: Sized, columns: Mapping[int, int], saving: Vector
-) -> Iterator[Candidate]:
+) -> Iterator[Addition]:
     """The decision points at which more of an option may be bought."""
     opened = {build.option: build.t for build in plan.builds}
-    left = option.max_size - sum(build.size for build in plan.builds if build.option == option.id)
-    if option.unit_size > 0:
-        left = option.unit_size * greatest_whole(left / option.unit_size, NEGLIGIBLE)
     excluded = {x for x, other in instance.sized.items() if option.id in other.excludes} | set(option.excludes)
+    left = _size_left(plan, option)
     if left <= NEGLIGIBLE * option.max_size or excluded & set(opened):
         return
     also = tuple(required for required in option.requires if required not in opened)
-    first = max((opened[required] for required in option.requires if required in opened), default=0)
+    first = max((opened[required] for required in set(option.requires) & set(opened)), default=0)
     for a, column in columns.items():
         is_open_elsewhere = option.is_lumpy and opened.get(option.id, a) != a
         if a >= first and not is_open_elsewhere:
-            yield Candidate(option.id, a, left, np.maximum(saving[:, column], 0.0), also)
+            yield Addition(option.id, a, left, np.maximum(saving[:, column], 0.0), also)
+
+
+def _size_left(plan: Plan, option: Sized) -> float:
+    """What is left of the largest size, in whole units."""
+    left = option.max_size - sum(build.size for build in plan.builds if build.option == option.id)
+    if option.unit_size <= 0:
+        return left
+    return option.unit_size * greatest_whole(left / option.unit_size, NEGLIGIBLE)
 
 
 def _periods(
     instance: Instance, plan: Plan, stock: Stock, columns: Mapping[int, int], saving: Vector
-) -> Iterator[Candidate]:
+) -> Iterator[Addition]:
     """The periods by whose end a stockpile may hold more: what a tonne then is worth, losses taken off."""
     worth = np.maximum(saving[:, [columns[t] for t in instance.horizon.periods]], 0.0)
     kept = (1.0 - stock.loss) ** (instance.horizon.delta * np.arange(worth.shape[1]))
@@ -232,10 +238,10 @@ def _periods(
     for t in np.flatnonzero(worth.any(axis=0)).tolist():
         more, reached = fills_reaching(instance, stock, fills, t, math.inf)
         if math.isinf(reached):
-            yield Candidate(stock.id, t, reached, worth[:, t:] @ kept[: worth.shape[1] - t])
+            yield Addition(stock.id, t, reached, worth[:, t:] @ kept[: worth.shape[1] - t])
         elif reached > NEGLIGIBLE * before.max(initial=0.0):
             held = np.array(stock.stock_path(instance.horizon, more)) - before
-            yield Candidate(stock.id, t, reached, worth @ held / reached)
+            yield Addition(stock.id, t, reached, worth @ held / reached)
 
 
 def fills_reaching(
@@ -277,7 +283,7 @@ def _levelled(instance: Instance, stock: Stock, fills: Sequence[float]) -> tuple
     return tuple(result)
 
 
-def _amounts(instance: Instance, candidate: Candidate, suggested: float) -> list[float]:
+def _amounts(instance: Instance, candidate: Addition, suggested: float) -> list[float]:
     """The amounts to try: parts of what is suggested, in whole units and no less than the least."""
     option = instance.sized.get(candidate.option)
     amounts = [part * suggested for part in TRIAL_PARTS]
@@ -289,7 +295,7 @@ def _amounts(instance: Instance, candidate: Candidate, suggested: float) -> list
     return list(dict.fromkeys(amounts))
 
 
-def with_addition(instance: Instance, plan: Plan, candidate: Candidate, amount: float) -> tuple[Plan, float]:
+def with_addition(instance: Instance, plan: Plan, candidate: Addition, amount: float) -> tuple[Plan, float]:
     """The plan with so much more of an option, and the undiscounted outlay that it takes."""
     o, t, horizon = candidate.option, candidate.t, instance.horizon
     if o in instance.stocks:

@@ -341,6 +341,14 @@ class _Interval:
         return SwitchingValue(end, number.at(self.same), number.at(self.other), self.outcome)
 
 
+def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval]) -> list[TornadoBar]:
+    result = list(bars)
+    for way in ways:
+        bar = result[way.bar]
+        result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number.first)))
+    return result
+
+
 class _SensitivitySearch:
     """Sets of numbers while they are solved for, each from the plan and the shocks of the instance as it is."""
 
@@ -402,11 +410,7 @@ class _SensitivitySearch:
             if len(found) < len(wanted):
                 return list(bars)
             ways = [way.halved(found[j], differs=self._differs(found[j])) for j, way in enumerate(ways)]
-        result = list(bars)
-        for way in ways:
-            bar = result[way.bar]
-            result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number.first)))
-        return result
+        return _with_flips(bars, ways)
 
     def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
         """Whether no search was stopped."""

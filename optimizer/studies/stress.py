@@ -33,7 +33,7 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Vector
+from optimizer.solver import Clock, Integers, Vector
 from optimizer.solver import versions as solver_versions
 from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
@@ -42,7 +42,6 @@ from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
 MOST_DURATIONS = 12  # of more values than this durations are grouped in quarters, as severities are
-Integers = npt.NDArray[np.intp]
 By = Literal["event", "start", "months", "severity"]
 
 

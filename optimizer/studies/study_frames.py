@@ -3,17 +3,20 @@
 Every study gives its frames by what stands here, so none of them is imported: they come as ``Any``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.results.frames import Column, Form, Frame, Frames
+from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 
+# The order in which verdicts are listed.
+VERDICTS = ("must-have", "real choice", "not settled", "never worth it")
 
-def _columns(form: Form, unit: str, *names: str) -> tuple[Column, ...]:
+
+def _columns(form: Form, unit: str, *names: str) -> tuple[FrameColumn, ...]:
     """Columns of one form and unit."""
-    return tuple(Column(name, unit=unit, form=form) for name in names)
+    return tuple(FrameColumn(name, unit=unit, form=form) for name in names)
 
 
 def of_comparison(comparison: Any) -> Frames:
@@ -25,7 +28,7 @@ def of_comparison(comparison: Any) -> Frames:
             "least_outlay": least_outlays,
             "lone_shocks": lone_shocks,
             "steps": budget_steps,
-            "breakpoints": breakpoints,
+            "breakpoints": breakpoints_frame,
         },
         comparison,
         money,
@@ -37,26 +40,22 @@ def comparison_columns(comparison: Any, money: str) -> Frame:
     found = comparison.to_dict()["columns"]
     segments, options = _union(each["services"] for each in found), _union(each["sizes"] for each in found)
     columns = [
-        Column("case", is_index=True),
-        Column("budget", unit=money, form="exact", is_index=True),
-        Column("status"),
+        FrameColumn("case", is_index=True),
+        FrameColumn("budget", unit=money, form="exact", is_index=True),
+        FrameColumn("status"),
         *_columns("count", "", "survived", "shocks"),
-        Column("survival_gap", unit=money, form="amount"),
+        FrameColumn("survival_gap", unit=money, form="amount"),
         *_columns("exact", money, "total_cost", "outlay"),
-        *(Column(f"{d} worst_service", unit="share", form="percent") for d in segments),
-        *(Column(f"{o} size", unit="t/yr, t or level", form="amount") for o in options),
+        *(FrameColumn(f"{d} worst_service", unit="share", form="percent") for d in segments),
+        *(FrameColumn(f"{o} size", unit="t/yr, t or level", form="amount") for o in options),
     ]
     rows = (
         (each["case"], each["budget"], each["status"], len(each["survived"]), each["shocks"], each["survival_gap"],
-         each["total_cost"], each["outlay"], *(_worst_service(each, d) for d in segments),
+         each["total_cost"], each["outlay"], *(each["services"].get(d, {}).get("worst_service") for d in segments),
          *(each["sizes"].get(o, 0.0) for o in options))
         for each in found
     )  # fmt: skip
     return Frame.of_rows("columns", "Side by side", columns, rows)
-
-
-def _worst_service(column: Mapping[str, Any], segment: str) -> float | None:
-    return column["services"][segment]["worst_service"] if segment in column["services"] else None
 
 
 def _union(parts: Iterable[Iterable[str]]) -> list[str]:
@@ -66,11 +65,11 @@ def _union(parts: Iterable[Iterable[str]]) -> list[str]:
 def least_outlays(comparison: Any, money: str) -> Frame:
     """One row a case: the least outlay that survives everything, its bound, and the cost of its cheapest plan."""
     columns = (
-        Column("case", "", is_index=True),
-        Column("status", is_shown=False),
-        Column("outlay", "Least outlay", money, "exact"),
-        Column("bound", "Proven: none below", money, "exact"),
-        Column("total_cost", "Total cost of its\ncheapest plan", money, "exact"),
+        FrameColumn("case", "", is_index=True),
+        FrameColumn("status", is_shown=False),
+        FrameColumn("outlay", "Least outlay", money, "exact"),
+        FrameColumn("bound", "Proven: none below", money, "exact"),
+        FrameColumn("total_cost", "Total cost of its\ncheapest plan", money, "exact"),
     )
     rows = (
         (each.case, each.status, each.outlay, each.bound, each.result.total_cost if each.result else None)
@@ -82,11 +81,11 @@ def least_outlays(comparison: Any, money: str) -> Frame:
 def lone_shocks(comparison: Any, money: str) -> Frame:
     """One row a case and shock: the least outlay were it the only shock that may come."""
     columns = (
-        Column("case", is_index=True),
-        Column("shock", form="shock", is_index=True),
-        Column("status"),
-        Column("outlay", "Least outlay", money, "exact"),
-        Column("bound", "Bound", money, "exact"),
+        FrameColumn("case", is_index=True),
+        FrameColumn("shock", form="shock", is_index=True),
+        FrameColumn("status"),
+        FrameColumn("outlay", "Least outlay", money, "exact"),
+        FrameColumn("bound", "Bound", money, "exact"),
     )
     rows = (
         (case, each.shock, each.status, each.outlay, each.bound)
@@ -99,9 +98,9 @@ def lone_shocks(comparison: Any, money: str) -> Frame:
 def budget_steps(comparison: Any, money: str) -> Frame:
     """One row a budget: what some more money changes. Low and high ends are proven."""
     columns = (
-        Column("case", is_index=True),
-        Column("budget", unit=money, form="exact", is_index=True),
-        Column("more", unit=money, form="exact"),
+        FrameColumn("case", is_index=True),
+        FrameColumn("budget", unit=money, form="exact", is_index=True),
+        FrameColumn("more", unit=money, form="exact"),
         *_columns("amount", money, "gap", "gap_low", "gap_high", "cost", "cost_low", "cost_high"),
         *_columns("count", "", "survived_before", "survived_after"),
     )
@@ -117,14 +116,14 @@ def _count_survived(result: Result) -> int:
     return sum(outcome.survives for outcome in result.shocks)
 
 
-def breakpoints(comparison: Any, money: str) -> Frame:
+def breakpoints_frame(comparison: Any, money: str) -> Frame:
     """One row a change of the plan: between which budgets, and what comes and goes."""
     parts = ("added", "dropped", "survived", "lost")
     columns = (
-        Column("case", is_index=True),
-        Column("above", unit=money, form="exact", is_index=True),
-        Column("at", unit=money, form="exact"),
-        *(Column(part) for part in parts),
+        FrameColumn("case", is_index=True),
+        FrameColumn("above", unit=money, form="exact", is_index=True),
+        FrameColumn("at", unit=money, form="exact"),
+        *(FrameColumn(part) for part in parts),
     )
     rows = (
         (each.case, each.above, each.at, *(", ".join(each.parts[part]) for part in parts))
@@ -141,19 +140,19 @@ def of_alternatives(found: Any) -> Frames:
 def size_ranges(found: Any) -> Frame:
     """One row an option: the least and the greatest size of any plan within the tolerance."""
     columns = (
-        Column("option", form="object", is_index=True),
-        Column("kind", "Lever"),
-        Column("verdict"),
-        Column("least", form="amount"),
-        Column("cheapest", "Cheapest\nplan", form="amount"),
-        Column("greatest", form="amount"),
-        *(Column(name, form="amount", is_shown=False) for name in ("least_bound", "greatest_bound")),
-        Column("proven", form="yes", is_shown=False),
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("kind", "Lever"),
+        FrameColumn("verdict", form="word"),
+        FrameColumn("least", form="amount"),
+        FrameColumn("cheapest", "Cheapest\nplan", form="amount"),
+        FrameColumn("greatest", form="amount"),
+        *(FrameColumn(name, form="amount", is_shown=False) for name in ("least_bound", "greatest_bound")),
+        FrameColumn("proven", form="yes", is_shown=False),
     )
     rows = (
         (each.option, each.kind, each.verdict, each.least.size, each.cheapest, each.greatest.size, each.least.bound,
          each.greatest.bound, each.proven)
-        for each in found.ranges
+        for each in sorted(found.ranges, key=lambda each: VERDICTS.index(each.verdict))
     )  # fmt: skip
     return Frame.of_rows("ranges", "What they buy", columns, rows)
 
@@ -162,12 +161,12 @@ def alternative_plans(found: Any) -> Frame:
     """One row a plan, the cheapest first."""
     money, cheapest = found.cheapest.money, found.cheapest.total_cost
     columns = (
-        Column("plan", is_index=True),
-        Column("total_cost", unit=money, form="exact"),
+        FrameColumn("plan", is_index=True),
+        FrameColumn("total_cost", unit=money, form="exact"),
         *_columns("amount", money, "more", "outlay"),
         *_columns("count", "", "survived", "shocks"),
-        Column("survival_gap", unit=money, form="amount"),
-        Column("distance", form="amount"),
+        FrameColumn("survival_gap", unit=money, form="amount"),
+        FrameColumn("distance", form="amount"),
     )
     plans = [("cheapest", found.cheapest, None)]
     plans += [(chr(ord("A") + i), each.result, each.distance) for i, each in enumerate(found.plans)]
@@ -181,20 +180,20 @@ def alternative_plans(found: Any) -> Frame:
 
 def of_sensitivity(found: Any) -> Frames:
     """All tables as pandas frames: ends, switching, importance."""
-    return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance}, found)
+    return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance_frame}, found)
 
 
 def tornado_ends(found: Any) -> Frame:
     """One row an uncertain number and end: what becomes of the plan with the number there."""
     money = found.instance.money
     columns = (
-        Column("number", is_index=True),
-        Column("end", is_index=True),
-        Column("value", form="amount"),
-        Column("status"),
-        Column("cost", unit=money, form="exact"),
-        Column("gap", unit=money, form="amount"),
-        Column("shocks_failed", form="count"),
+        FrameColumn("number", is_index=True),
+        FrameColumn("end", is_index=True),
+        FrameColumn("value", form="amount"),
+        FrameColumn("status"),
+        FrameColumn("cost", unit=money, form="exact"),
+        FrameColumn("gap", unit=money, form="amount"),
+        FrameColumn("shocks_failed", form="count"),
     )
     rows = (
         (bar.number.name, name, value, end.status, *((end.cost, end.gap, end.failed) if end.has_plan else (None,) * 3))
@@ -207,10 +206,10 @@ def tornado_ends(found: Any) -> Frame:
 def switching_values(found: Any) -> Frame:
     """One row a switching value: between which values of a number the plan becomes another."""
     columns = (
-        Column("number", is_index=True),
-        Column("end", is_index=True),
+        FrameColumn("number", is_index=True),
+        FrameColumn("end", is_index=True),
         *_columns("exact", "", "same", "other"),
-        Column("status"),
+        FrameColumn("status"),
     )
     rows = (
         (bar.number.name, each.end, each.same, each.other, each.outcome.status)
@@ -220,11 +219,11 @@ def switching_values(found: Any) -> Frame:
     return Frame.of_rows("switching", "Where the plan changes", columns, rows)
 
 
-def importance(found: Any) -> Frame:
+def importance_frame(found: Any) -> Frame:
     """One row an uncertain number: first-order indices of the cost and of the gap, with half widths of intervals."""
     sampled = found.sampled
     indices = _columns("amount", "share", "s1_cost", "margin_cost", "s1_gap", "margin_gap")
-    columns = (Column("number", is_index=True), *indices)
+    columns = (FrameColumn("number", is_index=True), *indices)
     of_cost = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_cost}
     of_gap = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_gap}
     none = (None, None)
@@ -250,17 +249,17 @@ def stress_samples(stress: Any) -> Frame:
     """One row a sample."""
     rows, horizon, demands = stress.rows, stress.against.horizon, list(stress.against.demands)
     columns = (
-        Column("sample", is_index=True),
-        Column("event"),
-        Column("start", form="period"),
-        Column("months", form="amount"),
-        Column("max_severity", unit="share", form="percent"),
-        Column("survived", form="yes"),
-        Column("gap", unit=stress.money, form="amount"),
-        Column("worst_segment", form="name"),
+        FrameColumn("sample", is_index=True),
+        FrameColumn("event"),
+        FrameColumn("start", form="period"),
+        FrameColumn("months", form="amount"),
+        FrameColumn("max_severity", unit="share", form="percent"),
+        FrameColumn("survived", form="yes"),
+        FrameColumn("gap", unit=stress.money, form="amount"),
+        FrameColumn("worst_segment", form="name"),
         *_columns("percent", "share", "service", "floor"),
-        Column("first_failure", form="period"),
-        Column("probability", form="amount"),
+        FrameColumn("first_failure", form="period"),
+        FrameColumn("probability", form="amount"),
     )
     values = (
         list(rows.name),
@@ -283,11 +282,11 @@ def stress_services(stress: Any) -> Frame:
     """One row a segment, those that fall below their floors most often first."""
     percent = [("mean", "Mean"), ("p5", "p5"), ("p50", "p50"), ("p95", "p95")]
     columns = (
-        Column("segment", form="name", is_index=True),
-        Column("floor_low", unit="share", form="percent", is_shown=False),
-        Column("floor", unit="share", form="percent"),
-        *(Column(name, label, "share", "percent") for name, label in percent),
-        Column("below_floor", "Below floor", "share", "tenth"),
+        FrameColumn("segment", form="name", is_index=True),
+        FrameColumn("floor_low", unit="share", form="percent", is_shown=False),
+        FrameColumn("floor", unit="share", form="percent"),
+        *(FrameColumn(name, label, "share", "percent") for name, label in percent),
+        FrameColumn("below_floor", "Below floor", "share", "tenth"),
     )
     ordered = sorted(stress.services.items(), key=lambda item: -item[1].below)
     rows = ((d, *each.floor, each.mean, each.p5, each.p50, each.p95, each.below) for d, each in ordered)
@@ -297,11 +296,11 @@ def stress_services(stress: Any) -> Frame:
 def sample_groups(stress: Any) -> Frame:
     """One row a group of samples: by event, start, months and severity."""
     columns = (
-        Column("by", is_index=True),
-        Column("group", is_index=True),
-        Column("samples", form="count"),
+        FrameColumn("by", is_index=True),
+        FrameColumn("group", is_index=True),
+        FrameColumn("samples", form="count"),
         *_columns("tenth", "share", "survived", "low", "high"),
-        Column("mean_gap", "Mean gap", stress.money, "amount"),
+        FrameColumn("mean_gap", "Mean gap", stress.money, "amount"),
     )
     rows = ((each.by, each.name, each.samples, each.share, *each.interval, each.mean_gap) for each in stress.groups)
     return Frame.of_rows("groups", "Where it is weak", columns, rows)
@@ -310,15 +309,15 @@ def sample_groups(stress: Any) -> Frame:
 def broken_shocks(stress: Any) -> Frame:
     """One row a shock that breaks the plan, the worst first."""
     columns = (
-        Column("shock", is_index=True),
-        Column("event"),
-        Column("first", form="period"),
-        Column("last", form="period"),
-        Column("gap", unit=stress.money, form="amount"),
-        Column("segment", form="name"),
-        Column("period", form="period"),
+        FrameColumn("shock", is_index=True),
+        FrameColumn("event"),
+        FrameColumn("first", form="period"),
+        FrameColumn("last", form="period"),
+        FrameColumn("gap", unit=stress.money, form="amount"),
+        FrameColumn("segment", form="name"),
+        FrameColumn("period", form="period"),
         *_columns("percent", "share", "service", "floor"),
-        Column("short_of", form="name"),
+        FrameColumn("short_of", form="name"),
     )
     rows = (
         (each.name, each.entry, each.first, each.last, each.gap, each.segment, each.period, each.service, each.floor,
@@ -332,14 +331,14 @@ def reinforcements(stress: Any) -> Frame:
     """One row an addition to the plan, checked on the shocks that break it."""
     found = stress.mending
     columns = (
-        Column("option", form="object", is_index=True),
-        Column("kind", "Lever"),
-        Column("period", "When", form="period"),
-        Column("size", form="amount"),
-        Column("mended", "Survived\nthen", form="count"),
-        Column("gap_removed", "Gap", stress.money, "amount"),
-        Column("outlay", "Outlay", stress.money, "amount"),
-        Column("per_shock", "A shock\nsurvived", stress.money, "amount"),
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("kind", "Lever"),
+        FrameColumn("period", "When", form="period"),
+        FrameColumn("size", form="amount"),
+        FrameColumn("mended", "Survived\nthen", form="count"),
+        FrameColumn("gap_removed", "Gap", stress.money, "amount"),
+        FrameColumn("outlay", "Outlay", stress.money, "amount"),
+        FrameColumn("per_shock", "A shock\nsurvived", stress.money, "amount"),
     )
     rows = (
         (each.option, each.kind, each.period, each.best.size, each.best.mended, each.best.gap_removed, each.best.outlay,
@@ -366,18 +365,19 @@ def shaping_attacks(found: Any) -> Frame:
     """One row an attack that shaped the plan: what it leaves below the floors, with nothing built and with the plan."""
     money = found.instance.money
     columns = (
-        Column("targets", is_index=True),
-        Column("first", form="period", is_index=True, is_shown=False),
-        Column("last", form="period", is_shown=False),
-        Column("window"),
-        Column("price", unit=money, form="amount"),
-        Column("without", "Nothing built", money, "amount"),
-        Column("with_plan", "With the plan", money, "amount"),
+        FrameColumn("targets", is_index=True),
+        FrameColumn("first", form="period", is_index=True, is_shown=False),
+        FrameColumn("last", form="period", is_shown=False),
+        FrameColumn("window"),
+        FrameColumn("price", unit=money, form="amount"),
+        FrameColumn("without", "Nothing built", money, "amount"),
+        FrameColumn("with_plan", "With the plan", money, "amount"),
+        FrameColumn("breaks", form="yes", is_shown=False),
     )
     rows = (
         (_targets(found, each.with_plan), each.with_plan.first, each.with_plan.last,
          windowed(each.with_plan.first, each.with_plan.last, "–"), each.with_plan.price, each.without.gap,
-         each.with_plan.gap)
+         each.with_plan.gap, each.with_plan.breaks)
         for each in found.shaping
     )  # fmt: skip
     note = "What each leaves below the floors, at shortage cost: with nothing built, and with the plan."
@@ -388,13 +388,13 @@ def attacked_segments(found: Any) -> Frame:
     """One row a segment that the worst attack leaves short."""
     money, worst = found.instance.money, found.worst
     columns = (
-        Column("segment", form="name", is_index=True),
-        Column("service", "Served/floor", "share", "percent"),
-        Column("floor", unit="share", form="percent", is_shown=False),
-        Column("unserved", "Unserved", "t", "amount"),
-        Column("below_floor", "Below floor", "t", "amount"),
-        Column("damage", unit=money, form="amount"),
-        Column("gap", unit=money, form="amount", is_shown=False),
+        FrameColumn("segment", form="name", is_index=True),
+        FrameColumn("service", "Served/floor", "share", "percent"),
+        FrameColumn("floor", unit="share", form="percent", is_shown=False),
+        FrameColumn("unserved", "Unserved", "t", "amount"),
+        FrameColumn("below_floor", "Below floor", "t", "amount"),
+        FrameColumn("damage", unit=money, form="amount"),
+        FrameColumn("gap", unit=money, form="amount", is_shown=False),
     )
     rows = (
         (d, each.service, each.floor, each.unserved, each.below_floor, each.damage, each.gap)
@@ -408,11 +408,11 @@ def attack_starts(found: Any) -> Frame:
     """One row a start: the worst attack then, and the least attack budget that breaks the plan."""
     money = found.instance.money
     columns = (
-        Column("start", form="period", is_index=True),
-        Column("worst", "Worst attack"),
-        Column("gap", unit=money, form="amount"),
-        Column("breaks_at", unit=money, form="amount"),
-        Column("by", "By striking"),
+        FrameColumn("start", form="period", is_index=True),
+        FrameColumn("worst", "Worst attack"),
+        FrameColumn("gap", unit=money, form="amount"),
+        FrameColumn("breaks_at", unit=money, form="amount"),
+        FrameColumn("by", "By striking"),
     )
     rows = (
         (each.start, _targets(found, each.worst), each.worst.gap if each.worst else None,
@@ -433,11 +433,11 @@ def worths(found: Any) -> Frame:
     """One row a shock, lever, floor or delay: what the plan costs without it, or with it."""
     money = found.result.money
     columns = (
-        Column("kind", is_index=True),
-        Column("of", is_index=True),
-        Column("survives", form="yes"),
+        FrameColumn("kind", is_index=True),
+        FrameColumn("of", is_index=True),
+        FrameColumn("survives", form="yes"),
         *_columns("amount", money, "change", "low", "high", "outlay", "needed"),
-        Column("months", unit="months", form="amount"),
+        FrameColumn("months", unit="months", form="amount"),
     )
     rows = (
         (each.kind, each.of, each.survives, each.change, each.low, each.high, each.outlay, each.needed, each.months)
@@ -449,9 +449,9 @@ def worths(found: Any) -> Frame:
 def deadlines(found: Any) -> Frame:
     """One row a build: by when it has to be ordered."""
     columns = (
-        Column("option", form="object", is_index=True),
+        FrameColumn("option", form="object", is_index=True),
         *_columns("period", "", "ordered", "as_planned", "anyhow"),
-        Column("can_be_left_out", form="yes"),
+        FrameColumn("can_be_left_out", form="yes"),
     )
     rows = ((each.option, each.ordered, each.as_planned, each.anyhow, each.can_be_left_out) for each in found.deadlines)
     return Frame.of_rows("deadlines", "By when each has to be ordered", columns, rows)
@@ -461,9 +461,9 @@ def repairs(found: Any) -> Frame:
     """One row a repair: its least size, what is proven not to do, and what the plan costs with it."""
     money = found.result.money
     columns = (
-        Column("kind", is_index=True),
-        Column("of", is_index=True),
-        Column("works", form="yes"),
+        FrameColumn("kind", is_index=True),
+        FrameColumn("of", is_index=True),
+        FrameColumn("works", form="yes"),
         *_columns("exact", "", "amount", "beyond"),
         *_columns("exact", money, "cost", "outlay"),
     )
@@ -481,15 +481,15 @@ def of_time_to_survive(found: Any) -> Frames:
 def months_survived(found: Any) -> Frame:
     """One row a chokepoint and year: months are infinite where it is for ever, and None where there is no plan."""
     columns = (
-        Column("chokepoint", is_index=True),
-        Column("kind"),
-        Column("deliberate"),
-        Column("cuts"),
-        Column("year", form="year", is_index=True),
-        Column("before", unit="months", form="amount"),
-        Column("gives out before", form="name"),
-        Column("after", unit="months", form="amount"),
-        Column("gives out after", form="name"),
+        FrameColumn("chokepoint", is_index=True),
+        FrameColumn("kind"),
+        FrameColumn("deliberate"),
+        FrameColumn("cuts"),
+        FrameColumn("year", form="year", is_index=True),
+        FrameColumn("before", unit="months", form="amount"),
+        FrameColumn("gives_out_before", form="name"),
+        FrameColumn("after", unit="months", form="amount"),
+        FrameColumn("gives_out_after", form="name"),
     )
     rows = (
         (each.name, each.kind, str(each.deliberate).lower(), " and ".join(each.cuts), before.year, before.months,

@@ -95,25 +95,27 @@ class Chain:
 
 
 def stage_columns(instance: Instance) -> dict[str, int]:
-    """The column of every stage: one further than all whose goods it takes."""
-    scrap = _scrap(instance)
-    makers: dict[str, set[str]] = defaultdict(set)
-    takes: dict[str, set[str]] = defaultdict(set)
-    scavenges: dict[str, int] = defaultdict(int)
-    for activity in instance.activities.values():
-        takes[activity.stage or ""] |= set(activity.input) - scrap
-        scavenges[activity.stage or ""] |= not scrap.isdisjoint(activity.input)
-        for commodity in set(activity.output) - scrap:
-            makers[commodity].add(activity.stage or "")
-    before = {stage: {m for c in taken for m in makers[c]} - {stage} for stage, taken in takes.items()}
+    """The column of every stage: one further than all whose goods it takes; in a circle, the usual order decides."""
+    before, takes_scrap = _stages_before(instance)
     columns: dict[str, int] = {}
-    while len(columns) < len(takes):
-        waiting = [stage for stage in takes if stage not in columns]
+    while len(columns) < len(before):
+        waiting = [stage for stage in before if stage not in columns]
         ready = [stage for stage in waiting if before[stage] <= set(columns)]
         for stage in ready or [min(waiting, key=_usual)]:
-            done = [columns[other] for other in before[stage] if other in columns]
-            columns[stage] = max([scavenges[stage], *(1 + column for column in done)])
+            after = [1 + columns[other] for other in before[stage] if other in columns]
+            columns[stage] = max([int(stage in takes_scrap), *after])
     return columns
+
+
+def _stages_before(instance: Instance) -> tuple[dict[str, set[str]], set[str]]:
+    """By stage, the stages whose goods it takes; and the stages that take scrap."""
+    scrap, makers, takes = _scrap(instance), defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for activity in instance.activities.values():
+        takes[activity.stage or ""] |= set(activity.input)
+        for commodity in activity.output:
+            makers[commodity].add(activity.stage or "")
+    before = {stage: set[str]().union(*(makers[c] for c in taken - scrap)) - {stage} for stage, taken in takes.items()}
+    return before, {stage for stage, taken in takes.items() if taken & scrap}
 
 
 def _usual(stage: str) -> int:
@@ -221,17 +223,17 @@ class _Drawing:
             made = activity.output.get(commodity, 0.0) * self._of("activity", name)
             place = self._place(activity.stage, activity.region)
             found[place if place.column < nearest else collected] += made
-        returned = [
-            self.path.returned(d, t)
-            for d, demand in self.instance.demands.items()
-            if demand.end_of_life and demand.end_of_life.commodity == commodity
-            for t in self.periods
-        ]
-        found[collected] += self._rate(returned)
+        found[collected] += self._returned(commodity)
         for o, flow in self._others():
             if commodity in flow.gives:
                 found[self._store(commodity)] += flow.gives[commodity] * self._of(flow.name, o)
         return {place: made for place, made in found.items() if made > 0}
+
+    def _returned(self, commodity: str) -> float:
+        """What comes back from use, t per year."""
+        ends = {d: demand.end_of_life for d, demand in self.instance.demands.items()}
+        segments = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
+        return self._rate(self.path.returned(d, t) for d in segments for t in self.periods)
 
     def _store(self, commodity: str) -> ChainPlace:
         makers = [a.stage or "" for a in self.instance.activities.values() if commodity in a.output]

@@ -32,9 +32,10 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import Plan
+from optimizer.results.plan import Build, Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
+from optimizer.studies.fitting import with_stock_paths
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
@@ -205,18 +206,20 @@ def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
 
 def _fitting(instance: Instance, plan: Plan) -> Plan:
     """The plan with its stocks worked out again for this instance."""
-    horizon = instance.horizon
     for build in plan.builds:
-        option = instance.sized.get(build.option)
-        is_sized = option is not None and build.t in horizon.decisions and option.allows(horizon.year(build.t))
-        if not is_sized or horizon.label(build.t) != build.period:
+        if not _can_buy(instance, build):
             raise PlanFileError(f"the plan is not one of this instance: it cannot buy {build.option} in {build.period}")
     for o, fills in plan.fills.items():
-        if o not in instance.stocks or len(fills) != len(horizon.periods):
+        if o not in instance.stocks or len(fills) != len(instance.horizon.periods):
             raise PlanFileError(f"the plan is not one of this instance: it cannot fill {o}")
-    filled = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in instance.stocks}
-    stocks = {o: stock.stock_path(horizon, filled[o]) for o, stock in instance.stocks.items()}
-    return Plan(plan.builds, filled, stocks)
+    return with_stock_paths(instance, plan)
+
+
+def _can_buy(instance: Instance, build: Build) -> bool:
+    horizon, option = instance.horizon, instance.sized.get(build.option)
+    if option is None or build.t not in horizon.decisions or not option.allows(horizon.year(build.t)):
+        return False
+    return horizon.label(build.t) == build.period
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:

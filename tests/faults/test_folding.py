@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.io.load import comments_of
-from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import spans
 from optimizer.report.format import called
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.checks import show_summary
 from optimizer.report.tables.compare import show_part
-from optimizer.report.tables.plan import show
+from optimizer.report.tables.plan import show_plan
 from optimizer.report.tables.stress import show_stress
 from optimizer.results.ranking import weakness
 from optimizer.studies.budget_sweep import BudgetPoint, LoneShock
@@ -57,7 +57,7 @@ def text_of(shown: Any, width: int = 80, **how: Any) -> str:
 
 def survival_rows(result: so.Result, width: int = 120, **how: Any) -> list[str]:
     """The marked rows of the survival tables: one table where all segments stand beside each other."""
-    text = text_of(lambda console, **more: show(result, console, **more), width, **how)
+    text = text_of(lambda console, **more: show_plan(result, console, **more), width, **how)
     tables = "".join(re.split(r"^Survival *$", text, flags=re.MULTILINE)[1:]).split("% of demand")[0]
     return [line for line in tables.splitlines() if line.startswith(("✓", "✗"))]
 
@@ -103,7 +103,7 @@ def test_59_shocks_are_six_rows_on_the_screen(poor: so.Result, width: int) -> No
     names = ["Full embargo", "Export quota", "strike", "Flood at the mine", "Surge of defence", "trouble"]
     assert all(row[2:].startswith(name) for row, name in zip(rows[:6], names, strict=True))
     worst = max(poor.shocks, key=lambda outcome: outcome.gap)
-    text = text_of(lambda console: show(poor, console), width)
+    text = text_of(lambda console: show_plan(poor, console), width)
     assert f"\n  worst {worst.name} " in text
     assert "--all lists each shock." in re.sub(r"\s+", " ", text)
     assert max(map(len, text.splitlines())) <= width
@@ -114,7 +114,7 @@ def test_all_lists_every_shock(instance: so.Instance, poor: so.Result) -> None:
     assert len(rows) == len(poor.shocks)
     for row, outcome in zip(rows, poor.shocks, strict=True):
         assert row[2:].startswith(called(instance, outcome.name))
-    text = text_of(lambda console: show(poor, console, every=True))
+    text = text_of(lambda console: show_plan(poor, console, every=True))
     assert all(outcome.name in text for outcome in poor.shocks)
     assert "is one row" not in text
 
@@ -133,17 +133,17 @@ def test_what_is_full_in_every_shock_is_said_to_be(poor: so.Result) -> None:
 
 def test_plots_fold_and_unfold(instance: so.Instance, poor: so.Result, report: Book) -> None:
     worst = max(poor.shocks, key=lambda outcome: outcome.gap).name.partition("@")[2]
-    said = words(plot(report, "survival", Choice(), "svg"))
+    said = words(draw_plot(report, "survival", Choice(), "svg"))
     assert "✗ Full embargo: 11 of 11 fail" in said
     assert f"worst {worst}" in said
     assert "✓ Flood at the mine" in said
     assert "Full embargo · " not in said
-    stock = words(plot(report, "stock", Choice(), "svg"))
+    stock = words(draw_plot(report, "stock", Choice(), "svg"))
     assert "✗ Full embargo: 11 of 11 fail" in stock
     assert "is one band" in stock
     every = book(instance, single_point(instance, poor), every=True)
     for kind in ("survival", "stock"):
-        said = words(plot(every, kind, Choice(), "svg"))
+        said = words(draw_plot(every, kind, Choice(), "svg"))
         assert all(f"Full embargo · {label}" in said for label in ("2028Q1", "2029Q4", "2030Q3"))
         assert "is one" not in said
 
@@ -162,7 +162,7 @@ def test_png_and_page_list_the_same_rows_whatever_the_budgets(
     # What is drawn first is the same as well.
     tight = data["points"][0]["tightest"]
     assert tight[0] == max(poor.shocks, key=lambda outcome: outcome.gap).name
-    assert tight[0] == words(plot(report, "path", Choice(), "svg")).partition("(")[2].partition(")")[0]
+    assert tight[0] == words(draw_plot(report, "path", Choice(), "svg")).partition("(")[2].partition(")")[0]
 
 
 def test_of_many_lone_shocks_page_and_png_show_the_same(instance: so.Instance) -> None:
@@ -180,7 +180,9 @@ def test_of_many_lone_shocks_page_and_png_show_the_same(instance: so.Instance) -
     assert [lane.name for lane in page.lanes] == [lane.name for lane in picture.lanes]
     assert len(page.lanes) == 40
     assert page.unlisted == 20
-    assert "20 more shocks are not shown: none of them is worse." in words(plot(picture, "survival", Choice(), "svg"))
+    assert "20 more shocks are not shown: none of them is worse." in words(
+        draw_plot(picture, "survival", Choice(), "svg")
+    )
 
 
 def test_windows_that_touch_are_one_band() -> None:

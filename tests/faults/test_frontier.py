@@ -7,7 +7,7 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import with_budget
-from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
 from optimizer.report.html.page import page
 from optimizer.studies.frontier import Frontier, frontier
@@ -51,7 +51,7 @@ def test_report_names_the_baseline(instance: so.Instance, found: Frontier, data:
     assert (baseline["budget"], baseline["total_cost"]) == (20_000, pytest.approx(8_400))
     named = "the no-shock plan under a budget of 20k USD, which costs 8,400 USD"
     assert named in baseline["words"]
-    text = words(plot(book(instance, found), "frontier", Choice(), "svg", found))
+    text = words(draw_plot(book(instance, found), "frontier", Choice(), "svg", found))
     assert named in text.replace("\n", " ")
     assert "the no-shock plan, USD" in text
     assert "peace" not in text

@@ -17,13 +17,13 @@ from optimizer.cli.app import app
 from optimizer.instance.derived import region_name
 from optimizer.instance.edits import with_budget
 from optimizer.report.figures.canvas import STYLE
-from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.timeline import timeline
 from optimizer.report.format import given, percent
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.checks import show_summary
 from optimizer.report.tables.compare import show_grid
-from optimizer.report.tables.plan import costs, dependence
+from optimizer.report.tables.plan import costs_table, dependence_table
 from optimizer.report.tables.stress import show_stress
 from optimizer.report.tables.time_to_survive import show_endurance
 from optimizer.studies.compare import compare
@@ -74,19 +74,19 @@ def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
 
 def test_small_negative_share_of_the_cost_is_no_signed_zero(result: so.Result) -> None:
     console = screen()
-    console.print(costs(instance, replace(result, costs=dict(result.costs) | {"stock salvage": -1_000.0})))
+    console.print(costs_table(instance, replace(result, costs=dict(result.costs) | {"stock salvage": -1_000.0})))
     assert "stock salvage −1,000 0.0 %" in said(console)
 
 
 def test_concentration_says_what_it_is(report: Book) -> None:
-    text = words(plot(report, "dependence", Choice(), "svg"))
+    text = words(draw_plot(report, "dependence", Choice(), "svg"))
     assert text.count("HHI 10,000") == 2
     assert "HHI: concentration, 0 to 10,000" in text
 
 
 def test_concentration_of_a_single_year_stands_once() -> None:
     one = so.load(TINY, ["horizon.end=2026", "shocks={}", "demands.motors.survival=0.3"])
-    text = words(plot(book(one, single_point(one, so.solve(one))), "dependence", Choice(), "svg"))
+    text = words(draw_plot(book(one, single_point(one, so.solve(one))), "dependence", Choice(), "svg"))
     assert text.count("HHI 10,000") == 1
 
 
@@ -118,14 +118,14 @@ def test_the_worst_shock_is_counted_only_where_there_are_several(samples: int, t
 
 
 def test_regions_are_called_by_their_names_everywhere(instance: so.Instance, result: so.Result, report: Book) -> None:
-    sankey = words(plot(report, "sankey", Choice(shock="embargo@2029", end=True), "svg"))
+    sankey = words(draw_plot(report, "sankey", Choice(shock="embargo@2029", end=True), "svg"))
     assert "magnets, EU" in sankey
-    assert "magnets, Rivalia" in words(plot(report, "sankey", Choice(), "svg"))
-    assert "magnets, Rivalia" in words(plot(report, "endurance", Choice(), "svg"))
-    assert "Rivalia" in words(plot(report, "dependence", Choice(), "svg"))
+    assert "magnets, Rivalia" in words(draw_plot(report, "sankey", Choice(), "svg"))
+    assert "magnets, Rivalia" in words(draw_plot(report, "endurance", Choice(), "svg"))
+    assert "Rivalia" in words(draw_plot(report, "dependence", Choice(), "svg"))
     console = screen()
     show_endurance(instance, time_to_survive(instance, result.plan), console)
-    console.print(dependence(instance, result, 120))
+    console.print(dependence_table(instance, result, 120))
     show_grid(compare({"tiny": instance}, [20e6]), console)
     text = said(console)
     for each in ("magnets, Rivalia · stage", "▲ Rivalia 100 %", "magnets: Rivalia"):

@@ -17,8 +17,8 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.notebook import of_result
-from optimizer.report.tables.plan import show
+from optimizer.report.notebook import result_html
+from optimizer.report.tables.plan import show_plan
 from optimizer.results.evidence import SINCE
 from optimizer.results.ranking import rank, weakest, weakest_of
 from optimizer.studies.explain.worths import PlanContext, plan_parts
@@ -178,7 +178,7 @@ def test_explain_asks_no_point_more_of_a_floor_of_all(case: tuple[so.Instance, s
 
 def printed(result: so.Result, width: int = 100) -> str:
     text = StringIO()
-    show(result, Console(file=text, width=width))
+    show_plan(result, Console(file=text, width=width))
     return text.getvalue()
 
 
@@ -189,7 +189,7 @@ def test_the_screen_tells_what_is_served_in_full(case: tuple[so.Instance, so.Res
 
 
 def test_the_notebook_lists_the_weakest_first(case: tuple[so.Instance, so.Result]) -> None:
-    page = of_result(case[1])
+    page = result_html(case[1])
     assert page.index("✓ ban") < page.index("✓ blip")
     assert "cars 58 % / 50 %" in page
     assert "defence" not in page.split("Shock</th>")[1]

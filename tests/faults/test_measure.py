@@ -17,7 +17,7 @@ from optimizer.report import narrative
 from optimizer.report.format import beside
 from optimizer.report.html.book import book
 from optimizer.report.tables import sensitivity as shown
-from optimizer.report.tables.attack import parts
+from optimizer.report.tables.attack import attack_parts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare
@@ -163,7 +163,7 @@ def printed(found: Any) -> str:
     from rich.console import Console
 
     console = Console(width=200, record=True, file=io.StringIO())
-    for part in parts(found, 200):
+    for part in attack_parts(found, 200):
         console.print(part)
     return " ".join(console.export_text().split())
 

@@ -13,11 +13,11 @@ import optimizer as so
 from optimizer.instance.edits import with_budget
 from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.frontier import proven_words
-from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import heatmap
 from optimizer.report.format import called, in_full
 from optimizer.report.html.book import Book, book
-from optimizer.report.tables.plan import survival
+from optimizer.report.tables.plan import survival_tables
 from optimizer.studies.frontier import Frontier, frontier, single_point
 from tests.test_plot import words
 
@@ -69,12 +69,12 @@ def test_page_folds_an_ensemble_as_the_tables_do(report: Book) -> None:
 
 def test_tables_and_plots_have_the_names(instance: so.Instance, report: Book) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(*survival(report.instance, report.own.result, 120))
+    console.print(*survival_tables(report.instance, report.own.result, 120))
     text = console.export_text()
     assert "Storms: " in text
     assert "Full embargo: " in text
     assert "worst embargo@" in text
-    drawn = words(plot(report, "survival", Choice(), "svg"))
+    drawn = words(draw_plot(report, "survival", Choice(), "svg"))
     assert "Storms: " in drawn
 
 
@@ -86,22 +86,22 @@ def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.
     said = proven_words(found, "USD")
     assert said.startswith("Plans of other budgets are proven: costs to ")
     assert said.endswith(f"{book(poor, found).to_dict()['frontier']['proven']}.")
-    drawn = words(plot(book(poor, found), "frontier", Choice(), "svg", found))
+    drawn = words(draw_plot(book(poor, found), "frontier", Choice(), "svg", found))
     assert "Plans of other budgets are proven" in " ".join(drawn.split())
     assert "Other plans are proven to" not in drawn
     assert "Green diamond" in drawn
 
 
 def test_legends_explain_only_what_is_shown(report: Book) -> None:
-    drawn = words(plot(report, "endurance", Choice(), "svg"))
+    drawn = words(draw_plot(report, "endurance", Choice(), "svg"))
     assert "one year" in drawn
     assert "with the plan, less than a year" in drawn
     rich = so.load(TINY)
     whole = book(rich, single_point(rich, so.solve(rich)), is_quick=True)
-    assert "lead time" in words(plot(whole, "timeline", Choice(), "svg"))
+    assert "lead time" in words(draw_plot(whole, "timeline", Choice(), "svg"))
     stocks = tuple(move for move in whole.own.moves if move.purchases)
     stocked = replace(whole, sheets=(replace(whole.own, moves=stocks),))
-    assert "lead time" not in words(plot(stocked, "timeline", Choice(), "svg"))
+    assert "lead time" not in words(draw_plot(stocked, "timeline", Choice(), "svg"))
 
 
 def test_every_column_head_stays_on_the_paper(report: Book) -> None:

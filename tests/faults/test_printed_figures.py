@@ -17,7 +17,7 @@ from optimizer.horizon import windowed
 from optimizer.report.format import beside, in_percent, margin, percent
 from optimizer.report.narrative import facts, proof
 from optimizer.report.tables.compare import _Rows
-from optimizer.report.tables.plan import survival
+from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _between
 from optimizer.results.plan import Service
 from optimizer.results.ranking import by_gap
@@ -88,7 +88,7 @@ def test_share_floor_and_margin_fit_each_other(served: float, floor: float, word
 
 
 def test_table_shows_a_floor_of_less_than_all(two_events: tuple[so.Instance, so.Result]) -> None:
-    text = printed(survival(*two_events, 110))
+    text = printed(survival_tables(*two_events, 110))
     assert "99.899/99.9" in text
     assert "full/99.9" in text
     assert "99.89/100" not in text
@@ -109,7 +109,7 @@ def test_a_failure_that_begins_elsewhere_says_from_when() -> None:
         "2028",
         "2027",
     )
-    text = printed(survival(instance, result, 110))
+    text = printed(survival_tables(instance, result, 110))
     assert "0/75 −75.0" in text
     assert "from 2027" in text
 

@@ -20,7 +20,7 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import without_disruptions
-from optimizer.report.figures.plot import Choice, plot
+from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
 from optimizer.results.evidence import SINCE
 from optimizer.results.plan import Build, NoShockPlan, Plan
@@ -62,7 +62,7 @@ def test_every_bar_is_the_difference_of_the_two_plans(instance: so.Instance, res
 
 
 def test_plot_shows_the_same_bars_and_says_from_where_they_count(instance: so.Instance, result: so.Result) -> None:
-    text = words(plot(book(instance, single_point(instance, result)), "waterfall", Choice(), "svg"))
+    text = words(draw_plot(book(instance, single_point(instance, result)), "waterfall", Choice(), "svg"))
     for said in ("15k USD", "−300 USD", "2,820 USD", "17.52k USD", "what the plan costs beyond the no-shock plan"):
         assert said in text
 
@@ -96,7 +96,7 @@ def test_file_without_it_still_loads_and_says_what_is_missing(instance: so.Insta
     assert point["beyond"] == []
     assert bars(point["parts"])["total cost"] == pytest.approx(result.total_cost)
     assert "does not hold the no-shock plan's cost by part" in point["beyond_note"]
-    text = words(plot(book(instance, single_point(instance, old)), "waterfall", Choice(), "svg"))
+    text = words(draw_plot(book(instance, single_point(instance, old)), "waterfall", Choice(), "svg"))
     assert "does not hold the no-shock plan's cost by part" in text
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Inches; the width of a page of A4 between its margins.
 WIDTH = 7.1
 # Inches between two labels of an axis, at least.
-ROOM = 0.06
+CANVAS_ROOM = 0.06
 INK, QUIET, GRID = "#16191d", "#4d5560", "#dfe2e7"
 STYLE: Mapping[str, Any] = {
     "font.size": 8,
@@ -125,7 +125,7 @@ def thin_ticks(sheet: Canvas, panel: "Axes", places: Sequence[float], labels: Se
     panel.set_xticks(places, labels)
     sheet.figure.draw_without_rendering()
     extents = [label.get_window_extent() for label in panel.get_xticklabels()]
-    widest = max((extent.width for extent in extents), default=0.0) + ROOM * sheet.figure.dpi
+    widest = max((extent.width for extent in extents), default=0.0) + CANVAS_ROOM * sheet.figure.dpi
     apart = panel.get_window_extent().width / max(1, len(places))
     stride = max(1, math.ceil(widest / apart))
     panel.set_xticks(places[::stride], labels[::stride])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
-from optimizer.results.plan import Share
+from optimizer.results.plan import SourceShare
 
 BLUE, VERMILION, ORANGE, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
@@ -22,7 +22,7 @@ def lever_colours() -> dict[str, str]:
     return {kind: _SLOTS[lever.labels.colour] for kind, lever in KINDS.items()}
 
 
-def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[Share, ...]]]) -> dict[str, tuple[str, str]]:
+def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare, ...]]]) -> dict[str, tuple[str, str]]:
     """A colour and a pattern for each region: home is blue, then those that most is bought from."""
     weight: dict[str, float] = defaultdict(float)
     for activity in instance.activities.values():

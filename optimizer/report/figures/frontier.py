@@ -10,7 +10,7 @@ from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, Canvas, foot, in_money, lettered, paper
 from optimizer.report.figures.colours import BLUE, GREEN, VERMILION
-from optimizer.report.narrative import in_tolerance, under
+from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived
 from optimizer.studies.frontier import Frontier
@@ -19,7 +19,7 @@ from optimizer.units import si, si_up
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FORMATS = ("svg", "png", "pdf")
+FRONTIER_FORMATS = ("svg", "png", "pdf")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LEFT, MOST, HEIGHT = 60, 100, 14
@@ -148,7 +148,7 @@ def _bars(comparison: Comparison, above: Any, below: Any) -> None:
         axes.xaxis.set_major_formatter(lambda value, place: si(value))
 
 
-def frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
+def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     """Gap and cost by outlay."""
     results = [point.result for point in found.points if point.result.baseline is not None]
     money, outlays = results[0].money, [result.outlay for result in results]
@@ -213,7 +213,7 @@ def baseline_words(found: Frontier, money: str) -> str:
     budget, cost = found.baseline["budget"], found.baseline["total_cost"]
     if cost is None:
         return ""
-    plan = f"the no-shock plan {under(budget, money)}, which costs {si(cost, money, 4)}"
+    plan = f"the no-shock plan {under_budget(budget, money)}, which costs {si(cost, money, 4)}"
     return f"Costs count from one baseline for all budgets: {plan}."
 
 

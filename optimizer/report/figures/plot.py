@@ -13,7 +13,7 @@ from optimizer.report.figures.canvas import STYLE, Canvas, lettered, stored
 from optimizer.report.figures.colours import regions
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.html.book import Book
-from optimizer.results.plan import FULL
+from optimizer.results.plan import MOST_DETAILED_SHOCKS
 from optimizer.results.ranking import weakest_of
 from optimizer.studies.frontier import Frontier
 
@@ -37,7 +37,7 @@ class Choice:
     end: bool = False
 
 
-def plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontier | None = None) -> bytes:
+def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontier | None = None) -> bytes:
     """One figure as a file.
 
     Args:
@@ -53,12 +53,12 @@ def plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontier | N
     from matplotlib import rc_context
 
     with rc_context(dict(STYLE)), lettered():
-        return stored(frontier(book, found) if kind == "frontier" else DRAWN[kind](book, choice), suffix)
+        return stored(plot_frontier(book, found) if kind == "frontier" else DRAWN[kind](book, choice), suffix)
 
 
-def frontier(book: Book, found: Frontier | None) -> Canvas:
+def plot_frontier(book: Book, found: Frontier | None) -> Canvas:
     """Gap and cost by outlay."""
-    return by_budget.frontier(book.instance, book.own.result, found or book.frontier)
+    return by_budget.draw_frontier(book.instance, book.own.result, found or book.frontier)
 
 
 def _timeline(book: Book, choice: Choice) -> Canvas:
@@ -92,8 +92,8 @@ def _tight(passing: Passing) -> str:
 
 def _not_kept(shock: str, kept: Sequence[str]) -> str:
     return (
-        f"of {shock} the plan file has no flows, only its worst period, for they are kept of {FULL} shocks at most; "
-        f"those of: {', '.join(kept)}. To have them, solve an instance with fewer shocks"
+        f"of {shock} the plan file has no flows, only its worst period, for they are kept of {MOST_DETAILED_SHOCKS} "
+        f"shocks at most; those of: {', '.join(kept)}. To have them, solve an instance with fewer shocks"
     )
 
 
@@ -109,7 +109,7 @@ def _sankey(book: Book, choice: Choice) -> Canvas:
 def _stock(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.stocks), "no stock is held")
     own = book.own
-    return survival.stocks(book.instance, own.result, own.stocks, book.lanes, own.rows, book.unlisted)
+    return survival.draw_stocks(book.instance, own.result, own.stocks, book.lanes, own.rows, book.unlisted)
 
 
 def _dependence(book: Book, choice: Choice) -> Canvas:
@@ -121,7 +121,7 @@ def _dependence(book: Book, choice: Choice) -> Canvas:
     _require(wanted is None or wanted in known, f"no {wanted!r} is made and used; one of: {', '.join(known)}")
     shown = (foreign or known) if wanted is None else [wanted]
     shares = {c: book.own.shares[c] for c in shown}
-    return supply_chain.dependence(book.instance, book.own.result, shares, _colours(book))
+    return supply_chain.dependence_figure(book.instance, book.own.result, shares, _colours(book))
 
 
 def _waterfall(book: Book, choice: Choice) -> Canvas:
@@ -156,4 +156,4 @@ DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {
     "waterfall": _waterfall,
     "endurance": _endurance,
 }
-KINDS = (*DRAWN, "frontier")
+DRAWN_KINDS = (*DRAWN, "frontier")

@@ -11,7 +11,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, Canvas, foot, of_plan, paper, plain
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY
 from optimizer.report.format import LINE, in_full, percent, placed
-from optimizer.results.plan import Flows, Share
+from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain
 from optimizer.units import si
@@ -40,7 +40,7 @@ def _both(instance: Instance, flows: Flows, path: Path) -> tuple[Chain, ...]:
     return (early,) if last - first < year else (early, chain(instance, flows, path, max(first, last - year + 1), last))
 
 
-def titled(instance: Instance, place: ChainPlace) -> str:
+def place_title(instance: Instance, place: ChainPlace) -> str:
     """A place for reading."""
     if place.sort == "activity":
         return placed(instance, place.stage, place.region)
@@ -86,7 +86,7 @@ class Atlas:
     def _of(self, place: ChainPlace) -> int:
         if place.key not in self._number:
             self._number[place.key] = len(self.places)
-            told = {"title": titled(self.instance, place), "sort": place.sort, "column": place.column}
+            told = {"title": place_title(self.instance, place), "sort": place.sort, "column": place.column}
             self.places.append({**told, "stage": place.stage, "region": place.region})
         return self._number[place.key]
 
@@ -194,7 +194,7 @@ class _Bands:
                 (x - 0.012, top), 0.024, max(high, 0.002), facecolor=self._colour(place), hatch=pattern, linewidth=0
             )
         )
-        words = titled(self.instance, place)
+        words = place_title(self.instance, place)
         bold = "bold" if place.sort == "unserved" else "normal"
         self.panel.text(x + 0.018, top + high / 2, words, va="center", fontsize=6.3, fontweight=bold)
 
@@ -208,10 +208,10 @@ def _rank(place: ChainPlace, order: Sequence[str]) -> int:
     return order.index(place.region) if place.region in order else len(order) + 1
 
 
-def dependence(
+def dependence_figure(
     instance: Instance,
     result: Result,
-    shares: Mapping[str, Sequence[Share]],
+    shares: Mapping[str, Sequence[SourceShare]],
     colours: Mapping[str, tuple[str, str]],
 ) -> Canvas:
     """Shares of production by region in every year, HHI, and the line."""
@@ -246,7 +246,11 @@ def dependence(
 
 
 def _stack(
-    panel: "Axes", title: str, shares: Sequence[Share], colours: Mapping[str, tuple[str, str]], seen: dict[str, None]
+    panel: "Axes",
+    title: str,
+    shares: Sequence[SourceShare],
+    colours: Mapping[str, tuple[str, str]],
+    seen: dict[str, None],
 ) -> None:
     weight: dict[str, float] = defaultdict(float)
     for share in shares:

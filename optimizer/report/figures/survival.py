@@ -27,7 +27,7 @@ from optimizer.report.format import (
     standing,
     titled,
 )
-from optimizer.results.plan import Flows, Outcome, Row, Service
+from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
 from optimizer.results.ranking import weakest_of
 from optimizer.results.result import Result
 from optimizer.studies.folding import Fold, Folded, folded, folds, urgency, worst_rows
@@ -67,8 +67,8 @@ class Strike:
     probability: float
     cuts: tuple[str, ...]
     also: tuple[str, ...]
-    demand: Mapping[str, Row]
-    floor: Mapping[str, Row]
+    demand: Mapping[str, ByPeriod]
+    floor: Mapping[str, ByPeriod]
     full: Mapping[str, str]
 
 
@@ -87,8 +87,8 @@ class Passing:
     survives: bool
     gap: float
     segments: Mapping[str, Service]
-    short: Mapping[str, Row]
-    substituted: Mapping[str, Row]
+    short: Mapping[str, ByPeriod]
+    substituted: Mapping[str, ByPeriod]
 
 
 @dataclass(frozen=True)
@@ -255,9 +255,9 @@ def _passing(instance: Instance, outcome: Outcome) -> Passing:
     )
 
 
-def _served_otherwise(instance: Instance, flows: Flows) -> dict[str, Row]:
+def _served_otherwise(instance: Instance, flows: Flows) -> dict[str, ByPeriod]:
     """By segment, what options serve of it without its commodity."""
-    found: dict[str, Row] = {}
+    found: dict[str, ByPeriod] = {}
     for o, option in instance.options.items():
         for flow in option.flows:
             row = flows.row(o, flow.name)
@@ -365,10 +365,10 @@ def path(instance: Instance, result: Result, strike: Strike, passing: Passing, d
     return sheet
 
 
-def stocks(
+def draw_stocks(
     instance: Instance,
     result: Result,
-    held: Mapping[str, Row],
+    held: Mapping[str, ByPeriod],
     lanes: Sequence[Lane],
     rows: Sequence[Folded],
     unlisted: int,

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 # Of more chokepoints than this the most exposed are shown.
-MOST = 40
+MOST_CHOKEPOINTS = 40
 
 
 @dataclass(frozen=True)
-class Line:
+class ChokepointLine:
     """A chokepoint: months by year, None where it is for ever.
 
     Attributes:
@@ -42,7 +42,9 @@ class Line:
     worst: int
 
 
-def lines(instance: Instance, endurance: TimeToSurvive) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+def lines(
+    instance: Instance, endurance: TimeToSurvive
+) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
     """Every chokepoint that can end a floor, before and after the plan, the most exposed first.
 
     The second is empty where there is no plan.
@@ -68,8 +70,8 @@ def _named(instance: Instance, exposure: Exposure) -> str:
     return exposure.name
 
 
-def _line(instance: Instance, exposure: Exposure, lasting: Sequence[SurvivalTime], worst: int) -> Line:
-    return Line(
+def _line(instance: Instance, exposure: Exposure, lasting: Sequence[SurvivalTime], worst: int) -> ChokepointLine:
+    return ChokepointLine(
         key=key_of(exposure),
         name=_named(instance, exposure),
         kind=exposure.kind,
@@ -91,14 +93,18 @@ YEAR = 12
 
 
 def endurance(
-    instance: Instance, result: Result, before: Sequence[Line], after_lines: Sequence[Line], year: int | None
+    instance: Instance,
+    result: Result,
+    before: Sequence[ChokepointLine],
+    after_lines: Sequence[ChokepointLine],
+    year: int | None,
 ) -> Canvas:
     """Months for which every floor holds once something is cut for good, before and after."""
     years = list(instance.horizon.years)
     i = len(years) - 1 if year is None else years.index(year)
     after = {line.key: line for line in after_lines}
 
-    def with_plan(line: Line) -> Line:
+    def with_plan(line: ChokepointLine) -> ChokepointLine:
         return after.get(line.key) or line
 
     rows = sorted(before, key=lambda line: (_span(with_plan(line), i), _span(line, i)))[:30]
@@ -148,7 +154,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 48 else text[:47].rstrip() + "…"
 
 
-def _span(line: Line, i: int) -> float:
+def _span(line: ChokepointLine, i: int) -> float:
     months = line.months[i]
     return float("inf") if months is None else months
 
@@ -157,6 +163,6 @@ def _placed(months: float) -> float:
     return math.sqrt(min(months, 120.0) / 120.0)
 
 
-def _months(line: Line, i: int) -> str:
+def _months(line: ChokepointLine, i: int) -> str:
     months = line.months[i]
     return "∞" if months is None else f"{months:.1f}" if months else "0"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, paper, plain, thin_ticks
 from optimizer.report.figures.colours import GREY, lever_colours
-from optimizer.results.plan import Row
+from optimizer.results.plan import ByPeriod
 from optimizer.results.result import Result
 from optimizer.units import si
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from optimizer.studies.purchases import Purchase
 
 
-def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, Row]) -> Canvas:
+def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, ByPeriod]) -> Canvas:
     """Every move with its lead time and its ramp: a bar as high as the share of its size that works."""
     from matplotlib.patches import Patch
 

@@ -19,7 +19,7 @@ BOUGHT = ("capex", "fixed cost", "fixed opex", "stock purchases", "stock holding
 
 
 @dataclass(frozen=True)
-class Step:
+class CostStep:
     """One bar: money, present value, from `start` to `start + amount`."""
 
     part: str
@@ -27,14 +27,14 @@ class Step:
     amount: float
 
 
-def parts(result: Result) -> tuple[Step, ...]:
+def cost_steps(result: Result) -> tuple[CostStep, ...]:
     """Every part of the cost; the last step is the total."""
     # Operation first, for it is the largest: what is bought is seen beside it.
     ordered = sorted(result.costs.items(), key=lambda item: item[0] in BOUGHT)
     return _stacked(ordered, result.total_cost, "total cost")
 
 
-def beyond(result: Result) -> tuple[Step, ...]:
+def beyond(result: Result) -> tuple[CostStep, ...]:
     """What the plan costs beyond the no-shock plan, by part; the last step is the sum.
 
     Empty where the no-shock plan's cost by part is not known, see `note`; the sum alone where no part differs.
@@ -59,21 +59,21 @@ def note(result: Result) -> str:
     return "Without shocks the same instance costs the same in every part."
 
 
-def _stacked(costs: Iterable[tuple[str, float]], total: float, last: str) -> tuple[Step, ...]:
+def _stacked(costs: Iterable[tuple[str, float]], total: float, last: str) -> tuple[CostStep, ...]:
     """One step for each part that is not negligible beside the total cost, then their sum."""
-    made, level = list[Step](), 0.0
+    made, level = list[CostStep](), 0.0
     for part, amount in costs:
         if abs(amount) > ROUNDING * abs(total):
-            made.append(Step(part, level, amount))
+            made.append(CostStep(part, level, amount))
             level += amount
-    return (*made, Step(last, 0.0, level))
+    return (*made, CostStep(last, 0.0, level))
 
 
 def waterfall(instance: Instance, result: Result) -> Canvas:
     """What the plan costs beyond the no-shock plan, or where that is not known, all of its cost."""
     more = beyond(result)
     is_beyond = len(more) > 1
-    steps = more if is_beyond else parts(result)
+    steps = more if is_beyond else cost_steps(result)
     shown = "what the plan costs beyond the no-shock plan" if is_beyond else "what the money goes into"
     sheet = paper(f"{instance.title}: {shown}", 0.9 + 0.36 * max(3, len(steps)))
     (panel,) = sheet.panels

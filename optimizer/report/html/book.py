@@ -26,12 +26,12 @@ from optimizer.report.figures.survival import (
     strikes,
     tightest,
 )
-from optimizer.report.figures.time_to_survive import Line, key_of, lines
+from optimizer.report.figures.time_to_survive import ChokepointLine, key_of, lines
 from optimizer.report.format import LINE
 from optimizer.report.html.provenance import Source, head, record, sources
 from optimizer.report.narrative import losses
 from optimizer.report.tables.render import page_table
-from optimizer.results.plan import Row, Share
+from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.folding import Fold, Folded, folded
 from optimizer.studies.frontier import Frontier
@@ -48,7 +48,7 @@ ROOM = 1_050_000
 
 
 @dataclass(frozen=True)
-class Sheet:
+class PlanSheet:
     """One plan, ready to be drawn.
 
     Attributes:
@@ -66,16 +66,16 @@ class Sheet:
     budget: float | None
     result: Result
     moves: tuple[Purchase, ...]
-    stocks: Mapping[str, Row]
+    stocks: Mapping[str, ByPeriod]
     passings: tuple[Passing, ...]
     rows: tuple[Folded, ...]
-    shares: Mapping[str, tuple[Share, ...]]
-    parts: tuple[waterfall.Step, ...]
-    beyond: tuple[waterfall.Step, ...]
+    shares: Mapping[str, tuple[SourceShare, ...]]
+    parts: tuple[waterfall.CostStep, ...]
+    beyond: tuple[waterfall.CostStep, ...]
     note: str
     chains: Mapping[str, tuple[Chain, ...]]
-    before: tuple[Line, ...]
-    after: tuple[Line, ...]
+    before: tuple[ChokepointLine, ...]
+    after: tuple[ChokepointLine, ...]
 
     def facts(self, instance: Instance, counted_from: float | None) -> list[list[str]]:
         """What the answer rests on under this budget: a label and a text each.
@@ -144,7 +144,7 @@ def sheet(
     names: Sequence[str],
     rows: Sequence[Fold] = (),
     known: Collection[str] | None = None,
-) -> Sheet:
+) -> PlanSheet:
     """Everything about one plan.
 
     Args:
@@ -159,7 +159,7 @@ def sheet(
     points = None if known is None else tuple(each for each in every_chokepoint(instance) if key_of(each) in known)
     endurance = time_to_survive(instance, result.plan if planned else None, chokepoints=points)
     before, after = lines(instance, endurance)
-    return Sheet(
+    return PlanSheet(
         budget=budget,
         result=result,
         moves=purchases(instance, result),
@@ -167,7 +167,7 @@ def sheet(
         passings=passings(instance, result, names) if planned else (),
         rows=folded(rows, result) if planned else (),
         shares=yearly_supply_shares(instance, result.baseline) if result.baseline is not None else {},
-        parts=waterfall.parts(result) if planned else (),
+        parts=waterfall.cost_steps(result) if planned else (),
         beyond=waterfall.beyond(result) if planned else (),
         note=waterfall.note(result),
         chains=chains(instance, result, names),
@@ -198,13 +198,13 @@ class Book:
     hidden: int
     lanes: tuple[Lane, ...]
     unlisted: int
-    sheets: tuple[Sheet, ...]
+    sheets: tuple[PlanSheet, ...]
     head: str
     sources: tuple[Source, ...]
     warnings: tuple[str, ...] = ()
 
     @property
-    def own(self) -> Sheet:
+    def own(self) -> PlanSheet:
         """The plan at hand."""
         return self.sheets[self.frontier.own]
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -10,30 +11,24 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import given, plural
+from optimizer.report.format import DASH, given, plural
 from optimizer.report.narrative import signed, whole
-from optimizer.report.screen import Screen
-from optimizer.report.tables.render import table
+from optimizer.report.tables.render import print_parts, screen_table, table
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.ranges import RangeEnd, SizeRange
+from optimizer.studies.study_frames import VERDICTS
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import short, si, si_up
 
-ORDER = ("must-have", "real choice", "not settled", "never worth it")
-STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
-NOTHING = "–"
+CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
 # What stands before the size of an option that only one of the plans buys.
 ALONE = "● "
 
 
 def show_alternatives(found: Alternatives, console: Console | None = None) -> None:
     """Print what plans near the cheapest have in common, and those that differ most."""
-    console = console or Screen()
-    for i, part in enumerate(_parts(found)):
-        if i:
-            console.print()
-        console.print(part)
+    print_parts(_parts(found), console)
 
 
 def _parts(found: Alternatives) -> list[RenderableType]:
@@ -60,20 +55,23 @@ def _headline(instance: Instance, found: Alternatives) -> str:
         return f"{instance.title}: there is no option to choose from, so no other plan."
     if not found.ranges:
         return f"{instance.title}: stopped before the cheapest plan was proven; nothing can be said of others."
-    counts = {verdict: sum(each.verdict == verdict for each in found.ranges) for verdict in ORDER}
-    words = {
-        "must-have": "must-have",
-        "real choice": "real choice" if counts["real choice"] == 1 else "real choices",
-        "never worth it": "never worth it",
-        "not settled": "not settled",
-    }
-    said = ", ".join(f"{counts[verdict]} {words[verdict]}" for verdict in words if counts[verdict])
-    more = si(found.more, instance.money)
     what = "the least cost" if result.status == "survives" else "the least cost of the least gap"
     cost = si(result.total_cost, instance.money, digits=4)
     return (
-        f"{instance.title}: of plans that cost up to {more} more than {what} ({cost}{_proven(instance, found)}), "
-        f"{_share(found)}, {plural(len(found.ranges), 'option')}: {said}."
+        f"{instance.title}: of plans that cost up to {si(found.more, instance.money)} more than {what} "
+        f"({cost}{_proven(instance, found)}), {_share(found)}, {plural(len(found.ranges), 'option')}: "
+        f"{_counted(found)}."
+    )
+
+
+def _counted(found: Alternatives) -> str:
+    """How many options there are of each verdict."""
+    counts = {verdict: sum(each.verdict == verdict for each in found.ranges) for verdict in VERDICTS}
+    plurals = {"real choice": "real choices"}
+    return ", ".join(
+        f"{count} {plurals.get(verdict, verdict) if count > 1 else verdict}"
+        for verdict, count in counts.items()
+        if count
     )
 
 
@@ -93,24 +91,33 @@ def _proven(instance: Instance, found: Alternatives) -> str:
 
 
 def _ranges(instance: Instance, found: Alternatives) -> Table:
+    loose = any(not each.proven for each in found.ranges)
     caption = "Over all plans within the tolerance that keep the same floors in the same shocks. "
     caption += f"Proven to {given(found.sizes)} of the option's largest size"
-    loose = [each for each in found.ranges if not each.proven]
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
     caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
     caption += "A plan may buy more than it needs, as far as the tolerance pays for it."
-    shown = table("What they buy", caption=caption, expand=True)
-    shown.add_column("Option, lever", ratio=3, overflow="fold")
-    shown.add_column("Verdict", no_wrap=True)
-    for what in ("Least", "Cheapest\nplan", "Greatest"):
-        shown.add_column(what, justify="right", no_wrap=True)
-    for each in sorted(found.ranges, key=lambda each: ORDER.index(each.verdict)):
-        name = Text(display_name(instance, each.option)).append(f" · {each.kind}", style="dim")
-        verdict = Text(each.verdict, style=STYLES.get(each.verdict, ""))
-        ends = (_end(each.least, "≥"), _size(each.cheapest), _end(each.greatest, "≤"))
-        shown.add_row(name, verdict, *ends)
-    return shown
+    by_option = {each.option: each for each in found.ranges}
+
+    def option(row: dict[str, Any]) -> Text:
+        return Text(display_name(instance, row["option"])).append(f" · {row['kind']}", style="dim")
+
+    return screen_table(
+        instance,
+        found.frames.frame("ranges"),
+        caption=caption,
+        heads={"option": "Option, lever"},
+        cells={
+            "option": option,
+            "verdict": lambda row: Text(row["verdict"], style=CLASS_STYLES.get(row["verdict"], "")),
+            "least": lambda row: _end(by_option[row["option"]].least, "≥"),
+            "cheapest": lambda row: _size(row["cheapest"]),
+            "greatest": lambda row: _end(by_option[row["option"]].greatest, "≤"),
+        },
+        hidden=("kind",),
+        expand=True,
+    )
 
 
 def _end(end: RangeEnd, sign: str) -> str:
@@ -122,39 +129,44 @@ def _end(end: RangeEnd, sign: str) -> str:
 
 
 def _size(size: float) -> str:
-    return si(size) if size > 0 else NOTHING
+    return si(size) if size > 0 else DASH
 
 
 def _plans(instance: Instance, found: Alternatives) -> Table:
     """A column a plan: cost, outlay, and the size of every option that some of them buys."""
-    results = [found.cheapest, *(each.result for each in found.plans)]
+    results, money = [found.cheapest, *(each.result for each in found.plans)], instance.money
+    figures = [
+        (f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results]),
+        ("  more than the cheapest", [_more(each, found.cheapest) for each in results]),
+        (f"Outlay, {money}", [si(each.outlay) for each in results]),
+        ("Shocks survived", [_survived(each) for each in results]),
+    ]
+    if found.cheapest.status == "gap":
+        figures.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))
+    ranges = sorted(found.ranges, key=lambda each: VERDICTS.index(each.verdict))
+    sizes = [(display_name(instance, each.option), _sizes(instance, each, results)) for each in ranges]
     caption = (
         "Distance to the nearest plan further left: 1 for each option that one of the two lacks and the other buys "
+        "as much of as any. Each plan is put to every shock and audited; those with letters are as cheap as "
+        "their sizes and openings allow."
     )
-    caption += "as much of as any. Each plan is put to every shock and audited; those with letters are as cheap as "
-    caption += "their sizes and openings allow."
-    shown, is_marked = table("Plans that differ", caption=caption, expand=True), False
+    if any(cell.startswith(ALONE) for _, cells in sizes for cell in cells):
+        caption += f" {ALONE}bought by one plan only."
+    shown = table("Plans that differ", caption=caption, expand=True)
     shown.add_column("", ratio=3, overflow="fold")
     for i in range(len(results)):
         shown.add_column("Cheapest" if i == 0 else chr(ord("A") + i - 1), justify="right", no_wrap=True)
-    shown.add_row(f"Total cost, {instance.money}", *(si(each.total_cost, digits=4) for each in results))
-    shown.add_row("  more than the cheapest", *(_more(each, found.cheapest) for each in results))
-    shown.add_row(f"Outlay, {instance.money}", *(si(each.outlay) for each in results))
-    shown.add_row("Shocks survived", *(_survived(each) for each in results))
-    if found.cheapest.status == "gap":
-        shown.add_row(f"Survival gap, {instance.money}", *(si(each.survival_gap) for each in results))
-    shown.add_row("Distance", NOTHING, *(f"{each.distance:.1f}" for each in found.plans), end_section=True)
-    for each in sorted(found.ranges, key=lambda each: ORDER.index(each.verdict)):
-        cells = _sizes(instance, each, results)
+    for label, cells in figures:
+        shown.add_row(label, *cells)
+    shown.add_row("Distance", DASH, *(f"{each.distance:.1f}" for each in found.plans), end_section=True)
+    for label, cells in sizes:
         if cells:
-            shown.add_row(display_name(instance, each.option), *cells)
-            is_marked = is_marked or any(cell.startswith(ALONE) for cell in cells)
-    shown.caption = f"{caption} {ALONE}bought by one plan only." if is_marked else caption
+            shown.add_row(label, *cells)
     return shown
 
 
 def _more(result: Result, cheapest: Result) -> str:
-    return NOTHING if result is cheapest else signed(result.total_cost - cheapest.total_cost)
+    return DASH if result is cheapest else signed(result.total_cost - cheapest.total_cost)
 
 
 def _survived(result: Result) -> str:

@@ -1,46 +1,43 @@
 """How a plan under attack looks: the answer first, the attacks that shaped it, the worst that is left, every start."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural
-from optimizer.report.narrative import changed, headline, proof
+from optimizer.report.narrative import changed, plan_headline, proof
 from optimizer.report.screen import Screen
-from optimizer.report.tables.plan import STYLES, builds, stocks
-from optimizer.report.tables.render import table
+from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
+from optimizer.report.tables.render import CellRenderer, print_parts, screen_table
 from optimizer.studies.attack import AttackDamage, AttackResult
 from optimizer.studies.withstand import LeastOutlay
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 
-MOST = 24
+MOST_ATTACKS = 24
 
 
 def show_attack(found: AttackResult, console: Console | None = None) -> None:
     """Print a plan under attack to stdout, or to the console given."""
     console = console or Screen()
-    for i, part in enumerate(parts(found, console.width)):
-        if i:
-            console.print()
-        console.print(part)
+    print_parts(attack_parts(found, console.width), console)
 
 
-def parts(found: AttackResult, width: int) -> list[RenderableType]:
+def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
     """What is printed, in order, for a terminal so wide."""
     instance, result = found.instance, found.result
     shown: list[RenderableType | None] = [_answer(found)]
     if result.baseline is not None:
         shown += [_shaping(found), _segments(found), _starts(found)]
         if not found.is_given:
-            shown += [builds(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
-            shown += [stocks(instance, result, width)]
+            shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
+            shown += [stocks_table(instance, result, width)]
     shown += [Text(f"Note: {note}") for note in (*found.notes, *_of_result(found))]
     return [part for part in shown if part is not None]
 
@@ -55,20 +52,13 @@ def _of_result(found: AttackResult) -> Iterator[str]:
 
 
 def _answer(found: AttackResult) -> Panel:
-    grid = Table.grid(padding=(0, 2), expand=False)
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column(overflow="fold")
-    for label, text in _lines(found):
-        grid.add_row(label, text)
     style = STYLES["stopped" if found.is_unproven else "survives" if found.survives else "gap"]
-    body = Group(Text(_headline(found), style=f"bold {style}"), "", grid)
-    title = Text(f"{found.instance.title} under attack", style="bold")
-    return Panel(body, title=title, title_align="left", border_style=style, expand=True)
+    return answer_panel(f"{found.instance.title} under attack", _headline(found), list(_lines(found)), style)
 
 
 def _headline(found: AttackResult) -> str:
     if not found.is_given:
-        return headline(found.result)
+        return plan_headline(found.result)
     means = si(_means(found), found.instance.money)
     if found.stopped:
         return "STOPPED before every attack was looked at"
@@ -165,77 +155,57 @@ def _targets(instance: Instance, blow: AttackDamage) -> str:
     return " + ".join(targets[name].name or name for name in blow.targets) or "nothing struck"
 
 
-def _window(blow: AttackDamage) -> str:
-    return windowed(blow.first, blow.last, "–")
-
-
 def _shaping(found: AttackResult) -> Table | None:
     if not found.shaping:
         return None
-    money, shown = (
-        found.instance.money,
-        table("Attacks that shaped the plan", caption=_cut_off(found.shaping), expand=True),
+    frame, left = found.frames.frame("shaping"), len(found.shaping) - MOST_ATTACKS
+
+    def left_below(row: dict[str, Any]) -> Text:
+        return Text(si(row["with_plan"]), style="bold red" if row["breaks"] else "green")
+
+    return screen_table(
+        found.instance,
+        frame.head(MOST_ATTACKS),
+        caption=frame.note + (f"\n{plural(left, 'more')} do less damage." if left > 0 else ""),
+        cells={"with_plan": left_below},
+        expand=True,
     )
-    shown.add_column("Targets", overflow="fold", ratio=1)
-    shown.add_column("Window", no_wrap=True)
-    shown.add_column(f"Price\n{money}", justify="right", no_wrap=True)
-    shown.add_column(f"Nothing built\n{money}", justify="right", no_wrap=True)
-    shown.add_column(f"With the plan\n{money}", justify="right", no_wrap=True)
-    for each in found.shaping[:MOST]:
-        blow = each.with_plan
-        left = Text(si(blow.gap), style="bold red" if blow.breaks else "green")
-        shown.add_row(_targets(found.instance, blow), _window(blow), si(blow.price), si(each.without.gap), left)
-    return shown
-
-
-def _cut_off(rows: Sequence[object]) -> str:
-    said = "What each leaves below the floors, at shortage cost: with nothing built, and with the plan."
-    return said + (f"\n{plural(len(rows) - MOST, 'more')} do less harm." if len(rows) > MOST else "")
 
 
 def _segments(found: AttackResult) -> Table | None:
-    worst, money = found.worst, found.instance.money
+    worst = found.worst
     if worst is None or not worst.segments:
         return None
-    caption = "Over the window; served: in the weakest period, % of demand. Segments served in full: not shown."
-    shown = table(f"The worst attack that the adversary can afford, {_window(worst)}", caption=caption)
-    shown.add_column("Segment", overflow="fold")
-    shown.add_column("Served/floor", justify="right", no_wrap=True)
-    shown.add_column("Unserved\nt", justify="right", no_wrap=True)
-    shown.add_column("Below floor\nt", justify="right", no_wrap=True)
-    shown.add_column(f"Damage\n{money}", justify="right", no_wrap=True)
-    for d, harm in worst.segments.items():
-        style = "bold red" if harm.below_floor > 0 else ""
-        served = beside(harm.service, harm.floor)
-        cells = (display_name(found.instance, d), served, si(harm.unserved), si(harm.below_floor), si(harm.damage))
-        shown.add_row(*(Text(cell) for cell in cells), style=style)
-    return shown
+    return screen_table(
+        found.instance,
+        found.frames.frame("segments"),
+        title=f"The worst attack that the adversary can afford, {windowed(worst.first, worst.last, '–')}",
+        cells={"service": lambda row: beside(row["service"], row["floor"])},
+        style=lambda row: "bold red" if row["below_floor"] > 0 else "",
+    )
 
 
 def _starts(found: AttackResult) -> Table | None:
     if len(found.starts) < 2:
         return None
-    money = found.instance.money
-    caption = "Worst: of what the adversary can afford, what leaves most below the floors. "
-    caption += "Breaks at: the least attack budget that does."
-    shown = table("Every start", caption=caption, expand=True)
-    shown.add_column("Start", no_wrap=True)
-    shown.add_column("Worst attack", overflow="fold", ratio=1)
-    shown.add_column(f"Gap\n{money}", justify="right", no_wrap=True)
-    shown.add_column(f"Breaks at\n{money}", justify="right", no_wrap=True)
-    shown.add_column("By striking", overflow="fold", ratio=1)
-    for each in found.starts:
-        worst, least = each.worst, each.cheapest
-        shown.add_row(
-            each.start,
-            _none(found, "none breaks a floor") if worst is None else _targets(found.instance, worst),
-            Text(si(worst.gap), style="bold red") if worst is not None else _none(found, "0"),
-            _none(found, "never") if least is None else si(least.price),
-            "–" if least is None else _targets(found.instance, least),
-        )
-    return shown
+
+    def known(name: str, none: str, style: str = "") -> CellRenderer:
+        """A cell; where nothing was found, that means something only if the time did not run out."""
+        missing = "not known" if found.stopped else none
+        return lambda row: missing if row[name] is None else Text(_said(row[name]), style=style)
+
+    return screen_table(
+        found.instance,
+        found.frames.frame("starts"),
+        cells={
+            "worst": known("worst", "none breaks a floor"),
+            "gap": known("gap", "0", "bold red"),
+            "breaks_at": known("breaks_at", "never"),
+        },
+        wide=("worst", "by"),
+        expand=True,
+    )
 
 
-def _none(found: AttackResult, what: str) -> str:
-    """Where nothing was found, which means something only if the time did not run out."""
-    return "not known" if found.stopped else what
+def _said(value: str | float) -> str:
+    return value if isinstance(value, str) else si(value)

@@ -3,19 +3,21 @@
 The least outlays, what more money buys, and where the plan changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import LINE, MEANING, listed, percent, plural, sized
-from optimizer.report.narrative import NOTHING, bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
-from optimizer.report.tables.render import table
+from optimizer.report.format import DASH, LINE, MEANING, listed, percent, plural, sized
+from optimizer.report.narrative import bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
+from optimizer.report.tables.render import screen_table, table
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
 from optimizer.studies.comparison import (
+    Breakpoint,
     BudgetStep,
     Comparison,
     ComparisonColumn,
@@ -26,6 +28,8 @@ from optimizer.studies.folding import Fold, folds
 from optimizer.units import si, si_down, si_up
 
 MOST, BAR = 40, 16
+# From this width on, outlays are drawn as bars.
+WITH_BARS = 60
 # A size that changes by less than this share of itself is the same.
 NOTICEABLE = 5e-3
 
@@ -47,22 +51,21 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
     """The least outlay that survives everything: a sentence, or of several cases a table."""
     if not comparison.least:
         return None
+    instance = next(iter(comparison.cases.values()))
     if len(comparison.cases) == 1:
         return Text(_in_words(comparison, comparison.least[0]), style="bold")
-    shown = table("The least outlay that survives everything")
-    shown.add_column("", overflow="fold")
-    money = next(iter(comparison.cases.values())).money
-    shown.add_column(f"Least outlay\n{money}", justify="right", no_wrap=True)
-    shown.add_column(f"Proven: none below\n{money}", justify="right", no_wrap=True)
-    shown.add_column(f"Total cost of its\ncheapest plan, {money}", justify="right", no_wrap=True)
-    for each in comparison.least:
-        if each.outlay is None:
-            word = Text("not known", style="yellow") if each.status == "stopped" else Text("none is enough", "bold red")
-            shown.add_row(each.case, word, _bound(each.bound), "–")
-            continue
-        cost = si(each.result.total_cost, digits=4) if each.result else "–"
-        shown.add_row(each.case, _amount(each.outlay), _bound(each.bound), cost)
-    return shown
+
+    def outlay(row: dict[str, Any]) -> str | Text:
+        if row["outlay"] is not None:
+            return _amount(row["outlay"])
+        return Text("not known", style="yellow") if row["status"] == "stopped" else Text("none is enough", "bold red")
+
+    return screen_table(
+        instance,
+        comparison.frames.frame("least_outlay"),
+        heads={"case": ""},
+        cells={"outlay": outlay, "bound": lambda row: _bound(row["bound"])},
+    )
 
 
 def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
@@ -97,36 +100,42 @@ def alone(comparison: Comparison, width: int, *, every: bool = False) -> Table |
     if not any(comparison.alone.values()):
         return None
     cases = list(comparison.alone)
-    money = comparison.cases[cases[0]].money
-    by_case: dict[str, dict[str, LoneShock]] = {
-        case: {each.shock: each for each in some} for case, some in comparison.alone.items()
-    }
-    order = list(dict.fromkeys(shock for some in comparison.alone.values() for shock in (each.shock for each in some)))
-    rows = folds(comparison.cases[cases[0]], order, every=every)
-    shown = table(f"Least outlay for each shock alone, {money}", caption=_of_alone(rows))
+    instance = comparison.cases[cases[0]]
+    by_case = {case: {each.shock: each for each in some} for case, some in comparison.alone.items()}
+    order = list(dict.fromkeys(each.shock for some in comparison.alone.values() for each in some))
+    rows = folds(instance, order, every=every)
+    together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
+    shown = table(f"Least outlay for each shock alone, {instance.money}", caption=_of_alone(rows))
     shown.add_column("Shock", overflow="fold", max_width=36)
     for case in cases:
         shown.add_column("Least outlay" if len(cases) == 1 else case, justify="right", overflow="fold", max_width=16)
-    is_drawn = len(cases) == 1 and width >= 60
-    if is_drawn:
+    bar = _bars(cases, by_case, together) if len(cases) == 1 and width >= WITH_BARS else None
+    if bar is not None:
         shown.add_column("", no_wrap=True)
-    most = max((each.outlay or 0.0 for each in by_case[cases[0]].values()), default=0.0)
-    together = {each.case: each for each in comparison.least if each.outlay is not None}
-    if len(cases) == 1 and cases[0] in together:
-        most = max(most, together[cases[0]].outlay or 0.0)
     for row in rows[:MOST]:
         dearest = [_dearest(row, by_case[case]) for case in cases]
-        first = dearest[0]
-        bar = _bar((first.outlay or 0.0) if first else 0.0, most)
+        first = dearest[0].outlay if dearest[0] else None
         # Members are in the order of their outlays.
         title = row.members[0] + (f"\ndearest of {len(row.members)}" if row.is_many else "")
-        shown.add_row(title, *(_cell(each) for each in dearest), *([bar] if is_drawn else []))
+        shown.add_row(title, *(_cell(each) for each in dearest), *([bar(first)] if bar else []))
     if together:
         shown.add_section()
-        cells = [Text(_amount(together[case].outlay) if case in together else "–", style="bold") for case in cases]
-        bar = _bar(together[cases[0]].outlay or 0.0, most) if cases[0] in together else Text("")
-        shown.add_row(Text("all of them", style="bold"), *cells, *([bar] if is_drawn else []))
+        cells = [Text(_amount(together.get(case)), style="bold") for case in cases]
+        last = [bar(together.get(cases[0]))] if bar else []
+        shown.add_row(Text("all of them", style="bold"), *cells, *last)
     return shown
+
+
+def _bars(
+    cases: Sequence[str], by_case: Mapping[str, Mapping[str, LoneShock]], together: Mapping[str, float]
+) -> Callable[[float | None], Text]:
+    """What draws an outlay as a bar, the largest as long as there is room."""
+    largest = max([each.outlay or 0.0 for each in by_case[cases[0]].values()] + [together.get(cases[0], 0.0)])
+
+    def bar(outlay: float | None) -> Text:
+        return Text("█" * round(BAR * (outlay or 0.0) / largest) if largest > 0 else "", style="cyan")
+
+    return bar
 
 
 def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
@@ -152,17 +161,13 @@ def _cell(found: LoneShock | None) -> Text:
     return Text(("0" if found.outlay < 0.5 else si_up(found.outlay, digits=4)) + mark)
 
 
-def _bar(value: float, most: float) -> Text:
-    return Text("█" * round(BAR * value / most) if most > 0 else "", style="cyan")
-
-
 def steps(comparison: Comparison, width: int) -> Table | None:
     """What some more money buys at each budget."""
     if not comparison.steps:
         return None
     several, money = len(comparison.cases) > 1, next(iter(comparison.cases.values())).money
     more = si(comparison.steps[0].more, money, 4)
-    text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {NOTHING} is no change "
+    text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {DASH} is no change "
     text += f"that is proven. {sure(comparison)}"
     shown = table(f"What the next {more} buys", caption=text, expand=True)
     if several:
@@ -179,8 +184,8 @@ def steps(comparison: Comparison, width: int) -> Table | None:
             shown.add_row(*cells, "?", "?", "?", Text("not known: the search was stopped", style="yellow"))
             continue
         if step.is_nothing:
-            kept = _survives(step) if shocks_survived(step.before) == shocks_survived(step.after) else NOTHING
-            shown.add_row(*cells, NOTHING, kept, NOTHING, Text("nothing", style="dim"))
+            kept = _survives(step) if shocks_survived(step.before) == shocks_survived(step.after) else DASH
+            shown.add_row(*cells, DASH, kept, DASH, Text("nothing", style="dim"))
             continue
         builds = _builds(comparison.cases[step.case], step)
         lost = given_up(step.before, step.after)
@@ -193,11 +198,11 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
     """To what costs and gaps are proven, as a sentence; of some columns, or of all."""
     money, some = next(iter(comparison.cases.values())).money, columns or comparison.columns
     cases = {column.case for column in some}
-    costs = in_tolerance((measure for case, measure in comparison.measures.items() if case in cases), money)
-    fails = any(column.result.survival_gap > 0 for column in some)
-    gaps = f"survival gaps to {of_gaps(comparison.gap)}" if fails else ""
-    said = " and ".join(each for each in (f"costs to {costs}" if costs else "", gaps) if each)
-    return f"Proven: {said}." if said else ""
+    costs = in_tolerance([measure for case, measure in comparison.measures.items() if case in cases], money)
+    proven = [f"costs to {costs}"] if costs else []
+    if any(column.result.survival_gap > 0 for column in some):
+        proven.append(f"survival gaps to {of_gaps(comparison.gap)}")
+    return f"Proven: {' and '.join(proven)}." if proven else ""
 
 
 def _survives(step: BudgetStep) -> str:
@@ -216,15 +221,14 @@ def _builds(instance: Instance, step: BudgetStep) -> str:
     return listed(parts, 6) if parts else "the same, at other times"
 
 
-def breakpoints(comparison: Comparison, width: int) -> Table | Text:
+def breakpoints_table(comparison: Comparison, width: int) -> Table | Text:
     """The budgets at which the plan becomes another in kind."""
-    money = next(iter(comparison.cases.values())).money
     if not comparison.changes:
         return Text("Whatever the budget, the same options are bought and the same shocks are survived.")
-    several = len(comparison.cases) > 1
+    money, several = next(iter(comparison.cases.values())).money, len(comparison.cases) > 1
     text = f"Found by bisection to {si(comparison.resolution or 0.0, money)}"
     text += "" if comparison.is_whole else ", where the two budgets are no further apart"
-    text += "; what comes and goes between two budgets that were asked is not seen. "
+    text += "; what comes and goes between two budgets that were solved is not seen. "
     text += f"Plans that are as good as each other may buy other options. {sure(comparison)}"
     shown = table("Where the plan changes", caption=text, expand=True)
     if several:
@@ -233,12 +237,19 @@ def breakpoints(comparison: Comparison, width: int) -> Table | Text:
     shown.add_column("Builds", overflow="fold", ratio=3)
     shown.add_column("Shocks", overflow="fold", ratio=3)
     for change in comparison.changes:
-        instance, parts = comparison.cases[change.case], change.parts
-        builds = [f"+ {display_name(instance, o)}" for o in parts["added"]]
-        builds += [f"− {display_name(instance, o)}" for o in parts["dropped"]]
-        shocks = [f"✓ {name}" for name in parts["survived"]] + [f"✗ {name}" for name in parts["lost"]]
-        if parts["lost"]:
-            shocks[-1] += f" ({why_given_up(change.before, change.after, money)})"
         between = f"{si_down(change.above, digits=4)} – {si_up(change.at, digits=4)}"
-        shown.add_row(*([change.case] if several else []), between, ", ".join(builds) or "–", ", ".join(shocks) or "–")
+        cells = (between, _builds_changed(comparison, change), _shocks_changed(change, money))
+        shown.add_row(*([change.case] if several else []), *cells)
     return shown
+
+
+def _builds_changed(comparison: Comparison, change: Breakpoint) -> str:
+    instance, parts = comparison.cases[change.case], change.parts
+    builds = [f"+ {display_name(instance, o)}" for o in parts["added"]]
+    return ", ".join([*builds, *(f"− {display_name(instance, o)}" for o in parts["dropped"])]) or "–"
+
+
+def _shocks_changed(change: Breakpoint, money: str) -> str:
+    kept, lost = change.parts["survived"], change.parts["lost"]
+    text = ", ".join([*(f"✓ {name}" for name in kept), *(f"✗ {name}" for name in lost)]) or "–"
+    return f"{text} ({why_given_up(change.before, change.after, money)})" if lost else text

@@ -121,7 +121,7 @@ def _struck(instance: Instance, hit: ShockHit) -> str:
     return ("deliberate; " if hit.deliberate else "") + "; ".join(parts)
 
 
-WIDE = 100
+WIDE_TABLE = 100
 
 
 def preview_table(previews: Sequence[Preview], width: int) -> Table:
@@ -134,10 +134,10 @@ def preview_table(previews: Sequence[Preview], width: int) -> Table:
     shown.add_column("Months", justify="right", no_wrap=True)
     shown.add_column("Severity\n%", justify="right", no_wrap=True)
     shown.add_column("Prob.", justify="right", no_wrap=True)
-    if width >= WIDE:
+    if width >= WIDE_TABLE:
         shown.add_column("First of them", overflow="fold", ratio=3)
     for preview in previews:
-        shown.add_row(*_row(preview, is_wide=width >= WIDE))
+        shown.add_row(*_row(preview, is_wide=width >= WIDE_TABLE))
     return shown
 
 

@@ -13,7 +13,7 @@ from optimizer.report.figures.frontier import drawn
 from optimizer.report.format import LINE, abroad, percent, plural, share
 from optimizer.report.narrative import bounded, budgeted, losses
 from optimizer.report.screen import Screen
-from optimizer.report.tables.budgets import NOTICEABLE, alone, breakpoints, caption, least, steps
+from optimizer.report.tables.budgets import NOTICEABLE, alone, breakpoints_table, caption, least, steps
 from optimizer.report.tables.render import table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
@@ -23,9 +23,9 @@ from optimizer.units import si
 
 # Width of the labels, and of a column.
 LABELS, WIDTH, WIDER = 24, 11, 15
-MOST = 8
+MOST_SHARES = 8
 KEPT, FAILS, CHANGED = "green", "bold red", "bold"
-Row = tuple[str, list[Text]]
+TableRow = tuple[str, list[Text]]
 
 
 def show_grid(comparison: Comparison, console: Console | None = None) -> None:
@@ -56,9 +56,9 @@ def _print(parts: Sequence[RenderableType], console: Console | None) -> None:
 
 def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
     """What `show_grid` prints, for a terminal so wide."""
-    parts: list[RenderableType] = [Text(headline(comparison), style="bold"), ""]
+    parts: list[RenderableType] = [Text(comparison_headline(comparison), style="bold"), ""]
     if comparison.changes or comparison.resolution is not None:
-        parts += [breakpoints(comparison, width), ""]
+        parts += [breakpoints_table(comparison, width), ""]
     budgets = {column.budget for column in comparison.columns}
     if len(comparison.cases) > 1 and len(budgets) > 1:
         parts += [_matrix(comparison, width), ""]
@@ -73,7 +73,7 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
     return parts + [Text(f"Note: {note}") for note in comparison.notes]
 
 
-def headline(comparison: Comparison) -> str:
+def comparison_headline(comparison: Comparison) -> str:
     """The answer in a line or two."""
     stopped = "STOPPED: this is what was known. " if comparison.stopped else ""
     said = [_of_case(comparison, case) for case in comparison.cases] if len(comparison.cases) <= 4 else []
@@ -186,7 +186,7 @@ class _Rows:
     def _before(self, i: int) -> Result | None:
         return None if i == 0 else self.columns[0 if self.by_case else i - 1].result
 
-    def blocks(self) -> Iterator[tuple[str, list[Row]]]:
+    def blocks(self) -> Iterator[tuple[str, list[TableRow]]]:
         """Section by section."""
         yield "", list(self._figures())
         yield "Worst service, % of demand / floor", list(self._services())
@@ -194,7 +194,7 @@ class _Rows:
         yield f"Largest share, {self._instance(self.columns[0]).horizon.end}", list(self._dependence())
         yield "Bought in all years", list(self._builds())
 
-    def _figures(self) -> Iterator[Row]:
+    def _figures(self) -> Iterator[TableRow]:
         money = self._instance(self.columns[0]).money
         if self.by_case:
             yield f"Budget, {money}", [Text(budgeted(c.budget).removesuffix(" budget")) for c in self.columns]
@@ -208,13 +208,13 @@ class _Rows:
         proven = bounded(self._measure(column), column.result)
         return _figure(column.result, column.result.total_cost, 4).append(f"\n{proven}" if proven else "")
 
-    def _lacks(self) -> Iterator[Row]:
+    def _lacks(self) -> Iterator[TableRow]:
         """Segments that go short though nothing happens: the largest share of demand, and when."""
         for d in _union([list(column.result.lacks) for column in self.columns]):
             found = [column.result.lacks.get(d) for column in self.columns]
             yield self._named(d), [_lack(each) for each in found]
 
-    def _services(self) -> Iterator[Row]:
+    def _services(self) -> Iterator[TableRow]:
         for d in _union([list(column.result.services) for column in self.columns]):
             cells = []
             for i, column in enumerate(self.columns):
@@ -230,7 +230,7 @@ class _Rows:
                 cells.append(Text(mark + share(worst), style=style))
             yield self._named(d), cells
 
-    def _dependence(self) -> Iterator[Row]:
+    def _dependence(self) -> Iterator[TableRow]:
         """Commodities of which some column takes more than the line from one region abroad, the most moved first."""
         tops = {
             c: [_top(self._instance(column), column.result, c) for column in self.columns] for c in self._commodities()
@@ -238,18 +238,18 @@ class _Rows:
         over = {c: row for c, row in tops.items() if any(top[1] > LINE for top in row)}
         spread = {c: max(top[1] for top in row) - min(top[1] for top in row) for c, row in over.items()}
         ordered = sorted(over, key=lambda c: -round(spread[c], 3))
-        for c in ordered[:MOST]:
+        for c in ordered[:MOST_SHARES]:
             regions = {region for region, _ in over[c] if region}
             name, same = self._named(c), len(regions) == 1
             head = f"{name}: {regions.pop()}" if same else name
             yield head, [_share(top, is_named=not same) for top in over[c]]
-        if len(ordered) > MOST:
-            yield f"{len(ordered) - MOST} more above {percent(LINE)}", [Text("") for _ in self.columns]
+        if len(ordered) > MOST_SHARES:
+            yield f"{len(ordered) - MOST_SHARES} more above {percent(LINE)}", [Text("") for _ in self.columns]
 
     def _commodities(self) -> list[str]:
         return _union([list(column.result.shares) for column in self.columns])
 
-    def _builds(self) -> Iterator[Row]:
+    def _builds(self) -> Iterator[TableRow]:
         bought = [sizes_bought(column.result) for column in self.columns]
         order = _union([list(self._instance(column).options) for column in self.columns])
         for o in (o for o in order if any(o in some for some in bought)):

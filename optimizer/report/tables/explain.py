@@ -10,10 +10,10 @@ from rich.text import Text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import called, listed, percent, plural
-from optimizer.report.narrative import NOTHING, measured
+from optimizer.report.format import DASH, called, listed, percent, plural
+from optimizer.report.narrative import measured
 from optimizer.report.screen import Screen
-from optimizer.report.tables.plan import answer, binding, builds
+from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.results.result import Result
 from optimizer.studies.explain.explain import Explanation, ExplanationPart
 from optimizer.studies.explain.reason import Reason
@@ -278,7 +278,7 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
     outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"
     if _is_nothing(worth):
         low, high = _plain(worth.low or 0.0), _plain(worth.high or 0.0)
-        return title, NOTHING, f"no change that is proven: {low} … {high}{outlay}"
+        return title, DASH, f"no change that is proven: {low} … {high}{outlay}"
     return title, _signed(worth.change, money), f"{_proven(worth)}{outlay}{_why_dearer(worth, releases)}"
 
 
@@ -411,7 +411,7 @@ class Explaining:
         self.releases = any(max(row, default=0.0) > 0 for row in result.plan.stocks.values())
         self.console.print(answer(self.instance, result))
         parts: list[RenderableType | None] = [
-            builds(self.instance, result, self.console.width),
+            builds_table(self.instance, result, self.console.width),
             binding(self.instance, result),
         ]
         for part in parts:

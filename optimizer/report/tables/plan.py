@@ -33,10 +33,10 @@ from optimizer.report.format import (
     spelled,
     standing,
 )
-from optimizer.report.narrative import NAMING, facts, headline
+from optimizer.report.narrative import NAMING, facts, plan_headline
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import frame_csv, print_parts, screen_table, table
-from optimizer.results.plan import Service, Share
+from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.folding import Folded, folded, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
@@ -50,30 +50,30 @@ NO_SHOCK, FORCED = "*", "†"
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
 # From this width on, what is bought has a bar by year.
-WITH_BARS = 76
+WIDE_WITH_BARS = 76
 # The frames that are written as CSV files.
 FILES = ("builds", "stock", "survival", "dependence", "costs", "flows")
 # Why shocks can be expected to cost less than the baseline.
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
 
-def show(result: Result, console: Console | None = None, *, every: bool = False) -> None:
+def show_plan(result: Result, console: Console | None = None, *, every: bool = False) -> None:
     """Print a result to stdout, or to the console given; `every` shock in a row of its own, or families folded."""
     console = console or Screen()
-    print_parts(parts(result, console.width, every=every), console)
+    print_parts(plan_tables(result, console.width, every=every), console)
 
 
-def parts(result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
+def plan_tables(result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
     """What is printed, in order, for a terminal so wide."""
     instance = instance_of(result)
     shown: list[RenderableType | None] = [answer(instance, result)]
     if result.baseline is not None:
         shown += [
-            builds(instance, result, width) or Text("Plan: nothing is bought.", style="bold"),
-            stocks(instance, result, width),
-            *survival(instance, result, width, every=every),
-            dependence(instance, result, width),
-            costs(instance, result),
+            builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold"),
+            stocks_table(instance, result, width),
+            *survival_tables(instance, result, width, every=every),
+            dependence_table(instance, result, width),
+            costs_table(instance, result),
             binding(instance, result),
         ]
     shown += [Text(f"Note: {note}") for note in result.notes]
@@ -86,7 +86,7 @@ def answer(instance: Instance, result: Result) -> Panel:
     mentioned = " ".join(text for label, text in found if label in NAMING)
     words = {event.name: called(instance, event.name) for event in instance.events if event.name in mentioned}
     lines = [(label, spelled(text, words) if label in NAMING else text) for label, text in found]
-    return answer_panel(result.instance, headline(result, instance), lines, STYLES[result.status])
+    return answer_panel(result.instance, plan_headline(result, instance), lines, STYLES[result.status])
 
 
 def answer_panel(title: str, verdict: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
@@ -109,7 +109,7 @@ def _record(result: Result) -> Text:
     return Text(f"{checked}Seconds: {spent}. Versions: {versions}.", style="dim")
 
 
-def builds(instance: Instance, result: Result, width: int) -> Table | None:
+def builds_table(instance: Instance, result: Result, width: int) -> Table | None:
     """One row a build or stockpile: lever, decision, on line, size, money, its share, and a bar by year."""
     frame = result.frames.frame("builds")
     if not len(frame):
@@ -135,7 +135,7 @@ def builds(instance: Instance, result: Result, width: int) -> Table | None:
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={"option": option, "size": lambda row: sized(instance, row["option"], row["size"])},
         hidden=("kind",),
-        more=[(span, bar)] if width >= WITH_BARS else (),
+        more=[(span, bar)] if width >= WIDE_WITH_BARS else (),
         expand=True,
     )  # fmt: skip
 
@@ -160,7 +160,7 @@ def _marks(instance: Instance, move: Purchase) -> str:
     return "".join("█" if end[y] >= move.first else "░" if end[y] >= move.t else "·" for y in horizon.years)
 
 
-def stocks(instance: Instance, result: Result, width: int) -> Table | None:
+def stocks_table(instance: Instance, result: Result, width: int) -> Table | None:
     """The stock path, t at the end of the years that fit."""
     held = {o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0}
     if not held:
@@ -179,7 +179,7 @@ def stocks(instance: Instance, result: Result, width: int) -> Table | None:
     return shown
 
 
-def survival(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
+def survival_tables(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
     """One table for as many segments as fit beside each other; the most critical rows where there are many.
 
     Args:
@@ -290,7 +290,7 @@ def _weakest(instance: Instance, result: Result) -> Table:
     )
 
 
-def dependence(instance: Instance, result: Result, width: int) -> Table | None:
+def dependence_table(instance: Instance, result: Result, width: int) -> Table | None:
     """Where each commodity that is put to use comes from, in the first and the last year."""
     if not result.shares:
         return None
@@ -311,7 +311,7 @@ def dependence(instance: Instance, result: Result, width: int) -> Table | None:
     return shown
 
 
-def _regions(instance: Instance, share: Share, most: int) -> Text:
+def _regions(instance: Instance, share: SourceShare, most: int) -> Text:
     if not share.regions:
         return Text("none made", style="dim")
     parts = [f"{region_name(instance, region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
@@ -321,7 +321,7 @@ def _regions(instance: Instance, share: Share, most: int) -> Text:
     return Text(("▲ " if over else "") + words, style="red" if over else "")
 
 
-def costs(instance: Instance, result: Result) -> Table | None:
+def costs_table(instance: Instance, result: Result) -> Table | None:
     """Total cost by part, present value."""
     frame = result.frames.frame("costs")
     if not len(frame):

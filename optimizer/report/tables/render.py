@@ -17,22 +17,21 @@ from rich.text import Text
 from optimizer.files import starts_formula
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import called, percent
+from optimizer.report.format import DASH, called, percent
 from optimizer.report.screen import Screen
-from optimizer.results.frames import NUMBERS, Column, Form, Frame
+from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn
 from optimizer.units import si
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Cell = Callable[[dict[str, Any]], str | Text]
-NOTHING = "–"
+CellRenderer = Callable[[dict[str, Any]], str | Text]
 
 
-def value_text(instance: Instance, column: Column, value: Any) -> str:
+def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
     """A value as readers see it; a dash where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return NOTHING
+        return DASH
     writers: Mapping[Form, Callable[[Any], str]] = {
         "name": lambda key: display_name(instance, key),
         "object": lambda key: display_name(instance, key),
@@ -81,10 +80,11 @@ def screen_table(
     title: str | None = None,
     caption: str | None = None,
     heads: Mapping[str, str] | None = None,
-    cells: Mapping[str, Cell] | None = None,
+    cells: Mapping[str, CellRenderer] | None = None,
     hidden: Collection[str] = (),
-    more: Sequence[tuple[str, Cell]] = (),
-    style: Callable[[dict[str, Any]], str] | None = None,
+    more: Sequence[tuple[str, CellRenderer]] = (),
+    wide: Collection[str] = (),
+    style: CellRenderer | None = None,
     expand: bool = False,
 ) -> Table:
     """A frame on the screen: every column that is shown, in its own form.
@@ -97,34 +97,45 @@ def screen_table(
         cells: by column, what writes its cells from a row; a column without one is written by its form.
         hidden: columns that are left out here, as where another column says the same.
         more: heads of columns at the end, and what writes their cells.
+        wide: the columns that share the width of the screen; the first where they are left out.
         style: of a row.
         expand: whether the table is as wide as the screen.
     """
-    shown = table(frame.title if title is None else title, caption=frame.note if caption is None else caption,
-                  expand=expand)  # fmt: skip
+    shown = table(_either(title, frame.title), caption=_either(caption, frame.note), expand=expand)
     columns = [column for column in frame.columns if column.is_shown and column.name not in hidden]
-    for i, column in enumerate(columns):
+    flexible = (wide or [columns[0].name]) if expand else ()
+    for column in columns:
         head = (heads or {}).get(column.name, _screen_head(column))
-        if column.form in NUMBERS:
-            shown.add_column(head, justify="right", no_wrap=True)
-        elif column.form in ("period", "year"):
-            shown.add_column(head, no_wrap=True)
-        else:
-            shown.add_column(head, overflow="fold", ratio=1 if expand and not i else None)
+        shown.add_column(head, **_layout(column, is_flexible=column.name in flexible))
     for head, _ in more:
         shown.add_column(head, no_wrap=True)
     for row in frame.rows():
         texts = [_cell(instance, column, row, cells or {}) for column in columns]
-        shown.add_row(*texts, *(write(row) for _, write in more), style=style(row) if style else None)
+        shown.add_row(*texts, *(write(row) for _, write in more), style=str(style(row)) if style else None)
     return shown
 
 
-def _screen_head(column: Column) -> str:
-    has_unit = column.unit and column.form in NUMBERS and column.unit != "share"
+def _either(given: str | None, other: str) -> str:
+    return other if given is None else given
+
+
+def _layout(column: FrameColumn, *, is_flexible: bool) -> dict[str, Any]:
+    """How rich lays a column out: numbers to the right, text folded where it does not fit."""
+    if column.form in NUMBER_FORMS:
+        return {"justify": "right", "no_wrap": True}
+    if column.form in ("word", "period", "year"):
+        return {"no_wrap": True}
+    return {"overflow": "fold", "ratio": 1 if is_flexible else None}
+
+
+def _screen_head(column: FrameColumn) -> str:
+    has_unit = column.unit and column.form in NUMBER_FORMS and column.unit != "share"
     return f"{column.head}\n{column.unit}" if has_unit else column.head
 
 
-def _cell(instance: Instance, column: Column, row: dict[str, Any], cells: Mapping[str, Cell]) -> str | Text:
+def _cell(
+    instance: Instance, column: FrameColumn, row: dict[str, Any], cells: Mapping[str, CellRenderer]
+) -> str | Text:
     if column.name in cells:
         return cells[column.name](row)
     return value_text(instance, column, row[column.name])
@@ -135,7 +146,7 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
     columns = frame.columns
     return {
         "caption": frame.note,
-        "head": [f"{'>' if c.form in NUMBERS else ''}{_screen_head(c)}".replace("\n", ", ") for c in columns],
+        "head": [f"{'>' if c.form in NUMBER_FORMS else ''}{_screen_head(c)}".replace("\n", ", ") for c in columns],
         "rows": [[value_text(instance, c, row[c.name]) for c in columns] for row in frame.rows()],
     }
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import given, listed, percent, plural
-from optimizer.report.narrative import NOTHING, changed, in_tolerance, of_gaps
+from optimizer.report.format import DASH, given, listed, percent, plural
+from optimizer.report.narrative import changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
 from optimizer.studies.importance import Importance, Weight
@@ -18,7 +18,7 @@ from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBa
 from optimizer.units import EXACT, short, si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
-HALF = 8
+HALF_WIDTH = 8
 
 
 def show_sensitivity(found: Sensitivity, console: Console | None = None) -> None:
@@ -107,7 +107,7 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     if found.measure is not None:
         caption += f"Proven: costs to {in_tolerance([found.measure], instance.money)}"
         caption += f" and survival gaps to {of_gaps(found.gap)}; " if gaps else "; "
-        caption += f"{NOTHING} is no change that is proven. "
+        caption += f"{DASH} is no change that is proven. "
     caption += "Bars: change of the cost, █ at the low end, ▒ at the high end. " if width >= 100 else ""
     caption += f"{_of_floors(found)}; ~ another set of options is bought."
     if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
@@ -143,7 +143,7 @@ def _of_floors(found: Sensitivity) -> str:
     ends = [end for bar in found.bars for end in (bar.low, bar.high) if end.has_plan and end.is_settled]
     if all(end.gap > 0 for end in ends):
         return "Floors fail as it is, and at every end that is known" if ends else "Floors fail as it is"
-    return f"Floors fail as it is, and hold where the gap is {NOTHING}"
+    return f"Floors fail as it is, and hold where the gap is {DASH}"
 
 
 def _change(end: VariantOutcome, base: VariantOutcome) -> str:
@@ -158,18 +158,18 @@ def _change(end: VariantOutcome, base: VariantOutcome) -> str:
 def _gap(end: VariantOutcome) -> str:
     if not end.is_settled:
         return "?"
-    return si(end.gap) if end.has_plan and end.gap > 0 else NOTHING
+    return si(end.gap) if end.has_plan and end.gap > 0 else DASH
 
 
 def _drawn(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
     """Two bars around a line: what the low end does to the cost, and what the high end does."""
-    sides = {-1: " " * HALF, 1: " " * HALF}
+    sides = {-1: " " * HALF_WIDTH, 1: " " * HALF_WIDTH}
     for end, sign in ((bar.low, "█"), (bar.high, "▒")):
         change = end.dearer(base)
-        size = round(HALF * change.size / most) if most > 0 and end.has_plan and end.is_settled else 0
+        size = round(HALF_WIDTH * change.size / most) if most > 0 and end.has_plan and end.is_settled else 0
         side = -1 if change.value < 0 else 1
         if size > len(sides[side].strip()):
-            sides[side] = (sign * size).rjust(HALF) if side < 0 else (sign * size).ljust(HALF)
+            sides[side] = (sign * size).rjust(HALF_WIDTH) if side < 0 else (sign * size).ljust(HALF_WIDTH)
     return f"{sides[-1]}│{sides[1]}"
 
 
@@ -239,7 +239,7 @@ def _sampled(found: Sensitivity, sampled: Importance) -> list[RenderableType]:
         shown.add_column("S1 of the gap", justify="right", no_wrap=True)
     of_gap = {weight.number: weight for weight in sampled.of_gap}
     for weight in sampled.of_cost or sampled.of_gap:
-        cells = [_weight(weight)] if sampled.of_cost else [NOTHING]
+        cells = [_weight(weight)] if sampled.of_cost else [DASH]
         cells += [_weight(of_gap[weight.number])] if of_gap else []
         shown.add_row(names.get(weight.number, weight.number), *cells)
     shown.add_row("all, each alone", *_sums(sampled), style="dim")
@@ -254,7 +254,7 @@ def _weight(weight: Weight) -> str:
 
 def _sums(sampled: Importance) -> list[str]:
     columns: Sequence[tuple[Weight, ...]] = (sampled.of_cost, sampled.of_gap) if sampled.of_gap else (sampled.of_cost,)
-    return [f"{math.fsum(weight.s1 for weight in column):.2f}" if column else NOTHING for column in columns]
+    return [f"{math.fsum(weight.s1 for weight in column):.2f}" if column else DASH for column in columns]
 
 
 def _bought(found: Sensitivity, sampled: Importance) -> Table:
@@ -265,5 +265,5 @@ def _bought(found: Sensitivity, sampled: Importance) -> Table:
     for o, share in sorted(sampled.bought.items(), key=lambda pair: -pair[1]):
         if share > 0 or o in found.base.bought:
             name = display_name(found.instance, o)
-            shown.add_row(name, percent(share), "bought" if o in found.base.bought else NOTHING)
+            shown.add_row(name, percent(share), "bought" if o in found.base.bought else DASH)
     return shown

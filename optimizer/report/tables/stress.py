@@ -3,9 +3,9 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,8 +14,9 @@ from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
 from optimizer.report.format import listed, percent, plural, sized
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import frame_to_csv, table
-from optimizer.studies.reinforcement import Reinforcement
+from optimizer.report.tables.plan import answer_panel
+from optimizer.report.tables.render import frame_csv, print_parts, screen_table, table
+from optimizer.studies.reinforcement import Reinforcement, Reinforcements
 from optimizer.studies.stress import BrokenShock, ServiceSpread, Stress
 from optimizer.studies.stress import SampleGroup as Common
 from optimizer.tolerances import SHOWN_SHARE
@@ -37,10 +38,7 @@ def show_stress(stress: Stress, console: Console | None = None, *, every: bool =
         every: whether each of the worst shocks is listed, or the worst of each event.
     """
     console = console or Screen()
-    for i, part in enumerate(_parts(stress, console.width, every=every)):
-        if i:
-            console.print()
-        console.print(part)
+    print_parts(list(_parts(stress, console.width, every=every)), console)
 
 
 def _parts(stress: Stress, width: int, *, every: bool) -> Iterator[RenderableType]:
@@ -58,21 +56,19 @@ def _parts(stress: Stress, width: int, *, every: bool) -> Iterator[RenderableTyp
 
 
 def _answer(stress: Stress) -> Panel:
-    grid = Table.grid(padding=(0, 2), expand=False)
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column()
-    for label, text in _lines(stress):
-        grid.add_row(label, text)
     style = "red" if not stress.survives else "yellow" if stress.own_failed else "green"
-    verdict = f"SURVIVES all {plural(stress.samples, 'sample')}"
+    return answer_panel(f"{stress.plan} under stress", _verdict(stress), list(_lines(stress)), style)
+
+
+def _verdict(stress: Stress) -> str:
+    samples = plural(stress.samples, "sample")
     if not stress.survives:
-        verdict = f"SURVIVES {_share(stress.share)} of {plural(stress.samples, 'sample')}: "
-        verdict += f"{stress.survived:,}; {stress.samples - stress.survived:,} break it"
-    elif stress.own_failed:
-        verdict += f", BUT FAILS in {stress.own_failed:,} of its own {plural(stress.own_shocks, 'shock')}"
-    body = Group(Text(verdict, style=f"bold {style}"), "", grid)
-    title = Text(f"{stress.plan} under stress", style="bold")
-    return Panel(body, title=title, title_align="left", border_style=style, expand=True)
+        broken = stress.samples - stress.survived
+        return f"SURVIVES {_share(stress.share)} of {samples}: {stress.survived:,}; {broken:,} break it"
+    own = plural(stress.own_shocks, "shock")
+    return f"SURVIVES all {samples}" + (
+        f", BUT FAILS in {stress.own_failed:,} of its own {own}" * bool(stress.own_failed)
+    )
 
 
 def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
@@ -111,21 +107,23 @@ def _in_words(stress: Stress, mend: Reinforcement) -> str:
 
 
 def _services(stress: Stress) -> Table:
-    ordered = sorted(stress.services.items(), key=lambda item: -item[1].below)
+    frame = stress.frames.frame("services")
     caption = (
         "Share served in each sample's weakest period, once floors are kept as far as they can be and all else is "
         "served that can be; p5: one sample in twenty fares worse."
     )
-    caption += f"\n{len(ordered) - SEGMENTS} more segments are not shown." if len(ordered) > SEGMENTS else ""
-    shown = table("Service", caption=caption)
-    shown.add_column("Segment", overflow="fold")
-    for head in ("Floor", "Mean", "p5", "p50", "p95", "Below floor"):
-        shown.add_column(head, justify="right", no_wrap=True)
-    for d, spread in ordered[:SEGMENTS]:
-        cells = [_floor(spread), *(percent(each) for each in (spread.mean, spread.p5, spread.p50, spread.p95))]
-        below = _share(spread.below) if spread.below else "–"
-        shown.add_row(display_name(stress.against, d), *cells, below, style="red" if spread.below else "")
-    return shown
+    caption += f"\n{len(frame) - SEGMENTS} more segments are not shown." if len(frame) > SEGMENTS else ""
+    return screen_table(
+        stress.against,
+        frame.head(SEGMENTS),
+        caption=caption,
+        heads={"floor": "Floor"},
+        cells={
+            "floor": lambda row: _floor(stress.services[row["segment"]]),
+            "below_floor": lambda row: _share(row["below_floor"]) if row["below_floor"] else "–",
+        },
+        style=lambda row: "red" if row["below_floor"] else "",
+    )
 
 
 def _floor(spread: ServiceSpread) -> str:
@@ -134,14 +132,14 @@ def _floor(spread: ServiceSpread) -> str:
 
 
 def _worst(stress: Stress, width: int, *, every: bool) -> Table:
-    caption = "Failed first: segment, period; served / floor; what was short then, and who makes it."
     # They are in the order of their gaps: the first of an event is the worst of all its samples.
     rows = stress.worst if every else tuple({each.entry: each for each in reversed(stress.worst)}.values())[::-1]
-    broken_by = {each.name: each.samples - each.survived for each in stress.groups if each.by == "event"}
-    title = "The worst shock" if len(rows) == 1 else f"The worst {len(rows):,} shocks"
+    caption = "Failed first: segment, period; served / floor; what was short then, and who makes it."
+    title, is_folded = "The worst shock" if len(rows) == 1 else f"The worst {len(rows):,} shocks", False
     if len(rows) < len(stress.worst):
-        title = "The worst shock of each event"
+        title, is_folded = "The worst shock of each event", True
         caption += f"\nOf the {len(stress.worst)} worst samples one an event is shown; --all lists each."
+    broken_by = {each.name: each.samples - each.survived for each in stress.groups if each.by == "event"}
     shown = table(title, caption=caption, expand=True)
     shown.add_column("Shock", overflow="fold", ratio=4)
     shown.add_column("Window", overflow="fold", max_width=8)
@@ -149,16 +147,24 @@ def _worst(stress: Stress, width: int, *, every: bool) -> Table:
     shown.add_column(f"Gap\n{stress.money}", justify="right", no_wrap=True)
     shown.add_column("Failed first", overflow="fold", ratio=8)
     for broken in rows:
-        event = f"\n{broken.entry.rpartition('/')[2]}" if "/" in broken.entry else ""
-        count = broken_by.get(broken.entry, 0)
-        event += f"\nworst of {count:,} that break it" if len(rows) < len(stress.worst) and count > 1 else ""
-        window = f"{broken.first} {broken.last}"
-        strikes = _whole("; ".join(broken.strikes[:STRIKES]))
-        more = len(broken.strikes) - STRIKES
-        strikes += f"; {more} more" if more > 0 else "" if broken.strikes else "floors, costs or deals"
+        count = broken_by.get(broken.entry, 0) if is_folded else 0
         failed = _whole(_failed_first(stress, broken, 1 if width < 100 else 2))
-        shown.add_row(broken.name + event, window, strikes, si(broken.gap), failed)
+        window = f"{broken.first} {broken.last}"
+        shown.add_row(_broken_title(broken, count), window, _strikes(broken), si(broken.gap), failed)
     return shown
+
+
+def _broken_title(broken: BrokenShock, count: int) -> str:
+    """A shock, below it its event, and of how many of that event it is the worst."""
+    event = f"\n{broken.entry.rpartition('/')[2]}" if "/" in broken.entry else ""
+    return broken.name + event + (f"\nworst of {count:,} that break it" if count > 1 else "")
+
+
+def _strikes(broken: BrokenShock) -> str:
+    if not broken.strikes:
+        return "floors, costs or deals"
+    more = len(broken.strikes) - STRIKES
+    return _whole("; ".join(broken.strikes[:STRIKES])) + (f"; {more} more" if more > 0 else "")
 
 
 def _whole(text: str) -> str:
@@ -176,72 +182,77 @@ def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
 
 
 def _groups(stress: Stress) -> Table:
-    events = sorted((each for each in stress.groups if each.by == "event"), key=lambda each: each.share)
-    ensembles = {each.name.partition("/")[0] for each in events}
+    frame = stress.frames.frame("groups")
+    rows = {by: [row for row in frame.rows() if row["by"] == by] for by in HEADS}
+    events = sorted(rows["event"], key=lambda row: row["survived"])
+    rows["event"], left = events[:EVENTS], len(events) - EVENTS
+    ensembles = {row["group"].partition("/")[0] for row in events}
     same = f"{min(ensembles)}/" if len(ensembles) == 1 else ""
-    left = len(events) - EVENTS
     caption = "Severity: of the worst cut, in quarters of the samples. Interval: 95 %, Wilson."
     caption += f"\n{left} more events are not shown; they fare no worse." if left > 0 else ""
-    shown = table("Where it is weak", caption=caption)
+    shown = table(frame.title, caption=caption)
     shown.add_column("By", no_wrap=True)
     shown.add_column("Group", overflow="fold")
-    for head in ("Samples", "Survived", "Interval"):
+    for head in ("Samples", "Survived", "Interval", f"Mean gap\n{stress.money}"):
         shown.add_column(head, justify="right", no_wrap=True)
-    shown.add_column(f"Mean gap\n{stress.money}", justify="right", no_wrap=True)
-    for by, head in HEADS.items():
-        some = events[:EVENTS] if by == "event" else [each for each in stress.groups if each.by == by]
-        lowest = min((each.share for each in some), default=1.0)
-        for i, each in enumerate(some):
-            low, high = each.interval
-            interval = f"{100 * low:.1f}–{100 * high:.1f} %"
-            style = "red" if each.share == lowest < 1.0 else ""
-            cells = [f"{each.samples:,}", _share(each.share), interval, si(each.mean_gap) if each.mean_gap else "–"]
-            name = each.name.removeprefix(same) if by == "event" else each.name
-            shown.add_row(Text("" if i else head, style="bold"), Text(name, style=style), *cells)
+    for by, some in rows.items():
+        lowest = min((row["survived"] for row in some), default=1.0)
+        for i, row in enumerate(some):
+            style = "red" if row["survived"] == lowest < 1.0 else ""
+            name = Text(row["group"].removeprefix(same if by == "event" else ""), style=style)
+            shown.add_row(Text("" if i else HEADS[by], style="bold"), name, *_group_cells(row))
         shown.add_section()
     return shown
 
 
+def _group_cells(row: dict[str, Any]) -> list[str]:
+    interval = f"{100 * row['low']:.1f}–{100 * row['high']:.1f} %"
+    return [f"{row['samples']:,}", _share(row["survived"]), interval, si(row["mean_gap"]) if row["mean_gap"] else "–"]
+
+
 def _mends(stress: Stress) -> Table:
-    mending = stress.mending
-    assert mending is not None
-    caption = (
+    found = stress.mending
+    assert found is not None
+    by_option = {(each.option, each.period): each for each in found.mends}
+
+    def gap_removed(row: dict[str, Any]) -> str:
+        if found.gap <= 0:
+            return "–"
+        return ("−" if row["gap_removed"] > 0 else "") + percent(row["gap_removed"] / found.gap)
+
+    return screen_table(
+        stress.against,
+        stress.frames.frame("reinforcements"),
+        caption="\n".join(_on_reinforcements(found)),
+        heads={"option": "Addition", "mended": f"Survived\nof {found.checked:,}", "gap_removed": "Gap"},
+        cells={
+            "option": lambda row: Text.assemble(
+                display_name(stress.against, row["option"]), (f" · {row['kind']}", "dim")
+            ),
+            "size": lambda row: _size(stress, by_option[row["option"], row["period"]]),
+            "gap_removed": gap_removed,
+        },
+        hidden=("kind",),
+        style=lambda row: "" if row["mended"] else "dim",
+        expand=True,
+    )
+
+
+def _on_reinforcements(found: Reinforcements) -> Iterator[str]:
+    """What the caption of reinforcements says."""
+    yield (
         "Each row is one addition to the plan, checked: a test of single additions, not a new optimum. Budget and "
         "policy are not looked at. Outlay is undiscounted. Gap: the part of all broken shocks' gaps that goes. A "
         "stockpile is filled by the end of the period; what it cannot hold later is not bought then."
     )
-    if mending.checked < mending.failed:
-        caption += f"\nChecked on {mending.checked} of the {mending.failed:,} broken shocks, evenly spread."
-    if mending.promising > len(mending.mends):
-        tried = f"the {len(mending.mends)} that promise most were tried"
-        caption += f"\nBy their slopes {mending.promising} options help; {tried}."
-    also = [
-        f"{mend.option} requires {', '.join(mend.also)} as well, not counted." for mend in mending.mends if mend.also
-    ]
-    caption += "".join(f"\n{line}" for line in also)
-    shown = table("What would have mended it", caption=caption, expand=True)
-    shown.add_column("Addition", overflow="fold", ratio=1)
-    shown.add_column("When", no_wrap=True)
-    shown.add_column("Size", justify="right", no_wrap=True)
-    shown.add_column(f"Mended\nof {mending.checked:,}", justify="right", no_wrap=True)
-    shown.add_column("Gap", justify="right", no_wrap=True)
-    shown.add_column(f"Outlay\n{stress.money}", justify="right", no_wrap=True)
-    shown.add_column("A shock\nmended", justify="right", no_wrap=True)
-    for mend in mending.mends:
-        best, per = mend.best, mend.best.per_mended
-        removed = percent(best.gap_removed / mending.gap) if mending.gap > 0 else "–"
-        gap = f"−{removed}" if best.gap_removed > 0 else removed
-        cells = [
-            mend.period,
-            _size(stress, mend),
-            f"{best.mended:,}",
-            gap,
-            si(best.outlay),
-            "–" if per is None else si(per),
-        ]
-        option = Text.assemble(display_name(stress.against, mend.option), (f" · {mend.kind}", "dim"))
-        shown.add_row(option, *cells, style="" if best.mended else "dim")
-    return shown
+    if found.checked < found.failed:
+        yield f"Checked on {found.checked} of the {found.failed:,} broken shocks, evenly spread."
+    if found.promising > len(found.mends):
+        tried = f"the {len(found.mends)} that promise most were tried"
+        yield f"By their slopes {found.promising} options help; {tried}."
+    for each in found.mends:
+        if each.also:
+            yield f"{each.option} requires {', '.join(each.also)} as well, not counted."
 
 
 def _size(stress: Stress, mend: Reinforcement) -> str:
@@ -255,34 +266,16 @@ def _share(share: float) -> str:
     return "99.9+ %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
 
 
-def frame(stress: Stress) -> pd.DataFrame:
-    """One row a sample, with the unit in every column's name."""
-    rows, horizon, demands = stress.rows, stress.against.horizon, list(stress.against.demands)
-    return pd.DataFrame(
-        {
-            "sample": rows.name,
-            "event": rows.entry,
-            "start": [horizon.label(t) for t in rows.start.tolist()],
-            "months": rows.months,
-            "max_severity [share]": rows.severity,
-            "survived": rows.survived,
-            f"gap [{stress.money}]": rows.gap,
-            "worst_segment": [demands[i] if i >= 0 else None for i in rows.segment.tolist()],
-            "service [share]": rows.service,
-            "floor [share]": rows.floor,
-            "first_failure": [horizon.label(t) if t >= 0 else None for t in rows.failure.tolist()],
-            "probability": rows.probability,
-        }
-    )
-
-
 def write_stress_csv(stress: Stress, path: Path) -> None:
     """Every sample as a CSV file, whole or not at all."""
-    write_whole(path, frame_to_csv(frame(stress)))
+    write_whole(path, frame_csv(stress.frames.frame("samples")))
 
 
 def write_stress_parquet(stress: Stress, path: Path) -> None:
-    """The same as Parquet; needs pyarrow."""
-    content = io.BytesIO()
-    frame(stress).to_parquet(content, engine="pyarrow", index=False)
+    """The same as Parquet, with units in the names; needs pyarrow."""
+    frame, content = stress.frames.frame("samples"), io.BytesIO()
+    named_with_units = {column.name: column.name_with_unit for column in frame.columns}
+    made = frame.to_pandas().reset_index().rename(columns=named_with_units)
+    made.attrs = {}
+    made.to_parquet(content, engine="pyarrow", index=False)
     write_whole(path, content.getvalue())

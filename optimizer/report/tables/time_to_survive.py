@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,12 +11,12 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import placed, plural
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import table, to_csv
+from optimizer.report.tables.render import frame_csv, table
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.units import si
 
 MOST, WIDE = 40, 100
-YEAR = 12.0
+MONTHS_OF_A_YEAR = 12.0
 
 
 def show_endurance(instance: Instance, endurance: TimeToSurvive, console: Console | None = None) -> None:
@@ -49,16 +48,7 @@ def _headline(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exp
 
 
 def _table(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure], width: int) -> Table:
-    caption = "Months for which every floor holds, cut at the start of the year"
-    caption += "; nothing built → with the plan. ∞ for ever." if ending[0].after else ". ∞ for ever."
-    caption += " Gives out first: in the worst year.\n! deliberate: leverage restrains it."
-    specs = instance.shocks.values()
-    if any(spec.demand or spec.survival or spec.reliability for spec in specs):
-        caption += "\nOf a shock its cuts count: not its window, surge, floors or reliability of deals."
-    left, endless = len(ending) - MOST, len(endurance.exposures) - len(ending)
-    caption += f"\n{plural(left, 'more chokepoint')} that end a floor later are not shown." if left > 0 else ""
-    caption += f"\n{plural(endless, 'more chokepoint')}: ∞ in every year, plan or no plan." if endless else ""
-    shown = table("Time to survive", caption=caption, expand=True)
+    shown = table("Time to survive", caption=_caption(instance, endurance, ending), expand=True)
     shown.add_column("Chokepoint", overflow="fold", ratio=3)
     years = endurance.years
     chosen = sorted({0, len(years) // 2, len(years) - 1})
@@ -74,6 +64,22 @@ def _table(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposu
             cells.append(Text(f"{years[worst]}  ").append_text(_cell(exposure, worst)))
         shown.add_row(_titled(instance, exposure), *cells, _segment(instance, exposure))
     return shown
+
+
+def _caption(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure]) -> str:
+    """What marks mean, and how many chokepoints are not shown."""
+    with_plan = "; nothing built → with the plan" if ending[0].after else ""
+    lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
+             "Gives out first: in the worst year."]  # fmt: skip
+    lines.append("! deliberate: leverage restrains it.")
+    if any(spec.demand or spec.survival or spec.reliability for spec in instance.shocks.values()):
+        lines.append("Of a shock its cuts count: not its window, surge, floors or reliability of deals.")
+    left, endless = len(ending) - MOST, len(endurance.exposures) - len(ending)
+    if left > 0:
+        lines.append(f"{plural(left, 'more chokepoint')} that end a floor later are not shown.")
+    if endless:
+        lines.append(f"{plural(endless, 'more chokepoint')}: ∞ in every year, plan or no plan.")
+    return "\n".join(lines)
 
 
 def _titled(instance: Instance, exposure: Exposure) -> Text:
@@ -102,7 +108,7 @@ def _months(lasting: SurvivalTime) -> str:
 
 
 def _style(lasting: SurvivalTime) -> str:
-    return "bold red" if lasting.months < YEAR else ""
+    return "bold red" if lasting.months < MONTHS_OF_A_YEAR else ""
 
 
 def _segment(instance: Instance, exposure: Exposure) -> str:
@@ -116,11 +122,4 @@ def _segment(instance: Instance, exposure: Exposure) -> str:
 
 def endurance_csv(endurance: TimeToSurvive) -> str:
     """One row a chokepoint and year; months are ``inf`` where it is for ever, and empty where there is no plan."""
-    head, rows = ["chokepoint", "kind", "deliberate", "cuts", "year"], list[list[Any]]()
-    head += ["before [months]", "gives out before", "after [months]", "gives out after"]
-    for each in endurance.exposures:
-        for i, before in enumerate(each.before):
-            row = [each.name, each.kind, str(each.deliberate).lower(), " and ".join(each.cuts), before.year]
-            after = [each.after[i].months, each.after[i].segment or ""] if each.after else ["", ""]
-            rows.append([*row, before.months, before.segment or "", *after])
-    return to_csv(head, rows)
+    return frame_csv(endurance.frames.frame("months"))

@@ -304,12 +304,18 @@ def _takers(
     instance: Instance, event: Shock, flows: Flows, segment: str, commodity: str, periods: Sequence[int]
 ) -> tuple[str, ...]:
     """The segments that a commodity goes into in some periods of a shock, also through what is made of it."""
+    reached = _made_of(instance, flows, commodity, periods)
+    others = [d for d, demand in instance.demands.items() if d != segment and demand.commodity in reached]
+    return (segment, *(d for d in others if _is_served(instance, event, flows, d, periods)))
+
+
+def _made_of(instance: Instance, flows: Flows, commodity: str, periods: Sequence[int]) -> set[str]:
+    """A commodity, and all that is made of it in some periods."""
     running = [each for o, each in instance.activities.items() if _sum(flows, o, "activity", periods) > 0]
     reached = {commodity}
     for _ in running:
         reached = reached.union(*(each.output for each in running if reached & set(each.input)))
-    others = [d for d, demand in instance.demands.items() if d != segment and demand.commodity in reached]
-    return (segment, *(d for d in others if _is_served(instance, event, flows, d, periods)))
+    return reached
 
 
 def _sum(flows: Flows, owner: str, flow: str, periods: Sequence[int]) -> float:

@@ -140,7 +140,7 @@ TENTHS = 1e-3
 BOTH_SHORT = "the budget in all is too small as well; with enough of both everything survives"
 TOTAL_HELD = "not as long as the budget in all stays as it is"
 # To so many digits the least budget is told.
-BUDGET_DIGITS = 5
+TYPED_DIGITS = 5
 
 
 @dataclass(frozen=True)
@@ -213,10 +213,10 @@ def _enough(
     with_amount: Callable[[float], Instance],
 ) -> Repair:
     """A least amount of money as it can be typed, with what the cheapest plan costs that survives with it."""
-    amount = rounded_up(found.value, BUDGET_DIGITS)
+    amount = rounded_up(found.value, TYPED_DIGITS)
     again = what.survived(words, with_amount(amount))
     if again.holds is False:
-        amount = rounded_up(amount * (1.0 + SAME_VALUE), BUDGET_DIGITS)
+        amount = rounded_up(amount * (1.0 + SAME_VALUE), TYPED_DIGITS)
         again = what.survived(words, with_amount(amount))
     below = max(0.0, found.bound) if found.status == "optimal" else None
     return _priced(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)

@@ -6,6 +6,7 @@ stockpile      its largest stock, how fast it fills or empties, when it may begi
 substitution   the share of demand that it can serve
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -109,53 +110,51 @@ class Ways:
     def _late(self, names: Sequence[str], commodity: str) -> Iterator[str]:
         """Those that cannot stand in time, together where all take as long."""
         horizon = self.instance.horizon
-        kinds: dict[tuple[float, str], list[str]] = {}
+        groups: dict[tuple[float, str], list[str]] = {}
         for o in names:
-            option = self.instance.sized[o]
-            decided = self._decided(option)
-            kinds.setdefault((option.lead_time, horizon.label(decided[0]) if decided else ""), []).append(o)
-        every = len(names) > 1 and len(kinds) == 1 and len(names) == len(list(self._makers(commodity)))
-        for (months, first), some in kinds.items():
-            who = (
-                f"every option that makes {display_name(self.instance, commodity)}"
-                if every
-                else _listed([display_name(self.instance, o) for o in some])
-            )
-            verb = "take" if len(some) > 1 and not every else "takes"
-            be = "are" if len(some) > 1 and not every else "is"
+            decided = self._decided(self.instance.sized[o])
+            first = horizon.label(decided[0]) if decided else ""
+            groups.setdefault((self.instance.sized[o].lead_time, first), []).append(o)
+        every = len(names) > 1 and len(groups) == 1 and len(names) == len(list(self._makers(commodity)))
+        for (months, first), some in groups.items():
+            who = f"every option that makes {display_name(self.instance, commodity)}" if every else self._names(some)
+            take, are = ("take", "are") if len(some) > 1 and not every else ("takes", "is")
             if first:
-                yield f"{who} {verb} {months:g} months and {be} decided in {first} at the earliest"
+                yield f"{who} {take} {months:g} months and {are} decided in {first} at the earliest"
             else:
                 yield f"{who} can never be decided within the horizon"
+
+    def _names(self, owners: Iterable[str]) -> str:
+        return _listed([display_name(self.instance, owner) for owner in owners])
 
     def _bought(self, o: str) -> float:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
     def _option(self, o: str, option: Sized) -> str:
         name, size, cut = display_name(self.instance, o), self._bought(o), self._cut(o)
-        inputs = [c for flow in option.flows for c in flow.takes]
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
+        inputs = [c for flow in option.flows for c in flow.takes]
         if size >= FULLY_USED * option.max_size:
-            used = self._used(o) if self.flows.row(o, "activity") else 0.0
-            working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
-            if inputs and used < FULLY_USED * working:
+            if inputs and not self._is_fully_used(o, option):
                 return f"{name} has its largest size, and lacks {self._inputs(inputs)}"
             return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
-        most = (
-            option.max_size
-            if option.unit_size <= 0
-            else option.unit_size * greatest_whole(option.max_size / option.unit_size)
-        )
+        unit = option.unit_size
+        most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
         if size >= FULLY_USED * most:
             return f"{name} has its largest size in whole units, {si(most, 't/yr')}"
         held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
         if self.money is not None:
             return f"{name} {held}: {self._dear(o, size)}"
-        short = [display_name(self.instance, c) for c in inputs if c in self.scarce]
+        short = self._names(c for c in inputs if c in self.scarce)
         # The plan leaves the least gap that there is, with all the money that it wants.
-        why = f"it lacks {_listed(short)}" if short else "the rules allow no more, or more would not help"
+        why = f"it lacks {short}" if short else "the rules allow no more, or more would not help"
         return f"{name} {held}: {why}"
+
+    def _is_fully_used(self, o: str, option: Sized) -> bool:
+        used = self._used(o) if self.flows.row(o, "activity") else 0.0
+        working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
+        return used >= FULLY_USED * working
 
     def _dear(self, o: str, size: float) -> str:
         """How money stands against more of an option."""
@@ -182,44 +181,51 @@ class Ways:
         return sum(option.working_share((t - each.t - lead) * horizon.months) * each.size for each in builds)
 
     def _stock(self, o: str, stock: Stock) -> str:
-        horizon, name = self.instance.horizon, display_name(self.instance, o)
         before = self.event.periods.start - 1
         held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else stock.initial
-        released = self.flows.row(o, "released")
-        start = f"{name} holds {si(held, 't')} when {self.event.name} begins"
-        open_ = [t for t in horizon.periods if t <= before and stock.allows(horizon.year(t))]
-        if not open_:
-            return f"{start}, and nothing could be bought for it before"
-        if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
-            return f"{start}, its largest stock"
-        rate = None if stock.release_rate is None else stock.release_rate * horizon.delta
-        if rate is not None and any(each >= FULLY_USED * rate for each in released):
-            return f"{start}, and releases {si(rate, 't')} a {horizon.step} at most"
-        most = None if stock.fill_rate is None else stock.fill_rate * horizon.delta
-        if most is not None and all(self.plan.fills[o][t] >= FULLY_USED * most for t in open_):
-            return f"{start}, filled as fast as the market allows since {horizon.label(open_[0])}"
+        start = f"{display_name(self.instance, o)} holds {si(held, 't')} when {self.event.name} begins"
+        limit = self._stock_limit(o, stock, held)
+        if limit is not None:
+            return f"{start}, {limit}"
         if self.money is None:
             return f"{start}, and more would not help"
         if held <= 0 and self.bar(o) == "none":
             return f"{start}: there is no budget"
         return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
 
+    def _stock_limit(self, o: str, stock: Stock, held: float) -> str | None:
+        """Which limit of a stock is reached; None where none is."""
+        horizon = self.instance.horizon
+        purchasable = [t for t in range(self.event.periods.start) if stock.allows(horizon.year(t))]
+        if not purchasable:
+            return "and nothing could be bought for it before"
+        if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
+            return "its largest stock"
+        rate = math.inf if stock.release_rate is None else stock.release_rate * horizon.delta
+        if any(each >= FULLY_USED * rate for each in self.flows.row(o, "released")):
+            return f"and releases {si(rate, 't')} a {horizon.step} at most"
+        most = math.inf if stock.fill_rate is None else stock.fill_rate * horizon.delta
+        if all(self.plan.fills[o][t] >= FULLY_USED * most for t in purchasable):
+            return f"filled as fast as the market allows since {horizon.label(purchasable[0])}"
+        return None
+
     def _substitution(self, o: str, option: Sized, segment: str) -> str:
-        name, unit = display_name(self.instance, o), option.labels.size_unit
+        name, unit, size = display_name(self.instance, o), option.labels.size_unit, self._bought(o)
         if self._is_late(option):
             return next(self._late([o], ""))
-        size = self._bought(o)
         if size >= FULLY_USED * option.max_size:
             return f"{name} has its largest size, {si(option.max_size, unit)}"
         path = self.instance.path(self.event)
         demanded = sum(float(path.demanded(segment, t)) for t in self.periods)
         for flow in option.flows:
-            row = self.flows.row(o, flow.name)
-            served = sum(row[t - self.flows.first] for t in self.periods) if row else 0.0
-            if flow.serves == segment and served >= FULLY_USED * flow.share * demanded:
+            if flow.serves == segment and self._sum(o, flow.name) >= FULLY_USED * flow.share * demanded:
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"
         held = f"stops at {si(size, unit)}" if size > 0 else option.labels.absent
         return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
+
+    def _sum(self, owner: str, flow: str) -> float:
+        row = self.flows.row(owner, flow)
+        return sum(row[t - self.flows.first] for t in self.periods) if row else 0.0
 
 
 def _loses(cut: float) -> str:

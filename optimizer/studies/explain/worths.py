@@ -284,12 +284,12 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
 def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
     """When it can be decided, from its first purchase on; of a stockpile, from which years on it can be bought."""
     horizon, option = instance.horizon, instance.options[o]
-    if not option.is_stock:
-        first = min(build.t for build in plan.builds if build.option == o)
-        return [a for a in horizon.decisions if a >= first and option.allows(horizon.year(a))]
-    first = next(t for t, fill in enumerate(plan.fills[o]) if fill > 0)
-    later = [t for t in horizon.periods if t > first and t % horizon.per_year == 0 and option.allows(horizon.year(t))]
-    return [first, *later]
+    if option.is_stock:
+        first = next(t for t, fill in enumerate(plan.fills[o]) if fill > 0)
+        candidates = range(0, len(horizon.periods), horizon.per_year)
+        return [first, *(t for t in candidates if t > first and option.allows(horizon.year(t)))]
+    first = min(build.t for build in plan.builds if build.option == o)
+    return [a for a in horizon.decisions if a >= first and option.allows(horizon.year(a))]
 
 
 def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
