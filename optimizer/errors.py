@@ -81,6 +81,10 @@ class AuditError(OptimizerError):
         return AuditError, (self.disagreements, self.result)
 
 
+class PluginError(OptimizerError):
+    """A file that should register levers cannot be imported."""
+
+
 class PlanFileError(OptimizerError):
     """A saved plan cannot be read: not JSON, or a part is missing."""
 

@@ -5,23 +5,29 @@ imported:
 
     optimizer.register(DemandResponse, DemandResponseAuditor())
 
-In Python, import the file before the instance is read. Everywhere else it is found in one of three ways:
+In Python, import the file before the instance is read. The command line finds it in one of three ways:
 
-    --plugin FILE.py          an option of every command: ``diversify --plugin demand_response.py solve FILE``
+    --plugin FILE.py          before the command: ``diversify --plugin demand_response.py solve FILE``
     DIVERSIFY_PLUGINS         an environment variable: such files, separated like the entries of PATH
     an installed package      with an entry point in the group ``optimizer.levers`` that names its module; it is
                               imported when a file names a kind that is not known yet
 
+Worker processes on this machine import the same file. The workers of a Dask cluster need it installed.
 `examples/demand_response.py` is such a file.
 """
 
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from optimizer.audit.auditor import Auditor
 from optimizer.audit.levers import register_auditor
+from optimizer.errors import PluginError
 from optimizer.levers import register_lever
 
-__all__ = ["register"]
+__all__ = ["load_plugin", "register"]
 
 
 def register(lever: type[Any], auditor: Auditor) -> None:
@@ -38,3 +44,25 @@ def register(lever: type[Any], auditor: Auditor) -> None:
     if not isinstance(auditor, Auditor):
         raise TypeError("a lever that nobody audits is not registered: give it an Auditor")
     register_auditor(register_lever(lever), auditor)
+
+
+def load_plugin(path: str | Path) -> None:
+    """Import a file that registers levers, under its own name, so that worker processes find it as well.
+
+    Raises:
+        PluginError: no such file, a name that a module has already, or an error in it.
+    """
+    file = Path(path).resolve()
+    if file.suffix != ".py" or not file.is_file() or not file.stem.isidentifier():
+        raise PluginError(f"{path} is no Python module: name a file such as demand_response.py")
+    known = sys.modules.get(file.stem)
+    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == file:
+        return
+    if known is not None or find_spec(file.stem) is not None:
+        raise PluginError(f'{path} cannot be imported: there is a module "{file.stem}" already; rename the file')
+    sys.path.append(str(file.parent))
+    try:
+        import_module(file.stem)
+    except Exception as error:
+        sys.path.remove(str(file.parent))
+        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error

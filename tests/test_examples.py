@@ -1,5 +1,6 @@
 """Every script in `examples/` runs; each ends in its own assertion."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,4 +15,4 @@ def test_example(path: Path) -> None:
     done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
-    assert "\nassert " in path.read_text()
+    assert re.search(r"^\s*assert ", path.read_text(), re.MULTILINE)

@@ -1,6 +1,7 @@
 """All commands under one name. A command's module is imported when the command runs, and nothing heavy before."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -96,8 +97,31 @@ def _print_version(is_wanted: bool) -> None:
         raise typer.Exit
 
 
+def _load_plugins(files: list[Path] | None) -> None:
+    if files:
+        from optimizer.errors import PluginError
+        from optimizer.plugins import load_plugin
+
+        for file in files:
+            try:
+                load_plugin(file)
+            except PluginError as error:
+                raise typer.BadParameter(str(error)) from None
+
+
 @app.callback()
 def _options(
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugin",
+            metavar="FILE.py",
+            envvar="DIVERSIFY_PLUGINS",
+            show_envvar=False,
+            callback=_load_plugins,
+            help="A module that registers levers; repeat, or set DIVERSIFY_PLUGINS.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(

@@ -32,7 +32,7 @@ from optimizer.instance.validation.candidate import Candidate
 from optimizer.instance.validation.names import shared_names
 from optimizer.instance.validation.passes import find_problems
 from optimizer.instance.validation.wording import describe_error, no_mapping, noun
-from optimizer.levers import KINDS, is_audited
+from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
 from optimizer.results.result import Result
@@ -243,7 +243,7 @@ class _Reader:
             self.report(place, "kind is missing", f"Add `kind:`, one of {', '.join(KINDS)}.")
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
-        elif kind not in KINDS:
+        elif kind not in KINDS and kind not in known_kinds():
             self.report(
                 (*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are")
             )

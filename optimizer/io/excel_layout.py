@@ -29,7 +29,7 @@ from optimizer.instance.schema import Commodity, Policy, Region, ShareRule, Surv
 from optimizer.instance.text import Allowance
 from optimizer.io.json_schema import build_schema, takes_number
 from optimizer.io.yaml_text import Comment, dump_flow
-from optimizer.levers import KINDS
+from optimizer.levers import known_kinds
 from optimizer.network.process import Demand, EndOfLife, Process
 from optimizer.units import parse_amount
 
@@ -64,7 +64,7 @@ class SheetLayout:
     def models(self) -> tuple[type[BaseModel], ...]:
         """The models of a row."""
         if self.sheet == "options":
-            return tuple(KINDS.values())
+            return tuple(known_kinds().values())
         return (self.model,) if self.model else ()
 
     def holds(self, place: Place) -> bool:

@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from optimizer import shapes
 from optimizer.instance.ranges import RangeSpec
 from optimizer.instance.schema import Commodity, Instance
-from optimizer.levers import KINDS, Lever
+from optimizer.levers import KINDS, Lever, known_kinds
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_FILE = "instance.schema.json"
@@ -45,7 +45,7 @@ class _Generator(GenerateJsonSchema):
 
 def build_schema() -> dict[str, Any]:
     """The schema, as a mapping that goes to JSON."""
-    models = sorted({*_models(Instance), *KINDS.values()}, key=lambda model: model.__name__)
+    models = sorted({*_models(Instance), *known_kinds().values()}, key=lambda model: model.__name__)
     _, made = models_json_schema(
         [(model, "validation") for model in models],
         by_alias=True,

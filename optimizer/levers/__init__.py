@@ -2,6 +2,7 @@
 
 import pkgutil
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import get_args
 
@@ -60,6 +61,19 @@ def register_lever(lever: type[Lever]) -> str:
     return kinds[0]
 
 
+@cache
+def load_entry_points() -> None:
+    """Import the installed packages that register levers, once."""
+    for point in entry_points(group="optimizer.levers"):
+        point.load()
+
+
+def known_kinds() -> dict[str, type[Lever]]:
+    """Every kind that an instance may name, those of installed packages included."""
+    load_entry_points()
+    return KINDS
+
+
 def is_audited(kind: str) -> bool:
     """Whether plans that buy a kind of lever can be audited."""
     return kind in _AUDITED or kind in _of_package()
@@ -88,5 +102,6 @@ __all__ = [
     "Stockpile",
     "Substitution",
     "is_audited",
+    "known_kinds",
     "register_lever",
 ]
