@@ -13,10 +13,10 @@ USAGE, STOPPED = 2, 5
 def main() -> None:
     """Run the command line; Ctrl-C is answered in words even while that is being loaded."""
     try:
-        from optimizer.cli.stream import be_patient
+        from optimizer.cli.stream import protect_streams
 
-        _heed_signals()
-        be_patient()
+        _handle_signals()
+        protect_streams()
         from optimizer.cli.app import app
 
         app()
@@ -38,7 +38,7 @@ def _unwritten(error: OSError) -> str:
     return f"the answer cannot be written: {error.strerror}."
 
 
-def _heed_signals() -> None:
+def _handle_signals() -> None:
     """End at SIGTERM and SIGHUP as at Ctrl-C, so that workers are let go; a signal that is ignored stays ignored."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

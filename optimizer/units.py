@@ -43,7 +43,7 @@ LARGEST, SMALLEST = shapes.LARGEST, 1e-15
 # Digits to which a number is taken before it is rounded for reading.
 EXACT = 12
 MINUS = "\N{MINUS SIGN}"
-WIDE = Context(prec=60)
+_WIDE = Context(prec=60)
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _DIGITS = r"[0-9][0-9_]*"
 _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
@@ -333,17 +333,21 @@ def _budget(value: Any) -> float | None:
 
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:
-    """A number for reading: ``1.23B USD``, ``45.6k t``, ``−2.5M``; three significant digits unless told."""
+    """A number for reading: ``1.23B USD``, ``45.6k t``, ``−2.5M``; to so many significant digits."""
     for bound, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= bound * (1 - 0.5 * 10 ** (-digits)):
             scaled = value / (1e3 if suffix == "k" else bound)
-            return f"{_significant(scaled, digits)}{suffix} {unit}".rstrip()
-    return f"{_significant(value, digits)} {unit}".rstrip()
+            return f"{short(scaled, digits)}{suffix} {unit}".rstrip()
+    return f"{short(value, digits)} {unit}".rstrip()
 
 
 def short(value: float, digits: int = 3) -> str:
     """A plain number to so many significant digits, never with an exponent or a suffix: ``5,000``, ``0.012``."""
-    return _significant(value, digits)
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + FINE_ROUNDING))
+    text = fixed(value, min(places, 6))
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def fixed(value: float, places: int) -> str:
@@ -352,7 +356,7 @@ def fixed(value: float, places: int) -> str:
     What arithmetic leaves in the last digits does not decide how a half is rounded: it is taken to 12 digits first.
     """
     exact = Decimal(f"{value:.{EXACT - 1}e}")
-    rounded_half = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
+    rounded_half = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _WIDE)
     return f"{'' if rounded_half >= 0 else MINUS}{abs(rounded_half):,f}"
 
 
@@ -364,14 +368,6 @@ def si_up(value: float, unit: str = "", digits: int = 3) -> str:
 def si_down(value: float, unit: str = "", digits: int = 3) -> str:
     """What is known not to suffice, for reading: never more than it is."""
     return si(rounded_down(value, digits), unit, digits)
-
-
-def _significant(value: float, digits: int) -> str:
-    if value == 0:
-        return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + FINE_ROUNDING))
-    text = fixed(value, min(places, 6))
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def rounded_up(value: float, digits: int) -> float:

@@ -10,7 +10,7 @@ a `python` block. A comment before the `text` block shortens it:
     <!-- output: from "Side by side" lines 12 -->
 
 shows twelve lines from the first that holds these words on; an ellipsis stands for what is left out. Commands of one
-page run in the order of the page, in one folder that holds a copy of `instances/`.
+page run in the order of the page, in one folder that holds copies of `instances/` and `examples/`.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -129,7 +130,9 @@ def folder() -> Iterator[Path]:
     """A folder with a copy of the instances, in which the commands of a page run."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as place:
-        shutil.copytree(ROOT / "instances", Path(place) / "instances")
+        for name in ("instances", "examples"):
+            if (ROOT / name).exists():
+                shutil.copytree(ROOT / name, Path(place) / name)
         os.chdir(place)
         try:
             yield Path(place)
@@ -153,10 +156,19 @@ def _run_command(command: str) -> str:
     words = shlex.split(command)
     if words[0] != "diversify":
         return ""
-    done = CliRunner().invoke(app, words[1:], env={"COLUMNS": str(WIDTH), "NO_COLOR": "1"})
-    if done.exit_code not in (0, 4):
-        raise AssertionError(f"{command}: exit code {done.exit_code}\n{done.output}")
-    return done.stdout
+    environment = {"COLUMNS": str(WIDTH), "NO_COLOR": "1"}
+    if "--plugin" in words:
+        # A process of its own: a lever that is registered stays registered.
+        line = [sys.executable, "-m", "optimizer", *words[1:]]
+        path = os.environ | environment | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.run(line, capture_output=True, text=True, check=False, env=path)
+        code, printed, said = process.returncode, process.stdout, process.stderr
+    else:
+        done = CliRunner().invoke(app, words[1:], env=environment)
+        code, printed, said = done.exit_code, done.stdout, done.output
+    if code not in (0, 4):
+        raise AssertionError(f"{command}: exit code {code}\n{said}")
+    return printed
 
 
 def _run_python(block: Block, names: dict[str, object]) -> str:

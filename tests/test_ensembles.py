@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.disruptions.sampling import Chances
+from optimizer.disruptions.ensemble import Chances
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import resample, without_ensembles, without_shocks
 

@@ -94,7 +94,7 @@ def test_what_a_sample_says_by_hand() -> None:
     assert sampled.cost == pytest.approx((315, 450, 585, 450), abs=2)
     first, second = sampled.of_cost
     assert (first.number, first.s1) == ("options.a.capex", pytest.approx(1, abs=0.05))
-    assert first.is_told
+    assert first.is_significant
     assert abs(second.s1) < second.margin
     assert sampled.of_gap == ()
     assert sampled.bought == {"a": 1.0, "b": 0.0, "c": 0.0}

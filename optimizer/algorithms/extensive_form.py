@@ -1,4 +1,4 @@
-"""The extensive form: one model with the plan, the baseline and shocks, all of them or some; and what is asked of it.
+"""The extensive form: one model with the plan, the baseline and shocks, all of them or some.
 
     least cost   all floors kept
     least gap    where that cannot be: least survival gap, then least cost with that gap held
@@ -132,7 +132,7 @@ class ScenarioModel:
             self.allow_shortages(0.0)
 
     def fix_integers(self, values: Vector) -> None:
-        """Fix the integers at the values given for them."""
+        """Fix the integers at values, in their order."""
         self.model.bound(self.model.integers, values, values)
 
     def release_integers(self) -> None:

@@ -13,7 +13,7 @@ from optimizer.files import INSTANCES, write_whole
 
 
 def check_file(path: Path | None, option: str, *sources: str | Path | None) -> None:
-    """Refuse, as usage, what is no file that can be written, and a file that this command reads.
+    """Refuse, as usage, a path that cannot be written as a file, and a file that this command reads.
 
     Raises:
         MissingExtraError: files of this form need an extra that is not installed.
@@ -31,7 +31,7 @@ def check_file(path: Path | None, option: str, *sources: str | Path | None) -> N
 
 
 def check_answer(path: Path | None, option: str, *sources: str | Path | None) -> None:
-    """The same, and what looks like an instance: an answer never takes the place of one, read or not."""
+    """The same; and refuse a name that looks like an instance's: an answer never replaces an instance."""
     check_file(path, option, *sources)
     if path is not None and path.suffix.lower() in INSTANCES:
         form = ".csv or .parquet" if option in ("--csv", "--parquet") else ".json"
@@ -40,13 +40,13 @@ def check_answer(path: Path | None, option: str, *sources: str | Path | None) ->
 
 
 def check_folder(path: Path | None, option: str) -> None:
-    """Refuse, as usage, what is no folder that can be written into."""
+    """Refuse, as usage, a path that cannot be written into as a folder."""
     if path is not None:
         _check_room(path, option)
 
 
 def _check_room(folder: Path, option: str) -> None:
-    """What is missing of a folder is made later: the nearest one that is there has to take files."""
+    """Check that files can be written below a folder, by the nearest one that exists: the others are made later."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
         raise typer.BadParameter(f"{there} is not a folder.", param_hint=option)

@@ -1,4 +1,4 @@
-"""Streams for a reader who may leave before the end, as `head` does, and for terminals of every width and alphabet."""
+"""Output streams that may be closed before the end, as by `head`, and terminals of every width and character set."""
 
 import codecs
 import errno
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 NARROWEST, WIDEST = 40, 1000
 
 
-class Patient:
-    """A stream that throws away what nobody reads any more: the command goes on, writes its files and ends as it would.
+class TolerantStream:
+    """A stream that discards its text once its reader is gone: the command goes on and writes its files.
 
-    It is the stream in all else. Messages are thrown away as well where they cannot be written for any other reason:
-    an answer is worth more than what is said on the way.
+    Everything else is passed to the stream. Messages are discarded for any other error too: an answer is worth more
+    than the messages on the way.
     """
 
     def __init__(self, stream: "TextIO", *, is_for_messages: bool = False) -> None:
@@ -29,25 +29,25 @@ class Patient:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, to nobody if need be."""
-        self._fail_again()
+        """Write, or discard the text if the reader is gone."""
+        self._raise_again()
         try:
             return self._stream.write(text)
         except OSError as error:
-            self._leave(error)
+            self._discard(error)
             return len(text)
 
     def flush(self) -> None:
-        """The same for what is still held back."""
-        self._fail_again()
+        """The same for buffered text."""
+        self._raise_again()
         try:
             self._stream.flush()
         except OSError as error:
-            self._leave(error)
+            self._discard(error)
             self._stream.flush()
 
-    def _leave(self, error: OSError) -> None:
-        """Throw away what is held back and all that follows; an error where somebody is there to read it."""
+    def _discard(self, error: OSError) -> None:
+        """Discard buffered text and everything that follows; raise an error that is not about a missing reader."""
         # A terminal that was closed answers with EIO.
         is_device = stat.S_ISCHR(os.fstat(self._stream.fileno()).st_mode)
         is_gone = error.errno == errno.EPIPE or (error.errno == errno.EIO and is_device)
@@ -58,14 +58,14 @@ class Patient:
             self._error = error
             raise error
 
-    def _fail_again(self) -> None:
-        """What failed once stays an error: whoever wrote first may have looked away."""
+    def _raise_again(self) -> None:
+        """Raise an earlier error again: the first writer may have ignored it."""
         if self._error is not None:
             raise self._error
 
 
-def be_patient() -> None:
-    """Make both streams patient; one that was closed from the start leads nowhere."""
+def protect_streams() -> None:
+    """Make both streams tolerant; one that was closed from the start discards everything."""
     codecs.register_error("optimizer.escape", _escape)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -73,19 +73,19 @@ def be_patient() -> None:
             stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="optimizer.escape")
-        setattr(sys, name, cast("TextIO", Patient(stream, is_for_messages=name == "stderr")))
-    _mend_width()
+        setattr(sys, name, cast("TextIO", TolerantStream(stream, is_for_messages=name == "stderr")))
+    _ignore_odd_width()
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    r"""What a character set lacks as ``\uXXXX``, in pairs where that takes two: so that JSON stays JSON."""
+    r"""Characters that a character set lacks as ``\uXXXX``, in surrogate pairs where needed: JSON stays valid."""
     assert isinstance(error, UnicodeEncodeError)
     units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end
 
 
-def _mend_width() -> None:
-    """Leave a width that no table fits in to the terminal, or to the usual one."""
+def _ignore_odd_width() -> None:
+    """Ignore a width in which no table can be read: the terminal's own, or the usual one, takes its place."""
     width = os.environ.get("COLUMNS", "")
     if width and not (width.isascii() and width.isdigit() and len(width) < 9 and NARROWEST <= int(width) <= WIDEST):
         del os.environ["COLUMNS"]

@@ -22,7 +22,16 @@ from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_o
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.overrides import Edit, apply_scenarios, assign, clashes, scenario_edits, unknown_scenario
+from optimizer.instance.overrides import (
+    SCENARIOS,
+    Edit,
+    apply_scenarios,
+    assign,
+    clashes,
+    scenario_edits,
+    unknown_scenario,
+)
+from optimizer.instance.ranges import RANGES, set_number
 from optimizer.instance.reading import as_document, check_document, read
 from optimizer.instance.schema import RULE, Instance, Policy
 from optimizer.levers import KINDS, Lever
@@ -99,7 +108,10 @@ def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     Raises:
         InstanceError: the changed data make no usable instance.
     """
-    return read(instance.moved(numbers))
+    data, own = instance.to_dict(), {each.path: each for each in instance.uncertain}
+    for path, number in numbers.items():
+        set_number(data, own[path], number)
+    return read({key: part for key, part in data.items() if key not in (RANGES, SCENARIOS)})
 
 
 def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:

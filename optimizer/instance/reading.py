@@ -28,9 +28,9 @@ from optimizer.instance.overrides import (
 )
 from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
 from optimizer.instance.schema import Commodity, Instance, Policy, Region
-from optimizer.instance.validation.candidate import Candidate
 from optimizer.instance.validation.names import shared_names
 from optimizer.instance.validation.passes import find_problems
+from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.instance.validation.wording import describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
@@ -146,7 +146,7 @@ def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
     instance = reader.read()
     if instance is not None:
         sound = not reader.findings
-        problems = find_problems(Candidate(instance, reader.declared, sound, resolved=sound))
+        problems = find_problems(Unchecked(instance, reader.declared, sound, resolved=sound))
     else:
         problems = shared_names(reader.declared)
     return instance, reader.findings + [document.finding(*problem) for problem in problems]

@@ -9,8 +9,7 @@ from typing import Any, cast
 from pydantic import ConfigDict, Field
 
 from optimizer.disruptions.adversary import AdversarySpec
-from optimizer.disruptions.ensemble import EnsembleSpec
-from optimizer.disruptions.sampling import samples
+from optimizer.disruptions.ensemble import EnsembleSpec, samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
@@ -20,7 +19,6 @@ from optimizer.instance.ranges import (
     find_places,
     get_value,
     list_uncertain,
-    set_number,
     valid_ranges,
 )
 from optimizer.levers import Option, Sized, Stock
@@ -287,13 +285,6 @@ class Instance(Described):
     def uncertain(self) -> list[Uncertain]:
         """The numbers that have a range, with their places in `to_dict`."""
         return list_uncertain(self.to_dict(), self.ranges)
-
-    def moved(self, numbers: Mapping[str, float]) -> dict[str, Any]:
-        """The data of the same instance with uncertain numbers elsewhere, by path, and without ranges."""
-        data, own = self.to_dict(), {each.path: each for each in self.uncertain}
-        for path, number in numbers.items():
-            set_number(data, own[path], number)
-        return {key: part for key, part in data.items() if key not in ("ranges", "scenarios")}
 
     def fresh(self) -> "Instance":
         """The same instance, without what was worked out from it: small enough to send."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
+from optimizer.errors import Place
 from optimizer.files import SURROGATE, character
 from optimizer.limits import KEY_LENGTH, NESTING, VALUES
 from optimizer.suggestions import CONTROL, excerpt
@@ -249,11 +250,11 @@ class Builder:
 
     def __init__(self, scalar: Callable[[str], Any], allowance: Allowance) -> None:
         self.scalar, self.allowance = scalar, allowance
-        self.lines: dict[tuple[str | int, ...], int] = {}
-        self.problems: list[tuple[tuple[str | int, ...], int, str, str]] = []
+        self.lines: dict[Place, int] = {}
+        self.problems: list[tuple[Place, int, str, str]] = []
         self._above: list[Node] = []
 
-    def build(self, node: Node, place: tuple[str | int, ...]) -> Any:
+    def build(self, node: Node, place: Place) -> Any:
         """The data of a node at a place.
 
         Raises:
@@ -266,7 +267,7 @@ class Builder:
         if node.kind == "scalar":
             return self._scalar(node, place)
         if any(node is other for other in self._above):
-            self.problems.append((place, line, "contains itself", "Remove the alias that points back."))
+            self._report(place, line, "contains itself", "Remove the alias that points back.")
             return None
         if node.tag not in ("", "!", _STANDARD + _COLLECTIONS[node.kind]):
             self._refuse_tag(node, place)
@@ -278,7 +279,10 @@ class Builder:
         self._above.pop()
         return data
 
-    def _scalar(self, node: Node, place: tuple[str | int, ...]) -> Any:
+    def _report(self, place: Place, line: int, what: str, cure: str) -> None:
+        self.problems.append((place, line, what, cure))
+
+    def _scalar(self, node: Node, place: Place) -> Any:
         kind = node.tag.removeprefix(_STANDARD)
         if not node.tag:
             return self.scalar(node.value) if node.is_plain else node.value
@@ -290,15 +294,15 @@ class Builder:
         value = self.scalar(node.value)
         if not isinstance(value, _SCALARS[kind]) or (isinstance(value, bool) and kind != "bool"):
             what = f'"{excerpt(node.value)}" is not what its tag !!{kind} says'
-            self.problems.append((place, node.line, what, "Remove the tag, or correct the value."))
+            self._report(place, node.line, what, "Remove the tag, or correct the value.")
         return value
 
-    def _refuse_tag(self, node: Node, place: tuple[str | int, ...]) -> None:
+    def _refuse_tag(self, node: Node, place: Place) -> None:
         tag = node.tag.replace(_STANDARD, "!!")
         cure = "Remove it; the tags that are read are !!str, !!int, !!float, !!bool and !!null, before single values."
-        self.problems.append((place, node.line, f"the tag {excerpt(tag)} is not read here", cure))
+        self._report(place, node.line, f"the tag {excerpt(tag)} is not read here", cure)
 
-    def _mapping(self, node: Node, place: tuple[str | int, ...]) -> dict[str, Any]:
+    def _mapping(self, node: Node, place: Place) -> dict[str, Any]:
         # What is merged in comes first, so that the lines of a mapping's own keys are those that are remembered.
         merged: dict[str, Any] = {}
         merges = [(key, value) for key, value in node.value if _is_merge(key)]
@@ -307,50 +311,43 @@ class Builder:
                 merged = {**self.build(source, place), **merged}
         for key, _ in merges[1:]:
             cure = "Write one, with a list: `<<: [*first, *second]`."
-            self.problems.append(((*place, "<<"), key.line, "`<<` stands twice in one mapping", cure))
+            self._report((*place, "<<"), key.line, "`<<` stands twice in one mapping", cure)
         own: dict[str, Any] = {}
-        lines: dict[str, int] = {}
         for key, value in node.value:
             if not _is_merge(key):
-                self._add(own, lines, key, value, place)
+                self._add(own, key, value, place)
         return {**merged, **own}
 
-    def _sources(self, key: Node, value: Node, place: tuple[str | int, ...]) -> Iterator[Node]:
+    def _sources(self, key: Node, value: Node, place: Place) -> Iterator[Node]:
         """The mappings that a merge takes in."""
         several = _meant(value)
         for source in map(_meant, several.value if several.kind == "list" else [several]):
             if source.kind != "mapping":
                 cure = "Name a mapping: `<<: *name`, where `&name` stands before one."
-                self.problems.append(((*place, "<<"), key.line, "`<<` takes in what is no mapping", cure))
+                self._report((*place, "<<"), key.line, "`<<` takes in what is no mapping", cure)
             elif any(source is other for other in self._above):
-                what, cure = "contains itself", "Remove the alias that points back."
-                self.problems.append(((*place, "<<"), key.line, what, cure))
+                self._report((*place, "<<"), key.line, "contains itself", "Remove the alias that points back.")
             else:
                 yield source
 
-    def _add(
-        self, own: dict[str, Any], lines: dict[str, int], key: Node, value: Node, place: tuple[str | int, ...]
-    ) -> None:
-        line = key.line
-        key = _meant(key)
+    def _add(self, own: dict[str, Any], key: Node, value: Node, place: Place) -> None:
+        """Add a key with its value to the mapping of a place."""
+        line, key = key.line, _meant(key)
         if key.kind != "scalar":
-            self.problems.append(((*place, "?"), line, "a key is not plain text", "Write a single word."))
+            self._report((*place, "?"), line, "a key is not plain text", "Write a single word.")
             return
-        if key.tag not in ("", "!", f"{_STANDARD}str"):
-            self._refuse_tag(key, (*place, str(key.value)))
         name = str(key.value)
         within = (*place, name)
+        if key.tag not in ("", "!", f"{_STANDARD}str"):
+            self._refuse_tag(key, within)
         if name in own:
-            what, cure = (
-                f"stands twice (first in line {lines[name]})",
-                "Keep one of the two, or give the second another name.",
-            )
-            self.problems.append((within, line, what, cure))
+            what = f"stands twice (first in line {self.lines[within]})"
+            self._report(within, line, what, "Keep one of the two, or give the second another name.")
             return
         found = CONTROL.search(name)
         if found is not None:
-            self.problems.append((within, line, f"holds {character(found[0])}", "Remove it from the name."))
-        self.lines[within] = lines[name] = line
+            self._report(within, line, f"holds {character(found[0])}", "Remove it from the name.")
+        self.lines[within] = line
         own[name] = self.build(value, within)
 
 

@@ -149,13 +149,13 @@ def alternatives(
         instance: the instance.
         within: how much dearer than the cheapest a plan may be: a share of the price of survival, such as 0.1 or
             ``10%``, or money, such as ``20M``.
-        plans: how many alternatives are wanted.
+        plans: how many alternatives to find.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: `gap` is the share of the price of survival to which the least cost is proven (2 % where left out,
             and a quarter of the tolerance at most), and a limit in seconds for all of it.
         patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
             the end is shown with its bound, and the plan is the best by then.
-        listener: hears of the rounds of the search for the cheapest, then of each end and plan that is searched for.
+        listener: receives the rounds of the search for the cheapest, then each end and plan that is searched for.
         scenario: of the instance, or several in the order given.
 
     Returns:
@@ -276,12 +276,12 @@ class _Apart:
     def __init__(self, near: NearOptimalSearch, found: Sequence[SizeRange], patience: float = RANGE_SECONDS) -> None:
         self.near, self.patience = near, patience
         self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
-        self.dust = {each.option: each.dust for each in found}
+        self.negligible = {each.option: each.negligible for each in found}
 
     def distance(self, one: NearOptimalPlan, other: NearOptimalPlan) -> float:
         """See the module."""
         apart = ((o, abs(one.sizes[o] - other.sizes[o])) for o in self.greatest)
-        return sum(far / self.greatest[o] for o, far in apart if far > self.dust[o])
+        return sum(far / self.greatest[o] for o, far in apart if far > self.negligible[o])
 
     def nearest(self, known: NearOptimalPlan, taken: Sequence[NearOptimalPlan]) -> tuple[float, NearOptimalPlan]:
         """The distance to the nearest of some plans, and which it is."""
@@ -308,7 +308,7 @@ class _Apart:
         """Look for a plan that does with options that none of those taken has, and without those that they have."""
         objective, share = Expression(), 1.0 / len(taken)
         for o, most in self.greatest.items():
-            used = sum(known.sizes[o] > self.dust[o] for known in taken) * share
+            used = sum(known.sizes[o] > self.negligible[o] for known in taken) * share
             objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
         best = self.near.limit(objective)
         # The first that does nine tenths of what the relaxation could do over the cheapest will do.

@@ -1,15 +1,13 @@
-"""The adversary's side of a plan: what shaped it, the worst that is left, and what it would take to break it.
+"""The worst attacks on a plan: those that shaped it, the worst that is affordable, and the cheapest that breaks it.
 
-attacks that shaped it    those that the plan's model has to hold
-worst                     of all that it can afford at any start, the one that leaves most below the floors; where none
-                          breaks a floor, the one that leaves most unserved above them (where each set can be tried)
-least attack budget       of all sets of targets at any start, the cheapest that breaks a floor (`separation.attacks`)
-unaware                   the plan for the listed shocks alone: what it saves, and the worst attack on it
-least outlay              what surviving all of it takes at least, whatever the budget (`least_outlay`)
+shaping                 attacks that the plan's model has to hold
+worst                   of all that is affordable at any start, the attack that leaves most below the floors; where none
+                        breaks a floor, the one that leaves most unserved above them (where each set can be tried)
+least attack budget     of all sets of targets at any start, the cheapest that breaks a floor (`separation.attacks`)
+unaware                 the plan for the listed shocks alone: what it saves, and the worst attack on it
+least outlay            the least outlay that survives every attack, whatever the budget (`withstand.least_outlay`)
 
-Damage is what serves most: the least gap, then the least shortage cost; costs of operation are not looked at.
-
-What an attack does to a plan, segment by segment, where it is met by what serves most.
+Under an attack the plan leaves the least gap, then the least shortage cost; costs of operation do not count.
 """
 
 import math
@@ -190,11 +188,11 @@ class AttackResult:
         method: how the worst attack is found. sets: how many maximal affordable sets there are; None where too many.
         shaping: the attacks that shaped it, the dearest without a plan first; none for a saved plan.
         starts: every start of the adversary.
-        worst: see the module; None where nothing it can afford leaves anything unserved, or it was not asked.
-        unaware: None for a saved plan, without listed shocks or rules, or where it was not asked.
-        least: the least outlay that survives the listed shocks and the adversary; None where it was not asked.
+        worst: see the module; None where nothing it can afford leaves anything unserved, or it was not computed.
+        unaware: None for a saved plan, without listed shocks or rules, or where it was not computed.
+        least: the least outlay that survives the listed shocks and the adversary; None where it was not computed.
         measure: what costs are measured by; None without a plan that was solved for.
-        stopped: whether the time ran out before all was asked.
+        stopped: whether the time ran out before all was computed.
         notes: what the user should know.
         seconds: that it took.
     """
@@ -295,8 +293,8 @@ def attack(
             instance's own.
         settings: limits; `gap` is the share of the price of survival to which the plan for the listed shocks
             alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
-        listener: hears of the rounds of each search, and of what is computed after the plan.
-        notes: what the caller wants to be said beside the result.
+        listener: receives the rounds of each search, and what is computed after the plan.
+        notes: remarks of the caller to show beside the result.
         scenario: of the instance, or several in the order given.
 
     Returns:
@@ -319,17 +317,17 @@ def attack(
     """
     began, settings = time.perf_counter(), settings or Settings(gap=MEASURE_SHARE)
     changed = apply_arguments(instance, budget=budget, scenario=scenario)
-    calm, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
+    listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
     clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN_GAP, settings.gap))
     if plan is None:
-        withstanding = withstood(calm, None, own, clock, listener, notes)
+        withstanding = withstood(listed, None, own, clock, listener, notes)
     else:
-        withstanding, fit_notes = _given(calm, plan, AttackOracle(calm, settings, clock))
+        withstanding, fit_notes = _given(listed, plan, AttackOracle(listed, settings, clock))
         notes = (*notes, *fit_notes)
-    attacked = _AttackedPlan(calm, withstanding, own, clock, listener)
+    attacked = _AttackedPlan(listed, withstanding, own, clock, listener)
     with interruptible(clock, listener):
         made = attacked.impact()
-        if plan is None and not made.stopped and (calm.events or calm.rules):
+        if plan is None and not made.stopped and (listed.events or listed.rules):
             made = attacked.with_listed_shocks_plan(made, settings)
         if not made.stopped and made.result.status != "none":
             made = attacked.with_least_outlay(made)
@@ -377,9 +375,9 @@ class _AttackedPlan:
         measure = Measure.of_result(result, no_shock, settings.gap).nearer(exact)
         made = replace(made, measure=measure)
         settings = replace(measure.settings(settings), gap=min(PLAN_GAP, settings.gap), patience=None)
-        with WhatIfSolver(instance, settings, self.clock, self.listener) as asker:
-            asker.learn(result.plan, tight_shocks(result) & {event.name for event in instance.events})
-            found = asker.ask()
+        with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
+            solver.learn(result.plan, tight_shocks(result) & {event.name for event in instance.events})
+            found = solver.ask()
         if found.status != "optimal":
             return replace(made, stopped=made.stopped or self.clock.is_over)
         worst = self._damage(found.plan, worst_attack(self.withstanding.oracle, found.plan))

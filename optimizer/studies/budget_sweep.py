@@ -164,7 +164,7 @@ class BudgetSweep:
         settings: of every search; `jobs` is how many run side by side, `gap` the share of the measure to which costs
             are proven.
         clock: whether Ctrl-C was pressed.
-        listener: hears of each plan or outlay that was found, and of the rounds of searches in this process.
+        listener: receives each plan or outlay that was found, and the rounds of searches in this process.
         side_by_side: whether searches may run in several processes. In turn, each one starts from all before it.
 
     Attributes:
@@ -270,7 +270,7 @@ class BudgetSweep:
         )
 
     def answers(self, calls: Sequence[Task], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
-        """What calls return, as it comes; the listener hears of each."""
+        """What calls return, as it comes; the listener receives each."""
         self._total += len(calls)
         if calls:
             self.listener(Progress(done=self._done, total=self._total))

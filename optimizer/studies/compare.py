@@ -75,14 +75,14 @@ def compare(
         budgets: money, undiscounted, as numbers or text such as "250M", None or "any" for any; also one text such as
             "0,250M,any"; ``auto`` finds those at which the plan changes. Left out: of one case, parts of its least
             outlay, its own, and any; of several, each its own.
-        facts: what is asked beside the plans.
+        facts: what is computed beside the plans.
         step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
         resolution: how near ``auto`` finds a budget, as a share of the least outlay.
         settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out; survival
             gaps to the same share of themselves, 0.5 % at most), seconds for each search, and `jobs` processes; all
             cores where that is left out and a search takes its time.
-        heard: hears every part once it is known, with all that is known.
-        listener: hears of each plan or outlay that was found, and of the rounds of searches in this process.
+        heard: called with each part once it is known, and all that is known by then.
+        listener: receives each plan or outlay that was found, and the rounds of searches in this process.
         scenario: each a case beside the plain one, of every instance; commas put several into one case.
 
     Raises:
@@ -98,13 +98,13 @@ def compare(
         >>> [(column.budget, column.result.status, round(column.result.outlay)) for column in found.columns]
         [(10000000.0, 'gap', 10000000), (30000000.0, 'survives', 11500000)]
     """
-    settings, asked, more = settings or Settings(gap=MEASURE_SHARE), budget_list(budgets), money(step, "step")
+    settings, chosen, more = settings or Settings(gap=MEASURE_SHARE), budget_list(budgets), money(step, "step")
     named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
     require_one_currency(named)
     clock = Clock()
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         builder = _ComparisonBuilder(sweep, facts, more, heard)
-        builder.add_grid(asked, resolution)
+        builder.add_grid(chosen, resolution)
         builder.add_facts()
         return builder.known()
 
@@ -202,7 +202,7 @@ class _ComparisonBuilder:
             )
 
     def add_facts(self) -> None:
-        """What is wanted beside the plans; nothing more once Ctrl-C was pressed."""
+        """The facts beside the plans; nothing more once Ctrl-C was pressed."""
         clock = self.sweep.clock
         if "least" in self.facts and not clock.interrupted:
             self._add_least_outlays()
@@ -247,8 +247,8 @@ class _ComparisonBuilder:
             if len(names) > MOST_ALONE:
                 what = f"{case}: of {len(names):,} shocks that hurt, the {MOST_ALONE} worst are asked alone."
                 self.found = replace(self.found, notes=(*self.found.notes, what))
-            asked = ("", *names[:MOST_ALONE])
-            batches = [asked[i : i + ALONE_BATCH] for i in range(0, len(asked), ALONE_BATCH)]
+            batch_names = ("", *names[:MOST_ALONE])
+            batches = [batch_names[i : i + ALONE_BATCH] for i in range(0, len(batch_names), ALONE_BATCH)]
             parts += [(case, Task(ask_alone, (sweep.cases[case], sweep.working, batch))) for batch in batches]
         return parts
 

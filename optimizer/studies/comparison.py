@@ -44,7 +44,7 @@ def shocks_survived(result: Result) -> tuple[str, ...]:
 
 
 def _figures(result: Result) -> dict[str, Any]:
-    """What is said of a plan, for JSON; null where there is none."""
+    """The figures of a plan, for JSON; null where there is none."""
     whole, kept = result.to_dict(whole=False), shocks_survived(result)
     last = {commodity: shares[-1] for commodity, shares in whole["dependence"].items() if shares}
     names = ("status", "survives", "survival_gap", "gap_bound", "total_cost", "bound", "outlay", "mip_gap")
@@ -149,8 +149,8 @@ class Comparison:
     Attributes:
         cases: by name, what is compared.
         columns: in the order of the cases, then of the budgets, any budget last.
-        least: of each case that was asked.
-        alone: by case, every shock that was asked, the dearest first.
+        least: of each case.
+        alone: by case, every shock that was solved for alone, the dearest first.
         steps: what some more money buys at each budget.
         changes: with budgets found by bisection, where they are.
         resolution: how near, money; None where budgets were given.

@@ -22,7 +22,7 @@ STOCK = Stock.labels.noun
 
 @dataclass(frozen=True)
 class FittedPlan:
-    """A plan as an instance would have it, its stock paths worked out anew, and what is to be said about that."""
+    """A plan as an instance would have it, its stock paths worked out anew, and remarks on what differs."""
 
     plan: Plan
     notes: tuple[str, ...]

@@ -82,7 +82,7 @@ def frontier(
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
         settings: `gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
             where left out), and a limit in seconds for each.
-        listener: hears of each plan that was found, and of the rounds of each search.
+        listener: receives each plan that was found, and the rounds of each search.
 
     Raises:
         AuditError: a plan and its figures disagree.

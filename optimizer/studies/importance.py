@@ -1,11 +1,11 @@
-"""What a sample of uncertain numbers says: which of them the outcome hangs on, and how sure that is.
+"""Which uncertain numbers explain the outcome of a sample, and how certain that is.
 
 S1     the share of the outcome's variance that goes away on average where one number is known (the first-order index of
        Sobol'), from one Latin hypercube by RBD-FAST with its bias corrected. What the S1 of all numbers leave of 1 is
        what they do together, and noise.
 
 Intervals are 95 %, by bootstrap from half of the sample at a time: wider than need be rather than narrower. An S1 whose
-interval holds 0 says nothing; slightly negative ones are noise.
+interval holds 0 is not significant; slightly negative ones are noise.
 
 Sources: Tarantola, Gatelli, Mara: Random balance designs for the estimation of first order global sensitivity indices,
 Reliability Engineering & System Safety 91, 2006; Plischke, ibid. 95, 2010; Tissot, Prieur: Bias correction, ibid. 107,
@@ -39,8 +39,8 @@ class Weight:
     margin: float
 
     @property
-    def is_told(self) -> bool:
-        """Whether it is told apart from nothing."""
+    def is_significant(self) -> bool:
+        """Whether it differs from 0 by more than its margin."""
         return self.s1 > self.margin
 
 
@@ -92,7 +92,7 @@ def importance(
         drawn: where in its range each number was, 0 … 1.
         outcomes: by sample cost, gap and whether floors fail.
         bought: by option, the share of samples in which it is bought.
-        samples, seed: how many were asked for, and the seed.
+        samples, seed: how many were drawn, and the seed.
     """
     cost, gap = outcomes[:, 0], outcomes[:, 1]
     return Importance(

@@ -5,7 +5,7 @@ measure      the price; a thousandth of the total cost where that is more (no sh
 tolerance    a share of the measure, money: costs are proven to it wherever plans are compared
 difference   of two optima, each known between its lower bound and the value of the plan that was found
 
-Most of the total cost is ordinary purchases, which every plan makes: a share of it says nothing of what survival costs.
+Most of the total cost is ordinary purchases, which every plan makes: a share of it does not measure survival.
 Where floors fail, survival gaps are compared first; they are proven to a share of themselves.
 """
 
@@ -21,7 +21,7 @@ from optimizer.solver import Clock, Settings
 from optimizer.tolerances import FINEST_SHARE, NO_SHOCK_GAP, SAME_VALUE
 from optimizer.units import parse_amount
 
-# Share of the price of survival to which costs are proven where plans are compared, unless told otherwise: less takes
+# Share of the price of survival to which costs are proven where plans are compared, by default: less takes
 # an integer programme several times as long, and no table shows a difference that is smaller.
 MEASURE_SHARE = 0.02
 # Survival gaps are proven to this share of themselves at least, and costs to this share of the total cost where a
@@ -90,7 +90,7 @@ class Measure:
         return self.proves(result.total_cost, result.bound)
 
     def proves(self, cost: float, bound: float | None) -> bool:
-        """Whether a cost is as near to its lower bound as the tolerance asks."""
+        """Whether a cost is within the tolerance of its lower bound."""
         return bound is not None and cost - bound <= self.tolerance * (1.0 + SAME_VALUE)
 
     def to_dict(self) -> dict[str, Any]:

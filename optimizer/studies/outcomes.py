@@ -1,8 +1,6 @@
-"""What a plan's flows mean for each segment: all shocks at once, then an outcome or a line for each.
+"""What the flows of a plan mean: the service in every shock, and shortages and sources in the baseline.
 
-What a plan leaves unserved though nothing happens.
-
-Where each commodity comes from in the baseline: shares of production by region, and their concentration.
+`survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` make the values of a result from them.
 """
 
 from collections import defaultdict
@@ -77,8 +75,8 @@ def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[B
         path, events = instance.shared(length), np.concatenate([reply.events for reply in some])
         which, unserved = evaluator.places[events], np.concatenate([reply.unserved for reply in some])
         for i, d in enumerate(instance.demands):
-            asked, floors = _table(path.demand[d], which), _table(path.floor[d], which)
-            part = _weighed(np.maximum(unserved[:, i], 0.0), asked, floors)
+            demanded, floors = _table(path.demand[d], which), _table(path.floor[d], which)
+            part = _weighed(np.maximum(unserved[:, i], 0.0), demanded, floors)
             for name, array in made.items():
                 array[events, i] = part[name]
     costs = np.array([demand.shortage_cost for demand in instance.demands.values()])
@@ -91,13 +89,13 @@ def _table(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _weighed(unserved: Array, asked: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
+def _weighed(unserved: Array, demanded: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
     """One segment's figures in some shocks, each array (shocks,), from arrays (shocks, periods)."""
-    served = 1.0 - np.divide(unserved, asked, out=np.zeros_like(asked), where=asked > 0)
-    short = unserved - (1.0 - floors) * asked
-    fails = short > NEGLIGIBLE * asked
+    served = 1.0 - np.divide(unserved, demanded, out=np.zeros_like(demanded), where=demanded > 0)
+    short = unserved - (1.0 - floors) * demanded
+    fails = short > NEGLIGIBLE * demanded
     worst = weakest(served - floors, served, axis=1)
-    shocks = np.arange(len(asked))
+    shocks = np.arange(len(demanded))
     return {
         "served": served[shocks, worst],
         "floor": floors[shocks, worst],
@@ -215,7 +213,7 @@ def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     found, label = {}, instance.horizon.label
     for d, row in baseline.of("unserved").items():
         demanded = [float(instance.baseline.demanded(d, t)) for t in instance.horizon.periods]
-        parts = [short / asked if asked > 0 else 0.0 for short, asked in zip(row, demanded, strict=True)]
+        parts = [short / demanded if demanded > 0 else 0.0 for short, demanded in zip(row, demanded, strict=True)]
         worst = first_largest(parts)
         if worst is not None and parts[worst] > NEGLIGIBLE:
             found[d] = Lack(min(1.0, parts[worst]), label(worst), sum(row))

@@ -34,7 +34,7 @@ NEGLIGIBLE_PART = 1 / 50
 class RangeEnd:
     """One end of a range: what a plan that was found buys, and what no plan goes beyond.
 
-    `proven` says that the two are as near to each other as was asked for.
+    `proven` says that the two are within the gap of each other.
     """
 
     size: float
@@ -48,7 +48,7 @@ class SizeRange:
 
     Attributes:
         option, kind: which.
-        dust: less of it than this is nothing.
+        negligible: less of it than this counts as none.
         cheapest: what the cheapest plan buys.
         least, greatest: over all plans.
         verdict: ``must-have`` where no plan does without it, ``never worth it`` where no plan buys it, ``real choice``
@@ -61,7 +61,7 @@ class SizeRange:
     least: RangeEnd
     greatest: RangeEnd
     verdict: RangeVerdict
-    dust: float = 0.0
+    negligible: float = 0.0
 
     @property
     def proven(self) -> bool:
@@ -86,7 +86,7 @@ class RangeSearch:
 
         Args:
             patience: seconds for one end; where they do not do, its bound stays what it is by then.
-            listener: hears of each end before it is searched for.
+            listener: receives each end before it is searched for.
         """
         near, size, done = self.near, 2 * len(self.searches), 0
         # Without an option first: what replaces it answers other questions, and all of them are easy.
@@ -116,12 +116,12 @@ class _OptionSearch:
         self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
         largest = lever.largest if math.isfinite(lever.largest) else 0.0
         self.scale = largest or max(1.0, near.found[0].sizes[option])
-        self.grain = max(gap, NEGLIGIBLE) * self.scale
-        self.dust = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.grain)
+        self.tolerance = max(gap, NEGLIGIBLE) * self.scale
+        self.negligible = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.tolerance)
         # A lumpy option that is bought at all has a least size.
         self.unit = getattr(lever, "unit_size", 0.0)
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
-        self.piece = pieces if pieces > 0 else self.dust
+        self.piece = pieces if pieces > 0 else self.negligible
         stock = near.instance.stocks.get(option)
         self.is_endless = stock is not None and stock.is_free_for_ever
 
@@ -137,15 +137,15 @@ class _OptionSearch:
 
     def settle_least(self) -> None:
         """Bring `least` and `low` together."""
-        if self.least <= self.dust or self.near.clock.is_over:
+        if self.least <= self.negligible or self.near.clock.is_over:
             return
         without = self._cheapest_within(0.0, 0.0)
         if without == "found":
             return
         size = self.near.size(self.option)
         self.low = max(self.piece if without == "none" else 0.0, min(self.least, self.near.limit(size)))
-        while self._moves(min, size) and self.least - self.low > self.grain * (1 + NEGLIGIBLE):
-            limit = self.least - self.grain
+        while self._moves(min, size) and self.least - self.low > self.tolerance * (1 + NEGLIGIBLE):
+            limit = self.least - self.tolerance
             verdict = self._cheapest_within(self.low, limit)
             if verdict == "none":
                 self.low = limit
@@ -154,17 +154,20 @@ class _OptionSearch:
 
     def settle_greatest(self) -> None:
         """Bring `greatest` and `high` together."""
-        if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.grain:
+        if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.tolerance:
             return
-        if self.high < math.inf and self._cheapest_within(self.high - self.grain, self.high, among="like") == "found":
+        if (
+            self.high < math.inf
+            and self._cheapest_within(self.high - self.tolerance, self.high, among="like") == "found"
+        ):
             return
         size = self.near.size(self.option, -1.0)
         self.high = max(self.greatest, min(self.high, -self.near.limit(size)))
-        if self.greatest <= self.dust and self.high < self.piece * (1 - NEGLIGIBLE):
+        if self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE):
             self.high = self.greatest
-        while self._moves(max, size) and self.high - self.greatest > self.grain * (1 + NEGLIGIBLE):
-            is_bought = self.greatest > self.dust
-            limit = self.greatest + self.grain if is_bought else min(self.piece, self.high)
+        while self._moves(max, size) and self.high - self.greatest > self.tolerance * (1 + NEGLIGIBLE):
+            is_bought = self.greatest > self.negligible
+            limit = self.greatest + self.tolerance if is_bought else min(self.piece, self.high)
             verdict = self._cheapest_within(limit, self.high)
             if verdict == "none":
                 self.high = limit if is_bought else self.greatest
@@ -191,11 +194,11 @@ class _OptionSearch:
         least = self._end(self.least, self.low)
         greatest = self._end(self.greatest, self.high)
         lever = self.near.instance.options[self.option]
-        cheapest = cheapest if cheapest > self.dust else 0.0
-        return SizeRange(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.dust)
+        cheapest = cheapest if cheapest > self.negligible else 0.0
+        return SizeRange(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.negligible)
 
     def _end(self, size: float, bound: float) -> RangeEnd:
-        size = 0.0 if size <= self.dust else size
+        size = 0.0 if size <= self.negligible else size
         if self.unit > 0 and math.isfinite(bound):
             whole = (
                 least_whole(bound / self.unit, NEGLIGIBLE)
@@ -203,13 +206,17 @@ class _OptionSearch:
                 else greatest_whole(bound / self.unit, NEGLIGIBLE)
             )
             bound = whole * self.unit
-        return RangeEnd(size, bound, abs(bound - size) <= self.grain * (1 + 1e-3))
+        return RangeEnd(size, bound, abs(bound - size) <= self.tolerance * (1 + 1e-3))
 
     def _verdict(self) -> RangeVerdict:
-        if self.low > self.dust:
+        if self.low > self.negligible:
             return "must-have"
-        # Of what comes in any size, what is not found and proven to be less than is asked for is none.
-        is_trifle = self.greatest <= self.dust and self.piece <= self.dust and self.high - self.greatest <= self.grain
-        if self.high <= self.dust or is_trifle:
+        # An option of any size that no plan buys, and that is proven to be within the tolerance of none, is none.
+        is_trifle = (
+            self.greatest <= self.negligible
+            and self.piece <= self.negligible
+            and self.high - self.greatest <= self.tolerance
+        )
+        if self.high <= self.negligible or is_trifle:
             return "never worth it"
-        return "real choice" if self.least <= self.dust < self.greatest else "not settled"
+        return "real choice" if self.least <= self.negligible < self.greatest else "not settled"

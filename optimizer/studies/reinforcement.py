@@ -1,9 +1,9 @@
-"""Which single addition to a plan would have mended most of the shocks that broke it.
+"""Which single addition to a plan would let it survive most of the shocks that it fails.
 
-slope       what the gap of each broken shock gives for one unit more of each column of the plan: a promise, for gaps
-            are convex and later units give less
+slope       what the gap of each failed shock falls by for one unit more of each column of the plan: an upper bound, for
+            gaps are convex
 candidate   an option at the decision point, or a stockpile at the end of the period, that promises most
-trial       the plan with a real amount of it, asked again about every broken shock: what is reported
+trial       the plan with a real amount of it, evaluated in every broken shock: what is reported
 
 An addition keeps to what its option allows: what is left of its largest size, whole units, least size, opened once and
 before or after what it is tied to, fill rate and room of a stockpile. Budgets and policy are not looked at.
@@ -156,10 +156,10 @@ def _tried(
 ) -> list[Trial]:
     """Every amount of a candidate, checked on the broken shocks; what mends nothing is not tried in parts."""
     trials: list[Trial] = []
-    everyone = np.arange(len(instance.events))
+    every = np.arange(len(instance.events))
     for amount in reversed(_amounts(instance, candidate, candidate.suggested(gap))):
         more, outlay = with_addition(instance, plan, candidate, amount)
-        needless = np.setdiff1d(everyone, checked).tolist()
+        needless = np.setdiff1d(every, checked).tolist()
         after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
         mended, left = int((~after.fails[checked]).sum()), float(after.gap[checked].sum())
         trials.insert(0, Trial(amount, outlay, mended, float(gap.sum()) - left))

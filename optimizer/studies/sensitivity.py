@@ -1,15 +1,14 @@
 """Which uncertain numbers decide: each alone at both ends, where the plan changes between, and all of them together.
 
-tornado    every number at its low and its high end, all others at their values: what changes
-flips      between a value and an end at which the plan is another: by bisection, where it changes. The plan is the set
-           of options that are bought, and whether it survives. Changes that come and go in between are not seen.
-global     a Latin hypercube over all ranges, uniform and independent; how much of the variance of the cost, and where
-           floors fail of the gap, hangs on each number (`importance`), and in how many samples each option is bought
+tornado           every number at its low and its high end, all others at their values
+switching value   between a value and an end with another plan: by bisection, where it changes. The plan is the set of
+                  options that are bought, and whether it survives. Changes that come and go in between are not seen.
+global            a Latin hypercube over all ranges, uniform and independent; how much of the variance of the cost, and
+                  where floors fail of the gap, each number explains (`importance`), and in how many samples each option
+                  is bought
 
-Every what-if goes on from the plan and the shocks of the instance as it is, never from another what-if: so the answers
-are the same on any number of processes. A plan is left for another one only where that is better by more than the gap.
-
-What-ifs about uncertain numbers: a number with its range, and what comes of it elsewhere.
+Every search starts from the plan and the shocks of the instance as it is, never from another search: so the results are
+the same on any number of processes. A plan is left for another one only where that is better by more than the gap.
 """
 
 import math
@@ -182,9 +181,9 @@ def ask_moved(
         if "clock" in memory:
             memory["clock"].interrupted = True
 
-    with interruptible(clock, stop_all), WhatIfSolver(variant, settings, clock) as asker:
-        asker.learn(plan, first)
-        return outcome(asker, variant, asker.ask())
+    with interruptible(clock, stop_all), WhatIfSolver(variant, settings, clock) as solver:
+        solver.learn(plan, first)
+        return outcome(solver, variant, solver.ask())
 
 
 def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
@@ -192,13 +191,13 @@ def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     return with_listed_attacks(with_numbers(without_attacks(instance), numbers))[0]
 
 
-def outcome(asker: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
+def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
     """What is remembered of an answer."""
     if not math.isfinite(found.cost):
         return VariantOutcome(found.status)
     failed = 0
     if found.gap > 0:
-        evaluator = asker.evaluator(instance)
+        evaluator = solver.evaluator(instance)
         left = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), Clock())
         failed = int(left.fails.sum())
     sizes = {o: sum(fills) for o, fills in found.plan.fills.items()}
@@ -223,7 +222,7 @@ class Sensitivity:
         resolution: how near flips are, a share of the way from the value to the end.
         base: the instance as it is.
         bars: by number, the one that decides most first.
-        sampled: of all numbers together; None where it was not asked.
+        sampled: of all numbers together; None where it was not computed.
         measure: what costs are measured by; None without any plan.
     """
 
@@ -272,7 +271,7 @@ def sensitivity(
         instance: with ranges.
         samples: of all numbers together, at least 60; 0 for none.
         seed: of the samples.
-        flips: whether it is asked where the plan changes.
+        flips: whether switching values are computed.
         resolution: how near a flip is found, a share of the way from the value to the end.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         scenario: of the instance, or several in the order given.
@@ -280,7 +279,7 @@ def sensitivity(
             found anew wherever numbers are elsewhere.
         settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds
             for one search, and `jobs` processes.
-        listener: hears of the rounds of the first search, then of every set of numbers that was solved for.
+        listener: receives the rounds of the first search, then every set of numbers that was solved for.
 
     Raises:
         WorkerError: a process died.
@@ -367,17 +366,17 @@ class _SensitivitySearch:
     def begin(self) -> VariantOutcome:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         settings = self.settings
-        with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as asker:
-            self.found = asker.ask()
+        with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as solver:
+            self.found = solver.ask()
             if math.isfinite(self.found.cost):
                 least = no_shock_cost(self.instance, settings, self.clock)
                 measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
-                    again = asker.ask(settings=measure.settings(settings))
+                    again = solver.ask(settings=measure.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
                     measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
-            self.base = outcome(asker, self.instance, self.found)
+            self.base = outcome(solver, self.instance, self.found)
         return self.base
 
     def answers(self, wanted: Sequence[Mapping[str, float]], what: str) -> dict[int, VariantOutcome]:

@@ -2,7 +2,7 @@
 
 Prices are the duals of the linear programme with its integers fixed: of cost where every floor is kept, of the survival
 gap where floors fail. Each is multiplied by one step that a reader can picture: one point of a floor, one per cent of a
-limit. What it says holds near the plan; a large step may be worth less.
+limit. Prices hold near the plan; a large step may be worth less.
 """
 
 from collections import defaultdict
@@ -82,8 +82,8 @@ def _row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
     """What a row limits, a step of it, and the step's size in the row's unit."""
     owner, what, name = row.mark.owner, row.mark.what, display_name(instance, row.mark.owner)
     if what == "floor" and row.t is not None:
-        asked = instance.path(instance.event(row.mark.path)).demanded(owner, row.t)
-        yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * asked
+        demanded = instance.path(instance.event(row.mark.path)).demanded(owner, row.t)
+        yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * demanded
     elif what in ("max", "most"):
         yield f"the largest size of {name}", "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
     elif what == "limit":
@@ -116,11 +116,11 @@ def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSi
     path = instance.rules[row.mark.path]
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{RULE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
-        asked = path.demanded(row.mark.owner, row.t)
+        demanded = path.demanded(row.mark.owner, row.t)
         yield (
             f"the floor of {display_name(instance, row.mark.owner)} in the rule of {rule}",
             "one point lower",
-            POINT * asked,
+            POINT * demanded,
         )
     elif row.mark.what == "left":
         columns = duals.stage.columns

@@ -1,14 +1,14 @@
-"""The main job: the plan, and beside it what a reader needs to judge it.
+"""The plan of an instance, and beside it what a reader needs to judge it.
 
-strategy     the plan, its cost and bound            (algorithms)
-recourse     every shock under the plan
-no-shock     the same instance without shocks: the price of survival, and what pays for itself in the baseline
-nothing      the same shocks with nothing built
-audit        all of it again, without the solver
+strategy     the plan, its cost and bound                                      `algorithms`
+recourse     every shock under the plan                                        `outcomes`
+no-shock     the cheapest plan without shocks, from which the price of survival counts
+nothing      the shocks under the do-nothing plan
+prices       the limits with the largest shadow prices                         `shadow_prices`
+audit        all of it again, without the solver                               `audit`
 
-The record of a run: settings, versions, history, seconds; and the result of one that found no plan.
-
-The plan that others are compared with, its cost proven to a share of the price of survival.
+`solve` proves the cost to a relative MIP gap; `solve_to_measure` proves it to a share of the price of survival, for
+studies that compare plans.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ class Timer:
 def run_record(
     instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, notes: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The fields of a result that say what was asked and how it went."""
+    """The fields of a result that record the question and the run."""
     horizon = instance.horizon
     interrupted = (
         (f"Stopped by {clock.interrupt}: this is the best plan found until then.",) if clock.interrupted else ()
@@ -157,13 +157,13 @@ def solve(
         instance: the instance.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: solver, gap, limits.
-        listener: hears every step of the search.
-        notes: what the caller wants to be said beside the result.
+        listener: receives every step of the search.
+        notes: remarks of the caller to show beside the result.
         load_seconds: what reading the instance took, for `Result.seconds`.
         evaluator: one that is warm, of an instance that differs in its policy at most; it stays open.
-        first: shocks that are known to bite: the search begins with them.
+        first: shocks that the model holds from the start, such as those that were tight before.
         plan: one that is known: it bounds the search where it keeps the rules.
-        clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
+        clock: a new one, for a caller that checks later whether Ctrl-C was pressed; by default from the settings.
         scenario: of the instance, or several in the order given; a later one holds where two set the same number.
 
     Returns:
@@ -241,10 +241,10 @@ class _Conclusion:
     no_shock: NoShockPlan | None
 
     def audited(self) -> tuple[Result, Report]:
-        """The result and its audit, without the sizes that the audit cannot tell from zero.
+        """The result and its audit, without the sizes that the audit cannot distinguish from zero.
 
-        Whether a size can be told is what the audit says without it: the largest thresholds that it accepts are kept,
-        and under the last, the solver's rounding errors, whatever it says is reported.
+        The largest thresholds with which the audit agrees are applied. Under the last threshold, the solver's rounding
+        errors, its verdict is reported as it is.
         """
         instance, solved = self.instance, self.solved
         assert solved.values is not None
@@ -300,7 +300,7 @@ class _Conclusion:
         if faced is not None:
             faced = _with_worst_attack(faced, gaps)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
-        # Shortfalls that are too small to be told are in the bound, and not in the gap.
+        # Negligible shortages are in the bound, and not in the gap.
         bound, gap_bound = _finite(solved.bound), _finite(min(solved.gap_bound, gap))
         distance = _distance(solved.cost, bound, gap, gap_bound)
         status: Status = "gap" if surveyed.fails.any() else "survives"
@@ -308,7 +308,7 @@ class _Conclusion:
         if solved.status == "stopped":
             is_proven = _is_proven(distance, self.settings.gap, faced)
             status = status if is_proven else "stopped"
-            # What the search says of its end no longer holds.
+            # The notes of the search about its end no longer hold.
             notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
         proof = {"survival_gap": gap, "bound": bound, "gap_bound": gap_bound, "mip_gap": distance}
         return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
@@ -365,7 +365,7 @@ def _granted(
 ) -> dict[str, float]:
     """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
 
-    In the model an attack may do as much damage as the worst of them; nothing is said of it.
+    In the model an attack may do as much damage as the worst of them; no gap is granted to it.
     """
     names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:

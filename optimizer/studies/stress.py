@@ -208,7 +208,7 @@ def _grouped(by: By, samples: Samples, labels: Sequence[str], ordered: Sequence[
     return result
 
 
-# Of so many of the worst shocks it is said what failed first; so often is it said how many samples are done.
+# The number of worst shocks whose first failure is shown, and of progress events.
 WORST_SHOWN, PORTIONS = 10, 10
 # What has been done so far of how much.
 
@@ -251,7 +251,7 @@ class Stress:
         instance, plan: names of the instance, and of the one that the plan was made for.
         currency: its label.
         samples, seed, sampler: how many, from which seed, and of what, in words.
-        own_shocks, own_failed: how many shocks the plan was made for, and in how many of those its file says it fails.
+        own_shocks, own_failed: how many shocks the plan was made for, and in how many of those it fails.
         survived, share, interval: in how many every floor holds; as a share, with Wilson's 95 % interval.
         expected_gap, worst_gap: mean and largest survival gap, money.
         services: by segment.
@@ -332,7 +332,7 @@ def stress(
         seed: of the draws, 0 … 1e15.
         jobs: processes that check shocks; all cores where there are many.
         cluster: address of a Dask scheduler, in their place.
-        listener: hears of each portion of the samples that was evaluated.
+        listener: receives each portion of the samples that was evaluated.
         file: what findings name as the place of the instance.
         scenario: of the instance in which the plan is stressed, or several in the order given.
 

@@ -1,6 +1,6 @@
-"""What an instance is about, before anybody chooses: counts, ranges, what shocks hit, what is bought in peace.
+"""What an instance holds, before it is solved: counts, coefficient ranges, families of shocks, what each shock cuts.
 
-What families and ensembles of shocks come to: how many, when, how long, how hard.
+`summarise` also evaluates the do-nothing plan in every listed shock, and the no-shock plan.
 """
 
 import math
@@ -179,14 +179,14 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         "objective": _range(value * columns[j] for j, value in objective.terms.items()),
         "right-hand side": _range(row.right / scale for row, scale in zip(stage.rows, rows, strict=True)),
     }
-    peace, rules, shortages = _peace(instance)
+    bought, rules, shortages = _no_shock_plan(instance)
     return Summary(
         counts=_counts(instance) | _size(instance, stage, len(measured)),
         ranges=ranges,
         hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
-        struck=tuple(_struck(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
+        struck=tuple(_row_hits(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
         previews=previews(instance),
-        bought_in_peace=peace,
+        bought_in_peace=bought,
         clash=rules,
         baseline_shortages=shortages,
     )
@@ -214,9 +214,9 @@ def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
     """Columns and rows with every shock written out; where only some were, the others are taken to be like them."""
     columns, rows, shocks = len(stage.columns), len(stage.rows), len(instance.events)
     if shocks > measured:
-        calm = whole_stage(instance, ())
-        columns += round((columns - len(calm.columns)) * (shocks / measured - 1))
-        rows += round((rows - len(calm.rows)) * (shocks / measured - 1))
+        baseline = whole_stage(instance, ())
+        columns += round((columns - len(baseline.columns)) * (shocks / measured - 1))
+        rows += round((rows - len(baseline.rows)) * (shocks / measured - 1))
     return {"columns": columns, "rows": rows}
 
 
@@ -232,42 +232,42 @@ def _hits(instance: Instance) -> dict[str, ShockHit]:
     }
 
 
-def _struck(name: str, hits: Sequence[ShockHit]) -> RowHits:
+def _row_hits(name: str, hits: Sequence[ShockHit]) -> RowHits:
     below = sum(bool(hit.below_floor) for hit in hits)
     return RowHits(name, len(hits), below, max(hits, key=lambda hit: (hit.gap, max(hit.cuts.values(), default=0.0))))
 
 
 def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
     path, label = instance.path(shock), instance.horizon.label
-    struck = dict.fromkeys([*path.severity, *path.accident])
-    worst = {name: float(max(path.lost(name, t) for t in path.periods)) for name in struck}
+    cut = dict.fromkeys([*path.severity, *path.accident])
+    worst = {name: float(max(path.lost(name, t) for t in path.periods)) for name in cut}
     cuts = {name: severity for name, severity in worst.items() if severity > 0}
     gap = sum(instance.demands[d].shortage_cost * short for d, short in below.items())
     first, last = label(shock.periods[0]), label(shock.periods[-1])
     return ShockHit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
 
 
-def _peace(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
-    calm = without_disruptions(instance)
-    found = ExtensiveForm().run(calm, Settings(), Clock(), lambda step: None)
+def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
+    undisrupted = without_disruptions(instance)
+    found = ExtensiveForm().run(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
-        return {}, find_conflict(calm, Settings(), Clock()), ()
-    plan = read_plan(calm, found.stage, found.values.tolist())
+        return {}, find_conflict(undisrupted, Settings(), Clock()), ()
+    plan = read_plan(undisrupted, found.stage, found.values.tolist())
     bought: dict[str, float] = {}
     for build in plan.builds:
         bought[build.option] = bought.get(build.option, 0.0) + build.size
     bought |= {o: sum(row) for o, row in plan.fills.items()}
-    bought = {o: size for o, size in bought.items() if is_bought(calm, o, size)}
-    # What has to be bought says nothing about what would pay for itself.
+    bought = {o: size for o, size in bought.items() if is_bought(undisrupted, o, size)}
+    # What has to be bought does not show what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
     rules = find_conflict(instance, Settings(), Clock()) if instance.rules else ()
-    return bought, rules, tuple(_shortages(calm, found.stage, found.values.tolist()))
+    return bought, rules, tuple(_shortages(undisrupted, found.stage, found.values.tolist()))
 
 
-def _shortages(calm: Instance, stage: Stage, values: Sequence[float]) -> Iterable[Shortage]:
+def _shortages(undisrupted: Instance, stage: Stage, values: Sequence[float]) -> Iterable[Shortage]:
     """The worst period of each segment that the no-shock plan leaves short."""
-    columns, label = stage.found(), calm.horizon.label
-    for d, demand in calm.baseline.demand.items():
+    columns, label = stage.found(), undisrupted.horizon.label
+    for d, demand in undisrupted.baseline.demand.items():
         short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
         worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)
         if worst is not None and short[worst] > NEGLIGIBLE * float(demand[worst]):

@@ -4,7 +4,7 @@ The model knows no origins: all makers of a commodity deliver to one pool, and a
 served by every maker in proportion to what it makes:
 
     passage   t/yr    = made / Σ made · taken      by commodity, from a maker's place to a taker's
-    share             = passage / all that is asked of the commodity, shortage and substitutes included
+    share             = passage / all demand for the commodity, shortage and substitutes included
 
 A place is a stage in a region. Stages stand in columns in the order of the chain; what an ore yields beyond need is not
 drawn, nor what stays within a stage or runs backwards (slots on a furnace, say); those commodities are named.
@@ -31,7 +31,7 @@ class ChainPlace:
 
     Attributes:
         key: unique in its chain.
-        sort: what it is; ``unserved`` is demand that nobody serves.
+        sort: what it is; ``unserved`` is demand that is not served.
         column: from 0, the start of the chain, on.
         stage, region: of activities; of others empty.
         owner: the segment or the commodity of other sorts.
@@ -47,7 +47,7 @@ class ChainPlace:
 
 @dataclass(frozen=True)
 class ChainPassage:
-    """A commodity on its way: t per year, and its share of all that is asked of the commodity."""
+    """A commodity on its way: t per year, and its share of all demand for the commodity."""
 
     source: str
     target: str
@@ -196,22 +196,22 @@ class _Drawing:
         takers, elsewhere = self._takers(commodity), self._elsewhere(commodity)
         makers = self._makers(commodity, takers)
         made = sum(makers.values())
-        asked = sum(takers.values()) + sum(tonnes for *_, tonnes in elsewhere)
+        wanted = sum(takers.values()) + sum(tonnes for *_, tonnes in elsewhere)
         for maker, out in makers.items():
             for taker, taken in takers.items():
-                self._add(maker, taker, commodity, taken * out / made if made > 0 else 0.0, asked)
+                self._add(maker, taker, commodity, taken * out / made if made > 0 else 0.0, wanted)
         for source, target, tonnes in elsewhere:
-            self._add(source, target, commodity, tonnes, asked)
+            self._add(source, target, commodity, tonnes, wanted)
 
-    def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, asked: float) -> None:
-        if asked <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * asked:
+    def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, wanted: float) -> None:
+        if wanted <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * wanted:
             return
         if source.column >= target.column:
             self.left_out[commodity] = None
             return
         self.places.setdefault(source.key, source)
         self.places.setdefault(target.key, target)
-        self.passages.append(ChainPassage(source.key, target.key, commodity, tonnes, tonnes / asked))
+        self.passages.append(ChainPassage(source.key, target.key, commodity, tonnes, tonnes / wanted))
 
     def _makers(self, commodity: str, takers: Mapping[ChainPlace, float]) -> dict[ChainPlace, float]:
         """Places that give the commodity, t per year."""
@@ -255,7 +255,7 @@ class _Drawing:
         return {place: taken for place, taken in found.items() if taken > 0}
 
     def _elsewhere(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
-        """What segments of the commodity get by substitution, and what nobody serves."""
+        """What segments of the commodity get by substitution, and what is not served."""
         found = []
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:

@@ -41,7 +41,7 @@ from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
 # The segment that gives out first is the one that goes short when it has to last so much longer.
 LONGER = 1e-3
-# Months beyond which more of them hardly make anybody safer.
+# Months beyond which more of them hardly count in the order of chokepoints.
 LONG_MONTHS = 120.0
 
 
@@ -145,7 +145,7 @@ def time_to_survive(
 
     Args:
         instance: the instance.
-        plan: what is built and stored, `Result.plan`; None asks of the world as it is only.
+        plan: what is built and stored, `Result.plan`; None: only the world as it is.
         chokepoints: what is cut; `every_chokepoint` of the instance where it is left out.
         scenario: of the instance, or several in the order given.
 
@@ -193,7 +193,7 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
 
 
 def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:
-    """All of something is lost, and nobody means it."""
+    """All of something is lost, without intent."""
     return Chokepoint(name, kind, PermanentCuts((Cut.model_validate({**aim, "severity": 1.0}),)))
 
 

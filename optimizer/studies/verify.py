@@ -1,16 +1,14 @@
-"""A saved plan, recomputed: the audit, and with a solver what arithmetic alone cannot tell.
+"""A saved plan, recomputed: the audit, and with a solver what arithmetic alone cannot decide.
 
 arithmetic   the audit (`optimizer.audit`): all but what is listed below
-recourse     shocks that are lines, by the recourse LP with the plan fixed; what the do-nothing plan leaves; the cost
-             and purchases of the no-shock plan; the worst attack on the plan
-proof        all of it, and the plan is solved for again: its bounds are held against the new ones
+recourse     shocks that are lines, by the recourse LP with the plan fixed; the do-nothing plan; the cost and purchases
+             of the no-shock plan; the worst attack on the plan
+proof        all of it, and the plan is solved for again: its bounds are compared with the new ones
 
-Flows that show what a line says of its shock.
-
-The least gap of a shock and its least cost under a plan are unique; who goes short in which period need not be. Where
-the recourse LP finds other flows than those that a line was made from, this LP looks for flows with the figures of the
-line: their segments, worst periods, shortages, and nothing worse in any other segment. Whether they show what the line
-says, the audit decides.
+The least gap of a shock and its least cost under a plan are unique; which segment is short in which period need not be.
+Where the recourse LP finds other flows than those that a line was made from, `matching_flows` looks for flows with the
+figures of the line: its segments, worst periods, shortages, and nothing worse in any other segment. Whether they agree
+with the line, the audit decides.
 
     Σₜ u[d,t] = shortage                 of each segment that the line names
     u[d,w] = (1 − service)·D[d,w]        w its worst period; and that of the segment whose worst shock this is
@@ -107,7 +105,7 @@ class _Segment:
         self.unserved = stage.offered(f"{path.key}/{d}", "unserved")
 
     def say(self, line: Outcome, worst: Weakest | None) -> None:
-        """Write the rows of what is said of the segment."""
+        """Write the rows of the figures of the segment."""
         said = line.segments.get(self.d)
         named = [(said.worst_period, said.worst_service)] if said else []
         if worst is not None and worst.worst_shock == line.name:
@@ -115,11 +113,13 @@ class _Segment:
         # What is named twice is one row.
         fixed = {self._place(label): served for label, served in named}
         for k, unserved in self.unserved.items():
-            asked = self.path.demanded(self.d, k)
+            demanded = self.path.demanded(self.d, k)
             if k in fixed:
-                self.stage.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * asked)
+                self.stage.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * demanded)
             else:
-                most = max(0.0, 1.0 - self.path.floor_at(self.d, k) - self._margin(k, line, worst) + ROUNDING) * asked
+                most = (
+                    max(0.0, 1.0 - self.path.floor_at(self.d, k) - self._margin(k, line, worst) + ROUNDING) * demanded
+                )
                 self.stage.require(self.d, "margin", k, unserved, "<=", most)
         if said is not None:
             self._sums(said)
@@ -127,8 +127,8 @@ class _Segment:
     def _margin(self, k: int, line: Outcome, worst: Weakest | None) -> float:
         """The least margin that a period of the window may have."""
         floor, said = self.path.floor_at(self.d, k), line.segments.get(self.d)
-        weakest_told = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
-        kept = max(_least(weakest_told, floor), _least(worst, floor))
+        weakest = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
+        kept = max(_least(weakest, floor), _least(worst, floor))
         may_fail = said is not None and said.first_failure is not None and k >= self._place(said.first_failure)
         return kept if may_fail else max(kept, 0.0)
 
@@ -144,7 +144,7 @@ class _Segment:
 
 
 def _least(worst: Service | Weakest | None, floor: float) -> float:
-    """The least margin that is no worse than what is told; a floor of 0 is compared with such a floor only."""
+    """The least margin that is no worse than what is known; a floor of 0 is compared with such a floor only."""
     if worst is None or (floor <= 0 < worst.floor):
         return -math.inf
     return worst.margin
@@ -193,7 +193,7 @@ def verify_plan(
         instance: the instance that the result claims to answer.
         result: a result, saved or changed by hand.
         extent: how much is recomputed; see the module.
-        listener: hears every step of a solve.
+        listener: receives every step of a solve.
 
     Returns:
         The report, and what is left out. Where the arithmetic disagrees, nothing is solved.
@@ -218,7 +218,7 @@ class _Check:
         self.settings = Settings(gap=min(self.gap, PLAN_GAP))
 
     def run(self) -> Verification:
-        """Recompute what the extent asks for."""
+        """Recompute as much as the extent names."""
         solved = 0
         if self.result.baseline is None:
             self._absent()
@@ -254,7 +254,7 @@ class _Check:
             self.left += BOUNDS
 
     def _best(self, again: "SolvedAgain") -> None:
-        """No shock goes better under the plan than the result says."""
+        """No shock goes better under the plan than the result has it."""
         # A shock that fails was granted its part of a total gap that is held to a tolerance: its cost is not compared.
         total = self.result.survival_gap
         for said in self.result.shocks:
@@ -287,36 +287,36 @@ class _Check:
 
     def _no_shock_plan(self) -> None:
         """The no-shock plan's cost, and what it buys."""
-        calm, said = without_disruptions(self.instance), self.result.calm_cost
+        undisrupted, said = without_disruptions(self.instance), self.result.calm_cost
         if not self.instance.events and not self.instance.rules:
             # It is the plan itself, and the audit has compared the two.
             return
         if said is None:
             self.left += ["calm_cost", "calm_builds"]
             return
-        found = ExtensiveForm().run(calm, self.settings, self.clock, self.listener)
+        found = ExtensiveForm().run(undisrupted, self.settings, self.clock, self.listener)
         if found.values is None:
             self.report.holds("calm_cost", "no plan exists without shocks", False)
             return
         most = found.cost + self.gap * abs(found.cost)
         self.report.at_most("calm_cost", found.bound, said, found.cost)
         self.report.at_most("calm_cost", said, most, found.cost)
-        plan = read_plan(calm, found.stage, found.values.tolist())
+        plan = read_plan(undisrupted, found.stage, found.values.tolist())
         piles = {o for o, fills in plan.fills.items() if any(fill > 0 for fill in fills)}
         if {build.option for build in plan.builds} | piles != set(self.result.calm_builds):
-            known = self._buys_without_shocks(calm, most)
+            known = self._buys_without_shocks(undisrupted, most)
             self.report.holds("calm_builds", "no no-shock plan at that cost buys just these", known)
 
-    def _buys_without_shocks(self, calm: Instance, most: float) -> bool:
+    def _buys_without_shocks(self, undisrupted: Instance, most: float) -> bool:
         """Whether a no-shock plan that costs no more buys just the options that are named."""
-        stage, tonnes = whole_stage(calm, ()), self._worth[0]
-        for o, option in calm.options.items():
-            amount, size = bought(stage, calm, o), getattr(option, "max_size", None) or tonnes
+        stage, tonnes = whole_stage(undisrupted, ()), self._worth[0]
+        for o, option in undisrupted.options.items():
+            amount, size = bought(stage, undisrupted, o), getattr(option, "max_size", None) or tonnes
             if o in self.result.calm_builds:
                 stage.require(o, "named", None, amount, ">=", NEGLIGIBLE * size)
             else:
                 stage.require(o, "unnamed", None, amount, "<=", 0.0)
-        answer = Model(stage, cost(stage, calm, ()), self.settings, self.clock).solve()
+        answer = Model(stage, cost(stage, undisrupted, ()), self.settings, self.clock).solve()
         return answer.values is not None and answer.objective <= most * (1 + SAME_FIGURE)
 
     def _worst_attack(self) -> None:
@@ -325,15 +325,15 @@ class _Check:
         if faced is None:
             return
         oracle = AttackOracle(without_attacks(self.instance), self.settings, self.clock)
-        struck = worst_attack(oracle, self.result.plan)
-        gap = 0.0 if struck is None else struck.gap
+        worst = worst_attack(oracle, self.result.plan)
+        gap = 0.0 if worst is None else worst.gap
         if self.result.status == "stopped" and faced.sets is None:
             # The search ended before it had tried all attacks: a worse one is no contradiction.
             self.left.append("adversary.worst")
             self.report.at_most("adversary.gap", faced.gap, gap, scale=AUDIT_MONEY)
             return
         self.report.equal("adversary.gap", faced.gap, gap, scale=AUDIT_MONEY)
-        name = None if struck is None else struck.attack.name(self.instance.horizon)
+        name = None if worst is None else worst.attack.name(self.instance.horizon)
         self.report.holds("adversary.worst", f"it is {name}", (faced.worst is None) == (name is None))
 
     def _proof(self) -> None:
@@ -359,9 +359,9 @@ class _Check:
 
     def _again(self) -> Result:
         """The answer to the same question."""
-        asked = Settings(gap=self.settings.gap)
+        settings = Settings(gap=self.settings.gap)
         find = solve if self.result.adversary is None else withstand
-        return find(self.instance, settings=asked, listener=self.listener)
+        return find(self.instance, settings=settings, listener=self.listener)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 A question is put to the instance or to a variant of it (another budget, an option left out, a floor one point lower).
 Shocks that bit before are written out from the start, the plan before bounds the search, and programmes of the shocks
 stay warm where the variant differs in its policy only. Answers are plans proven to the gap of the settings; they are
-not audited, for nobody is told to carry them out.
+not audited, for they are not reported as plans.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class WhatIfResult:
 
     Attributes:
         status: ``optimal`` (proven to the gap), ``stopped`` (the best so far), ``infeasible`` (no such plan).
-        value, bound: of what was asked, and its proven lower bound; infinite where there is none.
+        value, bound: of the question's objective, and its proven lower bound; infinite where there is none.
         cost: total cost, present value. outlay: undiscounted, the budget's share. Both are money.
         gap, gap_bound: least survival gap and its proven lower bound; 0 where every floor is kept.
         plan: what is bought.
@@ -67,7 +67,7 @@ class WhatIfSolver:
         instance: the one that most questions are about.
         settings: how near answers are proven, and who checks shocks.
         clock: a deadline for all questions together, and whether Ctrl-C was pressed.
-        listener: hears every step of every question.
+        listener: receives every step of every question.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class WhatIfSolver:
         made = RecourseEvaluator(instance, recourse_executor(instance, self.settings.jobs, self.settings.cluster))
         self._warm.append((instance, made))
         if len(self._warm) > KEPT:
-            # The first is the instance itself, or what was asked of before all others.
+            # The first is the instance itself, or the first that was solved.
             _, old = self._warm.pop(1)
             old.close()
         return made

@@ -1,14 +1,12 @@
 """The cheapest plan that survives the listed shocks and the worst attack that an adversary can afford.
 
-The search is `algorithms.robust`. Its result is that of the instance in which the attacks that shaped the plan are
-shocks beside the listed ones, audited as such; and every other attack that it can afford has been looked at.
+The search is `algorithms.robust`. The result is that of the instance in which the attacks that shaped the plan are
+shocks beside the listed ones, audited as such; every other affordable attack has been evaluated.
 
-The least outlay at which every listed shock and every affordable attack is survived, whatever the budget.
-
-Where the attacks that matter can be listed, they are shocks like any other. Else those that are known are a
-relaxation, so that its bound is a bound: minimise the outlay, find the worst attack on that plan at each start, write
-out those that break a floor, and repeat until none does (column-and-constraint generation, as in
-`algorithms.robust`).
+`least_outlay` is the least outlay that survives all of it, whatever the budget. Attacks that can be listed are shocks
+like any other. Otherwise the known attacks are a relaxation, whose bound is valid: minimise the outlay, find the worst
+attack on that plan at each start, add those that break a floor, and repeat until none does (column-and-constraint
+generation).
 """
 
 import time
@@ -68,10 +66,10 @@ def withstand(
         instance: one with an adversary.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: gap, limits; `strategy` and `checkpoint` do not matter.
-        listener: hears every step of the search.
-        notes: what the caller wants to be said beside the result.
+        listener: receives every step of the search.
+        notes: remarks of the caller to show beside the result.
         load_seconds: what reading the instance took, for `Result.seconds`.
-        clock: one just made, for a caller who asks it whether Ctrl-C was pressed; that of the settings otherwise.
+        clock: a new one, for a caller that checks later whether Ctrl-C was pressed; by default from the settings.
         scenario: of the instance, or several in the order given.
 
     Returns:
@@ -99,7 +97,7 @@ def withstood(
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
 ) -> Withstood:
-    """The same, with the oracle; `clock` tells afterwards whether Ctrl-C was pressed."""
+    """The same, with the oracle and the attacks that shaped the plan."""
     timer = Timer(load_seconds, time.perf_counter())
     instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     with interruptible(clock, listener):
@@ -157,7 +155,7 @@ def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
 def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
     found = (oracle.worst(front) for front in oracle.programmes.windows(plan_columns(oracle, plan)))
-    return max((struck for struck in found if struck is not None), key=lambda struck: struck.gap, default=None)
+    return max((worst for worst in found if worst is not None), key=lambda worst: worst.gap, default=None)
 
 
 def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
@@ -165,8 +163,8 @@ def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
     if fought.solved.values is None:
         return ()
     plan = read_plan(instance, fought.solved.stage, fought.solved.values.tolist())
-    struck = worst_attack(fought.oracle, plan)
-    return () if struck is None or struck.attack in fought.attacks else (struck.attack,)
+    worst = worst_attack(fought.oracle, plan)
+    return () if worst is None or worst.attack in fought.attacks else (worst.attack,)
 
 
 def _faced(oracle: AttackOracle, attacks: list[str]) -> Faced:
@@ -211,7 +209,7 @@ def least_outlay(
         plan: one to start from; None where none is known.
         settings: the outlay is proven to their gap, relative.
         clock: a deadline, and whether Ctrl-C was pressed.
-        listener: hears every step.
+        listener: receives every step.
 
     Raises:
         SolverError: the solver failed.
@@ -250,6 +248,6 @@ def least_outlay(
 def _asked(
     instance: Instance, names: frozenset[str], plan: Plan | None, settings: Settings, clock: Clock, listener: Listener
 ) -> WhatIfResult:
-    with WhatIfSolver(instance, settings, clock, listener) as asker:
-        asker.learn(plan or Plan(), names)
-        return asker.ask(instance, LEAST_OUTLAY, settings)
+    with WhatIfSolver(instance, settings, clock, listener) as solver:
+        solver.learn(plan or Plan(), names)
+        return solver.ask(instance, LEAST_OUTLAY, settings)

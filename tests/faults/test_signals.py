@@ -69,7 +69,7 @@ def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
 def test_a_signal_before_a_command_has_begun_is_5_as_well(name: str) -> None:
     code = (
         "import signal\nfrom optimizer.cli import stream\nfrom optimizer.__main__ import main\n"
-        f"stream.be_patient = lambda: signal.raise_signal(signal.{name})\nmain()"
+        f"stream.protect_streams = lambda: signal.raise_signal(signal.{name})\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 5

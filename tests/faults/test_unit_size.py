@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
+from optimizer.instance.edits import with_numbers
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 
@@ -80,6 +81,6 @@ def test_what_only_a_mixture_of_two_ranges_brings_is_refused_when_it_comes_up(tm
     ranges += "  options.plant.max_size: {low: 80, high: 4e8}\n"
     file = changed(tmp_path, ranges)
     file.write_text(file.read_text().replace("fixed_cost: 1M,", ""))
-    moved = so.load(file).moved({"options.plant.max_size": 4e8})
+    instance = so.load(file)
     with pytest.raises(so.InstanceError, match="units of unit_size"):
-        so.read(moved)
+        with_numbers(instance, {"options.plant.max_size": 4e8})

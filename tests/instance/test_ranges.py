@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.instance.edits import with_budget, without_shocks
+from optimizer.instance.edits import with_budget, with_numbers, without_shocks
 from tests.test_alternatives import three
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
@@ -34,7 +34,7 @@ def test_any_number_may_have_one_and_comes_back() -> None:
         "options.a.capex", "options.b.capex", "options.c.capex",
     }  # fmt: skip
     assert so.read(instance.to_dict()) == instance
-    moved = so.read(instance.moved({"demands.motors.quantity.2026": 130, "options.b.capex": 2, "discount_rate": 0.07}))
+    moved = with_numbers(instance, {"demands.motors.quantity.2026": 130, "options.b.capex": 2, "discount_rate": 0.07})
     assert moved.demands["motors"].quantity.at(2026) == 130
     assert moved.options["b"].capex.at(2026) == 22  # type: ignore[union-attr]
     assert (moved.discount_rate, moved.ranges) == (0.07, {})

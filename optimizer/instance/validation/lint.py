@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from optimizer.errors import Place, Problem
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.unchecked import Unchecked
 
 
-def options_do_something(candidate: Candidate) -> Iterator[Problem]:
+def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Every option can be bought, and is of some use then."""
-    for o, option in candidate.instance.options.items():
+    for o, option in unchecked.instance.options.items():
         for field, fate in option.useless():
             cure = f"Raise {field}, or remove the option."
             if field == "ramp":
@@ -19,46 +19,46 @@ def options_do_something(candidate: Candidate) -> Iterator[Problem]:
             yield ("options", o, field), f"{field} is 0: {fate}", cure, "warning"
 
 
-def display_names_are_distinct(candidate: Candidate) -> Iterator[Problem]:
+def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     """Two of a kind do not look the same in a table."""
     for section in ("regions", "commodities", "processes", "demands", "options"):
         seen: dict[tuple[str, str], str] = {}
-        for key, each in getattr(candidate.instance, section).items():
+        for key, each in getattr(unchecked.instance, section).items():
             first = seen.setdefault((each.name or key, getattr(each, "kind", "")), key)
             if first != key:
                 what = f'has the same name as {first}, "{each.name or key}": no table tells the two apart'
                 yield (section, key, "name"), what, "Give one of the two another name.", "warning"
 
 
-def running_costs_something(candidate: Candidate) -> Iterator[Problem]:
+def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Nothing that makes a commodity is paid for running; what only sells a surplus makes none."""
-    for name, activity in candidate.instance.activities.items():
+    for name, activity in unchecked.instance.activities.items():
         if activity.output and min(activity.cost.values) < 0:
-            section = "processes" if name in candidate.instance.processes else "options"
+            section = "processes" if name in unchecked.instance.processes else "options"
             what = "cost is below 0: it runs as much as it can, and what nobody needs is thrown away"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
             yield (section, name, "cost"), what, cure, "warning"
 
 
-def options_are_as_their_levers_want(candidate: Candidate) -> Iterator[Problem]:
+def options_are_as_their_levers_want(unchecked: Unchecked) -> Iterator[Problem]:
     """Whatever a lever reports about its own fields."""
-    for o, option in candidate.instance.options.items():
+    for o, option in unchecked.instance.options.items():
         for place, what, cure, severity in option.problems():
             yield ("options", o, *place), what, cure, severity
 
 
-def buying_costs_something(candidate: Candidate) -> Iterator[Problem]:
+def buying_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Nothing is there for the taking."""
-    for o, option in candidate.instance.options.items():
+    for o, option in unchecked.instance.options.items():
         if option.is_free and not any(option.useless()):
             yield ("options", o), "costs nothing to buy", option.price_cure, "warning"
 
 
-def stock_that_is_paid_back_is_there(candidate: Candidate) -> Iterator[Problem]:
+def stock_that_is_paid_back_is_there(unchecked: Unchecked) -> Iterator[Problem]:
     """Salvage is paid on the stock of the baseline, which a shock may have used up; reported once."""
-    shocks, ensembles = candidate.instance.shocks, candidate.instance.ensembles
+    shocks, ensembles = unchecked.instance.shocks, unchecked.instance.ensembles
     likely = [*(s.probability for s in shocks.values()), *(e.probability for e in ensembles.values())]
-    paid = [o for o, stock in candidate.instance.stocks.items() if stock.salvage > 0]
+    paid = [o for o, stock in unchecked.instance.stocks.items() if stock.salvage > 0]
     if paid and any(probability > 0 for probability in likely):
         others = f", here and of {', '.join(paid[1:])}" if paid[1:] else ""
         what = (
@@ -68,9 +68,9 @@ def stock_that_is_paid_back_is_there(candidate: Candidate) -> Iterator[Problem]:
         yield ("options", paid[0], "salvage"), what, cure, "warning"
 
 
-def floors_have_a_price(candidate: Candidate) -> Iterator[Problem]:
+def floors_have_a_price(unchecked: Unchecked) -> Iterator[Problem]:
     """A floor whose shortage costs nothing is kept where it can be, but its shortfall cannot be weighed."""
-    for d in free_floors(candidate.instance):
+    for d in free_floors(unchecked.instance):
         what = "has a floor, but going short costs nothing: a gap cannot see it"
         yield ("demands", d, "shortage_cost"), what, "Give shortage_cost what a tonne missing costs.", "warning"
 
@@ -81,13 +81,13 @@ SHORTEST, LONGEST = 5, 40
 _SEPARATORS = re.compile(r"[\s._-]+")
 
 
-def ids_are_told_apart(candidate: Candidate) -> Iterator[Problem]:
+def ids_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
     """No two ids of a section, no two regions and no two stages differ in case, spaces and separators only."""
     for section in _SECTIONS:
-        ids: dict[str, list[Place]] = {name: [(section, name)] for name in getattr(candidate.instance, section)}
+        ids: dict[str, list[Place]] = {name: [(section, name)] for name in getattr(unchecked.instance, section)}
         yield from _alike("the id", ids)
-    yield from _alike("the region", _regions(candidate.instance))
-    yield from _alike("the stage", _written_at(candidate.instance, "stage"))
+    yield from _alike("the region", _regions(unchecked.instance))
+    yield from _alike("the stage", _written_at(unchecked.instance, "stage"))
 
 
 def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
@@ -99,9 +99,9 @@ def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
             yield places[name][0], what, f'Write "{first}" if it is the same; give it another name if not.', "warning"
 
 
-def regions_are_told_apart(candidate: Candidate) -> Iterator[Problem]:
+def regions_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
     """A region that is named once, and is one letter away from another, is likely a typing error."""
-    places = _regions(candidate.instance)
+    places = _regions(unchecked.instance)
     for first, second in _neighbours(places):
         rare, usual = sorted((second, first), key=lambda region: len(places[region]))
         if len(places[rare]) == 1:
@@ -110,9 +110,9 @@ def regions_are_told_apart(candidate: Candidate) -> Iterator[Problem]:
             yield places[rare][0], what, f'Write "{usual}" if that is meant.', "warning"
 
 
-def home_is_somewhere(candidate: Candidate) -> Iterator[Problem]:
+def home_is_somewhere(unchecked: Unchecked) -> Iterator[Problem]:
     """`home` is not almost the region of a process or option, without being one."""
-    home, written = candidate.instance.home, _regions(candidate.instance)
+    home, written = unchecked.instance.home, _regions(unchecked.instance)
     if home is None or home in written:
         return
     near = [name for name in written if _folded(name) == _folded(home) or _is_one_letter(home, name)]

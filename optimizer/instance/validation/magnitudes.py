@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.units import Series
 
 # A suffix that is missing or stands too much, and kg in place of t, are a factor of 1,000. In the shipped files the
@@ -52,21 +52,21 @@ class _Group:
     high_only: bool = False
 
 
-def magnitudes_are_plausible(candidate: Candidate) -> Iterator[Problem]:
+def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
     """Numbers of one sort lie within a few powers of ten of each other; a stray one is often in kg, or in millions."""
-    rate = candidate.instance.discount_rate
+    rate = unchecked.instance.discount_rate
     if rate > 0.3:
         cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
         yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
     reported: set[Place] = set()
-    for group in _groups(candidate.instance):
+    for group in _groups(unchecked.instance):
         for figure, main in _strays(group):
             if figure.place not in reported:
                 reported.add(figure.place)
                 yield _lonely(figure, main)
-    yield from _cheap_shortages(candidate.instance, reported)
-    yield from _leaps(candidate.instance)
-    for sort, figures in _sorts(candidate.instance).items():
+    yield from _cheap_shortages(unchecked.instance, reported)
+    yield from _leaps(unchecked.instance)
+    for sort, figures in _sorts(unchecked.instance).items():
         yield from _beyond_the_median(sort, figures, reported)
 
 

@@ -7,7 +7,7 @@ from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import entries_with_cuts, named_regions
 from optimizer.instance.schema import RULE, ShareRule
-from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.levers import KINDS
 from optimizer.suggestions import Vocabulary, did_you_mean
 
@@ -15,29 +15,29 @@ from optimizer.suggestions import Vocabulary, did_you_mean
 class _Known:
     """The names that a file may use, by sort, each collected once however often it is used."""
 
-    def __init__(self, candidate: Candidate) -> None:
-        self.candidate, self.instance = candidate, candidate.instance
+    def __init__(self, unchecked: Unchecked) -> None:
+        self.unchecked, self.instance = unchecked, unchecked.instance
 
     @cached_property
     def commodities(self) -> Vocabulary:
-        return Vocabulary(self.candidate.names("commodities"), "commodity")
+        return Vocabulary(self.unchecked.names("commodities"), "commodity")
 
     @cached_property
     def segments(self) -> Vocabulary:
-        return Vocabulary(self.candidate.names("demands"), "segment")
+        return Vocabulary(self.unchecked.names("demands"), "segment")
 
     @cached_property
     def processes(self) -> Vocabulary:
-        return Vocabulary(self.candidate.names("processes"), "existing process")
+        return Vocabulary(self.unchecked.names("processes"), "existing process")
 
     @cached_property
     def options(self) -> Vocabulary:
-        return Vocabulary(self.candidate.names("options"), "option")
+        return Vocabulary(self.unchecked.names("options"), "option")
 
     @cached_property
     def activities(self) -> Vocabulary:
         return Vocabulary(
-            self.candidate.names("processes") | set(self.instance.activities), "process or producing option"
+            self.unchecked.names("processes") | set(self.instance.activities), "process or producing option"
         )
 
     @cached_property
@@ -65,7 +65,7 @@ class _Known:
             for field in ("cost", "reliability")
         }
         deal = " or ".join(kind for kind, lever in KINDS.items() if "reliability" in lever.shock_fields)
-        priced = self.candidate.names("processes") | named["cost"]
+        priced = self.unchecked.names("processes") | named["cost"]
         return {
             "demand": self.segments,
             "survival": self.segments,
@@ -79,9 +79,9 @@ def _resolve(place: Place, word: str, known: Vocabulary) -> Iterator[Problem]:
         yield place, f'"{word}" is no {known.noun}', known.cure(word), "error"
 
 
-def names_resolve(candidate: Candidate) -> Iterator[Problem]:
+def names_resolve(unchecked: Unchecked) -> Iterator[Problem]:
     """Whatever is named exists."""
-    known = _Known(candidate)
+    known = _Known(unchecked)
     yield from _names_of_network(known)
     yield from _names_of_options(known)
     yield from _names_of_policy(known)
@@ -117,7 +117,7 @@ def _names_of_options(known: _Known) -> Iterator[Problem]:
             place: Place = ("options", o, *reference.place)
             if reference.section in sections:
                 yield from _resolve(place, reference.name, sections[reference.section])
-            elif known.candidate.sound:
+            elif known.unchecked.sound:
                 yield from _hits_region(place, reference.name, known.regions_of_processes, "an existing process")
 
 
@@ -138,20 +138,20 @@ def _names_of_share(known: _Known, place: Place, rule: ShareRule) -> Iterator[Pr
     yield from _resolve((*place, "commodity"), rule.commodity, known.commodities)
     if rule.kind is not None:
         yield from _resolve((*place, "kind"), rule.kind, known.kinds)
-    if rule.region is not None and known.candidate.sound:
+    if rule.region is not None and known.unchecked.sound:
         yield from _hits_region((*place, "region"), rule.region, known.regions, "a process or option")
     if rule.region is None and rule.kind is None:
         yield place, "names neither a region nor a kind", "Add `region:` or `kind:`.", "error"
 
 
-def shock_names_resolve(candidate: Candidate) -> Iterator[Problem]:
+def shock_names_resolve(unchecked: Unchecked) -> Iterator[Problem]:
     """What a shock cuts, surges, makes dearer or replaces exists."""
-    known = _Known(candidate)
+    known = _Known(unchecked)
     fields = known.shock_fields()
-    for place, spec in entries_with_cuts(candidate.instance):
+    for place, spec in entries_with_cuts(unchecked.instance):
         for field, names in fields.items():
             for name in getattr(spec, field) or ():
-                if candidate.sound or name not in known.options:
+                if unchecked.sound or name not in known.options:
                     yield from _resolve((*place, field, name), name, names)
         yield from _names_of_cuts(known, place, spec.cuts)
 
@@ -166,7 +166,7 @@ def _names_of_cut(known: _Known, place: Place, cut: Target) -> Iterator[Problem]
         cure = "Add at least one of region, stage, process, commodity."
         yield place, "matches everything, since it names nothing", cure, "error"
         return
-    is_sound = known.candidate.sound
+    is_sound = known.unchecked.sound
     for name in cut.process or ():
         if is_sound or name not in known.options:
             yield from _resolve((*place, "process"), name, known.activities)
@@ -192,20 +192,20 @@ def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -
             yield place, f'"{name}" is the {known.noun} of no process', f'Did you mean "{near}"?', "error"
 
 
-def regions_are_named(candidate: Candidate) -> Iterator[Problem]:
+def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
     """Every region of the section `regions` is the region of something."""
-    if not candidate.sound:
+    if not unchecked.sound:
         return
-    known = named_regions(candidate.instance)
-    for region in candidate.instance.regions:
+    known = named_regions(unchecked.instance)
+    for region in unchecked.instance.regions:
         if region not in known:
             cure = did_you_mean(region, known, "Remove it, or name it as the region of a process.")
             yield ("regions", region), "nothing stands in this region", cure, "warning"
 
 
-def names_are_distinct(candidate: Candidate) -> Iterator[Problem]:
+def names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     """A cut or a cost that names a process means one thing."""
-    yield from shared_names(candidate.declared)
+    yield from shared_names(unchecked.declared)
 
 
 def shared_names(declared: Mapping[str, frozenset[str]]) -> Iterator[Problem]:

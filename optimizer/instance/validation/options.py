@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.levers import Sized
 from optimizer.tolerances import ROUNDING, least_whole
 from optimizer.units import rounded_up
@@ -14,10 +14,10 @@ from optimizer.units import rounded_up
 MOST_UNITS = 1e7
 
 
-def windows_are_possible(candidate: Candidate) -> Iterator[Problem]:
+def windows_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
     """What may be bought can be bought, and in time to be of use."""
-    horizon = candidate.instance.horizon
-    for o, option in candidate.instance.options.items():
+    horizon = unchecked.instance.horizon
+    for o, option in unchecked.instance.options.items():
         place: Place = ("options", o)
         if option.earliest is not None and option.latest is not None and option.earliest > option.latest:
             what = f"earliest ({option.earliest}) is after latest ({option.latest})"
@@ -25,8 +25,8 @@ def windows_are_possible(candidate: Candidate) -> Iterator[Problem]:
         elif not any(option.allows(year) for year in horizon.years):
             what = f"can never be decided within the horizon, {horizon.start} to {horizon.end}"
             yield place, what, "Move earliest or latest into the horizon, or remove the option.", "warning"
-        elif o in candidate.instance.sized:
-            yield from _in_time(candidate.instance, place, candidate.instance.sized[o])
+        elif o in unchecked.instance.sized:
+            yield from _in_time(unchecked.instance, place, unchecked.instance.sized[o])
 
 
 def _in_time(instance: Instance, place: Place, option: Sized) -> Iterator[Problem]:
@@ -37,10 +37,10 @@ def _in_time(instance: Instance, place: Place, option: Sized) -> Iterator[Proble
         yield (*place, "lead_time"), what, "Lead times are in months; shorten it, or lengthen the horizon.", "warning"
 
 
-def sizes_are_possible(candidate: Candidate) -> Iterator[Problem]:
+def sizes_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
     """A size can be both within its limits and whole."""
-    largest = max((max(demand.quantity.values) for demand in candidate.instance.demands.values()), default=0.0)
-    for o, option in candidate.instance.sized.items():
+    largest = max((max(demand.quantity.values) for demand in unchecked.instance.demands.values()), default=0.0)
+    for o, option in unchecked.instance.sized.items():
         place: Place = ("options", o)
         if option.is_lumpy and largest > 0 and option.max_size > 1e8 * largest:
             what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
@@ -70,9 +70,9 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
         yield (*place, "unit_size"), what, "Change unit_size, min_size or max_size.", "warning"
 
 
-def ties_are_between_lumpy_options(candidate: Candidate) -> Iterator[Problem]:
+def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
     """`requires` and `excludes` relate openings, which only lumpy options have."""
-    options, sized = candidate.instance.options, candidate.instance.sized
+    options, sized = unchecked.instance.options, unchecked.instance.sized
     for o, option in sized.items():
         for field in ("requires", "excludes"):
             others = getattr(option, field)

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from optimizer.errors import Problem
 from optimizer.instance.validation import lint, magnitudes, names, options, policy, supply, windows
-from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.limits import FINDINGS
 
-Check = Callable[[Candidate], Iterator[Problem]]
+Check = Callable[[Unchecked], Iterator[Problem]]
 _NAMES: tuple[Check, ...] = (names.names_resolve, names.shock_names_resolve)
 _ONCE_NAMES_RESOLVE: tuple[Check, ...] = (
     windows.cuts_match,
@@ -51,16 +51,16 @@ PASSES: tuple[Check, ...] = (
 )
 
 
-def find_problems(candidate: Candidate) -> Iterator[Problem]:
+def find_problems(unchecked: Unchecked) -> Iterator[Problem]:
     """All that is wrong or suspicious; of an instance that is too large to be checked, only that it is."""
-    too_large = list(windows.sizes_can_be_handled(candidate))
+    too_large = list(windows.sizes_can_be_handled(unchecked))
     yield from too_large
     for check in PASSES if not too_large else ():
-        if check in _ONCE_NAMES_RESOLVE and not candidate.resolved:
+        if check in _ONCE_NAMES_RESOLVE and not unchecked.resolved:
             continue
-        found = _limited(check(candidate))
+        found = _limited(check(unchecked))
         if check in _NAMES and any(severity == "error" for *_, severity in found):
-            candidate = replace(candidate, resolved=False)
+            unchecked = replace(unchecked, resolved=False)
         yield from found
 
 

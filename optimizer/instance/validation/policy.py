@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
 from optimizer.errors import Place, Problem
 from optimizer.instance.schema import RULE, Instance, SurvivalRule
-from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.instance.validation.windows import whole_periods
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import ROUNDING
 
 
-def forced_purchases_are_possible(candidate: Candidate) -> Iterator[Problem]:
+def forced_purchases_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
     """What `policy.force` asks for can be bought: in its year, in its size, beside the options that it is tied to."""
-    instance = candidate.instance
+    instance = unchecked.instance
     if instance is None:
         return
     for o, sizes in instance.policy.force.items():
@@ -110,18 +110,18 @@ def _stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping[int, 
             return
 
 
-def rules_ask_something(candidate: Candidate) -> Iterator[Problem]:
+def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Every rule about time to survive cuts something, in some year, and some segment has a floor."""
-    instance = candidate.instance
+    instance = unchecked.instance
     rules = instance.policy.min_time_to_survive
     for i, rule in enumerate(rules):
-        yield from _of_rule(candidate, instance, ("policy", RULE, i), rule)
+        yield from _of_rule(unchecked, instance, ("policy", RULE, i), rule)
     if rules and not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
         cure = "Give a segment a floor (`survival:`), or remove it."
         yield ("policy", RULE), "asks nothing: no segment has a floor", cure, "warning"
 
 
-def _of_rule(candidate: Candidate, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
+def _of_rule(unchecked: Unchecked, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
     last = instance.horizon.end
     if rule.from_ is not None and rule.from_ > last:
         what = f"never holds: {rule.from_} is after the horizon, which ends in {last}"
@@ -130,20 +130,20 @@ def _of_rule(candidate: Candidate, instance: Instance, place: Place, rule: Survi
         if len(cut.severity) > 1:
             what = "a severity by period, but these cuts stay as they are"
             yield (*place, "cuts", k, "severity"), what, "Write one share.", "error"
-    yield from candidate.unmatched(place, rule.cuts)
+    yield from unchecked.unmatched(place, rule.cuts)
 
 
-def adversary_can_act(candidate: Candidate) -> Iterator[Problem]:
+def adversary_can_act(unchecked: Unchecked) -> Iterator[Problem]:
     """The adversary can afford its targets, attack within the horizon, and break a floor."""
-    if candidate.instance.adversary is None:
+    if unchecked.instance.adversary is None:
         return
-    instance, adversary = candidate.instance, candidate.instance.adversary
+    instance, adversary = unchecked.instance, unchecked.instance.adversary
     yield from whole_periods(instance.horizon, ("adversary", "months"), [adversary.months])
     for what, cure in adversary.starts.problems(instance.horizon):
         yield ("adversary", "starts"), what, cure, "error"
     affords_any = any(adversary.affords([name]) for name in adversary.targets)
     for name in adversary.targets:
-        yield from _of_target(candidate, instance, name, affords_any=affords_any)
+        yield from _of_target(unchecked, instance, name, affords_any=affords_any)
     if not affords_any:
         cure = "Raise attack_budget, or remove the adversary."
         yield ("adversary", "attack_budget"), "no target can be afforded", cure, "warning"
@@ -153,7 +153,7 @@ def adversary_can_act(candidate: Candidate) -> Iterator[Problem]:
     yield from _of_shocks(instance, adversary)
 
 
-def _of_target(candidate: Candidate, instance: Instance, name: str, *, affords_any: bool) -> Iterator[Problem]:
+def _of_target(unchecked: Unchecked, instance: Instance, name: str, *, affords_any: bool) -> Iterator[Problem]:
     assert instance.adversary is not None
     adversary, place = instance.adversary, ("adversary", "targets", name)
     target = adversary.targets[name]
@@ -164,7 +164,7 @@ def _of_target(candidate: Candidate, instance: Instance, name: str, *, affords_a
     if affords_any and target.price > adversary.attack_budget:
         what = f"its price ({target.price:g}) is more than attack_budget ({adversary.attack_budget:g})"
         yield (*place, "price"), what, "It is never struck; lower the price, or remove it.", "warning"
-    yield from candidate.unmatched(place, target.cuts)
+    yield from unchecked.unmatched(place, target.cuts)
 
 
 def _of_shocks(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem]:

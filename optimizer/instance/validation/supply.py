@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Mapping
 from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import entries_with_cuts
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.network.activity import Activity
 
 
-def floors_have_a_source(candidate: Candidate) -> Iterator[Problem]:
+def floors_have_a_source(unchecked: Unchecked) -> Iterator[Problem]:
     """Every commodity with a floor can be made, stored, recycled or done without."""
-    instance = candidate.instance
+    instance = unchecked.instance
     had, roots = _obtainable(instance)
     replaced = {flow.serves for option in instance.options.values() for flow in option.flows}
     floors = _highest_floors(instance)
@@ -87,9 +87,9 @@ def _roots(blocked: Mapping[str, str]) -> dict[str, str]:
     return roots
 
 
-def inputs_can_be_had(candidate: Candidate) -> Iterator[Problem]:
+def inputs_can_be_had(unchecked: Unchecked) -> Iterator[Problem]:
     """Every input can be had; an input that a segment lacks is reported at the segment."""
-    instance = candidate.instance
+    instance = unchecked.instance
     had, roots = _obtainable(instance)
     made = {commodity for activity in instance.activities.values() for commodity in activity.output}
     lacking = {demand.commodity for demand in instance.demands.values()} - had
@@ -114,9 +114,9 @@ def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
                 yield ("options", o, "input", commodity), commodity
 
 
-def commodities_are_of_use(candidate: Candidate) -> Iterator[Problem]:
+def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
     """Every commodity goes somewhere, but for what comes along with another: an ore decides the basket."""
-    instance = candidate.instance
+    instance = unchecked.instance
     used = {demand.commodity for demand in instance.demands.values()} | {c for _, c in _inputs(instance)}
     used |= {rule.commodity for rule in (*instance.policy.max_share, *instance.policy.min_share)}
     outputs = [set(activity.output) for activity in instance.activities.values()]

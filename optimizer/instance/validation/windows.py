@@ -4,22 +4,21 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
-from optimizer.disruptions.ensemble import EnsembleSpec
+from optimizer.disruptions.ensemble import EnsembleSpec, sample_names
 from optimizer.disruptions.family import figure
-from optimizer.disruptions.sampling import sample_names
 from optimizer.disruptions.shock import BASELINE, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import entries_with_cuts, whole_entries
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.candidate import Candidate
+from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.limits import COLUMNS, EVENTS
 from optimizer.tolerances import ROUNDING
 
 
-def sizes_can_be_handled(candidate: Candidate) -> Iterator[Problem]:
+def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
     """There are not too many events, and not too many periods for all that happens in each."""
-    instance, total = candidate.instance, 0
+    instance, total = unchecked.instance, 0
     periods = len(instance.horizon.periods)
     counts = [(("shocks", s), _size(spec, periods)) for s, spec in instance.shocks.items()]
     counts += [(("ensembles", e), spec.count) for e, spec in instance.ensembles.items()]
@@ -41,10 +40,10 @@ def _size(spec: ShockSpec, periods: int) -> int:
     return starts * len(spec.durations.values) * max(1, len(spec.grid.severity) if spec.grid else 1)
 
 
-def shocks_are_inside_the_horizon(candidate: Candidate) -> Iterator[Problem]:
+def shocks_are_inside_the_horizon(unchecked: Unchecked) -> Iterator[Problem]:
     """Every start is a period, once; every window a whole number of periods."""
-    horizon = candidate.instance.horizon
-    for s, spec in candidate.instance.shocks.items():
+    horizon = unchecked.instance.horizon
+    for s, spec in unchecked.instance.shocks.items():
         months: Place = ("grid", "months") if spec.grid and spec.grid.months else ("months",)
         yield from whole_periods(horizon, ("shocks", s, *months), spec.durations.values)
         for what, cure in spec.start.problems(horizon):
@@ -52,7 +51,7 @@ def shocks_are_inside_the_horizon(candidate: Candidate) -> Iterator[Problem]:
         if spec.grid and spec.grid.severity and not spec.cuts:
             cure = "Add `cuts:`, or remove it."
             yield ("shocks", s, "grid", "severity"), "a severity, but no cut that has it", cure, "warning"
-    for e, ensemble in candidate.instance.ensembles.items():
+    for e, ensemble in unchecked.instance.ensembles.items():
         yield from _of_ensemble(horizon, ("ensembles", e), ensemble)
 
 
@@ -76,13 +75,13 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
 
 
-def probabilities_add_up(candidate: Candidate) -> Iterator[Problem]:
+def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     """For every period, the probabilities of the shocks whose windows hold it add to at most 1."""
-    if not _readable(candidate.instance):
+    if not _readable(unchecked.instance):
         return
-    horizon = candidate.instance.horizon
-    section = "shocks" if candidate.instance.shocks else "ensembles"
-    sums = _probabilities(candidate.instance)
+    horizon = unchecked.instance.horizon
+    section = "shocks" if unchecked.instance.shocks else "ensembles"
+    sums = _probabilities(unchecked.instance)
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
     full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
     if sums[worst] > 1 + ROUNDING:
@@ -107,11 +106,11 @@ def _probabilities(instance: Instance) -> list[float]:
     return list(accumulate(map(math.fsum, changes)))
 
 
-def shock_names_are_distinct(candidate: Candidate) -> Iterator[Problem]:
+def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     """A shock's name means one event, an entry's one entry; the baseline keeps its own."""
-    if not _readable(candidate.instance):
+    if not _readable(unchecked.instance):
         return
-    instance = candidate.instance
+    instance = unchecked.instance
     seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.rules, "a rule of the policy")
     for s, spec in instance.shocks.items():
         for event in expand(s, spec, instance.horizon):
@@ -142,11 +141,11 @@ def _readable(instance: Instance) -> bool:
         return False
 
 
-def cuts_match(candidate: Candidate) -> Iterator[Problem]:
+def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
     """Every cut strikes something, and every shock does something."""
-    for place, spec in entries_with_cuts(candidate.instance):
-        yield from candidate.unmatched(place, spec.cuts)
-    for place, whole in whole_entries(candidate.instance):
+    for place, spec in entries_with_cuts(unchecked.instance):
+        yield from unchecked.unmatched(place, spec.cuts)
+    for place, whole in whole_entries(unchecked.instance):
         if not any((whole.cuts, whole.demand, whole.cost, whole.survival, whole.reliability)):
             noun = "event" if "events" in place else str(place[0]).removesuffix("s")
             yield place, "nothing happens in it", f"Add `cuts:`, or remove the {noun}.", "warning"

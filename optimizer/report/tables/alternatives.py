@@ -175,7 +175,7 @@ def _survived(result: Result) -> str:
 
 def _sizes(instance: Instance, each: SizeRange, results: Sequence[Result]) -> list[str]:
     """What each plan buys of an option; nothing where none buys it."""
-    sizes = [size if (size := _bought(instance, each.option, result)) > each.dust else 0.0 for result in results]
+    sizes = [size if (size := _bought(instance, each.option, result)) > each.negligible else 0.0 for result in results]
     is_alone = sum(size > 0 for size in sizes) == 1
     return [f"{ALONE if is_alone and size > 0 else ''}{_size(size)}" for size in sizes] if any(sizes) else []
 

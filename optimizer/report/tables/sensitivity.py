@@ -248,7 +248,7 @@ def _sampled(found: Sensitivity, sampled: Importance) -> list[RenderableType]:
 
 
 def _weight(weight: Weight) -> str:
-    mark = "" if weight.is_told else "· "
+    mark = "" if weight.is_significant else "· "
     return f"{mark}{weight.s1:.2f} ± {weight.margin:.2f}".replace("-", "−")
 
 

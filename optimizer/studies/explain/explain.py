@@ -1,12 +1,10 @@
 """Why this plan, or why none: the plan, then one finding after the other, the most useful first.
 
-survives   what each shock, lever, floor and delay is worth, and by when each build has to be ordered
-fails      repairs, each alone sufficient, and the irreducible reason
+survives   what each shock, lever, floor and delay is worth, and by when each build has to be ordered (`worths`)
+fails      repairs, each alone sufficient (`repairs`), and the irreducible reason (`reason`)
 
-What-ifs about a plan that survives, side by side: each is a question that one process answers by itself.
-
-They differ from the plan in one thing each, so none needs another's answer; what a process learns, it keeps for the
-questions that it gets later. Answers are told in the order in which they were asked, the most useful first.
+What-ifs about a plan that survives differ from it in one thing each, so they run side by side in worker processes; each
+worker keeps what it learns for its next one. Answers come in the order of the questions, the most useful first.
 """
 
 import contextlib
@@ -57,29 +55,29 @@ class WhatIfTerms:
     """What all questions have in common.
 
     Attributes:
-        instance, settings, each: as for `WhatIfs` and its asker.
+        instance, settings, each: as for `WhatIfs` and its solver.
         until: the moment, in seconds of the epoch, at which the time runs out; None where there is no limit.
-        ground: the plan.
+        context: the plan.
     """
 
     instance: Instance
     settings: Settings
     each: float
     until: float | None
-    ground: PlanContext
+    context: PlanContext
 
 
 class ParallelWhatIfs:
     """Answers what-ifs about a plan.
 
     Args:
-        what: asks, where it is this process that answers.
-        ground: the plan.
+        what: answers them, where this process does.
+        context: the plan.
         seconds: that a what-if took.
     """
 
-    def __init__(self, what: WhatIfs, ground: PlanContext, seconds: float) -> None:
-        self.what, settings, left = what, what.asker.settings, what.asker.clock.left
+    def __init__(self, what: WhatIfs, context: PlanContext, seconds: float) -> None:
+        self.what, settings, left = what, what.solver.settings, what.solver.clock.left
         # A cluster answers for the shocks of one question after the other.
         size = 1 if settings.cluster else size_for(settings.jobs, seconds)
         self._executor = start_executor(size)
@@ -88,7 +86,7 @@ class ParallelWhatIfs:
         else:
             settings = replace(settings, jobs=1, threads=settings.threads or 1)
         self._terms = WhatIfTerms(
-            what.instance, settings, what.each, None if left is None else time.time() + left, ground
+            what.instance, settings, what.each, None if left is None else time.time() + left, context
         )
 
     def __enter__(self) -> Self:
@@ -103,7 +101,7 @@ class ParallelWhatIfs:
         yield from self._answers(calls, [thing.words for thing in things])
 
     def deadlines(self, options: Sequence[str], lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
-        """By when each of some options has to be ordered; `lost` says whether something survives without it."""
+        """By when each of some options has to be ordered; `lost`: whether something survives without it."""
         calls = [Task(_deadline, (self._terms, o, lost.get(o))) for o in options]
         yield from self._answers(calls, [f"by when {o} has to be ordered" for o in options])
 
@@ -111,7 +109,7 @@ class ParallelWhatIfs:
         """Answers in the order of the calls; None is none."""
         known, following = dict[int, Any](), 0
         self._tell(words, following)
-        with contextlib.closing(self._executor.as_completed(calls, self.what.asker.clock)) as answers:
+        with contextlib.closing(self._executor.as_completed(calls, self.what.solver.clock)) as answers:
             for number, answer in answers:
                 known[number] = answer
                 while following in known:
@@ -130,25 +128,25 @@ class ParallelWhatIfs:
 
 def _worth(memory: Memory, terms: WhatIfTerms, thing: PlanPart) -> Worth | None:
     with _asking(memory, terms) as what:
-        return None if what.is_over else WorthFinder(what, terms.ground).worth(thing)
+        return None if what.is_over else WorthFinder(what, terms.context).worth(thing)
 
 
 def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
     with _asking(memory, terms) as what:
-        return None if what.is_over else deadline(what, terms.ground.plan, o, is_spared)
+        return None if what.is_over else deadline(what, terms.context.plan, o, is_spared)
 
 
 @contextlib.contextmanager
 def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
-    """Who asks in this process: a process of ours has an asker of its own, and hears of Ctrl-C by itself."""
+    """The what-ifs of this process: a worker has its own solver, and receives Ctrl-C itself."""
     if "what" in memory:
         yield memory["what"]
         return
     if "own" not in memory:
         memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
     what: WhatIfs = memory["own"]
-    what.asker.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
-    with interruptible(what.asker.clock):
+    what.solver.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
+    with interruptible(what.solver.clock):
         yield what
 
 
@@ -216,10 +214,10 @@ def explain(
     Args:
         instance: the instance.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        settings: `gap` is that of what-ifs, 0.005 unless told; `time_limit` is for everything together.
-        listener: hears of each question before it is answered, and of the rounds of each search.
-        heard: is given the plan's result and then every finding, as soon as it is known.
-        notes: what the caller wants to be said beside the plan.
+        settings: `gap` is that of what-ifs, by default 0.005; `time_limit` is for everything together.
+        listener: receives each question before it is answered, and the rounds of each search.
+        heard: called with the plan's result and then every finding, as soon as it is known.
+        notes: remarks of the caller to show beside the plan.
         scenario: of the instance, or several in the order given.
 
     Returns:
@@ -241,9 +239,9 @@ def explain(
     settings, made = settings or Settings(gap=GAP_SHARE), apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = Clock(settings.time_limit)
-    with WhatIfSolver(instance, settings, clock, listener) as asker:
+    with WhatIfSolver(instance, settings, clock, listener) as solver:
         own = replace(settings, gap=min(PLAN_GAP, settings.gap))
-        evaluator, budgeted = asker.evaluator(instance), Clock(settings.time_limit)
+        evaluator, budgeted = solver.evaluator(instance), Clock(settings.time_limit)
         result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes)
         heard(result)
         explanation = Explanation(result, settings.gap)
@@ -252,9 +250,9 @@ def explain(
         survives = result.status == "survives"
         if survives and measure is not None:
             explanation = replace(explanation, within=measure.tolerance, measure=measure)
-            asker.settings = replace(measure.settings(settings), patience=None)
+            solver.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, listener):
-            what = WhatIfs(instance, asker, WHAT_IF_SECONDS)
+            what = WhatIfs(instance, solver, WHAT_IF_SECONDS)
             for found in _surviving(what, result) if survives else _failing(what, result):
                 part = _with_contradiction(found, result)
                 heard(part)
@@ -272,13 +270,13 @@ def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
 
 def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Worths and deadlines."""
-    what.asker.learn(result.plan, frozenset())
+    what.solver.learn(result.plan, frozenset())
     found = what.ask("which shocks bind")
-    everyone = frozenset(event.name for event in what.instance.events)
-    active = found.active if found.status == "optimal" else everyone
-    ground, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
-    with ParallelWhatIfs(what, ground, found.seconds) as aside:
-        for worth in aside.worths(plan_parts(what.instance, ground)):
+    every = frozenset(event.name for event in what.instance.events)
+    active = found.active if found.status == "optimal" else every
+    context, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
+    with ParallelWhatIfs(what, context, found.seconds) as aside:
+        for worth in aside.worths(plan_parts(what.instance, context)):
             lost |= {worth.of: worth.survives} if worth.kind == "lever" else {}
             yield worth
         # Those of what nothing survives without come first.

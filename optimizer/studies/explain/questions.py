@@ -1,12 +1,11 @@
-"""What-ifs for an explanation: an `WhatIfSolver` that knows when to give up on one of them, and what an answer proves.
+"""What-ifs for an explanation: a solver with a time limit for each, what an answer proves, and annual budgets.
 
-What stands in an annual budget: the least that has to come on top of it in each year, and what it keeps out.
+`least_added` is the least that has to come on top of the budget of each year; every other rule holds, the budget of all
+years together included.
 
-    x     added   money   in each year, on top of its budget
+    x     added   money   in each year, on top of its budget; minimised
 
     annual_budget   outlay_y ≤ B_y + x      of every year y
-
-Minimised is x; every other rule holds, the budget of all years together included.
 """
 
 import math
@@ -49,31 +48,31 @@ class Tried:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the answer is as good as it was asked for."""
+        """Whether the answer is proven to the gap."""
         return self.holds is False or (self.holds is True and self.found.status == "optimal")
 
 
 class WhatIfs:
-    """Asks, one question after the other, and never longer than `each` seconds for one.
+    """Solves what-ifs one after the other, each for at most `each` seconds.
 
     Args:
         instance: under the budget that the explanation is about.
-        asker: who asks.
+        solver: answers them.
         each: seconds.
     """
 
-    def __init__(self, instance: Instance, asker: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
-        self.instance, self.asker, self.each = instance, asker, each
+    def __init__(self, instance: Instance, solver: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
+        self.instance, self.solver, self.each = instance, solver, each
         self.apart = with_single_events(instance)
 
     @property
     def is_over(self) -> bool:
         """Whether there is no time left for another question."""
-        return self.asker.clock.is_over
+        return self.solver.clock.is_over
 
     def report(self, task: str, done: int = 0, total: int = 0) -> None:
         """Report which question is being answered."""
-        self.asker.listener(Progress(task=task, done=done, total=total))
+        self.solver.listener(Progress(task=task, done=done, total=total))
 
     def ask(
         self,
@@ -84,13 +83,13 @@ class WhatIfs:
     ) -> WhatIfResult:
         """The answer to a question; `words` say what it is, for the listener."""
         self.report(words)
-        return self.asker.ask(variant or self.instance, question, settings, self.each)
+        return self.solver.ask(variant or self.instance, question, settings, self.each)
 
     def survived(
         self, words: str, variant: Instance | None = None, rows: tuple[Rows, ...] = (), gap: float | None = None
     ) -> Tried:
         """Whether some plan of a variant keeps every floor, and the cheapest one that does."""
-        settings = self.asker.settings if gap is None else replace(self.asker.settings, gap=gap)
+        settings = self.solver.settings if gap is None else replace(self.solver.settings, gap=gap)
         instance = variant or self.instance
         return self.judged(instance, self.ask(words, instance, Question(rows=rows, name="cost of a what-if"), settings))
 
@@ -102,8 +101,8 @@ class WhatIfs:
             return Tried(found.survives, found)
         if not math.isfinite(found.cost):
             return Tried(None, found)
-        evaluator = self.asker.evaluator(instance)
-        gaps = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), self.asker.clock)
+        evaluator = self.solver.evaluator(instance)
+        gaps = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), self.solver.clock)
         return Tried(None if np.any(gaps.fails) else True, found)
 
 
@@ -138,7 +137,7 @@ def without_annual_budget(instance: Instance) -> Instance:
 
 
 def without_budgets(instance: Instance) -> Instance:
-    """The same instance with as much money as anybody wants."""
+    """The same instance without any budget."""
     return without_annual_budget(with_budget(instance, None))
 
 
@@ -159,9 +158,9 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
     given = instance.policy.annual_budget
     assert given is not None
 
-    def loosened(stage: Stage, asked: Instance, shocks: Sequence[Shock]) -> None:
+    def loosened(stage: Stage, variant: Instance, shocks: Sequence[Shock]) -> None:
         added = stage.variable("question", "added", 0, unit="USD")
-        for year in asked.horizon.years:
+        for year in variant.horizon.years:
             spent = stage.booked("outlay", year) - added
             stage.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="USD")
 
@@ -183,16 +182,16 @@ def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarr
         return None
     if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
         return "none"
-    calm = with_only_shocks(instance, ())
-    if _can_be_bought(what, calm, option) is not False:
+    without_shocks = with_only_shocks(instance, ())
+    if _can_be_bought(what, without_shocks, option) is not False:
         return None
-    if policy.annual_budget is not None and _can_be_bought(what, without_annual_budget(calm), option):
+    if policy.annual_budget is not None and _can_be_bought(what, without_annual_budget(without_shocks), option):
         return "annual"
-    return "total" if _can_be_bought(what, without_budgets(calm), option) else None
+    return "total" if _can_be_bought(what, without_budgets(without_shocks), option) else None
 
 
-def _can_be_bought(what: WhatIfs, calm: Instance, option: str) -> bool | None:
+def _can_be_bought(what: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
     if what.is_over:
         return None
-    found = what.ask(f"whether {option} can be paid", calm, Question(size(option, -1.0), name="its size"))
+    found = what.ask(f"whether {option} can be paid", without_shocks, Question(size(option, -1.0), name="its size"))
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING

@@ -185,7 +185,7 @@ def _has_floor(instance: Instance, segment: str) -> bool:
 def _explained(what: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudget | None) -> Reason | None:
     """A conflict with what is short in it under the plan that leaves the least gap."""
     instance = conflict.instance
-    evaluator = what.asker.evaluator(instance)
+    evaluator = what.solver.evaluator(instance)
     columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
     worst = _worst(what, instance, evaluator, columns, conflict.segments)
     if worst is None:
@@ -228,7 +228,7 @@ def _explained(what: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudge
         budget=what.instance.policy.budget if money else None,
         least_outlay=least_outlay,
         least_added=added,
-        because=ways.said(commodity, d),
+        because=ways.sentences(commodity, d),
     )
 
 
@@ -246,7 +246,7 @@ def _worst(
     what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
     """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock."""
-    answers = evaluator.operate(columns, what.asker.clock, {})
+    answers = evaluator.operate(columns, what.solver.clock, {})
     worst, largest = None, 0.0
     for event in instance.events:
         flows = answers[event.name].flows

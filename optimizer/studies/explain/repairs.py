@@ -1,21 +1,21 @@
 """What would make an instance survive that does not: repairs, each alone sufficient, with their price.
 
 budget   the least that survives everything: minimise outlay
-annual   the least on top of each year's budget (`explain_years`)
-floors   their highest common scaling (`explain_floors`)
+annual   the least on top of each year's budget
+floors   their highest common scaling
 length   the longest window of any shock
 sooner   by how many months builds would have to stand earlier: all of them, or one alone
 demand   how much of it would have to go: of all segments, or of one alone
 
-Each is the least of its kind: it is found together with a proof, or a test, that a step less does not do.
+Each is the least of its kind: it is found together with a proof, or a test, that a step less is not sufficient.
 
-The highest common scaling of the floors that a budget allows: one programme in which the scaling is a variable.
+The highest common scaling of the floors is one programme with the scaling as a variable:
 
-    μ   loss   share   of every floor, 0 … 1: floors are kept at (1 − μ)·φ
+    μ   loss   share   of every floor, 0 … 1: floors are kept at (1 − μ)·φ; minimised
 
     floor   u − v ≤ (1 − φ)·D + φ·D·μ      in shocks, and under rules about time to survive
 
-Minimised is μ, by constraint generation: the plan is evaluated in the other shocks with floors at (1 − μ)·φ, and those
+It is solved by constraint generation: the plan is evaluated in the other shocks with floors at (1 − μ)·φ, and those
 that are violated are added.
 """
 
@@ -73,12 +73,12 @@ class Scaling:
     plan: Plan | None = None
 
 
-def highest_scaling(instance: Instance, asker: WhatIfSolver, first: Sequence[str]) -> Scaling:
+def highest_scaling(instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> Scaling:
     """The highest factor at which all floors can be kept, by the policy of the instance.
 
     Args:
         instance: the instance.
-        asker: whose settings, clock and listener are used.
+        solver: whose settings, clock and listener are used.
         first: names of shocks, those that are hardest to survive at the start.
     """
     events = {event.name: event for event in instance.events}
@@ -88,7 +88,7 @@ def highest_scaling(instance: Instance, asker: WhatIfSolver, first: Sequence[str
 
     def solve() -> Scaling | None:
         nonlocal outcome
-        model = ScenarioModel(instance, held, asker.settings, asker.clock, asker.listener, writer, question)
+        model = ScenarioModel(instance, held, solver.settings, solver.clock, solver.listener, writer, question)
         solved, outcome = model.minimise_cost(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
             return None
@@ -105,14 +105,14 @@ def highest_scaling(instance: Instance, asker: WhatIfSolver, first: Sequence[str
         evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in held}
         values = plan_values(scaled, found.plan, evaluator.subproblems.plan)
         known = [number for number, event in enumerate(instance.events) if event.name in names]
-        violated = evaluator.gaps(values, asker.clock, known).violated
+        violated = evaluator.gaps(values, solver.clock, known).violated
         evaluator.close()
         return [Violation(instance.events[number], gap) for number, gap in violated.items()]
 
     def add(violated: Sequence[Violation]) -> None:
         held.extend(select_most_violated(violated, MORE))
 
-    return generate_constraints(solve, separate, add, asker.clock) or outcome
+    return generate_constraints(solve, separate, add, solver.clock) or outcome
 
 
 def _loss(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
@@ -139,7 +139,7 @@ RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
 TENTHS = 1e-3
 BOTH_SHORT = "the budget in all is too small as well; with enough of both everything survives"
 TOTAL_HELD = "not as long as the budget in all stays as it is"
-# To so many digits the least budget is told.
+# Digits of the least budget.
 TYPED_DIGITS = 5
 
 
@@ -189,7 +189,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
     free = with_budget(what.instance, None)
-    settings = replace(what.asker.settings, gap=min(PLAN_GAP, what.asker.settings.gap))
+    settings = replace(what.solver.settings, gap=min(PLAN_GAP, what.solver.settings.gap))
     found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
     tried = what.judged(free, found)
     if tried.holds is None:
@@ -225,12 +225,12 @@ def _enough(
 def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     """The least on top of the budget of each year with which everything survives; the budget in all stays.
 
-    `is_total_short` says that more in all does, whatever the years.
+    `is_total_short`: whether a larger budget in all is sufficient, whatever the years.
     """
     instance = what.instance
     if instance.policy.annual_budget is None:
         return
-    settings = replace(what.asker.settings, gap=min(PLAN_GAP, what.asker.settings.gap))
+    settings = replace(what.solver.settings, gap=min(PLAN_GAP, what.solver.settings.gap))
     found = least_added(what, "the least budget of each year", instance, settings)
     tried = what.judged(without_annual_budget(instance), found)
     if tried.holds is None:
@@ -259,8 +259,8 @@ def _of_no_year(what: WhatIfs) -> str:
 def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     """The highest common scaling of the floors, and the floors that it means."""
     what.report("the highest floors that can be kept")
-    clock, limit = what.asker.clock, what.asker.clock.limit
-    scaling = highest_scaling(what.instance, what.asker, hardest)
+    clock, limit = what.solver.clock, what.solver.clock.limit
+    scaling = highest_scaling(what.instance, what.solver, hardest)
     clock.limit = limit
     if scaling.factor is None:
         why = "" if what.is_over else "the rules of the policy contradict each other even without floors"

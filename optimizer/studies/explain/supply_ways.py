@@ -26,7 +26,7 @@ from optimizer.units import si
 class Ways:
     """Goes through the ways under a plan that leaves the least gap in a shock.
 
-    `scarce` are commodities; `money` is the budget that is too small, if any is; `bar` tells which one keeps all of an
+    `scarce` are commodities; `money` is the budget that is too small, if any is; `bar` is the one that keeps all of an
     option out.
     """
 
@@ -39,7 +39,7 @@ class Ways:
     scarce: frozenset[str]
     bar: Callable[[str], BudgetBarrier | None]
 
-    def said(self, commodity: str, segment: str) -> tuple[str, ...]:
+    def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
         """A sentence for each way, in the order of processes, options, stocks, substitutes; those too late together."""
         late = [o for o, option in self._makers(commodity) if self._is_late(option)]
         sentences = [*self._processes(commodity), *self._late(late, commodity)]
@@ -86,9 +86,9 @@ class Ways:
                 yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
 
     def _inputs(self, inputs: Iterable[str]) -> str:
-        """Those of its inputs that are scarce; all of them where prices do not tell."""
-        wanted = list(inputs)
-        short = [c for c in wanted if c in self.scarce] or wanted
+        """Those of its inputs that are scarce; all of them where prices do not show any."""
+        every = list(inputs)
+        short = [c for c in every if c in self.scarce] or every
         return _listed([display_name(self.instance, c) for c in short]) if short else "orders"
 
     def _used(self, name: str) -> float:

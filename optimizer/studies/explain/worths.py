@@ -1,16 +1,18 @@
-"""What each part of a plan that survives is worth: the cost of the cheapest plan with that part otherwise.
+"""What each part of a plan that survives is worth, and by when it has to be ordered.
+
+The worth of a part is the cost of the cheapest plan with that part otherwise, less the plan's own:
 
 shock, family     without it
 kind, lever       without it: whatever else can be bought may take its place
 dearer floor      one point more;  cheaper floor: one point less
 later, sooner     a build that stands three months later or sooner, and at least a period
 
-A price is the difference of two optima, each known within bounds; `low` and `high` are what is proven of it.
+Each of the two optima is known within bounds; `low` and `high` are what is proven of the difference.
 
-By when each part of a plan has to be ordered.
+Order dates:
 
 as planned   the latest point to which its purchases can be put off while everything else stays as it is
-anyhow       the latest point before which nothing of it is bought, and some plan under the budget survives all the same
+anyhow       the latest point before which nothing of it is bought, and some plan under the budget still survives
 """
 
 import math
@@ -68,7 +70,7 @@ class PlanContext:
 
     Attributes:
         plan: the plan. cost, bound: its total cost and what is proven of that; None where nothing is.
-        active: the shocks that bite; others are worth nothing.
+        active: the shocks that shape the plan; others are worth nothing.
     """
 
     plan: Plan
@@ -79,7 +81,7 @@ class PlanContext:
 
 @dataclass(frozen=True)
 class PlanPart:
-    """A thing in a plan whose worth is asked.
+    """A part of a plan whose worth is computed.
 
     Attributes:
         kind, of: as in `Worth`.
@@ -94,7 +96,7 @@ class PlanPart:
 
     @property
     def words(self) -> str:
-        """What is asked, for progress."""
+        """The what-if, for progress."""
         if self.gone:
             return f"without {self.of}"
         if self.kind in ("later", "sooner"):
@@ -102,16 +104,16 @@ class PlanPart:
         return f"a point {'more' if self.change > 0 else 'less'} of the floor of {self.of}"
 
 
-def plan_parts(instance: Instance, ground: PlanContext) -> list[PlanPart]:
-    """Everything whose worth is asked: shocks, levers, floors, delays."""
-    return [*_shocks(instance, ground), *_levers(instance, ground), *_floors(instance), *_delays(instance, ground)]
+def plan_parts(instance: Instance, context: PlanContext) -> list[PlanPart]:
+    """Everything whose worth is computed: shocks, levers, floors, delays."""
+    return [*_shocks(instance, context), *_levers(instance, context), *_floors(instance), *_delays(instance, context)]
 
 
-def _shocks(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
-    """Each family of which several shocks bite, then each shock that does."""
+def _shocks(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
+    """Each family of which several shocks shape the plan, then each shock that does."""
     entries: dict[str, list[str]] = {}
     for event in instance.events:
-        if event.name in ground.active:
+        if event.name in context.active:
             entries.setdefault(event.entry, []).append(event.name)
     for entry, some in entries.items():
         if len(some) > 1:
@@ -120,9 +122,9 @@ def _shocks(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
         yield from (PlanPart("shock", name, (name,)) for name in some)
 
 
-def _levers(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
+def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
     """Each option that is bought, and each kind of which one is, if it has several options."""
-    bought, options = bought_options(ground.plan), instance.options
+    bought, options = bought_options(context.plan), instance.options
     yield from (PlanPart("lever", o, (o,)) for o in bought)
     for kind in dict.fromkeys(options[o].kind for o in bought):
         some = [o for o, option in options.items() if option.kind == kind]
@@ -151,11 +153,11 @@ def _in_force(instance: Instance, d: str) -> set[float]:
     return own | ruled | {floor.at(year) for year in years}
 
 
-def _delays(instance: Instance, ground: PlanContext) -> Iterator[PlanPart]:
+def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
     """Each build three months later, and sooner where it has a lead time."""
     horizon = instance.horizon
     months = float(horizon.whole(MONTHS) * horizon.months)
-    lead = {o: option.lead_time for o in bought_options(ground.plan) if (option := instance.sized.get(o)) is not None}
+    lead = {o: option.lead_time for o in bought_options(context.plan) if (option := instance.sized.get(o)) is not None}
     yield from (PlanPart("later", o, change=months) for o in lead)
     yield from (PlanPart("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
 
@@ -165,7 +167,7 @@ class WorthFinder:
     """Asks for the worth of things in a plan."""
 
     what: WhatIfs
-    ground: PlanContext
+    context: PlanContext
 
     def worth(self, thing: PlanPart) -> Worth:
         """What one thing is worth."""
@@ -196,14 +198,14 @@ class WorthFinder:
 
     def _survived(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant, looked for from the plan itself: prices are differences from that."""
-        self.what.asker.learn(self.ground.plan, self.ground.active)
+        self.what.solver.learn(self.context.plan, self.context.active)
         return self.what.survived(thing.words, variant, rows)
 
     def _worth(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> Worth:
         """The difference that a variant makes; `is_freed` where a rule that forces something went as well."""
         if not tried.holds:
             return Worth(thing.kind, thing.of, tried.holds)
-        cost, bound, found = self.ground.cost, self.ground.bound, tried.found
+        cost, bound, found = self.context.cost, self.context.bound, tried.found
         change, low = found.cost - cost, found.bound - cost
         high = math.inf if bound is None else found.cost - bound
         if self._can_only_save(thing.kind):
@@ -294,11 +296,11 @@ def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
 
 def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
     """The latest point to which its purchases can be put off while all else stays."""
-    evaluator = what.asker.evaluator(what.instance)
+    evaluator = what.solver.evaluator(what.instance)
 
     def fails(i: int) -> bool:
         columns = plan_values(what.instance, _put_off(what.instance, plan, o, points[i]), evaluator.subproblems.plan)
-        return bool(np.any(evaluator.gaps(columns, what.asker.clock).fails))
+        return bool(np.any(evaluator.gaps(columns, what.solver.clock).fails))
 
     first, _ = least_passing(fails, 0, len(points)) if len(points) > 1 else (1, True)
     for i in range(first - 1, 0, -1):

@@ -1,4 +1,4 @@
-"""What a check looks at. A check takes a Candidate and yields problems: place, what is wrong, cure, severity."""
+"""What a check looks at. A check takes a Unchecked and yields problems: place, what is wrong, cure, severity."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from optimizer.instance.schema import Instance
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Unchecked:
     """An instance of the objects that are well formed, before it is known to fit together.
 
     Attributes:
