@@ -32,8 +32,8 @@ DOUBT = TOLERANCE / 2
 class Found:
     """One segment in some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
 
-    `failure` is the offset of the first period below the floor, -1 where there is none; `scale` is what errors in t
-    are measured against.
+    `failure` is the offset of the first period below the floor, -1 where there is none; errors are measured against at
+    least `least_scale`, t.
     """
 
     margins: Array
@@ -41,7 +41,7 @@ class Found:
     below: Array
     shortage: Array
     failure: npt.NDArray[np.intp]
-    scale: Array
+    least_scale: Array
 
 
 class Verdicts(PathRows):
@@ -139,11 +139,15 @@ class Verdicts(PathRows):
             self.report.at_most(lambda s: f"{names[s]}.margin", stated_margins, least, 1.0)
         parts = [(amount * self.discounts[paths.times]).sum(axis=1) for amount in self._operating(paths).values()]
         cost = np.sum(parts, axis=0)
-        self.report.equal(lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, scale=AUDIT_MONEY)
-        # Of a shock that costs next to nothing, an error is judged against what the scale of demand is worth.
+        self.report.equal(
+            lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, least_scale=AUDIT_MONEY
+        )
+        # Of a shock that costs next to nothing, an error is judged against what the least_scale of demand is worth.
         dearest = max((demand.shortage_cost for demand in self.instance.demands.values()), default=0.0)
-        scale = max(AUDIT_MONEY, self.scale * dearest)
-        self.report.equal(lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, scale=scale)
+        least_scale = max(AUDIT_MONEY, self.least_scale * dearest)
+        self.report.equal(
+            lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, least_scale=least_scale
+        )
         self._check_labels(outcomes, fails)
         self._expected([self.events[name] for name in names], cost)
 
@@ -160,7 +164,7 @@ class Verdicts(PathRows):
         stated, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
         self.report.holds(name, lambda s: f"it is stated to survive: {outcomes[s].survives}", survives != fails)
         self.report.holds(name, "its window is another", fits)
-        self.report.equal(lambda s: f"{name(s)}.probability", stated, likely, scale=FINE_ROUNDING)
+        self.report.equal(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
 
     def _expected(self, shocks: Sequence[Shock], cost: Array) -> None:
         """What shocks cost above the baseline, by their probability."""
@@ -184,7 +188,7 @@ class Verdicts(PathRows):
             below=np.where(fails, short, 0.0).sum(axis=1),
             shortage=unserved.sum(axis=1),
             failure=np.where(fails.any(axis=1), fails.argmax(axis=1), -1),
-            scale=np.maximum(self.scale, asked.sum(axis=1)),
+            least_scale=np.maximum(self.least_scale, asked.sum(axis=1)),
         )
 
     def _check_stated_services(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
@@ -192,13 +196,15 @@ class Verdicts(PathRows):
         who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
         stated = [outcomes[s].segments[d] for s in who]
         demand, names = self.instance.demands[d], [f"{paths.flows.names[s]}/{d}" for s in who]
-        below, scale, margins = found.below[who], found.scale[who], found.margins[who]
+        below, least_scale, margins = found.below[who], found.least_scale[who], found.margins[who]
         at, floor = (
             self._at(paths, who, [service.worst_period for service in stated], n) for n in (found.margins, found.floors)
         )
-        self.report.equal(_rows(names, "below_floor"), [each.below_floor for each in stated], below, scale=scale)
         self.report.equal(
-            _rows(names, "shortage"), [each.shortage for each in stated], found.shortage[who], scale=scale
+            _rows(names, "below_floor"), [each.below_floor for each in stated], below, least_scale=least_scale
+        )
+        self.report.equal(
+            _rows(names, "shortage"), [each.shortage for each in stated], found.shortage[who], least_scale=least_scale
         )
         served, stated_margins = (
             np.array([getattr(each, of) for each in stated]) for of in ("worst_service", "margin")
@@ -213,7 +219,7 @@ class Verdicts(PathRows):
         lowest = np.where(ranks <= claimed[:, None] + EQUAL, all_served, math.inf)
         self.report.at_most(_rows(names, "worst_service"), served, lowest.min(axis=1), 1.0)
         cost = demand.shortage_cost
-        self.report.equal(_rows(names, "gap"), [each.gap for each in stated], cost * below, cost * scale)
+        self.report.equal(_rows(names, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
         for row, s, each in zip(names, who, stated, strict=True):
             first = None if found.failure[s] < 0 else self.labels[paths.times[s, found.failure[s]]]
             self.report.holds(f"{row}.first_failure", f"it is {first}", each.first_failure == first)
@@ -250,7 +256,7 @@ class Verdicts(PathRows):
         for d, stated in self.result.services.items():
             row, known = f"services/{d}", stated.worst_shock in self.events
             self.report.holds(row, f"{stated.worst_shock} is no shock", known)
-            self.report.equal(f"{row}.shocks_failed", stated.shocks_failed, self.failed[d], scale=1.0)
+            self.report.equal(f"{row}.shocks_failed", stated.shocks_failed, self.failed[d], least_scale=1.0)
             self.report.at_most(f"{row}.margin", self._claimed(stated), self.least[d], 1.0)
 
     def _rank(self, margins: Array, served: Array, full: float) -> Array:
@@ -271,7 +277,7 @@ class Verdicts(PathRows):
         """Shocks whose flows are not at hand: what they say of themselves."""
         for outcome in self.lines:
             gaps = [service.gap for service in outcome.segments.values()]
-            self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, scale=AUDIT_MONEY)
+            self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY)
         fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in self.lines]
         self._check_labels(self.lines, np.array(fails, dtype=bool))
         self._expected([self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines]))
@@ -289,12 +295,12 @@ class Verdicts(PathRows):
             [self._floor(d, *pair) for pair in zip(shocks, stated, strict=True)],
         )
         asked = np.array([self._asked(d, shock) for shock in shocks])
-        scale = np.maximum(self.scale, asked)
+        least_scale = np.maximum(self.least_scale, asked)
         self.report.equal(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
-        self.report.equal(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * scale)
-        self.report.at_most(_rows(rows, "below_floor"), 0.0, below, scale=scale)
-        self.report.at_most(_rows(rows, "below_floor"), below, shortage, scale=scale)
-        self.report.at_most(_rows(rows, "shortage"), shortage, asked, scale=scale)
+        self.report.equal(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
+        self.report.at_most(_rows(rows, "below_floor"), 0.0, below, least_scale=least_scale)
+        self.report.at_most(_rows(rows, "below_floor"), below, shortage, least_scale=least_scale)
+        self.report.at_most(_rows(rows, "shortage"), shortage, asked, least_scale=least_scale)
         self.report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
         is_stated = [(each.first_failure is not None) == (each.below_floor > 0) for each in stated]
         self.report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_stated))
