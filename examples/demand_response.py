@@ -99,7 +99,7 @@ class DemandResponseAuditor(Auditor):
 
     flows_in_shocks = ("switched_off",)
 
-    def grain(self, option: DemandResponse, scales: Scales) -> float:
+    def least_scale(self, option: DemandResponse, scales: Scales) -> float:
         """That of the segment."""
         return scales.segments[option.demand]
 

@@ -167,7 +167,7 @@ class Operation:
         basis: what the instance says of time.
         paths: the baseline, or shocks whose windows are equally long.
         carried: by period of the horizon, what it carries from the plan into operation (`Auditor.carries`).
-        grain: what errors of its rows are at least measured against, t.
+        least_scale: what errors of its rows are at least measured against, t.
     """
 
     name: str
@@ -175,7 +175,7 @@ class Operation:
     basis: AuditBasis
     paths: Paths
     carried: Array
-    grain: float
+    least_scale: float
 
     @property
     def is_baseline(self) -> bool:
@@ -225,11 +225,15 @@ class Operation:
 
     def at_most(self, what: str, left: AuditNumber, right: AuditNumber, *terms: AuditNumber) -> None:
         """Note the row ``left ≤ right`` of every path and period."""
-        self.basis.report.at_most(self.paths.row(f"{self.name}.{what}"), left, right, *terms, grain=self.grain)
+        self.basis.report.at_most(
+            self.paths.row(f"{self.name}.{what}"), left, right, *terms, least_scale=self.least_scale
+        )
 
     def equal(self, what: str, left: AuditNumber, right: AuditNumber, *terms: AuditNumber) -> None:
         """Note the row ``left = right`` likewise."""
-        self.basis.report.equal(self.paths.row(f"{self.name}.{what}"), left, right, *terms, grain=self.grain)
+        self.basis.report.equal(
+            self.paths.row(f"{self.name}.{what}"), left, right, *terms, least_scale=self.least_scale
+        )
 
 
 class Auditor:
@@ -252,7 +256,7 @@ class Auditor:
         """By commodity, t that it holds before the first period."""
         return {}
 
-    def grain(self, option: Any, scales: Scales) -> float:
+    def least_scale(self, option: Any, scales: Scales) -> float:
         """What errors of its rows in operation are at least measured against, t."""
         return scales.least
 

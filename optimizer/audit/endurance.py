@@ -41,4 +41,4 @@ class Endurance(Verdicts):
             asked, unserved = self._demanded(paths, d), paths.flows[d, "unserved"]
             floor = self.by_period(self.instance.demands[d].survival)[paths.times]
             row = paths.row(f"{d}.floor")
-            self.report.at_most(row, unserved, (1.0 - floor) * asked, asked, grain=self.scales.segments[d])
+            self.report.at_most(row, unserved, (1.0 - floor) * asked, asked, least_scale=self.scales.segments[d])

@@ -84,12 +84,12 @@ class PathRows(PlanRows):
         """Every existing process and option on some paths, with who audits it."""
         found: list[tuple[Auditor, Operation]] = []
         for p, process in self.instance.processes.items():
-            capacity, grain = self.by_period(process.capacity), PROCESS.grain(process, self.scales)
-            found.append((PROCESS, Operation(p, process, self, paths, capacity, grain)))
+            capacity, least_scale = self.by_period(process.capacity), PROCESS.least_scale(process, self.scales)
+            found.append((PROCESS, Operation(p, process, self, paths, capacity, least_scale)))
         for o, auditor in self.auditors.items():
             option = self.instance.options[o]
-            grain = auditor.grain(option, self.scales)
-            found.append((auditor, Operation(o, option, self, paths, self.carried[o], grain)))
+            least_scale = auditor.least_scale(option, self.scales)
+            found.append((auditor, Operation(o, option, self, paths, self.carried[o], least_scale)))
         return found
 
     def _path(self, paths: Paths) -> None:
@@ -145,7 +145,7 @@ class PathRows(PlanRows):
                 supply[demand.end_of_life.commodity].append(self._scrap(demand)[paths.times] * paths.delta)
         for commodity, terms in supply.items():
             row = paths.row(f"{commodity}.balance")
-            self.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, grain=self.scales.commodities[commodity])
+            self.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, least_scale=self.scales.commodities[commodity])
 
     def _scrap(self, demand: Any) -> Array:
         """t/yr that come back, in every period of the horizon."""
@@ -158,5 +158,5 @@ class PathRows(PlanRows):
     def _served(self, paths: Paths, d: str, otherwise: Array | float) -> None:
         """What is unserved, and served otherwise than by the commodity, is no more than demand."""
         row, unserved = paths.row(f"{d}.demand"), paths.flows[d, "unserved"]
-        self.report.at_most(row, unserved + otherwise, self._demanded(paths, d), grain=self.scales.segments[d])
-        self.report.at_most(row, 0.0, unserved, grain=self.scales.segments[d])
+        self.report.at_most(row, unserved + otherwise, self._demanded(paths, d), least_scale=self.scales.segments[d])
+        self.report.at_most(row, 0.0, unserved, least_scale=self.scales.segments[d])

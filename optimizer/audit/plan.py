@@ -39,7 +39,7 @@ class PlanRows(AuditBasis):
                 openings[commodity] = max(amount, openings.get(commodity, 0.0))
         super().__init__(instance, report, openings)
         self.result = result
-        self.grain = self.scales.least
+        self.least_scale = self.scales.least
         report.costs = dict.fromkeys(cost_parts(self.auditors), 0.0)
         builds = result.plan.builds
         self.holdings = {

@@ -32,8 +32,8 @@ DOUBT = TOLERANCE / 2
 class Found:
     """One segment in some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
 
-    `failure` is the offset of the first period below the floor, -1 where there is none; `grain` is what errors in t
-    are measured against.
+    `failure` is the offset of the first period below the floor, -1 where there is none; `least_scale` is what errors in
+    t are measured against.
     """
 
     margins: Array
@@ -41,7 +41,7 @@ class Found:
     below: Array
     shortage: Array
     failure: npt.NDArray[np.intp]
-    grain: Array
+    least_scale: Array
 
 
 class Verdicts(PathRows):
@@ -139,11 +139,15 @@ class Verdicts(PathRows):
             self.report.at_most(lambda s: f"{names[s]}.margin", told, least, 1.0)
         parts = [(amount * self.discounts[paths.times]).sum(axis=1) for amount in self._operating(paths).values()]
         cost = np.sum(parts, axis=0)
-        self.report.equal(lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, grain=AUDIT_MONEY)
-        # Of a shock that costs next to nothing, an error is judged against what the grain of demand is worth.
+        self.report.equal(
+            lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, least_scale=AUDIT_MONEY
+        )
+        # Of a shock that costs next to nothing, an error is judged against what the least scale of demand is worth.
         dearest = max((demand.shortage_cost for demand in self.instance.demands.values()), default=0.0)
-        grain = max(AUDIT_MONEY, self.grain * dearest)
-        self.report.equal(lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, grain=grain)
+        least_scale = max(AUDIT_MONEY, self.least_scale * dearest)
+        self.report.equal(
+            lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, least_scale=least_scale
+        )
         self._labels(outcomes, fails)
         self._expected([self.events[name] for name in names], cost)
 
@@ -160,7 +164,7 @@ class Verdicts(PathRows):
         said, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
         self.report.holds(name, lambda s: f"it is said to survive: {outcomes[s].survives}", survives != fails)
         self.report.holds(name, "its window is another", fits)
-        self.report.equal(lambda s: f"{name(s)}.probability", said, likely, grain=FINE_ROUNDING)
+        self.report.equal(lambda s: f"{name(s)}.probability", said, likely, least_scale=FINE_ROUNDING)
 
     def _expected(self, shocks: Sequence[Shock], cost: Array) -> None:
         """What shocks cost above the baseline, by their probability."""
@@ -184,7 +188,7 @@ class Verdicts(PathRows):
             below=np.where(fails, short, 0.0).sum(axis=1),
             shortage=unserved.sum(axis=1),
             failure=np.where(fails.any(axis=1), fails.argmax(axis=1), -1),
-            grain=np.maximum(self.grain, asked.sum(axis=1)),
+            least_scale=np.maximum(self.least_scale, asked.sum(axis=1)),
         )
 
     def _services_said(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
@@ -192,12 +196,16 @@ class Verdicts(PathRows):
         who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
         said = [outcomes[s].segments[d] for s in who]
         demand, names = self.instance.demands[d], [f"{paths.flows.names[s]}/{d}" for s in who]
-        below, grain, margins = found.below[who], found.grain[who], found.margins[who]
+        below, least_scale, margins = found.below[who], found.least_scale[who], found.margins[who]
         at, floor = (
             self._at(paths, who, [service.worst_period for service in said], n) for n in (found.margins, found.floors)
         )
-        self.report.equal(_rows(names, "below_floor"), [each.below_floor for each in said], below, grain=grain)
-        self.report.equal(_rows(names, "shortage"), [each.shortage for each in said], found.shortage[who], grain=grain)
+        self.report.equal(
+            _rows(names, "below_floor"), [each.below_floor for each in said], below, least_scale=least_scale
+        )
+        self.report.equal(
+            _rows(names, "shortage"), [each.shortage for each in said], found.shortage[who], least_scale=least_scale
+        )
         served, told = (np.array([getattr(each, of) for each in said]) for of in ("worst_service", "margin"))
         all_served, claimed = margins + found.floors[who], self._rank(told, served, DOUBT)
         lax, ranks = (self._rank(margins, all_served, full) for full in (DOUBT, 2 * TOLERANCE))
@@ -209,7 +217,7 @@ class Verdicts(PathRows):
         lowest = np.where(ranks <= claimed[:, None] + EQUAL, all_served, math.inf)
         self.report.at_most(_rows(names, "worst_service"), served, lowest.min(axis=1), 1.0)
         cost = demand.shortage_cost
-        self.report.equal(_rows(names, "gap"), [each.gap for each in said], cost * below, cost * grain)
+        self.report.equal(_rows(names, "gap"), [each.gap for each in said], cost * below, cost * least_scale)
         for row, s, each in zip(names, who, said, strict=True):
             first = None if found.failure[s] < 0 else self.labels[paths.times[s, found.failure[s]]]
             self.report.holds(f"{row}.first_failure", f"it is {first}", each.first_failure == first)
@@ -246,7 +254,7 @@ class Verdicts(PathRows):
         for d, said in self.result.services.items():
             row, known = f"services/{d}", said.worst_shock in self.events
             self.report.holds(row, f"{said.worst_shock} is no shock", known)
-            self.report.equal(f"{row}.shocks_failed", said.shocks_failed, self.failed[d], grain=1.0)
+            self.report.equal(f"{row}.shocks_failed", said.shocks_failed, self.failed[d], least_scale=1.0)
             self.report.at_most(f"{row}.margin", self._claimed(said), self.least[d], 1.0)
 
     def _rank(self, margins: Array, served: Array, full: float) -> Array:
@@ -267,7 +275,7 @@ class Verdicts(PathRows):
         """Shocks whose flows are not at hand: what they say of themselves."""
         for outcome in self.lines:
             gaps = [service.gap for service in outcome.segments.values()]
-            self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, grain=AUDIT_MONEY)
+            self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY)
         fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in self.lines]
         self._labels(self.lines, np.array(fails, dtype=bool))
         self._expected([self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines]))
@@ -285,12 +293,12 @@ class Verdicts(PathRows):
             [self._floor(d, *pair) for pair in zip(shocks, said, strict=True)],
         )
         asked = np.array([self._asked(d, shock) for shock in shocks])
-        grain = np.maximum(self.grain, asked)
+        least_scale = np.maximum(self.least_scale, asked)
         self.report.equal(_rows(rows, "floor"), [each.floor for each in said], floors, 1.0)
-        self.report.equal(_rows(rows, "gap"), [each.gap for each in said], cost * below, cost * grain)
-        self.report.at_most(_rows(rows, "below_floor"), 0.0, below, grain=grain)
-        self.report.at_most(_rows(rows, "below_floor"), below, shortage, grain=grain)
-        self.report.at_most(_rows(rows, "shortage"), shortage, asked, grain=grain)
+        self.report.equal(_rows(rows, "gap"), [each.gap for each in said], cost * below, cost * least_scale)
+        self.report.at_most(_rows(rows, "below_floor"), 0.0, below, least_scale=least_scale)
+        self.report.at_most(_rows(rows, "below_floor"), below, shortage, least_scale=least_scale)
+        self.report.at_most(_rows(rows, "shortage"), shortage, asked, least_scale=least_scale)
         self.report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
         is_told = [(each.first_failure is not None) == (each.below_floor > 0) for each in said]
         self.report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_told))

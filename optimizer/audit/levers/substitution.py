@@ -14,7 +14,7 @@ class SubstitutionAuditor(Auditor):
     flows = ("substituted",)
     operating_parts = ("substitution",)
 
-    def grain(self, option: Any, scales: Scales) -> float:
+    def least_scale(self, option: Any, scales: Scales) -> float:
         """That of the segment."""
         return scales.segments[option.demand]
 
