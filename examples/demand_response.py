@@ -99,7 +99,7 @@ class DemandResponseAuditor(Auditor):
 
     flows_in_shocks = ("switched_off",)
 
-    def grain(self, option: DemandResponse, scales: Scales) -> float:
+    def least_scale(self, option: DemandResponse, scales: Scales) -> float:
         """That of the segment."""
         return scales.segments[option.demand]
 
@@ -123,7 +123,7 @@ class DemandResponseAuditor(Auditor):
         """price·z."""
         if operation.is_baseline:
             return {}
-        price = operation.series(operation.option.cost) * operation.told("cost", 1.0)
+        price = operation.series(operation.option.cost) * operation.override("cost", 1.0)
         return {"operation": price * operation.flow("switched_off")}
 
 

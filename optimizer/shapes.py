@@ -8,6 +8,7 @@ from typing import Any
 
 Shape = Mapping[str, Any]
 LARGEST = 1e15
+# HiGHS refuses coefficients of 1e15; scaling may multiply one by some powers of ten.
 LARGEST_RATIO = 1e12
 _DIGITS = r"(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?\s*[kMB]?$"
 

@@ -39,7 +39,6 @@ from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, ROUNDING, greatest_w
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]
 LARGEST, SMALLEST = shapes.LARGEST, 1e-15
-# HiGHS refuses coefficients of 1e15; scaling may multiply one by some powers of ten.
 # Digits to which a number is taken before it is rounded for reading.
 EXACT = 12
 MINUS = "\N{MINUS SIGN}"

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.io.convert import convert
+from optimizer.io.convert import convert_file
 from tests.test_cli import TINY, diversify
 
 
@@ -36,7 +36,7 @@ def test_what_is_wrong_on_the_command_line_comes_at_once(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["tiny.yaml", "tiny.json", "tiny.xlsx"])
 def test_an_instance_is_no_plan_to_be_verified(name: str, tmp_path: Path) -> None:
     file = tmp_path / name
-    convert(TINY, file)
+    convert_file(TINY, file)
     done = run("verify", str(file))
     assert done.exit_code == 3
     assert f"{name} is an instance, not a plan: make one with `diversify solve FILE --output plan.json`" in done.stderr

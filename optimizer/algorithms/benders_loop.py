@@ -51,6 +51,11 @@ class Evaluation:
     new_cuts: int = 0
     to_hold: Sequence[Violation] | None = None
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the plan is infeasible and no cut says so: what is left is the solver's tolerance."""
+        return not self.is_feasible and not self.new_cuts
+
 
 @dataclass(frozen=True)
 class Incumbent:
@@ -154,9 +159,11 @@ class BendersLoop:
             if self._hold_shocks(evaluation):
                 core = None
             else:
-                has_no_cut = not evaluation.is_feasible and not evaluation.new_cuts
-                is_stuck = has_no_cut or stalling.is_over(result.objective, upper)
-                self.is_relaxed = is_stuck or self._is_near(upper, result.objective, RELAXATION_GAP * abs(upper))
+                self.is_relaxed = (
+                    evaluation.is_exhausted
+                    or stalling.is_over(result.objective, upper)
+                    or self._is_near(upper, result.objective, RELAXATION_GAP * abs(upper))
+                )
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
@@ -173,11 +180,10 @@ class BendersLoop:
 
     def _solve_integers(self) -> bool:
         self.began = time.perf_counter()
-        self.is_proven = self._is_enough()
-        if self.first is not None and not self.is_proven:
+        if self.first is not None and not self._is_enough():
             self.reduced = self.master
             self._evaluate_integers(self.first)
-            self.is_proven = self._is_enough()
+        self.is_proven = self._is_enough()
         self.reduced, stalling = self._reduced_master(), _Stalling()
         while not self.is_proven and not self.search.clock.is_over:
             result = self._propose()
@@ -185,13 +191,12 @@ class BendersLoop:
                 # No plan is better than the incumbent by more than the gap.
                 self.bound, self.is_proven = max(self.bound, self._cutoff()), True
                 break
+            if result.values is not None or result.status == "optimal":
+                # Without values, the solver's patience ended before anything better was found: its bound counts.
+                self.bound = max(self.bound, result.bound)
             if result.values is None:
-                if result.status == "optimal":
-                    # The solver's patience ended before anything better was found: its bound counts.
-                    self.bound = max(self.bound, result.bound)
-                    self.is_proven = self._is_enough()
+                self.is_proven = self._is_enough()
                 break
-            self.bound = max(self.bound, result.bound)
             has_news = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
             # With no cut to add the next proposal would be the same: what is left is the solver's tolerance.
             self.is_proven = self._is_enough(0.0 if has_news else STALLED_GAP)
@@ -248,17 +253,22 @@ class BendersLoop:
             has_news = self._cut_proposal(proposed.values)
             master.followers = [(self.reduced, proposed.values)]
         key = np.round(proposed.values[master.model.integers]).tobytes()
-        if key in self._evaluated and self.reduced is not master:
-            return has_news
-        self._evaluated.add(key)
-        result = master.solve_restricted(master.with_integers_of(proposed))
-        core, stalling = self._core_point(key), _Stalling()
+        if key not in self._evaluated or self.reduced is master:
+            self._evaluated.add(key)
+            has_news |= self._solve_restricted(master.solve_restricted(master.with_integers_of(proposed)), key)
+        master.release_integers()
+        master.followers = []
+        return has_news
+
+    def _solve_restricted(self, result: SolveResult | None, key: bytes) -> bool:
+        """Add cuts to the master with fixed integers until it is solved; whether there was any cut or shock to add."""
+        core, stalling, has_news = self._core_point(key), _Stalling(), False
         while result is not None and result.values is not None:
             self.latest = result.values
             point, evaluation = self._separate(result.values, core)
             self._report(evaluation.value, self.bound, evaluation)
             if evaluation.is_feasible and evaluation.value < self._upper:
-                self.incumbent = Incumbent(replace(result, values=point), evaluation, master.stage)
+                self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.stage)
                 core = None if core is None else point
             is_near = self._is_near(evaluation.value, result.objective, self._slack(evaluation.value) / 4)
             has_grown = self._hold_shocks(evaluation)
@@ -268,9 +278,7 @@ class BendersLoop:
             is_done |= stalling.is_over(result.objective, self._upper)
             if (is_done and not has_grown) or self.search.clock.is_over:
                 break
-            result = master.solve_lp()
-        master.release_integers()
-        master.followers = []
+            result = self.master.solve_lp()
         return has_news
 
     def _core_point(self, key: bytes) -> Vector | None:
@@ -292,9 +300,9 @@ class BendersLoop:
     def _hold_shocks(self, evaluation: Evaluation) -> bool:
         """Add the shocks that the master had better hold, if there are any; cuts stay."""
         search = self.search
-        wanted = evaluation.violated if evaluation.to_hold is None else evaluation.to_hold
+        proposed = evaluation.violated if evaluation.to_hold is None else evaluation.to_hold
         held = {shock.name for shock in search.shocks}
-        left = [each for each in wanted if each.shock.name not in held]
+        left = [each for each in proposed if each.shock.name not in held]
         if not left or len(held) >= self.objective.most:
             return False
         count = search.add if self.objective.needs_shocks else 2 * search.add

@@ -1,10 +1,10 @@
-"""The state of a search in a folder: written whole after each round, read when the same question is asked again.
+"""Checkpoints: the state of a search in a folder, written whole after each round, read when it is started again.
 
-One file for each question, named after all that decides the answer: the instance, the settings that matter, the
-versions. A question that differs in any of them does not see it.
+One file for each problem, named after all that decides the result: the instance, the settings that matter, the
+versions. A problem that differs in any of them does not see it.
 
 A file is a zip archive of plain arrays, stored as they are, with facts as JSON and a digest of it all. Nothing in it is
-ever unpickled. One that is damaged, or that was written for another question, is refused; whoever can write into the
+ever unpickled. A file that is damaged, or that was written for another problem, is refused; whoever can write into the
 folder can forge one, cuts included.
 """
 
@@ -40,7 +40,7 @@ class State:
 
 
 class Checkpoint:
-    """The file of one question.
+    """The file of one problem.
 
     Args:
         folder: where it lies; made if it is not there.
@@ -75,9 +75,9 @@ class Checkpoint:
             _check(state, self._events)
         except Exception as error:
             # The content is not ours to trust: whatever reading it raises, it is no checkpoint.
-            said = str(error).partition("\n")[0] or type(error).__name__
+            message = str(error).partition("\n")[0] or type(error).__name__
             cure = f"delete it to start anew, or give another --checkpoint DIR than {self.path.parent}"
-            raise CheckpointError(f"{self.path}: cannot be read as a checkpoint ({said}); {cure}") from None
+            raise CheckpointError(f"{self.path}: cannot be read as a checkpoint ({message}); {cure}") from None
         return state
 
     def _read(self) -> State:

@@ -1,8 +1,9 @@
-"""Which rules contradict each other, where no plan exists at all.
+"""The conflict where no plan exists at all: an irreducible infeasible set of rules, by a deletion filter.
 
-Only policy, running that is forced, and the support that this costs can leave no plan. The set named is irreducible:
-without any one of its rules the others of it can hold. It is found by leaving out one rule after the other. There may
-be a second set beside it, which is found once the first is mended.
+Only policy, forced running, and the support that this costs can leave no plan. Without any one of the rules named, the
+others can hold together. There may be a second conflict, which is found once the first is repaired.
+
+Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 """
 
 from dataclasses import replace
@@ -18,22 +19,21 @@ from optimizer.solver import Clock, Model, Settings
 
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
     """The rules that cannot hold together, in words; empty if a plan exists after all, or the time ran out."""
-    calm = without_shocks(instance)
-    stage = whole_stage(calm, ())
-    everything = list(stage.rows)
-    rules = list(dict.fromkeys(rule for row in everything if (rule := _rule(row))))
+    stage = whole_stage(without_shocks(instance), ())
+    rows = [(row, _rule(row)) for row in stage.rows]
+    rules = list(dict.fromkeys(rule for _, rule in rows if rule))
     settings = replace(settings, gap=1e9)
 
-    def is_possible(kept: list[tuple[str, str]]) -> bool:
-        stage.rows = [row for row in everything if (rule := _rule(row)) is None or rule in kept]
+    def is_feasible(kept: list[tuple[str, str]]) -> bool:
+        stage.rows = [row for row, rule in rows if rule is None or rule in kept]
         return Model(stage, Expression(), settings, clock).solve().status != "infeasible"
 
-    if is_possible(rules):
+    if is_feasible(rules):
         return ()
     needed = list(rules)
     for rule in rules:
         fewer = [other for other in needed if other != rule]
-        if not clock.is_over and not is_possible(fewer):
+        if not clock.is_over and not is_feasible(fewer):
             needed = fewer
     return tuple(_in_words(instance, rule) for rule in needed)
 

@@ -146,10 +146,8 @@ class ScenarioSearch(Search):
         self.model = self.new_model()
         if self.phase not in ("", "relaxation", "integers"):
             return self.minimise_gap()
-        if not self.phase and not self.shocks:
-            self._start_without_shocks()
-        self._next = self.model.solve_relaxation() if self.phase == "integers" else self._solve_relaxations()
-        if self._next is None or self._next.status == "infeasible":
+        self._next = self._solve_relaxations()
+        if self._next is None:
             return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
         found = generate_constraints(self._solve_integers, self._separate_integers, self._add_integers, self.clock)
         if found is not None and self.is_complete():
@@ -188,6 +186,11 @@ class ScenarioSearch(Search):
 
     def _solve_relaxations(self) -> SolveResult | None:
         """The relaxation with the shocks that it needs; None where it cannot keep all floors, or the time is over."""
+        if self.phase == "integers":
+            result = self.model.solve_relaxation()
+            return None if result.status == "infeasible" else result
+        if not self.phase and not self.shocks:
+            self._start_without_shocks()
 
         def solve() -> SolveResult | None:
             result = self.model.solve_relaxation()

@@ -1,10 +1,10 @@
-"""Shocks that need no answer, since another one is at least as bad whatever the plan.
+"""Dominated shocks, which need no check: a plan that survives the shock that dominates them survives them too.
 
 A shock is **dominated** by another that starts in the same period, lasts at least as long, and in every period cuts
-every activity at least as much, in all and by what no leverage restrains, asks for no less, and has no lower floors and
-no better partnerships. Whatever survives the worse one survives it too: cutting the other's answer to the window (and
-scaling it with the demand) is an answer to this one. Leverage and partnerships cannot turn this round, for what they
-give back of a cut never exceeds the capacity that was there.
+every activity at least as much, both in all and by what no leverage restrains, has at least as much demand, floors at
+least as high, and partnerships no better. The recourse in the dominating shock, cut to the window and scaled with the
+demand, is feasible in the dominated one. Leverage and partnerships cannot reverse this, for what they restore of a cut
+never exceeds the capacity that was there.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,8 +19,8 @@ from optimizer.instance.paths import shared_path
 from optimizer.instance.schema import Instance
 from optimizer.solver import Vector
 
-# Shocks of one start that each other one is compared with: the worst of them, by sum.
-COMPARED = 60
+# So many undominated shocks of one start are compared with each other one: the worst of them, by sum.
+MOST_COMPARED = 60
 
 
 def dominators(instance: Instance) -> npt.NDArray[np.intp]:
@@ -37,16 +37,16 @@ def dominators(instance: Instance) -> npt.NDArray[np.intp]:
 
 
 def compared(rows: Vector) -> npt.NDArray[np.intp]:
-    """Of shocks of one start, by place, the place of one that dominates it, itself never dominated; −1 where none is.
+    """For shocks of one start, by place, that of one which dominates it, itself never dominated; −1 where none does.
 
-    Each is held against the worst that no other dominates; `rows` is what `badness` says of them.
+    Each is compared with the worst that no other dominates. `rows` is their `badness`.
     """
     result, front = np.full(len(rows), -1, dtype=np.intp), list[int]()
     for place in np.argsort(-rows.sum(axis=1), kind="stable").tolist():
         worse = (rows[front] >= rows[place]).all(axis=1) if front else np.zeros(0, dtype=bool)
         if worse.any():
             result[place] = front[int(np.argmax(worse))]
-        elif len(front) < COMPARED:
+        elif len(front) < MOST_COMPARED:
             front.append(place)
     return result
 
@@ -54,48 +54,47 @@ def compared(rows: Vector) -> npt.NDArray[np.intp]:
 def badness(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int], Path] | None = None) -> Vector:
     """One row a shock, comparable where the start is the same: more is worse in every column, 0 after the window.
 
-    Of shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`
-    gives the path of those that last so long, where it is at hand.
+    For shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`
+    returns the path of the shocks of a window length, where it is known.
     """
-    said, parts = _Said.by(shocks), []
+    varied, parts = _VariedFields.of(shocks), []
     for length in sorted({len(shock.periods) for shock in shocks}):
         numbers = [n for n, shock in enumerate(shocks) if len(shock.periods) == length]
         path = shared(length) if shared else shared_path(instance, [shocks[n] for n in numbers])
-        parts.append((numbers, _columns(instance, path, said)))
-    names = sorted({name for _, columns in parts for name in columns})
-    result = np.zeros((len(shocks), len(names)))
+        parts.append((numbers, _columns(instance, path, varied)))
+    places = {name: at for at, name in enumerate(sorted({name for _, columns in parts for name in columns}))}
+    result = np.zeros((len(shocks), len(places)))
     for numbers, columns in parts:
-        for at, name in enumerate(names):
-            if name in columns:
-                result[numbers, at] = columns[name]
+        for name, values in columns.items():
+            result[numbers, places[name]] = values
     return result
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What any of the shocks speaks of; in all else those of one start are alike."""
+class _VariedFields:
+    """The names that any of the shocks changes; in all others those of one start are alike."""
 
     demand: frozenset[str]
     survival: frozenset[str]
     reliability: frozenset[str]
 
     @classmethod
-    def by(cls, shocks: Iterable[Shock]) -> "_Said":
+    def of(cls, shocks: Iterable[Shock]) -> "_VariedFields":
         specs = list({id(shock.spec): shock.spec for shock in shocks}.values())
         return cls(*(frozenset(name for spec in specs for name in getattr(spec, part.name)) for part in fields(cls)))
 
 
-def _columns(instance: Instance, path: Path, said: _Said) -> dict[tuple[str, str, int], Any]:
-    """By what it is about, of whom, and period of the window: a number, or one for each shock."""
+def _columns(instance: Instance, path: Path, varied: _VariedFields) -> dict[tuple[str, str, int], Any]:
+    """By quantity, owner and period of the window: a number, or one for each shock."""
     result: dict[tuple[str, str, int], Any] = {("length", "", 0): float(len(path.periods))}
     for name in {*path.severity, *path.accident}:
         for t in path.periods:
             result["lost", name, t] = path.lost(name, t)
             result["unrestrained", name, t] = np.where(path.deliberate, path.accidental_cut(name, t), path.cut(name, t))
     for t in path.periods:
-        result |= {("demand", d, t): path.demanded(d, t) for d in said.demand}
-        result |= {("floor", d, t): path.floor_at(d, t) for d in said.survival}
-    for o in said.reliability:
+        result |= {("demand", d, t): path.demanded(d, t) for d in varied.demand}
+        result |= {("floor", d, t): path.floor_at(d, t) for d in varied.survival}
+    for o in varied.reliability:
         usual = getattr(instance.options[o], "reliability", 0.0)
         result["reliability", o, 0] = -np.asarray(path.reliability.get(o, usual))
     return result

@@ -134,7 +134,7 @@ class NearOptimalSearch(Search):
 
     @contextlib.contextmanager
     def hurried(self, seconds: float) -> Iterator[None]:
-        """Stop whatever is asked within after so many seconds."""
+        """Stop what is solved within after so many seconds."""
         with self.clock.hurried(seconds):
             yield
 
@@ -143,7 +143,7 @@ class NearOptimalSearch(Search):
             self.model.model.bound([self.columns[o]], lower, upper)
 
     def narrow(self, option: str, lower: float, upper: float) -> None:
-        """What is proven of an option's size in all plans: it makes what is asked next easier to prove."""
+        """Bound an option's size as it is proven for all plans: later problems are easier to prove then."""
         column, model = self.columns[option], self.model.model
         slack = HELD_NEAR_OPTIMAL * max(1.0, lower)
         model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
@@ -180,8 +180,7 @@ class NearOptimalSearch(Search):
         """The plan with the least objective within what is held, or the first whose objective is `enough`.
 
         With `own`, an option, similar plans are searched first: those whose integers lie between those of some that are
-        known, but for the option's own. Where there is none, all are searched; or none else, if only ``like`` plans are
-        wanted.
+        known, but for the option's own. Where there is none, all are searched, unless `among` is ``like``.
         """
         similar = [self.found[:1] + self.found[-LATEST:], self.found, []] if own is not None else [[]]
         for plans in similar[:1] if among == "like" else similar:

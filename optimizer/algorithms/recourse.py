@@ -232,11 +232,11 @@ class RecourseEvaluator:
         chosen = self._all_but(skipped)
         held, by_gap = np.zeros(count), np.zeros(count)
 
-        def asked(numbers: Integers) -> dict[str, Any]:
+        def parameters(numbers: Integers) -> dict[str, Any]:
             more = {} if allowed is None else {"allowed": allowed[numbers]}
             return {"groups": groups[numbers], "weights": weights[numbers]} | more
 
-        answers = self._solve(task, plan, clock, chosen, asked)
+        answers = self._solve(task, plan, clock, chosen, parameters)
         for answer in answers:
             if allowed is not None and len(answer.by_gap):
                 at = np.flatnonzero(~np.isnan(allowed[answer.events]))
@@ -445,7 +445,7 @@ def bottleneck(
     commodity, seen = instance.demands[segment].commodity, set[str]()
     while True:
         seen.add(commodity)
-        makers = [name for name in instance.activities if name in there and _makes(instance, name, commodity)]
+        makers = _makers(instance, commodity, there)
         full = [name for name in makers if (name, offset) in scarce.capacity]
         inputs = {c for name in makers for c in instance.activities[name].input} - seen
         short = {c: scarce.commodity[c, offset] for c in sorted(inputs) if (c, offset) in scarce.commodity}
@@ -454,5 +454,6 @@ def bottleneck(
         commodity = max(short, key=lambda c: short[c])
 
 
-def _makes(instance: Instance, name: str, commodity: str) -> bool:
-    return instance.activities[name].output.get(commodity, 0.0) > 0
+def _makers(instance: Instance, commodity: str, there: frozenset[str]) -> list[str]:
+    activities = instance.activities.items()
+    return [name for name, activity in activities if name in there and activity.output.get(commodity, 0.0) > 0]

@@ -28,6 +28,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, middle_shortage_cost, negligible_gap
@@ -130,7 +132,11 @@ def robust_plan(
 class _RobustSearch(ScenarioSearch):
     """Constraint generation with the listed shocks and the adversary as oracles."""
 
+    model: WorstAttackModel
     oracle: AttackOracle
+    # Where floors fail: the plan with the least gap so far, and the last one.
+    _best: SearchResult | None = None
+    _last: SearchResult | None = None
 
     def oracles(self) -> Sequence[SeparationOracle]:
         """The listed shocks, and the adversary."""
@@ -153,59 +159,54 @@ class _RobustSearch(ScenarioSearch):
     def minimise_gap(self) -> SearchResult:
         """The least sum of the listed shocks' gaps and the worst attack's, then the least cost with that sum held."""
         gaps = self.evaluator.do_nothing(self.clock).gap
-        self.hold_numbers(number for number, gap in enumerate(gaps.tolist()) if gap > 0.0)
+        self.hold_numbers(np.flatnonzero(gaps > 0.0).tolist())
         start = self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.
-        model = self.new_model(replace(self.settings, gap=(1.0 - GAP_ROOM) * self.settings.gap))
+        self.model = self.new_model(replace(self.settings, gap=(1.0 - GAP_ROOM) * self.settings.gap))
         # Plans to fall back on, should the time run out.
-        model.start, model.relaxation = start, self.relaxation
-        self.model = model
-        best: SearchResult | None = None
-        last: SearchResult | None = None
-
-        def solve_relaxation() -> SolveResult | None:
-            result = model.model.solve(relaxed=True)
-            return None if result.values is None else result
-
-        def separate_relaxation(result: SolveResult) -> list[Violation]:
-            assert result.values is not None
-            violated, _ = self._exceeding(model, result.values)
-            self.report_round("gap, relaxation", result.objective, result.objective, violated)
-            return violated
-
-        def solve() -> tuple[SearchResult, list[Violation]] | None:
-            nonlocal best, last
-            last = found = model.minimise_gap()
-            if found.values is None:
-                return None
-            violated, gap = self._exceeding(model, found.values)
-            self.report_round("cost under the gap", found.cost, found.bound, violated)
-            last = found = replace(found, gap=gap) if found.gap > 0 or violated else found
-            best = min(best or found, found, key=lambda each: (each.gap, each.cost))
-            return None if found.status == "stopped" or self.clock.is_over else (found, violated)
-
-        def add(violated: Sequence[Violation]) -> None:
-            self.add_most_violated(violated, len(violated))
-
-        model.allow_shortages(math.inf)
-        model.minimise("gap")
-        generate_constraints(solve_relaxation, separate_relaxation, add, self.clock)
-        found = generate_constraints(solve, lambda found: found[1], add, self.clock)
+        self.model.start, self.model.relaxation = start, self.relaxation
+        self.model.allow_shortages(math.inf)
+        self.model.minimise("gap")
+        generate_constraints(self._solve_gap_relaxation, self._separate_gap_relaxation, self._add_all, self.clock)
+        found = generate_constraints(self._solve_gap, lambda found: found[1], self._add_all, self.clock)
         if found is not None:
             return replace(found[0], history=tuple(self.history))
-        last = last or model.fall_back()
-        if best is None:
-            return last
-        if last.values is None:
-            return self.stopped(best)
-        return self.stopped(replace(best, gap_bound=min(best.gap, last.gap_bound), bound=-math.inf))
+        last = self._last or self.model.fall_back()
+        if self._best is None or last.values is None:
+            return last if self._best is None else self.stopped(self._best)
+        bound = min(self._best.gap, last.gap_bound)
+        return self.stopped(replace(self._best, gap_bound=bound, bound=-math.inf))
 
-    def _exceeding(self, model: WorstAttackModel, values: Vector) -> tuple[list[Violation], float]:
+    def _solve_gap_relaxation(self) -> SolveResult | None:
+        result = self.model.model.solve(relaxed=True)
+        return None if result.values is None else result
+
+    def _separate_gap_relaxation(self, result: SolveResult) -> list[Violation]:
+        assert result.values is not None
+        violated, _ = self._exceeding(result.values)
+        self.report_round("gap, relaxation", result.objective, result.objective, violated)
+        return violated
+
+    def _solve_gap(self) -> tuple[SearchResult, list[Violation]] | None:
+        """The least cost under the least gap, and the attacks that violate it; None where the time is over."""
+        self._last = found = self.model.minimise_gap()
+        if found.values is None:
+            return None
+        violated, gap = self._exceeding(found.values)
+        self.report_round("cost under the gap", found.cost, found.bound, violated)
+        self._last = found = replace(found, gap=gap) if found.gap > 0 or violated else found
+        self._best = min(self._best or found, found, key=lambda each: (each.gap, each.cost))
+        return None if found.status == "stopped" or self.clock.is_over else (found, violated)
+
+    def _add_all(self, violated: Sequence[Violation]) -> None:
+        self.add_most_violated(violated, len(violated))
+
+    def _exceeding(self, values: Vector) -> tuple[list[Violation], float]:
         """The worst attacks that leave more than the model allows; and the plan's gap, as this module counts it."""
         room = 1.0 + max(10 * HELD_GAP, GAP_ROOM * self.settings.gap)
-        limit = model.allowed_damage(values) * room + negligible_gap(self.instance)
+        limit = self.model.allowed_damage(values) * room + negligible_gap(self.instance)
         found = self.oracle.damaging(values, 0.0)
         worst = max((each.gap for each in found), default=0.0)
         held = {shock.name for shock in self.shocks}
         violated = self.oracle.violations(each for each in found if each.gap > limit)
-        return [each for each in violated if each.shock.name not in held], model.listed_gap(values) + worst
+        return [each for each in violated if each.shock.name not in held], self.model.listed_gap(values) + worst

@@ -96,10 +96,10 @@ def _layout(stage: Stage) -> _Layout:
 
 
 class WindowProgramme:
-    """The shocks of one window length.
+    """The recourse LP of the shocks of one window length.
 
     Args:
-        instance, plan, technology: the instance, its `plan_stage`, and what that offers.
+        instance, plan, technology: the instance, its `plan_stage`, and its linking terms.
         shocks: in the order of the instance.
         path: the one they share, where it is known.
 
@@ -129,26 +129,14 @@ class WindowProgramme:
         layout = _layout(stage)
         position = {j: i for i, j in enumerate(layout.own)}
         columns = [stage.columns[j] for j in layout.own]
-        self.columns: dict[tuple[str, str, str], dict[int, int]] = {}
-        for i, column in enumerate(columns):
-            key = (column.mark.path, column.mark.owner, column.mark.what)
-            self.columns.setdefault(key, {})[column.t] = i
-        self.below, self.allowed = _columns_of(columns, "below"), _columns_of(columns, "allowed")
-        self.unserved = np.array(
-            [[self.columns[MANY, d, "unserved"][k] for k in self.path.periods] for d in instance.demands], dtype=np.intp
-        )
+        self._name_columns(columns)
         self._beyond = np.array([position[v] for v in beyond.values()], dtype=np.intp)
         self._within = np.array([position[u] for u in beyond], dtype=np.intp)
         size = len(shocks)
         below = [(columns[i].mark.owner, columns[i].t) for i in self.below]
         self._demand = ScenarioTable([self.path.demanded(d, k) for d, k in below], size)
         self._upper = ScenarioTable([column.upper for column in columns], size)
-        rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
-        self._right = ScenarioTable([row.right for row in rows], size)
-        self._rows = len(layout.rows)
-        self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
-        self._per = np.array([value for _, _, value in layout.limits])
-        self._terms(stage, rows, size)
+        self._write_rows(stage, layout, position, size)
         self.shortage = _dense(shortfall, position, len(columns))
         self.free = np.zeros(len(columns))
         self.free[self.below] = self.shortage[self.below] <= 0.0
@@ -160,7 +148,26 @@ class WindowProgramme:
         self._costs = _table(operating, position, len(columns), size)
         self.skeleton = _skeleton(stage, columns, layout.rows, position, self._right.largest(), self._upper.largest())
 
-    def _terms(self, stage: Stage, rows: Sequence[Row], size: int) -> None:
+    def _name_columns(self, columns: Sequence[Column]) -> None:
+        """Where columns are, by name and by what they stand for."""
+        self.columns: dict[tuple[str, str, str], dict[int, int]] = {}
+        for i, column in enumerate(columns):
+            key = (column.mark.path, column.mark.owner, column.mark.what)
+            self.columns.setdefault(key, {})[column.t] = i
+        self.below, self.allowed = _columns_of(columns, "below"), _columns_of(columns, "allowed")
+        unserved = [self.columns[MANY, d, "unserved"] for d in self.instance.demands]
+        self.unserved = np.array([[at[k] for k in self.path.periods] for at in unserved], dtype=np.intp)
+
+    def _write_rows(self, stage: Stage, layout: _Layout, position: Mapping[int, int], size: int) -> None:
+        """Right-hand sides of the rows, then of the limits, which are bounds of one column each."""
+        rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
+        self._right = ScenarioTable([row.right for row in rows], size)
+        self._rows = len(layout.rows)
+        self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
+        self._per = np.array([value for _, _, value in layout.limits])
+        self._write_linking_terms(stage, rows, size)
+
+    def _write_linking_terms(self, stage: Stage, rows: Sequence[Row], size: int) -> None:
         """The places of linking terms in the rows: row, place in the technology matrix, coefficient."""
         found = [
             (

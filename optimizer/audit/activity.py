@@ -15,7 +15,7 @@ class ActivityAuditor(Auditor):
 
     flows = ("activity",)
 
-    def grain(self, option: Any, scales: Scales) -> float:
+    def least_scale(self, option: Any, scales: Scales) -> float:
         """That of the activity."""
         return scales.activities[option.id]
 
@@ -44,7 +44,7 @@ class ActivityAuditor(Auditor):
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
         """cost·x; in the baseline also support·x."""
         activity = operation.flow("activity")
-        costs = {"operation": operation.series(operation.option.cost) * operation.told("cost", 1.0) * activity}
+        costs = {"operation": operation.series(operation.option.cost) * operation.override("cost", 1.0) * activity}
         if operation.is_baseline:
             costs["price support"] = operation.series(operation.option.support) * activity
         return costs
@@ -61,4 +61,4 @@ def check_running(operation: Operation, whole: Array) -> None:
         report, labels = operation.basis.report, operation.basis.labels
         activity, least = operation.flow("activity"), operation.option.min_utilisation * whole
         row = f"{operation.name}.run"
-        report.at_most(lambda _, t: f"{row}.{labels[t]}", least, activity, whole, grain=operation.grain)
+        report.at_most(lambda _, t: f"{row}.{labels[t]}", least, activity, whole, least_scale=operation.least_scale)

@@ -66,23 +66,23 @@ class Report:
         self.disagreements += [f"{of}: {each}" for each in other.disagreements]
 
     def at_most(
-        self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, grain: AuditNumber = 0.0
+        self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
     ) -> None:
-        """Check ``left ≤ right`` within a millionth of the largest term, or of `grain` where all are smaller.
+        """Check ``left ≤ right`` within a millionth of the largest term, or of `least_scale` where all are smaller.
 
         Arrays are as many rows; `row` then names each by its index.
         """
         with np.errstate(all="ignore"):
             off = np.maximum(0.0, np.subtract(left, right))
-        self._note(row, "exceeds", off, (left, right, *terms), grain)
+        self._note(row, "exceeds", off, (left, right, *terms), least_scale)
 
     def equal(
-        self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, grain: AuditNumber = 0.0
+        self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
     ) -> None:
         """Check ``left = right`` likewise."""
         with np.errstate(all="ignore"):
             off = np.abs(np.subtract(left, right))
-        self._note(row, "is not", off, (left, right, *terms), grain)
+        self._note(row, "is not", off, (left, right, *terms), least_scale)
 
     def holds(self, row: Name, what: Name, holds: bool | npt.NDArray[np.bool_]) -> None:
         """Check something that is true or false; `what` says what it is where it is not true."""
@@ -91,9 +91,9 @@ class Report:
         if not held.all():
             self._say(~held, lambda index: f"{_name(row, index)}: {_name(what, index)}")
 
-    def _note(self, row: Name, words: str, off: Array, terms: Sequence[AuditNumber], grain: AuditNumber) -> None:
+    def _note(self, row: Name, words: str, off: Array, terms: Sequence[AuditNumber], least_scale: AuditNumber) -> None:
         with np.errstate(all="ignore"):
-            largest = reduce(np.maximum, map(np.abs, terms), np.asarray(grain))
+            largest = reduce(np.maximum, map(np.abs, terms), np.asarray(least_scale))
             relative = np.where(largest == 0, 0.0, off / largest)
         # What is no number is never right.
         relative[~np.isfinite(relative)] = np.inf

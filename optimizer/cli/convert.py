@@ -22,7 +22,7 @@ def command(
     Example: diversify convert instances/tiny.yaml tiny.xlsx
     Manual:  docs/how-to/convert.md
     """
-    from optimizer.io.convert import FORMS, convert
+    from optimizer.io.convert import FORMS, convert_file
 
     if target.suffix.lower() not in FORMS:
         raise typer.BadParameter(f"write a name that ends in {', '.join(FORMS)}.", param_hint="TARGET")
@@ -32,7 +32,7 @@ def command(
     outputs.check_file(target, "TARGET")
     inputs.print_source(str(source))
     with outputs.writing(target):
-        left_out = convert(source, target)
+        left_out = convert_file(source, target)
     if left_out:
         common.print_message(f"JSON has no comments: {left_out} were left out.")
     common.print_message(f"wrote {target}")

@@ -64,9 +64,9 @@ class InstanceInput:
 
 def is_saved_plan(file: str) -> bool:
     """Whether a file is a saved plan."""
-    from optimizer.io.load import is_plan
+    from optimizer.io.load import is_plan_file
 
-    return is_plan(file)
+    return is_plan_file(file)
 
 
 def print_source(file: str) -> None:

@@ -43,7 +43,7 @@ _AMOUNT = re.compile(r"^[-+]?[\d_.]+([eE][-+]?\d+)?\s*[kMB]?$")
 
 
 @dataclass(frozen=True)
-class Layout:
+class SheetLayout:
     """One sheet: the places of its rows in an instance, the columns that name them, and the model of the others.
 
     Attributes:
@@ -76,25 +76,25 @@ class Layout:
 
 
 LAYOUTS = (
-    Layout("regions", ("regions", KEY), ("id",), Region),
-    Layout("commodities", ("commodities", KEY), ("id",), Commodity),
-    Layout("processes", ("processes", KEY), ("id",), Process),
-    Layout("demands", ("demands", KEY), ("id",), Demand),
-    Layout("options", ("options", KEY), ("id",)),
-    Layout("shocks", ("shocks", KEY), ("id",), ShockSpec),
-    Layout("cuts", ("shocks", KEY, "cuts", ITEM), ("shock",), Cut),
-    Layout("ensembles", ("ensembles", KEY), ("id",), EnsembleSpec),
-    Layout("ensemble_cuts", ("ensembles", KEY, "cuts", ITEM), ("ensemble",), DrawnCut),
-    Layout("events", ("ensembles", KEY, "events", KEY), ("ensemble", "id"), Event),
-    Layout("event_cuts", ("ensembles", KEY, "events", KEY, "cuts", ITEM), ("ensemble", "event"), DrawnCut),
-    Layout("targets", ("adversary", "targets", KEY), ("id",), AttackTarget),
-    Layout("target_cuts", ("adversary", "targets", KEY, "cuts", ITEM), ("target",), Cut),
-    Layout("max_share", ("policy", "max_share", ITEM), (), ShareRule),
-    Layout("min_share", ("policy", "min_share", ITEM), (), ShareRule),
-    Layout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), SurvivalRule),
-    Layout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
-    Layout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
-    Layout("ranges", ("ranges", KEY), ("id",), RangeSpec),
+    SheetLayout("regions", ("regions", KEY), ("id",), Region),
+    SheetLayout("commodities", ("commodities", KEY), ("id",), Commodity),
+    SheetLayout("processes", ("processes", KEY), ("id",), Process),
+    SheetLayout("demands", ("demands", KEY), ("id",), Demand),
+    SheetLayout("options", ("options", KEY), ("id",)),
+    SheetLayout("shocks", ("shocks", KEY), ("id",), ShockSpec),
+    SheetLayout("cuts", ("shocks", KEY, "cuts", ITEM), ("shock",), Cut),
+    SheetLayout("ensembles", ("ensembles", KEY), ("id",), EnsembleSpec),
+    SheetLayout("ensemble_cuts", ("ensembles", KEY, "cuts", ITEM), ("ensemble",), DrawnCut),
+    SheetLayout("events", ("ensembles", KEY, "events", KEY), ("ensemble", "id"), Event),
+    SheetLayout("event_cuts", ("ensembles", KEY, "events", KEY, "cuts", ITEM), ("ensemble", "event"), DrawnCut),
+    SheetLayout("targets", ("adversary", "targets", KEY), ("id",), AttackTarget),
+    SheetLayout("target_cuts", ("adversary", "targets", KEY, "cuts", ITEM), ("target",), Cut),
+    SheetLayout("max_share", ("policy", "max_share", ITEM), (), ShareRule),
+    SheetLayout("min_share", ("policy", "min_share", ITEM), (), ShareRule),
+    SheetLayout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), SurvivalRule),
+    SheetLayout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
+    SheetLayout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
+    SheetLayout("ranges", ("ranges", KEY), ("id",), RangeSpec),
 )
 SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
 
@@ -110,7 +110,7 @@ class LayoutRow:
     notes: dict[str, list[str]] = field(default_factory=dict)
 
 
-def rows_of(layout: Layout, data: Mapping[str, Any]) -> list[LayoutRow]:
+def rows_of(layout: SheetLayout, data: Mapping[str, Any]) -> list[LayoutRow]:
     """The rows of a sheet, in the order of the instance."""
     found = []
     for place, keys, value in _matches(layout.path, data, (), ()):

@@ -9,7 +9,7 @@ from optimizer.instance.document import Document
 from optimizer.instance.schema import Instance
 from optimizer.instance.text import Allowance, TextError
 from optimizer.io.excel_cells import InputSheet, SheetCell, SheetLine, Workbook
-from optimizer.io.excel_layout import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, Layout, from_cell
+from optimizer.io.excel_layout import ABOUT, COMMENT, COMMENTS, INSTANCE, ITEM, KEY, LAYOUTS, SheetLayout, from_cell
 from optimizer.io.yaml_text import Comment, value_at
 from optimizer.limits import FINDINGS
 from optimizer.suggestions import CONTROL, did_you_mean, excerpt
@@ -74,7 +74,7 @@ class _Reader:
             self._comment(place, line.comment)
             self._refuse_columns(place, line.cells, ("key", "value", COMMENT))
 
-    def read_table(self, layout: Layout, sheet: InputSheet) -> None:
+    def read_table(self, layout: SheetLayout, sheet: InputSheet) -> None:
         """A sheet with a row an entry."""
         self.document.cells.setdefault(layout.path[:1], sheet.at)
         for line in sheet.lines:
@@ -86,7 +86,7 @@ class _Reader:
             if place is not None:
                 self._read_row(layout, line, place, values)
 
-    def _read_row(self, layout: Layout, line: SheetLine, place: Place, values: Mapping[str, SheetCell]) -> None:
+    def _read_row(self, layout: SheetLayout, line: SheetLine, place: Place, values: Mapping[str, SheetCell]) -> None:
         named = line.cells.get(layout.keys[-1]) if layout.path[-1] == KEY else None
         self._locate(place, named.at if named else line.at, depth=2)
         notes = (line.cells[key].note for key in layout.keys if key in line.cells)
@@ -103,7 +103,7 @@ class _Reader:
                 self._put(place, column, cell)
             self._comment((*place, *column.split(".")), cell.note)
 
-    def _read_value(self, layout: Layout, place: Place, values: Mapping[str, SheetCell]) -> None:
+    def _read_value(self, layout: SheetLayout, place: Place, values: Mapping[str, SheetCell]) -> None:
         """A row that is one value."""
         self._refuse_columns(place, values, (layout.value,))
         if len(place) < len(layout.path):
@@ -115,7 +115,7 @@ class _Reader:
             self._locate(place, cell.at, depth=2)
             self._comment(place, cell.note)
 
-    def _place(self, layout: Layout, line: SheetLine) -> Place | None:
+    def _place(self, layout: SheetLayout, line: SheetLine) -> Place | None:
         """The place of a row in the instance, where its entry is created; None where the row is wrong."""
         place: Place = ()
         keys = iter(layout.keys)
@@ -138,7 +138,7 @@ class _Reader:
             _mapping_at(self.document.data, place)
         return place
 
-    def _is_wrong(self, layout: Layout, line: SheetLine, place: Place, column: str, *, is_last: bool) -> bool:
+    def _is_wrong(self, layout: SheetLayout, line: SheetLine, place: Place, column: str, *, is_last: bool) -> bool:
         """Whether a row's key is missing, stands twice, or belongs to no row of another sheet; that is reported."""
         name = str(place[-1])
         if not name:
@@ -208,7 +208,7 @@ class _Reader:
             self.comments.append(Comment(place, None, text))
 
 
-def _has_no_overrides(layout: Layout, line: SheetLine) -> bool:
+def _has_no_overrides(layout: SheetLayout, line: SheetLine) -> bool:
     """Whether a row is a scenario without overrides."""
     return layout.sheet == "scenarios" and layout.value not in line.cells
 

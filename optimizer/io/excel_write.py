@@ -22,8 +22,8 @@ from optimizer.io.excel_layout import (
     COMMENTS,
     INSTANCE,
     LAYOUTS,
-    Layout,
     LayoutRow,
+    SheetLayout,
     place_comments,
     rows_of,
     rows_of_rest,
@@ -66,7 +66,7 @@ def dump_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> 
     return content.getvalue()
 
 
-def header(layout: Layout, rows: Iterable[LayoutRow]) -> list[str]:
+def header(layout: SheetLayout, rows: Iterable[LayoutRow]) -> list[str]:
     """The columns of a sheet: keys, then fields in the order of their declaration and of years, then the comment."""
     used = {column for row in rows for column in row.values}
     if layout.value:
@@ -81,13 +81,13 @@ def header(layout: Layout, rows: Iterable[LayoutRow]) -> list[str]:
     return [*layout.keys, *sorted(used | must, key=rank), COMMENT]
 
 
-def _fields(layout: Layout) -> list[str]:
+def _fields(layout: SheetLayout) -> list[str]:
     """The fields of a sheet's models as they are declared; `kind` and `name` come first, source and note last."""
     keys = (field.alias or key for model in layout.models for key, field in model.model_fields.items())
     return [*_FIRST, *(key for key in dict.fromkeys(keys) if key not in (*_FIRST, *_LAST)), *_LAST]
 
 
-def _basic(layout: Layout) -> tuple[str, ...]:
+def _basic(layout: SheetLayout) -> tuple[str, ...]:
     """Columns that a sheet has even where they are empty, since whoever fills it needs them."""
     return {
         "processes": ("region", "stage", "capacity", "cost", "source"),
@@ -98,7 +98,7 @@ def _basic(layout: Layout) -> tuple[str, ...]:
     }.get(layout.sheet, ())
 
 
-def explain_column(layout: Layout, column: str) -> str:
+def explain_column(layout: SheetLayout, column: str) -> str:
     """The meaning of a column, for the note on its head."""
     field = column.partition(".")[0]
     return " / ".join(dict.fromkeys(text for model in layout.models if (text := describe_model(model, field))))
@@ -164,7 +164,7 @@ class _Writer:
             self.write(sheet, i, 2, "\n".join(row.comments) or None, wrap=True)
             self.note(sheet, i, 0, _explain_key(key))
 
-    def table(self, layout: Layout, rows: list[LayoutRow]) -> None:
+    def table(self, layout: SheetLayout, rows: list[LayoutRow]) -> None:
         """One of the other sheets."""
         columns = header(layout, rows)
         sheet = self.sheet(layout.sheet, columns, len(layout.keys))
@@ -177,7 +177,7 @@ class _Writer:
         for i, row in enumerate(rows, start=1):
             self.row(sheet, i, layout, row, columns)
 
-    def row(self, sheet: Any, i: int, layout: Layout, row: LayoutRow, columns: list[str]) -> None:
+    def row(self, sheet: Any, i: int, layout: SheetLayout, row: LayoutRow, columns: list[str]) -> None:
         """One row of a table: keys, values with their notes, comments."""
         for j, key in enumerate(row.keys):
             self.write(sheet, i, j, int(key) if layout.keys[j] == "year" and key.isdigit() else key)

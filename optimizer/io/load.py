@@ -21,7 +21,7 @@ def open_document(path: str | FilePath) -> Document:
     """The data of an instance file, with the line or cell of every value; of a saved plan the instance inside it.
 
     Raises:
-        InstanceError: it cannot be read.
+        InstanceError: the file cannot be read.
     """
     if is_workbook(path):
         from optimizer.io.excel_read import parse_workbook
@@ -37,7 +37,7 @@ def open_document(path: str | FilePath) -> Document:
     return Document(str(path), dict(plan["data"]))
 
 
-def is_plan(path: str | FilePath) -> bool:
+def is_plan_file(path: str | FilePath) -> bool:
     """Whether a file is a saved plan, by its content: JSON with `builds`, which no instance has.
 
     A pipe, which can be read only once, is none.
@@ -53,7 +53,7 @@ def is_instance(path: str | FilePath) -> bool:
 
 
 def _peek(path: str | FilePath) -> Mapping[str, Any]:
-    """The mapping in a JSON file; empty where it is none, or cannot be read."""
+    """The mapping in a JSON file; empty where the file is no JSON or cannot be read."""
     try:
         return _json(_text(path)) if FilePath(path).is_file() else {}
     except InstanceError:
@@ -66,7 +66,7 @@ def _plan(text: str) -> Mapping[str, Any] | None:
 
 
 def _json(text: str) -> Mapping[str, Any]:
-    """A mapping written in JSON; empty where it is none."""
+    """The mapping in a JSON text; empty where the text is no JSON."""
     try:
         data = parse_json(text) if text.lstrip().startswith("{") else None
     except ValueError:
@@ -75,7 +75,7 @@ def _json(text: str) -> Mapping[str, Any]:
 
 
 def _placed(data: Any, keys: Sequence[str]) -> Place:
-    """The place of keys that were written as text: those into a list are numbers."""
+    """The place that keys written as text lead to: those of a list are numbers."""
     place: Place = ()
     for key in keys:
         part: str | int = int(key) if isinstance(data, list) and key.isdigit() else key
@@ -88,10 +88,10 @@ def _placed(data: Any, keys: Sequence[str]) -> Place:
 
 
 def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
-    """The comments of an instance file; JSON has none, but a saved plan keeps those of its instance.
+    """The comments of an instance file, or of the instance in a saved plan; a JSON instance has none.
 
     Raises:
-        InstanceError: it cannot be read.
+        InstanceError: the file cannot be read.
     """
     if is_workbook(path):
         from optimizer.io.excel_read import parse_workbook
@@ -100,24 +100,24 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
     text = _text(path)
     plan = _plan(text)
     if plan is not None:
-        said = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
-        return tuple(Comment(_placed(plan["data"], each["place"]), each["value"], each["text"]) for each in said)
+        kept = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
+        return tuple(Comment(_placed(plan["data"], each["place"]), each["value"], each["text"]) for each in kept)
     return () if FilePath(path).suffix.lower() == ".json" else parse_comments(text, str(path))
 
 
 def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
-    """The comments of an instance file, as `Result.comments` holds them; none where it has none or cannot be read."""
-    if FilePath(path).suffix.lower() not in INSTANCES and not is_plan(path):
+    """The comments of an instance file, as `Result.comments` holds them; empty where the file cannot be read."""
+    if FilePath(path).suffix.lower() not in INSTANCES and not is_plan_file(path):
         return ()
     try:
-        said = read_comments(path)
+        comments = read_comments(path)
     except InstanceError:
         return ()
     # What YAML reads as a date, say, becomes its text.
-    values = [json.loads(json.dumps(each.value, default=str)) for each in said]
+    values = [json.loads(json.dumps(each.value, default=str)) for each in comments]
     return tuple(
         {"place": [str(part) for part in each.place], "value": value, "text": each.text}
-        for each, value in zip(said, values, strict=True)
+        for each, value in zip(comments, values, strict=True)
     )
 
 
@@ -168,7 +168,7 @@ def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
 
 
 def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instance, tuple[Finding, ...]]:
-    """Like `load`, with the warnings: what is allowed, but looks like a slip."""
+    """Like `load`, with the warnings about valid but suspicious input."""
     instance, findings, _ = inspect_document(path, overrides)
     return instance, findings
 
@@ -176,7 +176,7 @@ def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instan
 def inspect_document(
     path: str | FilePath, overrides: Sequence[str] = ()
 ) -> tuple[Instance, tuple[Finding, ...], Document]:
-    """Like `inspect`, with the document, for findings that need more than reading: it knows the line of a place."""
+    """Like `inspect`, with the document, which knows the line of every place."""
     document, wrong = open_document(path), list[Finding]()
     for assignment in overrides:
         try:

@@ -143,7 +143,7 @@ def _head(column: FrameColumn) -> SheetColumn:
 
 def _cell_value(instance: Instance, column: FrameColumn, value: Any) -> Any:
     """Numbers as they stand, keys by their names."""
-    is_written = column.form in ("name", "object", "region") and value is not None
+    is_written = column.form in ("name", "object", "region", "yes") and value is not None
     return value_text(instance, column, value) if is_written else value
 
 

@@ -22,7 +22,7 @@ from optimizer.report.format import (
     spelled,
     titled,
 )
-from optimizer.results.plan import Faced
+from optimizer.results.plan import Faced, Outcome
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
 from optimizer.studies.comparison import shocks_survived
@@ -74,17 +74,16 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
     """The verdict where attacks are among the shocks."""
     own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
     failed = [outcome.name for outcome in own if not outcome.survives]
-    shocks = f"all {len(own)} shocks" if len(own) > 1 else "the one shock"
     means = si(faced.attack_budget, result.money)
     if faced.worst is None and not failed:
         attacks = "the attacks that were found" if result.status == "stopped" else f"every attack that {means} can buy"
-        return f"SURVIVES {f'{shocks} and ' if own else ''}{attacks}"
-    listed_ones = f"{len(failed)} of {plural(len(own), 'shock')}" if failed else ""
-    attack = f"the worst attack that {means} can buy" if faced.worst is not None else ""
+        shocks = f"all {len(own)} shocks and " if len(own) > 1 else "the one shock and " if own else ""
+        return f"SURVIVES {shocks}{attacks}"
+    where = [f"{len(failed)} of {plural(len(own), 'shock')}"] if failed else []
+    where += [f"the worst attack that {means} can buy"] if faced.worst is not None else []
     counted = {*failed, faced.worst}
-    named_ones = [outcome.name for outcome in result.shocks if outcome.name in counted]
-    where = " and ".join(part for part in (listed_ones, attack) if part)
-    return f"FAILS in {where}: {worst_first(result, named_ones, instance)}"
+    names = [outcome.name for outcome in result.shocks if outcome.name in counted]
+    return f"FAILS in {' and '.join(where)}: {worst_first(result, names, instance)}"
 
 
 def _adversary(result: Result, faced: Faced) -> str:
@@ -102,12 +101,8 @@ def _adversary(result: Result, faced: Faced) -> str:
 
 def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """What an answer rests on: a label and a text each."""
-    money = result.money
     if result.status == "none":
-        for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
-            yield ("Rules that clash" if i == 0 else "", rule)
-        yield "What it takes", "These cannot hold together: at least one has to give. Others may clash beside them."
-        return
+        yield from _contradiction(result)
     if result.baseline is None:
         return
     if not result.survives:
@@ -115,22 +110,32 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.lacks:
         yield "In the baseline", _in_baseline(instance, result)
     when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
-    yield "Total cost", f"{si(result.total_cost, money, 4)}, {when} {proof(result)}"
+    yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {when} {proof(result)}"
     yield "Outlay", _outlay(instance, result)
-    price = result.price_of_survival
-    label = "Price of survival" if result.survives else "Price of the plan"
-    if price is not None and result.shocks and price <= ROUNDING * abs(result.total_cost):
-        yield label, "nothing: without shocks the same instance costs no less"
-    elif price is not None and result.shocks:
-        what = "of all this; without shocks the same instance costs" if result.survives else "more than the"
-        tail = f"{what} {si(result.calm_cost or 0.0, money, 4)}" if result.survives else (
-            f"{what} {si(result.calm_cost or 0.0, money, 4)} that the same instance costs without shocks"
-        )  # fmt: skip
-        yield label, f"{si(price, money, 4)} {tail}"
+    if result.price_of_survival is not None and result.shocks:
+        label = "Price of survival" if result.survives else "Price of the plan"
+        yield label, _price(result, result.price_of_survival)
     if result.adversary is not None:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
         yield "Doing nothing", _doing_nothing(result)
+
+
+def _contradiction(result: Result) -> Iterator[tuple[str, str]]:
+    """The rules that contradict each other."""
+    for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
+        yield ("Rules that clash" if i == 0 else "", rule)
+    yield "What it takes", "These cannot hold together: at least one has to give. Others may clash beside them."
+
+
+def _price(result: Result, price: float) -> str:
+    """What a plan costs beyond the no-shock plan."""
+    if price <= ROUNDING * abs(result.total_cost):
+        return "nothing: without shocks the same instance costs no less"
+    amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
+    if result.survives:
+        return f"{amount} of all this; without shocks the same instance costs {without}"
+    return f"{amount} more than the {without} that the same instance costs without shocks"
 
 
 def proof(result: Result) -> str:
@@ -155,30 +160,41 @@ def _outlay(instance: Instance, result: Result) -> str:
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """The worst shock first: the sum over all of them is one of alternatives."""
-    money, faced = result.money, result.adversary
+    money = result.money
+    yield "Worst shock", _worst_shock(instance, result)
+    gap, proven = si(result.survival_gap, money, 4), ""
+    if result.gap_bound is not None and result.gap_bound > 0:
+        proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
+    counted = _counted_shocks(result)
+    if sum(each.gap > 0 for each in counted) > 1:
+        below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
+        over = f"summed over {len(counted):,} shocks, of which one strikes at a time: {below} below the floors"
+        yield "Survival gap", f"{gap} {over}{proven}"
+    elif proven:
+        yield "Survival gap", f"{gap}{proven}"
+
+
+def _worst_shock(instance: Instance, result: Result) -> str:
+    """The worst shock, its gap, and the segment that most of the gap is of."""
     worst = hardest_of(result.shocks)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     tonnes = sum(each.below_floor for each in worst.segments.values())
     served, floor = in_percent(service.worst_service, service.floor)
-    gap = f"a gap of {si(worst.gap, money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
+    gap = f"a gap of {si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
     others = sum(each.gap > 0 for each in worst.segments.values()) > 1
-    most = f"most of it {display_name(instance, d)}," if others else display_name(instance, d)
-    yield (
-        "Worst shock",
-        f"{worst.name} ({windowed(worst.first, worst.last)}): {gap}; {most} served "
-        f"{served} % in {service.worst_period} against a floor of {floor} %",
+    segment = f"most of it {display_name(instance, d)}," if others else display_name(instance, d)
+    return (
+        f"{worst.name} ({windowed(worst.first, worst.last)}): {gap}; {segment} served {served} % in "
+        f"{service.worst_period} against a floor of {floor} %"
     )
-    counted = [
-        each for each in result.shocks if not faced or each.name not in faced.attacks or each.name == faced.worst
-    ]
-    known = result.gap_bound is not None and result.gap_bound > 0
-    proven = f"proven: no plan leaves less than {si(result.gap_bound or 0.0, money, 4)}" if known else ""
-    if sum(each.gap > 0 for each in counted) > 1:
-        below = sum(each.below_floor for outcome in counted for each in outcome.segments.values())
-        over = f"summed over {len(counted):,} shocks, of which one strikes at a time: {si(below, 't')} below the floors"
-        yield "Survival gap", f"{si(result.survival_gap, money, 4)} {over}{f'; {proven}' if proven else ''}"
-    elif proven:
-        yield "Survival gap", f"{si(result.survival_gap, money, 4)}; {proven}"
+
+
+def _counted_shocks(result: Result) -> list[Outcome]:
+    """All shocks; of an adversary's attacks, of which one comes, only the worst."""
+    faced = result.adversary
+    if faced is None:
+        return list(result.shocks)
+    return [each for each in result.shocks if each.name not in faced.attacks or each.name == faced.worst]
 
 
 def _in_baseline(instance: Instance, result: Result) -> str:

@@ -1,9 +1,8 @@
 """The only door to a solver: PuLP builds and passes the model, HiGHS is kept warm behind it, or PuLP runs CBC.
 
-What is asked in the units of the file is answered in the units of the file; scales stay in here. Statuses are read
-here and nowhere else:
+Requests and results are in the units of the file; scales are internal. Statuses are read here and nowhere else:
 
-    optimal      proven within the gap asked for
+    optimal      proven to the MIP gap of the settings
     stopped      a time limit or Ctrl-C came first; `values` is the best found, or None
     infeasible   no values satisfy the rows
 """

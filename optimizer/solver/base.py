@@ -1,4 +1,4 @@
-"""What is asked of a solver and what it answers."""
+"""Requests to a solver and its results, how to solve, and the clock that stops it."""
 
 import contextlib
 import math
@@ -27,9 +27,9 @@ BoundsListener = Callable[[float, float], None]
 
 @dataclass
 class Clock:
-    """A deadline shared by several solves, the seconds spent in them, and whether the user asked to stop.
+    """A deadline shared by several solves, the seconds spent in them, and whether the user stopped them.
 
-    `interrupt` names the signal that asked for it: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
+    `interrupt` names the signal: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
     """
 
     limit: float | None = None
@@ -45,7 +45,7 @@ class Clock:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is no time left, or the user has asked to stop."""
+        """Whether there is no time left, or the user has stopped the computation."""
         return self.interrupted or (self.left is not None and self.left <= 0)
 
     @contextlib.contextmanager
@@ -156,7 +156,7 @@ class SolveResult:
 
 @dataclass(frozen=True)
 class RawResult:
-    """An answer in the solver's own units."""
+    """A result in the solver's own units."""
 
     status: Verdict
     values: Vector | None
@@ -172,8 +172,8 @@ class SolveRequest:
     Attributes:
         costs, lower, upper: by column.
         integers: the columns that have to be whole.
-        cutoff: with integers, nothing dearer than this is looked for.
-        enough: with integers, the first solution that is no dearer than this ends the search.
+        cutoff: with integers, solutions above this objective are not sought.
+        enough: with integers, the first solution at or below this objective ends the search.
         tolerance: with integers, the absolute gap to which they are proven; None for the relative one of the settings.
     """
 
@@ -189,7 +189,7 @@ class SolveRequest:
 class BackEnd(Protocol):
     """A solver that holds a model whose costs, bounds and integers may change from run to run."""
 
-    def run(self, asked: "SolveRequest", clock: Clock, listener: BoundsListener) -> RawResult:
+    def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
         ...
 

@@ -20,27 +20,27 @@ class CbcBackEnd:
         if not pulp.COIN_CMD(msg=False).available():
             raise MissingExtraError("--solver cbc needs CBC; run: pip install 'optimizer[cbc]'")
 
-    def run(self, asked: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
-        """Minimise. CBC is not told of a cutoff: it finds the same without."""
-        problem, variables, costs = self._problem, self._problem.variables(), asked.costs
-        whole = set(asked.integers.tolist())
+    def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
+        """Minimise. The cutoff is not passed on: CBC finds the same without."""
+        problem, variables, costs = self._problem, self._problem.variables(), request.costs
+        whole = set(request.integers.tolist())
         for j, variable in enumerate(variables):
-            upper = asked.upper[j]
-            variable.bounds(float(asked.lower[j]), None if math.isinf(upper) else float(upper))
+            upper = request.upper[j]
+            variable.bounds(float(request.lower[j]), None if math.isinf(upper) else float(upper))
             variable.cat = pulp.const.LpInteger if j in whole else pulp.const.LpContinuous
         problem.setObjective(pulp.lpSum_vars_coefs([(variables[j], float(costs[j])) for j in np.flatnonzero(costs)]))
         settings = self._settings
         solver = pulp.COIN_CMD(
             msg=False,
-            gapRel=settings.gap if asked.tolerance is None else 0.0,
-            gapAbs=asked.tolerance or 0.0,
+            gapRel=settings.gap if request.tolerance is None else 0.0,
+            gapAbs=request.tolerance or 0.0,
             timeLimit=clock.left,
             threads=settings.threads,
             randomSeed=settings.seed,
             options=["primalTolerance 1e-9", "dualTolerance 1e-9", "integerTolerance 1e-9"],
         )
         stats = problem.solve(solver)
-        return self._read(stats, variables, asked.tolerance, is_mip=bool(whole))
+        return self._read(stats, variables, request.tolerance, is_mip=bool(whole))
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""

@@ -24,9 +24,9 @@ INFEASIBLE_STATUSES = (
     HighsModelStatus.kUnboundedOrInfeasible,
     HighsModelStatus.kObjectiveBound,
 )
-# HiGHS's numbers for the simplex method: the dual one, which it takes if left to itself, and the primal one.
+# HiGHS's numbers for the simplex method: the dual one, which is its default, and the primal one.
 DUAL, PRIMAL = 1, 4
-LOST = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
+UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
 class HighsBackEnd:
@@ -61,19 +61,19 @@ class HighsBackEnd:
             raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
         # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
         # When the search with integers began that may end early, and what is asked; None where none may.
-        self._hurried: tuple[float, SolveRequest] | None = None
+        self._timed: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:
             # Before the handlers of Ctrl-C, which have the last word.
-            self._highs.cbMipInterrupt += self._impatient
-            self._highs.cbSimplexInterrupt += self._patient
-            self._highs.cbIpmInterrupt += self._patient
+            self._highs.cbMipInterrupt += self._end_early
+            self._highs.cbSimplexInterrupt += self._go_on
+            self._highs.cbIpmInterrupt += self._go_on
         self._highs.HandleUserInterrupt = True
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
         self._listener: BoundsListener | None = None
-        self._is_content = False
+        self._has_ended_early = False
         # That of the linear programme before the integers.
         self._basis: Any = None
-        self._highs.cbMipLogging += self._heard
+        self._highs.cbMipLogging += self._log
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
@@ -98,72 +98,81 @@ class HighsBackEnd:
         lower = np.full(len(right), -kHighsInf)
         self._highs.addRows(len(right), lower, right, len(rows), starts, columns[places], coefficients[rows, places])
 
-    def _heard(self, event: Any) -> None:
+    def _log(self, event: Any) -> None:
         if self._listener is not None:
             self._listener(float(event.data_out.mip_primal_bound), float(event.data_out.mip_dual_bound))
 
-    def _impatient(self, event: Any) -> None:
-        """End a search that has taken its time, once the relative gap will do."""
+    def _end_early(self, event: Any) -> None:
+        """End a search after the patience of the settings, once the relative gap is reached."""
         event.interrupt(False)
-        if self._hurried is None or self._settings.patience is None:
+        if self._timed is None or self._settings.patience is None:
             return
-        began, asked = self._hurried
-        # A solution that the cutoff comes from costs so much.
-        known = min(float(event.data_out.mip_primal_bound), asked.cutoff + (asked.tolerance or 0.0))
-        is_near = math.isfinite(known) and known - float(event.data_out.mip_dual_bound) <= self._settings.gap * abs(
-            known
-        )
+        began, request = self._timed
+        # The cutoff comes from a solution of this cost.
+        known = min(float(event.data_out.mip_primal_bound), request.cutoff + (request.tolerance or 0.0))
+        distance, allowed = known - float(event.data_out.mip_dual_bound), self._settings.gap * abs(known)
+        is_near = math.isfinite(known) and distance <= allowed
         if is_near and time.perf_counter() - began > self._settings.patience:
             event.interrupt()
-            self._is_content = True
+            self._has_ended_early = True
 
-    def _patient(self, event: Any) -> None:
-        """HiGHS remembers that a search was ended, and would end a linear programme after it as well."""
+    def _go_on(self, event: Any) -> None:
+        """Clear the interrupt: HiGHS keeps it after a search, and would end the next linear programme as well."""
         event.interrupt(False)
 
-    def run(self, asked: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
+    def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
-        highs, size = self._highs, len(self._all)
-        costs, integers, upper = asked.costs, asked.integers, asked.upper
-        highs.changeColsCost(size, self._all, costs)
-        highs.changeColsBounds(size, self._all, asked.lower, np.where(np.isinf(upper), kHighsInf, upper))
-        kinds = np.full(size, HighsVarType.kContinuous)
-        kinds[integers] = HighsVarType.kInteger
-        highs.changeColsIntegrality(size, self._all, kinds)
-        highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + highs.getRunTime())
-        # Of a linear programme this option would end the dual simplex method early.
-        highs.setOptionValue("objective_bound", asked.cutoff if len(integers) else math.inf)
-        highs.setOptionValue("objective_target", asked.enough if len(integers) else -math.inf)
-        highs.setOptionValue("mip_rel_gap", self._settings.gap if asked.tolerance is None else 0.0)
-        highs.setOptionValue("mip_abs_gap", asked.tolerance or 0.0)
-        if len(integers):
-            basis = highs.getBasis()
+        is_mip = len(request.integers) > 0
+        self._pass_on(request, clock)
+        if is_mip:
+            basis = self._highs.getBasis()
             self._basis = basis if basis.valid else self._basis
             # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
             # in the presolved space, and call it optimal: it has to begin from nothing.
-            highs.clearSolver()
+            self._highs.clearSolver()
         elif self._basis is not None:
-            # With the integers fixed, what was optimal before them is nearer than nothing at all.
-            highs.setBasis(self._basis)
+            # With the integers fixed, the basis that was optimal before them is a better start than none.
+            self._highs.setBasis(self._basis)
             self._basis = None
-        self._listener = listener if len(integers) else None
-        self._is_content = False
-        self._hurried = (time.perf_counter(), asked) if len(integers) and asked.tolerance is not None else None
+        self._listener = listener if is_mip else None
+        self._has_ended_early = False
+        self._timed = (time.perf_counter(), request) if is_mip and request.tolerance is not None else None
         try:
             self._run(clock)
-            raw = self._read(is_mip=len(integers) > 0)
-            if self._is_content and raw.status == "stopped":
-                raw = replace(raw, status="optimal")
-            if len(integers) and raw.status != "infeasible":
-                # What is dearer than the cutoff HiGHS drops unseen, though its bound does not tell: a solution that is
-                # dearer itself may not be the least.
-                dearer = raw.values is None or float(raw.values @ costs) > asked.cutoff
-                raw = replace(raw, bound=min(raw.bound, asked.cutoff)) if dearer else raw
-            if raw.values is not None and not self._agrees(raw.values, costs):
-                raise SolverError("HiGHS reports an objective that its own solution does not have")
-            return raw
+            raw = self._read(is_mip=is_mip)
+            if raw.values is not None and not self._agrees(raw.values, request.costs):
+                raise SolverError("HiGHS reports an objective that is not that of its solution.")
+            return self._with_cutoff(raw, request) if is_mip else raw
         finally:
-            self._listener, self._hurried = None, None
+            self._listener, self._timed = None, None
+
+    def _pass_on(self, request: SolveRequest, clock: Clock) -> None:
+        """Pass costs, bounds, integers and options to HiGHS."""
+        highs, size, is_mip = self._highs, len(self._all), len(request.integers) > 0
+        highs.changeColsCost(size, self._all, request.costs)
+        upper = np.where(np.isinf(request.upper), kHighsInf, request.upper)
+        highs.changeColsBounds(size, self._all, request.lower, upper)
+        kinds = np.full(size, HighsVarType.kContinuous)
+        kinds[request.integers] = HighsVarType.kInteger
+        highs.changeColsIntegrality(size, self._all, kinds)
+        highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + highs.getRunTime())
+        # For a linear programme this option would end the dual simplex method early.
+        highs.setOptionValue("objective_bound", request.cutoff if is_mip else math.inf)
+        highs.setOptionValue("objective_target", request.enough if is_mip else -math.inf)
+        highs.setOptionValue("mip_rel_gap", self._settings.gap if request.tolerance is None else 0.0)
+        highs.setOptionValue("mip_abs_gap", request.tolerance or 0.0)
+
+    def _with_cutoff(self, raw: RawResult, request: SolveRequest) -> RawResult:
+        """The result with a bound that holds for all solutions.
+
+        HiGHS discards solutions above the cutoff, and its bound ignores them. One above the cutoff may not be the best.
+        """
+        if self._has_ended_early and raw.status == "stopped":
+            raw = replace(raw, status="optimal")
+        if raw.status == "infeasible":
+            return raw
+        is_above = raw.values is None or float(raw.values @ request.costs) > request.cutoff
+        return replace(raw, bound=min(raw.bound, request.cutoff)) if is_above else raw
 
     def _agrees(self, values: Vector, costs: Vector) -> bool:
         """Whether the objective that HiGHS reports is that of its solution."""
@@ -171,28 +180,28 @@ class HighsBackEnd:
         return abs(float(values @ costs) - reported) <= REPORTED_OBJECTIVE * max(1.0, float(sizes.sum()))
 
     def silent(self) -> Any:
-        """The solver itself, without callbacks and without presolve, for whoever asks thousands of small questions."""
+        """The solver itself, without callbacks and presolve, for thousands of small linear programmes."""
         self._highs.HandleUserInterrupt = False
         for option, value in (("output_flag", False), ("presolve", "off"), ("solver", "simplex")):
             self._highs.setOptionValue(option, value)
         return self._highs
 
     def _run(self, clock: Clock) -> None:
-        """Run in a thread of its own, so that Ctrl-C reaches us and stops HiGHS with the best it has."""
+        """Run in a thread of its own, so that Ctrl-C reaches this one and stops HiGHS with its best solution."""
         self._attempt(clock)
         self.persist(clock)
 
     def persist(self, clock: Clock) -> None:
-        """Ask again where HiGHS ended without a verdict."""
+        """Solve again where HiGHS ended without a verdict."""
         highs = self._highs
-        if self._is_lost() or highs.getModelStatus() == HighsModelStatus.kUnboundedOrInfeasible:
-            # Presolve cannot always tell the two apart: once more, from nothing, without it. And where numbers lie very
-            # far apart, the primal simplex method gets through where the dual one does not.
+        if self._is_undecided() or highs.getModelStatus() == HighsModelStatus.kUnboundedOrInfeasible:
+            # Presolve cannot always distinguish the two: solve again from nothing without it. Where coefficients differ
+            # by orders of magnitude, the primal simplex method may succeed where the dual one fails.
             _, presolve = highs.getOptionValue("presolve")
             highs.setOptionValue("presolve", "off")
             highs.clearSolver()
             self._attempt(clock)
-            if self._is_lost():
+            if self._is_undecided():
                 highs.clearSolver()
                 highs.setOptionValue("simplex_strategy", PRIMAL)
                 self._attempt(clock)
@@ -200,17 +209,17 @@ class HighsBackEnd:
             highs.setOptionValue("presolve", presolve)
         # Tight tolerances can be out of reach.
         for tolerance in LOOSER_FEASIBILITY:
-            if self._is_lost():
+            if self._is_undecided():
                 highs.clearSolver()
                 self._tolerances(tolerance)
                 self._attempt(clock)
                 self._tolerances(FEASIBILITY)
 
-    def _is_lost(self) -> bool:
-        """Whether HiGHS ended without a verdict, or with one that it has no values for."""
+    def _is_undecided(self) -> bool:
+        """Whether HiGHS ended without a verdict, or without values for it."""
         status = self._highs.getModelStatus()
         is_empty = status == HighsModelStatus.kOptimal and not self._highs.getSolution().value_valid
-        return status in LOST or is_empty
+        return status in UNDECIDED or is_empty
 
     def _tolerances(self, size: float) -> None:
         for kind in ("primal", "dual", "mip"):
@@ -295,15 +304,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The answers to a batch, in the units of the file.
+    """The solutions of a batch, in the units of the file.
 
     Attributes:
-        feasible: whether there is an answer at all.
+        feasible: whether there is a solution.
         objective: infinite where there is none.
-        values: by programme and column; empty unless asked for.
-        prices: the change of the objective per unit of each row's right-hand side; empty unless asked for.
-        reduced: the same per unit of the bound that a column rests on; empty unless asked for.
-        basis: the last one, for the next time this batch is asked.
+        values: by programme and column; empty unless requested.
+        prices: the change of the objective per unit of each row's right-hand side; empty unless requested.
+        reduced: the same per unit of the bound that a column rests on; empty unless requested.
+        basis: the last one, for the next time this batch is request.
         iterations: of the simplex method, in all.
     """
 
@@ -382,7 +391,7 @@ class WarmProgramme:
     def _is_solved(self) -> bool:
         self._highs.run()
         status = self._highs.getModelStatus()
-        if status in LOST or status == HighsModelStatus.kUnboundedOrInfeasible:
+        if status in UNDECIDED or status == HighsModelStatus.kUnboundedOrInfeasible:
             self._back.persist(Clock())
             status = self._highs.getModelStatus()
         if status in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty):

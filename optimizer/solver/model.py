@@ -163,7 +163,7 @@ class Model:
     def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, right: Vector) -> None:
         """New rows ``coefficients · columns ≤ right``, in the units of the file and of one row of tonnes.
 
-        They are no rows of the stage; an answer has no prices for them.
+        They are not rows of the stage; results have no dual values for them.
         """
         chosen = np.asarray(columns, dtype=np.int32)
         scale = self._mass
@@ -201,13 +201,13 @@ class Model:
             upper = self._implied.upper(self.lower, self.upper) / self._column_scale
         offset = self._objective.constant
 
-        def hear(incumbent: float, bound: float) -> None:
+        def report(incumbent: float, bound: float) -> None:
             if listener is not None:
                 listener(incumbent * self._money + offset, bound * self._money + offset)
 
         integers = self.integers if not relaxed else self.integers[:0]
         limits = ((cutoff - offset) / self._money, (enough - offset) / self._money)
-        asked = SolveRequest(
+        request = SolveRequest(
             self._costs,
             lower,
             upper,
@@ -215,7 +215,7 @@ class Model:
             *limits,
             tolerance=None if tolerance is None else tolerance / self._money,
         )
-        raw = self._back.run(asked, self.clock, hear)
+        raw = self._back.run(request, self.clock, report)
         self.clock.solving += time.perf_counter() - began
         return self._answer(raw, has_integers=len(integers) > 0)
 

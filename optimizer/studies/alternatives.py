@@ -19,10 +19,11 @@ Each plan that is handed back is made as cheap as its sizes allow, put to every 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
-from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
@@ -33,7 +34,7 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
-from optimizer.studies.solve import Timer, conclude, solve_to_measure, tight_shocks
+from optimizer.studies.solve import Timer, conclude, open_evaluator, solve_to_measure, tight_shocks
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, ROUNDING
 from optimizer.units import MoneyLike
 
@@ -175,18 +176,10 @@ def alternatives(
     settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = Clock(settings.time_limit)
-    evaluator = RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
-    try:
-        # A tolerance that says nothing of the least cost would say nothing of plans near to it.
-        cheapest, measure = solve_to_measure(
-            instance,
-            settings,
-            before_measure(settings),
-            evaluator,
-            clock,
-            listener,
-            near=lambda m: COST_PART * allowed.money(m),
-        )
+    with open_evaluator(instance, settings, None) as evaluator:
+        # The least cost has to be known more closely than the tolerance of plans near to it.
+        first, near_cost = before_measure(settings), partial(_part_of, allowed)
+        cheapest, measure = solve_to_measure(instance, settings, first, evaluator, clock, listener, near=near_cost)
         if measure is None or cheapest.status == "stopped":
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.total_cost + (0.0 if measure is None else allowed.money(measure))
@@ -197,8 +190,10 @@ def alternatives(
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, clock, evaluator, listener)
         return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
-    finally:
-        evaluator.close()
+
+
+def _part_of(allowed: CostTolerance, measure: Measure) -> float:
+    return COST_PART * allowed.money(measure)
 
 
 def _spent(clock: Clock) -> float:

@@ -129,6 +129,10 @@ def _rules(instance: Instance, plan: Plan) -> Iterator[str]:
             yield f"{build.option} requires {', '.join(late)}, which the plan does not open in time."
         if both := [x for x in option.excludes if x in opened]:
             yield f"{build.option} excludes {', '.join(both)}, which the plan opens as well."
+    yield from _fill_rules(instance, plan)
+
+
+def _fill_rules(instance: Instance, plan: Plan) -> Iterator[str]:
     for o, fills in plan.fills.items():
         rate = instance.options[o].most_in_a_year
         if max(fills) > rate * instance.horizon.delta * (1.0 + NEGLIGIBLE):

@@ -215,7 +215,8 @@ def limits(result: Result) -> Frame:
         FrameColumn("saving", f"Saves {saved}", result.money, "amount"),
     )
     rows = ((price.what, price.step, price.worth) for price in result.binding)
-    note = "The most that a small step of a limit can save, its integers fixed; another limit may bind as well."
+    note = "The most that a small step of a limit can save, with the integers of the plan fixed; "
+    note += "another limit may bind too."
     return Frame.of_rows("limits", "What binds", columns, rows, note)
 
 

@@ -156,23 +156,25 @@ class _OptionSearch:
         """Bring `greatest` and `high` together."""
         if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.tolerance:
             return
-        if (
-            self.high < math.inf
-            and self._cheapest_within(self.high - self.tolerance, self.high, among="like") == "found"
-        ):
+        nearly = self.high - self.tolerance
+        if math.isfinite(self.high) and self._cheapest_within(nearly, self.high, among="like") == "found":
             return
         size = self.near.size(self.option, -1.0)
         self.high = max(self.greatest, min(self.high, -self.near.limit(size)))
         if self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE):
             self.high = self.greatest
         while self._moves(max, size) and self.high - self.greatest > self.tolerance * (1 + NEGLIGIBLE):
-            is_bought = self.greatest > self.negligible
-            limit = self.greatest + self.tolerance if is_bought else min(self.piece, self.high)
-            verdict = self._cheapest_within(limit, self.high)
-            if verdict == "none":
-                self.high = limit if is_bought else self.greatest
-            if verdict != "found":
+            if not self._raises_greatest():
                 return
+
+    def _raises_greatest(self) -> bool:
+        """Look for a plan that buys more; where there is none, lower `high`. Whether there is one."""
+        is_bought = self.greatest > self.negligible
+        limit = self.greatest + self.tolerance if is_bought else min(self.piece, self.high)
+        verdict = self._cheapest_within(limit, self.high)
+        if verdict == "none":
+            self.high = limit if is_bought else self.greatest
+        return verdict == "found"
 
     def _moves(self, extreme: Callable[..., NearOptimalPlan], size: Expression) -> bool:
         """Move the plan that is extreme in the option further, its integers held; False once the time is over."""

@@ -207,16 +207,19 @@ def _points(
 ) -> Iterator[Addition]:
     """The decision points at which more of an option may be bought."""
     opened = {build.option: build.t for build in plan.builds}
-    excluded = {x for x, other in instance.sized.items() if option.id in other.excludes} | set(option.excludes)
-    left = _size_left(plan, option)
-    if left <= NEGLIGIBLE * option.max_size or excluded & set(opened):
+    left, own = _size_left(plan, option), opened.get(option.id)
+    if left <= NEGLIGIBLE * option.max_size or _excluding(instance, option) & set(opened):
         return
     also = tuple(required for required in option.requires if required not in opened)
     first = max((opened[required] for required in set(option.requires) & set(opened)), default=0)
     for a, column in columns.items():
-        is_open_elsewhere = option.is_lumpy and opened.get(option.id, a) != a
-        if a >= first and not is_open_elsewhere:
+        if a >= first and (own in (None, a) or not option.is_lumpy):
             yield Addition(option.id, a, left, np.maximum(saving[:, column], 0.0), also)
+
+
+def _excluding(instance: Instance, option: Sized) -> set[str]:
+    """The options that exclude an option, or are excluded by it."""
+    return {x for x, other in instance.sized.items() if option.id in other.excludes} | set(option.excludes)
 
 
 def _size_left(plan: Plan, option: Sized) -> float:

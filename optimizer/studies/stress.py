@@ -20,7 +20,6 @@ from optimizer.algorithms.recourse import (
     RecourseEvaluator,
     ScarcityPrices,
     bottleneck,
-    recourse_executor,
     scarcity_prices,
 )
 from optimizer.algorithms.subproblems import SubproblemSolver
@@ -33,12 +32,13 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Integers, Vector
+from optimizer.solver import Clock, Integers, Settings, Vector
 from optimizer.solver import versions as solver_versions
 from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
+from optimizer.studies.solve import open_evaluator
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
 MOST_DURATIONS = 12  # of more values than this durations are grouped in quarters, as severities are
@@ -359,13 +359,9 @@ def stress(
     if not drawn.events:
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
-    evaluator = RecourseEvaluator(drawn, recourse_executor(drawn, jobs, cluster))
-    try:
-        notes = changed.notes + fit.notes + _currencies(base, result)
+    with open_evaluator(drawn, Settings(jobs=jobs, cluster=cluster), None) as evaluator:
         made = _stressed(drawn, evaluator, fit.plan, clock, listener)
-        notes += tuple(evaluator.notes)
-    finally:
-        evaluator.close()
+        notes = (*changed.notes, *fit.notes, *_currencies(base, result), *evaluator.notes)
     return Stress(
         instance=drawn.title,
         plan=result.instance,

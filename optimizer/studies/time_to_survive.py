@@ -247,12 +247,11 @@ class _YearModel:
         path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
-            of_period = offered[first : first + offers.periods]
+            before, now = offered[first + t : first + t + 2].tolist()
             if what in instance.options[owner].amounts:
-                amount = float(of_period[t])
-                stage.offer(owner, what, {t - 1: (amount if amount > ROUNDING_SIZE * most else 0.0) * inverse})
+                stage.offer(owner, what, {t - 1: (before if before > ROUNDING_SIZE * most else 0.0) * inverse})
             else:
-                stage.offer(owner, what, {t: Expression(constant=float(of_period[t + 1]))})
+                stage.offer(owner, what, {t: Expression(constant=now)})
         write_path(stage, instance, path)
         columns = stage.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]

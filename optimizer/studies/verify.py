@@ -260,8 +260,8 @@ class _Check:
         for said in self.result.shocks:
             own = again.outcomes[said.name]
             if said.survives:
-                self.report.at_most(f"{said.name}.cost", said.cost, own.cost, grain=self._worth[1])
-            self.report.at_most(f"{said.name}.gap", said.gap, own.gap, total, grain=AUDIT_MONEY)
+                self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._worth[1])
+            self.report.at_most(f"{said.name}.gap", said.gap, own.gap, total, least_scale=AUDIT_MONEY)
 
     @property
     def _worth(self) -> tuple[float, float]:
@@ -279,8 +279,8 @@ class _Check:
             self.instance, survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
         )
         tonnes, money = self._worth
-        for name, grain in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
-            self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), grain=grain)
+        for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
+            self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
         for name in ("shocks_failed", "worst_shock"):
             is_own = getattr(said, name) == getattr(own, name)
             self.report.holds(f"nothing.{name}", f"it is {getattr(own, name)}", is_own)
@@ -330,9 +330,9 @@ class _Check:
         if self.result.status == "stopped" and faced.sets is None:
             # The search ended before it had tried all attacks: a worse one is no contradiction.
             self.left.append("adversary.worst")
-            self.report.at_most("adversary.gap", faced.gap, gap, grain=AUDIT_MONEY)
+            self.report.at_most("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY)
             return
-        self.report.equal("adversary.gap", faced.gap, gap, grain=AUDIT_MONEY)
+        self.report.equal("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY)
         name = None if worst is None else worst.attack.name(self.instance.horizon)
         self.report.holds("adversary.worst", f"it is {name}", (faced.worst is None) == (name is None))
 

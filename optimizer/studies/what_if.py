@@ -111,9 +111,9 @@ class WhatIfSolver:
             SolverError: the solver failed.
         """
         with self._deadline(within):
-            return self._asked(variant or self.instance, question, settings or self.settings)
+            return self._solved(variant or self.instance, question, settings or self.settings)
 
-    def _asked(self, instance: Instance, question: Question, settings: Settings) -> WhatIfResult:
+    def _solved(self, instance: Instance, question: Question, settings: Settings) -> WhatIfResult:
         began = time.perf_counter()
         evaluator = self.evaluator(instance)
         if question.is_usual:

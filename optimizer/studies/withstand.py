@@ -214,40 +214,52 @@ def least_outlay(
     Raises:
         SolverError: the solver failed.
     """
-    free = with_budget(oracle.programmes.instance, None)
-    attacks, plans = list(known), [plan]
-    names = {attack.name(free.horizon) for attack in attacks}
-    attacks += [attack for attack in oracle.candidates() or () if attack not in attacks]
-    outcome = LeastOutlay("stopped")
+    search = _LeastOutlaySearch(oracle, known, plan, settings, clock, listener)
+    found = generate_constraints(search.solve, search.separate, search.add, clock)
+    if found is None or clock.is_over:
+        return search.outcome
+    return LeastOutlay("optimal", max(0.0, found.value), search.outcome.bound)
 
-    def solve() -> WhatIfResult | None:
-        nonlocal outcome
-        found = _asked(with_attacks(free, attacks), frozenset(names), plans[-1], settings, clock, listener)
+
+class _LeastOutlaySearch:
+    """The three steps of constraint generation; `outcome` is what is known where the search ends early."""
+
+    def __init__(
+        self,
+        oracle: AttackOracle,
+        known: Iterable[Attack],
+        plan: Plan | None,
+        settings: Settings,
+        clock: Clock,
+        listener: Listener,
+    ) -> None:
+        self.oracle, self.settings, self.clock, self.listener = oracle, settings, clock, listener
+        self.free = with_budget(oracle.programmes.instance, None)
+        self.attacks, self.plan = list(known), plan or Plan()
+        self.names = {attack.name(self.free.horizon) for attack in self.attacks}
+        self.attacks += [attack for attack in oracle.candidates() or () if attack not in self.attacks]
+        self.outcome = LeastOutlay("stopped")
+
+    def solve(self) -> WhatIfResult | None:
+        """The least outlay under the attacks that are held; None where the search ends."""
+        instance = with_attacks(self.free, self.attacks)
+        with WhatIfSolver(instance, self.settings, self.clock, self.listener) as solver:
+            solver.learn(self.plan, frozenset(self.names))
+            found = solver.ask(instance, LEAST_OUTLAY, self.settings)
         if found.status == "infeasible":
-            outcome = LeastOutlay("none")
+            self.outcome = LeastOutlay("none")
             return None
-        outcome = LeastOutlay("stopped", None, max(outcome.bound or 0.0, found.bound))
+        self.outcome = LeastOutlay("stopped", None, max(self.outcome.bound or 0.0, found.bound))
         return None if found.status == "stopped" or not np.isfinite(found.value) else found
 
-    def separate(found: WhatIfResult) -> list[Violation]:
-        plans.append(found.plan)
-        names.update(found.active)
-        return oracle.violations(oracle.violating(plan_columns(oracle, found.plan), attacks))
+    def separate(self, found: WhatIfResult) -> list[Violation]:
+        """The attacks that break the plan."""
+        self.plan = found.plan
+        self.names.update(found.active)
+        return self.oracle.violations(self.oracle.violating(plan_columns(self.oracle, found.plan), self.attacks))
 
-    def add(violated: Sequence[Violation]) -> None:
+    def add(self, violated: Sequence[Violation]) -> None:
+        """Hold some more attacks."""
         shocks = [each.shock for each in violated]
-        attacks.extend(oracle.attacks(shocks))
-        names.update(shock.name for shock in shocks)
-
-    found = generate_constraints(solve, separate, add, clock)
-    if found is None or clock.is_over:
-        return outcome
-    return LeastOutlay("optimal", max(0.0, found.value), outcome.bound)
-
-
-def _asked(
-    instance: Instance, names: frozenset[str], plan: Plan | None, settings: Settings, clock: Clock, listener: Listener
-) -> WhatIfResult:
-    with WhatIfSolver(instance, settings, clock, listener) as solver:
-        solver.learn(plan or Plan(), names)
-        return solver.ask(instance, LEAST_OUTLAY, settings)
+        self.attacks.extend(self.oracle.attacks(shocks))
+        self.names.update(shock.name for shock in shocks)

@@ -14,7 +14,7 @@ from optimizer import limits
 from optimizer.algorithms.checkpoint import Checkpoint
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import CheckpointError, PlanFileError
-from optimizer.io.convert import convert
+from optimizer.io.convert import convert_file
 from optimizer.io.load import read_comments
 from optimizer.results.result import Result
 from optimizer.solver import Settings
@@ -108,7 +108,7 @@ def test_text_is_read_within_limits(form: str, tmp_path: Path) -> None:
 def book(tmp_path: Path) -> dict[str, bytes]:
     """The parts of a sound workbook."""
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    convert(tmp_path / "tiny.yaml", tmp_path / "tiny.xlsx")
+    convert_file(tmp_path / "tiny.yaml", tmp_path / "tiny.xlsx")
     with zipfile.ZipFile(tmp_path / "tiny.xlsx") as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -260,9 +260,9 @@ def test_a_checkpoint_is_read_within_limits(tmp_path: Path, monkeypatch: pytest.
             checkpoint.load()
 
 
-def test_the_readme_names_the_limits() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    part = readme.split("### What is read, and how much\n")[1].split("\n### ")[0]
+def test_the_manual_names_the_limits() -> None:
+    page = (ROOT / "docs" / "how-to" / "write.md").read_text(encoding="utf-8")
+    part = page.split("## What is read, and how much\n")[1].split("\n## ")[0]
     sizes = (limits.FILE_BYTES, limits.PLAN_BYTES, limits.CHECKPOINT_BYTES, limits.WORKBOOK_BYTES)
     counts = (
         *(limits.PLAN_VALUES, limits.VALUES, limits.NESTING, limits.NUMBER_LENGTH, limits.KEY_LENGTH, limits.CELLS),

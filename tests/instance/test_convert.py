@@ -17,7 +17,7 @@ import optimizer as so
 from optimizer.errors import OptimizerError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
-from optimizer.io.convert import convert
+from optimizer.io.convert import convert_file
 from optimizer.io.excel_layout import from_cell, to_cell
 from optimizer.io.excel_read import parse_workbook
 from optimizer.io.excel_write import dump_workbook
@@ -56,8 +56,8 @@ def words(said: tuple[Comment, ...]) -> dict[Any, list[str]]:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_instance_goes_to_a_workbook_and_back_with_its_comments(path: Path, tmp_path: Path) -> None:
     book, again = tmp_path / "book.xlsx", tmp_path / "again.yaml"
-    convert(path, book)
-    convert(book, again)
+    convert_file(path, book)
+    convert_file(book, again)
     assert so.load(path) == so.load(book) == so.load(again)
     assert read_comments(path)
     assert words(read_comments(path)) == words(read_comments(book)) == words(read_comments(again))
@@ -299,26 +299,26 @@ def test_no_workbook(tmp_path: Path) -> None:
 
 def test_overrides_and_scenarios_work_on_a_workbook(tmp_path: Path) -> None:
     book = tmp_path / "book.xlsx"
-    convert(TINY, book)
+    convert_file(TINY, book)
     assert so.load(book, ["policy.budget=5M"]).policy.budget == 5e6
     with pytest.raises(so.InstanceError, match=r"--set policy\.budgit=5M"):
         so.load(book, ["policy.budgit=5M"])
 
 
 def test_json_says_that_it_has_no_comments(tmp_path: Path) -> None:
-    assert convert(TINY, tmp_path / "tiny.json") == 2
+    assert convert_file(TINY, tmp_path / "tiny.json") == 2
     assert so.load(tmp_path / "tiny.json") == so.load(TINY)
     assert read_comments(tmp_path / "tiny.json") == ()
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(OptimizerError, match="ends in"):
-        convert(TINY, tmp_path / "tiny.ods")
+        convert_file(TINY, tmp_path / "tiny.ods")
     data = open_document(TINY).data | {"note": "x" * 40_000}
     file = tmp_path / "long.json"
     file.write_text(json.dumps(data))
     with pytest.raises(OptimizerError, match="longer than a cell"):
-        convert(file, tmp_path / "long.xlsx")
+        convert_file(file, tmp_path / "long.xlsx")
     assert not (tmp_path / "long.xlsx").exists()
 
 

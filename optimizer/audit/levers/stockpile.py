@@ -21,23 +21,23 @@ class StockpileAuditor(Auditor):
         """Its initial stock."""
         return {option.commodity: option.initial}
 
-    def grain(self, option: Any, scales: Scales) -> float:
+    def least_scale(self, option: Any, scales: Scales) -> float:
         """That of the commodity."""
         return scales.commodities[option.commodity]
 
     def check_plan(self, holding: Holding) -> None:
         """fill: 0 ≤ f ≤ fill_rate·Δ, in years in which it may be filled; stock: k as claimed, and k ≤ max_size."""
         option, basis, fills = holding.option, holding.basis, holding.fills
-        report, grain = basis.report, self.grain(option, basis.scales)
+        report, least_scale = basis.report, self.least_scale(option, basis.scales)
         report.holds(f"{holding.name}.size", "a stockpile has no builds", not holding.builds)
         rate = UNLIMITED if option.fill_rate is None else option.fill_rate * basis.delta
         most = [rate if basis.may_decide(option, t) else 0.0 for t in basis.periods]
-        report.at_most(holding.by_period("fill"), fills, most, grain=grain)
-        report.at_most(holding.by_period("fill"), 0.0, fills, grain=grain)
+        report.at_most(holding.by_period("fill"), fills, most, least_scale=least_scale)
+        report.at_most(holding.by_period("fill"), 0.0, fills, least_scale=least_scale)
         path = self.carries(holding)[1:]
         if option.max_size is not None:
-            report.at_most(holding.by_period("stock"), path, option.max_size, grain=grain)
-        report.equal(holding.by_period("stock"), holding.stocks, path, grain=grain)
+            report.at_most(holding.by_period("stock"), path, option.max_size, least_scale=least_scale)
+        report.equal(holding.by_period("stock"), holding.stocks, path, least_scale=least_scale)
 
     def carries(self, holding: Holding) -> Array:
         """k before the first period, and at the end of each: one number more than there are periods."""

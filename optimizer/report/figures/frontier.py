@@ -30,9 +30,9 @@ def drawn(comparison: Comparison, width: int) -> str:
 
     Empty where there are fewer than three budgets or no gap, and where the extra `plot` is not installed.
     """
-    lines = {case: _points(comparison, case) for case in comparison.cases}
-    lines = {case: points for case, points in lines.items() if len(points) > 2}
-    most = max((column.result.survival_gap for points in lines.values() for column in points), default=0.0)
+    by_case = {case: _points(comparison, case) for case in comparison.cases}
+    lines = {case: _line(points) for case, points in by_case.items() if len(points) > 2}
+    most = max((gap for _, gaps in lines.values() for gap in gaps), default=0.0)
     if most <= 0 or width < LEFT or not has_extra("plot"):
         return ""
     import plotext
@@ -42,12 +42,11 @@ def drawn(comparison: Comparison, width: int) -> str:
     plotext.theme("clear")
     plotext.plot_size(min(width, MOST), HEIGHT)
     plotext.title(f"Survival gap by budget, {money}")
-    for case, points in lines.items():
-        budgets, gaps = _line(points)
+    for case, (budgets, gaps) in lines.items():
         plotext.plot(budgets, gaps, marker="braille", label=case if len(lines) > 1 else None)
         plotext.scatter(budgets, gaps, marker="●")
-    last = max(column.budget or 0.0 for points in lines.values() for column in points)
-    across, up = [last * i / 4 for i in range(5)], [most * i / 4 for i in range(5)]
+    last = max(budget for budgets, _ in lines.values() for budget in budgets)
+    across, up = ([end * i / 4 for i in range(5)] for end in (last, most))
     plotext.xticks(across, [si(value) for value in across])
     plotext.yticks(up, [si(value) for value in up])
     return str(plotext.uncolorize(plotext.build())).rstrip("\n")
@@ -154,36 +153,39 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     money, outlays = results[0].money, [result.outlay for result in results]
     sheet = paper(f"{instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
     gap, cost = sheet.panels
+    _draw_gaps(gap, results, own)
     many = ",\nsum over all shocks" if len(instance.events) > 1 else ""
-    _drawn_line(gap, results, own, lambda result: result.survival_gap, "s", VERMILION)
-    kept = [result for result in results if result.survives]
-    # Plans that survive have a mark of their own, and not that of the line.
-    gap.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
-    gap.plot(
-        [each.outlay for each in kept], [each.survival_gap for each in kept], "D", color=GREEN, zorder=3, clip_on=False
-    )
     gap.set_ylabel(f"survival gap{many}, {money}")
     words = baseline_words(found, money)
     _drawn_line(cost, results, own, _beyond if words else lambda result: result.total_cost, "o", BLUE)
     cost.set_ylabel(f"cost beyond\nthe no-shock plan, {money}" if words else f"total cost, {money}")
     cost.set_xlabel(f"outlay, {results[0].currency}, undiscounted")
+    in_money(cost.xaxis)
+    cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
+    notes = ["Circle: the plan at hand."]
+    if found.least_outlay is not None:
+        notes.insert(0, f"The least outlay that keeps every floor is {si_up(found.least_outlay, money, 5)}.")
+    notes += ["Green diamond: every floor holds."] if any(result.survives for result in results) else []
+    notes += [proven_words(found, money), f"Gap at shortage cost; cost present value, {own.currency}.", words]
+    notes += ["The search was stopped: more budgets were to come."] if found.stopped else []
+    foot(sheet, " ".join(note for note in notes if note))
+    return sheet
+
+
+def _draw_gaps(panel: "Axes", results: Sequence[Result], own: Result) -> None:
+    """The gaps of all plans by outlay; plans that survive have a mark of their own, and the first of each a word."""
+    _drawn_line(panel, results, own, lambda result: result.survival_gap, "s", VERMILION)
+    kept = [result for result in results if result.survives]
+    panel.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
+    places = ([each.outlay for each in kept], [each.survival_gap for each in kept])
+    panel.plot(*places, "D", color=GREEN, zorder=3, clip_on=False)
     said = ""
     for result in sorted({id(result): result for result in results}.values(), key=lambda result: result.outlay):
         failed = sum(not outcome.survives for outcome in result.shocks)
         before, said = said, f"fails in {failed}" if failed else "survives"
         if said != before:
             place = (result.outlay, result.survival_gap)
-            gap.annotate(said, place, (6, 9), textcoords="offset points", ha="left", fontsize=7)
-    in_money(cost.xaxis)
-    cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
-    least = ""
-    if found.least_outlay is not None:
-        least = f"The least outlay that keeps every floor is {si_up(found.least_outlay, money, 5)}. "
-    marks = "Green diamond: every floor holds. " if kept else ""
-    stopped = " The search was stopped: more budgets were to come." if found.stopped else ""
-    foot(sheet, f"{least}Circle: the plan at hand. {marks}{proven_words(found, money)} Gap at shortage "
-         f"cost; cost present value, {own.currency}. {words}{stopped}".replace("  ", " "))  # fmt: skip
-    return sheet
+            panel.annotate(said, place, (6, 9), textcoords="offset points", ha="left", fontsize=7)
 
 
 def _beyond(result: Result) -> float:

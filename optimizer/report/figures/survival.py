@@ -280,25 +280,16 @@ CLASSES: Mapping[Standing, tuple[str, str, str]] = {
 
 def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], unlisted: int) -> Canvas:
     """The worst period of each segment in each shock."""
-    from matplotlib.patches import Patch, Rectangle
+    from matplotlib.patches import Patch
 
-    segments = list(instance.demands)
+    segments, is_many = list(instance.demands), any(row.fold.is_many for row in rows)
     width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
-    tall = 0.25 if any(row.fold.is_many for row in rows) else 0.2
-    sheet = paper(f"{instance.title}: what is survived", max(1.9, 1.5 + tall * len(rows)), width=width)
+    height = max(1.9, 1.5 + (0.25 if is_many else 0.2) * len(rows))
+    sheet = paper(f"{instance.title}: what is survived", height, width=width)
     (panel,) = sheet.panels
     for number, row in enumerate(rows):
         for column, d in enumerate(segments):
-            service = row.segments[d][1] if d in row.segments else None
-            kind: Standing = standing(service) if service is not None else "full" if d in row.full else "free"
-            _, ground, ink = CLASSES[kind]
-            panel.add_patch(Rectangle((column - 0.48, number - 0.46), 0.96, 0.92, facecolor=ground, linewidth=0))
-            whole = served_in_full(instance, row.fold.members, d) if kind == "full" else "–"
-            words = whole if service is None else _cell_words(service)
-            words += PARTIAL if d in row.partial and kind != "below" else ""
-            panel.text(column, number, words, ha="center", va="center", color=ink,
-                       fontsize=6 if len(segments) <= 18 else 4.5,
-                       fontweight="bold" if kind == "below" else "normal")  # fmt: skip
+            _draw_cell(panel, column, number, *_cell(instance, row, d), size=6 if len(segments) <= 18 else 4.5)
     panel.set_yticks(range(len(rows)), [_labelled(*pair) for pair in zip(lanes, rows, strict=True)], fontsize=6.8)
     panel.set_xticks(range(len(segments)), [display_name(instance, d) for d in segments], rotation=50, ha="left",
                      rotation_mode="anchor", fontsize=7)  # fmt: skip
@@ -310,11 +301,33 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
     handles = [
         Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, ground, _ in CLASSES.values()
     ]
-    folds = f" {FOLDED}" if any(row.fold.is_many for row in rows) else ""
-    folds += f" {PARTLY}" if any(row.partial for row in rows) else ""
-    hidden = f" {left_out(unlisted)}" if unlisted else ""
-    foot(sheet, f"{MEANING} ✗: below the floor.{folds}{hidden} {of_plan(result)}", handles)
+    notes = [f"{MEANING} ✗: below the floor."]
+    notes += [FOLDED] if is_many else []
+    notes += [PARTLY] if any(row.partial for row in rows) else []
+    notes += [left_out(unlisted)] if unlisted else []
+    foot(sheet, " ".join([*notes, of_plan(result)]), handles)
     return sheet
+
+
+def _cell(instance: Instance, row: Folded, d: str) -> tuple[Standing, str]:
+    """The class of a segment in a row, and what stands in its cell."""
+    if d in row.segments:
+        service = row.segments[d][1]
+        kind = standing(service)
+        return kind, _cell_words(service) + (PARTIAL if d in row.partial and kind != "below" else "")
+    mark = PARTIAL if d in row.partial else ""
+    if d in row.full:
+        return "full", served_in_full(instance, row.fold.members, d) + mark
+    return "free", f"–{mark}"
+
+
+def _draw_cell(panel: "Axes", column: int, number: int, kind: Standing, text: str, *, size: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    _, ground, ink = CLASSES[kind]
+    panel.add_patch(Rectangle((column - 0.48, number - 0.46), 0.96, 0.92, facecolor=ground, linewidth=0))
+    weight = "bold" if kind == "below" else "normal"
+    panel.text(column, number, text, ha="center", va="center", color=ink, fontsize=size, fontweight=weight)
 
 
 def _labelled(lane: Lane, row: Folded) -> str:

@@ -14,6 +14,7 @@ from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
 # Of more chokepoints than this the most exposed are shown.
@@ -90,49 +91,55 @@ def key_of(each: Chokepoint | Exposure) -> str:
 
 # Months of a year: what is survived for less stands out.
 YEAR = 12
+# So many chokepoints are drawn.
+SHOWN = 30
 
 
 def endurance(
     instance: Instance,
     result: Result,
     before: Sequence[ChokepointLine],
-    after_lines: Sequence[ChokepointLine],
+    after: Sequence[ChokepointLine],
     year: int | None,
 ) -> Canvas:
     """Months for which every floor holds once something is cut for good, before and after."""
     years = list(instance.horizon.years)
     i = len(years) - 1 if year is None else years.index(year)
-    after = {line.key: line for line in after_lines}
-
-    def with_plan(line: ChokepointLine) -> ChokepointLine:
-        return after.get(line.key) or line
-
-    rows = sorted(before, key=lambda line: (_span(with_plan(line), i), _span(line, i)))[:30]
+    planned = {line.key: line for line in after}
+    pairs = [(line, planned.get(line.key)) for line in before]
+    pairs = sorted(pairs, key=lambda pair: (_span(pair[1] or pair[0], i), _span(pair[0], i)))[:SHOWN]
     sheet = paper(f"{instance.title}: time to survive, cut for good at the start of {years[i]}",
-                  max(2.2, 1.1 + 0.24 * len(rows)))  # fmt: skip
+                  max(2.2, 1.1 + 0.24 * len(pairs)))  # fmt: skip
     (panel,) = sheet.panels
-    for row, line in enumerate(rows):
-        start, then = _placed(_span(line, i)), _placed(_span(with_plan(line), i))
-        if line.key in after:
-            panel.plot([start, then], [row, row], color=SKY, linewidth=2.4, zorder=1)
-            colour = VERMILION if _span(after[line.key], i) < YEAR else BLUE
-            panel.plot([then], [row], "o", color=colour, markersize=6, zorder=3, clip_on=False)
-        panel.plot([start], [row], "o", markerfacecolor="white", markeredgecolor=QUIET, markersize=6, zorder=2,
-                   clip_on=False)  # fmt: skip
-        words = f"{_months(line, i)} → {_months(after[line.key], i)}" if line.key in after else _months(line, i)
-        panel.text(1.035, row, words, transform=panel.get_yaxis_transform(), va="center", fontsize=7)
-    panel.set_yticks(range(len(rows)), [_short(line.name) + (" !" if line.deliberate else "") for line in rows])
-    panel.set_ylim(len(rows) - 0.4, -0.6)
+    for row, (line, then) in enumerate(pairs):
+        _draw_line(panel, row, line, then, i)
+    names = [_short(line.name) + (" !" if line.deliberate else "") for line, _ in pairs]
+    panel.set_yticks(range(len(pairs)), names)
+    panel.set_ylim(len(pairs) - 0.4, -0.6)
     panel.set_xlim(0, 1)
     panel.set_xticks([_placed(months) for months in (0, 3, 12, 24, 60, 120)], ["0", "3", "12", "24", "60", "120+"])
     panel.axvline(_placed(YEAR), color=INK, linestyle=":", linewidth=1)
     panel.set_xlabel("months (the scale is that of the square root)")
     panel.grid(axis="x")
-    said = "∞: for ever. " if any(math.isinf(_span(each, i)) for row in rows for each in (row, with_plan(row))) else ""
-    said += "!: deliberate, so leverage restrains it. " if any(line.deliberate for line in rows) else ""
-    judged = [_span(after[line.key], i) for line in rows if line.key in after]
-    foot(sheet, f"{said}{of_plan(result)}", _marks(judged))
+    spans = [_span(line, i) for pair in pairs for line in pair if line]
+    notes = ["∞: for ever."] if any(map(math.isinf, spans)) else []
+    notes += ["!: deliberate, so leverage restrains it."] if any(line.deliberate for line, _ in pairs) else []
+    foot(sheet, " ".join([*notes, of_plan(result)]), _marks([_span(then, i) for _, then in pairs if then]))
     return sheet
+
+
+def _draw_line(panel: "Axes", row: int, line: ChokepointLine, then: ChokepointLine | None, i: int) -> None:
+    """One chokepoint: a circle for nothing built, and where there is a plan a dot for it and a bar between."""
+    start, text = _placed(_span(line, i)), _months(line, i)
+    if then is not None:
+        end = _placed(_span(then, i))
+        panel.plot([start, end], [row, row], color=SKY, linewidth=2.4, zorder=1)
+        colour = VERMILION if _span(then, i) < YEAR else BLUE
+        panel.plot([end], [row], "o", color=colour, markersize=6, zorder=3, clip_on=False)
+        text = f"{text} → {_months(then, i)}"
+    panel.plot([start], [row], "o", markerfacecolor="white", markeredgecolor=QUIET, markersize=6, zorder=2,
+               clip_on=False)  # fmt: skip
+    panel.text(1.035, row, text, transform=panel.get_yaxis_transform(), va="center", fontsize=7)
 
 
 def _marks(judged: Sequence[float]) -> list["Line2D"]:

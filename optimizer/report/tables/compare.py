@@ -87,30 +87,39 @@ def _counted(comparison: Comparison) -> str:
 
 def _of_case(comparison: Comparison, case: str) -> str:
     columns = [column for column in comparison.columns if column.case == case and column.result.baseline is not None]
-    title = comparison.cases[case].title if len(comparison.cases) == 1 else case
+    instance = comparison.cases[case]
+    title, money = instance.title if len(comparison.cases) == 1 else case, instance.money
     if not columns:
         return f"{title}: no plan."
-    kept = [column for column in columns if column.result.survives]
-    count, money = len(columns[-1].result.shocks), comparison.cases[case].money
     best = columns[-1].result
-    if not count:
-        return f"{title}: the instance has no shocks; the cheapest plan costs {si(best.total_cost, money, 4)} in all."
-    if not kept:
-        where = f"survives {len(shocks_survived(best))} of {plural(count, 'shock')}"
-        is_stopped = any(column.result.status == "stopped" for column in columns)
-        proof = " so far" if is_stopped else " at best"
-        tail = "; the search was stopped before more was known" if is_stopped else ""
-        worst = f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
-        return f"{title}: {where}{proof}{worst}{tail}."
+    cost = f"costs {si(best.total_cost, money, 4)} in all"
+    if not best.shocks:
+        return f"{title}: the instance has no shocks; the cheapest plan {cost}."
+    if not any(column.result.survives for column in columns):
+        return f"{title}: {_best_known(columns, money)}."
     if len(columns) == 1:
         return f"{title}: survives every shock, total cost {si(best.total_cost, money, 4)}."
-    at = f"{'' if kept[0].budget is None else 'a budget of '}{budgeted(kept[0].budget, money)}"
+    return f"{title}: survives every shock with {_enough(columns, money)}."
+
+
+def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
+    """Of plans that all fail: what the one with the most money survives."""
+    best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
+    text = f"survives {len(shocks_survived(best))} of {plural(len(best.shocks), 'shock')}"
+    text += " so far" if is_stopped else " at best"
+    text += f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
+    return text + ("; the search was stopped before more was known" if is_stopped else "")
+
+
+def _enough(columns: Sequence[ComparisonColumn], money: str) -> str:
+    """The smallest budget of a plan that survives, and what the next smaller one survives."""
+    first = next(column for column in columns if column.result.survives)
+    text = f"{'' if first.budget is None else 'a budget of '}{budgeted(first.budget, money)}"
     below = [column for column in columns if not column.result.survives]
-    tail = ""
-    if below:
-        less, then = below[-1].budget or 0.0, len(shocks_survived(below[-1].result))
-        tail = f"; with {si(less, money, 4)} it survives {then} of {count}"
-    return f"{title}: survives every shock with {at}{tail}."
+    if not below:
+        return text
+    less, then = below[-1].budget or 0.0, len(shocks_survived(below[-1].result))
+    return f"{text}; with {si(less, money, 4)} it survives {then} of {len(columns[-1].result.shocks)}"
 
 
 # The table.
@@ -232,12 +241,9 @@ class _Rows:
 
     def _dependence(self) -> Iterator[TableRow]:
         """Commodities of which some column takes more than the line from one region abroad, the most moved first."""
-        tops = {
-            c: [_top(self._instance(column), column.result, c) for column in self.columns] for c in self._commodities()
-        }
-        over = {c: row for c, row in tops.items() if any(top[1] > LINE for top in row)}
-        spread = {c: max(top[1] for top in row) - min(top[1] for top in row) for c, row in over.items()}
-        ordered = sorted(over, key=lambda c: -round(spread[c], 3))
+        tops = {c: self._tops(c) for c in self._commodities()}
+        over = {c: row for c, row in tops.items() if max(part for _, part in row) > LINE}
+        ordered = sorted(over, key=lambda c: -round(_spread(over[c]), 3))
         for c in ordered[:MOST_SHARES]:
             regions = {region for region, _ in over[c] if region}
             name, same = self._named(c), len(regions) == 1
@@ -245,6 +251,9 @@ class _Rows:
             yield head, [_share(top, is_named=not same) for top in over[c]]
         if len(ordered) > MOST_SHARES:
             yield f"{len(ordered) - MOST_SHARES} more above {percent(LINE)}", [Text("") for _ in self.columns]
+
+    def _tops(self, commodity: str) -> list[tuple[str, float]]:
+        return [_top(self._instance(column), column.result, commodity) for column in self.columns]
 
     def _commodities(self) -> list[str]:
         return _union([list(column.result.shares) for column in self.columns])
@@ -256,15 +265,18 @@ class _Rows:
             yield f"{self._named(o)}, {self._unit(o)}", [self._size(i, o, bought) for i in range(len(self.columns))]
 
     def _size(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
+        """What a column buys of an option, with a mark where that differs from the column it is compared with."""
         size, before = bought[i].get(o, 0.0), self._before(i)
-        text = si(size) if size else "–"
+        text, plain = si(size) if size else "–", "" if size else "dim"
         if before is None:
-            return Text(text, style="" if size else "dim")
+            return Text(text, style=plain)
         was = bought[0 if self.by_case else i - 1].get(o, 0.0)
-        if abs(size - was) <= NOTICEABLE * max(size, was):
-            moved = bool(size) and years_bought(before, o) != years_bought(self.columns[i].result, o)
-            return Text(f"◆ {text}" if moved else text, style=CHANGED if moved else "" if size else "dim")
-        return Text(f"{'▲' if size > was else '▼'} {text}", style=f"{CHANGED} {'cyan' if size > was else 'magenta'}")
+        if abs(size - was) > NOTICEABLE * max(size, was):
+            mark, colour = ("▲", "cyan") if size > was else ("▼", "magenta")
+            return Text(f"{mark} {text}", style=f"{CHANGED} {colour}")
+        if size and years_bought(before, o) != years_bought(self.columns[i].result, o):
+            return Text(f"◆ {text}", style=CHANGED)
+        return Text(text, style=plain)
 
     def _named(self, owner: str) -> str:
         for column in self.columns:
@@ -306,6 +318,12 @@ def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float
     foreign = abroad(instance, shares[-1].regions) if shares else {}
     region, share = max(foreign.items(), key=lambda item: item[1], default=("", 0.0))
     return region_name(instance, region), share
+
+
+def _spread(tops: Sequence[tuple[str, float]]) -> float:
+    """How much the largest share differs between columns."""
+    parts = [part for _, part in tops]
+    return max(parts) - min(parts)
 
 
 def _share(top: tuple[str, float], *, is_named: bool) -> Text:

@@ -42,7 +42,7 @@ def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
         "exact": lambda number: si(number, digits=4),
         "percent": percent,
         "tenth": lambda share: percent(share, 1),
-        "yes": lambda holds: "yes" if holds else "NO",
+        "yes": lambda holds: "yes" if holds else "no",
     }
     return writers.get(column.form, str)(value)
 

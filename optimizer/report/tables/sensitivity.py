@@ -12,22 +12,21 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, given, listed, percent, plural
 from optimizer.report.narrative import changed, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import table
+from optimizer.report.tables.render import print_parts, table
 from optimizer.studies.importance import Importance, Weight
 from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, UncertainNumber, VariantOutcome
 from optimizer.units import EXACT, short, si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 HALF_WIDTH = 8
+# From this width on, changes of the cost are drawn as bars.
+WITH_BARS = 100
 
 
 def show_sensitivity(found: Sensitivity, console: Console | None = None) -> None:
     """Print which numbers decide: the answer first."""
     console = console or Screen()
-    for i, part in enumerate(_parts(found, console.width)):
-        if i:
-            console.print()
-        console.print(part)
+    print_parts(_parts(found, console.width), console)
 
 
 def _parts(found: Sensitivity, width: int) -> list[RenderableType]:
@@ -44,32 +43,31 @@ def _parts(found: Sensitivity, width: int) -> list[RenderableType]:
 
 
 def _headline(found: Sensitivity) -> str:
-    instance, base = found.instance, found.base
-    if not base.has_plan:
-        return f"{instance.title}: there is no plan to begin with."
-    if not found.bars and instance.ranges:
-        return f"{instance.title}: stopped before any number was looked at."
+    title = found.instance.title
+    if not found.base.has_plan:
+        return f"{title}: there is no plan to begin with."
+    if not found.bars and found.instance.ranges:
+        return f"{title}: stopped before any number was looked at."
     if not found.bars:
-        return (
-            f"{instance.title}: no number has a range; write one, such as capex: {{value: 120k, low: 90k, high: 180k}}."
-        )
-    is_kept = base.gap <= 0
-    verdicts = [bar for bar in found.bars if bar.swing(base)[0]]
-    first = found.bars[0]
-    lead = f"{instance.title}: of {plural(len(found.bars), 'uncertain number')} "
+        return f"{title}: no number has a range; write one, such as capex: {{value: 120k, low: 90k, high: 180k}}."
     unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
     tail = f"; of {unsettled} it is not known, for the search was stopped" if unsettled else ""
+    return f"{title}: of {plural(len(found.bars), 'uncertain number')} {_deciding(found, unsettled)}{tail}."
+
+
+def _deciding(found: Sensitivity, unsettled: int) -> str:
+    """How many numbers decide alone whether the plan survives; `unsettled`: of how many that is not known."""
+    is_kept, count = found.base.gap <= 0, len(found.bars)
+    verdicts = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if verdicts:
-        word = "break survival" if is_kept else "make it survive"
-        names = listed([_name(instance, bar.number) for bar in verdicts], 3)
-        return f"{lead}{len(verdicts)} alone can {word}: {names}{tail}."
-    if unsettled == len(found.bars):
-        return f"{lead}none was settled before the search was stopped."
-    if unsettled:
-        lead += f"{len(found.bars) - unsettled} could be asked: "
-    what = "the plan survives" if is_kept else "no plan survives"
-    moves = f"; {_name(instance, first.number)} moves most" if max(first.swing(base)[1:]) > 0 else ""
-    return f"{lead}none alone changes that {what}{moves}{tail}."
+        names = listed([_name(found.instance, bar.number) for bar in verdicts], 3)
+        return f"{len(verdicts)} alone can {'break survival' if is_kept else 'make it survive'}: {names}"
+    if unsettled == count:
+        return "none was settled before the search was stopped"
+    settled = f"{count - unsettled} could be solved: " if unsettled else ""
+    first = found.bars[0]
+    moves = f"; {_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
+    return f"{settled}none alone changes that {'the plan survives' if is_kept else 'no plan survives'}{moves}"
 
 
 def _name(instance: Instance, number: UncertainNumber) -> str:
@@ -99,41 +97,46 @@ def _alike(number: UncertainNumber) -> bool:
 
 
 def _tornado(found: Sensitivity, width: int) -> Table:
-    instance, base = found.instance, found.base
-    gaps = any(end.gap > 0 and end.is_settled for bar in found.bars for end in (bar.low, bar.high)) or base.gap > 0
-    caption = "Each number alone at its low and its high end, all others at their values. "
-    caption += f"As it is: total cost {si(base.cost, instance.money, digits=4)}"
-    caption += f", survival gap {si(base.gap, instance.money)}. " if base.gap > 0 else ". "
-    if found.measure is not None:
-        caption += f"Proven: costs to {in_tolerance([found.measure], instance.money)}"
-        caption += f" and survival gaps to {of_gaps(found.gap)}; " if gaps else "; "
-        caption += f"{DASH} is no change that is proven. "
-    caption += "Bars: change of the cost, █ at the low end, ▒ at the high end. " if width >= 100 else ""
-    caption += f"{_of_floors(found)}; ~ another set of options is bought."
-    if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
-        caption += " ? not known: stopped."
+    base, money, is_wide = found.base, found.instance.money, width >= WITH_BARS
+    ends = [end for bar in found.bars for end in (bar.low, bar.high)]
+    gaps = base.gap > 0 or any(end.gap > 0 and end.is_settled for end in ends)
+    caption = _of_tornado(found, gaps=gaps, is_wide=is_wide)
     shown = table("Each number alone", caption=caption, expand=True)
     shown.add_column("Uncertain number", ratio=3, overflow="fold")
     shown.add_column("Low … high", justify="right", no_wrap=True)
     for end in ("low", "high"):
-        shown.add_column(f"Cost at\n{end}, {instance.money}", justify="right", overflow="fold", min_width=9)
-    if gaps:
-        for end in ("low", "high"):
-            shown.add_column(f"Gap at\n{end}, {instance.money}", justify="right", no_wrap=True)
-    if width >= 100:
+        shown.add_column(f"Cost at\n{end}, {money}", justify="right", overflow="fold", min_width=9)
+    for end in ("low", "high") if gaps else ():
+        shown.add_column(f"Gap at\n{end}, {money}", justify="right", no_wrap=True)
+    if is_wide:
         shown.add_column("low │ high" if not gaps else "", no_wrap=True)
-    most = max(
-        (end.dearer(base).size for bar in found.bars for end in (bar.low, bar.high) if end.has_plan and end.is_settled),
-        default=0,
-    )
+    most = max((end.dearer(base).size for end in ends if end.has_plan and end.is_settled), default=0)
     for bar in found.bars:
         first = bar.number.first
         cells = [f"{_value(bar.number, first.low)} … {_value(bar.number, first.high)}"]
         cells += [_change(end, base) for end in (bar.low, bar.high)]
         cells += [_gap(end) for end in (bar.low, bar.high)] if gaps else []
-        cells += [_drawn(bar, base, most)] if width >= 100 else []
-        shown.add_row(_name(instance, bar.number), *cells)
+        cells += [_drawn(bar, base, most)] if is_wide else []
+        shown.add_row(_name(found.instance, bar.number), *cells)
     return shown
+
+
+def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
+    """The caption of the tornado."""
+    base, money = found.base, found.instance.money
+    parts = ["Each number alone at its low and its high end, all others at their values."]
+    gap = f", survival gap {si(base.gap, money)}" if base.gap > 0 else ""
+    parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
+    if found.measure is not None:
+        of_gap = f" and survival gaps to {of_gaps(found.gap)}" if gaps else ""
+        parts.append(f"Proven: costs to {in_tolerance([found.measure], money)}{of_gap};")
+        parts.append(f"{DASH} is no change that is proven.")
+    if is_wide:
+        parts.append("Bars: change of the cost, █ at the low end, ▒ at the high end.")
+    parts.append(f"{_of_floors(found)}; ~ another set of options is bought.")
+    if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
+        parts.append("? not known: stopped.")
+    return " ".join(parts)
 
 
 def _of_floors(found: Sensitivity) -> str:

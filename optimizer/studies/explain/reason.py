@@ -254,7 +254,7 @@ def _worst(
             short = [
                 t
                 for t in event.periods
-                if _below(instance, event, flows, d, t) > NEGLIGIBLE * _asked(instance, event, d, t)
+                if _below(instance, event, flows, d, t) > NEGLIGIBLE * _demanded(instance, event, d, t)
             ]
             gap = sum(_below(instance, event, flows, d, t) for t in short) * (
                 instance.demands[d].shortage_cost or ROUNDING
@@ -264,7 +264,7 @@ def _worst(
     return worst
 
 
-def _asked(instance: Instance, event: Shock, d: str, t: int) -> float:
+def _demanded(instance: Instance, event: Shock, d: str, t: int) -> float:
     return float(instance.path(event).demanded(d, t))
 
 
@@ -326,7 +326,7 @@ def _sum(flows: Flows, owner: str, flow: str, periods: Sequence[int]) -> float:
 
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
     """Whether a segment gets more than a solver's rounding in some periods."""
-    demanded = [_asked(instance, event, d, t) for t in periods]
+    demanded = [_demanded(instance, event, d, t) for t in periods]
     unserved = sum(flows[d, "unserved"][t - flows.first] for t in periods)
     return sum(demanded) - unserved > NEGLIGIBLE * sum(demanded)
 

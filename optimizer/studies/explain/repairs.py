@@ -81,38 +81,48 @@ def highest_scaling(instance: Instance, solver: WhatIfSolver, first: Sequence[st
         solver: whose settings, clock and listener are used.
         first: names of shocks, those that are hardest to survive at the start.
     """
-    events = {event.name: event for event in instance.events}
-    held = [events[name] for name in first[:FIRST] if name in events]
-    writer, question = Writer(instance), Question(_loss, (_loosen,), "share that floors lose")
-    outcome = Scaling(None)
+    search = _ScalingSearch(instance, solver, first)
+    return generate_constraints(search.solve, search.separate, search.add, solver.clock) or search.outcome
 
-    def solve() -> Scaling | None:
-        nonlocal outcome
-        model = ScenarioModel(instance, held, solver.settings, solver.clock, solver.listener, writer, question)
-        solved, outcome = model.minimise_cost(), Scaling(None)
+
+class _ScalingSearch:
+    """The three steps of constraint generation; `outcome` is what is known where the search ends early."""
+
+    def __init__(self, instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> None:
+        events = {event.name: event for event in instance.events}
+        self.instance, self.solver, self.writer = instance, solver, Writer(instance)
+        self.held = [events[name] for name in first[:FIRST] if name in events]
+        self.outcome = Scaling(None)
+
+    def solve(self) -> Scaling | None:
+        """The highest scaling under the shocks that are held; None where the search ends."""
+        settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
+        question = Question(_loss, (_loosen,), "share that floors lose")
+        model = ScenarioModel(self.instance, self.held, settings, clock, listener, self.writer, question)
+        solved, self.outcome = model.minimise_cost(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
             return None
-        outcome = Scaling(None, 1.0 - float(np.clip(solved.bound, 0.0, 1.0)))
+        self.outcome = Scaling(None, 1.0 - float(np.clip(solved.bound, 0.0, 1.0)))
         if solved.notes and solved.status == "stopped":
             return None
-        plan = read_plan(instance, solved.stage, solved.values.tolist())
-        return replace(outcome, factor=1.0 - float(np.clip(solved.cost, 0.0, 1.0)), plan=plan)
+        plan = read_plan(self.instance, solved.stage, solved.values.tolist())
+        return replace(self.outcome, factor=1.0 - float(np.clip(solved.cost, 0.0, 1.0)), plan=plan)
 
-    def separate(found: Scaling) -> list[Violation]:
+    def separate(self, found: Scaling) -> list[Violation]:
+        """The other shocks in which the plan does not keep the scaled floors."""
         assert found.factor is not None
         assert found.plan is not None
-        scaled = with_floors(instance, factor=max(0.0, found.factor - SAME_VALUE))
-        evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in held}
+        scaled = with_floors(self.instance, factor=max(0.0, found.factor - SAME_VALUE))
+        evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in self.held}
         values = plan_values(scaled, found.plan, evaluator.subproblems.plan)
-        known = [number for number, event in enumerate(instance.events) if event.name in names]
-        violated = evaluator.gaps(values, solver.clock, known).violated
+        known = [number for number, event in enumerate(self.instance.events) if event.name in names]
+        violated = evaluator.gaps(values, self.solver.clock, known).violated
         evaluator.close()
-        return [Violation(instance.events[number], gap) for number, gap in violated.items()]
+        return [Violation(self.instance.events[number], gap) for number, gap in violated.items()]
 
-    def add(violated: Sequence[Violation]) -> None:
-        held.extend(select_most_violated(violated, MORE))
-
-    return generate_constraints(solve, separate, add, solver.clock) or outcome
+    def add(self, violated: Sequence[Violation]) -> None:
+        """Hold some more shocks."""
+        self.held.extend(select_most_violated(violated, MORE))
 
 
 def _loss(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:

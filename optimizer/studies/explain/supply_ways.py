@@ -6,7 +6,6 @@ stockpile      its largest stock, how fast it fills or empties, when it may begi
 substitution   the share of demand that it can serve
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -131,25 +130,30 @@ class Ways:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
     def _option(self, o: str, option: Sized) -> str:
-        name, size, cut = display_name(self.instance, o), self._bought(o), self._cut(o)
+        name, cut = display_name(self.instance, o), self._cut(o)
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
-        inputs = [c for flow in option.flows for c in flow.takes]
-        if size >= FULLY_USED * option.max_size:
-            if inputs and not self._is_fully_used(o, option):
-                return f"{name} has its largest size, and lacks {self._inputs(inputs)}"
-            return f"{name} has its largest size, {si(option.max_size, 't/yr')}"
-        unit = option.unit_size
-        most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
-        if size >= FULLY_USED * most:
-            return f"{name} has its largest size in whole units, {si(most, 't/yr')}"
+        inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
+        limit = self._size_limit(o, option, size, inputs)
+        if limit is not None:
+            return f"{name} has its largest size{limit}"
         held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
         if self.money is not None:
             return f"{name} {held}: {self._dear(o, size)}"
         short = self._names(c for c in inputs if c in self.scarce)
-        # The plan leaves the least gap that there is, with all the money that it wants.
+        # The plan leaves the least gap that there is, without any budget.
         why = f"it lacks {short}" if short else "the rules allow no more, or more would not help"
         return f"{name} {held}: {why}"
+
+    def _size_limit(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str | None:
+        """More about the largest size, where it is reached; None where it is not."""
+        if size >= FULLY_USED * option.max_size:
+            if inputs and not self._is_fully_used(o, option):
+                return f", and lacks {self._inputs(inputs)}"
+            return f", {si(option.max_size, 't/yr')}"
+        unit = option.unit_size
+        most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
+        return f" in whole units, {si(most, 't/yr')}" if size >= FULLY_USED * most else None
 
     def _is_fully_used(self, o: str, option: Sized) -> bool:
         used = self._used(o) if self.flows.row(o, "activity") else 0.0
@@ -201,11 +205,10 @@ class Ways:
             return "and nothing could be bought for it before"
         if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
             return "its largest stock"
-        rate = math.inf if stock.release_rate is None else stock.release_rate * horizon.delta
-        if any(each >= FULLY_USED * rate for each in self.flows.row(o, "released")):
-            return f"and releases {si(rate, 't')} a {horizon.step} at most"
-        most = math.inf if stock.fill_rate is None else stock.fill_rate * horizon.delta
-        if all(self.plan.fills[o][t] >= FULLY_USED * most for t in purchasable):
+        if _is_at_rate(max(self.flows.row(o, "released"), default=0.0), stock.release_rate, horizon.delta):
+            most = (stock.release_rate or 0.0) * horizon.delta
+            return f"and releases {si(most, 't')} a {horizon.step} at most"
+        if _is_at_rate(min(self.plan.fills[o][t] for t in purchasable), stock.fill_rate, horizon.delta):
             return f"filled as fast as the market allows since {horizon.label(purchasable[0])}"
         return None
 
@@ -226,6 +229,11 @@ class Ways:
     def _sum(self, owner: str, flow: str) -> float:
         row = self.flows.row(owner, flow)
         return sum(row[t - self.flows.first] for t in self.periods) if row else 0.0
+
+
+def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:
+    """Whether a flow of a period reaches a rate, t/yr; None has no limit."""
+    return rate is not None and tonnes >= FULLY_USED * rate * years
 
 
 def _loses(cut: float) -> str:

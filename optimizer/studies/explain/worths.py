@@ -16,7 +16,7 @@ anyhow       the latest point before which nothing of it is bought, and some pla
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -288,10 +288,11 @@ def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
     horizon, option = instance.horizon, instance.options[o]
     if option.is_stock:
         first = next(t for t, fill in enumerate(plan.fills[o]) if fill > 0)
-        candidates = range(0, len(horizon.periods), horizon.per_year)
-        return [first, *(t for t in candidates if t > first and option.allows(horizon.year(t)))]
-    first = min(build.t for build in plan.builds if build.option == o)
-    return [a for a in horizon.decisions if a >= first and option.allows(horizon.year(a))]
+        points: Iterable[int] = range(0, len(horizon.periods), horizon.per_year)
+    else:
+        first = min(build.t for build in plan.builds if build.option == o)
+        points = horizon.decisions
+    return [first, *(t for t in points if t > first and option.allows(horizon.year(t)))]
 
 
 def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
