@@ -123,7 +123,7 @@ class DemandResponseAuditor(Auditor):
         """price·z."""
         if operation.is_baseline:
             return {}
-        price = operation.series(operation.option.cost) * operation.told("cost", 1.0)
+        price = operation.series(operation.option.cost) * operation.override("cost", 1.0)
         return {"operation": price * operation.flow("switched_off")}
 
 

@@ -257,7 +257,7 @@ LOUD: dict[str, tuple[Change, str]] = {
     ),
     "outlay of a year": (figure(outlays=lambda outlays: {**outlays, "2027": outlays["2027"] + 1}), "outlay.2027"),
     "gap of a shock": (outcome("embargo", lambda o: replace(o, gap=5.0)), "embargo.gap"),
-    "verdict": (outcome("storm", lambda o: replace(o, survives=False)), "storm: it is said to survive: False"),
+    "verdict": (outcome("storm", lambda o: replace(o, survives=False)), "storm: it is stated to survive: False"),
     "floor": (service("all", floor=0.8), "embargo/all.margin"),
     "worst service": (service("all", worst_service=0.95), "embargo/all.margin"),
     "shortage": (service("all", shortage=0.5), "embargo/all.shortage"),
@@ -312,7 +312,7 @@ def test_loud_when_a_failure_is_called_survival(short: tuple[so.Instance, so.Res
     assert not result.survives
     change = outcome("embargo", lambda o: replace(o, survives=True))
     said = so.verify(instance, change(result)).disagreements
-    assert said[0] == "embargo: it is said to survive: True"
+    assert said[0] == "embargo: it is stated to survive: True"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_libraries_stay_in_their_rooms(library: str, rooms: set[str]) -> None:
 
 
 def test_audit_knows_neither_levers_nor_solver() -> None:
-    for path in (ROOT / "audit").glob("*.py"):
+    for path in (ROOT / "audit").rglob("*.py"):
         rooms = {room(name) for name in own_imports(path)} - {"audit"}
         assert rooms <= {"disruptions", "errors", "instance", "results", "tolerances"}, path
 

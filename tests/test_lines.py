@@ -212,7 +212,7 @@ def weakest(d: str, **update: Any) -> Callable[[so.Result], so.Result]:
 # What a line and the totals allow to see, without flows.
 ALONE: dict[str, tuple[Callable[[so.Result], so.Result], str]] = {
     "a line's gap": (line("s30", gap=5.0), "s30.gap"),
-    "its verdict": (line("s30", survives=False), "s30: it is said to survive: False"),
+    "its verdict": (line("s30", survives=False), "s30: it is stated to survive: False"),
     "its cost": (line("s30", cost=5.0), "total_cost"),
     "its first period": (line("s30", first="2026"), "s30: its window is another"),
     "its last period": (line("s30", last="2027"), "s30: its window is another"),

@@ -34,10 +34,10 @@ class BatchQuestion:
 
     Attributes:
         batch: its number.
-        task: least gaps; the best operation, the one that serves most, or gaps or costs with their slopes in what the
-            plan offers.
+        task: least gaps; the best operation, the one that serves most, or gaps or costs with their slopes in the
+            linking terms.
         events: which of its shocks, by number among all events.
-        linking: what the plan offers, as `Offers.of` gives it.
+        linking: the linking terms under the plan, as `TechnologyMatrix.of` gives them.
         allowed: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
             floors are kept, nan to have it found. For ``slopes of costs``, the gap that the shock may leave; nan, and
             where it is left out, to keep its floors.
@@ -69,7 +69,7 @@ class BatchAnswer:
             it was not asked.
         unserved: t, by shock, segment and period of the window; empty where it was not asked.
         flows: all operation; None where it was not asked.
-        cuts: by group, its value and its slope in each offer.
+        cuts: by group, its value and its slope in each linking term.
         by_gap: by shock, the slope of its cost in the gap it is allowed; empty where none is.
         basis: for the next time.
         seconds: in the solver.

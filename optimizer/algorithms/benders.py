@@ -213,9 +213,9 @@ class _Search(Search):
             weights, least = np.where(self._fragile, 1.0, 0.0), np.zeros(size)
         else:
             weights, least = self.probability, self._least_costs
-        singles = [n for n in alone if weights[n] > 0]
-        ordered = [n for part in self.evaluator.slices for n in part.events.tolist() if weights[n] > 0]
-        ordered = [n for n in ordered if n not in set(singles)]
+        singles, apart = [n for n in alone if weights[n] > 0], frozenset(alone)
+        counting = (n for part in self.evaluator.slices for n in part.events.tolist() if weights[n] > 0)
+        ordered = [n for n in counting if n not in apart]
         if not singles and not ordered:
             return {}
         of = np.full(size, -1, dtype=np.intp)

@@ -206,25 +206,33 @@ class ProcessExecutor(Executor):
     def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
         results: dict[int, Any] = {}
         for attempt in range(1, ATTEMPTS + 1):
-            left = {number: task for number, task in enumerate(tasks) if number not in results}
-            own = deque(number for number, task in left.items() if task.home == 0)
-            queues = [
-                _Queue(self, home, {number: task for number, task in left.items() if task.home == home})
-                for home in sorted({task.home for task in left.values()} - {0})
-            ]
             # A worker that was replaced has to return results: on a machine that kills workers nothing is moved.
-            while (number := _next(own, queues if attempt == 1 else ())) is not None:
-                for queue in queues:
-                    queue.hand_out(results)
-                results[number] = tasks[number].run(self.memory)
-            broken = [queue.home for queue in queues if not queue.gather(results)]
+            broken = self._run(tasks, results, moves=attempt == 1)
             if not broken:
-                break
-            if attempt == ATTEMPTS:
-                raise WorkerError(f"a worker process died {ATTEMPTS} times")
+                return [results[number] for number in range(len(tasks))]
             for home in broken:
                 self._workers.pop(home).end()
-        return [results[number] for number in range(len(tasks))]
+        raise WorkerError(f"a worker process died {ATTEMPTS} times")
+
+    def _run(self, tasks: Sequence[Task], results: dict[int, Any], *, moves: bool) -> list[int]:
+        """Run the tasks that have no result yet; the numbers of the workers that died.
+
+        Args:
+            tasks: all of them.
+            results: by number of the task; more will be.
+            moves: whether this process takes tasks from the queues of others.
+        """
+        left = {number: task for number, task in enumerate(tasks) if number not in results}
+        own = deque(number for number, task in left.items() if task.home == 0)
+        queues = [
+            _Queue(self, home, {number: task for number, task in left.items() if task.home == home})
+            for home in sorted({task.home for task in left.values()} - {0})
+        ]
+        while (number := _next(own, queues if moves else ())) is not None:
+            for queue in queues:
+                queue.hand_out(results)
+            results[number] = tasks[number].run(self.memory)
+        return [queue.home for queue in queues if not queue.gather(results)]
 
     def submit(self, task: Task) -> Any:
         """The future of a task at its home; of a new worker, where the old one died since its last task."""
@@ -238,7 +246,7 @@ class ProcessExecutor(Executor):
 
     @override
     def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
-        from loky import BrokenProcessPool, wait
+        from loky import wait
 
         if len(tasks) == 1 and not self._workers:
             yield 0, tasks[0].run(self.memory)
@@ -258,11 +266,8 @@ class ProcessExecutor(Executor):
             for future in wait(running, timeout=0.2, return_when="FIRST_COMPLETED").done:
                 number, worker = running.pop(future)
                 free.append(worker)
-                try:
-                    yield number, future.result()[0]
-                except BrokenProcessPool as error:
-                    if not clock.interrupted:
-                        raise WorkerError(f"a worker process died during its task ({error})") from error
+                for result in _results(future, clock):
+                    yield number, result
 
     def _pass_on_the_interrupt(self, workers: Iterable["_Worker"]) -> None:
         """Once: workers are in process groups of their own, which a terminal does not signal."""
@@ -278,6 +283,19 @@ class ProcessExecutor(Executor):
     def close(self) -> None:
         for worker in self._workers.values():
             worker.end()
+
+
+def _results(future: Any, clock: Clock) -> list[Any]:
+    """A list with the result of a task; an empty one where its worker died after an interrupt."""
+    from loky import BrokenProcessPool
+
+    try:
+        results: list[Any] = future.result()
+    except BrokenProcessPool as error:
+        if clock.interrupted:
+            return []
+        raise WorkerError(f"a worker process died during its task ({error})") from error
+    return results
 
 
 class _Worker:

@@ -367,11 +367,7 @@ class ScenarioModel:
 
         The cheapest that keeps all floors; where none does, the one with the least gap.
         """
-        proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
-        bound = -math.inf
-        if self.relaxation is not None and self.relaxation.values is not None:
-            integers, bound = self.relaxation.values[self.model.integers], self.relaxation.objective
-            proposals.append((np.round(integers), np.ceil(integers - INTEGRALITY)))
+        proposals, bound = self._proposals()
         self.require_floors()
         self.minimise("cost")
         found = [result for each in proposals if (result := self._first_feasible(each)) is not None]
@@ -381,6 +377,14 @@ class ScenarioModel:
         if not proposals or not self.question.is_usual:
             return None
         return self._least_gap_among([whole for each in proposals for whole in each])
+
+    def _proposals(self) -> tuple[list[tuple[Vector, ...]], float]:
+        """Integers to start from, and those that the LP relaxation rounds to; and its bound."""
+        proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
+        if self.relaxation is None or self.relaxation.values is None:
+            return proposals, -math.inf
+        integers = self.relaxation.values[self.model.integers]
+        return [*proposals, (np.round(integers), np.ceil(integers - INTEGRALITY))], self.relaxation.objective
 
     def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:
         """The plan with the least gap by the integers proposed, at the least cost; None where none is feasible."""

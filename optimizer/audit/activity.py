@@ -44,7 +44,7 @@ class ActivityAuditor(Auditor):
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
         """cost·x; in the baseline also support·x."""
         activity = operation.flow("activity")
-        costs = {"operation": operation.series(operation.option.cost) * operation.told("cost", 1.0) * activity}
+        costs = {"operation": operation.series(operation.option.cost) * operation.override("cost", 1.0) * activity}
         if operation.is_baseline:
             costs["price support"] = operation.series(operation.option.support) * activity
         return costs

@@ -146,7 +146,7 @@ class Paths:
         """The names of one row in every path and period."""
         return lambda s, i: f"{self.flows.names[s]}/{what}.{self.labels[self.times[s, i]]}"
 
-    def told(self, part: str, name: str, usual: float) -> float | Array:
+    def override(self, part: str, name: str, usual: float) -> float | Array:
         """What each shock says of a name, an array (paths, 1); what is usual where none says anything."""
         if name not in self._mentioned.setdefault(part, {name for spec in self.specs for name in getattr(spec, part)}):
             return usual
@@ -198,16 +198,16 @@ class Operation:
         return np.asarray(self.carried[self.paths.times] * self.delta)
 
     def flow(self, flow: str) -> Array:
-        """What it is said to do."""
+        """What it is stated to do."""
         return self.paths.flows[self.name, flow]
 
     def series(self, series: Any) -> Array:
         """A series of the file, in each period."""
         return np.asarray(self.basis.by_period(series)[self.paths.times])
 
-    def told(self, part: str, usual: float) -> float | Array:
+    def override(self, part: str, usual: float) -> float | Array:
         """What each shock says of it in one of its parts, such as ``cost``; what is usual where it says nothing."""
-        return self.paths.told(part, self.name, usual)
+        return self.paths.override(part, self.name, usual)
 
     def lost(self, activity: str, *, deliberate: bool) -> Array:
         """The share of an activity's capacity that deliberate cuts take, or that others take."""
@@ -217,7 +217,7 @@ class Operation:
     def demanded(self, segment: str) -> Array:
         """Demand of a segment, after any surge."""
         demand = self.basis.instance.demands[segment]
-        return np.asarray(self.series(demand.quantity) * self.delta * self.paths.told("demand", segment, 1.0))
+        return np.asarray(self.series(demand.quantity) * self.delta * self.paths.override("demand", segment, 1.0))
 
     def capacity(self, process: str) -> Array:
         """Capacity of an existing process before any cut."""

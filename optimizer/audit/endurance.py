@@ -16,17 +16,17 @@ from optimizer.disruptions.shock import ShockSpec
 class Endurance(Verdicts):
     """Every rule, in every year from its own on."""
 
-    def _endured(self) -> None:
+    def _check_endurance(self) -> None:
         expected = set()
         for i, rule in enumerate(self.instance.policy.min_time_to_survive):
             for year in self.horizon.years:
                 if rule.from_ is None or year >= rule.from_:
                     name = f"min_time_to_survive_{i}@{year}"
                     expected.add(name)
-                    self._rule(name, year, rule.months / 12, rule.cuts, deliberate=rule.deliberate)
+                    self._check_rule(name, year, rule.months / 12, rule.cuts, deliberate=rule.deliberate)
         self.report.holds("policy.min_time_to_survive", "others are proven", set(self.result.endured) == expected)
 
-    def _rule(self, name: str, year: int, span: float, cuts: Any, *, deliberate: bool) -> None:
+    def _check_rule(self, name: str, year: int, span: float, cuts: Any, *, deliberate: bool) -> None:
         flows, t = self.result.endured.get(name), (year - self.horizon.start) * self.horizon.per_year
         if flows is None:
             self.report.holds(name, "no flows show that it holds", False)
@@ -36,7 +36,7 @@ class Endurance(Verdicts):
         spec = ShockSpec.model_construct(start=(), months=0.0, cuts=cuts, deliberate=deliberate)
         stacked, (meant, unmeant) = self._stacked([name], [flows]), self._lost([spec], 1)
         paths = Paths([spec], np.array([[t]]), self.labels, stacked, meant, unmeant, span, is_steady=True)
-        self._path(paths)
+        self._check_paths(paths)
         for d in self.instance.demands:
             asked, unserved = self._demanded(paths, d), paths.flows[d, "unserved"]
             floor = self.by_period(self.instance.demands[d].survival)[paths.times]

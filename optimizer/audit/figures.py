@@ -24,23 +24,23 @@ class Figures(Endurance):
         baseline = self.result.baseline
         if baseline is None:
             raise ValueError("the baseline is missing")
-        self._plan(baseline)
-        self._endured()
-        self._shocks(many)
-        self._services()
-        self._shares(baseline)
-        self._lacks(baseline)
-        self._totals()
-        self._nothing()
-        self._no_shock()
+        self._check_plan_and_baseline(baseline)
+        self._check_endurance()
+        self._check_shocks(many)
+        self._check_services()
+        self._check_shares(baseline)
+        self._check_shortages(baseline)
+        self._check_totals()
+        self._check_do_nothing()
+        self._check_no_shock_plan()
 
-    def _plan(self, baseline: Flows) -> None:
+    def _check_plan_and_baseline(self, baseline: Flows) -> None:
         """What is bought, how it runs in the baseline, and the policy: all that the no-shock plan has as well."""
         self.check_plan()
-        self._calm(baseline)
-        self._policy(baseline)
+        self._check_baseline(baseline)
+        self._check_policy(baseline)
 
-    def _policy(self, baseline: Flows) -> None:
+    def _check_policy(self, baseline: Flows) -> None:
         policy, outlays = self.instance.policy, self.report.outlays
         if policy.budget is not None:
             self.report.at_most("policy.budget", math.fsum(outlays.values()), policy.budget, least_scale=1.0)
@@ -78,7 +78,7 @@ class Figures(Endurance):
             off = sign * (counted - rule.share * everything)
             self.report.at_most(label, off, 0.0, everything, least_scale=self.scales.commodities[rule.commodity])
 
-    def _shares(self, baseline: Flows) -> None:
+    def _check_shares(self, baseline: Flows) -> None:
         """Where each commodity comes from."""
         for commodity, shares in self.result.shares.items():
             for share in shares:
@@ -95,8 +95,8 @@ class Figures(Endurance):
                 hhi = math.fsum((part / total) ** 2 for part in made.values()) if total > 0 else 0.0
                 self.report.equal(f"{row}.hhi", share.hhi, hhi, 1.0)
 
-    def _lacks(self, baseline: Flows) -> None:
-        """What goes unserved in peace."""
+    def _check_shortages(self, baseline: Flows) -> None:
+        """What goes unserved in the baseline."""
         for d, demand in self.instance.demands.items():
             row, short, lack = f"{d}.lacks", baseline[d, "unserved"], self.result.lacks.get(d)
             asked = [demand.quantity.at(self.year(t)) * self.delta for t in self.periods]
@@ -111,7 +111,7 @@ class Figures(Endurance):
                 of_it = parts[self.labels.index(lack.period)] if lack.period in self.labels else 0.0
                 self.report.equal(f"{row}.period", of_it, lack.share, 1.0)
 
-    def _totals(self) -> None:
+    def _check_totals(self) -> None:
         result, costs = self.result, self.report.costs
         # Below one unit of money all is negligible: an instance that costs nothing may cost 1e-15.
         self.report.equal("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
@@ -126,19 +126,19 @@ class Figures(Endurance):
                 f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, least_scale=least_scale
             )
         gaps = [outcome.gap for outcome in result.shocks]
-        self.report.equal("survival_gap", result.survival_gap, self._left(), *gaps, least_scale=AUDIT_MONEY)
+        self.report.equal("survival_gap", result.survival_gap, self._total_gap(), *gaps, least_scale=AUDIT_MONEY)
         self.report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, least_scale=AUDIT_MONEY)
         if result.bound is not None:
             self.report.at_most("bound", result.bound, result.total_cost, *costs.values())
         if result.gap_bound is not None:
             self.report.at_most("gap_bound", result.gap_bound, result.survival_gap, least_scale=AUDIT_MONEY)
-        self._distances()
+        self._check_distances()
         self.report.holds("periods", "their labels are others", result.periods == tuple(self.labels))
         survives = all(outcome.survives for outcome in result.shocks)
-        said = {"survives": survives, "gap": not survives}.get(result.status, True)
-        self.report.holds("status", f'it is said to be "{result.status}"', said)
+        stated = {"survives": survives, "gap": not survives}.get(result.status, True)
+        self.report.holds("status", f'it is stated to be "{result.status}"', stated)
 
-    def _left(self) -> float:
+    def _total_gap(self) -> float:
         """All gaps together, of which attacks of an adversary count as one; and whether it can afford them."""
         faced, adversary = self.result.adversary, self.instance.adversary
         gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
@@ -153,7 +153,7 @@ class Figures(Endurance):
         self.report.equal("adversary.gap", faced.gap, worst, *gaps.values(), least_scale=AUDIT_MONEY)
         return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + worst
 
-    def _distances(self) -> None:
+    def _check_distances(self) -> None:
         """What follows from two figures: the distance from the bound, the price of survival."""
         result, cost, gap = self.result, self.result.total_cost, self.result.survival_gap
         known = result.bound is not None and (gap == 0 or result.gap_bound is not None)
@@ -167,8 +167,8 @@ class Figures(Endurance):
         if price is not None and calm is not None:
             self.report.equal("price_of_survival", price, cost - calm, cost, calm)
 
-    def _nothing(self) -> None:
-        """What can be said of doing nothing without a solver."""
+    def _check_do_nothing(self) -> None:
+        """What is known of doing nothing without a solver."""
         nothing = self.result.nothing
         if nothing is None:
             return
@@ -186,14 +186,14 @@ class Figures(Endurance):
         names = {event.name for event in self.instance.events} if failed else {None}
         self.report.holds("nothing.worst_shock", f"it is {nothing.worst_shock}", nothing.worst_shock in names)
 
-    def _no_shock(self) -> None:
+    def _check_no_shock_plan(self) -> None:
         """The no-shock plan again, in the same instance without shocks: rows, cost by part, and what it buys."""
         kept, result = self.result.no_shock, self.result
         if kept is None:
             return
         again = Report()
         variant = replace(result, plan=kept.plan, baseline=kept.baseline)
-        Figures(without_disruptions(self.instance), variant, again)._plan(kept.baseline)
+        Figures(without_disruptions(self.instance), variant, again)._check_plan_and_baseline(kept.baseline)
         costs = again.costs
         again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
         for part, amount in costs.items() if kept.costs else ():

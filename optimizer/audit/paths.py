@@ -78,7 +78,7 @@ class PathRows(PlanRows):
 
     def _demanded(self, paths: Paths, d: str) -> Array:
         usual = self.by_period(self.instance.demands[d].quantity)[paths.times] * paths.delta
-        return np.asarray(usual * paths.told("demand", d, 1.0))
+        return np.asarray(usual * paths.override("demand", d, 1.0))
 
     def _operations(self, paths: Paths) -> list[tuple[Auditor, Operation]]:
         """Every existing process and option on some paths, with who audits it."""
@@ -92,22 +92,22 @@ class PathRows(PlanRows):
             found.append((auditor, Operation(o, option, self, paths, self.carried[o], least_scale)))
         return found
 
-    def _path(self, paths: Paths) -> None:
+    def _check_paths(self, paths: Paths) -> None:
         """Capacities, balances and demand."""
         operations = self._operations(paths)
         lent = [self._lent(operations, deliberate=deliberate) for deliberate in (True, False)]
         for auditor, operation in operations:
             if operation.name in self.instance.processes:
-                self._limit(operation, *lent)
+                self._check_limit(operation, *lent)
             else:
                 auditor.check(operation)
         served: dict[str, Array] = {}
         for auditor, operation in operations:
             for d, amount in auditor.serves(operation).items():
                 served[d] = served.get(d, 0.0) + amount
-        self._balances(paths, operations, served)
+        self._check_balances(paths, operations, served)
         for d in self.instance.demands:
-            self._served(paths, d, served.get(d, 0.0))
+            self._check_demand(paths, d, served.get(d, 0.0))
 
     def _lent(self, operations: Sequence[tuple[Auditor, Operation]], *, deliberate: bool) -> dict[str, Array]:
         """By existing process, what options add to the capacity that cuts of one sort leave."""
@@ -117,7 +117,9 @@ class PathRows(PlanRows):
                 total[p] = total.get(p, 0.0) + amount
         return total
 
-    def _limit(self, operation: Operation, beside_deliberate: Mapping[str, Array], beside: Mapping[str, Array]) -> None:
+    def _check_limit(
+        self, operation: Operation, beside_deliberate: Mapping[str, Array], beside: Mapping[str, Array]
+    ) -> None:
         """Activity of an existing process: within what the worse sort of cuts leaves, and never above the whole."""
         p, activity, whole = operation.name, operation.flow("activity"), operation.working
         left = [
@@ -128,7 +130,7 @@ class PathRows(PlanRows):
         operation.at_most("limit", 0.0, activity)
         check_running(operation, whole)
 
-    def _balances(
+    def _check_balances(
         self, paths: Paths, operations: Sequence[tuple[Auditor, Operation]], served: Mapping[str, Array]
     ) -> None:
         """supply ≥ use of every commodity."""
@@ -155,7 +157,7 @@ class PathRows(PlanRows):
             sold.append(demand.quantity.at(year) if year >= self.horizon.start else end.past_quantity.at(year))
         return np.asarray(end.collection_rate * np.array(sold))
 
-    def _served(self, paths: Paths, d: str, otherwise: Array | float) -> None:
+    def _check_demand(self, paths: Paths, d: str, otherwise: Array | float) -> None:
         """What is unserved, and served otherwise than by the commodity, is no more than demand."""
         row, unserved = paths.row(f"{d}.demand"), paths.flows[d, "unserved"]
         self.report.at_most(row, unserved + otherwise, self._demanded(paths, d), least_scale=self.scales.segments[d])

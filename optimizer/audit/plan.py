@@ -63,13 +63,13 @@ class PlanRows(AuditBasis):
             raise KeyError(*sorted(strangers))
         for o, auditor in self.auditors.items():
             auditor.check_plan(self.holdings[o])
-        self._ties()
+        self._check_ties()
         self.carried = {o: auditor.carries(self.holdings[o]) for o, auditor in self.auditors.items()}
         self.report.outlays = {str(year): 0.0 for year in self.horizon.years}
         for o, auditor in self.auditors.items():
             self._costs(self.holdings[o], auditor)
 
-    def _ties(self) -> None:
+    def _check_ties(self) -> None:
         builds = {o: holding.builds for o, holding in self.holdings.items()}
         for o, option in self.instance.options.items():
             for required in getattr(option, "requires", ()):

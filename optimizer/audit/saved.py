@@ -31,17 +31,17 @@ class Saved(Figures):
         self._weakest: dict[str, dict[str, tuple[float, float]]] = {d: {} for d in self.instance.demands}
         super().run(many)
         check_names(self.instance, self.result, self.report)
-        self._complete()
-        self._ordered()
-        self._told()
-        self._proven()
-        self._without_shocks()
-        self._attacks()
+        self._check_tables()
+        self._check_order()
+        self._check_segments()
+        self._check_bounds()
+        self._check_no_shock_names()
+        self._check_adversary()
 
     def _holds(self, row: str, what: str, *, holds: bool) -> None:
         self.report.holds(row, what, holds)
 
-    def _complete(self) -> None:
+    def _check_tables(self) -> None:
         """Every table has the rows that it should have."""
         result, piles = self.result, {o for o, auditor in self.auditors.items() if auditor.is_stock}
         tables: dict[str, tuple[Any, Any]] = {
@@ -52,9 +52,9 @@ class Saved(Figures):
             "lacks": (set(result.lacks) - set(self.instance.demands), set()),
             "clash": (set(result.clash), set()),
         }
-        for name, (said, due) in tables.items():
-            odd = ", ".join(sorted(map(str, said ^ due)))
-            self._holds(name, f"its entries are wrong: {odd}", holds=said == due)
+        for name, (stated, due) in tables.items():
+            odd = ", ".join(sorted(map(str, stated ^ due)))
+            self._holds(name, f"its entries are wrong: {odd}", holds=stated == due)
         count, due = (
             sum(outcome.flows is not None for outcome in result.shocks),
             min(MOST_DETAILED_SHOCKS, len(self.events)),
@@ -63,7 +63,7 @@ class Saved(Figures):
         nothing = result.nothing is None
         self._holds("nothing", "it is there where there are shocks", holds=nothing == (not self.events))
 
-    def _ordered(self) -> None:
+    def _check_order(self) -> None:
         """Lists stand in the order of the instance."""
         places = {o: i for i, o in enumerate(self.instance.options)}
         builds = [(places[build.option], build.t) for build in self.result.plan.builds]
@@ -71,17 +71,17 @@ class Saved(Figures):
         named = [outcome.name for outcome in self.result.shocks]
         self._holds("shocks", "they stand in another order", holds=named == list(self.events))
 
-    def _told(self) -> None:
+    def _check_segments(self) -> None:
         """Each shock names the segments that it should name."""
         demands = set(self.instance.demands)
         for outcome in self.result.shocks:
-            told = set(outcome.segments)
+            named = set(outcome.segments)
             kept = [each for each in outcome.segments.values() if not each.below_floor > 0]
-            is_line = outcome.flows is None and (len(kept) <= 1 and (bool(told) or not demands))
-            known = told == demands if outcome.flows is not None else is_line and told <= demands
+            is_line = outcome.flows is None and (len(kept) <= 1 and (bool(named) or not demands))
+            known = named == demands if outcome.flows is not None else is_line and named <= demands
             self._holds(f"{outcome.name}.segments", "they are not those that are due", holds=known)
 
-    def _proven(self) -> None:
+    def _check_bounds(self) -> None:
         """What the status says of bounds."""
         result = self.result
         ended = result.status in ("survives", "gap")
@@ -93,29 +93,29 @@ class Saved(Figures):
         wanted, faced = result.settings.get("gap"), result.adversary
         if result.status == "stopped" and result.mip_gap is not None and isinstance(wanted, float):
             open_ = result.mip_gap > wanted or (faced is not None and faced.sets is None)
-            self._holds("status", "it is said to be stopped, and its bound is as near as was asked for", holds=open_)
+            self._holds("status", "it is stated to be stopped, and its bound is as near as was asked for", holds=open_)
 
-    def _without_shocks(self) -> None:
-        """What is said of the no-shock plan without solving for it."""
+    def _check_no_shock_names(self) -> None:
+        """What is stated of the no-shock plan without solving for it."""
         result, auditors = self.result, self.auditors
         order = sorted(auditors, key=lambda o: auditors[o].is_stock)
-        said = [o for o in order if o in result.calm_builds]
-        self._holds("calm_builds", "they are no options, or in another order", holds=list(result.calm_builds) == said)
+        stated = [o for o in order if o in result.calm_builds]
+        self._holds("calm_builds", "they are no options, or in another order", holds=list(result.calm_builds) == stated)
         if self.events or self.result.endured:
             return
         filled = {o for o, fills in result.plan.fills.items() if any(fill > 0 for fill in fills)}
         bought = filled | {build.option for build in result.plan.builds}
-        self._holds("calm_builds", "they are not those of the plan", holds=set(said) == bought)
+        self._holds("calm_builds", "they are not those of the plan", holds=set(stated) == bought)
         if result.calm_cost is not None:
             self.report.equal("calm_cost", result.calm_cost, result.total_cost, *self.report.costs.values())
 
-    def _attacks(self) -> None:
+    def _check_adversary(self) -> None:
         """The adversary is that of the instance, and the attacks among the shocks are those that it can make."""
         adversary, faced = self.instance.adversary, self.result.adversary
         entries = {name: adversary.members(event.entry) if adversary else None for name, event in self.events.items()}
         attacks = {name for name, targets in entries.items() if targets is not None}
-        said = set() if faced is None else set(faced.attacks)
-        self._holds("adversary.attacks", "they are not the attacks among the shocks", holds=said == attacks)
+        stated = set() if faced is None else set(faced.attacks)
+        self._holds("adversary.attacks", "they are not the attacks among the shocks", holds=stated == attacks)
         if faced is None or adversary is None:
             self._holds("adversary", "the instance has none", holds=faced is None)
             return
@@ -125,16 +125,16 @@ class Saved(Figures):
         counts = (len(starts), len(adversary.targets), None if sets is None else len(sets))
         known = (faced.starts, faced.targets, faced.sets) == counts
         self._holds("adversary", f"starts, targets and sets are {counts}", holds=known)
-        twice = len(faced.attacks) > len(said)
+        twice = len(faced.attacks) > len(stated)
         self._holds("adversary.attacks", "one stands twice", holds=not twice)
         gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
         place = first_largest([gaps.get(name, 0.0) for name in faced.attacks])
         worst = None if place is None else faced.attacks[place]
         self._holds("adversary.worst", f"it is {worst}", holds=faced.worst == worst)
         for name in sorted(attacks):
-            self._attack(name, entries[name] or (), starts)
+            self._check_attack(name, entries[name] or (), starts)
 
-    def _attack(self, name: str, targets: Sequence[str], starts: Sequence[int]) -> None:
+    def _check_attack(self, name: str, targets: Sequence[str], starts: Sequence[int]) -> None:
         """A shock that is called an attack does what its targets say, at one of the starts."""
         event, adversary = self.events[name], self.instance.adversary
         assert adversary is not None
@@ -146,8 +146,8 @@ class Saved(Figures):
         known = same and own.periods == event.periods and not event.probability and first in starts
         self._holds(f"adversary.{name}", "it is another attack than its targets make", holds=known)
 
-    def _shares(self, baseline: Flows) -> None:
-        super()._shares(baseline)
+    def _check_shares(self, baseline: Flows) -> None:
+        super()._check_shares(baseline)
         years = tuple(dict.fromkeys((self.horizon.start, self.horizon.end)))
         used = {demand.commodity for demand in self.instance.demands.values()}
         used |= {commodity for activity in self.instance.activities.values() for commodity in activity.input}
@@ -166,8 +166,8 @@ class Saved(Figures):
         at = [t for t in self.periods if self.year(t) == year]
         return math.fsum(rate * baseline[p, "activity"][t] for p, rate in makers.items() for t in at)
 
-    def _lacks(self, baseline: Flows) -> None:
-        super()._lacks(baseline)
+    def _check_shortages(self, baseline: Flows) -> None:
+        super()._check_shortages(baseline)
         for d, lack in self.result.lacks.items():
             if d not in self.instance.demands:
                 continue
@@ -179,9 +179,9 @@ class Saved(Figures):
             first = None if place is None else self.labels[place]
             self._holds(f"{d}.lacks.period", f"it is {first}", holds=lack.period == first)
 
-    def _services_said(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
+    def _check_stated_services(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
         """Of equal periods the first is named, where the result has the flows itself."""
-        super()._services_said(paths, outcomes, d, found)
+        super()._check_stated_services(paths, outcomes, d, found)
         if self.result.format < FORMAT:
             return
         served = found.margins + found.floors
@@ -190,22 +190,22 @@ class Saved(Figures):
             if outcome.flows is None or d not in outcome.segments:
                 continue
             label = self.labels[paths.times[s, at[s]]]
-            row, said = f"{outcome.name}/{d}.worst_period", outcome.segments[d].worst_period
-            self._holds(row, f"it is {label}", holds=said == label)
+            row, stated = f"{outcome.name}/{d}.worst_period", outcome.segments[d].worst_period
+            self._holds(row, f"it is {label}", holds=stated == label)
             self._weakest[d][outcome.name] = (float(found.margins[s, at[s]]), float(served[s, at[s]]))
 
-    def _services(self) -> None:
+    def _check_services(self) -> None:
         """Of equal shocks the first is named, where the result has all flows itself."""
-        super()._services()
-        for d, said in self.result.services.items():
+        super()._check_services()
+        for d, stated in self.result.services.items():
             known = self._weakest.get(d, {})
             if len(known) != len(self.events):
                 continue
             margins, served = (np.array([known[name][i] for name in self.events]) for i in (0, 1))
             worst = list(self.events)[int(weakest(margins, served, axis=0))]
-            self._holds(f"services/{d}.worst_shock", f"it is {worst}", holds=said.worst_shock == worst)
+            self._holds(f"services/{d}.worst_shock", f"it is {worst}", holds=stated.worst_shock == worst)
             period = {outcome.name: outcome for outcome in self.result.shocks}[worst].segments[d].worst_period
-            self._holds(f"services/{d}.worst_period", f"it is {period}", holds=said.worst_period == period)
+            self._holds(f"services/{d}.worst_period", f"it is {period}", holds=stated.worst_period == period)
 
 
 def check_names(instance: Instance, result: Result, report: Report) -> None:
@@ -215,7 +215,7 @@ def check_names(instance: Instance, result: Result, report: Report) -> None:
 
 
 def check_absent(instance: Instance, result: Result, report: Report) -> None:
-    """Where there is no plan, nothing is said of one."""
+    """Where there is no plan, nothing is stated of one."""
     horizon = instance.horizon
     empty: dict[str, Any] = {
         "instance": instance.title,
@@ -232,4 +232,4 @@ def check_absent(instance: Instance, result: Result, report: Report) -> None:
         empty["clash"] = ()
     for name, value in empty.items():
         if getattr(result, name) != value:
-            report.disagreements.append(f"{name}: there is no plan, and something is said of it")
+            report.disagreements.append(f"{name}: there is no plan, and something is stated of it")

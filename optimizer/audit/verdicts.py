@@ -1,4 +1,4 @@
-"""What is said of the shocks: each one's segments, gap, cost and verdict, and each segment's worst shock.
+"""What is stated of the shocks: each one's segments, gap, cost and verdict, and each segment's worst shock.
 
 Shocks whose flows are at hand are recomputed from them; of one that is only a line, what the line says of itself.
 """
@@ -20,7 +20,7 @@ from optimizer.tolerances import AUDIT_MONEY, FINE_ROUNDING
 
 # Shocks that are audited at once: what bounds the memory.
 SHOCKS_AT_ONCE = 1000
-# Margins so near to each other count as equal, and the least served of them is told; this near in any arithmetic.
+# Margins so near to each other count as equal, and the least served of them is named; this near in any arithmetic.
 EQUAL = TOLERANCE / 4
 # The first format of plan files whose worst periods and shocks follow `_rank`.
 RANKED = 3
@@ -32,8 +32,8 @@ DOUBT = TOLERANCE / 2
 class Found:
     """One segment in some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
 
-    `failure` is the offset of the first period below the floor, -1 where there is none; `least_scale` is what errors in
-    t are measured against.
+    `failure` is the offset of the first period below the floor, -1 where there is none; errors are measured against at
+    least `least_scale`, t.
     """
 
     margins: Array
@@ -47,14 +47,14 @@ class Found:
 class Verdicts(PathRows):
     """Every shock's verdict."""
 
-    def _calm(self, flows: Flows) -> None:
+    def _check_baseline(self, flows: Flows) -> None:
         """The baseline's rows and costs; and what each period of it costs, in present value."""
         if not self._fits("baseline", flows, self.periods):
             raise ValueError("the baseline is another")
         paths = Paths(
             (), np.array([self.periods]), self.labels, self._stacked(["baseline"], [flows]), {}, {}, self.delta
         )
-        self._path(paths)
+        self._check_paths(paths)
         for auditor, operation in self._operations(paths):
             outlay = np.broadcast_to(auditor.operating_outlay(operation), paths.times.shape)[0]
             for t in self.periods:
@@ -63,7 +63,7 @@ class Verdicts(PathRows):
         parts = {part: (amount * self.discounts)[0] for part, amount in self._operating(paths).items()}
         for part, amount in parts.items():
             self.report.costs[part] += math.fsum(amount)
-        self.calm = np.sum(list(parts.values()), axis=0)
+        self.baseline_cost = np.sum(list(parts.values()), axis=0)
 
     def _operating(self, paths: Paths) -> dict[str, Array]:
         """Operating cost by part, undiscounted: arrays (paths, periods)."""
@@ -75,7 +75,7 @@ class Verdicts(PathRows):
             parts["shortage"] += demand.shortage_cost * paths.flows[d, "unserved"]
         return parts
 
-    def _shocks(self, many: Sequence[ManyFlows]) -> None:
+    def _check_shocks(self, many: Sequence[ManyFlows]) -> None:
         """Every shock: recomputed where its flows are at hand."""
         self.events = {event.name: event for event in self.instance.events}
         self.least, self.failed = (
@@ -93,12 +93,12 @@ class Verdicts(PathRows):
             specs = [shock.spec for shock in shocks]
             meant, unmeant = self._lost(specs, times.shape[1])
             paths = Paths(specs, times, self.labels, flows, meant, unmeant, self.delta)
-            self._path(paths)
-            self._outcomes(paths, outcomes)
+            self._check_paths(paths)
+            self._check_outcomes(paths, outcomes)
             for name in flows.names:
                 lines.pop(name, None)
         self.lines = list(lines.values())
-        self._lines()
+        self._check_lines()
 
     def _groups(self, many: Sequence[ManyFlows]) -> Iterator[tuple[ManyFlows, list[Outcome]]]:
         """Shocks with windows of one length, at most `MOST`: a result's own flows first, then those of its lines."""
@@ -118,41 +118,41 @@ class Verdicts(PathRows):
                 self.report.holds(lambda s, of=part: of.names[s], "its flows begin elsewhere", begins == part.first)
                 yield part, [lines[name] for name in part.names]
 
-    def _outcomes(self, paths: Paths, outcomes: Sequence[Outcome]) -> None:
+    def _check_outcomes(self, paths: Paths, outcomes: Sequence[Outcome]) -> None:
         """Verdicts, gaps, costs and labels of some shocks."""
         names, count = paths.flows.names, len(outcomes)
-        gap, least, told = np.zeros(count), np.full(count, math.inf), np.full(count, math.inf)
+        gap, least, stated_margins = np.zeros(count), np.full(count, math.inf), np.full(count, math.inf)
         fails = np.zeros(count, dtype=bool)
         for d, demand in self.instance.demands.items():
             found = self._found(paths, d)
-            is_told = np.array([d in outcome.segments for outcome in outcomes])
+            is_stated = np.array([d in outcome.segments for outcome in outcomes])
             is_due = np.array([outcome.flows is not None for outcome in outcomes]) | (found.below > 0)
-            self.report.holds(lambda s, d=d: f"{names[s]}/{d}", "nothing is said of it", is_told | ~is_due)
-            self._services_said(paths, outcomes, d, found)
-            self._weakest_said(paths, d, found)
+            self.report.holds(lambda s, d=d: f"{names[s]}/{d}", "nothing is stated of it", is_stated | ~is_due)
+            self._check_stated_services(paths, outcomes, d, found)
+            self._check_stated_weakest(paths, d, found)
             gap, fails = gap + demand.shortage_cost * found.below, fails | (found.below > 0)
             served = found.margins + found.floors
             least = np.minimum(least, self._rank(found.margins, served, 2 * TOLERANCE).min(axis=1))
             ours = self._rank(found.margins, served, DOUBT).min(axis=1)
-            told = np.minimum(told, np.where(is_told, ours, math.inf))
+            stated_margins = np.minimum(stated_margins, np.where(is_stated, ours, math.inf))
         if self.instance.demands:
-            self.report.at_most(lambda s: f"{names[s]}.margin", told, least, 1.0)
+            self.report.at_most(lambda s: f"{names[s]}.margin", stated_margins, least, 1.0)
         parts = [(amount * self.discounts[paths.times]).sum(axis=1) for amount in self._operating(paths).values()]
         cost = np.sum(parts, axis=0)
         self.report.equal(
             lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, least_scale=AUDIT_MONEY
         )
-        # Of a shock that costs next to nothing, an error is judged against what the least scale of demand is worth.
+        # Of a shock that costs next to nothing, an error is judged against what the least_scale of demand is worth.
         dearest = max((demand.shortage_cost for demand in self.instance.demands.values()), default=0.0)
         least_scale = max(AUDIT_MONEY, self.least_scale * dearest)
         self.report.equal(
             lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, least_scale=least_scale
         )
-        self._labels(outcomes, fails)
+        self._check_labels(outcomes, fails)
         self._expected([self.events[name] for name in names], cost)
 
-    def _labels(self, outcomes: Sequence[Outcome], fails: npt.NDArray[np.bool_]) -> None:
-        """What is said of some shocks' verdicts, windows and probabilities."""
+    def _check_labels(self, outcomes: Sequence[Outcome], fails: npt.NDArray[np.bool_]) -> None:
+        """What is stated of some shocks' verdicts, windows and probabilities."""
 
         def name(s: int) -> str:
             return outcomes[s].name
@@ -161,19 +161,19 @@ class Verdicts(PathRows):
         windows = [(self.labels[shock.periods[0]], self.labels[shock.periods[-1]]) for shock in shocks]
         survives = np.array([outcome.survives for outcome in outcomes], dtype=bool)
         fits = np.array([(o.first, o.last) == window for o, window in zip(outcomes, windows, strict=True)], dtype=bool)
-        said, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
-        self.report.holds(name, lambda s: f"it is said to survive: {outcomes[s].survives}", survives != fails)
+        stated, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
+        self.report.holds(name, lambda s: f"it is stated to survive: {outcomes[s].survives}", survives != fails)
         self.report.holds(name, "its window is another", fits)
-        self.report.equal(lambda s: f"{name(s)}.probability", said, likely, least_scale=FINE_ROUNDING)
+        self.report.equal(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
 
     def _expected(self, shocks: Sequence[Shock], cost: Array) -> None:
         """What shocks cost above the baseline, by their probability."""
-        calm = np.array([self.calm[shock.periods].sum() for shock in shocks])
+        calm = np.array([self.baseline_cost[shock.periods].sum() for shock in shocks])
         likely = np.array([shock.probability for shock in shocks])
         self.report.costs["expected shocks"] += math.fsum(likely * (cost - calm))
 
     def _floors(self, paths: Paths, d: str) -> Array:
-        usual, own = self.by_period(self.instance.demands[d].survival), paths.told("survival", d, math.nan)
+        usual, own = self.by_period(self.instance.demands[d].survival), paths.override("survival", d, math.nan)
         return np.where(np.isnan(own), usual[paths.times], own)
 
     def _found(self, paths: Paths, d: str) -> Found:
@@ -191,34 +191,36 @@ class Verdicts(PathRows):
             least_scale=np.maximum(self.least_scale, asked.sum(axis=1)),
         )
 
-    def _services_said(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
+    def _check_stated_services(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
         """One segment's figures against what outcomes say of it."""
         who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
-        said = [outcomes[s].segments[d] for s in who]
+        stated = [outcomes[s].segments[d] for s in who]
         demand, names = self.instance.demands[d], [f"{paths.flows.names[s]}/{d}" for s in who]
         below, least_scale, margins = found.below[who], found.least_scale[who], found.margins[who]
         at, floor = (
-            self._at(paths, who, [service.worst_period for service in said], n) for n in (found.margins, found.floors)
+            self._at(paths, who, [service.worst_period for service in stated], n) for n in (found.margins, found.floors)
         )
         self.report.equal(
-            _rows(names, "below_floor"), [each.below_floor for each in said], below, least_scale=least_scale
+            _rows(names, "below_floor"), [each.below_floor for each in stated], below, least_scale=least_scale
         )
         self.report.equal(
-            _rows(names, "shortage"), [each.shortage for each in said], found.shortage[who], least_scale=least_scale
+            _rows(names, "shortage"), [each.shortage for each in stated], found.shortage[who], least_scale=least_scale
         )
-        served, told = (np.array([getattr(each, of) for each in said]) for of in ("worst_service", "margin"))
-        all_served, claimed = margins + found.floors[who], self._rank(told, served, DOUBT)
+        served, stated_margins = (
+            np.array([getattr(each, of) for each in stated]) for of in ("worst_service", "margin")
+        )
+        all_served, claimed = margins + found.floors[who], self._rank(stated_margins, served, DOUBT)
         lax, ranks = (self._rank(margins, all_served, full) for full in (DOUBT, 2 * TOLERANCE))
         ends = lax.min(axis=1), ranks.min(axis=1)
         least = np.where(np.abs(claimed - ends[0]) < np.abs(claimed - ends[1]), *ends)
         self.report.equal(_rows(names, "margin"), claimed, least, 1.0)
-        self.report.equal(_rows(names, "worst_period"), at, told, 1.0)
-        self.report.equal(_rows(names, "floor"), [each.floor for each in said], floor, 1.0)
+        self.report.equal(_rows(names, "worst_period"), at, stated_margins, 1.0)
+        self.report.equal(_rows(names, "floor"), [each.floor for each in stated], floor, 1.0)
         lowest = np.where(ranks <= claimed[:, None] + EQUAL, all_served, math.inf)
         self.report.at_most(_rows(names, "worst_service"), served, lowest.min(axis=1), 1.0)
         cost = demand.shortage_cost
-        self.report.equal(_rows(names, "gap"), [each.gap for each in said], cost * below, cost * least_scale)
-        for row, s, each in zip(names, who, said, strict=True):
+        self.report.equal(_rows(names, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
+        for row, s, each in zip(names, who, stated, strict=True):
             first = None if found.failure[s] < 0 else self.labels[paths.times[s, found.failure[s]]]
             self.report.holds(f"{row}.first_failure", f"it is {first}", each.first_failure == first)
 
@@ -231,36 +233,36 @@ class Verdicts(PathRows):
     def _place(self, label: str) -> int:
         return self.labels.index(label) if label in self.labels else -1
 
-    def _weakest_said(self, paths: Paths, d: str, found: Found) -> None:
-        """What a segment's worst is said to be, where its shock is among these; and what it really is so far."""
-        said, names = self.result.services[d], paths.flows.names
+    def _check_stated_weakest(self, paths: Paths, d: str, found: Found) -> None:
+        """What a segment's worst is stated to be, where its shock is among these; and what it really is so far."""
+        stated, names = self.result.services[d], paths.flows.names
         ranks = self._rank(found.margins, found.margins + found.floors, 2 * TOLERANCE)
         self.least[d] = min(self.least[d], float(ranks.min()))
         self.failed[d] += int((found.below > 0).sum())
-        equal = ranks <= self._claimed(said) + EQUAL
+        equal = ranks <= self._claimed(stated) + EQUAL
         lowest = float(np.min(found.margins + found.floors, where=equal, initial=math.inf))
-        self.report.at_most(f"services/{d}.worst_service", said.worst_service, lowest, 1.0)
-        if said.worst_shock in names:
-            who = [names.index(said.worst_shock)]
-            floor = float(self._at(paths, who, [said.worst_period], found.floors)[0])
-            margin = float(self._at(paths, who, [said.worst_period], found.margins)[0])
-            self.report.equal(f"services/{d}.floor", said.floor, floor, 1.0)
-            self.report.equal(f"services/{d}.worst_service", said.worst_service, margin + floor, 1.0)
+        self.report.at_most(f"services/{d}.worst_service", stated.worst_service, lowest, 1.0)
+        if stated.worst_shock in names:
+            who = [names.index(stated.worst_shock)]
+            floor = float(self._at(paths, who, [stated.worst_period], found.floors)[0])
+            margin = float(self._at(paths, who, [stated.worst_period], found.margins)[0])
+            self.report.equal(f"services/{d}.floor", stated.floor, floor, 1.0)
+            self.report.equal(f"services/{d}.worst_service", stated.worst_service, margin + floor, 1.0)
 
-    def _services(self) -> None:
+    def _check_services(self) -> None:
         """Each segment's worst over all shocks; lines without flows allow a bound on it."""
         due = sorted(self.instance.demands) if self.events else []
         self.report.holds("services", "they are not those of the instance", sorted(self.result.services) == due)
-        for d, said in self.result.services.items():
-            row, known = f"services/{d}", said.worst_shock in self.events
-            self.report.holds(row, f"{said.worst_shock} is no shock", known)
-            self.report.equal(f"{row}.shocks_failed", said.shocks_failed, self.failed[d], least_scale=1.0)
-            self.report.at_most(f"{row}.margin", self._claimed(said), self.least[d], 1.0)
+        for d, stated in self.result.services.items():
+            row, known = f"services/{d}", stated.worst_shock in self.events
+            self.report.holds(row, f"{stated.worst_shock} is no shock", known)
+            self.report.equal(f"{row}.shocks_failed", stated.shocks_failed, self.failed[d], least_scale=1.0)
+            self.report.at_most(f"{row}.margin", self._claimed(stated), self.least[d], 1.0)
 
     def _rank(self, margins: Array, served: Array, full: float) -> Array:
-        """The rule that chooses what is told: margins where demand goes short, then shares served, then what is full.
+        """The rule that chooses what is stated: margins where demand goes short, then shares served, then what is full.
 
-        Demand counts as served in full where less than `full` of it is not: what is told may be short or not where
+        Demand counts as served in full where less than `full` of it is not: what is stated may be short or not where
         that is in doubt. Files of format 2 were made by margins alone.
         """
         if self.result.format < RANKED:
@@ -268,46 +270,46 @@ class Verdicts(PathRows):
         short = np.where(served - margins > TOLERANCE, 0.0, 2.0)
         return margins + np.where(served < 1.0 - full, short, 4.0)
 
-    def _claimed(self, said: Weakest) -> float:
-        return float(self._rank(np.array(said.margin), np.array(said.worst_service), DOUBT))
+    def _claimed(self, stated: Weakest) -> float:
+        return float(self._rank(np.array(stated.margin), np.array(stated.worst_service), DOUBT))
 
-    def _lines(self) -> None:
+    def _check_lines(self) -> None:
         """Shocks whose flows are not at hand: what they say of themselves."""
         for outcome in self.lines:
             gaps = [service.gap for service in outcome.segments.values()]
             self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY)
         fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in self.lines]
-        self._labels(self.lines, np.array(fails, dtype=bool))
+        self._check_labels(self.lines, np.array(fails, dtype=bool))
         self._expected([self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines]))
         for d in self.instance.demands:
-            said = [(self.events[each.name], each.segments[d]) for each in self.lines if d in each.segments]
-            if said:
-                self._line_services(d, *zip(*said, strict=True))
+            stated = [(self.events[each.name], each.segments[d]) for each in self.lines if d in each.segments]
+            if stated:
+                self._check_services_of_lines(d, *zip(*stated, strict=True))
 
-    def _line_services(self, d: str, shocks: Sequence[Shock], said: Sequence[Service]) -> None:
+    def _check_services_of_lines(self, d: str, shocks: Sequence[Shock], stated: Sequence[Service]) -> None:
         """One segment of lines: its floor, and that its figures agree with each other."""
         rows, cost = [f"{shock.name}/{d}" for shock in shocks], self.instance.demands[d].shortage_cost
-        below, shortage = np.array([each.below_floor for each in said]), np.array([each.shortage for each in said])
+        below, shortage = np.array([each.below_floor for each in stated]), np.array([each.shortage for each in stated])
         margins, floors = (
-            np.array([each.margin for each in said]),
-            [self._floor(d, *pair) for pair in zip(shocks, said, strict=True)],
+            np.array([each.margin for each in stated]),
+            [self._floor(d, *pair) for pair in zip(shocks, stated, strict=True)],
         )
         asked = np.array([self._asked(d, shock) for shock in shocks])
         least_scale = np.maximum(self.least_scale, asked)
-        self.report.equal(_rows(rows, "floor"), [each.floor for each in said], floors, 1.0)
-        self.report.equal(_rows(rows, "gap"), [each.gap for each in said], cost * below, cost * least_scale)
+        self.report.equal(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
+        self.report.equal(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
         self.report.at_most(_rows(rows, "below_floor"), 0.0, below, least_scale=least_scale)
         self.report.at_most(_rows(rows, "below_floor"), below, shortage, least_scale=least_scale)
         self.report.at_most(_rows(rows, "shortage"), shortage, asked, least_scale=least_scale)
         self.report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
-        is_told = [(each.first_failure is not None) == (each.below_floor > 0) for each in said]
-        self.report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_told))
-        served = np.array([each.worst_service for each in said])
+        is_stated = [(each.first_failure is not None) == (each.below_floor > 0) for each in stated]
+        self.report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_stated))
+        served = np.array([each.worst_service for each in stated])
         self.least[d] = min(self.least[d], float(self._rank(margins, served, 2 * TOLERANCE).min()))
         self.failed[d] += int((below > 0).sum())
 
-    def _floor(self, d: str, shock: Shock, said: Service) -> float:
-        t = self._place(said.worst_period)
+    def _floor(self, d: str, shock: Shock, stated: Service) -> float:
+        t = self._place(stated.worst_period)
         usual = self.by_period(self.instance.demands[d].survival)[t]
         return float(shock.spec.survival.get(d, usual)) if t in shock.periods else math.inf
 

@@ -5,7 +5,7 @@
 Plan: as in `base`; offers `capacity`, C.
 On each path, in every period, beside what an activity does:
     capacity   x ≤ C·Δ·(1−σ)
-    run        x ≥ min_utilisation·C·Δ          baseline only: a refinery for the shock has to run in peace
+    run        x ≥ min_utilisation·C·Δ          baseline only: a refinery for the shock has to run in the baseline
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Refining: domestic separation, metal or magnet making.
 
-size   t/yr of activity, in the home region unless told; its mathematics is that of every producing lever:
+size   t/yr of activity, in the home region unless its entry names another; as every producing lever:
 capacity   x ≤ C·Δ·(1−σ)          run   x ≥ min_utilisation·C·Δ (baseline)
 """
 

@@ -176,38 +176,36 @@ class Result:
         return {key: value for key, value in self.__dict__.items() if key not in ("frames", "problem")}
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
-        """The JSON object documented in the README; `whole` adds flows and the instance, as `plan.json` has them."""
+        """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
         for part in INTERNAL:
             data.pop(part)
-        data["baseline"] = None if self.baseline is None else self.baseline.to_dict()
-        data["endured"] = {rule: flows.to_dict() for rule, flows in self.endured.items()}
-        data["survives"] = self.survives
         plan = data.pop("plan")
-        data["builds"] = list(plan["builds"])
-        data["dependence"] = data.pop("shares")
+        data |= {"survives": self.survives, "builds": list(plan["builds"]), "dependence": data.pop("shares")}
+        data |= {"stock": self._by_period(plan["stocks"]), "purchases": self._by_period(plan["fills"])}
         if self.baseline is None:
             data |= dict.fromkeys(FIGURES)
-        data["stock"] = {o: dict(zip(self.periods, row, strict=True)) for o, row in plan["stocks"].items()}
-        data["purchases"] = {o: dict(zip(self.periods, row, strict=True)) for o, row in plan["fills"].items()}
-        for outcome, kept in zip(data["shocks"], self.shocks, strict=True):
-            outcome["flows"] = None if kept.flows is None else kept.flows.to_dict()
-            for segment in outcome["segments"].values():
-                segment["margin"] = segment["worst_service"] - segment["floor"]
-        for segment in data["services"].values():
+        services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
+        for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
-        if self.no_shock is not None:
-            data["no_shock"]["baseline"] = self.no_shock.baseline.to_dict()
         if not whole:
-            for outcome in data["shocks"]:
-                outcome.pop("flows")
-            for part in ("baseline", "data", "endured", "comments"):
-                data.pop(part)
-            if data["no_shock"] is not None:
-                data["no_shock"].pop("baseline")
-        elif self.format >= SINCE[DIGEST]:
+            return _without_flows(data)
+        self._add_flows(data)
+        if self.format >= SINCE[DIGEST]:
             data[DIGEST] = digest(data)
         return data
+
+    def _by_period(self, rows: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+        return {o: dict(zip(self.periods, row, strict=True)) for o, row in rows.items()}
+
+    def _add_flows(self, data: dict[str, Any]) -> None:
+        """Put every path's flows in the form of a plan file, in place."""
+        data["baseline"] = None if self.baseline is None else self.baseline.to_dict()
+        data["endured"] = {rule: flows.to_dict() for rule, flows in self.endured.items()}
+        for outcome, kept in zip(data["shocks"], self.shocks, strict=True):
+            outcome["flows"] = None if kept.flows is None else kept.flows.to_dict()
+        if self.no_shock is not None:
+            data["no_shock"]["baseline"] = self.no_shock.baseline.to_dict()
 
     def to_json(self, *, whole: bool = True) -> str:
         """`to_dict` as text."""
@@ -260,6 +258,16 @@ class Result:
         if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
             raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
         return cls.from_dict(data)
+
+
+def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
+    """What is printed: neither flows nor the instance."""
+    for part in ("baseline", "data", "endured", "comments"):
+        data.pop(part)
+    for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
+        if holder is not None:
+            holder.pop(part)
+    return data
 
 
 def _plain(value: Any) -> Any:

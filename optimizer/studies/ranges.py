@@ -161,11 +161,14 @@ class _OptionSearch:
             return
         size = self.near.size(self.option, -1.0)
         self.high = max(self.greatest, min(self.high, -self.near.limit(size)))
-        if self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE):
-            self.high = self.greatest
+        self.high = self.greatest if self._is_less_than_a_piece() else self.high
         while self._moves(max, size) and self.high - self.greatest > self.tolerance * (1 + NEGLIGIBLE):
             if not self._raises_greatest():
                 return
+
+    def _is_less_than_a_piece(self) -> bool:
+        """Whether no plan is known to buy any, and none can buy the least that there is of it."""
+        return self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE)
 
     def _raises_greatest(self) -> bool:
         """Look for a plan that buys more; where there is none, lower `high`. Whether there is one."""

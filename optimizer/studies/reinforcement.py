@@ -211,7 +211,7 @@ def _points(
     if left <= NEGLIGIBLE * option.max_size or _excluding(instance, option) & set(opened):
         return
     also = tuple(required for required in option.requires if required not in opened)
-    first = max((opened[required] for required in set(option.requires) & set(opened)), default=0)
+    first = max(map(opened.__getitem__, set(option.requires) & set(opened)), default=0)
     for a, column in columns.items():
         if a >= first and (own in (None, a) or not option.is_lumpy):
             yield Addition(option.id, a, left, np.maximum(saving[:, column], 0.0), also)

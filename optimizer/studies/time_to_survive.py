@@ -235,6 +235,11 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
     return list(zip(*by_year, strict=True))
 
 
+def _without_rounding(amount: float, most: float) -> float:
+    """An amount; 0 where it is no more than the rounding of amounts of a size."""
+    return amount if amount > ROUNDING_SIZE * most else 0.0
+
+
 class _YearModel:
     """A plan at the start of one year: one linear programme, kept warm, in which each chokepoint is a row of bounds."""
 
@@ -249,7 +254,7 @@ class _YearModel:
         for (owner, what), first in offers.first.items():
             before, now = offered[first + t : first + t + 2].tolist()
             if what in instance.options[owner].amounts:
-                stage.offer(owner, what, {t - 1: (before if before > ROUNDING_SIZE * most else 0.0) * inverse})
+                stage.offer(owner, what, {t - 1: _without_rounding(before, most) * inverse})
             else:
                 stage.offer(owner, what, {t: Expression(constant=now)})
         write_path(stage, instance, path)

@@ -12,5 +12,5 @@ class PartnershipAuditor(Auditor):
     def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:
         """σ·reliability·C·Δ to its process."""
         process = operation.option.process
-        secured = operation.told("reliability", operation.option.reliability) * operation.working
+        secured = operation.override("reliability", operation.option.reliability) * operation.working
         return {process: operation.lost(process, deliberate=deliberate) * secured}

@@ -36,5 +36,5 @@ class SubstitutionAuditor(Auditor):
 
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
         """cost·z."""
-        cost = operation.series(operation.option.cost) * operation.told("cost", 1.0)
+        cost = operation.series(operation.option.cost) * operation.override("cost", 1.0)
         return {"substitution": cost * operation.flow("substituted")}

@@ -6,6 +6,7 @@ beyond     present value, money: by part, the plan's cost less the no-shock plan
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import QUIET, Canvas, foot, in_money, paper
@@ -13,6 +14,9 @@ from optimizer.report.figures.colours import BLUE, GREEN, ORANGE
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # What is spent on a plan; all other parts are operation.
 BOUGHT = ("capex", "fixed cost", "fixed opex", "stock purchases", "stock holding", "stock salvage")
@@ -78,17 +82,7 @@ def waterfall(instance: Instance, result: Result) -> Canvas:
     sheet = paper(f"{instance.title}: {shown}", 0.9 + 0.36 * max(3, len(steps)))
     (panel,) = sheet.panels
     for row, step in enumerate(steps):
-        last = row == len(steps) - 1
-        colour = BLUE if last else GREEN if step.amount < 0 else ORANGE
-        panel.barh(
-            row, step.amount, left=step.start, color=colour, height=0.62, hatch="////" if step.amount < 0 else ""
-        )
-        right = max(step.start, step.start + step.amount)
-        words = f" {si(step.amount, result.money, 4)}"
-        panel.text(right, row, words, va="center", fontweight="bold" if last else "normal")
-        if not last:
-            level = step.start + step.amount
-            panel.plot([level, level], [row + 0.31, row + 0.69], color=QUIET, linewidth=0.7)
+        _draw_step(panel, row, step, result.money, is_last=row == len(steps) - 1)
     panel.set_yticks(range(len(steps)), [step.part for step in steps])
     panel.set_ylim(len(steps) - 0.5, -0.5)
     panel.margins(x=0.16)
@@ -100,3 +94,15 @@ def waterfall(instance: Instance, result: Result) -> Canvas:
     hatched = less if any(step.amount < 0 for step in steps) else ""
     foot(sheet, f"{what}; present value, {result.currency}.{hatched} {note(result)}".rstrip())
     return sheet
+
+
+def _draw_step(panel: "Axes", row: int, step: CostStep, money: str, *, is_last: bool) -> None:
+    """One bar, its amount, and unless it is the last a line to the next."""
+    colour = BLUE if is_last else GREEN if step.amount < 0 else ORANGE
+    hatch = "////" if step.amount < 0 else ""
+    panel.barh(row, step.amount, left=step.start, color=colour, height=0.62, hatch=hatch)
+    level = step.start + step.amount
+    weight = "bold" if is_last else "normal"
+    panel.text(max(step.start, level), row, f" {si(step.amount, money, 4)}", va="center", fontweight=weight)
+    if not is_last:
+        panel.plot([level, level], [row + 0.31, row + 0.69], color=QUIET, linewidth=0.7)

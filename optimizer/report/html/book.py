@@ -211,14 +211,8 @@ class Book:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `report --json` prints and that the page holds."""
         instance, horizon, own = self.instance, self.instance.horizon, self.own
-        atlas, points = Atlas(instance), list[dict[str, Any]]()
-        counted_from = self.frontier.baseline["budget"]
-        for i, each in enumerate(self.sheets):
-            twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
-            if twin is None:
-                points.append(each.to_dict(instance, atlas, counted_from))
-            else:
-                points.append({"budget": each.budget, "same": twin, "facts": each.facts(instance, counted_from)})
+        atlas = Atlas(instance)
+        points = self._points(atlas)
         data = {
             "instance": own.result.instance,
             "description": instance.description or "",
@@ -243,19 +237,7 @@ class Book:
             "hidden": self.hidden,
             "rows": [asdict(lane) for lane in self.lanes],
             "unlisted": self.unlisted,
-            "frontier": {
-                "own": self.frontier.own,
-                "least_outlay": self.frontier.least_outlay,
-                "least_outlay_bound": self.frontier.least_bound,
-                "baseline": {**self.frontier.baseline, "words": baseline_words(self.frontier, own.result.money)},
-                "gap": self.frontier.gap,
-                "proven": tolerance_words(self.frontier, own.result.money),
-                "losses": self._losses(),
-                "stopped": self.frontier.stopped,
-                "quick": self.is_quick,
-                "trimmed": False,
-                "attacks": own.result.adversary is not None,
-            },
+            "frontier": self._frontier(),
             "points": points,
             "atlas": atlas.to_dict(),
             "chokepoints": [asdict(line) for line in own.before],
@@ -264,6 +246,34 @@ class Book:
             "record": [list(line) for line in record(own.result)],
         }
         return _fitted(tidy(data))
+
+    def _points(self, atlas: Atlas) -> list[dict[str, Any]]:
+        """The plans by budget; a plan that stands before it under another budget is named by its place."""
+        points, counted_from = list[dict[str, Any]](), self.frontier.baseline["budget"]
+        for i, each in enumerate(self.sheets):
+            twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
+            if twin is None:
+                points.append(each.to_dict(self.instance, atlas, counted_from))
+            else:
+                points.append({"budget": each.budget, "same": twin, "facts": each.facts(self.instance, counted_from)})
+        return points
+
+    def _frontier(self) -> dict[str, Any]:
+        """What is known of other budgets."""
+        found, result = self.frontier, self.own.result
+        return {
+            "own": found.own,
+            "least_outlay": found.least_outlay,
+            "least_outlay_bound": found.least_bound,
+            "baseline": {**found.baseline, "words": baseline_words(found, result.money)},
+            "gap": found.gap,
+            "proven": tolerance_words(found, result.money),
+            "losses": self._losses(),
+            "stopped": found.stopped,
+            "quick": self.is_quick,
+            "trimmed": False,
+            "attacks": result.adversary is not None,
+        }
 
     def _losses(self) -> list[str]:
         """Why a larger budget survives less, a sentence for each that does."""

@@ -346,36 +346,40 @@ class Explaining:
         """Print one part.
 
         What is one row together is kept until all of it is known: the shocks of a family or an ensemble, and segments
-        and builds that cannot mend anything alone.
+        and builds of which none is enough alone.
         """
         if isinstance(part, Worth):
             self._show_groups(self.groups.add(part))
             return
         self._show_groups(self.groups.rest())
-        if isinstance(part, Repair) and part.works is False and part.of is not None:
-            if self.useless and self.useless[0].kind != part.kind:
-                self._tell_useless()
-            self.useless.append(part)
-            return
-        if not isinstance(part, Repair) or (self.useless and part.kind != self.useless[0].kind):
+        if self.useless and not (isinstance(part, Repair) and part.kind == self.useless[0].kind):
             self._tell_useless()
-        if isinstance(part, Result):
+        if isinstance(part, Repair):
+            self._repair(part)
+        elif isinstance(part, Result):
             self._first(part)
         elif isinstance(part, Reason):
-            self._under("Why nothing survives")
-            for bullet, line in _reason(self.instance, part):
-                grid = Table.grid(padding=(0, 1))
-                grid.add_column(no_wrap=True)
-                grid.add_column()
-                grid.add_row(" –", line)
-                self.console.print(grid if bullet else Text(line))
-            self.more = "More repairs"
-        elif isinstance(part, Deadline):
+            self._why(part)
+        else:
             self._under("By when each has to be ordered")
             self._line(display_name(self.instance, part.option), *_deadline(part))
-        else:
-            self._under(f"{self.more}, each enough by itself")
-            self._row(_title(self.instance, part), repaired(self.instance, part), _mark(part.works))
+
+    def _repair(self, repair: Repair) -> None:
+        if repair.works is False and repair.of is not None:
+            self.useless.append(repair)
+            return
+        self._under(f"{self.more}, each enough by itself")
+        self._row(_title(self.instance, repair), repaired(self.instance, repair), _mark(repair.works))
+
+    def _why(self, reason: Reason) -> None:
+        self._under("Why nothing survives")
+        for bullet, line in _reason(self.instance, reason):
+            grid = Table.grid(padding=(0, 1))
+            grid.add_column(no_wrap=True)
+            grid.add_column()
+            grid.add_row(" –", line)
+            self.console.print(grid if bullet else Text(line))
+        self.more = "More repairs"
 
     def _show_groups(self, groups: Iterable[Group]) -> None:
         for group in groups:
