@@ -18,46 +18,24 @@ def command(
     adversary: options.ListedAttacks = False,
     within: Annotated[
         str,
-        typer.Option(
+        options.search_option(
             metavar="SHARE|AMOUNT",
             help="More than the least cost: a share of the price of survival, or money (10%).",
             show_default=False,
-            rich_help_panel=options.SEARCH,
         ),
     ] = "10%",
     plans: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=12,
-            help="Plans beside the cheapest (3).",
-            show_default=False,
-            rich_help_panel=options.SEARCH,
-        ),
+        options.search_option(metavar="N", min=0, max=12, help="Plans beside the cheapest (3).", show_default=False),
     ] = 3,
     patience: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            min=0,
-            help="For one end of a range (15).",
-            show_default=False,
-            rich_help_panel=options.SEARCH,
-        ),
+        float, options.search_option(metavar="SECONDS", min=0, help="For one end of a range (15).", show_default=False)
     ] = 15.0,
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Write every plan into this folder.",
-            rich_help_panel=options.ANSWER,
-        ),
+        Path | None, options.answer_option("--output", "-o", metavar="DIR", help="Write every plan into this folder.")
     ] = None,
 ) -> None:
     """What do all plans near the least cost have in common?

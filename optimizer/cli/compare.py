@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Comparison
 
 Budgets = Sequence[float | None] | Literal["auto"] | None
-_COLUMNS = "Columns, each beside the plain one"
+_columns_option = partial(typer.Option, rich_help_panel="Columns, each beside the plain one")
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,13 @@ class Variants:
     """What each column beside the plain one has; commas put several into one."""
 
     without: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…", help="Without options or kinds; repeat.", rich_help_panel=_COLUMNS),
+        list[str] | None, _columns_option(metavar="NAME,…", help="Without options or kinds; repeat.")
     ] = None
     scenario: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…", help="Under scenarios of the file; repeat.", rich_help_panel=_COLUMNS),
+        list[str] | None, _columns_option(metavar="NAME,…", help="Under scenarios of the file; repeat.")
     ] = None
     force: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OPTION=SIZE@YEAR,…", help="With what has to be bought.", rich_help_panel=_COLUMNS),
+        list[str] | None, _columns_option(metavar="OPTION=SIZE@YEAR,…", help="With what has to be bought.")
     ] = None
 
 
@@ -41,37 +38,19 @@ def command(
     files: options.InstanceFiles,
     variants: Variants,
     accuracy: options.Accuracy,
-    budgets: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST|auto",
-            help="Such as 0,250M,1B,any.",
-            rich_help_panel=_COLUMNS,
-        ),
-    ] = None,
+    budgets: Annotated[str | None, _columns_option(metavar="LIST|auto", help="Such as 0,250M,1B,any.")] = None,
     set_: options.Overrides = None,
     adversary: options.ListedAttacks = False,
     quick: options.Quick = False,
-    step: Annotated[
-        str | None,
-        typer.Option(metavar="AMOUNT", help="Size of the next budget step.", rich_help_panel=options.SEARCH),
-    ] = None,
+    step: Annotated[str | None, options.search_option(metavar="AMOUNT", help="Size of the next budget step.")] = None,
     resolution: Annotated[
         float,
-        typer.Option(
-            metavar="SHARE",
-            min=1e-4,
-            max=0.5,
-            help="Accuracy of auto (0.01).",
-            show_default=False,
-            rich_help_panel=options.SEARCH,
-        ),
+        options.search_option(metavar="SHARE", min=1e-4, max=0.5, help="Accuracy of auto (0.01).", show_default=False),
     ] = 0.01,
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw the frontier (.svg, .png, .pdf).", rich_help_panel=options.ANSWER),
+        Path | None, options.answer_option(metavar="FILE", help="Draw the frontier (.svg, .png, .pdf).")
     ] = None,
     every: options.Every = False,
     json: options.Json = False,

@@ -11,9 +11,7 @@ from optimizer.cli import common, inputs, options, outputs
 def command(
     source: Annotated[Path, typer.Argument(help="Instance file, or a saved plan for the one in it.")],
     target: Annotated[Path, typer.Argument(help="A name that ends in .yaml, .json or .xlsx.")],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the target if it exists.", rich_help_panel=options.ANSWER)
-    ] = False,
+    overwrite: Annotated[bool, options.answer_option("--overwrite", help="Replace the target if it exists.")] = False,
 ) -> None:
     """Write an instance as YAML, JSON or an Excel workbook.
 

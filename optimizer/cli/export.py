@@ -10,19 +10,11 @@ from optimizer.cli import common, inputs, options, outputs
 
 def command(
     file: options.InstanceFile,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", help="model.mps or model.lp.", rich_help_panel=options.ANSWER),
-    ],
+    output: Annotated[Path, options.answer_option("--output", "-o", metavar="FILE", help="model.mps or model.lp.")],
     changes: options.Changes,
     adversary: options.ListedAttacks = False,
     least_gap: Annotated[
-        bool,
-        typer.Option(
-            "--least-gap",
-            help="Minimise the survival gap instead of keeping every floor.",
-            rich_help_panel=options.ANSWER,
-        ),
+        bool, options.answer_option("--least-gap", help="Minimise the survival gap instead of keeping every floor.")
     ] = False,
 ) -> None:
     """Write the model as an MPS or LP file for another solver.

@@ -16,7 +16,10 @@ import typer
 from optimizer.cli import common
 from optimizer.tolerances import PLAN_GAP
 
-CHANGES, SEARCH, ANSWER = "Changes to the instance", "Search", "Answer"
+# Options by the panel in which they stand.
+changes_option = functools.partial(typer.Option, rich_help_panel="Changes to the instance")
+search_option = functools.partial(typer.Option, rich_help_panel="Search")
+answer_option = functools.partial(typer.Option, rich_help_panel="Answer")
 
 InstanceFile = Annotated[str, typer.Argument(metavar="FILE|PLAN", help="Instance, or the one in a saved plan.")]
 InstanceFiles = Annotated[list[str], typer.Argument(metavar="FILE|PLAN…", help="Instances or saved plans.")]
@@ -24,47 +27,24 @@ JudgedFile = Annotated[str, typer.Argument(metavar="FILE|PLAN", help="Instance, 
 PlanFile = Annotated[str, typer.Argument(metavar="PLAN|FILE", help="Saved plan; an instance is solved.")]
 
 Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeat.", rich_help_panel=CHANGES),
+    list[str] | None, changes_option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeat.")
 ]
-Adversary = Annotated[
-    bool, typer.Option("--adversary", help="Survive the worst attack as well.", rich_help_panel=CHANGES)
-]
-ListedAttacks = Annotated[
-    bool, typer.Option("--adversary", help="List affordable attacks as shocks.", rich_help_panel=CHANGES)
-]
-OtherPlan = Annotated[
-    str | None, typer.Option("--plan", metavar="PLAN|FILE", help="Another plan to judge.", rich_help_panel=CHANGES)
-]
+Adversary = Annotated[bool, changes_option("--adversary", help="Survive the worst attack as well.")]
+ListedAttacks = Annotated[bool, changes_option("--adversary", help="List affordable attacks as shocks.")]
+OtherPlan = Annotated[str | None, changes_option("--plan", metavar="PLAN|FILE", help="Another plan to judge.")]
 
-TimeLimit = Annotated[
-    float | None,
-    typer.Option(metavar="SECONDS", min=0, help="End with the best known by then.", rich_help_panel=SEARCH),
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="Worker processes.", rich_help_panel=SEARCH),
-]
-Cluster = Annotated[
-    str | None,
-    typer.Option(metavar="tcp://HOST:PORT", help="Check shocks on a Dask cluster.", rich_help_panel=SEARCH),
-]
-Threads = Annotated[
-    int | None, typer.Option(metavar="N", min=1, max=256, help="Threads of the solver.", rich_help_panel=SEARCH)
-]
-SolverSeed = Annotated[
-    int | None, typer.Option(metavar="N", min=0, help="Random seed of the solver.", rich_help_panel=SEARCH)
-]
-Quick = Annotated[bool, typer.Option("--quick", help="Plans only, without exact facts.", rich_help_panel=SEARCH)]
+TimeLimit = Annotated[float | None, search_option(metavar="SECONDS", min=0, help="End with the best known by then.")]
+Jobs = Annotated[int | None, search_option(metavar="N", min=1, help="Worker processes.")]
+Cluster = Annotated[str | None, search_option(metavar="tcp://HOST:PORT", help="Check shocks on a Dask cluster.")]
+Threads = Annotated[int | None, search_option(metavar="N", min=1, max=256, help="Threads of the solver.")]
+SolverSeed = Annotated[int | None, search_option(metavar="N", min=0, help="Random seed of the solver.")]
+Quick = Annotated[bool, search_option("--quick", help="Plans only, without exact facts.")]
 _Alias = Annotated[float | None, typer.Option("--gap", hidden=True, min=0, max=1)]
 
-Every = Annotated[
-    bool, typer.Option("--all", help="A row for each shock of a family or ensemble.", rich_help_panel=ANSWER)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, no tables.", rich_help_panel=ANSWER)]
+Every = Annotated[bool, answer_option("--all", help="A row for each shock of a family or ensemble.")]
+Json = Annotated[bool, answer_option("--json", help="Print one JSON object, no tables.")]
 PlanOutput = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write the plan to this file.", rich_help_panel=ANSWER),
+    Path | None, answer_option("--output", "-o", metavar="FILE", help="Write the plan to this file.")
 ]
 
 
@@ -73,22 +53,14 @@ class Changes:
     """What differs from the instance file; each in the words of the command line, in the order of application."""
 
     set_: Overrides = None
-    scenario: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Apply a scenario; repeat to stack.", rich_help_panel=CHANGES),
-    ] = None
+    scenario: Annotated[list[str] | None, changes_option(metavar="NAME", help="Apply a scenario; repeat to stack.")] = (
+        None
+    )
     force: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OPTION=SIZE@YEAR", help="What has to be bought; repeat.", rich_help_panel=CHANGES),
+        list[str] | None, changes_option(metavar="OPTION=SIZE@YEAR", help="What has to be bought; repeat.")
     ] = None
-    without: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…", help="Leave out options or kinds.", rich_help_panel=CHANGES),
-    ] = None
-    budget: Annotated[
-        str | None,
-        typer.Option(metavar="AMOUNT", help="Undiscounted outlay, such as 250M.", rich_help_panel=CHANGES),
-    ] = None
+    without: Annotated[list[str] | None, changes_option(metavar="NAME,…", help="Leave out options or kinds.")] = None
+    budget: Annotated[str | None, changes_option(metavar="AMOUNT", help="Undiscounted outlay, such as 250M.")] = None
 
     @property
     def amounts(self) -> dict[str, tuple[str, str]]:
@@ -108,8 +80,7 @@ class AttackChanges(Changes):
     """The same for a command that is about the adversary."""
 
     attack_budget: Annotated[
-        str | None,
-        typer.Option(metavar="AMOUNT", help="What the adversary has, such as 500M.", rich_help_panel=CHANGES),
+        str | None, changes_option(metavar="AMOUNT", help="What the adversary has, such as 500M.")
     ] = None
 
     @property
@@ -121,10 +92,7 @@ class AttackChanges(Changes):
 
 
 MipGap = Annotated[
-    float,
-    typer.Option(
-        metavar="SHARE", min=0, max=1, help="Relative MIP gap (1e-4).", show_default=False, rich_help_panel=SEARCH
-    ),
+    float, search_option(metavar="SHARE", min=0, max=1, help="Relative MIP gap (1e-4).", show_default=False)
 ]
 
 
@@ -147,13 +115,12 @@ class Accuracy:
 
     accuracy: Annotated[
         float,
-        typer.Option(
+        search_option(
             metavar="SHARE",
             min=0,
             max=1,
             help="Prove costs to this share of the price of survival (0.02).",
             show_default=False,
-            rich_help_panel=SEARCH,
         ),
     ] = 0.02
     gap: _Alias = None
@@ -170,13 +137,12 @@ class FineAccuracy(Accuracy):
 
     accuracy: Annotated[
         float,
-        typer.Option(
+        search_option(
             metavar="SHARE",
             min=0,
             max=1,
             help="Prove costs to this share of the price of survival (0.005).",
             show_default=False,
-            rich_help_panel=SEARCH,
         ),
     ] = 0.005
 

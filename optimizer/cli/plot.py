@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,44 +22,27 @@ _KINDS_OF_OPTION = {
     "all": ("survival", "stock"),
 }
 _FORMATS = (".svg", ".png", ".pdf")
-_FIGURE = "Figure"
+_figure_option = partial(typer.Option, rich_help_panel="Figure")
 
 
 @dataclass(frozen=True)
 class _Choice:
     """What a figure shows of a plan; each part is for some kinds."""
 
-    shock: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of path and sankey.", rich_help_panel=_FIGURE),
-    ] = None
-    segment: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of path; else the tightest.", rich_help_panel=_FIGURE)
-    ] = None
-    commodity: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of dependence; else all.", rich_help_panel=_FIGURE)
-    ] = None
+    shock: Annotated[str | None, _figure_option(metavar="NAME", help="Of path and sankey.")] = None
+    segment: Annotated[str | None, _figure_option(metavar="NAME", help="Of path; else the tightest.")] = None
+    commodity: Annotated[str | None, _figure_option(metavar="NAME", help="Of dependence; else all.")] = None
     year: Annotated[
-        int | None,
-        typer.Option(metavar="YEAR", help="Of endurance, when the cut starts; else the last.", rich_help_panel=_FIGURE),
+        int | None, _figure_option(metavar="YEAR", help="Of endurance, when the cut starts; else the last.")
     ] = None
-    end: Annotated[
-        bool, typer.Option("--end", help="Of sankey: the last year, not the first.", rich_help_panel=_FIGURE)
-    ] = False
+    end: Annotated[bool, _figure_option("--end", help="Of sankey: the last year, not the first.")] = False
 
 
 def command(
     plan: options.PlanFile,
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(_KINDS)}.")],
     output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="A name that ends in .svg, .png or .pdf.",
-            rich_help_panel=options.ANSWER,
-        ),
+        Path, options.answer_option("--output", "-o", metavar="FILE", help="A name that ends in .svg, .png or .pdf.")
     ],
     changes: options.Changes,
     search: options.PlanSearch,

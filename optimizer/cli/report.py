@@ -24,31 +24,15 @@ def command(
     changes: options.Changes,
     search: options.PlanSearch,
     accuracy: options.Accuracy,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out plans of other budgets.", rich_help_panel=options.SEARCH)
-    ] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out plans of other budgets.")] = False,
     budgets: Annotated[
-        str | None,
-        typer.Option(metavar="LIST", help="Other budgets, such as 0,250M,1B.", rich_help_panel=options.SEARCH),
+        str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
     output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="A page (.html) or a workbook (.xlsx).",
-            rich_help_panel=options.ANSWER,
-        ),
+        Path, options.answer_option("--output", "-o", metavar="FILE", help="A page (.html) or a workbook (.xlsx).")
     ] = Path("report.html"),
     instance_: Annotated[
-        Path | None,
-        typer.Option(
-            "--instance",
-            metavar="FILE",
-            help="Take comments (sources) from this file.",
-            rich_help_panel=options.ANSWER,
-        ),
+        Path | None, options.answer_option("--instance", metavar="FILE", help="Take comments (sources) from this file.")
     ] = None,
     json: options.Json = False,
 ) -> None:

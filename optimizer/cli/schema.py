@@ -10,10 +10,7 @@ from optimizer.cli import options, outputs
 
 def command(
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to this file, not to stdout.", rich_help_panel=options.ANSWER
-        ),
+        Path | None, options.answer_option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout.")
     ] = None,
 ) -> None:
     """Print the JSON Schema of instance files, for editors.

@@ -15,38 +15,19 @@ def command(
     adversary: options.ListedAttacks = False,
     samples: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=100_000,
-            help="Joint samples, 60 or more (0).",
-            show_default=False,
-            rich_help_panel=options.SEARCH,
+        options.search_option(
+            metavar="N", min=0, max=100_000, help="Joint samples, 60 or more (0).", show_default=False
         ),
     ] = 0,
     seed: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=2**32 - 1,
-            help="Seed of the samples (7).",
-            show_default=False,
-            rich_help_panel=options.SEARCH,
-        ),
+        options.search_option(metavar="N", min=0, max=2**32 - 1, help="Seed of the samples (7).", show_default=False),
     ] = 7,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out where the plan changes.", rich_help_panel=options.SEARCH)
-    ] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out where the plan changes.")] = False,
     resolution: Annotated[
         float,
-        typer.Option(
-            metavar="SHARE",
-            min=1e-6,
-            max=0.5,
-            help="Locate changes so exactly (0.01).",
-            show_default=False,
-            rich_help_panel=options.SEARCH,
+        options.search_option(
+            metavar="SHARE", min=1e-6, max=0.5, help="Locate changes so exactly (0.01).", show_default=False
         ),
     ] = 0.01,
     time_limit: options.TimeLimit = None,

@@ -19,29 +19,20 @@ def command(
     proof: options.Proof,
     adversary: options.Adversary = False,
     time_limit: options.TimeLimit = None,
-    solver: Annotated[
-        str, typer.Option(metavar="highs|cbc", help="cbc needs its extra.", rich_help_panel=options.SEARCH)
-    ] = "highs",
+    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs its extra.")] = "highs",
     strategy: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="auto, whole, scenarios or cuts.", rich_help_panel=options.SEARCH, show_default=False
-        ),
+        str, options.search_option(metavar="NAME", help="auto, whole, scenarios or cuts.", show_default=False)
     ] = "auto",
     threads: options.Threads = None,
     seed: options.SolverSeed = None,
     jobs: options.Jobs = None,
     cluster: options.Cluster = None,
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Save the search here, to continue it later.", rich_help_panel=options.SEARCH),
+        Path | None, options.search_option(metavar="DIR", help="Save the search here, to continue it later.")
     ] = None,
     every: options.Every = False,
     json: options.Json = False,
-    csv: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write CSV tables into this folder.", rich_help_panel=options.ANSWER),
-    ] = None,
+    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
     output: options.PlanOutput = None,
 ) -> None:
     """Find the cheapest plan that survives every shock.

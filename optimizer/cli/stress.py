@@ -18,44 +18,23 @@ def command(
     changes: options.Changes,
     search: options.PlanSearch,
     instance: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|PLAN", help="Another instance than the plan's own.", rich_help_panel=options.CHANGES
-        ),
+        str | None, options.changes_option(metavar="FILE|PLAN", help="Another instance than the plan's own.")
     ] = None,
     samples: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=100_000,
-            help="Number of shocks (10,000).",
-            show_default=False,
-            rich_help_panel=options.SEARCH,
-        ),
+        options.search_option(metavar="N", min=1, max=100_000, help="Number of shocks (10,000).", show_default=False),
     ] = 10_000,
     seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=10**15,
-            help="Seed of the samples (7).",
-            show_default=False,
-            rich_help_panel=options.SEARCH,
-        ),
+        int, options.search_option(metavar="N", min=0, max=10**15, help="Seed of the samples (7).", show_default=False)
     ] = 7,
     jobs: options.Jobs = None,
     cluster: options.Cluster = None,
     every: options.Every = False,
     json: options.Json = False,
     csv: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write a row for each sample to this file.", rich_help_panel=options.ANSWER),
+        Path | None, options.answer_option(metavar="FILE", help="Write a row for each sample to this file.")
     ] = None,
-    parquet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The same as Parquet.", rich_help_panel=options.ANSWER)
-    ] = None,
+    parquet: Annotated[Path | None, options.answer_option(metavar="FILE", help="The same as Parquet.")] = None,
 ) -> None:
     """Does a plan survive sampled shocks it was not made for?
 

@@ -18,8 +18,7 @@ def command(
     plan: options.OtherPlan = None,
     json: options.Json = False,
     csv: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write every year to this CSV file.", rich_help_panel=options.ANSWER),
+        Path | None, options.answer_option(metavar="FILE", help="Write every year to this CSV file.")
     ] = None,
 ) -> None:
     """How many months does every floor hold once supply is cut?

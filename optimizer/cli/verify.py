@@ -12,13 +12,9 @@ if TYPE_CHECKING:
 
 def command(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="A plan file, as `solve --output` writes it.")],
-    quick: Annotated[
-        bool,
-        typer.Option("--quick", help="Arithmetic only, without a solver.", rich_help_panel=options.SEARCH),
-    ] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Arithmetic only, without a solver.")] = False,
     prove: Annotated[
-        bool,
-        typer.Option("--prove", help="Also solve again; compare bounds and status.", rich_help_panel=options.SEARCH),
+        bool, options.search_option("--prove", help="Also solve again; compare bounds and status.")
     ] = False,
     json: options.Json = False,
 ) -> None:

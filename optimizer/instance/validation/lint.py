@@ -168,9 +168,12 @@ def _is_one_letter(one: str, other: str) -> bool:
         return False
     short, long = sorted((one.casefold(), other.casefold()), key=len)
     at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    left, right = short[at:], long[at:]
-    if len(right) == len(left) + 1:
-        return left == right[1:] and right[0].isalpha()
-    if len(right) != len(left) or len(right) < 2 or not (left[0] + right[0]).isalpha():
-        return False
-    return left[1:] == right[1:] or left == right[1::-1] + right[2:]
+    return _is_slip(short[at:], long[at:])
+
+
+def _is_slip(left: str, right: str) -> bool:
+    """The same of what follows the letters that two names have in common."""
+    is_inserted = left == right[1:]
+    is_replaced = len(left) == len(right) > 1 and left[:1].isalpha() and left[1:] == right[1:]
+    is_exchanged = len(right) > 1 and left[:1].isalpha() and left == right[1::-1] + right[2:]
+    return right[:1].isalpha() and (is_inserted or is_replaced or is_exchanged)

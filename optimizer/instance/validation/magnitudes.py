@@ -75,17 +75,21 @@ def _strays(group: _Group) -> Iterator[tuple[_Figure, Sequence[_Figure]]]:
     parts = list(_parts(group))
     if len(parts) < 2:
         return
-    sizes = [size for size in group.around if size > 0] or [figure.size for part in parts for figure in part]
-    middle = statistics.median(map(math.log, sizes))
+    main = _main_part(parts, [size for size in group.around if size > 0])
+    for part in parts:
+        if part is not main and (part[0].size > main[0].size or not group.high_only):
+            yield from ((figure, main) for figure in part)
+
+
+def _main_part(parts: Sequence[list[_Figure]], around: Sequence[float]) -> list[_Figure]:
+    """The largest part; of equally large ones that nearest to the median of `around`, or of all figures."""
+    middle = statistics.median(map(math.log, around or [figure.size for part in parts for figure in part]))
 
     def weight(part: Sequence[_Figure]) -> tuple[int, float, float]:
         size = math.log(part[len(part) // 2].size)
         return len(part), -round(abs(size - middle), 6), size
 
-    main = max(parts, key=weight)
-    for part in parts:
-        if part is not main and (part[0].size > main[0].size or not group.high_only):
-            yield from ((figure, main) for figure in part)
+    return max(parts, key=weight)
 
 
 def _parts(group: _Group) -> Iterator[list[_Figure]]:

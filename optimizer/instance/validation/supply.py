@@ -54,16 +54,22 @@ def _blocked(activities: Mapping[str, Activity], lacking: Mapping[str, Collectio
     return blocked
 
 
+def _users(lacking: Mapping[str, Collection[str]]) -> defaultdict[str, list[str]]:
+    """By commodity, the activities that lack it."""
+    users = defaultdict[str, list[str]](list)
+    for name, inputs in lacking.items():
+        for commodity in inputs:
+            users[commodity].append(name)
+    return users
+
+
 def _run_all(activities: Mapping[str, Activity], had: set[str], lacking: Mapping[str, set[str]]) -> None:
     """Run whatever can run: add to `had` what is made, and take from `lacking` the inputs that can be had.
 
     An activity runs once all its inputs can be had. Each input is removed once, so that the time is linear in the
     number of inputs and outputs, in whatever order the file lists them.
     """
-    users = defaultdict[str, list[str]](list)
-    for name, inputs in lacking.items():
-        for commodity in inputs:
-            users[commodity].append(name)
+    users = _users(lacking)
     had.update(c for name, inputs in lacking.items() if not inputs for c in activities[name].output)
     fresh = list(had)
     while fresh:
