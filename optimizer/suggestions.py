@@ -16,7 +16,7 @@ LISTED = 40
 NEIGHBOURS = 40
 # Comparisons in all, some 10 to 50 µs each: a file with thousands of unknown words still ends within a second.
 MOST_COMPARISONS = 20_000
-SHOWN = 8
+MOST_LISTED = 8
 
 
 def excerpt(value: object, most: int = EXCERPT) -> str:
@@ -83,7 +83,7 @@ class Vocabulary:
         near = self.nearest(word)
         if near is not None:
             return f'Did you mean "{near}"?'
-        listed = ", ".join(map(excerpt, self._forwards[:SHOWN])) + (" …" if len(self.names) > SHOWN else "")
+        listed = ", ".join(map(excerpt, self._forwards[:MOST_LISTED])) + (" …" if len(self.names) > MOST_LISTED else "")
         article = "an" if self.noun[0] in "aeiou" else "a"
         return f"Known: {listed}." if self.names else f"Declare {article} {self.noun} first."
 

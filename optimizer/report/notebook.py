@@ -9,8 +9,10 @@ from html import escape
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.levers import KINDS
+from optimizer.instance.reading import instance_of
+from optimizer.report.tables.render import page_table
 from optimizer.results.ranking import hardest_of, weakest_of, weakness
+from optimizer.results.result import Result
 from optimizer.units import si
 
 MOST_NOTEBOOK_ROWS = 12
@@ -56,13 +58,13 @@ def _figures(result: Any) -> str:
     return _table((), rows)
 
 
-def _bought(result: Any) -> str:
-    units = {kind: lever.labels.size_unit for kind, lever in KINDS.items()}
-    rows = [(b.option, b.kind, b.period, f"{si(b.size)} {units.get(b.kind, 't/yr')}") for b in result.plan.builds]
-    for o, row in result.plan.stocks.items():
-        if max(row, default=0.0) > 0:
-            rows.append((o, result.data["options"][o]["kind"], "", f"at most {si(max(row), 't')}"))
-    return _table(("Option", "Lever", "Decided", "Size"), rows) if rows else "<div>Nothing is bought.</div>"
+def _bought(result: Result) -> str:
+    """What is bought: the columns that the screen shows, and the unit of sizes."""
+    frame = result.frames.frame("builds")
+    shown = [column.name for column in frame.columns if column.is_shown or column.name == "unit"]
+    drawn = page_table(instance_of(result), frame.select(shown))
+    heads = [head.removeprefix(">") for head in drawn["head"]]
+    return _table(heads, drawn["rows"]) if drawn["rows"] else "<div>Nothing is bought.</div>"
 
 
 def _shocks(result: Any) -> str:

@@ -12,7 +12,7 @@ Python with an index and plain names, and with the rest in ``attrs``:
 pandas is imported when a frame is first asked for it, not before: it takes longer than to solve a small instance.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,6 +109,11 @@ class Frame:
         names = [column.name for column in self.columns]
         for values in zip(*self.values, strict=True):
             yield dict(zip(names, values, strict=True))
+
+    def select(self, names: Collection[str]) -> "Frame":
+        """The same with some of the columns only."""
+        some = [j for j, column in enumerate(self.columns) if column.name in names]
+        return replace(self, columns=tuple(self.columns[j] for j in some), values=tuple(self.values[j] for j in some))
 
     def head(self, count: int) -> "Frame":
         """The same with the first rows only."""

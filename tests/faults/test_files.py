@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -19,9 +18,10 @@ from optimizer.cli.app import app
 from optimizer.files import write_whole
 from optimizer.report.excel import unit_format, workbook
 from optimizer.report.tables.plan import write_csv
-from optimizer.report.tables.render import frame_to_csv, to_csv
+from optimizer.report.tables.render import frame_csv, to_csv
 from optimizer.report.tables.stress import write_stress_csv
 from optimizer.report.tables.time_to_survive import endurance_csv
+from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies.stress import stress
 from optimizer.studies.time_to_survive import time_to_survive
 
@@ -165,8 +165,9 @@ def test_no_cell_of_any_csv_begins_a_formula(tmp_path: Path) -> None:
 
 
 def test_numbers_below_zero_stay_numbers_in_a_csv() -> None:
-    frame = pd.DataFrame({"=head": ["=text", "-5"], "margin": [-0.25, 1.0]})
-    assert frame_to_csv(frame) == "'=head,margin\n'=text,-0.25\n-5,1.0\n"
+    columns = (FrameColumn("=head"), FrameColumn("margin"))
+    frame = Frame("any", "Any", columns, (["=text", "-5"], [-0.25, 1.0]))
+    assert frame_csv(frame) == "'=head,margin\n'=text,-0.25\n-5,1.0\n"
 
 
 def test_text_in_workbooks_is_text_and_a_quoted_currency_is_shown() -> None:

@@ -50,12 +50,13 @@ def lines(
 
     The second is empty where there is no plan.
     """
-    ending = [each for each in endurance.exposures if not _is_endless(each)]
+    ending = [each for each in endurance.exposures if not is_endless(each)]
     before = tuple(_line(instance, each, each.before, each.worst) for each in ending)
     return before, tuple(_line(instance, each, each.after, each.worst) for each in ending if each.after)
 
 
-def _is_endless(exposure: Exposure) -> bool:
+def is_endless(exposure: Exposure) -> bool:
+    """Whether every floor holds for ever, whatever the year, with and without the plan."""
     return all(math.isinf(each.months) for each in (*exposure.before, *exposure.after))
 
 

@@ -7,7 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -21,9 +21,6 @@ from optimizer.report.format import DASH, called, percent
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn
 from optimizer.units import si
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CellRenderer = Callable[[dict[str, Any]], str | Text]
 
@@ -163,15 +160,6 @@ def to_csv(head: Sequence[str], rows: Any) -> str:
     writer.writerow([_escaped(word) for word in head])
     writer.writerows([_escaped(value) for value in row] for row in rows)
     return text.getvalue()
-
-
-def frame_to_csv(frame: "pd.DataFrame") -> str:
-    """A pandas frame as CSV, in the same way; numbers are written as pandas does."""
-    shown = frame.rename(columns=_escaped)
-    for name, column in shown.items():
-        if column.dtype.kind not in "iufb":
-            shown[name] = column.map(_escaped)
-    return str(shown.to_csv(index=False))
 
 
 def _escaped(value: Any) -> Any:

@@ -20,7 +20,7 @@ from optimizer.units import EXACT, short, si
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 HALF_WIDTH = 8
 # From this width on, changes of the cost are drawn as bars.
-WITH_BARS = 100
+WIDTH_WITH_BARS = 100
 
 
 def show_sensitivity(found: Sensitivity, console: Console | None = None) -> None:
@@ -97,7 +97,7 @@ def _alike(number: UncertainNumber) -> bool:
 
 
 def _tornado(found: Sensitivity, width: int) -> Table:
-    base, money, is_wide = found.base, found.instance.money, width >= WITH_BARS
+    base, money, is_wide = found.base, found.instance.money, width >= WIDTH_WITH_BARS
     ends = [end for bar in found.bars for end in (bar.low, bar.high)]
     gaps = base.gap > 0 or any(end.gap > 0 and end.is_settled for end in ends)
     caption = _of_tornado(found, gaps=gaps, is_wide=is_wide)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
+from optimizer.report.figures.time_to_survive import is_endless
 from optimizer.report.format import placed, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import frame_csv, table
@@ -22,15 +23,11 @@ MONTHS_OF_A_YEAR = 12.0
 def show_endurance(instance: Instance, endurance: TimeToSurvive, console: Console | None = None) -> None:
     """Print the chokepoints that are not survived for ever, the most exposed first."""
     console = console or Screen()
-    ending = [each for each in endurance.exposures if not _is_endless(each)]
+    ending = [each for each in endurance.exposures if not is_endless(each)]
     console.print(Text(_headline(instance, endurance, ending), style="bold"))
     if ending:
         console.print()
         console.print(_table(instance, endurance, ending, console.width))
-
-
-def _is_endless(exposure: Exposure) -> bool:
-    return all(math.isinf(each.months) for each in (*exposure.before, *exposure.after))
 
 
 def _headline(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure]) -> str:
