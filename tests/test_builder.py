@@ -501,10 +501,10 @@ def test_nothing_is_written_to_standard_output() -> None:
         "from optimizer.model.ledgers import Names\n"
         "from optimizer.model.builder import ModelBuilder\n"
         "from optimizer.solver import Model, Settings\n"
-        "stage = ModelBuilder(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "
+        "builder = ModelBuilder(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "
         "frozenset()))\n"
         "x = builder.variable('o', 'size', 0, upper=4.0, integer=True)\n"
-        "stage.require('o', 'row', None, x, '>=', 1.5)\n"
+        "builder.require('o', 'row', None, x, '>=', 1.5)\n"
         "assert Model(builder, x, Settings()).solve().objective == 2.0\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
