@@ -1,10 +1,11 @@
-"""The problem as a table of contents: plan, baseline, shocks, policy, cost.
+"""The formulation in outline: plan, baseline, shocks, policy, cost.
 
-whole_model      the plan, the baseline and every shock given, in one programme
-recourse_model   shocks alone, where the plan is given
-cost             what is minimised, in present value: spending, and costs by path
-gap              the demand below the floors that is left unserved, valued at `shortage_cost`
-hold             a row that holds a gap where a bound says
+first_stage_model      the plan alone
+extensive_form_model   the plan, the baseline and every shock given
+recourse_model         shocks alone, where the plan is given
+cost                   what is minimised, in present value: spending, and costs by path
+gap                    the demand below the floors that is left unserved, valued at `shortage_cost`
+limit_gap              a row that keeps a gap within a limit
 """
 
 import math
@@ -26,7 +27,7 @@ def blank_model(instance: Instance) -> ModelBuilder:
     return ModelBuilder(instance.horizon, instance.discount_rate, names)
 
 
-def plan_model(instance: Instance) -> ModelBuilder:
+def first_stage_model(instance: Instance) -> ModelBuilder:
     """What is decided before any shock is known: sizes, openings, stock paths, and how options are tied."""
     model = blank_model(instance)
     for option in instance.options.values():
@@ -36,38 +37,38 @@ def plan_model(instance: Instance) -> ModelBuilder:
     return model
 
 
-def whole_model(instance: Instance, shocks: Iterable[Shock]) -> ModelBuilder:
+def extensive_form_model(instance: Instance, shocks: Iterable[Shock]) -> ModelBuilder:
     """The plan, the baseline, policy, and every shock given."""
-    return Writer(instance).whole_model(shocks)
+    return Writer(instance).extensive_form_model(shocks)
 
 
 class Writer:
-    """Writes stages of one instance that differ in their shocks; what they have in common is written once."""
+    """Writes models of one instance that differ in their shocks; what they have in common is written once."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        model = plan_model(instance)
+        model = first_stage_model(instance)
         write_path(model, instance, instance.baseline)
         write_policy(model, instance)
-        self._sheets: list[tuple[tuple[str, ...], ModelBuilder]] = [((), model)]
+        self._written: list[tuple[tuple[str, ...], ModelBuilder]] = [((), model)]
 
-    def whole_model(self, shocks: Iterable[Shock]) -> ModelBuilder:
-        """The plan, the baseline, policy, and every shock given; the last model is the start, where these only add."""
+    def extensive_form_model(self, shocks: Iterable[Shock]) -> ModelBuilder:
+        """The plan, the baseline, policy, and every shock given; extends the last one where it can."""
         shocks = tuple(shocks)
         names = tuple(shock.name for shock in shocks)
-        before, sheet = next((known, sheet) for known, sheet in reversed(self._sheets) if names[: len(known)] == known)
-        model = sheet.copy()
+        before, start = next((known, start) for known, start in reversed(self._written) if names[: len(known)] == known)
+        model = start.copy()
         for shock in shocks[len(before) :]:
             write_path(model, self.instance, self.instance.path(shock))
-        self._sheets = [self._sheets[0], (names, model.copy())]
+        self._written = [self._written[0], (names, model.copy())]
         return model
 
 
 def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelBuilder:
-    """What can be done in shocks with windows of one length, written once for the path that they share.
+    """The recourse in shocks with windows of one length, written once for the path that they share.
 
-    What `plan`, the instance's `plan_model`, offers is given; numbers that differ from shock to shock are arrays. The
-    columns that are decided have the same coefficients in all shocks.
+    The linking terms of `plan`, the instance's `first_stage_model`, are parameters; numbers that differ from shock to
+    shock are arrays. The recourse columns have the same coefficients in all shocks.
     """
     model = plan.answering(len(path.periods))
     write_path(model, instance, path)
@@ -202,19 +203,19 @@ def gap(model: ModelBuilder, instance: Instance) -> Expression:
 
 
 @dataclass(frozen=True)
-class Ration:
-    """The column whose bound holds a gap, and the money that one unit of it stands for."""
+class GapLimit:
+    """The column whose upper bound limits a survival gap, and the money that one unit of it stands for."""
 
     columns: tuple[int, ...]
     unit: float
 
 
-def hold(model: ModelBuilder, name: str, shortfall: Expression) -> Ration:
-    """Write ``gap ≤ allowed``, in tonnes of middle shortage cost so that the row is scaled like the others."""
-    costs = sorted(value for value in shortfall.terms.values() if value > 0)
+def limit_gap(model: ModelBuilder, name: str, survival_gap: Expression) -> GapLimit:
+    """Write ``gap ≤ limit``, divided by the median shortage cost so that the row is scaled like the others."""
+    costs = sorted(value for value in survival_gap.terms.values() if value > 0)
     if not costs:
-        return Ration((), 1.0)
+        return GapLimit((), 1.0)
     unit = float(costs[len(costs) // 2])
-    allowed = model.variable(name, "allowed", 0)
-    model.require(name, "hold", None, (1.0 / unit) * shortfall, "<=", allowed)
-    return Ration(tuple(allowed.terms), unit)
+    limit = model.variable(name, "allowed", 0)
+    model.require(name, "hold", None, (1.0 / unit) * survival_gap, "<=", limit)
+    return GapLimit(tuple(limit.terms), unit)

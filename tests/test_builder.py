@@ -210,7 +210,7 @@ shocks: {embargo: {start: 2026Q4, months: 3, cuts: [{region: rival, severity: 1}
 
 def test_names_given_to_pulp_are_unique_and_plain(cell: Cell) -> None:
     instance = cell(MODEL)
-    builder = formulation.whole_model(instance, instance.events)
+    builder = formulation.extensive_form_model(instance, instance.events)
     problem = builder.problem("model", *builder.scales())
     columns = [variable.name for variable in problem.variables()]
     rows = [row.name for row in problem.constraints()]
@@ -224,7 +224,7 @@ def test_names_given_to_pulp_are_unique_and_plain(cell: Cell) -> None:
 @pytest.mark.parametrize("suffix", [".mps", ".lp"])
 def test_model_in_a_file_is_the_model(cell: Cell, tmp_path: Path, suffix: str) -> None:
     instance = cell(MODEL)
-    builder = formulation.whole_model(instance, instance.events)
+    builder = formulation.extensive_form_model(instance, instance.events)
     cost = formulation.cost(builder, instance, instance.events)
     write_model(builder, cost, tmp_path / f"model{suffix}")
     reader = highspy.Highs()
@@ -243,7 +243,7 @@ def test_model_in_a_file_is_the_model(cell: Cell, tmp_path: Path, suffix: str) -
 
 def test_scales_are_powers_of_ten_and_can_be_taken_back(cell: Cell) -> None:
     instance = cell(MODEL.replace("quantity: 100", "quantity: 0.002").replace("price: 50", "price: 5B"))
-    builder = formulation.whole_model(instance, instance.events)
+    builder = formulation.extensive_form_model(instance, instance.events)
     columns, rows = builder.scales()
     for scale in columns + rows:
         assert f"{scale:e}".startswith("1.000000e")
@@ -485,7 +485,7 @@ def test_both_solvers_find_the_least_cost(cell: Cell, solver: str) -> None:
     q = 0.9**0.25
     expected = 431 + 50 * 0.5 / q + 0.75 * 5 * (q + q**2 + 1 / q + 1) + 900
     instance = cell(MODEL)
-    builder = formulation.whole_model(instance, instance.events)
+    builder = formulation.extensive_form_model(instance, instance.events)
     cost = formulation.cost(builder, instance, instance.events)
     model = Model(builder, cost, Settings(solver=solver, gap=0.0))  # type: ignore[arg-type]
     model.bound([j for j, column in enumerate(builder.columns) if column.mark.what == "below"], 0.0, 0.0)

@@ -94,7 +94,7 @@ class MasterProblem(ScenarioModel):
 
     def __post_init__(self) -> None:
         self.unit = middle_shortage_cost(self.instance)
-        self.size = len(formulation.plan_model(self.instance).columns)
+        self.size = len(formulation.first_stage_model(self.instance).columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.least = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
         self._linked: dict[tuple[EstimateKind, int], int] = {}

@@ -8,7 +8,7 @@ Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 
 from dataclasses import replace
 
-from optimizer.formulation import whole_model
+from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import without_shocks
 from optimizer.instance.schema import RULE, Instance
@@ -19,7 +19,7 @@ from optimizer.solver import Clock, Model, Settings
 
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
     """The rules that cannot hold together, in words; empty if a plan exists after all, or the time ran out."""
-    builder = whole_model(without_shocks(instance), ())
+    builder = extensive_form_model(without_shocks(instance), ())
     rows = [(row, _rule(row)) for row in builder.rows]
     rules = list(dict.fromkeys(rule for _, rule in rows if rule))
     settings = replace(settings, gap=1e9)

@@ -21,7 +21,7 @@ from optimizer.algorithms.question import LEAST_COST, Question
 from optimizer.algorithms.reading import opened_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import Ration, hold, write_path
+from optimizer.formulation import GapLimit, limit_gap, write_path
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
@@ -50,7 +50,7 @@ class ScenarioModel:
     """The mixed-integer model of an instance that holds some of its shocks, or all.
 
     Attributes:
-        stage: its columns and rows. cost, gap: what is minimised, as linear expressions.
+        builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         start: values of the integers of a known plan, which bounds the search; None where none is known.
         relaxation: the last LP relaxation that has a solution.
         survived: names of shocks whose floors are kept even where those of others may be missed.
@@ -69,10 +69,10 @@ class ScenarioModel:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self.shocks = tuple(self.shocks)
-        self.builder = (self.writer or formulation.Writer(self.instance)).whole_model(self.shocks)
+        self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
         for write in self.question.rows:
             write(self.builder, self.instance, self.shocks)
-        self.ration = Ration((), 1.0)
+        self.gap_limit_row = GapLimit((), 1.0)
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
@@ -114,15 +114,15 @@ class ScenarioModel:
     def allow_shortages(self, most: float, allowed: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `allowed`, money; not those of `survived`."""
         self.most, self.allowed = most, allowed
-        if most > 0 and math.isfinite(allowed) and not self.ration.columns:
+        if most > 0 and math.isfinite(allowed) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
-            self.ration = hold(self.builder, "survival", self.gap)
-            if self.ration.columns:
+            self.gap_limit_row = limit_gap(self.builder, "survival", self.gap)
+            if self.gap_limit_row.columns:
                 self._extend_model()
         columns = self.builder.columns
         self.model.bound(self.below, 0.0, most)
         self.model.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
-        self.model.bound(self.ration.columns, 0.0, allowed / self.ration.unit)
+        self.model.bound(self.gap_limit_row.columns, 0.0, allowed / self.gap_limit_row.unit)
 
     def require_floors(self) -> None:
         """Bound shortages below floors, as far as the question allows any."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.formulation import plan_model
+from optimizer.formulation import first_stage_model
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.paths import MANY
 from optimizer.instance.schema import Instance
@@ -117,12 +117,12 @@ def _flows(instance: Instance) -> dict[FlowKey, str]:
     }
 
 
-def plan_values(instance: Instance, plan: Plan, sheet: ModelBuilder | None = None) -> list[float]:
-    """A plan as the values of the columns of `plan_model`, in their order; openings and units are left at 0.
+def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = None) -> list[float]:
+    """A plan as the values of the columns of `first_stage_model`, in their order; openings and units are left at 0.
 
-    `sheet` is that builder, or one that begins with its columns, where there already is one.
+    `model` is that builder, or one that begins with its columns, where there already is one.
     """
-    builder = sheet or plan_model(instance)
+    builder = model or first_stage_model(instance)
     values, found = [0.0] * len(builder.columns), builder.found()
     for build in plan.builds:
         values[found["", build.option, "size"][build.t]] = build.size

@@ -78,7 +78,7 @@ class WorstAttackModel(ScenarioModel):
         """The gap that an attack may leave, money: with a held sum, what the listed shocks leave of it."""
         assert self.damage is not None
         (column,) = self.damage.terms
-        if not self.ration.columns or not math.isfinite(self.allowed):
+        if not self.gap_limit_row.columns or not math.isfinite(self.allowed):
             return float(self.unit * values[column])
         return max(0.0, self.allowed - self.listed_gap(values))
 

@@ -33,7 +33,7 @@ class SearchResult:
 
     Attributes:
         status: ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules contradict each other).
-        stage: the model's columns and rows.
+        builder: the model's columns and rows.
         values: by column; None where there is no plan.
         cost, bound: total cost of `values` and its proven lower bound.
         gap, gap_bound: the least survival gap and its proven lower bound; 0 where every floor is kept.

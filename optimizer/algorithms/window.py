@@ -1,6 +1,6 @@
 """The recourse LP of all shocks with windows of one length: one matrix, and numbers for each shock.
 
-    x      plan, by column of `plan_model`          o = F·x + f   linking terms, by owner, what and period
+    x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
     row    Σ a·y  ⋚  right − Σ c·o                  a is the same in all shocks, right and c are not
     limit  y ≤ min(upper, right − Σ c·o)            a row with one column is the bound of that column
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.errors import ModelError
-from optimizer.formulation import gaps, hold, recourse_model
+from optimizer.formulation import gaps, limit_gap, recourse_model
 from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, ModelBuilder, Row
@@ -99,7 +99,7 @@ class WindowProgramme:
     """The recourse LP of the shocks of one window length.
 
     Args:
-        instance, plan, technology: the instance, its `plan_model`, and its linking terms.
+        instance, plan, technology: the instance, its `first_stage_model`, and its linking terms.
         shocks: in the order of the instance.
         path: the one they share, where it is known.
 
@@ -124,7 +124,7 @@ class WindowProgramme:
         self.path = path or shared_path(instance, shocks)
         builder = recourse_model(instance, self.path, plan)
         shortfall = total(gaps(builder, instance).values())
-        self.unit = hold(builder, MANY, shortfall).unit
+        self.unit = limit_gap(builder, MANY, shortfall).unit
         beyond = _split(builder)
         layout = _layout(builder)
         position = {j: i for i, j in enumerate(layout.own)}

@@ -26,10 +26,10 @@ def command(
         raise typer.BadParameter("write a name that ends in .mps or .lp.", param_hint="--output")
     outputs.check_file(output, "--output", file)
     instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
-    from optimizer.formulation import cost, gap, whole_model
+    from optimizer.formulation import cost, extensive_form_model, gap
     from optimizer.solver import write_model
 
-    builder = whole_model(instance, instance.events)
+    builder = extensive_form_model(instance, instance.events)
     floors_kept = not least_gap
     for column in builder.columns:
         if floors_kept and column.mark.what == "below":

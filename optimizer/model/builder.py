@@ -190,15 +190,15 @@ class ModelBuilder(Ledgers):
 
         Every linking term of this one is a given number there, for the period before the shock as well.
         """
-        copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
+        model = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
         for owner, what in self._links:
-            first = len(copied.columns)
-            copied.columns += [
+            first = len(model.columns)
+            model.columns += [
                 Column(Mark("", owner, what, str(k)), "t", 0.0, math.inf, False, k, given=True)
                 for k in range(-1, length)
             ]
-            copied._links[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
-        return copied
+            model._links[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
+        return model
 
     def found(self) -> Mapping[tuple[str, str, str], Mapping[int, int]]:
         """Column numbers by path (empty for the plan), owner and what; then by period."""

@@ -54,7 +54,7 @@ class Activity(Described):
         """Write the activity's columns on one path and book all that it does.
 
         Args:
-            stage: where it is written to.
+            model: where its columns and rows are written.
             path: baseline or one shock.
             kind: what policy shares call it: ``existing`` or the lever's kind.
             budget_share: the part of its support that is the budget's.

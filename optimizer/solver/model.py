@@ -99,7 +99,7 @@ class Model:
             (c for c, column in zip(columns, builder.columns, strict=True) if column.unit == "t"), default=1.0
         )
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
-        # Where the stage's rows stand among the solver's: rows that `extend` adds are the solver's alone.
+        # Where the builder's rows stand among the solver's: rows that `extend` adds are the solver's alone.
         self._places, self._height = np.arange(len(rows)), len(rows)
         self.lower = np.array([column.lower for column in builder.columns])
         self.upper = np.array([column.upper for column in builder.columns])

@@ -15,7 +15,7 @@ from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
-from optimizer.formulation import cost, whole_model
+from optimizer.formulation import cost, extensive_form_model
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import without_disruptions, without_ensembles
 from optimizer.instance.schema import Instance
@@ -166,7 +166,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
     """Count, measure, strike, and ask what would be bought with no shock at all; `every` listed shock is a hit."""
     found = _hits(instance)
     measured = _spread(instance.events, MEASURED)
-    builder = whole_model(instance, measured)
+    builder = extensive_form_model(instance, measured)
     columns, rows = builder.scales()
     matrix = (
         value * columns[j] / scale
@@ -214,7 +214,7 @@ def _size(instance: Instance, builder: ModelBuilder, measured: int) -> dict[str,
     """Columns and rows with every shock written out; where only some were, the others are taken to be like them."""
     columns, rows, shocks = len(builder.columns), len(builder.rows), len(instance.events)
     if shocks > measured:
-        baseline = whole_model(instance, ())
+        baseline = extensive_form_model(instance, ())
         columns += round((columns - len(baseline.columns)) * (shocks / measured - 1))
         rows += round((rows - len(baseline.rows)) * (shocks / measured - 1))
     return {"columns": columns, "rows": rows}

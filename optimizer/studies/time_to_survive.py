@@ -27,7 +27,7 @@ from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
-from optimizer.formulation import blank_model, gap, plan_model, write_path
+from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
@@ -226,7 +226,7 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
     """By chokepoint, then by year."""
     if not points:
         return []
-    offers = TechnologyMatrix(instance, plan_model(instance))
+    offers = TechnologyMatrix(instance, first_stage_model(instance))
     offered = offers.of(np.array(plan_values(instance, plan)))
     by_year = [
         _YearModel(instance, points, t, offers, offered).lasting()

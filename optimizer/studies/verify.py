@@ -30,7 +30,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.formulation import bought, cost, recourse_model, whole_model
+from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
@@ -61,7 +61,7 @@ def matching_flows(
     Args:
         instance: the instance.
         evaluator: of the instance.
-        plan: values of the columns of `plan_model`.
+        plan: values of the columns of `first_stage_model`.
         line: of one shock.
         services: each segment's worst over all shocks.
         clock: counts the solver's seconds.
@@ -309,7 +309,7 @@ class _Check:
 
     def _buys_without_shocks(self, undisrupted: Instance, most: float) -> bool:
         """Whether a no-shock plan that costs no more buys just the options that are named."""
-        builder, tonnes = whole_model(undisrupted, ()), self._worth[0]
+        builder, tonnes = extensive_form_model(undisrupted, ()), self._worth[0]
         for o, option in undisrupted.options.items():
             amount, size = bought(builder, undisrupted, o), getattr(option, "max_size", None) or tonnes
             if o in self.result.calm_builds:

@@ -43,7 +43,7 @@ from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import FEW, RecourseEvaluator, recourse_executor
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import whole_model
+from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings
@@ -151,7 +151,7 @@ def _binding(instance: so.Instance) -> list[Shock]:
 def _plain(instance: so.Instance, chosen: Sequence[Shock]) -> Timed:
     """A model with some shocks as anybody would pass it on: in its own units, by PuLP, with a gap."""
     began = time.perf_counter()
-    builder = whole_model(instance, chosen)
+    builder = extensive_form_model(instance, chosen)
     problem = builder.problem("plain", [1.0] * len(builder.columns), [1.0] * len(builder.rows))
     columns = problem.variables()
     for below in builder.accounts("below").values():
@@ -237,7 +237,7 @@ def _passing() -> float:
     instance = so.read(national(SEED, shocks=20))
     ratios = []
     for _ in range(RUNS):
-        builder = whole_model(instance, instance.events)
+        builder = extensive_form_model(instance, instance.events)
         cost = formulation.cost(builder, instance, instance.events)
         began = time.perf_counter()
         model = Model(builder, cost, SETTINGS, Clock())
@@ -250,7 +250,7 @@ def _passing() -> float:
 def _growths() -> Iterator[str]:
     def writing(shocks: int = 20, years: int = 10, elements: int = 6) -> Callable[[], Any]:
         instance = so.read(national(SEED, elements=elements, shocks=shocks, years=years))
-        return lambda: whole_model(instance, instance.events)
+        return lambda: extensive_form_model(instance, instance.events)
 
     yield f"outside / solver, us-magnets     {_share_outside():6.2f}"
     yield "time to write the model, 2 is linear:"

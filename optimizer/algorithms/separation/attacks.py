@@ -126,7 +126,7 @@ class AttackOracle:
         """At each start where some attack violates a floor, the worst one; the largest gap first.
 
         Args:
-            plan: values of the columns of `plan_model`; more may follow.
+            plan: values of the columns of `first_stage_model`; more may follow.
             known: attacks that the plan is known to survive.
         """
         found = (self._worst(window, window.floor_prices, 0.0, known) for window in self.programmes.windows(plan))

@@ -47,7 +47,7 @@ from optimizer.algorithms.dominance import badness, compared
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import blank_model, plan_model
+from optimizer.formulation import blank_model, first_stage_model
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark, Row, Sense
 from optimizer.model.expressions import Expression
@@ -143,7 +143,7 @@ class AttackProgrammes:
     Attributes:
         names: of the targets, in the order of the file.
         starts: the periods in which attacks may begin.
-        plan: the instance's `plan_model`.
+        plan: the instance's `first_stage_model`.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -151,7 +151,7 @@ class AttackProgrammes:
         self.instance, self.adversary = instance, instance.adversary
         self.names = tuple(self.adversary.targets)
         self.starts = self.adversary.starts.periods(instance.horizon)
-        self.plan = plan_model(instance)
+        self.plan = first_stage_model(instance)
         self._technology = TechnologyMatrix(instance, self.plan)
         self._shocks = {start: self._alone(start) for start in self.starts}
         self._programmes: dict[int, WarmWindow] = {}
@@ -173,7 +173,7 @@ class AttackProgrammes:
         return [Attack(names, start).shock(self.adversary, self.instance.horizon) for names in sets]
 
     def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
-        """Every start under a plan (values of the columns of `plan_model`; more may follow)."""
+        """Every start under a plan (values of the columns of `first_stage_model`; more may follow)."""
         linking = self._technology.of(np.asarray(plan, dtype=np.float64))
         return [
             AttackWindow(start, self._programmes[self._length(start)], self._which[start], linking)
