@@ -205,7 +205,7 @@ def explain(
     *,
     settings: Settings | None = None,
     listener: Listener = ignore,
-    heard: Callable[[ExplanationPart], None] = lambda part: None,
+    on_part: Callable[[ExplanationPart], None] = lambda part: None,
     notes: tuple[str, ...] = (),
     scenario: ScenarioNames | None = None,
 ) -> Explanation:
@@ -216,7 +216,7 @@ def explain(
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: `gap` is that of what-ifs, by default 0.005; `time_limit` is for everything together.
         listener: receives each question before it is answered, and the rounds of each search.
-        heard: called with the plan's result and then every finding, as soon as it is known.
+        on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
         scenario: of the instance, or several in the order given.
 
@@ -226,7 +226,8 @@ def explain(
     Raises:
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
-        ValueError: a budget that is no amount of money, or a scenario that there is not.
+        InstanceError: a scenario that the instance does not have.
+        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so
@@ -243,7 +244,7 @@ def explain(
         own = replace(settings, gap=min(PLAN_GAP, settings.gap))
         evaluator, budgeted = solver.evaluator(instance), Clock(settings.time_limit)
         result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes)
-        heard(result)
+        on_part(result)
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":
             return explanation
@@ -255,7 +256,7 @@ def explain(
             what = WhatIfs(instance, solver, WHAT_IF_SECONDS)
             for found in _surviving(what, result) if survives else _failing(what, result):
                 part = _with_contradiction(found, result)
-                heard(part)
+                on_part(part)
                 explanation = _with(explanation, part)
         return replace(explanation, is_complete=not clock.is_over)
 
