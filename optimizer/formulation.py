@@ -119,7 +119,7 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
 
 def bought(model: ModelBuilder, instance: Instance, option: str, year: int | None = None) -> Expression:
     """What is bought of an option over all years or in one: its size, or what a stockpile buys in t."""
-    columns = model.found().get(("", option, instance.options[option].purchase_column), {})
+    columns = model.column_index().get(("", option, instance.options[option].purchase_column), {})
     some = (column for t, column in columns.items() if year is None or instance.horizon.year(t) == year)
     return total(Expression({column: 1.0}) for column in some)
 

@@ -119,7 +119,7 @@ def with_dust(size: float, activity: float) -> so.Result:
     instance, clock = so.read(market(options={"plant": plant}, policy={"budget": 0})), Clock()
     left = ExtensiveForm().run(instance, EXACT, clock, lambda step: None)
     assert left.values is not None
-    values, found = left.values.copy(), left.builder.found()
+    values, found = left.values.copy(), left.builder.column_index()
     values[list(found["", "plant", "size"].values())] = size
     values[list(found["baseline", "plant", "activity"].values())] = activity
     with open_evaluator(instance, EXACT, None) as evaluator:
@@ -145,7 +145,7 @@ def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> Non
     instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
     found = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
     assert found.values is not None
-    columns, values = list(found.builder.found()["baseline", "plant", "activity"].values()), found.values.copy()
+    columns, values = list(found.builder.column_index()["baseline", "plant", "activity"].values()), found.values.copy()
     values[columns] = -1e-10
     assert {swept(instance, found.builder, values.tolist())[j] for j in columns} == {0.0}
 

@@ -171,19 +171,19 @@ class MasterProblem(ScenarioModel):
         rows = np.zeros((len(cut.new), len(columns)))
         rows[:, : self.size] = cut.slope / self.unit
         rows[each, self.size + cut.new] = -1.0
-        right = cut.slope @ cut.plan - cut.value + self.least[kind][cut.new]
+        rhs = cut.slope @ cut.plan - cut.value + self.least[kind][cut.new]
         if len(tied):
             gaps = groups.gaps[cut.new[tied]]
             rows[tied, self.size + len(self.estimates[kind]) + gaps] = cut.by_gap[tied]
-            right[tied] += cut.by_gap[tied] * (cut.held[tied] - self.least["gap"][gaps])
-        self.model.extend(columns, rows, right / self.unit)
+            rhs[tied] += cut.by_gap[tied] * (cut.held[tied] - self.least["gap"][gaps])
+        self.model.extend(columns, rows, rhs / self.unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
         """Another master's result with its integers where they stand here; both begin with the plan's columns."""
         assert result.values is not None
         values = np.zeros(len(self.builder.columns))
         values[self.model.integers] = result.values[self.model.integers]
-        return replace(result, values=values, prices=None)
+        return replace(result, values=values, duals=None)
 
     def solve_with_purchases(self, values: Vector) -> SolveResult:
         """The cheapest baseline beside the purchases of a plan, as they are."""

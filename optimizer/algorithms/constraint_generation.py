@@ -263,7 +263,7 @@ class ScenarioSearch(Search):
         A shock with a probability stays, for its cost counts.
         """
         rows = self.model.builder.rows
-        duals = np.full(len(rows), math.inf) if relaxation.prices is None else np.abs(relaxation.prices)
+        duals = np.full(len(rows), math.inf) if relaxation.duals is None else np.abs(relaxation.duals)
         priced = {row.mark.path for row, dual in zip(rows, duals, strict=True) if dual > NEGLIGIBLE_DUAL}
         needed = [shock for shock in self.shocks if shock.name in priced or shock.probability > 0]
         if len(needed) < MOST_NEEDED * len(self.shocks):

@@ -175,7 +175,7 @@ class ScenarioModel:
         They stay fixed. Options that are opened at size 0 and required by none are closed.
         """
         assert result.values is not None
-        if not len(self.model.integers) and result.prices is not None:
+        if not len(self.model.integers) and result.duals is not None:
             return result
         values = result.values.copy()
         for _ in range(3):

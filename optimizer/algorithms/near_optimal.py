@@ -99,7 +99,7 @@ class NearOptimalSearch(Search):
         question = Question(rows=rows, name="cost", allowed=allowed)
         self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, question)
         self.model.require_floors()
-        found = self.model.builder.found()
+        found = self.model.builder.column_index()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
         self.found: list[NearOptimalPlan] = []
         self._status = ""
@@ -228,7 +228,7 @@ class NearOptimalSearch(Search):
                 bounds[o] = (0.0, most) if factor > 0 else (least, math.inf)
         with self.held(bounds):
             self.model.model.minimise(self.cost)
-            return self.model.solve_restricted(replace(result, prices=None))
+            return self.model.solve_restricted(replace(result, duals=None))
 
     def _violated(self, result: SolveResult) -> list[Violation]:
         """The shocks that the model does not hold and that the plan does not survive."""

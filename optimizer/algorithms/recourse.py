@@ -417,19 +417,19 @@ def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[in
     for length, some in by_length.items():
         found = solver.priced(BatchQuestion(0, "gaps", np.array(some, dtype=np.intp), linking))
         for i, number in enumerate(some):
-            result[number] = _read(solver, length, found.prices[i], found.reduced[i])
+            result[number] = _read(solver, length, found.duals[i], found.reduced_costs[i])
     return result
 
 
-def _read(solver: SubproblemSolver, length: int, prices: Vector, reduced: Vector) -> ScarcityPrices:
+def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: Vector) -> ScarcityPrices:
     programme, result = solver.window(length).skeleton, ScarcityPrices()
-    least = NEGLIGIBLE_DUAL * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
-    for row, price in zip(programme.rows, prices.tolist(), strict=True):
+    least = NEGLIGIBLE_DUAL * max(np.abs(duals).max(initial=0.0), np.abs(reduced_costs).max(initial=0.0))
+    for row, price in zip(programme.rows, duals.tolist(), strict=True):
         if row.t is not None and row.mark.what == "balance" and price > least:
             result.commodity[row.mark.owner, row.t] = price
         elif row.t is not None and row.mark.what in LIMITS and -price > least:
             result.capacity[row.mark.owner, row.t] = -price
-    for column, price in zip(programme.columns, reduced.tolist(), strict=True):
+    for column, price in zip(programme.columns, reduced_costs.tolist(), strict=True):
         if column.mark.what == "activity" and -price > least:
             result.capacity[column.mark.owner, column.t] = -price
     return result

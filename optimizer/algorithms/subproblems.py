@@ -162,7 +162,7 @@ class _BatchSolver:
 
     def priced(self) -> BatchResult:
         """The least gaps as the solver finds them."""
-        return self._solve(self.batch, values=True, prices=True)
+        return self._solve(self.batch, values=True, with_duals=True)
 
     def slopes(self) -> BatchAnswer:
         """Gaps or costs with their slopes in the linking terms, summed by group.
@@ -171,8 +171,8 @@ class _BatchSolver:
         `fails` is True.
         """
         is_gap = self.question.task == "slopes of gaps"
-        found, kept = (self._solve(self.batch, values=True, prices=True), None) if is_gap else self._costs()
-        slopes = self.window.slopes(self.which, self.is_tight, found.prices, found.reduced)
+        found, kept = (self._solve(self.batch, values=True, with_duals=True), None) if is_gap else self._costs()
+        slopes = self.window.slopes(self.which, self.is_tight, found.duals, found.reduced_costs)
         if is_gap:
             self._serve_free_floors(found, np.arange(len(self.which)))
         cuts = {}
@@ -183,7 +183,7 @@ class _BatchSolver:
         answer = replace(self._answer(gap, found.values), cost=found.objective, cuts=cuts)
         if kept is None or not len(self.question.allowed):
             return answer
-        by_gap = np.minimum(found.reduced[:, self.window.allowed].sum(axis=1), 0.0) / self.window.unit
+        by_gap = np.minimum(found.reduced_costs[:, self.window.allowed].sum(axis=1), 0.0) / self.window.unit
         return replace(answer, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.question.allowed), by_gap, 0.0))
 
     def _costs(self) -> tuple[BatchResult, npt.NDArray[np.bool_]]:
@@ -193,7 +193,7 @@ class _BatchSolver:
         strict = np.isnan(allowed)
         batch.upper[np.ix_(strict, self.window.below)] = 0.0
         batch.upper[:, self.window.allowed] = (np.where(strict, 0.0, allowed) / self.window.unit)[:, None]
-        found = self._solve(batch, values=True, prices=True)
+        found = self._solve(batch, values=True, with_duals=True)
         self._accept_tolerance(found, batch.costs, allowed)
         kept = found.feasible.copy()
         free = np.flatnonzero(~kept)
@@ -225,17 +225,17 @@ class _BatchSolver:
 
     def _replace(self, found: BatchResult, places: Integers, batch: Batch) -> None:
         """Solve a batch and put its results in the places of others."""
-        new = self._solve(batch, values=True, prices=True)
-        for name in ("objective", "values", "prices", "reduced", "feasible"):
+        new = self._solve(batch, values=True, with_duals=True)
+        for name in ("objective", "values", "duals", "reduced_costs", "feasible"):
             getattr(found, name)[places] = getattr(new, name)
 
     def _rows(self, chosen: Integers, costs: Vector | None = None) -> Batch:
         batch = self.batch
-        return Batch(batch.costs if costs is None else costs, batch.upper[chosen], batch.right[chosen])
+        return Batch(batch.costs if costs is None else costs, batch.upper[chosen], batch.rhs[chosen])
 
-    def _solve(self, batch: Batch, *, values: bool = False, prices: bool = False) -> BatchResult:
+    def _solve(self, batch: Batch, *, values: bool = False, with_duals: bool = False) -> BatchResult:
         began = time.perf_counter()
-        found = self.warm.solve(batch, self.basis, values=values, prices=prices)
+        found = self.warm.solve(batch, self.basis, values=values, with_duals=with_duals)
         if values:
             self.window.split_unserved(found.values, batch.upper)
         self.seconds += time.perf_counter() - began

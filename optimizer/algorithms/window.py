@@ -1,8 +1,8 @@
 """The recourse LP of all shocks with windows of one length: one matrix, and numbers for each shock.
 
     x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
-    row    Σ a·y  ⋚  right − Σ c·o                  a is the same in all shocks, right and c are not
-    limit  y ≤ min(upper, right − Σ c·o)            a row with one column is the bound of that column
+    row    Σ a·y  ⋚  rhs − Σ   c·o                  a is the same in all shocks, rhs and c are not
+    limit  y ≤ min(upper, rhs − Σ   c·o)            a row with one column is the bound of that column
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
@@ -146,7 +146,7 @@ class WindowProgramme:
         _also(operating.terms, beyond)
         _require_recourse_costs(builder, operating)
         self._costs = _table(operating, position, len(columns), size)
-        self.skeleton = _skeleton(builder, columns, layout.rows, position, self._right.largest(), self._upper.largest())
+        self.skeleton = _skeleton(builder, columns, layout.rows, position, self._rhs.largest(), self._upper.largest())
 
     def _name_columns(self, columns: Sequence[Column]) -> None:
         """Where columns are, by name and by what they stand for."""
@@ -161,7 +161,7 @@ class WindowProgramme:
     def _write_rows(self, builder: ModelBuilder, layout: _Layout, position: Mapping[int, int], size: int) -> None:
         """Right-hand sides of the rows, then of the limits, which are bounds of one column each."""
         rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
-        self._right = ScenarioTable([row.right for row in rows], size)
+        self._rhs = ScenarioTable([row.rhs for row in rows], size)
         self._rows = len(layout.rows)
         self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
         self._per = np.array([value for _, _, value in layout.limits])
@@ -188,12 +188,12 @@ class WindowProgramme:
 
     def batch(self, which: Integers, linking: Vector) -> tuple[Batch, npt.NDArray[np.bool_]]:
         """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound."""
-        right = self._right.of(which)
+        rhs = self._rhs.of(which)
         if len(self._term_row):
             terms = self._term_value.of(which) * linking[self._term_place[None, :] + self.starts[which][:, None]]
-            right[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
+            rhs[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
         upper = self._upper.of(which)
-        limits = np.maximum(right[:, self._rows :] / self._per, 0.0)
+        limits = np.maximum(rhs[:, self._rows :] / self._per, 0.0)
         is_tight = np.zeros(limits.shape, dtype=bool)
         last: dict[int, int] = {}
         for i, column in enumerate(self._limited.tolist()):
@@ -203,7 +203,7 @@ class WindowProgramme:
                 is_tight[:, last[column]] &= ~is_tight[:, i]
             last[column] = i
             np.minimum(upper[:, column], limits[:, i], out=upper[:, column])
-        return Batch(self.shortage, upper, right[:, : self._rows]), is_tight
+        return Batch(self.shortage, upper, rhs[:, : self._rows]), is_tight
 
     def demand(self, which: Integers) -> Vector:
         """Demand of each column of `below`, t, one row for each of some shocks."""
@@ -231,11 +231,11 @@ class WindowProgramme:
         costs, upper = self._costs.of(every), self._upper.of(every)
         return np.asarray(np.where(costs < 0, costs * np.where(costs < 0, upper, 0.0), 0.0).sum(axis=1))
 
-    def slopes(self, which: Integers, is_tight: npt.NDArray[np.bool_], prices: Vector, reduced: Vector) -> Vector:
+    def slopes(self, which: Integers, is_tight: npt.NDArray[np.bool_], duals: Vector, reduced_costs: Vector) -> Vector:
         """The slope of each optimum in each linking term, one row a shock."""
         # Where the upper bound of a column is 0 as well, a positive reduced cost belongs to its lower bound.
-        limits = np.where(is_tight, np.minimum(reduced[:, self._limited], 0.0) / self._per, 0.0)
-        duals = np.concatenate([prices, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
+        limits = np.where(is_tight, np.minimum(reduced_costs[:, self._limited], 0.0) / self._per, 0.0)
+        duals = np.concatenate([duals, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
         slopes = np.zeros((len(which), len(self.technology.constant)))
         places = self._term_place[None, :] + self.starts[which][:, None]
         np.add.at(slopes, (np.arange(len(which))[:, None], places), duals)
@@ -254,7 +254,7 @@ def _split(builder: ModelBuilder) -> dict[int, int]:
             (u, _), (v, _) = sorted(row.terms.items(), key=lambda term: -term[1])
             within, below = builder.columns[u], builder.columns[v]
             demand = within.upper
-            within.upper = np.minimum(demand, row.right)
+            within.upper = np.minimum(demand, row.rhs)
             below.upper = demand - within.upper
             beyond[u] = v
     builder.rows = [row for row in builder.rows if row.mark.what != "floor"]
@@ -318,7 +318,7 @@ def _skeleton(
     columns: Sequence[Column],
     rows: Sequence[Row],
     position: dict[int, int],
-    right: Vector,
+    rhs: Vector,
     upper: Vector,
 ) -> ModelBuilder:
     """The programme without linking terms, its numbers the largest of all shocks, from which scales are chosen."""
@@ -326,5 +326,5 @@ def _skeleton(
     programme.columns = [Column(c.mark, c.unit, 0.0, float(upper[i]), False, c.t) for i, c in enumerate(columns)]
     for r, row in enumerate(rows):
         terms = {position[j]: value for j, value in row.terms.items() if j in position}
-        programme.rows.append(Row(row.mark, row.unit, terms, row.sense, float(right[r]), row.t))
+        programme.rows.append(Row(row.mark, row.unit, terms, row.sense, float(rhs[r]), row.t))
     return programme

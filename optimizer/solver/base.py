@@ -142,16 +142,16 @@ class SolveResult:
         values: by column; None where nothing was found.
         objective: of `values`.
         bound: proven lower bound on the objective.
-        prices: by row, the change of the objective per unit of the row's right-hand side; None with integers.
-        reduced: by column, the change of the objective per unit of the bound it rests on; None with integers.
+        duals: by row, the change of the objective per unit of the row's right-hand side; None with integers.
+        reduced_costs: by column, the change of the objective per unit of the bound it rests on; None with integers.
     """
 
     status: Verdict
     values: Vector | None
     objective: float
     bound: float
-    prices: Vector | None
-    reduced: Vector | None = None
+    duals: Vector | None
+    reduced_costs: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class RawResult:
     values: Vector | None
     bound: float
     duals: Vector | None
-    reduced: Vector | None = None
+    reduced_costs: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,6 @@ class BackEnd(Protocol):
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
         ...
 
-    def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
-        """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
+    def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
+        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
         ...

@@ -187,7 +187,7 @@ def promising(
         saving: money off the gap, by broken shock and column of `first_stage_model`.
         gap: by broken shock, money.
     """
-    found, chosen = evaluator.subproblems.plan.found(), []
+    found, chosen = evaluator.subproblems.plan.column_index(), []
     for o, option in instance.options.items():
         if option.is_stock:
             points = list(_periods(instance, plan, instance.stocks[o], found["", o, "stock"], saving))

@@ -266,7 +266,7 @@ class _Conclusion:
             columns, self.clock, _granted(instance, solved, values, self.faced), flows=True
         )
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-        found = solved.builder.found()
+        found = solved.builder.column_index()
         baseline = read_flows(instance, found, values, instance.baseline)
         no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(solved.cost, plan, baseline)
         result = Result(

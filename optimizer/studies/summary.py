@@ -177,7 +177,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
     ranges = {
         "matrix": _range(matrix),
         "objective": _range(value * columns[j] for j, value in objective.terms.items()),
-        "right-hand side": _range(row.right / scale for row, scale in zip(builder.rows, rows, strict=True)),
+        "right-hand side": _range(row.rhs / scale for row, scale in zip(builder.rows, rows, strict=True)),
     }
     bought, rules, shortages = _no_shock_plan(instance)
     return Summary(
@@ -266,7 +266,7 @@ def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...
 
 def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[float]) -> Iterable[Shortage]:
     """The worst period of each segment that the no-shock plan leaves short."""
-    columns, label = builder.found(), undisrupted.horizon.label
+    columns, label = builder.column_index(), undisrupted.horizon.label
     for d, demand in undisrupted.baseline.demand.items():
         short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
         worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)

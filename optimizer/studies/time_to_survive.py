@@ -264,7 +264,7 @@ class _YearModel:
         self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
-        self.right = np.repeat([[float(row.right) for row in builder.rows]], self.size, axis=0)
+        self.rhs = np.repeat([[float(row.rhs) for row in builder.rows]], self.size, axis=0)
         self.warm = WarmProgramme(builder)
 
     def lasting(self) -> list[SurvivalTime]:
@@ -279,9 +279,9 @@ class _YearModel:
         """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""
         upper, costs = self.upper.copy(), np.zeros(len(self.builder.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
-        exact = self.warm.solve(Batch(costs, upper, self.right), None).objective
+        exact = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
         upper[:, self.below] = self.allowed
-        lenient = self.warm.solve(Batch(costs, upper, self.right), None).objective
+        lenient = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
         return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
     def _giving_out(self, which: Any, least: Vector) -> list[str]:
@@ -293,6 +293,6 @@ class _YearModel:
         worth, costs = gap(self.builder, self.instance).terms, np.zeros(len(self.builder.columns))
         free = 1e-3 * min((value for value in worth.values() if value > 0), default=1.0)
         costs[self.below] = [worth.get(j) or free for j in self.below]
-        found = self.warm.solve(Batch(costs, upper, self.right[which]), None, values=True)
+        found = self.warm.solve(Batch(costs, upper, self.rhs[which]), None, values=True)
         first = np.argmax(found.values[:, self.below] * costs[self.below], axis=1)
         return [self.builder.columns[self.below[i]].mark.owner for i in first.tolist()]

@@ -73,7 +73,7 @@ def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float)
     assert (found.cost[0], found.fails[0]) == (pytest.approx(kept), False)
     assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": granted})) == pytest.approx([kept])
     # A cut is never above the truth: a larger plant serves no more than it has to, at the same cost.
-    assert found.slope[0][evaluator.subproblems.plan.found()["", "plant", "size"][0]] <= 1e-6
+    assert found.slope[0][evaluator.subproblems.plan.column_index()["", "plant", "size"][0]] <= 1e-6
 
 
 def free_to_miss(friend: float) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
 
 
 def _added(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    return Expression({builder.found()["", "question", "added"][0]: 1.0})
+    return Expression({builder.column_index()["", "question", "added"][0]: 1.0})
 
 
 def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:

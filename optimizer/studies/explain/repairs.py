@@ -130,7 +130,7 @@ def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) ->
 
 
 def _column(builder: ModelBuilder) -> int:
-    return builder.found()["", "question", "loss"][0]
+    return builder.column_index()["", "question", "loss"][0]
 
 
 def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:

@@ -356,4 +356,4 @@ def exactly(plan: Plan) -> Rows:
 
 def _purchases(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
     """The columns of what is bought of an option, by period."""
-    return dict(builder.found().get(("", option, instance.options[option].purchase_column), {}))
+    return dict(builder.column_index().get(("", option, instance.options[option].purchase_column), {}))
