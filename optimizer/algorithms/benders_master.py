@@ -1,7 +1,7 @@
 """The master problem of Benders decomposition, and its cut pool.
 
     θ[g]   estimate   in tonnes of middle shortage cost   of a group g of shocks, above its lower bound
-    cut    θ[g] ≥ value + slope·(x − plan) + by_gap·(γ − held)    at every plan evaluated; never above the true value
+    cut    θ[g] ≥ value + g·(x − plan) + by_gap·(γ − limit)    at every plan evaluated; never above the true value
     γ      the estimated gap of the one shock of g, where costs depend on the gap that it may leave
     link   θ[g] ≥ gap or cost of those shocks of g that the master holds, and the lower bounds of the others
 
@@ -9,7 +9,7 @@ The master problem holds few shocks or none. Estimates are lower bounds, so ever
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +24,7 @@ from optimizer.tolerances import ROUNDING
 
 EstimateKind = Literal["gap", "cost"]
 ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
+# The arrays of a cut in a checkpoint, in the order of the fields of `BendersCut`.
 PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
 
@@ -65,13 +66,13 @@ class ShockGroups:
 
 @dataclass(frozen=True)
 class BendersCut:
-    """Sums of groups at one plan, with slopes in its columns and in gaps; `new` are the groups that get a row."""
+    """Sums of groups at one plan, with subgradients in its columns and in gaps; `new` are the groups that get a row."""
 
     plan: Vector
     value: Vector
-    slope: Vector
+    subgradient: Vector
     new: Integers
-    held: Vector
+    gap_limit: Vector
     by_gap: Vector
 
 
@@ -138,11 +139,11 @@ class MasterProblem(ScenarioModel):
     def underestimation(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> Vector:
         """By group, how far the estimate in `values` is below the cut at a plan, in money."""
         start = np.maximum(plan[: self.size], 0.0)
-        cut = found.value + found.slope @ (np.maximum(values[: self.size], 0.0) - start)
+        cut = found.value + found.subgradient @ (np.maximum(values[: self.size], 0.0) - start)
         tied = np.flatnonzero(self.groups[kind].gaps >= 0)
         if len(tied):
             gaps = self.estimated("gap", values)[self.groups[kind].gaps[tied]]
-            cut[tied] += found.by_gap[tied] * (gaps - found.held[tied])
+            cut[tied] += found.by_gap[tied] * (gaps - found.gap_limit[tied])
         return np.asarray(np.maximum(cut - self.estimated(kind, values), 0.0))
 
     def add_cuts(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> int:
@@ -151,7 +152,9 @@ class MasterProblem(ScenarioModel):
         new = np.flatnonzero(below > ROUNDING * (below + np.abs(self.estimated(kind, values))))
         if len(new):
             start = np.maximum(plan[: self.size], 0.0)
-            cut = BendersCut(start, found.value[new], found.slope[new], new, found.held[new], found.by_gap[new])
+            cut = BendersCut(
+                start, found.value[new], found.subgradient[new], new, found.gap_limit[new], found.by_gap[new]
+            )
             self.add_pool({kind: [cut]})
         for other, proposed in self.followers:
             other.add_cuts(kind, plan, found, proposed)
@@ -169,13 +172,13 @@ class MasterProblem(ScenarioModel):
         tied = np.flatnonzero(groups.gaps[cut.new] >= 0) if len(groups.gaps) else each[:0]
         columns = [*range(self.size), *self.estimates[kind], *(self.estimates["gap"] if len(tied) else ())]
         rows = np.zeros((len(cut.new), len(columns)))
-        rows[:, : self.size] = cut.slope / self.unit
+        rows[:, : self.size] = cut.subgradient / self.unit
         rows[each, self.size + cut.new] = -1.0
-        rhs = cut.slope @ cut.plan - cut.value + self.least[kind][cut.new]
+        rhs = cut.subgradient @ cut.plan - cut.value + self.least[kind][cut.new]
         if len(tied):
             gaps = groups.gaps[cut.new[tied]]
             rows[tied, self.size + len(self.estimates[kind]) + gaps] = cut.by_gap[tied]
-            rhs[tied] += cut.by_gap[tied] * (cut.held[tied] - self.least["gap"][gaps])
+            rhs[tied] += cut.by_gap[tied] * (cut.gap_limit[tied] - self.least["gap"][gaps])
         self.model.extend(columns, rows, rhs / self.unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
@@ -203,10 +206,10 @@ class MasterProblem(ScenarioModel):
 def pack_cuts(pool: Mapping[EstimateKind, Iterable[BendersCut]]) -> dict[str, Vector]:
     """All cuts as arrays by name."""
     return {
-        f"cut {kind} {i} {part}": getattr(cut, part)
+        f"cut {kind} {i} {part}": getattr(cut, each.name)
         for kind, cuts in pool.items()
         for i, cut in enumerate(cuts)
-        for part in PARTS
+        for part, each in zip(PARTS, fields(BendersCut), strict=True)
     }
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.question import LEAST_COST, Question
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import opened_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
@@ -62,7 +62,7 @@ class ScenarioModel:
     clock: Clock
     listener: Listener
     writer: formulation.Writer | None = None
-    question: Question = LEAST_COST
+    problem: ProblemVariant = LEAST_COST
     history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -70,7 +70,7 @@ class ScenarioModel:
         self.began = time.perf_counter()
         self.shocks = tuple(self.shocks)
         self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
-        for write in self.question.rows:
+        for write in self.problem.rows:
             write(self.builder, self.instance, self.shocks)
         self.gap_limit_row = GapLimit((), 1.0)
         self.start: Vector | None = None
@@ -86,8 +86,8 @@ class ScenarioModel:
         self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        """The objective of the question, and the survival gap."""
-        cost = self.question.objective(self.builder, self.instance, self.shocks)
+        """The objective of the problem, and the survival gap."""
+        cost = self.problem.objective(self.builder, self.instance, self.shocks)
         return cost, formulation.gap(self.builder, self.instance)
 
     # The model.
@@ -100,7 +100,7 @@ class ScenarioModel:
         self.shocks = (*self.shocks, *more)
         self._update_expressions()
         self._extend_model()
-        self.allow_shortages(self.most, self.allowed)
+        self.allow_shortages(self.most, self.gap_limit)
 
     def _extend_model(self) -> None:
         self.model.grow(self.builder, self.cost)
@@ -111,10 +111,10 @@ class ScenarioModel:
         self.aim = aim
         self.model.minimise(self.cost if aim == "cost" else self.gap)
 
-    def allow_shortages(self, most: float, allowed: float = math.inf) -> None:
-        """Let each floor be missed by `most`, t, and all together by `allowed`, money; not those of `survived`."""
-        self.most, self.allowed = most, allowed
-        if most > 0 and math.isfinite(allowed) and not self.gap_limit_row.columns:
+    def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
+        """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
+        self.most, self.gap_limit = most, gap_limit
+        if most > 0 and math.isfinite(gap_limit) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
             self.gap_limit_row = limit_gap(self.builder, "survival", self.gap)
             if self.gap_limit_row.columns:
@@ -122,12 +122,12 @@ class ScenarioModel:
         columns = self.builder.columns
         self.model.bound(self.below, 0.0, most)
         self.model.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
-        self.model.bound(self.gap_limit_row.columns, 0.0, allowed / self.gap_limit_row.unit)
+        self.model.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.unit)
 
     def require_floors(self) -> None:
-        """Bound shortages below floors, as far as the question allows any."""
-        if self.question.allowed > 0:
-            self.allow_shortages(math.inf, self.question.allowed)
+        """Bound shortages below floors, as far as the problem allows any."""
+        if self.problem.gap_limit > 0:
+            self.allow_shortages(math.inf, self.problem.gap_limit)
         else:
             self.allow_shortages(0.0)
 
@@ -225,7 +225,7 @@ class ScenarioModel:
         """The cheapest plan that keeps all floors; None where there is none, but there may be one that does not."""
         self.require_floors()
         self.minimise("cost")
-        result = self._improve(self.solve_from_start(), self.question.name)
+        result = self._improve(self.solve_from_start(), self.problem.name)
         if result.status == "infeasible":
             return None if self.below else SearchResult("infeasible", self.builder, history=tuple(self.history))
         return self.fall_back() if result.values is None else self.conclude(result)
@@ -321,18 +321,18 @@ class ScenarioModel:
         before, self.survived = self.survived, self.survived.union(names)
         if self.survived == before:
             return None
-        self.allow_shortages(self.most, self.allowed)
+        self.allow_shortages(self.most, self.gap_limit)
         result = self._improve(self.solve_from_start(), "cost under the gap") if has_free_integers else self.solve_lp()
         if result.values is None:
             self.survived = before
-            self.allow_shortages(self.most, self.allowed)
+            self.allow_shortages(self.most, self.gap_limit)
             return None
         return result
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
         """Shocks that fail by no more than the slack with which a gap is held, money."""
         assert result.values is not None
-        slack, values = self.allowed - gap, result.values.tolist()
+        slack, values = self.gap_limit - gap, result.values.tolist()
         gaps = self.shock_gaps(values)
         small = {name for name in self._failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived
@@ -374,7 +374,7 @@ class ScenarioModel:
         if found:
             best = min(found, key=lambda result: result.objective)
             return self.conclude(replace(best, status="stopped", bound=bound))
-        if not proposals or not self.question.is_usual:
+        if not proposals or not self.problem.is_default:
             return None
         return self._least_gap_among([whole for each in proposals for whole in each])
 

@@ -57,7 +57,7 @@ class WorstAttackModel(ScenarioModel):
         super().__post_init__()
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        cost = self.question.objective(self.builder, self.instance, self.shocks)
+        cost = self.problem.objective(self.builder, self.instance, self.shocks)
         if self.damage is None:
             self.damage = self.builder.variable("adversary", "damage", 0)
         gaps = formulation.gaps(self.builder, self.instance)
@@ -78,9 +78,9 @@ class WorstAttackModel(ScenarioModel):
         """The gap that an attack may leave, money: with a held sum, what the listed shocks leave of it."""
         assert self.damage is not None
         (column,) = self.damage.terms
-        if not self.gap_limit_row.columns or not math.isfinite(self.allowed):
+        if not self.gap_limit_row.columns or not math.isfinite(self.gap_limit):
             return float(self.unit * values[column])
-        return max(0.0, self.allowed - self.listed_gap(values))
+        return max(0.0, self.gap_limit - self.listed_gap(values))
 
 
 @dataclass(frozen=True)

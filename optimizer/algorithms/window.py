@@ -6,7 +6,7 @@
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
-technology matrix. The dual value of a right-hand side or bound, times −c and F, is the slope of the optimum in the
+technology matrix. The dual value of a right-hand side or bound, times −c and F, is the subgradient of the optimum in the
 plan.
 """
 
@@ -154,7 +154,7 @@ class WindowProgramme:
         for i, column in enumerate(columns):
             key = (column.mark.path, column.mark.owner, column.mark.what)
             self.columns.setdefault(key, {})[column.t] = i
-        self.below, self.allowed = _columns_of(columns, "below"), _columns_of(columns, "allowed")
+        self.below, self.gap_limit_columns = _columns_of(columns, "below"), _columns_of(columns, "allowed")
         unserved = [self.columns[MANY, d, "unserved"] for d in self.instance.demands]
         self.unserved = np.array([[at[k] for k in self.path.periods] for at in unserved], dtype=np.intp)
 
@@ -231,15 +231,17 @@ class WindowProgramme:
         costs, upper = self._costs.of(every), self._upper.of(every)
         return np.asarray(np.where(costs < 0, costs * np.where(costs < 0, upper, 0.0), 0.0).sum(axis=1))
 
-    def slopes(self, which: Integers, is_tight: npt.NDArray[np.bool_], duals: Vector, reduced_costs: Vector) -> Vector:
-        """The slope of each optimum in each linking term, one row a shock."""
+    def subgradients(
+        self, which: Integers, is_tight: npt.NDArray[np.bool_], duals: Vector, reduced_costs: Vector
+    ) -> Vector:
+        """A subgradient of each optimum in the linking terms, one row a shock."""
         # Where the upper bound of a column is 0 as well, a positive reduced cost belongs to its lower bound.
         limits = np.where(is_tight, np.minimum(reduced_costs[:, self._limited], 0.0) / self._per, 0.0)
         duals = np.concatenate([duals, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
-        slopes = np.zeros((len(which), len(self.technology.constant)))
+        subgradients = np.zeros((len(which), len(self.technology.constant)))
         places = self._term_place[None, :] + self.starts[which][:, None]
-        np.add.at(slopes, (np.arange(len(which))[:, None], places), duals)
-        return slopes
+        np.add.at(subgradients, (np.arange(len(which))[:, None], places), duals)
+        return subgradients
 
 
 def _split(builder: ModelBuilder) -> dict[int, int]:

@@ -104,7 +104,7 @@ class Settings:
         tolerance: money to which costs are proven, in place of `gap`; None where `gap` holds for costs as well.
         patience: seconds of one search with integers after which a cost that is proven to `gap` is near enough; None
             where none are.
-        time_limit: seconds for the whole question; None for no limit.
+        time_limit: seconds for the whole computation; None for no limit.
         threads: None leaves it to the solver.
         seed: of the solver's own choices.
         jobs: processes that check shocks; None takes all cores where there are many shocks.
@@ -167,7 +167,7 @@ class RawResult:
 
 @dataclass(frozen=True)
 class SolveRequest:
-    """A question in the solver's own units.
+    """What to solve, in the solver's own units.
 
     Attributes:
         costs, lower, upper: by column.

@@ -13,7 +13,7 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as executors
-from optimizer.algorithms.batches import BatchQuestion
+from optimizer.algorithms.batches import BatchRequest
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
 from optimizer.algorithms.reading import nothing, plan_values
@@ -41,7 +41,7 @@ def numbers(evaluator: RecourseEvaluator) -> list[float]:
     some = idle + 7.0
     found = [evaluator.gaps(plan, Clock()).gap for plan in (idle, some, idle)]
     ones = np.ones(len(evaluator.instance.events))
-    found.append(evaluator.slopes(some, Clock(), "slopes of costs", np.arange(len(ones)), ones).value)
+    found.append(evaluator.subgradients(some, Clock(), "subgradients of costs", np.arange(len(ones)), ones).value)
     return [float(number) for array in found for number in array]
 
 
@@ -100,8 +100,8 @@ def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch
     monkeypatch.setattr(executors, "_perform", _die)
     solver = executor.memory["subproblems"]
     linking = solver.technology.of(np.array(plan_values(instance, nothing(instance))))
-    questions = [BatchQuestion(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
-    tasks = [Task(answer_batch, (question,), number % 2) for number, question in enumerate(questions)]
+    requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
+    tasks = [Task(answer_batch, (request,), number % 2) for number, request in enumerate(requests)]
     try:
         with pytest.raises(WorkerError, match="died 3 times"):
             executor.map(tasks, Clock())

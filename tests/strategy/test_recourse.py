@@ -46,7 +46,7 @@ def test_a_shock_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("size", "granted"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
-def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float) -> None:
+def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, gap_limits: float) -> None:
     # Half of 100 t has to be served; going short costs 10, a tonne from the plant 40. Of 50 t a hundred-millionth is
     # missing: it still is 50 · 40 + 50 · 10, not the 100 · 10 of leaving the floor alone. So with the 10 t that a
     # granted gap of 100 lets go: 40 · 40 + 60 · 10.
@@ -68,12 +68,12 @@ def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float)
     plan = Plan((Build("plant", "refining", 0, 2026, instance.horizon.label(0), size, opened=False),))
     evaluator, values = RecourseEvaluator(instance), np.array(plan_values(instance, plan))
     one = np.zeros(1, dtype=np.intp), np.ones(1)
-    found = evaluator.slopes(values, Clock(), "slopes of costs", *one, allowed=np.array([granted]))
+    found = evaluator.subgradients(values, Clock(), "subgradients of costs", *one, gap_limits=np.array([gap_limits]))
     kept = round(size) * 40 + (100 - round(size)) * 10
     assert (found.cost[0], found.fails[0]) == (pytest.approx(kept), False)
-    assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": granted})) == pytest.approx([kept])
+    assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": gap_limits})) == pytest.approx([kept])
     # A cut is never above the truth: a larger plant serves no more than it has to, at the same cost.
-    assert found.slope[0][evaluator.subproblems.plan.column_index()["", "plant", "size"][0]] <= 1e-6
+    assert found.subgradient[0][evaluator.subproblems.plan.column_index()["", "plant", "size"][0]] <= 1e-6
 
 
 def free_to_miss(friend: float) -> dict[str, Any]:
