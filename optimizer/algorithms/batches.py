@@ -39,12 +39,13 @@ class BatchRequest:
         events: which of its shocks, by number among all events.
         linking: the linking terms under the plan, as `TechnologyMatrix.of` gives them.
         gap_limits: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
-            floors are kept, nan to have it found. For ``subgradients of costs``, the gap that the shock may leave; nan, and
-            where it is left out, to keep its floors.
+            floors are kept, nan to have it found. For ``subgradients of costs``, the gap that the shock may leave;
+            nan, and where it is left out, to keep its floors.
         basis: where to start.
         groups: by shock, the group whose subgradients are summed.
         weights: by shock, of its value and subgradients.
-        flows: whether ``best`` returns all operation, not the unserved demand alone; for ``gaps``, whether it returns that.
+        flows: whether ``best`` returns all operation, not the unserved demand alone; for ``gaps``, whether it returns
+            unserved demand.
     """
 
     batch: int

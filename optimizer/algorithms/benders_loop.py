@@ -1,6 +1,6 @@
 """The loop of Benders decomposition: lower and upper bound, until they meet.
 
-Each round, the master proposes a plan, the subproblems return the value and subgradient of every shock (`recourse`), and
+Each round, the master proposes a plan, the subproblems return value and subgradient of every shock (`recourse`), and
 optimality cuts are added: first for the LP relaxation, by in-out separation; then with integers. Integers are proposed
 by a **reduced** master, which has the cuts but not the shocks, by a few branches where these suffice. They are fixed
 in the full master, and the LP that is left is solved with cuts as before: few integer programmes are needed. The lower

@@ -223,8 +223,8 @@ class RecourseEvaluator:
             task: which of the two.
             groups: by shock, numbered from 0.
             weights: by shock.
-            gap_limits: by shock, the gap that it may leave, of costs; nan to keep its floors. A shock that may leave one
-                has a group of its own. `fails` are then the shocks that leave more.
+            gap_limits: by shock, the gap that it may leave, for costs; nan to keep its floors. A shock that may leave
+                one has a group of its own. `fails` are then the shocks that leave more.
         """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
         value, by_term = np.zeros(count), np.zeros((count, len(self.subproblems.technology.constant)))

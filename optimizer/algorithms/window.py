@@ -6,7 +6,7 @@
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
-technology matrix. The dual value of a right-hand side or bound, times −c and F, is the subgradient of the optimum in the
+technology matrix. The dual value of a right-hand side or bound, times −c and F, is a subgradient of the optimum in the
 plan.
 """
 

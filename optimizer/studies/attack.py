@@ -239,7 +239,7 @@ class AttackResult:
     frames = property(study_frames.of_attack)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         adversary, result, breaking = self.instance.adversary, self.result, self.breaking
         assert adversary is not None
         figures = ("total_cost", "outlay", "survival_gap")

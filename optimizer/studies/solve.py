@@ -112,10 +112,10 @@ def planless_result(
     frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
     return Result(
         status=status,
-        total_cost=0.0,
-        outlay=0.0,
-        survival_gap=0.0,
-        worst_gap=0.0,
+        total_cost=math.nan,
+        outlay=math.nan,
+        survival_gap=math.nan,
+        worst_gap=math.nan,
         bound=None,
         gap_bound=None,
         mip_gap=None,

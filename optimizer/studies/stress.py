@@ -298,7 +298,7 @@ class Stress:
         return self.against.money
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README: all but the samples themselves."""
+        """The JSON object documented in the manual: all but the samples themselves."""
         data = {name: value for name, value in vars(self).items() if name not in ("rows", "against")}
         data |= {"survives": self.survives, "interval_method": "Wilson, 95 %"}
         data["services"] = {d: asdict(spread) for d, spread in self.services.items()}

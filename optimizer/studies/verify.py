@@ -178,7 +178,7 @@ class Verification:
         return self.report.ok
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
         lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
         return self.report.to_dict() | counts | lists

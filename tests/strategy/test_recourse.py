@@ -45,11 +45,11 @@ def test_a_shock_by_hand() -> None:
     assert answer.flows["friend", "activity"] == (pytest.approx(20),)
 
 
-@pytest.mark.parametrize(("size", "granted"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
-def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, gap_limits: float) -> None:
+@pytest.mark.parametrize(("size", "gap_limit"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
+def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, gap_limit: float) -> None:
     # Half of 100 t has to be served; going short costs 10, a tonne from the plant 40. Of 50 t a hundred-millionth is
     # missing: it still is 50 · 40 + 50 · 10, not the 100 · 10 of leaving the floor alone. So with the 10 t that a
-    # granted gap of 100 lets go: 40 · 40 + 60 · 10.
+    # gap limit of 100 lets go: 40 · 40 + 60 · 10.
     instance = so.read(
         {
             "horizon": {"start": 2026, "end": 2026, "step": "year"},
@@ -68,10 +68,10 @@ def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, gap_limits: flo
     plan = Plan((Build("plant", "refining", 0, 2026, instance.horizon.label(0), size, opened=False),))
     evaluator, values = RecourseEvaluator(instance), np.array(plan_values(instance, plan))
     one = np.zeros(1, dtype=np.intp), np.ones(1)
-    found = evaluator.subgradients(values, Clock(), "subgradients of costs", *one, gap_limits=np.array([gap_limits]))
+    found = evaluator.subgradients(values, Clock(), "subgradients of costs", *one, gap_limits=np.array([gap_limit]))
     kept = round(size) * 40 + (100 - round(size)) * 10
     assert (found.cost[0], found.fails[0]) == (pytest.approx(kept), False)
-    assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": gap_limits})) == pytest.approx([kept])
+    assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": gap_limit})) == pytest.approx([kept])
     # A cut is never above the truth: a larger plant serves no more than it has to, at the same cost.
     assert found.subgradient[0][evaluator.subproblems.plan.column_index()["", "plant", "size"][0]] <= 1e-6
 
