@@ -192,7 +192,7 @@ class BendersLoop:
                 self.bound, self.is_proven = max(self.bound, self._cutoff()), True
                 break
             if result.values is not None or result.status == "optimal":
-                # Without values, the search ended at `Settings.patience` before a better plan was found: its bound counts.
+                # Without values, the search ended at `Settings.patience` without a better plan: its bound counts.
                 self.bound = max(self.bound, result.bound)
             if result.values is None:
                 self.is_proven = self._is_enough()

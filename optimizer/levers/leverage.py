@@ -55,7 +55,7 @@ class Leverage(Sized):
         """A largest level or a restraint of 0; a ramp does not apply."""
         yield from (each for each in super().fields_without_effect() if each[0] != "ramp")
         if self.restraint == 0:
-            yield "restraint", "it holds nothing back"
+            yield "restraint", "it restores nothing"
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
         """What erosion leaves of a level by then."""
