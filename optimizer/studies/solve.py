@@ -23,7 +23,7 @@ from typing import Any
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
+from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
@@ -267,7 +267,9 @@ class _Conclusion:
         instance, solved = self.instance, self.solved
         assert solved.values is not None
         values = solved.values.tolist()
-        *larger, last = (swept(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance))
+        *larger, last = (
+            without_rounding_errors(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance)
+        )
         for clean in larger:
             if clean != last:
                 result, report = complete(instance, *self._result(clean))
@@ -284,7 +286,7 @@ class _Conclusion:
             columns, self.clock, _granted(instance, solved, values, self.faced), flows=True
         )
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-        found = solved.builder.found()
+        found = solved.builder.column_index()
         baseline = read_flows(instance, found, values, instance.baseline)
         no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(solved.cost, plan, baseline)
         result = Result(

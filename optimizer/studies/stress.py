@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchAnswer
+from optimizer.algorithms.batches import BatchResponse
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import (
     RecourseEvaluator,
@@ -424,9 +424,9 @@ def _stressed(
     }
 
 
-def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[BatchAnswer]:
+def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[BatchResponse]:
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
-    slices, replies, done = evaluator.slices, list[BatchAnswer](), 0
+    slices, replies, done = evaluator.slices, list[BatchResponse](), 0
     size = sum(len(part.events) for part in slices)
     for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
         wanted = np.zeros(size, dtype=bool)
@@ -443,7 +443,7 @@ def _worst(
     solver: SubproblemSolver,
     plan: Plan,
     values: Vector,
-    replies: Sequence[BatchAnswer],
+    replies: Sequence[BatchResponse],
     surveyed: Survey,
 ) -> tuple[BrokenShock, ...]:
     """The shocks with the largest gaps, and what failed first in each."""
