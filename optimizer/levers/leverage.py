@@ -51,9 +51,9 @@ class Leverage(Sized):
         yield Reference(("region",), self.region, "regions of processes")
         yield from super().references()
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def unused_fields(self) -> Iterator[tuple[str, str]]:
         """A largest level or a restraint of 0; a ramp does not apply."""
-        yield from (each for each in super().useless() if each[0] != "ramp")
+        yield from (each for each in super().unused_fields() if each[0] != "ramp")
         if self.restraint == 0:
             yield "restraint", "it holds nothing back"
 

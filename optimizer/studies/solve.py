@@ -86,7 +86,7 @@ def run_record(
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "data": instance.to_dict(),
         "problem": instance,
-        "history": tuple(_thinned(solved)),
+        "history": tuple(_thin_progress(solved)),
         "costs": {},
         "outlays": {},
         "audit": {},
@@ -94,7 +94,7 @@ def run_record(
     }
 
 
-def _thinned(solved: SearchResult) -> list[Mapping[str, Any]]:
+def _thin_progress(solved: SearchResult) -> list[Mapping[str, Any]]:
     """Every step that changed something; an infinite bound is not written."""
     steps: list[Mapping[str, Any]] = []
     for step in solved.history:
@@ -263,7 +263,7 @@ class _Conclusion:
         plan = read_plan(instance, solved.stage, values)
         columns = plan_values(instance, plan, evaluator.subproblems.plan)
         replies = evaluator.operate_batches(
-            columns, self.clock, _granted(instance, solved, values, self.faced), flows=True
+            columns, self.clock, _attained_gaps(instance, solved, values, self.faced), flows=True
         )
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
         found = solved.stage.found()
@@ -276,7 +276,7 @@ class _Conclusion:
             worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
             plan=plan,
             baseline=baseline,
-            shocks=outcomes(instance, surveyed, many, evaluator.costs(replies), _written(solved)),
+            shocks=outcomes(instance, surveyed, many, evaluator.costs(replies), _modelled_shocks(solved)),
             services=services(instance, surveyed),
             price_of_survival=None if no_shock is None else solved.cost - no_shock.total_cost,
             calm_cost=None if no_shock is None else no_shock.total_cost,
@@ -355,12 +355,12 @@ def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | N
     return max(0.0, of_cost, of_gap)
 
 
-def _is_proven(distance: float | None, wanted: float, faced: Faced | None) -> bool:
+def _is_proven(distance: float | None, required: float, faced: Faced | None) -> bool:
     """Whether a search that was stopped had its proof already: all shocks are solved again, and all attacks tried."""
-    return distance is not None and distance <= wanted and (faced is None or faced.sets is not None)
+    return distance is not None and distance <= required and (faced is None or faced.sets is not None)
 
 
-def _granted(
+def _attained_gaps(
     instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
 ) -> dict[str, float]:
     """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
@@ -370,7 +370,7 @@ def _granted(
     names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
-    granted = dict.fromkeys(_written(solved).difference(() if faced is None else faced.attacks), 0.0)
+    granted = dict.fromkeys(_modelled_shocks(solved).difference(() if faced is None else faced.attacks), 0.0)
     for (path, segment, _), below in solved.stage.accounts("below").items():
         if str(path) in granted:
             shortage_cost = instance.demands[str(segment)].shortage_cost
@@ -380,7 +380,7 @@ def _granted(
     return granted
 
 
-def _written(solved: SearchResult) -> frozenset[str]:
+def _modelled_shocks(solved: SearchResult) -> frozenset[str]:
     """The paths that own rows of the model."""
     return frozenset(row.mark.path for row in solved.stage.rows)
 
