@@ -5,7 +5,7 @@
     months      of a shock for which a customer may be switched off
 
 Plan: as every lever that is bought by size: `capex` enrols, `fixed_opex` is the standing fee. A ramp may not fall.
-    offers `capacity`, C, and `calls`, C·months/12: what may be switched off in all in a shock that begins then, t
+    links `capacity`, C, and `calls`, C·months/12: what may be switched off in all in a shock that begins then, t
 In a shock, in every period:
     capacity   z ≤ C·Δ
     share      z ≤ max_share·D                        the bound of the column
@@ -34,7 +34,7 @@ from optimizer.audit.scales import Scales
 from optimizer.disruptions.shock import Path as Course
 from optimizer.levers import Labels, Reference, Sized
 from optimizer.levers.base import Problem
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import total
 from optimizer.results.plan import Array, Flow
 from optimizer.units import AmountSeries, Quantity, Series, Share
@@ -72,26 +72,26 @@ class DemandResponse(Sized):
         if self.months == 0:
             yield ("months",), "is 0: nobody is ever switched off", "Write some months.", "warning"
 
-    def invest(self, stage: Stage) -> None:
+    def invest(self, model: ModelBuilder) -> None:
         """Enrol customers; offer what of them works, and how much may be called from the next period on."""
-        working = self.working(stage, self.buy(stage))
-        stage.offer(self.id, "capacity", working)
-        stage.offer(self.id, "calls", {t - 1: self.months / 12 * enrolled for t, enrolled in working.items()})
+        working = self.working(model, self.buy(model))
+        model.link(self.id, "capacity", working)
+        model.link(self.id, "calls", {t - 1: self.months / 12 * enrolled for t, enrolled in working.items()})
 
-    def operate(self, stage: Stage, path: Course) -> None:
+    def operate(self, model: ModelBuilder, path: Course) -> None:
         """Switch off within size, share and months; never in the baseline."""
         if path.is_baseline:
             return
-        capacity, off = stage.offered(self.id, "capacity"), {}
+        capacity, off = model.linked(self.id, "capacity"), {}
         for t in path.periods:
             most = self.max_share * path.demanded(self.demand, t)
-            off[t] = stage.variable(self.id, "switched_off", t, upper=most)
-            stage.limit(self.id, "capacity", t, off[t], path.delta * capacity[t])
-            stage.book("need", path.key, self.demand, t, amount=off[t])
+            off[t] = model.variable(self.id, "switched_off", t, upper=most)
+            model.limit(self.id, "capacity", t, off[t], path.delta * capacity[t])
+            model.book("need", path.key, self.demand, t, amount=off[t])
             price = self.cost.at(path.year(t)) * path.multiplier.get(self.id, 1.0)
-            stage.book("operating", path.key, t, amount=off[t], times=price)
-        calls = stage.offered(self.id, "calls")[path.periods.start - 1]
-        stage.require(self.id, "calls", None, total(off.values()), "<=", calls)
+            model.book("operating", path.key, t, amount=off[t], times=price)
+        calls = model.linked(self.id, "calls")[path.periods.start - 1]
+        model.require(self.id, "calls", None, total(off.values()), "<=", calls)
 
 
 class DemandResponseAuditor(Auditor):

@@ -3,7 +3,7 @@
     size      t/yr of activity     C[t] working capacity, t/yr     x[t] activity, t     σ share lost
     restart   months from the start of a shock until it runs
 
-Plan: as every lever that produces; offers `capacity`, C.
+Plan: as every lever that produces; links `capacity`, C.
     baseline   x = 0
     a shock    x = 0 in its first `restart` months, then x ≤ C·Δ·(1−σ)
 
@@ -24,7 +24,7 @@ import optimizer as so
 from optimizer.audit import ActivityAuditor, Operation
 from optimizer.disruptions.shock import Path as Course
 from optimizer.levers import Producing
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.units import Quantity
 
 
@@ -34,16 +34,16 @@ class Standby(Producing):
     kind: Literal["standby"]
     restart: Quantity = 0.0
 
-    def operate(self, stage: Stage, path: Course) -> None:
+    def operate(self, model: ModelBuilder, path: Course) -> None:
         """Stand still in the baseline and while it restarts; then run within what works and is left."""
-        runs_from = path.periods.start + stage.horizon.whole(self.restart)
+        runs_from = path.periods.start + model.horizon.whole(self.restart)
         is_shock = not path.is_baseline and not path.is_steady
         most = {t: self.max_size * path.delta if is_shock and t >= runs_from else 0.0 for t in path.periods}
-        activity = self.run(stage, path, kind=self.kind, budget_share=self.budget_share, upper=most)
-        capacity = stage.offered(self.id, "capacity")
+        activity = self.run(model, path, kind=self.kind, budget_share=self.budget_share, upper=most)
+        capacity = model.linked(self.id, "capacity")
         for t in path.periods:
             left = (1.0 - path.cut(self.id, t)) * path.delta
-            stage.limit(self.id, "capacity", t, activity[t], left * capacity[t])
+            model.limit(self.id, "capacity", t, activity[t], left * capacity[t])
 
 
 class StandbyAuditor(ActivityAuditor):

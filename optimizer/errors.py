@@ -49,8 +49,8 @@ class InstanceError(OptimizerError):
         super().__init__(f"not a usable instance ({count}):\n" + "\n".join(f"  {finding}" for finding in errors))
 
 
-class StageError(OptimizerError):
-    """A name used twice, an unknown ledger, key or offer: a fault in the code, not in the data."""
+class ModelError(OptimizerError):
+    """A name used twice, an unknown ledger, key or linking term: a fault in the code, not in the data."""
 
 
 class SolverError(OptimizerError):

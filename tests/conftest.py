@@ -55,6 +55,6 @@ def printed() -> Printed:
     """The rows of an owner in the model with every shock written out."""
 
     def rows(instance: so.Instance, owner: str, what: str) -> list[str]:
-        return formulation.whole_stage(instance, instance.events).printed(owner, what)
+        return formulation.extensive_form_model(instance, instance.events).printed(owner, what)
 
     return rows

@@ -132,7 +132,7 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
         if found.values is not None:
             assert found.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-6)
-            plan = read_plan(instance, found.stage, found.values.tolist())
+            plan = read_plan(instance, found.builder, found.values.tolist())
             bought = sum(build.size for build in plan.builds if (build.option, build.year) == (o, year))
             bought += sum(f for t, f in enumerate(plan.fills.get(o, ())) if instance.horizon.year(t) == year)
             assert bought == pytest.approx(size, rel=1e-6)

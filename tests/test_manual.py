@@ -40,6 +40,12 @@ def test_links_and_pictures_are_there(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", manual.PAGES, ids=NAMES)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    for name in re.findall(r"`((?:optimizer|tests|examples|instances)/[\w./-]+)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists(), name
+
+
 @pytest.mark.parametrize("command", [name for commands in COMMANDS.values() for name in commands])
 def test_help_names_a_page_that_is_there(command: str) -> None:
     (page,) = re.findall(r"Manual: +(\S+)", load_command(command).help or "")

@@ -119,7 +119,7 @@ def with_dust(size: float, activity: float) -> so.Result:
     instance, clock = so.read(market(options={"plant": plant}, policy={"budget": 0})), Clock()
     left = ExtensiveForm().run(instance, EXACT, clock, lambda step: None)
     assert left.values is not None
-    values, found = left.values.copy(), left.stage.found()
+    values, found = left.values.copy(), left.builder.found()
     values[list(found["", "plant", "size"].values())] = size
     values[list(found["baseline", "plant", "activity"].values())] = activity
     with open_evaluator(instance, EXACT, None) as evaluator:
@@ -145,9 +145,9 @@ def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> Non
     instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
     found = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
     assert found.values is not None
-    columns, values = list(found.stage.found()["baseline", "plant", "activity"].values()), found.values.copy()
+    columns, values = list(found.builder.found()["baseline", "plant", "activity"].values()), found.values.copy()
     values[columns] = -1e-10
-    assert {swept(instance, found.stage, values.tolist())[j] for j in columns} == {0.0}
+    assert {swept(instance, found.builder, values.tolist())[j] for j in columns} == {0.0}
 
 
 def test_integrality_dust_is_swept_away() -> None:

@@ -104,7 +104,7 @@ class _Search(Search):
         tolerance = (1.0 - GAP_ROOM) * self.settings.gap
         loop = self._start(Objective("gap", self._master_of_gaps, self._evaluate_gaps, MOST_HELD, tolerance=tolerance))
         if not loop.run():
-            return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.stage)
+            return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
         assert loop.incumbent is not None
         return self._minimise_cost_at(loop.incumbent.evaluation.gap, max(0.0, loop.bound), loop.incumbent)
 
@@ -327,13 +327,13 @@ class _Search(Search):
         priced = least or (best if gap == 0 else None)
         return SearchResult(
             status="optimal" if loop.is_proven else "stopped",
-            stage=best.stage,
+            builder=best.builder,
             values=best.result.values,
             cost=best.evaluation.value,
             bound=min(loop.bound, best.evaluation.value),
             gap=gap,
             gap_bound=min(gap, gap_bound),
-            duals=DualValues.of(priced.stage, priced.result) if priced else None,
+            duals=DualValues.of(priced.builder, priced.result) if priced else None,
             history=tuple(self.history),
             notes=tuple(loop.master.notes),
             allows_shortages=loop.objective.name != "cost",
@@ -371,10 +371,10 @@ class _Search(Search):
         master, history = self._master((), {}), tuple(self.history)
         result = master.solve_with_purchases(np.zeros(master.size) if values is None else values)
         if result.values is None:
-            return SearchResult("stopped", master.stage, history=history, notes=(note,))
+            return SearchResult("stopped", master.builder, history=history, notes=(note,))
         cost, likely = result.objective, self.probability > 0
         if likely.any():
             replies = self.evaluator.operate_batches(result.values, self.clock, {}, likely, flows=True)
             cost += float(self.probability @ self.evaluator.costs(replies))
         gap = float(self.evaluator.gaps(result.values, self.clock).gap.sum())
-        return SearchResult("stopped", master.stage, result.values, cost, gap=gap, history=history, notes=(note,))
+        return SearchResult("stopped", master.builder, result.values, cost, gap=gap, history=history, notes=(note,))

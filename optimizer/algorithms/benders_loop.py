@@ -21,7 +21,7 @@ from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.solver import SolveResult, Vector
 from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
@@ -59,11 +59,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best plan so far: the master's restricted LP, its stage then, and the evaluation."""
+    """The best plan so far: the master's restricted LP, its builder then, and the evaluation."""
 
     result: SolveResult
     evaluation: Evaluation
-    stage: Stage
+    builder: ModelBuilder
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class BendersLoop:
             evaluation = self.objective.evaluate(self.master, result.values, result.values)
             self._report(evaluation.value, self.bound, evaluation)
             if evaluation.is_feasible:
-                self.incumbent = Incumbent(result, evaluation, self.master.stage)
+                self.incumbent = Incumbent(result, evaluation, self.master.builder)
         self.first = known
 
     def _report(self, value: float, bound: float, evaluation: Evaluation, suffix: str = "") -> None:
@@ -268,7 +268,7 @@ class BendersLoop:
             point, evaluation = self._separate(result.values, core)
             self._report(evaluation.value, self.bound, evaluation)
             if evaluation.is_feasible and evaluation.value < self._upper:
-                self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.stage)
+                self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
                 core = None if core is None else point
             is_near = self._is_near(evaluation.value, result.objective, self._slack(evaluation.value) / 4)
             has_grown = self._hold_shocks(evaluation)
@@ -286,7 +286,7 @@ class BendersLoop:
         values = None if self.incumbent is None else self.incumbent.result.values
         if values is None or np.round(values[self.master.model.integers]).tobytes() != key:
             return None
-        return values if len(values) == len(self.master.stage.columns) else None
+        return values if len(values) == len(self.master.builder.columns) else None
 
     def _cut_proposal(self, values: Vector) -> bool:
         """Add cuts to the reduced master at its own proposal, or half-way to the incumbent where there are any."""

@@ -94,24 +94,24 @@ class MasterProblem(ScenarioModel):
 
     def __post_init__(self) -> None:
         self.unit = middle_shortage_cost(self.instance)
-        self.size = len(formulation.plan_stage(self.instance).columns)
+        self.size = len(formulation.first_stage_model(self.instance).columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.least = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
         self._linked: dict[tuple[EstimateKind, int], int] = {}
         super().__post_init__()
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        operating = formulation.costs_by_part(self.stage, self.instance, self.instance.events)
-        of_gaps = self._estimate("gap", formulation.gaps(self.stage, self.instance))
+        operating = formulation.costs_by_part(self.builder, self.instance, self.instance.events)
+        of_gaps = self._estimate("gap", formulation.gaps(self.builder, self.instance))
         baseline = operating.get(BASELINE, Expression())
-        return total([formulation.spending(self.stage), baseline, self._estimate("cost", operating)]), of_gaps
+        return total([formulation.spending(self.builder), baseline, self._estimate("cost", operating)]), of_gaps
 
     def _estimate(self, kind: EstimateKind, held: Mapping[str, Expression]) -> Expression:
         """The columns of the estimates, linked to the shocks held; returns their sum, in money."""
         if kind not in self.groups:
             return Expression()
         if kind not in self.estimates:
-            columns = [self.stage.variable(kind, f"estimate{g}", 0) for g in range(self.groups[kind].size)]
+            columns = [self.builder.variable(kind, f"estimate{g}", 0) for g in range(self.groups[kind].size)]
             self.estimates[kind] = [next(iter(column.terms)) for column in columns]
         columns = [Expression({j: 1.0}) for j in self.estimates[kind]]
         self._link(kind, columns, held)
@@ -129,7 +129,7 @@ class MasterProblem(ScenarioModel):
             if len(parts) > self._linked.get((kind, group), 0):
                 self._linked[kind, group] = len(parts)
                 name = f"link{group}.{len(parts)}"
-                self.stage.require(kind, name, None, columns[group], ">=", (1.0 / self.unit) * total(parts))
+                self.builder.require(kind, name, None, columns[group], ">=", (1.0 / self.unit) * total(parts))
 
     def estimated(self, kind: EstimateKind, values: Vector) -> Vector:
         """The estimates by group, in money."""
@@ -181,13 +181,13 @@ class MasterProblem(ScenarioModel):
     def with_integers_of(self, result: SolveResult) -> SolveResult:
         """Another master's result with its integers where they stand here; both begin with the plan's columns."""
         assert result.values is not None
-        values = np.zeros(len(self.stage.columns))
+        values = np.zeros(len(self.builder.columns))
         values[self.model.integers] = result.values[self.model.integers]
         return replace(result, values=values, prices=None)
 
     def solve_with_purchases(self, values: Vector) -> SolveResult:
         """The cheapest baseline beside the purchases of a plan, as they are."""
-        model, columns = self.model, self.stage.columns[: self.size]
+        model, columns = self.model, self.builder.columns[: self.size]
         bought = np.array([j for j, each in enumerate(columns) if each.integer or each.mark.what in ("size", "fill")])
         if not len(bought):
             return self.solve_lp()

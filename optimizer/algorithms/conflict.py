@@ -8,7 +8,7 @@ Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 
 from dataclasses import replace
 
-from optimizer.formulation import whole_stage
+from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import without_shocks
 from optimizer.instance.schema import RULE, Instance
@@ -19,14 +19,14 @@ from optimizer.solver import Clock, Model, Settings
 
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
     """The rules that cannot hold together, in words; empty if a plan exists after all, or the time ran out."""
-    stage = whole_stage(without_shocks(instance), ())
-    rows = [(row, _rule(row)) for row in stage.rows]
+    builder = extensive_form_model(without_shocks(instance), ())
+    rows = [(row, _rule(row)) for row in builder.rows]
     rules = list(dict.fromkeys(rule for _, rule in rows if rule))
     settings = replace(settings, gap=1e9)
 
     def is_feasible(kept: list[tuple[str, str]]) -> bool:
-        stage.rows = [row for row, rule in rows if rule is None or rule in kept]
-        return Model(stage, Expression(), settings, clock).solve().status != "infeasible"
+        builder.rows = [row for row, rule in rows if rule is None or rule in kept]
+        return Model(builder, Expression(), settings, clock).solve().status != "infeasible"
 
     if is_feasible(rules):
         return ()

@@ -135,7 +135,7 @@ class ScenarioSearch(Search):
             self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.question
         )
         if self.plan is not None:
-            model.start = np.array(integers_of(self.instance, self.plan, model.stage.columns))
+            model.start = np.array(integers_of(self.instance, self.plan, model.builder.columns))
         return model
 
     def run(self) -> SearchResult:
@@ -176,7 +176,7 @@ class ScenarioSearch(Search):
             start, self.model.start = self.model.start, None
             found = self._branch(result, None)
             if found is not None and found.values is not None and found.status == "optimal":
-                self.no_shock = read_no_shock(self.instance, found.stage, found.values.tolist(), found.cost)
+                self.no_shock = read_no_shock(self.instance, found.builder, found.values.tolist(), found.cost)
             self.model.start = start
         violated = self.listed.violations(self.evaluator.do_nothing(self.clock).violated)
         self.report_round("relaxation", result.objective, result.bound, violated)
@@ -224,14 +224,14 @@ class ScenarioSearch(Search):
             found = self.model.minimise_cost()
         self._is_first = False
         if found is None:
-            self._failed = SearchResult("infeasible", self.model.stage)
+            self._failed = SearchResult("infeasible", self.model.builder)
         elif found.values is None or (found.status == "stopped" and self.clock.is_over):
             self._failed = found
         return None if self._failed else found
 
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None
-        plan = read_plan(self.instance, found.stage, found.values.tolist())
+        plan = read_plan(self.instance, found.builder, found.values.tolist())
         violated = self.separate(np.array(plan_values(self.instance, plan, self.evaluator.subproblems.plan)))
         self.report_round("integers", found.cost, found.bound, violated)
         self._latest = found
@@ -262,7 +262,7 @@ class ScenarioSearch(Search):
 
         A shock with a probability stays, for its cost counts.
         """
-        rows = self.model.stage.rows
+        rows = self.model.builder.rows
         duals = np.full(len(rows), math.inf) if relaxation.prices is None else np.abs(relaxation.prices)
         priced = {row.mark.path for row, dual in zip(rows, duals, strict=True) if dual > NEGLIGIBLE_DUAL}
         needed = [shock for shock in self.shocks if shock.name in priced or shock.probability > 0]
@@ -279,7 +279,7 @@ class ScenarioSearch(Search):
     def minimise_gap(self) -> SearchResult:
         """The least gap, by Benders decomposition; there is no plan for another question than least cost."""
         if not self.question.is_usual:
-            return SearchResult("infeasible", self.model.stage, history=tuple(self.history))
+            return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         benders = Benders(self.add, self.evaluator, self.few)
         found = benders.minimise_gap(self.instance, self.settings, self.clock, self.report, self.shocks, self.history)
         if found.status != "stopped" or (self._latest is None and self.relaxation is None):
@@ -303,7 +303,7 @@ class ScenarioSearch(Search):
     def _with_all_gaps(self, found: SearchResult) -> SearchResult:
         """With the gap that a plan leaves in all shocks, not only in those that the model holds."""
         assert found.values is not None
-        plan = read_plan(self.instance, found.stage, found.values.tolist())
+        plan = read_plan(self.instance, found.builder, found.values.tolist())
         survived = np.flatnonzero(self.evaluator.do_nothing(self.clock).gap <= 0.0).tolist()
         values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
         gap = math.fsum(self.evaluator.gaps(values, self.clock, survived).violated.values())

@@ -21,7 +21,7 @@ from optimizer.algorithms.question import LEAST_COST, Question
 from optimizer.algorithms.reading import opened_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import Ration, hold, write_path
+from optimizer.formulation import GapLimit, limit_gap, write_path
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
@@ -50,7 +50,7 @@ class ScenarioModel:
     """The mixed-integer model of an instance that holds some of its shocks, or all.
 
     Attributes:
-        stage: its columns and rows. cost, gap: what is minimised, as linear expressions.
+        builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         start: values of the integers of a known plan, which bounds the search; None where none is known.
         relaxation: the last LP relaxation that has a solution.
         survived: names of shocks whose floors are kept even where those of others may be missed.
@@ -69,41 +69,41 @@ class ScenarioModel:
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self.shocks = tuple(self.shocks)
-        self.stage = (self.writer or formulation.Writer(self.instance)).whole_stage(self.shocks)
+        self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
         for write in self.question.rows:
-            write(self.stage, self.instance, self.shocks)
-        self.ration = Ration((), 1.0)
+            write(self.builder, self.instance, self.shocks)
+        self.gap_limit_row = GapLimit((), 1.0)
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
         self.aim: Aim = "cost"
         self._update_expressions()
-        self.model = Model(self.stage, self.cost, self.settings, self.clock)
+        self.model = Model(self.builder, self.cost, self.settings, self.clock)
 
     def _update_expressions(self) -> None:
-        """Objectives and shortage columns, once the shocks of the stage are known."""
+        """Objectives and shortage columns, once the shocks of the builder are known."""
         self.cost, self.gap = self._objectives()
-        self.below = [j for j, column in enumerate(self.stage.columns) if column.mark.what == "below"]
+        self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
 
     def _objectives(self) -> tuple[Expression, Expression]:
         """The objective of the question, and the survival gap."""
-        cost = self.question.objective(self.stage, self.instance, self.shocks)
-        return cost, formulation.gap(self.stage, self.instance)
+        cost = self.question.objective(self.builder, self.instance, self.shocks)
+        return cost, formulation.gap(self.builder, self.instance)
 
     # The model.
 
     def add_shocks(self, shocks: Iterable[Shock]) -> None:
-        """Add shocks. A stage that was handed out before stays as it was."""
-        self.stage, more = self.stage.copy(), tuple(shocks)
+        """Add shocks. A builder that was handed out before stays as it was."""
+        self.builder, more = self.builder.copy(), tuple(shocks)
         for shock in more:
-            write_path(self.stage, self.instance, self.instance.path(shock))
+            write_path(self.builder, self.instance, self.instance.path(shock))
         self.shocks = (*self.shocks, *more)
         self._update_expressions()
         self._extend_model()
         self.allow_shortages(self.most, self.allowed)
 
     def _extend_model(self) -> None:
-        self.model.grow(self.stage, self.cost)
+        self.model.grow(self.builder, self.cost)
         self.minimise(self.aim)
 
     def minimise(self, aim: Aim) -> None:
@@ -114,15 +114,15 @@ class ScenarioModel:
     def allow_shortages(self, most: float, allowed: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `allowed`, money; not those of `survived`."""
         self.most, self.allowed = most, allowed
-        if most > 0 and math.isfinite(allowed) and not self.ration.columns:
-            self.stage = self.stage.copy()
-            self.ration = hold(self.stage, "survival", self.gap)
-            if self.ration.columns:
+        if most > 0 and math.isfinite(allowed) and not self.gap_limit_row.columns:
+            self.builder = self.builder.copy()
+            self.gap_limit_row = limit_gap(self.builder, "survival", self.gap)
+            if self.gap_limit_row.columns:
                 self._extend_model()
-        columns = self.stage.columns
+        columns = self.builder.columns
         self.model.bound(self.below, 0.0, most)
         self.model.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
-        self.model.bound(self.ration.columns, 0.0, allowed / self.ration.unit)
+        self.model.bound(self.gap_limit_row.columns, 0.0, allowed / self.gap_limit_row.unit)
 
     def require_floors(self) -> None:
         """Bound shortages below floors, as far as the question allows any."""
@@ -137,7 +137,7 @@ class ScenarioModel:
 
     def release_integers(self) -> None:
         """Let the integers vary between their bounds again."""
-        upper = [self.stage.columns[j].upper for j in self.model.integers]
+        upper = [self.builder.columns[j].upper for j in self.model.integers]
         self.model.bound(self.model.integers, 0.0, np.array(upper))
 
     # Solving it.
@@ -183,7 +183,7 @@ class ScenarioModel:
             restricted = self.solve_lp()
             if restricted.values is None:
                 return None
-            empty = opened_at_zero(self.instance, self.stage, restricted.values)
+            empty = opened_at_zero(self.instance, self.builder, restricted.values)
             if not empty:
                 break
             values = restricted.values.copy()
@@ -193,7 +193,7 @@ class ScenarioModel:
     def solve_rounded(self, values: Vector) -> SolveResult | None:
         """The restricted LP of the nearest whole numbers, or where it is infeasible of the next larger ones.
 
-        The integers stay fixed. They are among the first columns: values of a smaller stage will do.
+        The integers stay fixed. They are among the first columns: values of a smaller builder will do.
         """
         integers = values[self.model.integers]
         return self._first_feasible((np.round(integers), np.ceil(integers - INTEGRALITY)))
@@ -227,7 +227,7 @@ class ScenarioModel:
         self.minimise("cost")
         result = self._improve(self.solve_from_start(), self.question.name)
         if result.status == "infeasible":
-            return None if self.below else SearchResult("infeasible", self.stage, history=tuple(self.history))
+            return None if self.below else SearchResult("infeasible", self.builder, history=tuple(self.history))
         return self.fall_back() if result.values is None else self.conclude(result)
 
     def _improve(self, incumbent: SolveResult | None, phase: str) -> SolveResult:
@@ -253,12 +253,12 @@ class ScenarioModel:
         self.minimise("gap")
         result = self.solve_integers("gap")
         if result.status == "infeasible":
-            return SearchResult("infeasible", self.stage, history=tuple(self.history))
+            return SearchResult("infeasible", self.builder, history=tuple(self.history))
         if result.values is None:
             return self.fall_back()
         least = self._restricted(result)
         least = replace(least, bound=max(0.0, min(result.bound, least.objective)))
-        duals = DualValues.of(self.stage, least)
+        duals = DualValues.of(self.builder, least)
         cheapest = self._cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
@@ -280,7 +280,7 @@ class ScenarioModel:
     def conclude(self, result: SolveResult) -> SearchResult:
         """A plan that keeps all floors, by the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
-        return self._solved(restricted, DualValues.of(self.stage, restricted))
+        return self._solved(restricted, DualValues.of(self.builder, restricted))
 
     def _restricted(self, result: SolveResult) -> SolveResult:
         """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
@@ -313,7 +313,7 @@ class ScenarioModel:
             restricted = restricted if again is None else self._restricted(again)
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
-        duals = duals or DualValues.of(self.stage, restricted)
+        duals = duals or DualValues.of(self.builder, restricted)
         return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
@@ -339,14 +339,14 @@ class ScenarioModel:
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each shock of the model leaves, money."""
-        return {name: gap.value(values) for name, gap in formulation.gaps(self.stage, self.instance).items()}
+        return {name: gap.value(values) for name, gap in formulation.gaps(self.builder, self.instance).items()}
 
     def _failing(self, values: Vector, share: float = VIOLATED) -> set[str]:
         """Shocks in which a segment falls below its floor by more than a share of its demand."""
         paths, numbers = {shock.name: self.instance.path(shock) for shock in self.shocks}, values.tolist()
         return {
             str(path)
-            for (path, segment, t), below in self.stage.accounts("below").items()
+            for (path, segment, t), below in self.builder.accounts("below").items()
             if path in paths and below.value(numbers) > share * paths[str(path)].demanded(str(segment), int(t))
         }
 
@@ -403,14 +403,14 @@ class ScenarioModel:
         """The do-nothing plan: it buys nothing and is always feasible, but for rules."""
         self.release_integers()
         self.notes.append("The run was stopped before any plan was found; this one does nothing.")
-        marks = [column.mark for column in self.stage.columns]
+        marks = [column.mark for column in self.builder.columns]
         plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
         self.allow_shortages(np.inf)
         self.model.bound(plan, 0.0, 0.0)
         self.minimise("gap")
         result = self.solve_lp()
         if result.values is None:
-            return SearchResult("stopped", self.stage, history=tuple(self.history), notes=tuple(self.notes))
+            return SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
         gap = max(0.0, self.gap.value(result.values.tolist()))
         result = self._cheapest_at_gap(gap) or result
         return self._solved(replace(result, status="stopped", bound=-math.inf), None, gap, 0.0, allows_shortages=True)
@@ -430,7 +430,7 @@ class ScenarioModel:
             gap, gap_bound, allows_shortages = 0.0, 0.0, False
         return SearchResult(
             status="optimal" if result.status == "optimal" else "stopped",
-            stage=self.stage,
+            builder=self.builder,
             values=result.values,
             cost=cost,
             bound=min(result.bound, cost),

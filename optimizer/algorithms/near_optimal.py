@@ -29,7 +29,7 @@ from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
 from optimizer.results.plan import Plan
@@ -99,7 +99,7 @@ class NearOptimalSearch(Search):
         question = Question(rows=rows, name="cost", allowed=allowed)
         self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, question)
         self.model.require_floors()
-        found = self.model.stage.found()
+        found = self.model.builder.found()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
         self.found: list[NearOptimalPlan] = []
         self._status = ""
@@ -118,7 +118,7 @@ class NearOptimalSearch(Search):
         sizes = {o: sum(plan.fills.get(o, ())) for o in self.columns}
         for build in plan.builds:
             sizes[build.option] += build.size
-        integers = np.array(integers_of(self.instance, plan, self.model.stage.columns))
+        integers = np.array(integers_of(self.instance, plan, self.model.builder.columns))
         self.found.append(NearOptimalPlan(sizes, cost, plan, integers))
         return self.found[-1]
 
@@ -211,7 +211,7 @@ class NearOptimalSearch(Search):
     def _between(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
         """Let integers move between those of some plans, an option's own as they like; all as they like without any."""
         self.model.release_integers()
-        model, columns = self.model.model, self.model.stage.columns
+        model, columns = self.model.model, self.model.builder.columns
         if plans and len(model.integers):
             others = np.array([columns[j].mark.owner != own for j in model.integers])
             all_of = np.array([known.integers for known in plans])[:, others]
@@ -232,7 +232,7 @@ class NearOptimalSearch(Search):
 
     def _violated(self, result: SolveResult) -> list[Violation]:
         """The shocks that the model does not hold and that the plan does not survive."""
-        plan = read_plan(self.instance, self.model.stage, self._values(result))
+        plan = read_plan(self.instance, self.model.builder, self._values(result))
         values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
         return self.listed.separate(np.array(values), self.shocks)
 
@@ -243,7 +243,7 @@ class NearOptimalSearch(Search):
 
     def _keep(self, result: SolveResult) -> NearOptimalPlan:
         values = self._values(result)
-        plan = read_plan(self.instance, self.model.stage, values)
+        plan = read_plan(self.instance, self.model.builder, values)
         return self.taken(plan, self.cost.value(values))
 
     def solved(self, known: NearOptimalPlan) -> SearchResult | None:
@@ -258,14 +258,14 @@ class NearOptimalSearch(Search):
         if self.model.question.allowed > 0:
             gap = max(0.0, self.model.gap.value(values))
         cost = self.cost.value(values)
-        return SearchResult("optimal", self.model.stage, result.values, cost, gap=gap, notes=tuple(self.model.notes))
+        return SearchResult("optimal", self.model.builder, result.values, cost, gap=gap, notes=tuple(self.model.notes))
 
 
-def _totals(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
+def _totals(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
     """N[o] = Σ_a n[o,a], a column for each option."""
     for o, option in instance.options.items():
-        size = stage.variable(o, TOTAL, 0, unit=option.unit)
-        stage.require(o, TOTAL, None, size - formulation.bought(stage, instance, o), "==", unit=option.unit)
+        size = builder.variable(o, TOTAL, 0, unit=option.unit)
+        builder.require(o, TOTAL, None, size - formulation.bought(builder, instance, o), "==", unit=option.unit)
 
 
 def _around(size: float) -> tuple[float, float]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from optimizer import formulation
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Sense, Stage
+from optimizer.model.builder import ModelBuilder, Sense
 from optimizer.model.expressions import Expression, total
 
-ObjectiveBuilder = Callable[[Stage, Instance, Sequence[Shock]], Expression]
-Rows = Callable[[Stage, Instance, Sequence[Shock]], None]
+ObjectiveBuilder = Callable[[ModelBuilder, Instance, Sequence[Shock]], Expression]
+Rows = Callable[[ModelBuilder, Instance, Sequence[Shock]], None]
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class Question:
 LEAST_COST = Question()
 
 
-def outlay(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+def outlay(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     """Undiscounted money that counts towards the budget."""
-    return total(stage.booked("outlay", year) for year in instance.horizon.years)
+    return total(builder.booked("outlay", year) for year in instance.horizon.years)
 
 
 def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
     """`factor` times what is bought of an option over all years: its size, or what a stockpile buys in t."""
 
-    def measured(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-        return factor * formulation.bought(stage, instance, option)
+    def measured(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+        return factor * formulation.bought(builder, instance, option)
 
     return measured
 
@@ -61,8 +61,8 @@ def at_most(objective: ObjectiveBuilder, bound: float, what: str) -> Rows:
 
 
 def _bounded(objective: ObjectiveBuilder, bound: float, what: str, sense: Sense) -> Rows:
-    def write(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
-        stage.require("question", what, None, objective(stage, instance, shocks), sense, bound, unit="USD")
+    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
+        builder.require("question", what, None, objective(builder, instance, shocks), sense, bound, unit="USD")
 
     return write
 
@@ -71,10 +71,10 @@ def leaving_out(options: Iterable[str]) -> Rows:
     """Rows that keep options from being bought."""
     names = tuple(options)
 
-    def write(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
+    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         for option in names:
-            bought = size(option)(stage, instance, shocks)
+            bought = size(option)(builder, instance, shocks)
             if bought.terms:
-                stage.require("question", f"without_{option}", None, bought, "<=", 0.0)
+                builder.require("question", f"without_{option}", None, bought, "<=", 0.0)
 
     return write

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.formulation import plan_stage
+from optimizer.formulation import first_stage_model
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.paths import MANY
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
-from optimizer.model.builder import Column, Stage
+from optimizer.model.builder import Column, ModelBuilder
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING_SIZE
 
 
-def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan:
+def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]) -> Plan:
     """The plan in a solver's values, without its rounding errors."""
-    found, builds, values = stage.found(), [], swept(instance, stage, values)
+    found, builds, values = builder.found(), [], swept(instance, builder, values)
     fills: dict[str, ByPeriod] = {}
     stocks: dict[str, ByPeriod] = {}
     for o, option in instance.options.items():
@@ -36,28 +36,28 @@ def read_plan(instance: Instance, stage: Stage, values: Sequence[float]) -> Plan
 
 
 def swept(
-    instance: Instance, stage: Stage, values: Sequence[float], negligible: Mapping[str, float] | None = None
+    instance: Instance, builder: ModelBuilder, values: Sequence[float], negligible: Mapping[str, float] | None = None
 ) -> list[float]:
     """A solver's values without rounding errors.
 
     What is below its bound by a tolerance is at it. Sizes and purchases up to `negligible` are 0 and run nothing; left
     out, these are the solver's rounding errors of each option.
     """
-    found, least = stage.found(), size_thresholds(instance)[-1] if negligible is None else negligible
-    clean = [max(value, column.lower) for value, column in zip(values, stage.columns, strict=True)]
+    found, least = builder.found(), size_thresholds(instance)[-1] if negligible is None else negligible
+    clean = [max(value, column.lower) for value, column in zip(values, builder.columns, strict=True)]
     for o, option in instance.options.items():
         columns = found.get(("", o, option.purchase_column), {})
         small = [column for column in columns.values() if 0.0 != clean[column] <= least[o]]
         for column in small:
             clean[column] = 0.0
         if small and o in instance.sized:
-            _stop(instance, stage, o, clean)
+            _stop(instance, builder, o, clean)
     return clean
 
 
-def _stop(instance: Instance, stage: Stage, o: str, values: list[float]) -> None:
+def _stop(instance: Instance, builder: ModelBuilder, o: str, values: list[float]) -> None:
     """Let an option run no more than its capacity: to an audit 1e-10 t on none are too much."""
-    found, capacity = stage.found(), stage.offers.get((o, "capacity"), {})
+    found, capacity = builder.found(), builder.links.get((o, "capacity"), {})
     for path in (instance.baseline, *instance.rules.values()):
         for flow in instance.options[o].flows:
             for t, column in found.get((path.key, o, flow.column or flow.name), {}).items() if capacity else ():
@@ -80,18 +80,18 @@ def nothing(instance: Instance) -> Plan:
 def read_flows(
     instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float], path: Path
 ) -> Flows:
-    """One path's operation, from `Stage.found` and a solver's values."""
+    """One path's operation, from `ModelBuilder.found` and a solver's values."""
 
     columns = {key: found.get((path.key, key[0], what)) for key, what in _flows(instance).items()}
     rows = {key: tuple(max(0.0, float(values[at[t]])) for t in path.periods) for key, at in columns.items() if at}
     return Flows(path.periods.start, rows)
 
 
-def read_no_shock(instance: Instance, stage: Stage, values: Sequence[float], cost: float) -> NoShockPlan:
+def read_no_shock(instance: Instance, builder: ModelBuilder, values: Sequence[float], cost: float) -> NoShockPlan:
     """The no-shock plan in the values of a model without shocks; `cost` is its total cost, its parts stay empty."""
-    clean = swept(instance, stage, values)
-    plan = read_plan(instance, stage, clean)
-    return NoShockPlan(cost, plan, read_flows(instance, stage.found(), clean, instance.baseline))
+    clean = swept(instance, builder, values)
+    plan = read_plan(instance, builder, clean)
+    return NoShockPlan(cost, plan, read_flows(instance, builder.found(), clean, instance.baseline))
 
 
 def read_many(
@@ -117,13 +117,13 @@ def _flows(instance: Instance) -> dict[FlowKey, str]:
     }
 
 
-def plan_values(instance: Instance, plan: Plan, sheet: Stage | None = None) -> list[float]:
-    """A plan as the values of the columns of `plan_stage`, in their order; openings and units are left at 0.
+def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = None) -> list[float]:
+    """A plan as the values of the columns of `first_stage_model`, in their order; openings and units are left at 0.
 
-    `sheet` is that stage, or one that begins with its columns, where there already is one.
+    `model` is that builder, or one that begins with its columns, where there already is one.
     """
-    stage = sheet or plan_stage(instance)
-    values, found = [0.0] * len(stage.columns), stage.found()
+    builder = model or first_stage_model(instance)
+    values, found = [0.0] * len(builder.columns), builder.found()
     for build in plan.builds:
         values[found["", build.option, "size"][build.t]] = build.size
     for what, rows in (("stock", plan.stocks), ("fill", plan.fills)):
@@ -151,9 +151,9 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> li
     return values
 
 
-def opened_at_zero(instance: Instance, stage: Stage, values: Array) -> list[int]:
+def opened_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
     """The integers of options that are opened at size 0 though nothing open requires them."""
-    found = stage.found()
+    found = builder.found()
     lumpy = {o: option for o, option in instance.sized.items() if option.is_lumpy}
     by = {o: list(found.get(("", o, "by"), {}).values()) for o in lumpy}
     opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
@@ -163,10 +163,10 @@ def opened_at_zero(instance: Instance, stage: Stage, values: Array) -> list[int]
     return [column for o in empty for column in by[o]]
 
 
-def is_negligible(instance: Instance, stage: Stage, shocks: Sequence[Shock], values: Sequence[float]) -> bool:
+def is_negligible(instance: Instance, builder: ModelBuilder, shocks: Sequence[Shock], values: Sequence[float]) -> bool:
     """Whether no segment falls short by as much as a millionth of its demand."""
     paths = {shock.name: instance.path(shock) for shock in shocks}
-    for (path, segment, t), below in stage.accounts("below").items():
+    for (path, segment, t), below in builder.accounts("below").items():
         if below.value(values) > NEGLIGIBLE * paths[str(path)].demanded(str(segment), int(t)):
             return False
     return True

@@ -69,7 +69,7 @@ class Subgradients:
     ``value + slope · (x − plan)`` is never above the group's true value at any plan x.
 
     Attributes:
-        value: by group. slope: by group and column of `plan_stage`.
+        value: by group. slope: by group and column of `first_stage_model`.
         gap, fails, cost: by shock, as in `ShockGaps`; cost is discounted and without probability.
         held: by group, the gap that its shock may leave. by_gap: the slope of the group's value in it.
     """
@@ -131,7 +131,7 @@ class RecourseEvaluator:
         """The least gap that a plan leaves in each shock; costs are not looked at.
 
         Args:
-            plan: values of the columns of `plan_stage`; more may follow.
+            plan: values of the columns of `first_stage_model`; more may follow.
             clock: where the solver's seconds are counted; it never stops this.
             skipped: numbers of shocks that need not be solved.
         """
@@ -153,7 +153,7 @@ class RecourseEvaluator:
         """The best operation under a plan in each shock, with its flows: least gap, then least cost.
 
         Args:
-            plan: values of the columns of `plan_stage`.
+            plan: values of the columns of `first_stage_model`.
             clock: where the solver's seconds are counted; it never stops this.
             allowed: by shock, a gap that is known to be attainable; 0 saves the search for the least.
             names: the shocks to be solved; all where it is left out.
@@ -409,7 +409,7 @@ class Bottleneck:
 
 
 def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
-    """By number of the shock, its prices under a plan (values of the columns of `plan_stage`)."""
+    """By number of the shock, its prices under a plan (values of the columns of `first_stage_model`)."""
     by_length: dict[int, list[int]] = {}
     for number in sorted(numbers):
         by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)

@@ -1,6 +1,6 @@
 """The cheapest plan that survives the listed shocks and every attack that an adversary can afford.
 
-Column-and-constraint generation: the first stage chooses a plan, the adversary the worst attack that it can afford,
+Column-and-constraint generation: the first builder chooses a plan, the adversary the worst attack that it can afford,
 and recourse follows. The model holds the listed shocks that are violated and the attacks found so far, each a shock
 like any other:
 
@@ -19,7 +19,7 @@ Where the floors cannot all be kept, the adversary counts as one more shock, the
 The gap is minimised first, then cost with the gap held. Only the worst attack counts. Then an attack is violated if it
 leaves more than θ.
 
-Source: Zeng, Zhao: Solving two-stage robust optimization problems using a column-and-constraint generation method,
+Source: Zeng, Zhao: Solving two-builder robust optimization problems using a column-and-constraint generation method,
 Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defending critical infrastructure, Interfaces
 36(6), 2006.
 """
@@ -57,13 +57,13 @@ class WorstAttackModel(ScenarioModel):
         super().__post_init__()
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        cost = self.question.objective(self.stage, self.instance, self.shocks)
+        cost = self.question.objective(self.builder, self.instance, self.shocks)
         if self.damage is None:
-            self.damage = self.stage.variable("adversary", "damage", 0)
-        gaps = formulation.gaps(self.stage, self.instance)
+            self.damage = self.builder.variable("adversary", "damage", 0)
+        gaps = formulation.gaps(self.builder, self.instance)
         for name in [name for name in gaps if name not in self.listed | self._linked]:
             self._linked.add(name)
-            self.stage.require("adversary", name, None, self.damage, ">=", (1.0 / self.unit) * gaps[name])
+            self.builder.require("adversary", name, None, self.damage, ">=", (1.0 / self.unit) * gaps[name])
         return cost, total([*(gap for name, gap in gaps.items() if name in self.listed), self.unit * self.damage])
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
@@ -78,7 +78,7 @@ class WorstAttackModel(ScenarioModel):
         """The gap that an attack may leave, money: with a held sum, what the listed shocks leave of it."""
         assert self.damage is not None
         (column,) = self.damage.terms
-        if not self.ration.columns or not math.isfinite(self.allowed):
+        if not self.gap_limit_row.columns or not math.isfinite(self.allowed):
             return float(self.unit * values[column])
         return max(0.0, self.allowed - self.listed_gap(values))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, Progress
 from optimizer.results.plan import NoShockPlan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
@@ -14,17 +14,17 @@ from optimizer.solver import Clock, Settings, SolveResult, Vector
 class DualValues:
     """A solved linear programme: dual values of its rows, reduced costs of its columns."""
 
-    stage: Stage
+    builder: ModelBuilder
     values: Vector
     prices: Vector
     reduced: Vector
 
     @classmethod
-    def of(cls, stage: Stage, result: SolveResult) -> "DualValues | None":
+    def of(cls, builder: ModelBuilder, result: SolveResult) -> "DualValues | None":
         """Those of a result; None where it has none."""
         if result.values is None or result.prices is None or result.reduced is None:
             return None
-        return cls(stage, result.values, result.prices, result.reduced)
+        return cls(builder, result.values, result.prices, result.reduced)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SearchResult:
 
     Attributes:
         status: ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules contradict each other).
-        stage: the model's columns and rows.
+        builder: the model's columns and rows.
         values: by column; None where there is no plan.
         cost, bound: total cost of `values` and its proven lower bound.
         gap, gap_bound: the least survival gap and its proven lower bound; 0 where every floor is kept.
@@ -45,7 +45,7 @@ class SearchResult:
     """
 
     status: Literal["optimal", "stopped", "infeasible"]
-    stage: Stage
+    builder: ModelBuilder
     values: Vector | None = None
     cost: float = float("inf")
     bound: float = float("-inf")

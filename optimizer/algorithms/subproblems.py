@@ -11,7 +11,7 @@ from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, ShockBatch,
 from optimizer.algorithms.reading import read_many
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
-from optimizer.formulation import plan_stage
+from optimizer.formulation import first_stage_model
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmProgramme
@@ -22,12 +22,12 @@ class SubproblemSolver:
     """The recourse LPs of one instance.
 
     Attributes:
-        plan: its `plan_stage`. technology: what that lends to operation.
+        plan: its `first_stage_model`. technology: what that lends to operation.
     """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self.plan = plan_stage(instance)
+        self.plan = first_stage_model(instance)
         self.technology = TechnologyMatrix(instance, self.plan)
         self._numbers: dict[int, Integers] = {}
         for length in {len(shock.periods) for shock in instance.events}:

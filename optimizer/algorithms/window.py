@@ -1,11 +1,11 @@
 """The recourse LP of all shocks with windows of one length: one matrix, and numbers for each shock.
 
-    x      plan, by column of `plan_stage`          o = F·x + f   linking terms, by owner, what and period
+    x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
     row    Σ a·y  ⋚  right − Σ c·o                  a is the same in all shocks, right and c are not
     limit  y ≤ min(upper, right − Σ c·o)            a row with one column is the bound of that column
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
-The rows are written by the same levers and network as everywhere (`recourse_stage`); here they become arrays. F is the
+The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
 technology matrix. The dual value of a right-hand side or bound, times −c and F, is the slope of the optimum in the
 plan.
 """
@@ -19,11 +19,11 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.errors import StageError
-from optimizer.formulation import gaps, hold, recourse_stage
+from optimizer.errors import ModelError
+from optimizer.formulation import gaps, limit_gap, recourse_model
 from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Column, Row, Stage
+from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.model.expressions import Expression, total
 from optimizer.solver import Batch, Integers, Vector
 
@@ -31,12 +31,12 @@ from optimizer.solver import Batch, Integers, Vector
 class TechnologyMatrix:
     """The linking terms of a plan as one matrix: a block of rows for each, from the period before the horizon."""
 
-    def __init__(self, instance: Instance, plan: Stage) -> None:
+    def __init__(self, instance: Instance, plan: ModelBuilder) -> None:
         self.periods = len(instance.horizon.periods) + 1
-        self.first = {key: i * self.periods for i, key in enumerate(plan.offers)}
+        self.first = {key: i * self.periods for i, key in enumerate(plan.links)}
         rows, columns, values = [], [], []
-        self.constant = np.zeros(len(plan.offers) * self.periods)
-        for key, offer in plan.offers.items():
+        self.constant = np.zeros(len(plan.links) * self.periods)
+        for key, offer in plan.links.items():
             for t, amount in offer.items():
                 row = self.first[key] + t + 1
                 self.constant[row] = amount.constant
@@ -76,18 +76,18 @@ class ScenarioTable:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The rows of a stage that become bounds of a column (`limits`), and those that stay `rows`."""
+    """The rows of a builder that become bounds of a column (`limits`), and those that stay `rows`."""
 
     own: list[int]
     rows: list[Row]
     limits: list[tuple[Row, int, float]]
 
 
-def _layout(stage: Stage) -> _Layout:
-    own = [j for j, column in enumerate(stage.columns) if not column.given]
+def _layout(builder: ModelBuilder) -> _Layout:
+    own = [j for j, column in enumerate(builder.columns) if not column.given]
     rows, limits = [], []
-    for row in stage.rows:
-        decided = [(j, value) for j, value in row.terms.items() if not stage.columns[j].given]
+    for row in builder.rows:
+        decided = [(j, value) for j, value in row.terms.items() if not builder.columns[j].given]
         if len(decided) == 1 and row.sense == "<=" and decided[0][1] > 0:
             limits.append((row, *decided[0]))
         else:
@@ -99,7 +99,7 @@ class WindowProgramme:
     """The recourse LP of the shocks of one window length.
 
     Args:
-        instance, plan, technology: the instance, its `plan_stage`, and its linking terms.
+        instance, plan, technology: the instance, its `first_stage_model`, and its linking terms.
         shocks: in the order of the instance.
         path: the one they share, where it is known.
 
@@ -115,20 +115,20 @@ class WindowProgramme:
         self,
         instance: Instance,
         shocks: Sequence[Shock],
-        plan: Stage,
+        plan: ModelBuilder,
         technology: TechnologyMatrix,
         path: Path | None = None,
     ) -> None:
         self.instance, self.shocks, self.technology = instance, tuple(shocks), technology
         self.starts = np.array([shock.periods.start for shock in shocks])
         self.path = path or shared_path(instance, shocks)
-        stage = recourse_stage(instance, self.path, plan)
-        shortfall = total(gaps(stage, instance).values())
-        self.unit = hold(stage, MANY, shortfall).unit
-        beyond = _split(stage)
-        layout = _layout(stage)
+        builder = recourse_model(instance, self.path, plan)
+        shortfall = total(gaps(builder, instance).values())
+        self.unit = limit_gap(builder, MANY, shortfall).unit
+        beyond = _split(builder)
+        layout = _layout(builder)
         position = {j: i for i, j in enumerate(layout.own)}
-        columns = [stage.columns[j] for j in layout.own]
+        columns = [builder.columns[j] for j in layout.own]
         self._name_columns(columns)
         self._beyond = np.array([position[v] for v in beyond.values()], dtype=np.intp)
         self._within = np.array([position[u] for u in beyond], dtype=np.intp)
@@ -136,17 +136,17 @@ class WindowProgramme:
         below = [(columns[i].mark.owner, columns[i].t) for i in self.below]
         self._demand = ScenarioTable([self.path.demanded(d, k) for d, k in below], size)
         self._upper = ScenarioTable([column.upper for column in columns], size)
-        self._write_rows(stage, layout, position, size)
+        self._write_rows(builder, layout, position, size)
         self.shortage = _dense(shortfall, position, len(columns))
         self.free = np.zeros(len(columns))
         self.free[self.below] = self.shortage[self.below] <= 0.0
         self.shortage_only = _shortage_only(instance, self.unserved, len(columns))
         self.shortage_only[self._beyond] = self.shortage_only[self._within]
-        operating = _operating(stage, instance, self.starts)
+        operating = _operating(builder, instance, self.starts)
         _also(operating.terms, beyond)
-        _require_recourse_costs(stage, operating)
+        _require_recourse_costs(builder, operating)
         self._costs = _table(operating, position, len(columns), size)
-        self.skeleton = _skeleton(stage, columns, layout.rows, position, self._right.largest(), self._upper.largest())
+        self.skeleton = _skeleton(builder, columns, layout.rows, position, self._right.largest(), self._upper.largest())
 
     def _name_columns(self, columns: Sequence[Column]) -> None:
         """Where columns are, by name and by what they stand for."""
@@ -158,26 +158,28 @@ class WindowProgramme:
         unserved = [self.columns[MANY, d, "unserved"] for d in self.instance.demands]
         self.unserved = np.array([[at[k] for k in self.path.periods] for at in unserved], dtype=np.intp)
 
-    def _write_rows(self, stage: Stage, layout: _Layout, position: Mapping[int, int], size: int) -> None:
+    def _write_rows(self, builder: ModelBuilder, layout: _Layout, position: Mapping[int, int], size: int) -> None:
         """Right-hand sides of the rows, then of the limits, which are bounds of one column each."""
         rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
         self._right = ScenarioTable([row.right for row in rows], size)
         self._rows = len(layout.rows)
         self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
         self._per = np.array([value for _, _, value in layout.limits])
-        self._write_linking_terms(stage, rows, size)
+        self._write_linking_terms(builder, rows, size)
 
-    def _write_linking_terms(self, stage: Stage, rows: Sequence[Row], size: int) -> None:
+    def _write_linking_terms(self, builder: ModelBuilder, rows: Sequence[Row], size: int) -> None:
         """The places of linking terms in the rows: row, place in the technology matrix, coefficient."""
         found = [
             (
                 r,
-                self.technology.first[stage.columns[j].mark.owner, stage.columns[j].mark.what] + stage.columns[j].t + 1,
+                self.technology.first[builder.columns[j].mark.owner, builder.columns[j].mark.what]
+                + builder.columns[j].t
+                + 1,
                 v,
             )
             for r, row in enumerate(rows)
             for j, v in row.terms.items()
-            if stage.columns[j].given
+            if builder.columns[j].given
         ]
         self._term_row = np.array([r for r, _, _ in found], dtype=np.intp)
         self._term_place = np.array([place for _, place, _ in found], dtype=np.intp)
@@ -240,23 +242,23 @@ class WindowProgramme:
         return slopes
 
 
-def _split(stage: Stage) -> dict[int, int]:
+def _split(builder: ModelBuilder) -> dict[int, int]:
     """Replace the floors by bounds; returns the column of shortage below the floor by that of other unserved demand.
 
     The column of all unserved demand becomes that which the floor permits. Shortage below the floor is never cheaper,
     so that both parts have a bound and no row is needed; where it is as cheap, `split_unserved` corrects the solution.
     """
     beyond: dict[int, int] = {}
-    for row in stage.rows:
+    for row in builder.rows:
         if row.mark.what == "floor":
             (u, _), (v, _) = sorted(row.terms.items(), key=lambda term: -term[1])
-            within, below = stage.columns[u], stage.columns[v]
+            within, below = builder.columns[u], builder.columns[v]
             demand = within.upper
             within.upper = np.minimum(demand, row.right)
             below.upper = demand - within.upper
             beyond[u] = v
-    stage.rows = [row for row in stage.rows if row.mark.what != "floor"]
-    for row in stage.rows:
+    builder.rows = [row for row in builder.rows if row.mark.what != "floor"]
+    for row in builder.rows:
         _also(row.terms, beyond)
     return beyond
 
@@ -271,10 +273,10 @@ def _columns_of(columns: Sequence[Column], what: str) -> Integers:
     return np.array([i for i, column in enumerate(columns) if column.mark.what == what], dtype=np.intp)
 
 
-def _operating(stage: Stage, instance: Instance, starts: npt.NDArray[np.int64]) -> Expression:
+def _operating(builder: ModelBuilder, instance: Instance, starts: npt.NDArray[np.int64]) -> Expression:
     """Operating and shortage cost of each shock, discounted."""
     result = Expression()
-    for (_, k), amount in stage.accounts("operating").items():
+    for (_, k), amount in builder.accounts("operating").items():
         years = (starts + int(k)) * instance.horizon.delta
         result.add(amount, np.asarray((1.0 + instance.discount_rate) ** -years, dtype=np.float64))
     return result
@@ -296,12 +298,12 @@ def _dense(expression: Expression, position: dict[int, int], size: int) -> Vecto
     return result
 
 
-def _require_recourse_costs(stage: Stage, operating: Expression) -> None:
+def _require_recourse_costs(builder: ModelBuilder, operating: Expression) -> None:
     """Refuse costs of a shock that depend on the plan."""
     for j in operating.terms:
-        if stage.columns[j].given:
-            mark = stage.columns[j].mark
-            raise StageError(f"the plan decides {mark.owner}.{mark.what}: book what that costs in `invest`, as spend")
+        if builder.columns[j].given:
+            mark = builder.columns[j].mark
+            raise ModelError(f"the plan decides {mark.owner}.{mark.what}: book what that costs in `invest`, as spend")
 
 
 def _table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> ScenarioTable:
@@ -312,10 +314,15 @@ def _table(expression: Expression, position: dict[int, int], columns: int, shock
 
 
 def _skeleton(
-    stage: Stage, columns: Sequence[Column], rows: Sequence[Row], position: dict[int, int], right: Vector, upper: Vector
-) -> Stage:
+    builder: ModelBuilder,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    position: dict[int, int],
+    right: Vector,
+    upper: Vector,
+) -> ModelBuilder:
     """The programme without linking terms, its numbers the largest of all shocks, from which scales are chosen."""
-    programme = Stage(stage.horizon, 0.0, stage.names)
+    programme = ModelBuilder(builder.horizon, 0.0, builder.names)
     programme.columns = [Column(c.mark, c.unit, 0.0, float(upper[i]), False, c.t) for i, c in enumerate(columns)]
     for r, row in enumerate(rows):
         terms = {position[j]: value for j, value in row.terms.items() if j in position}

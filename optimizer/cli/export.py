@@ -26,15 +26,15 @@ def command(
         raise typer.BadParameter("write a name that ends in .mps or .lp.", param_hint="--output")
     outputs.check_file(output, "--output", file)
     instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
-    from optimizer.formulation import cost, gap, whole_stage
+    from optimizer.formulation import cost, extensive_form_model, gap
     from optimizer.solver import write_model
 
-    stage = whole_stage(instance, instance.events)
+    builder = extensive_form_model(instance, instance.events)
     floors_kept = not least_gap
-    for column in stage.columns:
+    for column in builder.columns:
         if floors_kept and column.mark.what == "below":
             column.upper = 0.0
-    objective = gap(stage, instance) if least_gap else cost(stage, instance, instance.events)
+    objective = gap(builder, instance) if least_gap else cost(builder, instance, instance.events)
     with outputs.writing(output):
-        write_model(stage, objective, output)
-    common.print_message(f"wrote {output}: {len(stage.columns):,} columns, {len(stage.rows):,} rows")
+        write_model(builder, objective, output)
+    common.print_message(f"wrote {output}: {len(builder.columns):,} columns, {len(builder.rows):,} rows")

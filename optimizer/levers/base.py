@@ -16,7 +16,7 @@ Rows:
 Books: spend[a] and outlay[year] of capex·n + fixed_cost·y; spend[t] of fixed_opex·Δ·N[t].
 An option with a fixed cost or a minimum size is **lumpy**: it is opened once, or not at all. The integers are the
 cumulative Y, not the y: a branch then says "by 2030" or "later", which splits the plans evenly, and a tie of two
-options is one row. Offers `opened`: Y for every decision point of the horizon.
+options is one row. Links `opened`: Y for every decision point of the horizon.
 """
 
 import math
@@ -30,7 +30,7 @@ from optimizer import shapes
 from optimizer.disruptions.shock import NameList, Path, as_tuple
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
-from optimizer.model.builder import Stage, Unit
+from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Flow
 from optimizer.tolerances import greatest_whole
@@ -170,18 +170,18 @@ class Lever(Described):
         """Whether it may be decided in a calendar year."""
         return (self.earliest is None or year >= self.earliest) and (self.latest is None or year <= self.latest)
 
-    def invest(self, stage: Stage) -> None:
-        """Write what is bought, when, and what it costs; offer it to operation."""
+    def invest(self, model: ModelBuilder) -> None:
+        """Write what is bought, when, and what it costs; link it to operation."""
         raise NotImplementedError
 
-    def operate(self, stage: Stage, path: Path) -> None:
+    def operate(self, model: ModelBuilder, path: Path) -> None:
         """Write what it adds to one path."""
         raise NotImplementedError
 
-    def pay(self, stage: Stage, t: int, amount: Expression) -> None:
+    def pay(self, model: ModelBuilder, t: int, amount: Expression) -> None:
         """Book an investment of period t: all of it is cost, `budget_share` of it is the budget's."""
-        stage.book("spend", t, amount=amount)
-        stage.book("outlay", stage.horizon.year(t), amount=self.budget_share * amount)
+        model.book("spend", t, amount=amount)
+        model.book("outlay", model.horizon.year(t), amount=self.budget_share * amount)
 
 
 class Sized(Lever):
@@ -275,57 +275,57 @@ class Sized(Lever):
             return 0.0
         return self.ramp[min(greatest_whole(months / 12), len(self.ramp) - 1)]
 
-    def buy(self, stage: Stage) -> Mapping[int, Expression]:
+    def buy(self, model: ModelBuilder) -> Mapping[int, Expression]:
         """Write sizes and openings with their rows, book their cost, offer `opened`.
 
         Returns:
             n[a] for every decision point a at which the option may be bought.
         """
-        points = [a for a in stage.horizon.decisions if self.allows(stage.horizon.year(a))]
-        size = {a: stage.variable(self.id, "size", a, unit=self.unit, upper=self.max_size) for a in points}
+        points = [a for a in model.horizon.decisions if self.allows(model.horizon.year(a))]
+        size = {a: model.variable(self.id, "size", a, unit=self.unit, upper=self.max_size) for a in points}
         if size:
-            stage.require(self.id, "max", None, total(size.values()), "<=", self.max_size, unit=self.unit)
+            model.require(self.id, "max", None, total(size.values()), "<=", self.max_size, unit=self.unit)
         for a in points:
-            self.pay(stage, a, self.capex.at(stage.horizon.year(a)) * size[a])
+            self.pay(model, a, self.capex.at(model.horizon.year(a)) * size[a])
             if self.unit_size > 0:
                 most = float(greatest_whole(self.max_size / self.unit_size))
-                units = stage.variable(self.id, "units", a, unit="1", upper=most, integer=True)
-                stage.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
-        self._open(stage, size)
-        self._keep(stage, size)
+                units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True)
+                model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
+        self._open(model, size)
+        self._keep(model, size)
         return size
 
-    def _open(self, stage: Stage, size: Mapping[int, Expression]) -> None:
+    def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
         before: Expression = Expression()
         opened: dict[int, Expression] = {}
-        for a in stage.horizon.decisions if self.is_lumpy else ():
+        for a in model.horizon.decisions if self.is_lumpy else ():
             if a in size:
-                by = stage.variable(self.id, "by", a, unit="1", upper=1, integer=True)
-                y = stage.variable(self.id, "open", a, unit="1", upper=1)
-                stage.require(self.id, "by", a, by - before - y, "==", unit="1")
-                stage.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)
+                by = model.variable(self.id, "by", a, unit="1", upper=1, integer=True)
+                y = model.variable(self.id, "open", a, unit="1", upper=1)
+                model.require(self.id, "by", a, by - before - y, "==", unit="1")
+                model.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)
                 if self.min_size > 0:
-                    stage.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.unit)
-                self.pay(stage, a, self.fixed_cost * y)
+                    model.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.unit)
+                self.pay(model, a, self.fixed_cost * y)
                 before = by
             opened[a] = before
-        stage.offer(self.id, "opened", opened)
+        model.link(self.id, "opened", opened)
 
-    def _keep(self, stage: Stage, size: Mapping[int, Expression]) -> None:
+    def _keep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
         if self.fixed_opex > 0:
-            yearly = self.fixed_opex * stage.horizon.delta
-            for t, installed in self.installed(stage, size).items():
-                stage.book("spend", t, amount=yearly * installed)
+            yearly = self.fixed_opex * model.horizon.delta
+            for t, installed in self.installed(model, size).items():
+                model.book("spend", t, amount=yearly * installed)
 
-    def working(self, stage: Stage, size: Mapping[int, Expression]) -> dict[int, Expression]:
+    def working(self, model: ModelBuilder, size: Mapping[int, Expression]) -> dict[int, Expression]:
         """C[t], in the unit of size, for every period."""
-        lead, months = stage.horizon.whole(self.lead_time), stage.horizon.months
-        return self._summed(stage, size, lambda a, t: self.working_share((t - a - lead) * months))
+        lead, months = model.horizon.whole(self.lead_time), model.horizon.months
+        return self._summed(model, size, lambda a, t: self.working_share((t - a - lead) * months))
 
-    def installed(self, stage: Stage, size: Mapping[int, Expression]) -> dict[int, Expression]:
+    def installed(self, model: ModelBuilder, size: Mapping[int, Expression]) -> dict[int, Expression]:
         """N[t], in the unit of size, for every period."""
-        lead = stage.horizon.whole(self.lead_time)
-        return self._summed(stage, size, lambda a, t: float(t >= a + lead))
+        lead = model.horizon.whole(self.lead_time)
+        return self._summed(model, size, lambda a, t: float(t >= a + lead))
 
-    def _summed(self, stage: Stage, size: Mapping[int, Expression], share: Any) -> dict[int, Expression]:
-        return {t: total(share(a, t) * n for a, n in size.items() if share(a, t) > 0) for t in stage.horizon.periods}
+    def _summed(self, model: ModelBuilder, size: Mapping[int, Expression], share: Any) -> dict[int, Expression]:
+        return {t: total(share(a, t) * n for a, n in size.items() if share(a, t) > 0) for t in model.horizon.periods}

@@ -5,7 +5,7 @@
     restraint   share of the cut that full level holds back
     erosion     per year since the decision: the other side builds its own
 
-Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Offers `level`, ℓ.
+Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Links `level`, ℓ.
 On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
     capacity[p] += cap·σ·restraint·ℓ          options are never helped
 """
@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Reference, Sized
-from optimizer.model.builder import Stage, Unit
+from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import total
 from optimizer.units import Quantity, Share, finding
 
@@ -61,20 +61,20 @@ class Leverage(Sized):
         """What erosion leaves of a level by then."""
         return float((1.0 - self.erosion) ** (horizon.year(t) - horizon.year(a)))
 
-    def invest(self, stage: Stage) -> None:
-        """Buy a level and offer what erosion leaves of it."""
-        size, lead, year = self.buy(stage), stage.horizon.whole(self.lead_time), stage.horizon.year
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy a level and link what erosion leaves of it."""
+        size, lead, year = self.buy(model), model.horizon.whole(self.lead_time), model.horizon.year
         kept = 1.0 - self.erosion
         level = {
             t: total(kept ** (year(t) - year(a)) * n for a, n in size.items() if t >= a + lead)
-            for t in stage.horizon.periods
+            for t in model.horizon.periods
         }
-        stage.offer(self.id, "level", level)
+        model.link(self.id, "level", level)
 
-    def operate(self, stage: Stage, path: Path) -> None:
+    def operate(self, model: ModelBuilder, path: Path) -> None:
         """Hold back part of a deliberate cut."""
-        level = stage.offered(self.id, "level")
+        level = model.linked(self.id, "level")
         for process in path.struck(self.region):
             for t in path.periods:
                 held = path.deliberate * path.limit(process, t) * path.cut(process, t) * self.restraint
-                stage.book("capacity", path.key, process, t, amount=level[t], times=held)
+                model.book("capacity", path.key, process, t, amount=level[t], times=held)

@@ -3,7 +3,7 @@
     size          t/yr secured     C[t]   working size, t/yr     p   the existing process
     reliability   share            ρ, replaced by the shock's own where it has one        σ   share of p that is cut
 
-Plan: as in `base`; offers `capacity`, C.
+Plan: as in `base`; links `capacity`, C.
 On a shock's path, in every period in which p is cut:
     capacity[p] += σ·ρ·C·Δ          several deals add; `network.limit` keeps x within cap
     accident[p] += σ'·ρ·C·Δ         where σ' strikes beside a deliberate σ
@@ -16,7 +16,7 @@ from pydantic import Field
 
 from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Labels, Reference, Sized
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.units import Share
 
 
@@ -42,16 +42,16 @@ class Partnership(Sized):
         """That of all deals."""
         return "deals"
 
-    def invest(self, stage: Stage) -> None:
-        """Buy size and offer what of it works."""
-        stage.offer(self.id, "capacity", self.working(stage, self.buy(stage)))
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy size and link what of it works."""
+        model.link(self.id, "capacity", self.working(model, self.buy(model)))
 
-    def operate(self, stage: Stage, path: Path) -> None:
+    def operate(self, model: ModelBuilder, path: Path) -> None:
         """Keep part of what is cut."""
-        capacity = stage.offered(self.id, "capacity")
+        capacity = model.linked(self.id, "capacity")
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:
             kept = path.cut(self.process, t) * reliability * path.delta
-            stage.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
+            model.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
             beside = path.accidental_cut(self.process, t) * reliability * path.delta
-            stage.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)
+            model.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)

@@ -2,7 +2,7 @@
 
     size   t/yr of activity     C[t] working capacity, t/yr     x[t] activity, t     σ share lost in this path
 
-Plan: as in `base`; offers `capacity`, C.
+Plan: as in `base`; links `capacity`, C.
 On each path, in every period, beside what an activity does:
     capacity   x ≤ C·Δ·(1−σ)
     run        x ≥ min_utilisation·C·Δ          baseline only: a refinery for the shock has to run in the baseline
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from optimizer.disruptions.shock import Path
 from optimizer.levers.base import Reference, Sized
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.network.activity import Activity
 from optimizer.results.plan import Flow
 
@@ -40,20 +40,20 @@ class Producing(Sized, Activity):
         """That of all plants."""
         return "plants"
 
-    def invest(self, stage: Stage) -> None:
-        """Buy capacity and offer what of it works."""
-        stage.offer(self.id, "capacity", self.working(stage, self.buy(stage)))
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy capacity and link what of it works."""
+        model.link(self.id, "capacity", self.working(model, self.buy(model)))
 
-    def operate(self, stage: Stage, path: Path) -> None:
+    def operate(self, model: ModelBuilder, path: Path) -> None:
         """Run within what works and is left; in the baseline at least at the minimum utilisation."""
-        capacity, delta = stage.offered(self.id, "capacity"), path.delta
+        capacity, delta = model.linked(self.id, "capacity"), path.delta
         most = dict.fromkeys(path.periods, self.max_size * delta)
-        activity = self.run(stage, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
+        activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
         for t in path.periods:
             working = delta * capacity[t]
-            stage.limit(self.id, "capacity", t, activity[t], (1.0 - path.lost(self.id, t)) * working)
+            model.limit(self.id, "capacity", t, activity[t], (1.0 - path.lost(self.id, t)) * working)
             if path.is_baseline and self.min_utilisation > 0:
-                stage.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
+                model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
 
     @property
     def flows(self) -> tuple[Flow, ...]:

@@ -10,7 +10,7 @@ Plan, in every period:
     stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
     spend[t] += price·f + holding_cost·Δ·k       outlay += budget_share·price·f
     spend[T] −= salvage·price(last year)·k[T−1]
-    offers `stock`: k.
+    links `stock`: k.
 """
 
 import math
@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Lever, Reference, Sized
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.network.activity import Activity
 from optimizer.results.plan import ByPeriod
@@ -133,22 +133,22 @@ class Stock(Lever):
         """Money for purchases by period, undiscounted."""
         return float(sum(self.price.at(horizon.year(t)) * fill for t, fill in enumerate(fills)))
 
-    def invest(self, stage: Stage) -> None:
+    def invest(self, model: ModelBuilder) -> None:
         """Fill and hold; offer the stock at the end of each period."""
-        periods, delta = stage.horizon.periods, stage.horizon.delta
+        periods, delta = model.horizon.periods, model.horizon.delta
         rate = self.most_in_a_year * delta
         before: Expression | float = self.initial
         stock: dict[int, Expression] = {}
         for t in periods:
-            stock[t] = stage.variable(self.id, "stock", t, upper=self.largest)
+            stock[t] = model.variable(self.id, "stock", t, upper=self.largest)
             kept = self.kept(delta) * before
-            if self.allows(stage.horizon.year(t)):
-                fill = stage.variable(self.id, "fill", t, upper=rate)
-                self.pay(stage, t, self.price.at(stage.horizon.year(t)) * fill)
+            if self.allows(model.horizon.year(t)):
+                fill = model.variable(self.id, "fill", t, upper=rate)
+                self.pay(model, t, self.price.at(model.horizon.year(t)) * fill)
                 kept = kept + fill
-            stage.require(self.id, "stock", t, stock[t], "==", kept)
-            stage.book("spend", t, amount=self.holding_cost * delta * stock[t])
+            model.require(self.id, "stock", t, stock[t], "==", kept)
+            model.book("spend", t, amount=self.holding_cost * delta * stock[t])
             before = stock[t]
-        last = self.salvage * self.price.at(stage.horizon.end)
-        stage.book("spend", len(periods), amount=-last * stock[periods[-1]])
-        stage.offer(self.id, "stock", {-1: Expression(constant=self.initial)} | stock)
+        last = self.salvage * self.price.at(model.horizon.end)
+        model.book("spend", len(periods), amount=-last * stock[periods[-1]])
+        model.link(self.id, "stock", {-1: Expression(constant=self.initial)} | stock)

@@ -18,7 +18,7 @@ from typing import Literal
 
 from optimizer.disruptions.shock import Path
 from optimizer.levers.stock import Stock
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Flow
 
 
@@ -40,17 +40,17 @@ class Stockpile(Stock):
         released = Flow("released", "released", column="release", in_baseline=False, gives={self.commodity: 1.0})
         return (released, Flow("left", "left in stock", in_baseline=False))
 
-    def operate(self, stage: Stage, path: Path) -> None:
+    def operate(self, model: ModelBuilder, path: Path) -> None:
         """Release inside a shock; the baseline never touches the stock."""
         if path.is_baseline:
             return
         rate = math.inf if self.release_rate is None else self.release_rate * path.delta
         keep = 1.0 if path.is_steady else self.kept(path.delta)
-        before = stage.offered(self.id, "stock")[path.periods.start - 1]
+        before = model.linked(self.id, "stock")[path.periods.start - 1]
         for t in path.periods:
-            release = stage.variable(self.id, "release", t, upper=rate)
-            left = stage.variable(self.id, "left", t)
-            stage.require(self.id, "left", t, left + release, "==", keep * before)
-            stage.book("supply", path.key, self.commodity, t, amount=release)
-            stage.book("operating", path.key, t, amount=self.release_cost * release)
+            release = model.variable(self.id, "release", t, upper=rate)
+            left = model.variable(self.id, "left", t)
+            model.require(self.id, "left", t, left + release, "==", keep * before)
+            model.book("supply", path.key, self.commodity, t, amount=release)
+            model.book("operating", path.key, t, amount=self.release_cost * release)
             before = left

@@ -3,7 +3,7 @@
     size        t/yr avoided      C[t]   working size, t/yr           z[t]   t   substituted in period t
     max_share   share of D        D      demand with its surge, t     cost   USD per t substituted
 
-Plan: as in `base`; offers `capacity`, C.
+Plan: as in `base`; links `capacity`, C.
 On each path, in every period:
     capacity   z ≤ C·Δ
     share      z ≤ max_share·D                    the bound of the column
@@ -20,7 +20,7 @@ from pydantic import Field
 from optimizer.disruptions.shock import Path
 from optimizer.errors import Problem
 from optimizer.levers.base import Labels, Reference, Sized
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.network.activity import ZERO_SERIES
 from optimizer.results.plan import Flow
 from optimizer.units import AmountSeries, Ratio, Series, Share
@@ -69,19 +69,19 @@ class Substitution(Sized):
         """What is substituted."""
         return (Flow("substituted", "substituted", takes=self.input, serves=self.demand, share=self.max_share),)
 
-    def invest(self, stage: Stage) -> None:
-        """Buy size and offer what of it works."""
-        stage.offer(self.id, "capacity", self.working(stage, self.buy(stage)))
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy size and link what of it works."""
+        model.link(self.id, "capacity", self.working(model, self.buy(model)))
 
-    def operate(self, stage: Stage, path: Path) -> None:
+    def operate(self, model: ModelBuilder, path: Path) -> None:
         """Serve the segment within size and share."""
-        capacity = stage.offered(self.id, "capacity")
+        capacity = model.linked(self.id, "capacity")
         for t in path.periods:
             most = self.max_share * path.demanded(self.demand, t)
-            z = stage.variable(self.id, "substituted", t, upper=most)
-            stage.limit(self.id, "capacity", t, z, path.delta * capacity[t])
-            stage.book("need", path.key, self.demand, t, amount=z)
+            z = model.variable(self.id, "substituted", t, upper=most)
+            model.limit(self.id, "capacity", t, z, path.delta * capacity[t])
+            model.book("need", path.key, self.demand, t, amount=z)
             for commodity, share in self.input.items():
-                stage.book("supply", path.key, commodity, t, amount=-share * z)
+                model.book("supply", path.key, commodity, t, amount=-share * z)
             cost = self.cost.at(path.year(t)) * path.multiplier.get(self.id, 1.0)
-            stage.book("operating", path.key, t, amount=cost * z)
+            model.book("operating", path.key, t, amount=cost * z)

@@ -1,11 +1,11 @@
-"""The paper that a formulation is written on: columns, rows, ledgers and offers.
+"""What a formulation is written to before a solver sees it: columns, rows, ledgers and linking terms.
 
 Levers and the network write columns and rows in the units of the file (t, USD) and meet only in the ledgers
 (`ledgers`). `problem()` hands the whole to PuLP in units chosen from the data, so that neither grams of dysprosium nor
 billions of dollars fall below the solver's tolerances.
 
-An **offer** is what a lever hands from the plan to operation: for each period an affine expression in the plan's
-columns. Where the plan is fixed, each offer is a **given** number instead, and a lever cannot tell the difference.
+A **linking term** is what a lever hands from the plan to operation: for each period an affine expression in the plan's
+columns. Where the plan is fixed, it is a **given** number instead, and a lever cannot tell the difference.
 """
 
 import math
@@ -19,7 +19,7 @@ import numpy as np
 import pulp
 
 from optimizer.disruptions.shock import Path
-from optimizer.errors import StageError
+from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.model.ledgers import Ledgers, Names
@@ -73,7 +73,7 @@ class Row:
     t: int | None
 
 
-class Stage(Ledgers):
+class ModelBuilder(Ledgers):
     """One linear or mixed-integer programme being written.
 
     Args:
@@ -88,7 +88,7 @@ class Stage(Ledgers):
         self.columns: list[Column] = []
         self.rows: list[Row] = []
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
-        self._offers: dict[tuple[str, str], dict[int, Expression]] = {}
+        self._links: dict[tuple[str, str], dict[int, Expression]] = {}
         self._path = ""
         self._used: set[tuple[str, Mark]] = set()
         # The index of columns that `found` goes on with: columns are only ever added.
@@ -156,49 +156,49 @@ class Stage(Ledgers):
     def _mark(self, sort: str, owner: str, what: str, which: str) -> Mark:
         mark = Mark(self._path, owner, what, which)
         if (sort, mark) in self._used:
-            raise StageError(f"the {sort} {mark} is written twice")
+            raise ModelError(f"the {sort} {mark} is written twice")
         self._used.add((sort, mark))
         return mark
 
-    def offer(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
-        """Hand something of the plan to operation (and to the rows that tie options together)."""
-        if (owner, what) in self._offers:
-            raise StageError(f"{owner} offers {what} twice")
-        self._offers[owner, what] = dict(by_period)
+    def link(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
+        """Hand terms of the plan to operation, and to the rows that tie options together."""
+        if (owner, what) in self._links:
+            raise ModelError(f"{owner} links {what} twice")
+        self._links[owner, what] = dict(by_period)
 
-    def offered(self, owner: str, what: str) -> Mapping[int, Expression]:
-        """What a lever's `invest` offered."""
-        if (owner, what) not in self._offers:
-            raise StageError(f"{owner} offers no {what}")
-        return self._offers[owner, what]
+    def linked(self, owner: str, what: str) -> Mapping[int, Expression]:
+        """The linking terms of a lever, by period."""
+        if (owner, what) not in self._links:
+            raise ModelError(f"{owner} links no {what}")
+        return self._links[owner, what]
 
-    def copy(self) -> "Stage":
-        """A sheet on which other paths may be written; what is written already is shared and stays as it is."""
-        sheet = Stage(self.horizon, self._rate, Names(*self.names.fixed(), set(self.names.path)))
-        sheet.columns, sheet.rows = list(self.columns), list(self.rows)
-        sheet._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
-        sheet._offers, sheet._used = dict(self._offers), set(self._used)
-        return sheet
+    def copy(self) -> "ModelBuilder":
+        """A copy to which other paths may be written; what is written already is shared and stays as it is."""
+        copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed(), set(self.names.path)))
+        copied.columns, copied.rows = list(self.columns), list(self.rows)
+        copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
+        copied._links, copied._used = dict(self._links), set(self._used)
+        return copied
 
     @property
-    def offers(self) -> Mapping[tuple[str, str], Mapping[int, Expression]]:
-        """All offers, by owner and what."""
-        return self._offers
+    def links(self) -> Mapping[tuple[str, str], Mapping[int, Expression]]:
+        """All linking terms, by owner and what."""
+        return self._links
 
-    def answering(self, length: int) -> "Stage":
-        """A new sheet for operation alone, over `length` periods counted from the start of a shock.
+    def answering(self, length: int) -> "ModelBuilder":
+        """A new model of operation alone, over `length` periods counted from the start of a shock.
 
-        Every offer of this one is there as given numbers, for the period before the shock as well.
+        Every linking term of this one is a given number there, for the period before the shock as well.
         """
-        sheet = Stage(self.horizon, self._rate, Names(*self.names.fixed()))
-        for owner, what in self._offers:
-            first = len(sheet.columns)
-            sheet.columns += [
+        model = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
+        for owner, what in self._links:
+            first = len(model.columns)
+            model.columns += [
                 Column(Mark("", owner, what, str(k)), "t", 0.0, math.inf, False, k, given=True)
                 for k in range(-1, length)
             ]
-            sheet._offers[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
-        return sheet
+            model._links[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
+        return model
 
     def found(self) -> Mapping[tuple[str, str, str], Mapping[int, int]]:
         """Column numbers by path (empty for the plan), owner and what; then by period."""
@@ -233,7 +233,7 @@ class Stage(Ledgers):
         return columns, rows
 
     def problem(self, name: str, columns: Sequence[float], rows: Sequence[float]) -> pulp.LpProblem:
-        """The stage as a PuLP problem without an objective, columns and rows divided by the scales given."""
+        """The model as a PuLP problem without an objective, columns and rows divided by the scales given."""
         problem = pulp.LpProblem(name)
         namer = _Namer()
         variables = [

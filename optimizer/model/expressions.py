@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.errors import StageError
+from optimizer.errors import ModelError
 from optimizer.units import Number
 
 
@@ -57,7 +57,7 @@ class Expression:
     __rmul__ = __mul__
 
     def __bool__(self) -> bool:
-        raise StageError("an expression has no truth value; compare its terms")
+        raise ModelError("an expression has no truth value; compare its terms")
 
     def value(self, values: Sequence[float]) -> float:
         """Its value where column j takes `values[j]`; for expressions whose coefficients are single numbers."""

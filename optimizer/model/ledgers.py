@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from operator import contains
 
 from optimizer.disruptions.shock import BASELINE
-from optimizer.errors import StageError
+from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.units import Number
@@ -81,7 +81,7 @@ class Ledgers:
         """Add `times · amount` to an account of a ledger; nothing where `times` is 0.
 
         Raises:
-            StageError: no such ledger, or a key that does not belong there.
+            ModelError: no such ledger, or a key that does not belong there.
         """
         accounts = self._books.get(ledger, {})
         if key not in accounts:
@@ -109,9 +109,9 @@ class Ledgers:
     def _check(self, ledger: str, key: Key | None = None) -> None:
         parts = self._shapes.get(ledger)
         if parts is None:
-            raise StageError(f'there is no ledger "{ledger}"')
+            raise ModelError(f'there is no ledger "{ledger}"')
         if key is not None and (len(key) != len(parts) or not all(map(contains, parts, key))):
-            raise StageError(f"{key} is no key of {ledger}, which wants ({', '.join(LEDGERS[ledger])})")
+            raise ModelError(f"{key} is no key of {ledger}, which wants ({', '.join(LEDGERS[ledger])})")
 
 
 class _Texts:

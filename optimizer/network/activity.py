@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from optimizer.disruptions.shock import Path
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.units import AmountSeries, Described, Number, QuantitySeries, Ratio, Series, Share
 
@@ -49,12 +49,12 @@ class Activity(Described):
     min_utilisation: Share = Field(default=0.0, description="Minimum utilisation of capacity in the baseline, 0 to 1.")
 
     def run(
-        self, stage: Stage, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
+        self, model: ModelBuilder, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
     ) -> Mapping[int, Expression]:
         """Write the activity's columns on one path and book all that it does.
 
         Args:
-            stage: the paper.
+            model: where its columns and rows are written.
             path: baseline or one shock.
             kind: what policy shares call it: ``existing`` or the lever's kind.
             budget_share: the part of its support that is the budget's.
@@ -63,25 +63,25 @@ class Activity(Described):
         Returns:
             x[t], in t, for each period of the path.
         """
-        activity = {t: stage.variable(self.id, "activity", t, upper=upper[t]) for t in path.periods}
+        activity = {t: model.variable(self.id, "activity", t, upper=upper[t]) for t in path.periods}
         multiplier = path.multiplier.get(self.id, 1.0)
         for t, x in activity.items():
-            stage.book("operating", path.key, t, amount=x, times=self.cost.at(path.year(t)) * multiplier)
+            model.book("operating", path.key, t, amount=x, times=self.cost.at(path.year(t)) * multiplier)
             for commodity, share in self.output.items():
-                stage.book("supply", path.key, commodity, t, amount=x, times=share)
+                model.book("supply", path.key, commodity, t, amount=x, times=share)
             for commodity, share in self.input.items():
-                stage.book("supply", path.key, commodity, t, amount=x, times=-share)
+                model.book("supply", path.key, commodity, t, amount=x, times=-share)
             if path.is_baseline:
-                self._settle(stage, path, t, x, kind, budget_share)
+                self._settle(model, path, t, x, kind, budget_share)
         return activity
 
-    def _settle(self, stage: Stage, path: Path, t: int, x: Expression, kind: str, budget_share: float) -> None:
-        year = stage.horizon.year(t)
+    def _settle(self, model: ModelBuilder, path: Path, t: int, x: Expression, kind: str, budget_share: float) -> None:
+        year = model.horizon.year(t)
         rate = self.support.at(year)
         if rate:
             paid = rate * x
-            stage.book("operating", path.key, t, amount=paid)
-            stage.book("support", t, amount=paid)
-            stage.book("outlay", year, amount=budget_share * paid)
+            model.book("operating", path.key, t, amount=paid)
+            model.book("support", t, amount=paid)
+            model.book("outlay", year, amount=budget_share * paid)
         for commodity, share in self.output.items():
-            stage.book("production", path.key, commodity, self.region or "", kind, t, amount=x, times=share)
+            model.book("production", path.key, commodity, self.region or "", kind, t, amount=x, times=share)

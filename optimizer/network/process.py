@@ -22,7 +22,7 @@ from pydantic import Field, field_validator
 
 from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.network.activity import ZERO_SERIES, Activity
 from optimizer.units import Described, Quantity, QuantitySeries, Share, ShareSeries, finding, parse_amount
@@ -85,82 +85,82 @@ class Demand(Described):
         return self.end_of_life.collection_rate * sold * delta
 
 
-def operate(stage: Stage, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
+def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
     """Write what exists on one path: activities with what is left of them, demand, scrap."""
     for process in processes.values():
-        _run(stage, path, process)
+        _run(model, path, process)
     for demand in demands.values():
-        _ask(stage, path, demand)
+        _ask(model, path, demand)
 
 
-def _run(stage: Stage, path: Path, process: Process) -> None:
+def _run(model: ModelBuilder, path: Path, process: Process) -> None:
     whole = {t: path.limit(process.id, t) for t in path.periods}
-    activity = process.run(stage, path, kind="existing", budget_share=1.0, upper=whole)
-    stage.offer(f"{path.key}/{process.id}", "activity", activity)
+    activity = process.run(model, path, kind="existing", budget_share=1.0, upper=whole)
+    model.link(f"{path.key}/{process.id}", "activity", activity)
     for t in path.periods:
-        stage.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))
+        model.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))
         if process.id in path.accident:
-            stage.book(
+            model.book(
                 "accident", path.key, process.id, t, amount=whole[t] * (1.0 - path.accidental_cut(process.id, t))
             )
         if path.is_baseline and process.min_utilisation > 0:
-            stage.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
+            model.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
 
 
-def _ask(stage: Stage, path: Path, demand: Demand) -> None:
+def _ask(model: ModelBuilder, path: Path, demand: Demand) -> None:
     unserved = {}
     for t in path.periods:
-        unserved[t] = stage.variable(demand.id, "unserved", t, upper=path.demanded(demand.id, t))
-        stage.book("operating", path.key, t, amount=demand.shortage_cost * unserved[t])
+        unserved[t] = model.variable(demand.id, "unserved", t, upper=path.demanded(demand.id, t))
+        model.book("operating", path.key, t, amount=demand.shortage_cost * unserved[t])
         if demand.end_of_life is not None:
-            stage.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.returned(demand.id, t))
-    stage.offer(f"{path.key}/{demand.id}", "unserved", unserved)
+            model.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.returned(demand.id, t))
+    model.link(f"{path.key}/{demand.id}", "unserved", unserved)
 
 
-def settle(stage: Stage, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
+def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
     """Write the rows in which everybody meets, once everybody has booked: limit, demand, floor, balance."""
     for process in processes.values():
-        _limit(stage, path, process)
+        _limit(model, path, process)
     served: dict[tuple[str, int], Expression] = {}
     for demand in demands.values():
         for t in path.periods:
             account = served.setdefault((demand.commodity, t), Expression())
-            account.add(_serve(stage, path, demand, t))
-    for commodity in sorted(stage.names.commodity):
+            account.add(_serve(model, path, demand, t))
+    for commodity in sorted(model.names.commodity):
         for t in path.periods:
-            supply = stage.booked("supply", path.key, commodity, t)
-            stage.require(commodity, "balance", t, supply, ">=", served.get((commodity, t), 0.0))
+            supply = model.booked("supply", path.key, commodity, t)
+            model.require(commodity, "balance", t, supply, ">=", served.get((commodity, t), 0.0))
 
 
-def _limit(stage: Stage, path: Path, process: Process) -> None:
-    activity = stage.offered(f"{path.key}/{process.id}", "activity")
+def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
+    activity = model.linked(f"{path.key}/{process.id}", "activity")
     for t in path.periods:
-        left = stage.booked("capacity", path.key, process.id, t)
-        stage.limit(process.id, "limit", t, activity[t], left)
+        left = model.booked("capacity", path.key, process.id, t)
+        model.limit(process.id, "limit", t, activity[t], left)
         if process.id in path.accident:
             # What leverage holds back of the one cut does not bring back what the other takes: the worse one counts.
-            stage.limit(process.id, "accident", t, activity[t], stage.booked("accident", path.key, process.id, t))
+            model.limit(process.id, "accident", t, activity[t], model.booked("accident", path.key, process.id, t))
 
 
-def _serve(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:
+def _serve(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
     """Demand and floor rows of one segment and period; returns what the network still has to deliver, in t."""
     asked = path.demanded(demand.id, t)
-    unserved = stage.offered(f"{path.key}/{demand.id}", "unserved")[t]
-    substituted = stage.booked("need", path.key, demand.id, t)
+    unserved = model.linked(f"{path.key}/{demand.id}", "unserved")[t]
+    substituted = model.booked("need", path.key, demand.id, t)
     if substituted.terms:
-        stage.require(demand.id, "demand", t, unserved + substituted, "<=", asked)
+        model.require(demand.id, "demand", t, unserved + substituted, "<=", asked)
     floor = path.floor_at(demand.id, t)
     if not is_nothing(floor * asked):
-        below = _below(stage, path, demand, t)
-        stage.require(demand.id, "floor", t, unserved - below, "<=", (1.0 - floor) * asked)
+        below = _below(model, path, demand, t)
+        model.require(demand.id, "floor", t, unserved - below, "<=", (1.0 - floor) * asked)
     left: Expression = asked - unserved - substituted
     return left
 
 
-def _below(stage: Stage, path: Path, demand: Demand, t: int) -> Expression:
+def _below(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
     """What a segment may miss of its floor; nothing where a rule holds it."""
     if path.is_rule:
         return Expression()
-    below = stage.variable(demand.id, "below", t)
-    stage.book("below", path.key, demand.id, t, amount=below)
+    below = model.variable(demand.id, "below", t)
+    model.book("below", path.key, demand.id, t, amount=below)
     return below

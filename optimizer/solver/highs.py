@@ -15,7 +15,7 @@ import pulp
 from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsInf
 
 from optimizer.errors import SolverError
-from optimizer.model.builder import Sense, Stage
+from optimizer.model.builder import ModelBuilder, Sense
 from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector
 from optimizer.tolerances import FEASIBILITY, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
@@ -332,13 +332,13 @@ class WarmProgramme:
     so that a batch has the same solutions wherever and whenever it is solved.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        columns, rows = stage.scales()
+    def __init__(self, builder: ModelBuilder) -> None:
+        columns, rows = builder.scales()
         self._columns, self._rows = np.array(columns), np.array(rows)
-        senses = np.array([row.sense for row in stage.rows], dtype="U2")
+        senses = np.array([row.sense for row in builder.rows], dtype="U2")
         self._has_lower, self._has_upper = senses != "<=", senses != ">="
         # Nothing is left to choose: the same numbers on every core.
-        self._back = HighsBackEnd(stage.problem("recourse", columns, rows), Settings(threads=1))
+        self._back = HighsBackEnd(builder.problem("recourse", columns, rows), Settings(threads=1))
         self._highs: Any = self._back.silent()
         self._all = np.arange(len(columns), dtype=np.int32)
         self._each = np.arange(len(rows), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""A stage in the hands of a solver, and a stage in a file."""
+"""A model in the hands of a solver, and a builder in a file."""
 
 import math
 import tempfile
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pulp
 
-from optimizer.model.builder import Row, Sense, Stage
+from optimizer.model.builder import ModelBuilder, Row, Sense
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import (
     BackEnd,
@@ -86,24 +86,26 @@ class ImpliedBounds:
 
 
 class Model:
-    """A stage in the hands of a solver: objectives, bounds and right-hand sides may change between solves."""
+    """A model in the hands of a solver: objectives, bounds and right-hand sides may change between solves."""
 
-    def __init__(self, stage: Stage, objective: Expression, settings: Settings, clock: Clock | None = None) -> None:
-        self.stage = stage
+    def __init__(
+        self, builder: ModelBuilder, objective: Expression, settings: Settings, clock: Clock | None = None
+    ) -> None:
+        self.builder = builder
         self.settings = settings
         self.clock = clock or Clock(settings.time_limit)
-        columns, rows = stage.scales()
+        columns, rows = builder.scales()
         self._mass = max(
-            (c for c, column in zip(columns, stage.columns, strict=True) if column.unit == "t"), default=1.0
+            (c for c, column in zip(columns, builder.columns, strict=True) if column.unit == "t"), default=1.0
         )
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
-        # Where the stage's rows stand among the solver's: rows that `extend` adds are the solver's alone.
+        # Where the builder's rows stand among the solver's: rows that `extend` adds are the solver's alone.
         self._places, self._height = np.arange(len(rows)), len(rows)
-        self.lower = np.array([column.lower for column in stage.columns])
-        self.upper = np.array([column.upper for column in stage.columns])
-        self.integers = np.array([j for j, column in enumerate(stage.columns) if column.integer], dtype=np.int32)
-        self._implied = ImpliedBounds(stage.rows)
-        self._problem = stage.problem("diversify", columns, rows)
+        self.lower = np.array([column.lower for column in builder.columns])
+        self.upper = np.array([column.upper for column in builder.columns])
+        self.integers = np.array([j for j, column in enumerate(builder.columns) if column.integer], dtype=np.int32)
+        self._implied = ImpliedBounds(builder.rows)
+        self._problem = builder.problem("diversify", columns, rows)
         back_ends: dict[str, Callable[[], BackEnd]] = {
             "highs": lambda: HighsBackEnd(self._problem, settings),
             "cbc": lambda: CbcBackEnd(self._problem, settings),
@@ -134,22 +136,22 @@ class Model:
         chosen = np.asarray(columns, dtype=np.int32)
         self.lower[chosen], self.upper[chosen] = lower, upper
 
-    def grow(self, stage: Stage, objective: Expression) -> None:
-        """Take over a stage that begins with the columns and rows of this one, without integers beyond them.
+    def grow(self, builder: ModelBuilder, objective: Expression) -> None:
+        """Take over a builder that begins with the columns and rows of this one, without integers beyond them.
 
         The basis stays: the next linear programme goes on from where the last one ended.
         """
-        columns, rows = stage.scales(self._mass)
-        had, rows_had = len(self.stage.columns), len(self.stage.rows)
-        self.stage, new = stage, stage.columns[had:]
+        columns, rows = builder.scales(self._mass)
+        had, rows_had = len(self.builder.columns), len(self.builder.rows)
+        self.builder, new = builder, builder.columns[had:]
         self.lower = np.concatenate([self.lower, np.zeros(len(new))])
         self.upper = np.concatenate([self.upper, [column.upper for column in new]])
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
         self._back.grow(
             self.upper[had:] / self._column_scale[had:],
-            [self._scaled(row, scale) for row, scale in zip(stage.rows[rows_had:], rows[rows_had:], strict=True)],
+            [self._scaled(row, scale) for row, scale in zip(builder.rows[rows_had:], rows[rows_had:], strict=True)],
         )
-        self._implied = self._implied.grown(stage.rows[rows_had:], rows_had)
+        self._implied = self._implied.grown(builder.rows[rows_had:], rows_had)
         more = len(rows) - rows_had
         self._places = np.concatenate([self._places, self._height + np.arange(more)])
         self._height += more
@@ -163,7 +165,7 @@ class Model:
     def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, right: Vector) -> None:
         """New rows ``coefficients · columns ≤ right``, in the units of the file and of one row of tonnes.
 
-        They are not rows of the stage; results have no dual values for them.
+        They are not rows of the builder; results have no dual values for them.
         """
         chosen = np.asarray(columns, dtype=np.int32)
         scale = self._mass
@@ -234,9 +236,9 @@ class Model:
         return SolveResult(raw.status, values, objective, bound, prices, reduced)
 
 
-def write_model(stage: Stage, objective: Expression, path: FilePath) -> None:
-    """Write a stage as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
-    problem = stage.problem("diversify", [1.0] * len(stage.columns), [1.0] * len(stage.rows))
+def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) -> None:
+    """Write a builder as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
+    problem = builder.problem("diversify", [1.0] * len(builder.columns), [1.0] * len(builder.rows))
     variables = problem.variables()
     cost = pulp.lpSum_vars_coefs([(variables[j], value) for j, value in objective.terms.items()])
     cost.constant = objective.constant

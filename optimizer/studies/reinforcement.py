@@ -184,7 +184,7 @@ def promising(
 
     Args:
         instance, evaluator, plan: as for `find_reinforcements`.
-        saving: money off the gap, by broken shock and column of `plan_stage`.
+        saving: money off the gap, by broken shock and column of `first_stage_model`.
         gap: by broken shock, money.
     """
     found, chosen = evaluator.subproblems.plan.found(), []

@@ -38,7 +38,7 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
 
 def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """What a step of each row is worth, in words and money."""
-    for row, price in zip(duals.stage.rows, duals.prices, strict=True):
+    for row, price in zip(duals.builder.rows, duals.prices, strict=True):
         if price == 0 or row.mark.path in without_effect or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
         is_of_rule = row.mark.path in instance.rules
@@ -48,7 +48,7 @@ def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str])
 
 def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """What a step of each upper bound is worth, in words and money."""
-    for column, value, price in zip(duals.stage.columns, duals.values, duals.reduced, strict=True):
+    for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced, strict=True):
         is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
         if is_at_bound and column.mark.path not in instance.rules and column.mark.path not in without_effect:
             for what, step, size in _column(instance, column):
@@ -62,11 +62,11 @@ def _without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
     nothing there. It may free something for another shock, but only where shocks compete: where a budget, a rule or the
     baseline's chain, which options share, has a price of its own. More of a single option helps all shocks alike.
     """
-    for row, price in zip(duals.stage.rows, duals.prices, strict=True):
+    for row, price in zip(duals.builder.rows, duals.prices, strict=True):
         if price != 0 and row.mark.path in ("", BASELINE) and row.mark.owner not in instance.options:
             return frozenset()
     below: dict[str, float] = defaultdict(float)
-    for column, value in zip(duals.stage.columns, duals.values, strict=True):
+    for column, value in zip(duals.builder.columns, duals.values, strict=True):
         if column.mark.what == "below":
             below[column.mark.path] = max(below[column.mark.path], value)
     rounding = NEGLIGIBLE * max(below.values(), default=0.0)
@@ -123,7 +123,7 @@ def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSi
             POINT * demanded,
         )
     elif row.mark.what == "left":
-        columns = duals.stage.columns
+        columns = duals.builder.columns
         used = sum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.path)
         yield f"the rule of {rule}", "one month less", used / rule.months
 

@@ -249,7 +249,7 @@ class _Conclusion:
         instance, solved = self.instance, self.solved
         assert solved.values is not None
         values = solved.values.tolist()
-        *larger, last = (swept(instance, solved.stage, values, sizes) for sizes in size_thresholds(instance))
+        *larger, last = (swept(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance))
         for clean in larger:
             if clean != last:
                 result, report = complete(instance, *self._result(clean))
@@ -260,19 +260,19 @@ class _Conclusion:
     def _result(self, values: list[float]) -> tuple[Result, list[ManyFlows]]:
         """The result of a plan, by the values of its columns, and the flows of all shocks."""
         instance, solved, evaluator = self.instance, self.solved, self.evaluator
-        plan = read_plan(instance, solved.stage, values)
+        plan = read_plan(instance, solved.builder, values)
         columns = plan_values(instance, plan, evaluator.subproblems.plan)
         replies = evaluator.operate_batches(
             columns, self.clock, _attained_gaps(instance, solved, values, self.faced), flows=True
         )
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-        found = solved.stage.found()
+        found = solved.builder.found()
         baseline = read_flows(instance, found, values, instance.baseline)
         no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(solved.cost, plan, baseline)
         result = Result(
             **self._proof(surveyed),
             total_cost=solved.cost,
-            outlay=max(0.0, sum(each.value(values) for each in solved.stage.accounts("outlay").values())),
+            outlay=max(0.0, sum(each.value(values) for each in solved.builder.accounts("outlay").values())),
             worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
             plan=plan,
             baseline=baseline,
@@ -371,7 +371,7 @@ def _attained_gaps(
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
     granted = dict.fromkeys(_modelled_shocks(solved).difference(() if faced is None else faced.attacks), 0.0)
-    for (path, segment, _), below in solved.stage.accounts("below").items():
+    for (path, segment, _), below in solved.builder.accounts("below").items():
         if str(path) in granted:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             granted[str(path)] += shortage_cost * max(0.0, below.value(values))
@@ -382,7 +382,7 @@ def _attained_gaps(
 
 def _modelled_shocks(solved: SearchResult) -> frozenset[str]:
     """The paths that own rows of the model."""
-    return frozenset(row.mark.path for row in solved.stage.rows)
+    return frozenset(row.mark.path for row in solved.builder.rows)
 
 
 def _has_shocks(instance: Instance) -> bool:
@@ -398,7 +398,7 @@ def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Sear
     found = ExtensiveForm().run(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None
-    return read_no_shock(variant, found.stage, found.values.tolist(), found.cost)
+    return read_no_shock(variant, found.builder, found.values.tolist(), found.cost)
 
 
 def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:

@@ -15,11 +15,11 @@ from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import nothing, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
-from optimizer.formulation import cost, whole_stage
+from optimizer.formulation import cost, extensive_form_model
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import without_disruptions, without_ensembles
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.solver import Clock, Settings
 from optimizer.studies.folding import entry_of, folds
 from optimizer.studies.outcomes import survey
@@ -166,22 +166,22 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
     """Count, measure, strike, and ask what would be bought with no shock at all; `every` listed shock is a hit."""
     found = _hits(instance)
     measured = _spread(instance.events, MEASURED)
-    stage = whole_stage(instance, measured)
-    columns, rows = stage.scales()
+    builder = extensive_form_model(instance, measured)
+    columns, rows = builder.scales()
     matrix = (
         value * columns[j] / scale
-        for row, scale in zip(stage.rows, rows, strict=True)
+        for row, scale in zip(builder.rows, rows, strict=True)
         for j, value in row.terms.items()
     )
-    objective = cost(stage, instance, measured)
+    objective = cost(builder, instance, measured)
     ranges = {
         "matrix": _range(matrix),
         "objective": _range(value * columns[j] for j, value in objective.terms.items()),
-        "right-hand side": _range(row.right / scale for row, scale in zip(stage.rows, rows, strict=True)),
+        "right-hand side": _range(row.right / scale for row, scale in zip(builder.rows, rows, strict=True)),
     }
     bought, rules, shortages = _no_shock_plan(instance)
     return Summary(
-        counts=_counts(instance) | _size(instance, stage, len(measured)),
+        counts=_counts(instance) | _size(instance, builder, len(measured)),
         ranges=ranges,
         hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
         struck=tuple(_row_hits(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
@@ -210,11 +210,11 @@ def _spread[Item](items: Sequence[Item], most: int) -> Sequence[Item]:
     return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
 
 
-def _size(instance: Instance, stage: Stage, measured: int) -> dict[str, int]:
+def _size(instance: Instance, builder: ModelBuilder, measured: int) -> dict[str, int]:
     """Columns and rows with every shock written out; where only some were, the others are taken to be like them."""
-    columns, rows, shocks = len(stage.columns), len(stage.rows), len(instance.events)
+    columns, rows, shocks = len(builder.columns), len(builder.rows), len(instance.events)
     if shocks > measured:
-        baseline = whole_stage(instance, ())
+        baseline = extensive_form_model(instance, ())
         columns += round((columns - len(baseline.columns)) * (shocks / measured - 1))
         rows += round((rows - len(baseline.rows)) * (shocks / measured - 1))
     return {"columns": columns, "rows": rows}
@@ -252,7 +252,7 @@ def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...
     found = ExtensiveForm().run(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
         return {}, find_conflict(undisrupted, Settings(), Clock()), ()
-    plan = read_plan(undisrupted, found.stage, found.values.tolist())
+    plan = read_plan(undisrupted, found.builder, found.values.tolist())
     bought: dict[str, float] = {}
     for build in plan.builds:
         bought[build.option] = bought.get(build.option, 0.0) + build.size
@@ -261,12 +261,12 @@ def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...
     # What has to be bought does not show what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
     rules = find_conflict(instance, Settings(), Clock()) if instance.rules else ()
-    return bought, rules, tuple(_shortages(undisrupted, found.stage, found.values.tolist()))
+    return bought, rules, tuple(_shortages(undisrupted, found.builder, found.values.tolist()))
 
 
-def _shortages(undisrupted: Instance, stage: Stage, values: Sequence[float]) -> Iterable[Shortage]:
+def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[float]) -> Iterable[Shortage]:
     """The worst period of each segment that the no-shock plan leaves short."""
-    columns, label = stage.found(), undisrupted.horizon.label
+    columns, label = builder.found(), undisrupted.horizon.label
     for d, demand in undisrupted.baseline.demand.items():
         short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
         worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)

@@ -27,7 +27,7 @@ from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
-from optimizer.formulation import blank_stage, gap, plan_stage, write_path
+from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
@@ -47,7 +47,7 @@ LONG_MONTHS = 120.0
 
 @dataclass(frozen=True)
 class Chokepoint:
-    """Something that can be cut: all of a stage in a region, a process, what a shock or a rule of the policy cuts."""
+    """Something that can be cut: all of a builder in a region, a process, what a shock or a rule of the policy cuts."""
 
     name: str
     kind: ChokepointKind
@@ -177,14 +177,14 @@ def time_to_survive(
 
 
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
-    """Each region and stage with an existing process, each process, the cuts of each listed shock and of each rule.
+    """Each region and builder with an existing process, each process, the cuts of each listed shock and of each rule.
 
     Events of one shock that cut the same are one chokepoint. Samples of ensembles are none.
     """
     stages = dict.fromkeys((each.region, each.stage) for each in instance.processes.values())
-    for region, stage in stages:
-        if region and stage:
-            yield _whole(f"{region} / {stage}", "stage", region=(region,), stage=(stage,))
+    for region, builder in stages:
+        if region and builder:
+            yield _whole(f"{region} / {builder}", "stage", region=(region,), stage=(builder,))
     for p in instance.processes:
         yield _whole(p, "process", process=(p,))
     yield from _of_shocks(instance)
@@ -226,7 +226,7 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
     """By chokepoint, then by year."""
     if not points:
         return []
-    offers = TechnologyMatrix(instance, plan_stage(instance))
+    offers = TechnologyMatrix(instance, first_stage_model(instance))
     offered = offers.of(np.array(plan_values(instance, plan)))
     by_year = [
         _YearModel(instance, points, t, offers, offered).survival_times()
@@ -247,25 +247,25 @@ class _YearModel:
         self, instance: Instance, points: Sequence[Chokepoint], t: int, offers: TechnologyMatrix, offered: Vector
     ) -> None:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
-        self.stage = stage = blank_stage(instance)
-        inverse = stage.variable("time", "inverse", t, unit="1")
+        self.builder = builder = blank_model(instance)
+        inverse = builder.variable("time", "inverse", t, unit="1")
         path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
         for (owner, what), first in offers.first.items():
             before, now = offered[first + t : first + t + 2].tolist()
             if what in instance.options[owner].amounts:
-                stage.offer(owner, what, {t - 1: _without_rounding(before, most) * inverse})
+                builder.link(owner, what, {t - 1: _without_rounding(before, most) * inverse})
             else:
-                stage.offer(owner, what, {t: Expression(constant=now)})
-        write_path(stage, instance, path)
-        columns = stage.columns
+                builder.link(owner, what, {t: Expression(constant=now)})
+        write_path(builder, instance, path)
+        columns = builder.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
         self.allowed = np.array([VIOLATED * path.demanded(columns[j].mark.owner, t) for j in self.below])
         self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
-        self.right = np.repeat([[float(row.right) for row in stage.rows]], self.size, axis=0)
-        self.warm = WarmProgramme(stage)
+        self.right = np.repeat([[float(row.right) for row in builder.rows]], self.size, axis=0)
+        self.warm = WarmProgramme(builder)
 
     def survival_times(self) -> list[SurvivalTime]:
         """Every chokepoint's time, and who gives out."""
@@ -277,7 +277,7 @@ class _YearModel:
 
     def _least(self) -> Vector:
         """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""
-        upper, costs = self.upper.copy(), np.zeros(len(self.stage.columns))
+        upper, costs = self.upper.copy(), np.zeros(len(self.builder.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
         exact = self.warm.solve(Batch(costs, upper, self.right), None).objective
         upper[:, self.below] = self.allowed
@@ -290,9 +290,9 @@ class _YearModel:
             return []
         upper = self.upper[which]
         upper[:, 0] = least * (1.0 - LONGER)
-        worth, costs = gap(self.stage, self.instance).terms, np.zeros(len(self.stage.columns))
+        worth, costs = gap(self.builder, self.instance).terms, np.zeros(len(self.builder.columns))
         free = 1e-3 * min((value for value in worth.values() if value > 0), default=1.0)
         costs[self.below] = [worth.get(j) or free for j in self.below]
         found = self.warm.solve(Batch(costs, upper, self.right[which]), None, values=True)
         first = np.argmax(found.values[:, self.below] * costs[self.below], axis=1)
-        return [self.stage.columns[self.below[i]].mark.owner for i in first.tolist()]
+        return [self.builder.columns[self.below[i]].mark.owner for i in first.tolist()]

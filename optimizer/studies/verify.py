@@ -30,11 +30,11 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit import Report, verify
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.formulation import bought, cost, recourse_stage, whole_stage
+from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, ignore
 from optimizer.results.evidence import NOT_EVIDENCE
@@ -61,7 +61,7 @@ def matching_flows(
     Args:
         instance: the instance.
         evaluator: of the instance.
-        plan: values of the columns of `plan_stage`.
+        plan: values of the columns of `first_stage_model`.
         line: of one shock.
         services: each segment's worst over all shocks.
         clock: counts the solver's seconds.
@@ -73,24 +73,24 @@ def matching_flows(
     # One shock alone: its years are numbers, not arrays.
     years = tuple(map(instance.horizon.year, shock.periods))
     path = replace(shared_path(instance, [shock]), years=years)
-    stage = recourse_stage(instance, path, evaluator.subproblems.plan)
-    _give(stage, evaluator, plan, shock)
+    builder = recourse_model(instance, path, evaluator.subproblems.plan)
+    _give(builder, evaluator, plan, shock)
     for d in instance.demands:
-        _Segment(instance, stage, path, shock, d).say(line, services.get(d))
+        _Segment(instance, builder, path, shock, d).say(line, services.get(d))
     cost = Expression()
-    for (_, k), amount in stage.accounts("operating").items():
+    for (_, k), amount in builder.accounts("operating").items():
         cost.add(amount, instance.discount(shock.periods.start + int(k)))
-    answer = Model(stage, cost, Settings(threads=1), clock).solve(relaxed=True)
+    answer = Model(builder, cost, Settings(threads=1), clock).solve(relaxed=True)
     if answer.values is None:
         return None
-    return read_many(instance, stage.found(), np.array([answer.values]), [shock])
+    return read_many(instance, builder.found(), np.array([answer.values]), [shock])
 
 
-def _give(stage: Stage, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
+def _give(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix what the plan offers to operation."""
     offers = evaluator.subproblems.technology
     offered = offers.of(plan)
-    for column in stage.columns:
+    for column in builder.columns:
         if column.given:
             place = offers.first[column.mark.owner, column.mark.what] + shock.periods.start + column.t + 1
             column.lower = column.upper = float(offered[place])
@@ -99,10 +99,10 @@ def _give(stage: Stage, evaluator: RecourseEvaluator, plan: Vector, shock: Shock
 class _Segment:
     """One segment in the window of one shock."""
 
-    def __init__(self, instance: Instance, stage: Stage, path: Path, shock: Shock, d: str) -> None:
-        self.stage, self.path, self.d = stage, path, d
+    def __init__(self, instance: Instance, builder: ModelBuilder, path: Path, shock: Shock, d: str) -> None:
+        self.builder, self.path, self.d = builder, path, d
         self.labels = [instance.horizon.label(t) for t in shock.periods]
-        self.unserved = stage.offered(f"{path.key}/{d}", "unserved")
+        self.unserved = builder.linked(f"{path.key}/{d}", "unserved")
 
     def say(self, line: Outcome, worst: Weakest | None) -> None:
         """Write the rows of the figures of the segment."""
@@ -115,12 +115,12 @@ class _Segment:
         for k, unserved in self.unserved.items():
             demanded = self.path.demanded(self.d, k)
             if k in fixed:
-                self.stage.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * demanded)
+                self.builder.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * demanded)
             else:
                 most = (
                     max(0.0, 1.0 - self.path.floor_at(self.d, k) - self._margin(k, line, worst) + ROUNDING) * demanded
                 )
-                self.stage.require(self.d, "margin", k, unserved, "<=", most)
+                self.builder.require(self.d, "margin", k, unserved, "<=", most)
         if said is not None:
             self._sums(said)
 
@@ -133,10 +133,10 @@ class _Segment:
         return kept if may_fail else max(kept, 0.0)
 
     def _sums(self, said: Service) -> None:
-        self.stage.require(self.d, "shortage", None, total(self.unserved.values()), "==", said.shortage)
-        below = self.stage.found().get((MANY, self.d, "below"), {})
+        self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", said.shortage)
+        below = self.builder.found().get((MANY, self.d, "below"), {})
         amount = total(Expression({column: 1.0}) for column in below.values())
-        self.stage.require(self.d, "below_floor", None, amount, "<=", said.below_floor)
+        self.builder.require(self.d, "below_floor", None, amount, "<=", said.below_floor)
 
     def _place(self, label: str) -> int:
         """The offset of a period in the window; −1 where it is not in it."""
@@ -301,7 +301,7 @@ class _Check:
         most = found.cost + self.gap * abs(found.cost)
         self.report.at_most("calm_cost", found.bound, said, found.cost)
         self.report.at_most("calm_cost", said, most, found.cost)
-        plan = read_plan(undisrupted, found.stage, found.values.tolist())
+        plan = read_plan(undisrupted, found.builder, found.values.tolist())
         piles = {o for o, fills in plan.fills.items() if any(fill > 0 for fill in fills)}
         if {build.option for build in plan.builds} | piles != set(self.result.calm_builds):
             known = self._buys_without_shocks(undisrupted, most)
@@ -309,14 +309,14 @@ class _Check:
 
     def _buys_without_shocks(self, undisrupted: Instance, most: float) -> bool:
         """Whether a no-shock plan that costs no more buys just the options that are named."""
-        stage, tonnes = whole_stage(undisrupted, ()), self._scales[0]
+        builder, tonnes = extensive_form_model(undisrupted, ()), self._scales[0]
         for o, option in undisrupted.options.items():
-            amount, size = bought(stage, undisrupted, o), getattr(option, "max_size", None) or tonnes
+            amount, size = bought(builder, undisrupted, o), getattr(option, "max_size", None) or tonnes
             if o in self.result.calm_builds:
-                stage.require(o, "named", None, amount, ">=", NEGLIGIBLE * size)
+                builder.require(o, "named", None, amount, ">=", NEGLIGIBLE * size)
             else:
-                stage.require(o, "unnamed", None, amount, "<=", 0.0)
-        answer = Model(stage, cost(stage, undisrupted, ()), self.settings, self.clock).solve()
+                builder.require(o, "unnamed", None, amount, "<=", 0.0)
+        answer = Model(builder, cost(builder, undisrupted, ()), self.settings, self.clock).solve()
         return answer.values is not None and answer.objective <= most * (1 + SAME_FIGURE)
 
     def _worst_attack(self) -> None:

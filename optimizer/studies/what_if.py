@@ -172,17 +172,17 @@ def what_if_result(instance: Instance, question: Question, solved: SearchResult)
     if solved.values is None:
         return WhatIfResult("infeasible" if solved.status == "infeasible" else "stopped")
     values = solved.values.tolist()
-    written = frozenset(row.mark.path for row in solved.stage.rows) & {event.name for event in instance.events}
+    written = frozenset(row.mark.path for row in solved.builder.rows) & {event.name for event in instance.events}
     shocks = [event for event in instance.events if event.name in written]
     usual = question.is_usual
     return WhatIfResult(
         status=solved.status,
         value=solved.cost,
         bound=solved.bound,
-        cost=solved.cost if usual else formulation.cost(solved.stage, instance, shocks).value(values),
-        outlay=max(0.0, outlay(solved.stage, instance, shocks).value(values)),
+        cost=solved.cost if usual else formulation.cost(solved.builder, instance, shocks).value(values),
+        outlay=max(0.0, outlay(solved.builder, instance, shocks).value(values)),
         gap=solved.gap,
         gap_bound=solved.gap_bound,
-        plan=read_plan(instance, solved.stage, values),
+        plan=read_plan(instance, solved.builder, values),
         active=written,
     )

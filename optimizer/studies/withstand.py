@@ -162,7 +162,7 @@ def _remaining_attacks(instance: Instance, fought: RobustPlan) -> tuple[Attack, 
     """The worst attack on the plan, where it breaks the plan and is not among those that are written out."""
     if fought.solved.values is None:
         return ()
-    plan = read_plan(instance, fought.solved.stage, fought.solved.values.tolist())
+    plan = read_plan(instance, fought.solved.builder, fought.solved.values.tolist())
     worst = worst_attack(fought.oracle, plan)
     return () if worst is None or worst.attack in fought.attacks else (worst.attack,)
 

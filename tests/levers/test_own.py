@@ -11,9 +11,9 @@ from optimizer import levers as levers_module
 from optimizer.audit import ActivityAuditor, Holding, Operation, levers
 from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.disruptions.shock import Path
-from optimizer.errors import StageError
+from optimizer.errors import ModelError
 from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from tests.conftest import Cell, Printed, Solve
 
 
@@ -23,14 +23,14 @@ class Standby(Producing):
     kind: Literal["standby"]
     surcharge: float = 0.0
 
-    def operate(self, stage: Stage, path: Path) -> None:
-        capacity = stage.offered(self.id, "capacity")
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        capacity = model.linked(self.id, "capacity")
         runs = not path.is_baseline
         most = {t: self.max_size * path.delta if runs and t > path.periods.start else 0.0 for t in path.periods}
-        activity = self.run(stage, path, kind=self.kind, budget_share=self.budget_share, upper=most)
+        activity = self.run(model, path, kind=self.kind, budget_share=self.budget_share, upper=most)
         for t in path.periods:
-            stage.limit(self.id, "capacity", t, activity[t], (1.0 - path.cut(self.id, t)) * path.delta * capacity[t])
-            stage.book("operating", path.key, t, amount=activity[t], times=self.surcharge)
+            model.limit(self.id, "capacity", t, activity[t], (1.0 - path.cut(self.id, t)) * path.delta * capacity[t])
+            model.book("operating", path.key, t, amount=activity[t], times=self.surcharge)
 
 
 class OfStandby(ActivityAuditor):
@@ -51,16 +51,16 @@ class Thrift(Sized):
     demand: str
     fee: float
 
-    def invest(self, stage: Stage) -> None:
-        working = self.working(stage, self.buy(stage))
-        stage.offer(self.id, "saving", working)
+    def invest(self, model: ModelBuilder) -> None:
+        working = self.working(model, self.buy(model))
+        model.link(self.id, "saving", working)
         for t, saved in working.items():
-            self.pay(stage, t, self.fee * stage.horizon.delta * saved)
+            self.pay(model, t, self.fee * model.horizon.delta * saved)
 
-    def operate(self, stage: Stage, path: Path) -> None:
-        for t, saved in stage.offered(self.id, "saving").items():
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        for t, saved in model.linked(self.id, "saving").items():
             if t in path.periods:
-                stage.book("need", path.key, self.demand, t, amount=path.delta * saved)
+                model.book("need", path.key, self.demand, t, amount=path.delta * saved)
 
 
 class OfThrift(so.Auditor):
@@ -78,9 +78,9 @@ class Rationing(Substitution):
 
     kind: Literal["rationing"]
 
-    def operate(self, stage: Stage, path: Path) -> None:
+    def operate(self, model: ModelBuilder, path: Path) -> None:
         half = self.model_copy(update={"max_share": 0.5 * self.max_share})
-        Substitution.operate(half, stage, path)
+        Substitution.operate(half, model, path)
 
 
 class Wharf(Sized):
@@ -88,16 +88,16 @@ class Wharf(Sized):
 
     kind: Literal["wharf"]
 
-    def invest(self, stage: Stage) -> None:
-        stage.offer(self.id, "capacity", self.working(stage, self.buy(stage)))
+    def invest(self, model: ModelBuilder) -> None:
+        model.link(self.id, "capacity", self.working(model, self.buy(model)))
 
-    def operate(self, stage: Stage, path: Path) -> None:
-        for t, working in stage.offered(self.id, "capacity").items():
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        for t, working in model.linked(self.id, "capacity").items():
             if t in path.periods and not path.is_baseline:
-                stage.book(
+                model.book(
                     "capacity", path.key, "imports", t, amount=working, times=path.delta * path.cut("imports", t)
                 )
-                stage.book("supply", path.key, "spare", t, amount=path.delta * working)
+                model.book("supply", path.key, "spare", t, amount=path.delta * working)
 
 
 class Spendthrift(Wharf):
@@ -105,10 +105,10 @@ class Spendthrift(Wharf):
 
     kind: Literal["spendthrift"]
 
-    def operate(self, stage: Stage, path: Path) -> None:
-        for t, working in stage.offered(self.id, "capacity").items():
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        for t, working in model.linked(self.id, "capacity").items():
             if t in path.periods and not path.is_baseline:
-                stage.book("operating", path.key, t, amount=working)
+                model.book("operating", path.key, t, amount=working)
 
 
 class OfWharf(so.Auditor):
@@ -171,7 +171,7 @@ def test_cell_by_hand(cell: Cell, solve: Solve) -> None:
 
 
 def test_a_cost_that_the_plan_decides_is_no_cost_of_a_shock(cell: Cell, solve: Solve) -> None:
-    with pytest.raises(StageError, match=r"the plan decides pier\.capacity: book what that costs in `invest`"):
+    with pytest.raises(ModelError, match=r"the plan decides pier\.capacity: book what that costs in `invest`"):
         solve(cell(BASE, "options:\n  pier: {kind: spendthrift, capex: 10, max_size: 90}"))
 
 

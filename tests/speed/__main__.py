@@ -43,7 +43,7 @@ from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.reading import nothing, plan_values
 from optimizer.algorithms.recourse import FEW, RecourseEvaluator, recourse_executor
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import whole_stage
+from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings
@@ -144,20 +144,20 @@ def _binding(instance: so.Instance) -> list[Shock]:
     evaluator = RecourseEvaluator(instance, recourse_executor(instance))
     solved = ConstraintGeneration(evaluator=evaluator).run(instance, SETTINGS, Clock(), lambda step: None)
     evaluator.close()
-    written = {row.mark.path for row in solved.stage.rows}
+    written = {row.mark.path for row in solved.builder.rows}
     return [shock for shock in instance.events if shock.name in written]
 
 
 def _plain(instance: so.Instance, chosen: Sequence[Shock]) -> Timed:
     """A model with some shocks as anybody would pass it on: in its own units, by PuLP, with a gap."""
     began = time.perf_counter()
-    stage = whole_stage(instance, chosen)
-    problem = stage.problem("plain", [1.0] * len(stage.columns), [1.0] * len(stage.rows))
+    builder = extensive_form_model(instance, chosen)
+    problem = builder.problem("plain", [1.0] * len(builder.columns), [1.0] * len(builder.rows))
     columns = problem.variables()
-    for below in stage.accounts("below").values():
+    for below in builder.accounts("below").values():
         for j in below.terms:
             columns[j].upBound = 0.0
-    cost = formulation.cost(stage, instance, chosen)
+    cost = formulation.cost(builder, instance, chosen)
     problem.setObjective(pulp.lpSum_vars_coefs([(columns[j], value) for j, value in cost.terms.items()]))
     written = time.perf_counter()
     with quiet():
@@ -237,10 +237,10 @@ def _passing() -> float:
     instance = so.read(national(SEED, shocks=20))
     ratios = []
     for _ in range(RUNS):
-        stage = whole_stage(instance, instance.events)
-        cost = formulation.cost(stage, instance, instance.events)
+        builder = extensive_form_model(instance, instance.events)
+        cost = formulation.cost(builder, instance, instance.events)
         began = time.perf_counter()
-        model = Model(stage, cost, SETTINGS, Clock())
+        model = Model(builder, cost, SETTINGS, Clock())
         passed = time.perf_counter()
         model.solve(relaxed=True)
         ratios.append((passed - began) / (time.perf_counter() - passed))
@@ -250,7 +250,7 @@ def _passing() -> float:
 def _growths() -> Iterator[str]:
     def writing(shocks: int = 20, years: int = 10, elements: int = 6) -> Callable[[], Any]:
         instance = so.read(national(SEED, elements=elements, shocks=shocks, years=years))
-        return lambda: whole_stage(instance, instance.events)
+        return lambda: extensive_form_model(instance, instance.events)
 
     yield f"outside / solver, us-magnets     {_share_outside():6.2f}"
     yield "time to write the model, 2 is linear:"

@@ -29,7 +29,7 @@ def fought(instance: Instance, oracle: AttackOracle | None = None) -> RobustPlan
 def bought(instance: Instance, found: RobustPlan) -> dict[str, float]:
     """Sizes and purchases by option."""
     assert found.solved.values is not None
-    plan = read_plan(instance, found.solved.stage, found.solved.values.tolist())
+    plan = read_plan(instance, found.solved.builder, found.solved.values.tolist())
     sizes = {build.option: build.size for build in plan.builds}
     return sizes | {o: sum(fills) for o, fills in plan.fills.items() if sum(fills) > 0}
 
@@ -183,7 +183,7 @@ def test_with_every_attack_written_out_the_least_gap_is_the_same(data: dict[str,
     assert found.cost == pytest.approx(everything.cost, rel=1e-5, abs=1e-2)
     # Nothing of this module: the plan's own gaps and the worst of all attacks, one shock at a time.
     assert found.values is not None
-    plan = read_plan(instance, found.stage, found.values.tolist())
+    plan = read_plan(instance, found.builder, found.values.tolist())
     evaluator = RecourseEvaluator(with_attacks(instance, attacks))
     gaps = evaluator.gaps(plan_values(instance, plan, evaluator.subproblems.plan), Clock()).gap
     mine = sum(gap for gap, event in zip(gaps, evaluator.instance.events, strict=True) if event.name not in names)

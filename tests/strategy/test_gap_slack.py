@@ -75,7 +75,7 @@ def test_a_shock_that_can_be_survived_is_survived(strategy: Strategy, gap: float
     assert found.gap == pytest.approx(8e6, rel=1e-6)
     assert found.cost == pytest.approx(303_000 + 500, abs=0.02)
     assert found.values is not None
-    plan = read_plan(instance, found.stage, found.values.tolist())
+    plan = read_plan(instance, found.builder, found.values.tolist())
     assert plan.builds[0].size == pytest.approx(0.0005, abs=1e-8)
     evaluator = RecourseEvaluator(instance)
     gaps = evaluator.gaps(plan_values(instance, plan, evaluator.subproblems.plan), Clock())

@@ -140,7 +140,7 @@ def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
     instance = so.read(data)
     found = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
-    best = plan_values(instance, read_plan(instance, found.stage, found.values.tolist()))
+    best = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     idle = plan_values(instance, nothing(instance))
     warm = RecourseEvaluator(instance)
     for plan in (idle, best, idle, best):
@@ -155,7 +155,7 @@ def test_a_plan_leaves_no_more_than_doing_nothing(data: dict[str, Any]) -> None:
     instance = so.read(data)
     found = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
-    plan = plan_values(instance, read_plan(instance, found.stage, found.values.tolist()))
+    plan = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     evaluator = RecourseEvaluator(instance)
     left = evaluator.gaps(plan, Clock())
     idle = evaluator.gaps(plan_values(instance, nothing(instance)), Clock())

@@ -29,7 +29,7 @@ class SeparationOracle(Protocol):
         """The violated scenarios under a plan that a model does not hold.
 
         Args:
-            plan: values of the columns of `plan_stage`; more may follow.
+            plan: values of the columns of `first_stage_model`; more may follow.
             held: the scenarios of the model.
             enough: so many that are worth adding will do; 0 to find all.
         """

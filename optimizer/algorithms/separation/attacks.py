@@ -35,7 +35,7 @@ from optimizer.algorithms.separation.interdiction import (
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
-from optimizer.formulation import blank_stage
+from optimizer.formulation import blank_model
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
@@ -126,7 +126,7 @@ class AttackOracle:
         """At each start where some attack violates a floor, the worst one; the largest gap first.
 
         Args:
-            plan: values of the columns of `plan_stage`; more may follow.
+            plan: values of the columns of `first_stage_model`; more may follow.
             known: attacks that the plan is known to survive.
         """
         found = (self._worst(window, window.floor_prices, 0.0, known) for window in self.programmes.windows(plan))
@@ -269,11 +269,11 @@ class _Cover:
     def __init__(self, oracle: AttackOracle) -> None:
         costs = [target.price for target in oracle.programmes.adversary.targets.values()]
         self.order = sorted(range(len(costs)), key=lambda i: -costs[i])
-        stage = blank_stage(oracle.programmes.instance)
+        builder = blank_model(oracle.programmes.instance)
         marks = [Mark("", "attack", "impact", str(i)) for i in range(len(costs))]
-        stage.columns = [Column(mark, "1", 0.0, 1.0, integer=True, t=0) for mark in marks]
+        builder.columns = [Column(mark, "1", 0.0, 1.0, integer=True, t=0) for mark in marks]
         objective = Expression({i: cost for i, cost in enumerate(costs) if cost > 0})
-        self._model = Model(stage, objective, Settings(gap=0.0), oracle.clock)
+        self._model = Model(builder, objective, Settings(gap=0.0), oracle.clock)
 
     def cheapest_hitting_set(self) -> _Chosen | None:
         """The set; None where the clock is over."""

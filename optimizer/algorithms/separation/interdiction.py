@@ -47,7 +47,7 @@ from optimizer.algorithms.dominance import badness, compared
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import blank_stage, plan_stage
+from optimizer.formulation import blank_model, first_stage_model
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark, Row, Sense
 from optimizer.model.expressions import Expression
@@ -143,7 +143,7 @@ class AttackProgrammes:
     Attributes:
         names: of the targets, in the order of the file.
         starts: the periods in which attacks may begin.
-        plan: the instance's `plan_stage`.
+        plan: the instance's `first_stage_model`.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -151,7 +151,7 @@ class AttackProgrammes:
         self.instance, self.adversary = instance, instance.adversary
         self.names = tuple(self.adversary.targets)
         self.starts = self.adversary.starts.periods(instance.horizon)
-        self.plan = plan_stage(instance)
+        self.plan = first_stage_model(instance)
         self._technology = TechnologyMatrix(instance, self.plan)
         self._shocks = {start: self._alone(start) for start in self.starts}
         self._programmes: dict[int, WarmWindow] = {}
@@ -173,7 +173,7 @@ class AttackProgrammes:
         return [Attack(names, start).shock(self.adversary, self.instance.horizon) for names in sets]
 
     def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
-        """Every start under a plan (values of the columns of `plan_stage`; more may follow)."""
+        """Every start under a plan (values of the columns of `first_stage_model`; more may follow)."""
         linking = self._technology.of(np.asarray(plan, dtype=np.float64))
         return [
             AttackWindow(start, self._programmes[self._length(start)], self._which[start], linking)
@@ -276,7 +276,7 @@ class InterdictionProgramme:
         if found is None:
             return None
         dual = _DualProgramme(self.programmes, window, prices, found, shortage)
-        model = Model(dual.stage, dual.objective, self.settings, clock)
+        model = Model(dual.builder, dual.objective, self.settings, clock)
         answer = model.solve(cutoff=-beyond)
         if answer.status == "infeasible" or (answer.values is not None and -answer.objective <= beyond):
             return WorstSet(None, 0.0, beyond)
@@ -309,7 +309,7 @@ class _DualProgramme:
             found,
             shortage,
         )
-        self.stage = blank_stage(programmes.instance)
+        self.builder = blank_model(programmes.instance)
         self.objective = Expression()
         self.usual = max([*found.values(), *shortage.values(), POSITIVE])
         costs = [target.price for target in programmes.adversary.targets.values()]
@@ -327,11 +327,11 @@ class _DualProgramme:
                 self._row(f"column{j}", duals[j], float(prices[j]))
 
     def _column(self, what: str, index: str, *, upper: float, integer: bool = False) -> int:
-        self.stage.columns.append(Column(Mark("", "attack", what, index), "1", 0.0, upper, integer, 0))
-        return len(self.stage.columns) - 1
+        self.builder.columns.append(Column(Mark("", "attack", what, index), "1", 0.0, upper, integer, 0))
+        return len(self.builder.columns) - 1
 
     def _row(self, what: str, terms: dict[int, float], right: float, sense: Sense = "<=") -> None:
-        self.stage.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), sense, right, None))
+        self.builder.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), sense, right, None))
 
     def _prices(self, r: int, row: Row, right: float) -> list[tuple[int, float]]:
         """The columns of a row's price, each with the money per t that a whole one of it is."""

@@ -27,7 +27,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks, without
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
@@ -329,10 +329,10 @@ def _put_off(instance: Instance, plan: Plan, o: str, point: int) -> Plan:
 def not_before(option: str, point: int) -> Rows:
     """A row that keeps an option from being bought before a period."""
 
-    def write(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
-        early = [Expression({column: 1.0}) for t, column in _purchases(stage, instance, option).items() if t < point]
+    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
+        early = [Expression({column: 1.0}) for t, column in _purchases(builder, instance, option).items() if t < point]
         if early:
-            stage.require("question", f"{option}_not_before", None, total(early), "<=", 0.0)
+            builder.require("question", f"{option}_not_before", None, total(early), "<=", 0.0)
 
     return write
 
@@ -340,20 +340,20 @@ def not_before(option: str, point: int) -> Rows:
 def exactly(plan: Plan) -> Rows:
     """Rows that hold every purchase of a plan, within a millionth of the largest of its option."""
 
-    def write(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
+    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         for o in instance.options:
             planned = {build.t: build.size for build in plan.builds if build.option == o}
             planned |= dict(enumerate(plan.fills.get(o, ())))
             near = NEGLIGIBLE * max(planned.values(), default=0.0)
-            for t, column in _purchases(stage, instance, o).items():
+            for t, column in _purchases(builder, instance, o).items():
                 size, bought = planned.get(t, 0.0), Expression({column: 1.0})
-                stage.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)
+                builder.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)
                 if size > 0:
-                    stage.require("question", f"{o}_at_least", t, bought, ">=", size - near)
+                    builder.require("question", f"{o}_at_least", t, bought, ">=", size - near)
 
     return write
 
 
-def _purchases(stage: Stage, instance: Instance, option: str) -> dict[int, int]:
+def _purchases(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
     """The columns of what is bought of an option, by period."""
-    return dict(stage.found().get(("", option, instance.options[option].purchase_column), {}))
+    return dict(builder.found().get(("", option, instance.options[option].purchase_column), {}))

@@ -20,7 +20,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
 from optimizer.solver import Settings
@@ -158,18 +158,18 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
     given = instance.policy.annual_budget
     assert given is not None
 
-    def loosen(stage: Stage, variant: Instance, shocks: Sequence[Shock]) -> None:
-        added = stage.variable("question", "added", 0, unit="USD")
+    def loosen(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> None:
+        added = builder.variable("question", "added", 0, unit="USD")
         for year in variant.horizon.years:
-            spent = stage.booked("outlay", year) - added
-            stage.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="USD")
+            spent = builder.booked("outlay", year) - added
+            builder.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="USD")
 
     question = Question(_added_budget, (loosen,), name="what is added in each year")
     return what.ask(words, without_annual_budget(instance), question, settings)
 
 
-def _added_budget(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    return Expression({stage.found()["", "question", "added"][0]: 1.0})
+def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+    return Expression({builder.found()["", "question", "added"][0]: 1.0})
 
 
 def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:

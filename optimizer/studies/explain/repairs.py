@@ -37,7 +37,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import (
@@ -105,7 +105,7 @@ class _ScalingSearch:
         self.outcome = Scaling(None, 1.0 - float(np.clip(solved.bound, 0.0, 1.0)))
         if solved.notes and solved.status == "stopped":
             return None
-        plan = read_plan(self.instance, solved.stage, solved.values.tolist())
+        plan = read_plan(self.instance, solved.builder, solved.values.tolist())
         return replace(self.outcome, factor=1.0 - float(np.clip(solved.cost, 0.0, 1.0)), plan=plan)
 
     def separate(self, found: Scaling) -> list[Violation]:
@@ -125,23 +125,23 @@ class _ScalingSearch:
         self.held.extend(select_most_violated(violated, MORE))
 
 
-def _loss(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    return Expression({_column(stage): 1.0})
+def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+    return Expression({_column(builder): 1.0})
 
 
-def _column(stage: Stage) -> int:
-    return stage.found()["", "question", "loss"][0]
+def _column(builder: ModelBuilder) -> int:
+    return builder.found()["", "question", "loss"][0]
 
 
-def _loosen(stage: Stage, instance: Instance, shocks: Sequence[Shock]) -> None:
+def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
     """Every floor's row with what it loses."""
-    column = next(iter(stage.variable("question", "loss", 0, unit="1", upper=1.0).terms))
+    column = next(iter(builder.variable("question", "loss", 0, unit="1", upper=1.0).terms))
     paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.rules)
-    for i, row in enumerate(stage.rows):
+    for i, row in enumerate(builder.rows):
         if row.mark.what == "floor" and row.mark.path in paths and row.t is not None:
             path, d = paths[row.mark.path], row.mark.owner
             lost = path.floor_at(d, row.t) * path.demanded(d, row.t)
-            stage.rows[i] = replace(row, terms={**row.terms, column: -lost})
+            builder.rows[i] = replace(row, terms={**row.terms, column: -lost})
 
 
 RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from optimizer import formulation
-from optimizer.errors import SolverError, StageError
+from optimizer.errors import ModelError, SolverError
 from optimizer.horizon import Horizon
-from optimizer.model.builder import Stage
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.model.ledgers import Names
 from optimizer.solver import Model, Settings, write_model
@@ -24,22 +24,22 @@ HORIZON = Horizon(start=2026, end=2027, step="quarter")
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage(HORIZON, 0.1, Names(frozenset({"magnet"}), frozenset({"imports"}), frozenset({"all"})))
+def builder() -> ModelBuilder:
+    return ModelBuilder(HORIZON, 0.1, Names(frozenset({"magnet"}), frozenset({"imports"}), frozenset({"all"})))
 
 
 # Ledgers
 
 
-def test_accounts_add_up(stage: Stage) -> None:
-    x = stage.variable("o", "size", 0)
-    stage.book("supply", "baseline", "magnet", 3, amount=2.0 * x)
-    stage.book("supply", "baseline", "magnet", 3, amount=3.0 * x + 7.0)
-    stage.book("supply", "baseline", "magnet", 4, amount=1.0)
-    booked = stage.booked("supply", "baseline", "magnet", 3)
+def test_accounts_add_up(builder: ModelBuilder) -> None:
+    x = builder.variable("o", "size", 0)
+    builder.book("supply", "baseline", "magnet", 3, amount=2.0 * x)
+    builder.book("supply", "baseline", "magnet", 3, amount=3.0 * x + 7.0)
+    builder.book("supply", "baseline", "magnet", 4, amount=1.0)
+    booked = builder.booked("supply", "baseline", "magnet", 3)
     assert (booked.terms, booked.constant) == ({0: 5.0}, 7.0)
-    assert stage.booked("supply", "baseline", "magnet", 5).terms == {}
-    assert set(stage.accounts("supply")) == {("baseline", "magnet", 3), ("baseline", "magnet", 4)}
+    assert builder.booked("supply", "baseline", "magnet", 5).terms == {}
+    assert set(builder.accounts("supply")) == {("baseline", "magnet", 3), ("baseline", "magnet", 4)}
 
 
 @pytest.mark.parametrize(
@@ -61,62 +61,62 @@ def test_accounts_add_up(stage: Stage) -> None:
         ("production", ("baseline", "magnet", None, "ally", 3)),
     ],
 )
-def test_unknown_ledgers_and_keys_are_refused(stage: Stage, ledger: str, key: tuple[str | int, ...]) -> None:
-    with pytest.raises(StageError, match=r"there is no ledger|is no key of"):
-        stage.book(ledger, *key, amount=1.0)
-    with pytest.raises(StageError, match=r"there is no ledger|is no key of"):
-        stage.booked(ledger, *key)
+def test_unknown_ledgers_and_keys_are_refused(builder: ModelBuilder, ledger: str, key: tuple[str | int, ...]) -> None:
+    with pytest.raises(ModelError, match=r"there is no ledger|is no key of"):
+        builder.book(ledger, *key, amount=1.0)
+    with pytest.raises(ModelError, match=r"there is no ledger|is no key of"):
+        builder.booked(ledger, *key)
 
 
-def test_end_of_the_horizon_is_a_moment_but_no_period(stage: Stage) -> None:
-    stage.book("spend", 8, amount=-5.0)
-    assert stage.booked("spend", 8).constant == -5.0
+def test_end_of_the_horizon_is_a_moment_but_no_period(builder: ModelBuilder) -> None:
+    builder.book("spend", 8, amount=-5.0)
+    assert builder.booked("spend", 8).constant == -5.0
     # Eight quarters at 10 % a year are two years: 1/1.21.
-    assert stage.discount(8) == pytest.approx(1 / 1.21)
+    assert builder.discount(8) == pytest.approx(1 / 1.21)
 
 
 def test_a_path_is_known_once_it_has_been_begun(cell: Cell) -> None:
     instance = cell(MODEL)
-    stage = formulation.blank_stage(instance)
+    builder = formulation.blank_model(instance)
     path = instance.path(instance.events[0])
-    with pytest.raises(StageError, match="is no key of operating"):
-        stage.book("operating", "embargo", 0, amount=1.0)
-    with stage.under(path):
-        stage.book("operating", "embargo", 0, amount=1.0)
-    assert stage.booked("operating", "embargo", 0).constant == 1.0
+    with pytest.raises(ModelError, match="is no key of operating"):
+        builder.book("operating", "embargo", 0, amount=1.0)
+    with builder.under(path):
+        builder.book("operating", "embargo", 0, amount=1.0)
+    assert builder.booked("operating", "embargo", 0).constant == 1.0
 
 
 # Rows and columns
 
 
-def test_a_column_written_twice_is_refused(stage: Stage) -> None:
-    stage.variable("o", "size", 0)
-    stage.variable("o", "size", 1)
-    with pytest.raises(StageError, match=r"the column o\.size\.2026Q1 is written twice"):
-        stage.variable("o", "size", 0)
+def test_a_column_written_twice_is_refused(builder: ModelBuilder) -> None:
+    builder.variable("o", "size", 0)
+    builder.variable("o", "size", 1)
+    with pytest.raises(ModelError, match=r"the column o\.size\.2026Q1 is written twice"):
+        builder.variable("o", "size", 0)
 
 
-def test_a_row_written_twice_is_refused(stage: Stage) -> None:
-    x = stage.variable("o", "size", 0)
-    stage.require("o", "max", None, x, "<=", 1.0)
-    stage.require("o", "max", 0, x, "<=", 1.0)
-    with pytest.raises(StageError, match=r"the row o\.max is written twice"):
-        stage.require("o", "max", None, x, "<=", 2.0)
+def test_a_row_written_twice_is_refused(builder: ModelBuilder) -> None:
+    x = builder.variable("o", "size", 0)
+    builder.require("o", "max", None, x, "<=", 1.0)
+    builder.require("o", "max", 0, x, "<=", 1.0)
+    with pytest.raises(ModelError, match=r"the row o\.max is written twice"):
+        builder.require("o", "max", None, x, "<=", 2.0)
 
 
-def test_what_a_row_drops_counts_as_written(stage: Stage) -> None:
-    x = stage.variable("o", "size", 0)
-    stage.require("o", "max", None, x - x, "<=", 1.0)
-    assert stage.rows == []
-    with pytest.raises(StageError, match="written twice"):
-        stage.require("o", "max", None, x, "<=", 1.0)
+def test_what_a_row_drops_counts_as_written(builder: ModelBuilder) -> None:
+    x = builder.variable("o", "size", 0)
+    builder.require("o", "max", None, x - x, "<=", 1.0)
+    assert builder.rows == []
+    with pytest.raises(ModelError, match="written twice"):
+        builder.require("o", "max", None, x, "<=", 1.0)
 
 
 @pytest.mark.parametrize("sense", ["<=", ">=", "=="])
-def test_what_stands_on_the_right_goes_to_the_left(stage: Stage, sense: str) -> None:
-    x, y = stage.variable("o", "x", 0), stage.variable("o", "y", 0)
-    stage.require("o", "row", 2, 2.0 * x + 5.0, sense, x + 3.0 * y - 1.0)  # type: ignore[arg-type]
-    assert stage.printed("o", "row") == [f"o.row.2026Q3: + 1 o.x.2026Q1 - 3 o.y.2026Q1 {sense} -6"]
+def test_what_stands_on_the_right_goes_to_the_left(builder: ModelBuilder, sense: str) -> None:
+    x, y = builder.variable("o", "x", 0), builder.variable("o", "y", 0)
+    builder.require("o", "row", 2, 2.0 * x + 5.0, sense, x + 3.0 * y - 1.0)  # type: ignore[arg-type]
+    assert builder.printed("o", "row") == [f"o.row.2026Q3: + 1 o.x.2026Q1 - 3 o.y.2026Q1 {sense} -6"]
 
 
 @pytest.mark.parametrize(
@@ -125,54 +125,54 @@ def test_what_stands_on_the_right_goes_to_the_left(stage: Stage, sense: str) -> 
     [("<=", 1, True), ("<=", -1, False), (">=", -1, True), (">=", 1, False), ("==", 0, True), ("==", 1, False)],
 )
 def test_constant_row_is_dropped_where_it_holds_and_kept_where_it_cannot(
-    stage: Stage, sense: str, right: float, holds: bool
+    builder: ModelBuilder, sense: str, right: float, holds: bool
 ) -> None:
-    x = stage.variable("o", "x", 0, upper=4.0)
-    stage.require("o", "row", None, x - x, sense, right)  # type: ignore[arg-type]
-    assert len(stage.rows) == (0 if holds else 1)
-    answer = Model(stage, -1.0 * x, Settings()).solve()
+    x = builder.variable("o", "x", 0, upper=4.0)
+    builder.require("o", "row", None, x - x, sense, right)  # type: ignore[arg-type]
+    assert len(builder.rows) == (0 if holds else 1)
+    answer = Model(builder, -1.0 * x, Settings()).solve()
     assert answer.status == ("optimal" if holds else "infeasible")
 
 
-def test_a_model_that_highs_refuses_is_no_answer(stage: Stage) -> None:
-    x = stage.variable("o", "x", 0, unit="t")
-    y = stage.variable("o", "y", 0, unit="t")
-    stage.require("o", "row", None, 1e17 * x - y, "<=", 5.0, unit="t")
+def test_a_model_that_highs_refuses_is_no_answer(builder: ModelBuilder) -> None:
+    x = builder.variable("o", "x", 0, unit="t")
+    y = builder.variable("o", "y", 0, unit="t")
+    builder.require("o", "row", None, 1e17 * x - y, "<=", 5.0, unit="t")
     with pytest.raises(SolverError, match="a coefficient is 1e15 or larger"):
-        Model(stage, x, Settings())
+        Model(builder, x, Settings())
 
 
-def test_two_impossible_rows_stay_two(stage: Stage) -> None:
-    stage.require("o", "one", None, Expression(), ">=", 1.0)
-    stage.require("o", "two", None, Expression(), ">=", 1.0)
-    assert [row.mark.what for row in stage.rows] == ["one", "two"]
-    assert len({str(column.mark) for column in stage.columns}) == 2
+def test_two_impossible_rows_stay_two(builder: ModelBuilder) -> None:
+    builder.require("o", "one", None, Expression(), ">=", 1.0)
+    builder.require("o", "two", None, Expression(), ">=", 1.0)
+    assert [row.mark.what for row in builder.rows] == ["one", "two"]
+    assert len({str(column.mark) for column in builder.columns}) == 2
 
 
-def test_a_limit_is_a_row_while_the_plan_is_open_and_a_bound_once_it_is_fixed(stage: Stage) -> None:
-    x, y = stage.variable("p", "activity", 0, upper=10.0), stage.variable("o", "size", 0)
-    stage.limit("p", "limit", 0, x, 2.0 * y + 1.0)
-    assert stage.printed("p", "limit") == ["p.limit.2026Q1: - 2 o.size.2026Q1 + 1 p.activity.2026Q1 <= 1"]
-    stage.limit("p", "limit", 1, x, 6.0)
-    stage.limit("p", "limit", 2, x, 8.0)
-    assert len(stage.rows) == 1
-    assert stage.columns[0].upper == 6.0
-    stage.limit("p", "limit", 3, x, -1e-12)
-    assert stage.columns[0].upper == 0.0
+def test_a_limit_is_a_row_while_the_plan_is_open_and_a_bound_once_it_is_fixed(builder: ModelBuilder) -> None:
+    x, y = builder.variable("p", "activity", 0, upper=10.0), builder.variable("o", "size", 0)
+    builder.limit("p", "limit", 0, x, 2.0 * y + 1.0)
+    assert builder.printed("p", "limit") == ["p.limit.2026Q1: - 2 o.size.2026Q1 + 1 p.activity.2026Q1 <= 1"]
+    builder.limit("p", "limit", 1, x, 6.0)
+    builder.limit("p", "limit", 2, x, 8.0)
+    assert len(builder.rows) == 1
+    assert builder.columns[0].upper == 6.0
+    builder.limit("p", "limit", 3, x, -1e-12)
+    assert builder.columns[0].upper == 0.0
 
 
-def test_an_offer_is_made_once_and_asked_for_by_name(stage: Stage) -> None:
-    x = stage.variable("o", "size", 0)
-    stage.offer("o", "capacity", {0: x, 1: 0.5 * x})
-    assert stage.offered("o", "capacity")[1].terms == {0: 0.5}
-    with pytest.raises(StageError, match="offers capacity twice"):
-        stage.offer("o", "capacity", {})
-    with pytest.raises(StageError, match="o offers no level"):
-        stage.offered("o", "level")
+def test_terms_are_linked_once_and_found_by_name(builder: ModelBuilder) -> None:
+    x = builder.variable("o", "size", 0)
+    builder.link("o", "capacity", {0: x, 1: 0.5 * x})
+    assert builder.linked("o", "capacity")[1].terms == {0: 0.5}
+    with pytest.raises(ModelError, match="links capacity twice"):
+        builder.link("o", "capacity", {})
+    with pytest.raises(ModelError, match="o links no level"):
+        builder.linked("o", "level")
 
 
 def test_an_expression_has_no_truth_value() -> None:
-    with pytest.raises(StageError, match="no truth value"):
+    with pytest.raises(ModelError, match="no truth value"):
         bool(Expression({0: 1.0}))
 
 
@@ -210,12 +210,12 @@ shocks: {embargo: {start: 2026Q4, months: 3, cuts: [{region: rival, severity: 1}
 
 def test_names_given_to_pulp_are_unique_and_plain(cell: Cell) -> None:
     instance = cell(MODEL)
-    stage = formulation.whole_stage(instance, instance.events)
-    problem = stage.problem("model", *stage.scales())
+    builder = formulation.extensive_form_model(instance, instance.events)
+    problem = builder.problem("model", *builder.scales())
     columns = [variable.name for variable in problem.variables()]
     rows = [row.name for row in problem.constraints()]
-    assert len(columns) == len(set(columns)) == len(stage.columns)
-    assert len(rows) == len(set(rows)) == len(stage.rows)
+    assert len(columns) == len(set(columns)) == len(builder.columns)
+    assert len(rows) == len(set(rows)) == len(builder.rows)
     for name in columns + rows:
         assert name[0].isalpha()
         assert not set(name) & set(" \t+-*^<>=:()[]{},;!|&#$%'\"\\")
@@ -224,16 +224,16 @@ def test_names_given_to_pulp_are_unique_and_plain(cell: Cell) -> None:
 @pytest.mark.parametrize("suffix", [".mps", ".lp"])
 def test_model_in_a_file_is_the_model(cell: Cell, tmp_path: Path, suffix: str) -> None:
     instance = cell(MODEL)
-    stage = formulation.whole_stage(instance, instance.events)
-    cost = formulation.cost(stage, instance, instance.events)
-    write_model(stage, cost, tmp_path / f"model{suffix}")
+    builder = formulation.extensive_form_model(instance, instance.events)
+    cost = formulation.cost(builder, instance, instance.events)
+    write_model(builder, cost, tmp_path / f"model{suffix}")
     reader = highspy.Highs()
     reader.setOptionValue("output_flag", False)
     assert reader.readModel(str(tmp_path / f"model{suffix}")) == highspy.HighsStatus.kOk
-    assert (reader.getNumCol(), reader.getNumRow()) == (len(stage.columns), len(stage.rows))
+    assert (reader.getNumCol(), reader.getNumRow()) == (len(builder.columns), len(builder.rows))
     reader.setOptionValue("mip_rel_gap", 0.0)
     reader.run()
-    answer = Model(stage, cost, Settings(gap=0.0)).solve()
+    answer = Model(builder, cost, Settings(gap=0.0)).solve()
     assert reader.getObjectiveValue() == pytest.approx(answer.objective - cost.constant)
     assert answer.status == "optimal"
 
@@ -243,32 +243,32 @@ def test_model_in_a_file_is_the_model(cell: Cell, tmp_path: Path, suffix: str) -
 
 def test_scales_are_powers_of_ten_and_can_be_taken_back(cell: Cell) -> None:
     instance = cell(MODEL.replace("quantity: 100", "quantity: 0.002").replace("price: 50", "price: 5B"))
-    stage = formulation.whole_stage(instance, instance.events)
-    columns, rows = stage.scales()
+    builder = formulation.extensive_form_model(instance, instance.events)
+    columns, rows = builder.scales()
     for scale in columns + rows:
         assert f"{scale:e}".startswith("1.000000e")
-    problem = stage.problem("model", columns, rows)
-    for row, scale, written in zip(stage.rows, rows, problem.constraints(), strict=True):
+    problem = builder.problem("model", columns, rows)
+    for row, scale, written in zip(builder.rows, rows, problem.constraints(), strict=True):
         found = {variable.name: value for variable, value in written.items()}
         names = [variable.name for variable in problem.variables()]
         assert {names[j]: value * columns[j] / scale for j, value in row.terms.items()} == pytest.approx(found)
         assert -written.constant * scale == pytest.approx(row.right)
-    for column, scale, variable in zip(stage.columns, columns, problem.variables(), strict=True):
+    for column, scale, variable in zip(builder.columns, columns, problem.variables(), strict=True):
         assert (variable.lowBound or 0.0) * scale == pytest.approx(column.lower)
         assert (float("inf") if variable.upBound is None else variable.upBound * scale) == pytest.approx(column.upper)
 
 
 @pytest.mark.parametrize("mass", [1e-6, 1e-3, 1.0, 1e3, 1e6])
 @pytest.mark.parametrize("money", [1e-3, 1.0, 1e9])
-def test_answers_come_back_in_the_units_of_the_file(stage: Stage, mass: float, money: float) -> None:
+def test_answers_come_back_in_the_units_of_the_file(builder: ModelBuilder, mass: float, money: float) -> None:
     # 20 t are asked (balance), 5 come from a source at 1 that yields 5 at most, the rest from one at 3: 5*1 + 15*3 =
     # 50. One tonne more costs 3 (price of the balance); one more of the cheap source saves 2 (reduced cost of its
     # column).
-    x = stage.variable("a", "activity", 0, upper=5.0 * mass)
-    y = stage.variable("b", "activity", 0)
-    stage.require("magnet", "balance", 0, x + y, ">=", 20.0 * mass)
-    stage.require("policy", "budget", None, money * x + 3 * money * y, "<=", 1000.0 * mass * money, unit="USD")
-    answer = Model(stage, money * x + 3 * money * y + 7.0 * money, Settings()).solve()
+    x = builder.variable("a", "activity", 0, upper=5.0 * mass)
+    y = builder.variable("b", "activity", 0)
+    builder.require("magnet", "balance", 0, x + y, ">=", 20.0 * mass)
+    builder.require("policy", "budget", None, money * x + 3 * money * y, "<=", 1000.0 * mass * money, unit="USD")
+    answer = Model(builder, money * x + 3 * money * y + 7.0 * money, Settings()).solve()
     assert answer.values is not None
     assert answer.values.tolist() == pytest.approx([5 * mass, 15 * mass])
     assert answer.objective == pytest.approx(50 * mass * money + 7 * money)
@@ -282,11 +282,11 @@ def test_answers_come_back_in_the_units_of_the_file(stage: Stage, mass: float, m
 @given(some.integers(-6, 6), some.integers(-3, 9))
 def test_scales_follow_the_data(mass: int, money: int) -> None:
     # Whatever the units, what the solver sees of a balance and a budget lies between 1e-4 and 1e7.
-    stage = Stage(HORIZON, 0.0, Names(frozenset({"magnet"}), frozenset(), frozenset()))
-    x = stage.variable("a", "activity", 0, upper=5.0 * 10.0**mass)
-    stage.require("magnet", "balance", 0, x, ">=", 20.0 * 10.0**mass)
-    stage.require("policy", "budget", None, 3.0 * 10.0**money * x, "<=", 60.0 * 10.0 ** (mass + money), unit="USD")
-    problem = stage.problem("model", *stage.scales())
+    builder = ModelBuilder(HORIZON, 0.0, Names(frozenset({"magnet"}), frozenset(), frozenset()))
+    x = builder.variable("a", "activity", 0, upper=5.0 * 10.0**mass)
+    builder.require("magnet", "balance", 0, x, ">=", 20.0 * 10.0**mass)
+    builder.require("policy", "budget", None, 3.0 * 10.0**money * x, "<=", 60.0 * 10.0 ** (mass + money), unit="USD")
+    problem = builder.problem("model", *builder.scales())
     seen = [abs(value) for row in problem.constraints() for value in (*dict(row.items()).values(), row.constant)]
     assert all(1e-4 <= value <= 1e7 for value in seen)
 
@@ -322,7 +322,7 @@ def test_pulp_keeps_the_order_in_which_columns_and_rows_were_added() -> None:
 
 
 def test_pulp_accepts_duplicate_names_silently() -> None:
-    # So the stage refuses a second use itself.
+    # So the builder refuses a second use itself.
     problem = pulp.LpProblem("model")
     problem.add_variable("x", 0, 1)
     problem.add_variable("x", 0, 2)
@@ -387,16 +387,16 @@ def test_a_built_model_can_be_changed_in_place() -> None:
 # … and what it makes of them
 
 
-def knapsack(stage: Stage) -> tuple[Model, Expression]:
+def knapsack(builder: ModelBuilder) -> tuple[Model, Expression]:
     """Least cost of at least 10 t in whole lots of 3 t at 5 and of 4 t at 6: 3 + 3 + 4 = 16; relaxed 10/4*6 = 15."""
-    x = stage.variable("a", "units", 0, unit="1", upper=9, integer=True)
-    y = stage.variable("b", "units", 0, unit="1", upper=9, integer=True)
-    stage.require("magnet", "balance", 0, 3.0 * x + 4.0 * y, ">=", 10.0)
-    return Model(stage, 5.0 * x + 6.0 * y, Settings(gap=0.0)), x
+    x = builder.variable("a", "units", 0, unit="1", upper=9, integer=True)
+    y = builder.variable("b", "units", 0, unit="1", upper=9, integer=True)
+    builder.require("magnet", "balance", 0, 3.0 * x + 4.0 * y, ">=", 10.0)
+    return Model(builder, 5.0 * x + 6.0 * y, Settings(gap=0.0)), x
 
 
-def test_integers_can_be_dropped_and_taken_up_again(stage: Stage) -> None:
-    model, _ = knapsack(stage)
+def test_integers_can_be_dropped_and_taken_up_again(builder: ModelBuilder) -> None:
+    model, _ = knapsack(builder)
     assert model.solve(relaxed=True).objective == pytest.approx(15)
     whole = model.solve()
     assert whole.objective == pytest.approx(16)
@@ -409,8 +409,8 @@ def test_integers_can_be_dropped_and_taken_up_again(stage: Stage) -> None:
     assert relaxed.prices.tolist() == pytest.approx([1.5])
 
 
-def test_bounds_and_objectives_change_between_solves(stage: Stage) -> None:
-    model, x = knapsack(stage)
+def test_bounds_and_objectives_change_between_solves(builder: ModelBuilder) -> None:
+    model, x = knapsack(builder)
     model.bound([0], 3.0, 9.0)  # three lots of 3 t, and one more
     assert model.solve().objective == pytest.approx(20)
     model.bound([0], 0.0, 0.0)  # three lots of 4 t
@@ -422,15 +422,15 @@ def test_bounds_and_objectives_change_between_solves(stage: Stage) -> None:
     assert model.solve().status == "infeasible"
 
 
-def test_a_row_with_one_column_left_to_move_keeps_its_price(stage: Stage) -> None:
+def test_a_row_with_one_column_left_to_move_keeps_its_price(builder: ModelBuilder) -> None:
     # 100 t are made at 2 or go unserved; 30 t may, and v t more at 1, of which there are 50.
-    made, u = stage.variable("a", "made", 0), stage.variable("all", "unserved", 0, upper=100.0)
-    v, w = stage.variable("all", "below", 0, upper=50.0), stage.variable("all", "other", 0, upper=9.0)
-    stage.require("magnet", "balance", 0, made + u, ">=", 100.0)
-    stage.require("all", "floor", 0, u - v, "<=", 30.0)
-    stage.require("all", "tighter", 0, u - 2.0 * w, "<=", 20.0)
-    stage.require("all", "scaled", 0, 4.0 * u - v, "<=", 1000.0)
-    model = Model(stage, 2.0 * made + v + 0.5 * w, Settings())
+    made, u = builder.variable("a", "made", 0), builder.variable("all", "unserved", 0, upper=100.0)
+    v, w = builder.variable("all", "below", 0, upper=50.0), builder.variable("all", "other", 0, upper=9.0)
+    builder.require("magnet", "balance", 0, made + u, ">=", 100.0)
+    builder.require("all", "floor", 0, u - v, "<=", 30.0)
+    builder.require("all", "tighter", 0, u - 2.0 * w, "<=", 20.0)
+    builder.require("all", "scaled", 0, 4.0 * u - v, "<=", 1000.0)
+    model = Model(builder, 2.0 * made + v + 0.5 * w, Settings())
 
     def asked(below: float, other: float) -> tuple[float, list[float], list[float]]:
         model.bound([2, 3], [below, other], [below, other])
@@ -449,24 +449,26 @@ def test_a_row_with_one_column_left_to_move_keeps_its_price(stage: Stage) -> Non
     assert answer.values is not None
     assert answer.values.tolist() == pytest.approx([62, 38, 8, 9])
     # Nothing is left of a row that cannot hold.
-    stage.require("all", "never", 0, 2.0 * u - v, "<=", -60.0)
-    never = Model(stage, 2.0 * made + v, Settings())
+    builder.require("all", "never", 0, 2.0 * u - v, "<=", -60.0)
+    never = Model(builder, 2.0 * made + v, Settings())
     never.bound([2], 50.0, 50.0)
     assert never.solve().status == "infeasible"
 
 
 @pytest.mark.parametrize("seed", range(395, 400))
 @pytest.mark.parametrize("part", [0.999, 0.99, 0.97])
-def test_below_a_cutoff_there_is_nothing_and_the_bound_claims_no_more(stage: Stage, seed: int, part: float) -> None:
+def test_below_a_cutoff_there_is_nothing_and_the_bound_claims_no_more(
+    builder: ModelBuilder, seed: int, part: float
+) -> None:
     # HiGHS 1.16 calls what it finds above the cutoff optimal, and its bound may lie above the least.
     rng = random.Random(seed)
-    lots = [stage.variable(f"o{i}", "n", 0, integer=True, upper=3) for i in range(12)]
-    rest = [stage.variable(f"o{i}", "y", 0, upper=40) for i in range(12)]
+    lots = [builder.variable(f"o{i}", "n", 0, integer=True, upper=3) for i in range(12)]
+    rest = [builder.variable(f"o{i}", "y", 0, upper=40) for i in range(12)]
     for r in range(5):
         made = [rng.randint(1, 30) * x for x in lots] + [rng.randint(0, 2) * y for y in rest]
-        stage.require(f"r{r}", "need", None, total(made), ">=", 200.0 + rng.random() * 60)
+        builder.require(f"r{r}", "need", None, total(made), ">=", 200.0 + rng.random() * 60)
     cost = total([rng.randint(10, 60) * x for x in lots] + [rng.randint(2, 9) * y for y in rest])
-    model = Model(stage, cost, Settings(gap=0.0))
+    model = Model(builder, cost, Settings(gap=0.0))
     least = model.solve().objective
     answer = model.solve(cutoff=part * least)
     assert answer.objective >= least - 1e-6
@@ -483,10 +485,10 @@ def test_both_solvers_find_the_least_cost(cell: Cell, solver: str) -> None:
     q = 0.9**0.25
     expected = 431 + 50 * 0.5 / q + 0.75 * 5 * (q + q**2 + 1 / q + 1) + 900
     instance = cell(MODEL)
-    stage = formulation.whole_stage(instance, instance.events)
-    cost = formulation.cost(stage, instance, instance.events)
-    model = Model(stage, cost, Settings(solver=solver, gap=0.0))  # type: ignore[arg-type]
-    model.bound([j for j, column in enumerate(stage.columns) if column.mark.what == "below"], 0.0, 0.0)
+    builder = formulation.extensive_form_model(instance, instance.events)
+    cost = formulation.cost(builder, instance, instance.events)
+    model = Model(builder, cost, Settings(solver=solver, gap=0.0))  # type: ignore[arg-type]
+    model.bound([j for j, column in enumerate(builder.columns) if column.mark.what == "below"], 0.0, 0.0)
     answer = model.solve()
     assert answer.status == "optimal"
     assert answer.objective == pytest.approx(expected)
@@ -497,20 +499,20 @@ def test_nothing_is_written_to_standard_output() -> None:
     code = (
         "from optimizer.horizon import Horizon\n"
         "from optimizer.model.ledgers import Names\n"
-        "from optimizer.model.builder import Stage\n"
+        "from optimizer.model.builder import ModelBuilder\n"
         "from optimizer.solver import Model, Settings\n"
-        "stage = Stage(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "
+        "builder = ModelBuilder(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "
         "frozenset()))\n"
-        "x = stage.variable('o', 'size', 0, upper=4.0, integer=True)\n"
-        "stage.require('o', 'row', None, x, '>=', 1.5)\n"
-        "assert Model(stage, x, Settings()).solve().objective == 2.0\n"
+        "x = builder.variable('o', 'size', 0, upper=4.0, integer=True)\n"
+        "builder.require('o', 'row', None, x, '>=', 1.5)\n"
+        "assert Model(builder, x, Settings()).solve().objective == 2.0\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_deadline_that_has_passed_stops_without_a_plan_or_with_one(stage: Stage) -> None:
-    model, _ = knapsack(stage)
+def test_a_deadline_that_has_passed_stops_without_a_plan_or_with_one(builder: ModelBuilder) -> None:
+    model, _ = knapsack(builder)
     model.clock.limit = 0.0
     answer = model.solve()
     assert answer.status in ("stopped", "optimal")
