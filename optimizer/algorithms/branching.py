@@ -49,7 +49,7 @@ class Branching:
     ) -> None:
         self.model, self.phase, self.cutoff = model, phase, cutoff
         self.incumbent: SolveResult | None = None
-        found = model.builder.found()
+        found = model.builder.column_index()
         self._by = [list(columns.values()) for (path, _, what), columns in found.items() if what == "by" and not path]
         assert relaxation.values is not None
         self._report(relaxation.objective)

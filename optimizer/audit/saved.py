@@ -19,7 +19,7 @@ from optimizer.disruptions.shock import expand
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Outcome, Plan
 from optimizer.results.ranking import first_largest, weakest
-from optimizer.results.result import FORMAT, Result
+from optimizer.results.result import FIGURES, FORMAT, Result
 
 
 class Saved(Figures):
@@ -224,13 +224,12 @@ def check_absent(instance: Instance, result: Result, report: Report) -> None:
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "plan": Plan(),
         "nothing": None,
-        **dict.fromkeys(("total_cost", "outlay", "survival_gap", "worst_gap"), 0.0),
         **dict.fromkeys(("bound", "gap_bound", "mip_gap", "price_of_survival", "calm_cost"), None),
         **dict.fromkeys(("shocks", "calm_builds", "binding"), ()),
         **{name: {} for name in ("services", "costs", "outlays", "shares", "endured", "lacks")},
     }
     if result.status == "stopped":
         empty["clash"] = ()
-    for name, value in empty.items():
-        if getattr(result, name) != value:
-            report.disagreements.append(f"{name}: there is no plan, and something is stated of it")
+    stated = [name for name in FIGURES if not math.isnan(getattr(result, name))]
+    for name in [*stated, *(name for name, value in empty.items() if getattr(result, name) != value)]:
+        report.disagreements.append(f"{name}: there is no plan, and something is stated of it")

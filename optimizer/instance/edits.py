@@ -21,7 +21,7 @@ from optimizer.disruptions.adversary import AdversarySpec, Attack, attack_entry
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of, scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import Cut, ShockSpec
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, OptimizerWarning
 from optimizer.instance.overrides import (
     SCENARIOS,
     Edit,
@@ -409,8 +409,8 @@ def apply_arguments(
     among the notes.
 
     Raises:
-        InstanceError: the scenarios together make no usable instance.
-        ValueError: no amount of money, or no scenario of the instance; with the cure.
+        InstanceError: no scenario of the instance, with the cure, or scenarios that make no usable instance together.
+        ValueError: no amount of money, or no name of a scenario at all.
     """
     limit, names = money(budget, "budget"), _known_names(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
@@ -421,7 +421,7 @@ def apply_arguments(
         changed = with_budget(changed, limit)
     found = clashes(instance, edits)
     for finding in found:
-        warnings.warn(str(finding), UserWarning, stacklevel=3)
+        warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
     return Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
 
 
@@ -429,7 +429,8 @@ def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | N
     """Each case and, behind it, one for each scenario text; of one plain case they have the names of the scenarios.
 
     Raises:
-        ValueError: there is no such scenario.
+        InstanceError: there is no such scenario.
+        ValueError: no name of a scenario at all.
     """
     texts = [] if scenario is None else _texts(scenario)
     result = dict[str, Instance]()
@@ -459,7 +460,7 @@ def _known_names(instance: Instance, scenario: ScenarioNames | None) -> list[str
     names = [] if scenario is None else scenario_names(instance, _texts(scenario))
     unknown = [unknown_scenario(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
     if unknown:
-        raise ValueError(" ".join(f"{finding.what}. {finding.cure}" for finding in unknown))
+        raise InstanceError(unknown)
     return names
 
 

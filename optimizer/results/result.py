@@ -1,6 +1,7 @@
 """Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
@@ -39,7 +40,8 @@ class Result:
     Attributes:
         instance: the instance's name.          currency: its label.
         status: ``survives``, ``gap``, ``stopped`` or ``none``.
-        total_cost: present value, the objective of the model.
+        total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
+            no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.
         survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven.
         worst_gap: of the worst single shock.
@@ -120,9 +122,13 @@ class Result:
     @property
     def survives(self) -> bool:
         """Whether the plan keeps every floor in every shock."""
-        return self.status != "none" and all(outcome.survives for outcome in self.shocks)
+        return self.baseline is not None and all(outcome.survives for outcome in self.shocks)
 
     def __repr__(self) -> str:
+        if self.baseline is None:
+            rules = "; ".join(self.clash) or "its rules contradict each other"
+            why = "the search was stopped before it had one" if self.status == "stopped" else rules
+            return f"<Result {self.instance!r}: {self.status}, no plan: {why}>"
         survived = sum(outcome.survives for outcome in self.shocks)
         money = self.money
         figures = {"total cost": self.total_cost, "outlay": self.outlay, "worst gap": self.worst_gap}
@@ -296,7 +302,7 @@ def _restore(data: Mapping[str, Any]) -> Result:
     if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
         raise ValueError("a comment lacks its place, value or text, or has other keys")
     # Where there is no plan there are no figures: JSON says null.
-    made |= {figure: 0.0 for figure in FIGURES if data[figure] is None and data["baseline"] is None}
+    made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
     return _adapter().validate_python(made)
 
 

@@ -97,7 +97,7 @@ class Alternatives:
     frames = property(study_frames.of_alternatives)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README; a bound that is not known is null."""
+        """The JSON object documented in the manual; a bound that is not known is null."""
         has_plan = self.cheapest.baseline is not None
         return {
             "instance": self.cheapest.instance,

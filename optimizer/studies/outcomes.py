@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchAnswer
+from optimizer.algorithms.batches import BatchResponse
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
@@ -63,12 +63,12 @@ class Survey:
         return self.below > 0
 
 
-def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchAnswer]) -> Survey:
+def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchResponse]) -> Survey:
     """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
     made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
-    by_length: dict[int, list[BatchAnswer]] = {}
+    by_length: dict[int, list[BatchResponse]] = {}
     for reply in replies:
         by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
     for length, some in by_length.items():

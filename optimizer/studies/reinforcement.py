@@ -134,9 +134,9 @@ def find_reinforcements(
     groups[checked] = np.arange(len(checked))
     needless = np.setdiff1d(np.arange(len(instance.events)), checked).tolist()
     values = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
-    slopes = evaluator.slopes(values, clock, "slopes of gaps", groups, np.ones(len(groups)), needless)
-    gap = slopes.gap[checked]
-    best = promising(instance, evaluator, plan, -slopes.slope, gap)
+    subgradients = evaluator.subgradients(values, clock, "subgradients of gaps", groups, np.ones(len(groups)), needless)
+    gap = subgradients.gap[checked]
+    best = promising(instance, evaluator, plan, -subgradients.subgradient, gap)
     found = []
     for candidate in best[:MOST_TRIED]:
         trials = _try_amounts(instance, evaluator, plan, candidate, checked, gap, clock)
@@ -187,7 +187,7 @@ def promising(
         saving: money off the gap, by broken shock and column of `first_stage_model`.
         gap: by broken shock, money.
     """
-    found, chosen = evaluator.subproblems.plan.found(), []
+    found, chosen = evaluator.subproblems.plan.column_index(), []
     for o, option in instance.options.items():
         if option.is_stock:
             points = list(_periods(instance, plan, instance.stocks[o], found["", o, "stock"], saving))

@@ -238,7 +238,7 @@ class Sensitivity:
     frames = property(study_frames.of_sensitivity)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         return {
             "instance": self.instance.title,
             "currency": self.instance.currency,

@@ -23,7 +23,7 @@ from typing import Any
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
+from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
@@ -112,10 +112,10 @@ def planless_result(
     frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
     return Result(
         status=status,
-        total_cost=0.0,
-        outlay=0.0,
-        survival_gap=0.0,
-        worst_gap=0.0,
+        total_cost=math.nan,
+        outlay=math.nan,
+        survival_gap=math.nan,
+        worst_gap=math.nan,
         bound=None,
         gap_bound=None,
         mip_gap=None,
@@ -249,7 +249,9 @@ class _Conclusion:
         instance, solved = self.instance, self.solved
         assert solved.values is not None
         values = solved.values.tolist()
-        *larger, last = (swept(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance))
+        *larger, last = (
+            without_rounding_errors(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance)
+        )
         for clean in larger:
             if clean != last:
                 result, report = complete(instance, *self._result(clean))
@@ -266,7 +268,7 @@ class _Conclusion:
             columns, self.clock, _attained_gaps(instance, solved, values, self.faced), flows=True
         )
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-        found = solved.builder.found()
+        found = solved.builder.column_index()
         baseline = read_flows(instance, found, values, instance.baseline)
         no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(solved.cost, plan, baseline)
         result = Result(

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchAnswer
+from optimizer.algorithms.batches import BatchResponse
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import (
     RecourseEvaluator,
@@ -298,7 +298,7 @@ class Stress:
         return self.against.money
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README: all but the samples themselves."""
+        """The JSON object documented in the manual: all but the samples themselves."""
         data = {name: value for name, value in vars(self).items() if name not in ("rows", "against")}
         data |= {"survives": self.survives, "interval_method": "Wilson, 95 %"}
         data["services"] = {d: asdict(spread) for d, spread in self.services.items()}
@@ -424,9 +424,11 @@ def _stress_figures(
     }
 
 
-def _serve_samples(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[BatchAnswer]:
+def _serve_samples(
+    evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener
+) -> list[BatchResponse]:
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
-    slices, replies, done = evaluator.slices, list[BatchAnswer](), 0
+    slices, replies, done = evaluator.slices, list[BatchResponse](), 0
     size = sum(len(part.events) for part in slices)
     for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
         chosen = np.zeros(size, dtype=bool)
@@ -443,7 +445,7 @@ def _worst(
     solver: SubproblemSolver,
     plan: Plan,
     values: Vector,
-    replies: Sequence[BatchAnswer],
+    replies: Sequence[BatchResponse],
     surveyed: Survey,
 ) -> tuple[BrokenShock, ...]:
     """The shocks with the largest gaps, and what failed first in each."""

@@ -83,13 +83,13 @@ def matching_flows(
     answer = Model(builder, cost, Settings(threads=1), clock).solve(relaxed=True)
     if answer.values is None:
         return None
-    return read_many(instance, builder.found(), np.array([answer.values]), [shock])
+    return read_many(instance, builder.column_index(), np.array([answer.values]), [shock])
 
 
 def _give(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix what the plan offers to operation."""
     offers = evaluator.subproblems.technology
-    offered = offers.of(plan)
+    offered = offers.linking_terms(plan)
     for column in builder.columns:
         if column.given:
             place = offers.first[column.mark.owner, column.mark.what] + shock.periods.start + column.t + 1
@@ -134,7 +134,7 @@ class _Segment:
 
     def _sums(self, said: Service) -> None:
         self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", said.shortage)
-        below = self.builder.found().get((MANY, self.d, "below"), {})
+        below = self.builder.column_index().get((MANY, self.d, "below"), {})
         amount = total(Expression({column: 1.0}) for column in below.values())
         self.builder.require(self.d, "below_floor", None, amount, "<=", said.below_floor)
 
@@ -178,7 +178,7 @@ class Verification:
         return self.report.ok
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
         lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
         return self.report.to_dict() | counts | lists

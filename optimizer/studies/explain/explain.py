@@ -182,7 +182,7 @@ class Explanation:
     frames = property(study_frames.of_explanation)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         return {
             "instance": self.result.instance,
             "currency": self.result.currency,

@@ -22,7 +22,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.question import Question, Rows, leaving_out, outlay
+from optimizer.algorithms.problem import ProblemVariant, Rows, leaving_out, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks, without
@@ -192,7 +192,7 @@ class PartValuation:
             return value
         free = with_budget(instance, None)
         found = self.what.ask(
-            f"the least budget {thing.words}", free, Question(outlay, rows, f"least outlay {thing.words}")
+            f"the least budget {thing.words}", free, ProblemVariant(outlay, rows, f"least outlay {thing.words}")
         )
         return replace(value, needed=found.value if self.what.judge(free, found).holds else None)
 
@@ -356,4 +356,4 @@ def exactly(plan: Plan) -> Rows:
 
 def _purchases(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
     """The columns of what is bought of an option, by period."""
-    return dict(builder.found().get(("", option, instance.options[option].purchase_column), {}))
+    return dict(builder.column_index().get(("", option, instance.options[option].purchase_column), {}))

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.question import Question, outlay
+from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.disruptions.shock import Shock
@@ -336,7 +336,7 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """The outlay that it takes to survive just this; where none is enough, what it takes more in each year."""
     free, words = with_budget(instance, None), "the least budget for what cannot be survived"
-    found = what.ask(words, free, Question(outlay, name="least outlay"))
+    found = what.ask(words, free, ProblemVariant(outlay, name="least outlay"))
     holds = what.judge(free, found).holds
     if holds or instance.policy.annual_budget is None:
         return found.value if holds else None, None

@@ -29,7 +29,7 @@ import numpy as np
 
 from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.question import Question, outlay
+from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
@@ -97,8 +97,8 @@ class _ScalingSearch:
     def solve(self) -> Scaling | None:
         """The highest scaling under the shocks that are held; None where the search ends."""
         settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
-        question = Question(_loss, (_loosen,), "share that floors lose")
-        model = ScenarioModel(self.instance, self.held, settings, clock, listener, self.writer, question)
+        problem = ProblemVariant(_loss, (_loosen,), "share that floors lose")
+        model = ScenarioModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
         solved, self.outcome = model.minimise_cost(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
             return None
@@ -130,7 +130,7 @@ def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) ->
 
 
 def _column(builder: ModelBuilder) -> int:
-    return builder.found()["", "question", "loss"][0]
+    return builder.column_index()["", "question", "loss"][0]
 
 
 def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
@@ -200,7 +200,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
         return
     free = with_budget(what.instance, None)
     settings = replace(what.solver.settings, gap=min(PLAN_GAP, what.solver.settings.gap))
-    found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
+    found = what.ask("the least budget", free, ProblemVariant(outlay, name="least outlay"), settings)
     tried = what.judge(free, found)
     if tried.holds is None:
         yield Repair("budget", why="it was stopped before that was found")
