@@ -159,10 +159,10 @@ def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float
     """By path, for every period t: discount factor times the probability that operation is on that path in t."""
     horizon = instance.horizon
     at = {shock.name: [shock.probability if t in shock.periods else 0.0 for t in horizon.periods] for shock in shocks}
-    calm = [max(0.0, 1.0 - math.fsum(at[shock.name][t] for shock in shocks)) for t in horizon.periods]
+    no_shock = [max(0.0, 1.0 - math.fsum(at[shock.name][t] for shock in shocks)) for t in horizon.periods]
     return {
         path: [instance.discount(t) * likely[t] for t in horizon.periods]
-        for path, likely in {BASELINE: calm, **at}.items()
+        for path, likely in {BASELINE: no_shock, **at}.items()
     }
 
 

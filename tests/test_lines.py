@@ -17,7 +17,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.report.tables.plan import plan_tables, show_plan
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
@@ -58,7 +58,7 @@ Case = tuple[so.Instance, so.Result, list[ManyFlows]]
 
 def solved(problem: so.Instance) -> Case:
     evaluator = RecourseEvaluator(problem)
-    replies = evaluator.operate_batches(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    replies = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
     return problem, so.solve(problem), evaluator.flows(replies)
 
 
@@ -133,7 +133,7 @@ def test_the_smallest_margins_are_kept_where_none_fails(calm: Case) -> None:
 def test_shocks_that_the_model_holds_are_kept_first(calm: Case) -> None:
     problem, _, _ = calm
     evaluator = RecourseEvaluator(problem)
-    replies = evaluator.operate_batches(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    replies = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
     surveyed, costs = survey(problem, evaluator, replies), evaluator.costs(replies)
     made = outcomes(problem, surveyed, evaluator.flows(replies), costs, ["s3", "s7"])
     assert [outcome.name for outcome in made if outcome.flows] == ["s3", "s7", *(f"s{k}" for k in range(38, 60))]

@@ -9,7 +9,7 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import swept
+from optimizer.algorithms.reading import without_rounding_errors
 from optimizer.report.narrative import facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.solve import Timer, conclude, open_evaluator
@@ -148,7 +148,7 @@ def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> Non
     assert found.values is not None
     columns, values = list(found.builder.column_index()["baseline", "plant", "activity"].values()), found.values.copy()
     values[columns] = -1e-10
-    assert {swept(instance, found.builder, values.tolist())[j] for j in columns} == {0.0}
+    assert {without_rounding_errors(instance, found.builder, values.tolist())[j] for j in columns} == {0.0}
 
 
 def test_integrality_dust_is_swept_away() -> None:

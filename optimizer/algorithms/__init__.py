@@ -1,1 +1,1 @@
-"""In which order shocks are faced, and when to stop."""
+"""Solution algorithms."""

@@ -37,7 +37,7 @@ class BatchRequest:
         task: least gaps; the best operation, the one that serves most, or gaps or costs with their subgradients in the
             linking terms.
         events: which of its shocks, by number among all events.
-        linking: the linking terms under the plan, as `TechnologyMatrix.of` gives them.
+        linking: the linking terms under the plan, as `TechnologyMatrix.linking_terms` gives them.
         gap_limits: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
             floors are kept, nan to have it found. For ``subgradients of costs``, the gap that the shock may leave;
             nan, and where it is left out, to keep its floors.

@@ -198,7 +198,7 @@ class _Search(Search):
         return np.array([shock.probability for shock in self.instance.events])
 
     @cached_property
-    def _fragile(self) -> npt.NDArray[np.bool_]:
+    def _can_fail(self) -> npt.NDArray[np.bool_]:
         """By shock, whether it may fail: any may where some floor is free to miss; else as under do nothing."""
         return np.asarray(bool(free_floors(self.instance)) | (self.evaluator.do_nothing(self.clock).gap > 0.0))
 
@@ -210,7 +210,7 @@ class _Search(Search):
         """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
         size = len(self.probability)
         if kind == "gap":
-            weights, least = np.where(self._fragile, 1.0, 0.0), np.zeros(size)
+            weights, least = np.where(self._can_fail, 1.0, 0.0), np.zeros(size)
         else:
             weights, least = self.probability, self._least_costs
         singles, apart = [n for n in alone if weights[n] > 0], frozenset(alone)
@@ -241,7 +241,7 @@ class _Search(Search):
 
     def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
         """The cost of a shock that may fail depends on the gap that it may leave: it is alone in its groups."""
-        fragile = np.flatnonzero(self._fragile & (self.probability > 0.0)).tolist()
+        fragile = np.flatnonzero(self._can_fail & (self.probability > 0.0)).tolist()
         of_gaps, of_costs = self._groups("gap", fragile), self._groups("cost", fragile)
         if of_costs:
             gaps = np.full(of_costs["cost"].size, -1, dtype=np.intp)
@@ -257,7 +257,7 @@ class _Search(Search):
     def _subgradients(self, groups: ShockGroups, point: Vector, gap_limits: Vector | None = None) -> Subgradients:
         task = TASKS[groups.kind]
         return self.evaluator.subgradients(
-            point, self.clock, task, groups.of, groups.weights, groups.outside, gap_limits
+            point, self.clock, task, groups.group_of, groups.weights, groups.outside, gap_limits
         )
 
     def _evaluate_costs(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
@@ -270,7 +270,7 @@ class _Search(Search):
             value += float(found.value.sum() - master.estimated(kind, point).sum())
             cuts += master.add_cuts(kind, point, found, values)
             violated |= {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in held}
-            known |= set(np.flatnonzero(groups.of >= 0).tolist())
+            known |= set(np.flatnonzero(groups.group_of >= 0).tolist())
         if len(known) < len(self.instance.events):
             left = self.evaluator.gaps(point, self.clock, known)
             violated |= {n: float(left.gap[n]) for n in np.flatnonzero(left.fails).tolist()}
@@ -281,11 +281,11 @@ class _Search(Search):
             return Evaluation(0.0)
         groups = master.groups["gap"]
         found = self._subgradients(groups, point)
-        below, gap = master.underestimation("gap", point, found, values), float(found.value.sum())
+        below, gap = master.cut_violation("gap", point, found, values), float(found.value.sum())
         cuts = master.add_cuts("gap", point, found, values)
         violated = {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist()}
         # Holding the shocks whose estimates are worst improves the bound most.
-        weights = {n: float(below[groups.of[n]]) for n in violated}
+        weights = {n: float(below[groups.group_of[n]]) for n in violated}
         to_hold = self.listed.violations({n: off for n, off in weights.items() if off > MISESTIMATED * gap})
         return Evaluation(gap, gap, True, self.listed.violations(violated), cuts, to_hold)
 
@@ -310,8 +310,8 @@ class _Search(Search):
         """By shock, the gap that it may leave, nan where its floors are kept; and all gaps together."""
         groups, gap = master.groups["gap"], float(found.value.sum())
         gap_limits = np.full(len(self.probability), np.nan)
-        alone = np.flatnonzero(self._fragile & (self.probability > 0.0))
-        more = np.maximum(master.estimated("gap", point)[groups.of[alone]] - found.gap[alone], 0.0)
+        alone = np.flatnonzero(self._can_fail & (self.probability > 0.0))
+        more = np.maximum(master.estimated("gap", point)[groups.group_of[alone]] - found.gap[alone], 0.0)
         # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
         room = max(0.0, limit - gap)
         more *= min(1.0, room / more.sum()) if more.any() else 0.0
@@ -335,7 +335,7 @@ class _Search(Search):
             bound=min(loop.bound, best.evaluation.value),
             gap=gap,
             gap_bound=min(gap, gap_bound),
-            duals=DualValues.of(priced.builder, priced.result) if priced else None,
+            duals=DualValues.from_result(priced.builder, priced.result) if priced else None,
             history=tuple(self.history),
             notes=tuple(loop.master.notes),
             allows_shortages=loop.objective.name != "cost",

@@ -27,21 +27,21 @@ from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
 # Subproblems are solved at this share of the way from the core point to the master's proposal.
 IN_OUT_STEP = 0.95
-# So many rounds in which neither bound improves: cuts then add the solver's last digit only.
+# So many rounds in which neither bound improves: further cuts are then within the solver's tolerance.
 MOST_STALLED = 30
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The subproblems' verdict on a plan.
+    """The evaluation of a plan by the subproblems.
 
     Attributes:
-        value: of the objective, with true values in place of the estimates.
+        value: of the objective, with the recourse function in place of its outer approximation θ.
         gap: the total gap, where it counts.
         is_feasible: whether the plan may become the incumbent.
         violated: shocks that are not survived.
         new_cuts: how many cuts the master violated.
-        to_hold: shocks that the master had better hold, with their weights; the violated ones, unless given.
+        to_hold: shocks to add to the master, with their weights; the violated ones, unless given.
     """
 
     value: float
@@ -52,8 +52,8 @@ class Evaluation:
     to_hold: Sequence[Violation] | None = None
 
     @property
-    def is_exhausted(self) -> bool:
-        """Whether the plan is infeasible and no cut says so: what is left is the solver's tolerance."""
+    def is_within_tolerance(self) -> bool:
+        """Whether the plan is infeasible and no cut shows it: the violation is within the solver's tolerance."""
         return not self.is_feasible and not self.new_cuts
 
 
@@ -160,7 +160,7 @@ class BendersLoop:
                 core = None
             else:
                 self.is_relaxed = (
-                    evaluation.is_exhausted
+                    evaluation.is_within_tolerance
                     or stalling.is_over(result.objective, upper)
                     or self._is_near(upper, result.objective, RELAXATION_GAP * abs(upper))
                 )
@@ -192,15 +192,15 @@ class BendersLoop:
                 self.bound, self.is_proven = max(self.bound, self._cutoff()), True
                 break
             if result.values is not None or result.status == "optimal":
-                # Without values, the solver's patience ended before anything better was found: its bound counts.
+                # Without values, the search ended at `Settings.patience` without a better plan: its bound counts.
                 self.bound = max(self.bound, result.bound)
             if result.values is None:
                 self.is_proven = self._is_enough()
                 break
-            has_news = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
-            # With no cut to add the next proposal would be the same: what is left is the solver's tolerance.
-            self.is_proven = self._is_enough(0.0 if has_news else STALLED_GAP)
-            if not has_news:
+            has_progressed = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
+            # With no cut to add the next proposal would be the same: the difference is within the solver's tolerance.
+            self.is_proven = self._is_enough(0.0 if has_progressed else STALLED_GAP)
+            if not has_progressed:
                 break
         return self.incumbent is not None
 
@@ -248,21 +248,21 @@ class BendersLoop:
     def _evaluate_integers(self, proposed: SolveResult) -> bool:
         """Fix proposed integers and add cuts until the restricted LP is solved; whether there was any to add."""
         assert proposed.values is not None
-        master, has_news = self.master, False
+        master, has_progressed = self.master, False
         if self.reduced is not master:
-            has_news = self._cut_proposal(proposed.values)
+            has_progressed = self._cut_proposal(proposed.values)
             master.followers = [(self.reduced, proposed.values)]
         key = np.round(proposed.values[master.model.integers]).tobytes()
         if key not in self._evaluated or self.reduced is master:
             self._evaluated.add(key)
-            has_news |= self._solve_restricted(master.solve_restricted(master.with_integers_of(proposed)), key)
+            has_progressed |= self._solve_restricted(master.solve_restricted(master.with_integers_of(proposed)), key)
         master.release_integers()
         master.followers = []
-        return has_news
+        return has_progressed
 
     def _solve_restricted(self, result: SolveResult | None, key: bytes) -> bool:
         """Add cuts to the master with fixed integers until it is solved; whether there was any cut or shock to add."""
-        core, stalling, has_news = self._core_point(key), _Stalling(), False
+        core, stalling, has_progressed = self._core_point(key), _Stalling(), False
         while result is not None and result.values is not None:
             self.latest = result.values
             point, evaluation = self._separate(result.values, core)
@@ -273,13 +273,13 @@ class BendersLoop:
             is_near = self._is_near(evaluation.value, result.objective, self._slack(evaluation.value) / 4)
             has_grown = self._hold_shocks(evaluation)
             self._save()
-            has_news |= evaluation.new_cuts > 0 or has_grown
+            has_progressed |= evaluation.new_cuts > 0 or has_grown
             is_done = (is_near and evaluation.is_feasible) or not evaluation.new_cuts
             is_done |= stalling.is_over(result.objective, self._upper)
             if (is_done and not has_grown) or self.search.clock.is_over:
                 break
             result = self.master.solve_lp()
-        return has_news
+        return has_progressed
 
     def _core_point(self, key: bytes) -> Vector | None:
         """The incumbent, if it has these integers: plans between it and another of them have them too."""

@@ -1,11 +1,12 @@
 """The master problem of Benders decomposition, and its cut pool.
 
-    θ[g]   estimate   in tonnes of middle shortage cost   of a group g of shocks, above its lower bound
+    θ[g]   outer approximation of a group g of shocks, above its lower bound, divided by the median shortage cost
     cut    θ[g] ≥ value + g·(x − plan) + by_gap·(γ − limit)    at every plan evaluated; never above the true value
-    γ      the estimated gap of the one shock of g, where costs depend on the gap that it may leave
+    γ      θ of the gap of the one shock of g, where costs depend on the gap that it may leave
     link   θ[g] ≥ gap or cost of those shocks of g that the master holds, and the lower bounds of the others
 
-The master problem holds few shocks or none. Estimates are lower bounds, so every minimum of the master is one too.
+The master problem contains few shocks or none. θ is a lower bound on the recourse function, so every minimum of the
+master is a lower bound too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel, middle_shortage_cost
+from optimizer.algorithms.extensive_form import ScenarioModel, median_shortage_cost
 from optimizer.algorithms.recourse import Subgradients
 from optimizer.disruptions.shock import BASELINE
 from optimizer.model.expressions import Expression, total
@@ -34,14 +35,14 @@ class ShockGroups:
 
     Attributes:
         kind: whether gaps or costs are estimated.
-        of: by shock, its group; −1 for those that are not estimated.
+        group_of: by shock, its group; −1 for those that are not estimated.
         weights: by shock, of its gap or cost.
         least: by shock, a lower bound on its gap or cost, in money.
         gaps: of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
     """
 
     kind: EstimateKind
-    of: Integers
+    group_of: Integers
     weights: Vector
     least: Vector
     gaps: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
@@ -49,18 +50,18 @@ class ShockGroups:
     @property
     def size(self) -> int:
         """How many groups there are."""
-        return int(self.of.max(initial=-1)) + 1
+        return int(self.group_of.max(initial=-1)) + 1
 
     @property
     def outside(self) -> list[int]:
         """The shocks that belong to no group."""
-        return np.flatnonzero(self.of < 0).tolist()
+        return np.flatnonzero(self.group_of < 0).tolist()
 
     def lower_bounds(self) -> Vector:
         """By group, a lower bound on its sum."""
-        inside = self.of >= 0
+        inside = self.group_of >= 0
         result = np.zeros(self.size)
-        np.add.at(result, self.of[inside], (self.weights * self.least)[inside])
+        np.add.at(result, self.group_of[inside], (self.weights * self.least)[inside])
         return result
 
 
@@ -81,7 +82,7 @@ CutPool = dict[EstimateKind, list[BendersCut]]
 
 @dataclass
 class MasterProblem(ScenarioModel):
-    """A model with estimates of what shocks leave unserved or cost; some shocks may be held beside them.
+    """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well.
 
     Attributes:
         groups: of gaps, of costs, or both, by kind.
@@ -94,7 +95,7 @@ class MasterProblem(ScenarioModel):
     followers: list[tuple["MasterProblem", Vector]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.unit = middle_shortage_cost(self.instance)
+        self.unit = median_shortage_cost(self.instance)
         self.size = len(formulation.first_stage_model(self.instance).columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.least = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
@@ -122,7 +123,7 @@ class MasterProblem(ScenarioModel):
         """A row for each group of which more is held than before; it implies the row before."""
         groups, known = self.groups[kind], dict[int, list[Expression]]()
         for number, shock in enumerate(self.instance.events):
-            group = int(groups.of[number])
+            group = int(groups.group_of[number])
             if group >= 0 and shock.name in held:
                 least = float(groups.weights[number] * groups.least[number])
                 known.setdefault(group, []).append(held[shock.name] - least)
@@ -136,8 +137,8 @@ class MasterProblem(ScenarioModel):
         """The estimates by group, in money."""
         return np.asarray(self.unit * values[self.estimates[kind]] + self.least[kind])
 
-    def underestimation(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> Vector:
-        """By group, how far the estimate in `values` is below the cut at a plan, in money."""
+    def cut_violation(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> Vector:
+        """By group, how far the θ in `values` is below the cut at a plan, in money."""
         start = np.maximum(plan[: self.size], 0.0)
         cut = found.value + found.subgradient @ (np.maximum(values[: self.size], 0.0) - start)
         tied = np.flatnonzero(self.groups[kind].gaps >= 0)
@@ -148,7 +149,7 @@ class MasterProblem(ScenarioModel):
 
     def add_cuts(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> int:
         """Add the cuts at a plan that `values` violates. Returns how many."""
-        below = self.underestimation(kind, plan, found, values)
+        below = self.cut_violation(kind, plan, found, values)
         new = np.flatnonzero(below > ROUNDING * (below + np.abs(self.estimated(kind, values))))
         if len(new):
             start = np.maximum(plan[: self.size], 0.0)

@@ -1,10 +1,10 @@
 """The extensive form: one model with the plan, the baseline and shocks, all of them or some.
 
     least cost   all floors kept
-    least gap    where that cannot be: least survival gap, then least cost with that gap held
+    least gap    where that cannot be: least survival gap, then least cost with the gap limited to that
 
-Integers are proven first. Then they are fixed and the restricted LP is solved, so that what is reported satisfies its
-rows exactly and has dual values. Shocks may be added between two solves; the model stays.
+The MIP is solved to the MIP gap first. Then the integers are fixed and the LP is re-solved: what is reported satisfies
+its rows to the solver's feasibility tolerance and has dual values. Shocks may be added between two solves.
 """
 
 import math
@@ -18,7 +18,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.reading import opened_at_zero
+from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap, write_path
@@ -39,10 +39,10 @@ def negligible_gap(instance: Instance) -> float:
     return NEGLIGIBLE_GAP * max(1.0, *sizes)
 
 
-def middle_shortage_cost(instance: Instance) -> float:
+def median_shortage_cost(instance: Instance) -> float:
     """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
-    duals = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
-    return duals[len(duals) // 2] if duals else 1.0
+    costs = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
+    return costs[len(costs) // 2] if costs else 1.0
 
 
 @dataclass
@@ -183,7 +183,7 @@ class ScenarioModel:
             restricted = self.solve_lp()
             if restricted.values is None:
                 return None
-            empty = opened_at_zero(self.instance, self.builder, restricted.values)
+            empty = integers_open_at_zero(self.instance, self.builder, restricted.values)
             if not empty:
                 break
             values = restricted.values.copy()
@@ -258,7 +258,7 @@ class ScenarioModel:
             return self.fall_back()
         least = self._restricted(result)
         least = replace(least, bound=max(0.0, min(result.bound, least.objective)))
-        duals = DualValues.of(self.builder, least)
+        duals = DualValues.from_result(self.builder, least)
         cheapest = self._cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
@@ -280,13 +280,13 @@ class ScenarioModel:
     def conclude(self, result: SolveResult) -> SearchResult:
         """A plan that keeps all floors, by the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
-        return self._solved(restricted, DualValues.of(self.builder, restricted))
+        return self._solved(restricted, DualValues.from_result(self.builder, restricted))
 
     def _restricted(self, result: SolveResult) -> SolveResult:
         """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
         restricted = self.solve_restricted(result)
         if restricted is None:
-            self.notes.append("The integers could not be fixed exactly; prices are left out.")
+            self.notes.append("The integers could not be fixed exactly; shadow prices are not reported.")
         return restricted or result
 
     def _conclude_gap(self, result: SolveResult, least: SolveResult, duals: DualValues | None) -> SearchResult:
@@ -313,7 +313,7 @@ class ScenarioModel:
             restricted = restricted if again is None else self._restricted(again)
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
-        duals = duals or DualValues.of(self.builder, restricted)
+        duals = duals or DualValues.from_result(self.builder, restricted)
         return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:

@@ -17,7 +17,7 @@ from optimizer.tolerances import NEGLIGIBLE, ROUNDING_SIZE
 
 def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]) -> Plan:
     """The plan in a solver's values, without its rounding errors."""
-    found, builds, values = builder.column_index(), [], swept(instance, builder, values)
+    found, builds, values = builder.column_index(), [], without_rounding_errors(instance, builder, values)
     fills: dict[str, ByPeriod] = {}
     stocks: dict[str, ByPeriod] = {}
     for o, option in instance.options.items():
@@ -35,13 +35,13 @@ def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]
     return Plan(tuple(builds), fills, stocks)
 
 
-def swept(
+def without_rounding_errors(
     instance: Instance, builder: ModelBuilder, values: Sequence[float], negligible: Mapping[str, float] | None = None
 ) -> list[float]:
     """A solver's values without rounding errors.
 
-    What is below its bound by a tolerance is at it. Sizes and purchases up to `negligible` are 0 and run nothing; left
-    out, these are the solver's rounding errors of each option.
+    Values below their bound by a tolerance are set to it. Sizes and purchases up to `negligible` become 0, and so do
+    their flows; by default, these are the solver's rounding errors of each option.
     """
     found, least = builder.column_index(), size_thresholds(instance)[-1] if negligible is None else negligible
     clean = [max(value, column.lower) for value, column in zip(values, builder.columns, strict=True)]
@@ -51,12 +51,12 @@ def swept(
         for column in small:
             clean[column] = 0.0
         if small and o in instance.sized:
-            _stop(instance, builder, o, clean)
+            _limit_to_capacity(instance, builder, o, clean)
     return clean
 
 
-def _stop(instance: Instance, builder: ModelBuilder, o: str, values: list[float]) -> None:
-    """Let an option run no more than its capacity: to an audit 1e-10 t on none are too much."""
+def _limit_to_capacity(instance: Instance, builder: ModelBuilder, o: str, values: list[float]) -> None:
+    """Bound an option's flows by its capacity: the audit rejects any flow where there is no capacity, even 1e-10 t."""
     found, capacity = builder.column_index(), builder.links.get((o, "capacity"), {})
     for path in (instance.baseline, *instance.rules.values()):
         for flow in instance.options[o].flows:
@@ -71,8 +71,8 @@ def _build(instance: Instance, option: Sized, a: int, size: float, is_open: bool
     return Build(option.id, option.kind, a, horizon.year(a), horizon.label(a), float(size), is_open)
 
 
-def nothing(instance: Instance) -> Plan:
-    """The plan of a world that does nothing: stocks hold what they began with."""
+def do_nothing_plan(instance: Instance) -> Plan:
+    """The do-nothing plan: nothing is bought, stocks keep their initial amounts."""
     fills = {o: (0.0,) * len(instance.horizon.periods) for o in instance.stocks}
     return Plan((), fills, {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()})
 
@@ -89,7 +89,7 @@ def read_flows(
 
 def read_no_shock(instance: Instance, builder: ModelBuilder, values: Sequence[float], cost: float) -> NoShockPlan:
     """The no-shock plan in the values of a model without shocks; `cost` is its total cost, its parts stay empty."""
-    clean = swept(instance, builder, values)
+    clean = without_rounding_errors(instance, builder, values)
     plan = read_plan(instance, builder, clean)
     return NoShockPlan(cost, plan, read_flows(instance, builder.column_index(), clean, instance.baseline))
 
@@ -151,7 +151,7 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> li
     return values
 
 
-def opened_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
+def integers_open_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
     """The integers of options that are opened at size 0 though nothing open requires them."""
     found = builder.column_index()
     lumpy = {o: option for o, option in instance.sized.items() if option.is_lumpy}

@@ -27,7 +27,7 @@ from optimizer.algorithms.executor import (
     Task,
     core_count,
 )
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
@@ -117,7 +117,7 @@ class RecourseEvaluator:
     def do_nothing(self, clock: Clock) -> ShockGaps:
         """The gaps of the do-nothing plan. Every plan survives the shocks that it survives, for a plan only adds."""
         if self._do_nothing is None:
-            plan = plan_values(self.instance, nothing(self.instance), self.subproblems.plan)
+            plan = plan_values(self.instance, do_nothing_plan(self.instance), self.subproblems.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
             self._do_nothing = tuple(self._solve("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gather(self._do_nothing)
@@ -286,7 +286,7 @@ class RecourseEvaluator:
         chosen: npt.NDArray[np.bool_],
         more: Any = lambda numbers: {},
     ) -> list[BatchResponse]:
-        linking = self.subproblems.technology.of(np.asarray(plan, dtype=np.float64))
+        linking = self.subproblems.technology.linking_terms(np.asarray(plan, dtype=np.float64))
         requests = []
         for number, part in enumerate(self.slices):
             events = part.events[chosen[part.events]]
@@ -413,7 +413,7 @@ def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[in
     by_length: dict[int, list[int]] = {}
     for number in sorted(numbers):
         by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
-    linking, result = solver.technology.of(plan), {}
+    linking, result = solver.technology.linking_terms(plan), {}
     for length, some in by_length.items():
         found = solver.priced(BatchRequest(0, "gaps", np.array(some, dtype=np.intp), linking))
         for i, number in enumerate(some):

@@ -32,7 +32,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, middle_shortage_cost, negligible_gap
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, median_shortage_cost, negligible_gap
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -50,7 +50,7 @@ class WorstAttackModel(ScenarioModel):
     """A model in which scenarios that the instance does not list are attacks; only the worst counts as a gap."""
 
     def __post_init__(self) -> None:
-        self.unit = middle_shortage_cost(self.instance)
+        self.unit = median_shortage_cost(self.instance)
         self.listed = frozenset(event.name for event in self.instance.events)
         self.damage: Expression | None = None
         self._linked: set[str] = set()

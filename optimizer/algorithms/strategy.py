@@ -20,7 +20,7 @@ class DualValues:
     reduced_costs: Vector
 
     @classmethod
-    def of(cls, builder: ModelBuilder, result: SolveResult) -> "DualValues | None":
+    def from_result(cls, builder: ModelBuilder, result: SolveResult) -> "DualValues | None":
         """Those of a result; None where it has none."""
         if result.values is None or result.duals is None or result.reduced_costs is None:
             return None

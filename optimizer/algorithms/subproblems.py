@@ -204,8 +204,8 @@ class _BatchSolver:
     def _accept_tolerance(self, found: BatchResult, costs: Vector, gap_limits: Vector) -> None:
         """Accept shortages within the solver's tolerance as kept floors, and solve for the least cost again.
 
-        Treated as failures they would be far too cheap: where floors do not hold, all that is dear to serve goes
-        unserved.
+        Otherwise these shocks would count as failures, and their cost would be underestimated: where floors may be
+        missed, demand that is expensive to serve goes unserved.
         """
         left = np.flatnonzero(~found.feasible)
         if not len(left):

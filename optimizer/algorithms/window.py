@@ -46,7 +46,7 @@ class TechnologyMatrix:
         shape = (len(self.constant), len(plan.columns))
         self.matrix = csr_array((values, (rows, columns)), shape=shape)
 
-    def of(self, plan: Vector) -> Vector:
+    def linking_terms(self, plan: Vector) -> Vector:
         """The linking terms under a plan; negative rounding errors count as 0, for capacities cannot be negative."""
         return np.asarray(self.matrix @ np.maximum(plan[: self.matrix.shape[1]], 0.0) + self.constant)
 
@@ -60,7 +60,7 @@ class ScenarioTable:
         self._varying = np.array(varying, dtype=np.intp)
         self._numbers = np.array([numbers[i] for i in varying]).reshape(len(varying), shocks).T.copy()
 
-    def of(self, which: Integers) -> Vector:
+    def rows(self, which: Integers) -> Vector:
         """One row for each of some shocks."""
         rows = np.repeat(self._base[None, :], len(which), axis=0)
         rows[:, self._varying] = self._numbers[which]
@@ -188,11 +188,11 @@ class WindowProgramme:
 
     def batch(self, which: Integers, linking: Vector) -> tuple[Batch, npt.NDArray[np.bool_]]:
         """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound."""
-        rhs = self._rhs.of(which)
+        rhs = self._rhs.rows(which)
         if len(self._term_row):
-            terms = self._term_value.of(which) * linking[self._term_place[None, :] + self.starts[which][:, None]]
+            terms = self._term_value.rows(which) * linking[self._term_place[None, :] + self.starts[which][:, None]]
             rhs[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
-        upper = self._upper.of(which)
+        upper = self._upper.rows(which)
         limits = np.maximum(rhs[:, self._rows :] / self._per, 0.0)
         is_tight = np.zeros(limits.shape, dtype=bool)
         last: dict[int, int] = {}
@@ -207,7 +207,7 @@ class WindowProgramme:
 
     def demand(self, which: Integers) -> Vector:
         """Demand of each column of `below`, t, one row for each of some shocks."""
-        return self._demand.of(which)
+        return self._demand.rows(which)
 
     def split_unserved(self, values: Vector, upper: Vector) -> None:
         """Minimise the shortage attributed below the floor: a solver may attribute more to it where that is free."""
@@ -223,12 +223,12 @@ class WindowProgramme:
 
     def costs(self, which: Integers) -> Vector:
         """Discounted operating and shortage cost by column, one row for each of some shocks."""
-        return self._costs.of(which)
+        return self._costs.rows(which)
 
     def least_costs(self) -> Vector:
-        """By shock, a lower bound on its cost: all that earns money runs as much as it can."""
+        """By shock, a lower bound on its cost: columns of negative cost at their upper bounds."""
         every = np.arange(len(self.shocks))
-        costs, upper = self._costs.of(every), self._upper.of(every)
+        costs, upper = self._costs.rows(every), self._upper.rows(every)
         return np.asarray(np.where(costs < 0, costs * np.where(costs < 0, upper, 0.0), 0.0).sum(axis=1))
 
     def subgradients(
@@ -237,7 +237,7 @@ class WindowProgramme:
         """A subgradient of each optimum in the linking terms, one row a shock."""
         # Where the upper bound of a column is 0 as well, a positive reduced cost belongs to its lower bound.
         limits = np.where(is_tight, np.minimum(reduced_costs[:, self._limited], 0.0) / self._per, 0.0)
-        duals = np.concatenate([duals, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
+        duals = np.concatenate([duals, limits], axis=1)[:, self._term_row] * -self._term_value.rows(which)
         subgradients = np.zeros((len(which), len(self.technology.constant)))
         places = self._term_place[None, :] + self.starts[which][:, None]
         np.add.at(subgradients, (np.arange(len(which))[:, None], places), duals)

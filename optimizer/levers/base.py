@@ -15,8 +15,8 @@ Rows:
 
 Books: spend[a] and outlay[year] of capex·n + fixed_cost·y; spend[t] of fixed_opex·Δ·N[t].
 An option with a fixed cost or a minimum size is **lumpy**: it is opened once, or not at all. The integers are the
-cumulative Y, not the y: a branch then says "by 2030" or "later", which splits the plans evenly, and a tie of two
-options is one row. Links `opened`: Y for every decision point of the horizon.
+cumulative Y, not the y: a branch then says "by 2030" or "later", which splits the plans evenly, and a precedence
+constraint between two options is one row. Links `opened`: Y for every decision point of the horizon.
 """
 
 import math
@@ -39,7 +39,7 @@ from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
 
-# A finding of a lever about its own fields: where within the option, what, cure, severity.
+# The part of an instance in which a name that an option refers to has to be defined.
 Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
 
 
@@ -138,7 +138,7 @@ class Lever(Described):
         """What is wrong or odd about its own fields, beyond their types; pydantic keeps the name `validate`."""
         yield from ()
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """Fields that are 0 though it then does nothing, and what that means."""
         yield from ()
 
@@ -243,7 +243,7 @@ class Sized(Lever):
         for field in ("requires", "excludes"):
             yield from (Reference((field,), other, "options") for other in getattr(self, field))
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """A size or a ramp of 0."""
         # A size that has to be larger than the largest is an error of its own.
         if self.max_size == 0 and self.min_size == 0 and self.unit_size == 0:

@@ -1,13 +1,13 @@
-"""Leverage: counter-leverage over a region, so that a deliberate cut bites less.
+"""Leverage: counter-leverage over a region, so that a deliberate cut removes less capacity.
 
     size        level, 0 … max_size ≤ 1
     ℓ[t]        level in force, Σ_a n[a]·(1 − erosion)^(year(t) − year(a)) over the decisions past their lead time
-    restraint   share of the cut that full level holds back
-    erosion     per year since the decision: the other side builds its own
+    restraint   share of the cut that leverage at level 1 restores
+    erosion     per year since the decision, as the region reduces its own dependence
 
 Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Links `level`, ℓ.
 On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
-    capacity[p] += cap·σ·restraint·ℓ          options are never helped
+    capacity[p] += cap·σ·restraint·ℓ          existing processes only
 """
 
 from collections.abc import Iterator
@@ -51,11 +51,11 @@ class Leverage(Sized):
         yield Reference(("region",), self.region, "regions of processes")
         yield from super().references()
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """A largest level or a restraint of 0; a ramp does not apply."""
-        yield from (each for each in super().useless() if each[0] != "ramp")
+        yield from (each for each in super().fields_without_effect() if each[0] != "ramp")
         if self.restraint == 0:
-            yield "restraint", "it holds nothing back"
+            yield "restraint", "it restores nothing"
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
         """What erosion leaves of a level by then."""

@@ -49,7 +49,7 @@ class Mark(NamedTuple):
 class Column:
     """A decision of period `t`: its bounds in its own unit, and whether it is integer.
 
-    `given` is a number that somebody else decides: no column for a solver.
+    `given` marks a parameter: it is no column of the solver's problem.
     """
 
     mark: Mark

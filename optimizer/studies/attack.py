@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
@@ -359,7 +359,9 @@ class _AttackedPlan:
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
         attacks = self.withstanding.attacks
-        without, with_plan = (attack_damages(instance, each, attacks) for each in (nothing(instance), result.plan))
+        without, with_plan = (
+            attack_damages(instance, each, attacks) for each in (do_nothing_plan(instance), result.plan)
+        )
         shaping = sorted(map(ShapingAttack, without, with_plan), key=lambda each: -each.without.gap)
         starts = self._starts(result.plan)
         named = result.adversary.worst if result.adversary is not None else None

@@ -23,7 +23,7 @@ from typing import Any
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
+from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
@@ -243,14 +243,15 @@ class _Conclusion:
     def audited(self) -> tuple[Result, Report]:
         """The result and its audit, without the sizes that the audit cannot distinguish from zero.
 
-        The largest thresholds with which the audit agrees are applied, unless a shock fails for it: a size near zero may
-        be all that keeps a floor. Under the last threshold, the solver's rounding errors, its verdict is reported as it
-        is.
+        The largest thresholds with which the audit agrees are applied, unless a shock then fails: a size near zero may
+        keep a floor. Under the last threshold, the solver's rounding errors, the audit is reported as it is.
         """
         instance, solved = self.instance, self.solved
         assert solved.values is not None
         values = solved.values.tolist()
-        *larger, last = (swept(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance))
+        *larger, last = (
+            without_rounding_errors(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance)
+        )
         larger = [clean for clean in larger if clean != last]
         for clean in larger:
             result, report = complete(instance, *self._result(clean))

@@ -12,7 +12,7 @@ from typing import Literal
 
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import nothing, plan_values, read_plan
+from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, extensive_form_model
@@ -224,7 +224,7 @@ def _hits(instance: Instance) -> dict[str, ShockHit]:
     """What every listed shock hits, by its name."""
     listed = without_ensembles(instance)
     evaluator = RecourseEvaluator(listed)
-    replies = evaluator.operate_batches(plan_values(listed, nothing(listed)), Clock(), {})
+    replies = evaluator.operate_batches(plan_values(listed, do_nothing_plan(listed)), Clock(), {})
     surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
     return {
         shock.name: _hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
@@ -166,7 +166,7 @@ def time_to_survive(
     """
     instance = apply_arguments(instance, scenario=scenario).instance
     points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
-    before = _survival_times(instance, nothing(instance), points)
+    before = _survival_times(instance, do_nothing_plan(instance), points)
     after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
     exposures = [
         Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), *both)
@@ -227,7 +227,7 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
     if not points:
         return []
     offers = TechnologyMatrix(instance, first_stage_model(instance))
-    offered = offers.of(np.array(plan_values(instance, plan)))
+    offered = offers.linking_terms(np.array(plan_values(instance, plan)))
     by_year = [
         _YearModel(instance, points, t, offers, offered).lasting()
         for t in range(0, len(instance.horizon.periods), instance.horizon.per_year)
@@ -261,7 +261,7 @@ class _YearModel:
         columns = builder.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
         self.allowed = np.array([VIOLATED * path.demanded(columns[j].mark.owner, t) for j in self.below])
-        self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
+        self.upper = ScenarioTable([column.upper for column in columns], self.size).rows(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
         self.rhs = np.repeat([[float(row.rhs) for row in builder.rows]], self.size, axis=0)

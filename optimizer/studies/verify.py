@@ -89,7 +89,7 @@ def matching_flows(
 def _give(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix what the plan offers to operation."""
     offers = evaluator.subproblems.technology
-    offered = offers.of(plan)
+    offered = offers.linking_terms(plan)
     for column in builder.columns:
         if column.given:
             place = offers.first[column.mark.owner, column.mark.what] + shock.periods.start + column.t + 1

@@ -43,7 +43,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.dominance import badness, compared
+from optimizer.algorithms.dominance import compared, exposure
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
@@ -174,7 +174,7 @@ class AttackProgrammes:
 
     def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
         """Every start under a plan (values of the columns of `first_stage_model`; more may follow)."""
-        linking = self._technology.of(np.asarray(plan, dtype=np.float64))
+        linking = self._technology.linking_terms(np.asarray(plan, dtype=np.float64))
         return [
             AttackWindow(start, self._programmes[self._length(start)], self._which[start], linking)
             for start in self.starts
@@ -182,7 +182,7 @@ class AttackProgrammes:
 
     def undominated(self, start: int, sets: Sets) -> Sets:
         """The sets that no other of them dominates, whatever the plan."""
-        alone = badness(self.instance, self._shocks[start])
+        alone = exposure(self.instance, self._shocks[start])
         rows = np.array([alone[[0, *(1 + np.flatnonzero(chosen))]].max(axis=0) for chosen in sets])
         return sets[compared(rows) < 0]
 

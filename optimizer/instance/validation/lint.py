@@ -12,7 +12,7 @@ from optimizer.instance.validation.unchecked import Unchecked
 def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Every option can be bought, and is of some use then."""
     for o, option in unchecked.instance.options.items():
-        for field, fate in option.useless():
+        for field, fate in option.fields_without_effect():
             cure = f"Raise {field}, or remove the option."
             if field == "ramp":
                 cure = "Write a share above 0, or remove it."
@@ -50,7 +50,7 @@ def options_are_as_their_levers_want(unchecked: Unchecked) -> Iterator[Problem]:
 def buying_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Nothing is there for the taking."""
     for o, option in unchecked.instance.options.items():
-        if option.is_free and not any(option.useless()):
+        if option.is_free and not any(option.fields_without_effect()):
             yield ("options", o), "costs nothing to buy", option.price_cure, "warning"
 
 
