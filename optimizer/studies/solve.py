@@ -243,8 +243,8 @@ class _Conclusion:
     def audited(self) -> tuple[Result, Report]:
         """The result and its audit, without the sizes that the audit cannot distinguish from zero.
 
-        The largest thresholds with which the audit agrees are applied. Under the last threshold, the solver's rounding
-        errors, its verdict is reported as it is.
+        The largest thresholds with which the audit agrees are applied, unless a shock then fails: a size near zero may
+        keep a floor. Under the last threshold, the solver's rounding errors, the audit is reported as it is.
         """
         instance, solved = self.instance, self.solved
         assert solved.values is not None
@@ -252,11 +252,14 @@ class _Conclusion:
         *larger, last = (
             without_rounding_errors(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance)
         )
+        larger = [clean for clean in larger if clean != last]
         for clean in larger:
-            if clean != last:
-                result, report = complete(instance, *self._result(clean))
-                if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
+            result, report = complete(instance, *self._result(clean))
+            if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
+                if result.survives:
                     return result, report
+                whole = complete(instance, *self._result(last))
+                return (result, report) if _failed(result) <= _failed(whole[0]) else whole
         return complete(instance, *self._result(last))
 
     def _result(self, values: list[float]) -> tuple[Result, list[ManyFlows]]:
@@ -360,6 +363,11 @@ def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | N
 def _is_proven(distance: float | None, required: float, faced: Faced | None) -> bool:
     """Whether a search that was stopped had its proof already: all shocks are solved again, and all attacks tried."""
     return distance is not None and distance <= required and (faced is None or faced.sets is not None)
+
+
+def _failed(result: Result) -> set[str]:
+    """The shocks in which a floor fails."""
+    return {outcome.name for outcome in result.shocks if not outcome.survives}
 
 
 def _attained_gaps(
