@@ -23,7 +23,7 @@ from optimizer.report.tables.plan import plan_tables, show_plan
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import outcomes, survey
-from optimizer.studies.solve import _granted
+from optimizer.studies.solve import _attained_gaps
 
 COUNT = 60
 
@@ -316,10 +316,10 @@ def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) ->
     one = problem.replacing(shocks={"s59": last.spec})
     solved = ExtensiveForm().run(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
     assert solved.values is not None
-    granted = _granted(problem, solved, solved.values.tolist())
+    granted = _attained_gaps(problem, solved, solved.values.tolist())
     assert granted["s59"] == pytest.approx(3500)
     assert not {event.name for event in problem.events[:59]} & set(granted)
-    kept = _granted(problem, replace(solved, gap=0.0, allows_shortages=False), solved.values.tolist())
+    kept = _attained_gaps(problem, replace(solved, gap=0.0, allows_shortages=False), solved.values.tolist())
     assert kept == dict.fromkeys((event.name for event in problem.events), 0.0)
 
 

@@ -234,7 +234,7 @@ class Result:
                 "solve the instance again with --output"
             )
         try:
-            return _compared(data, _restore(data))
+            return _note_differences(data, _restore(data))
         except ValidationError as error:
             raise PlanFileError(f"not a plan file: {_first(error)}") from None
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -306,7 +306,7 @@ def _restore(data: Mapping[str, Any]) -> Result:
     return _adapter().validate_python(made)
 
 
-def _compared(data: Mapping[str, Any], result: Result) -> Result:
+def _note_differences(data: Mapping[str, Any], result: Result) -> Result:
     """The result of a file with all that the file says otherwise than follows from the result.
 
     Raises:
@@ -316,11 +316,11 @@ def _compared(data: Mapping[str, Any], result: Result) -> Result:
     found = list(differences(data, implied))
     refused = [each for each in found if each.kind != "differs"]
     if refused:
-        raise PlanFileError(f"not a plan file: {_named(refused)}")
+        raise PlanFileError(f"not a plan file: {_name_keys(refused)}")
     return replace(result, departures=tuple(map(str, found)))
 
 
-def _named(refused: Sequence[Difference]) -> str:
+def _name_keys(refused: Sequence[Difference]) -> str:
     """Every key that is unknown or missing, up to `NAMED` of each, and the cure."""
     parts = []
     for kind in ("unknown", "missing"):

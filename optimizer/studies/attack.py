@@ -322,7 +322,7 @@ def attack(
     if plan is None:
         withstanding = withstood(listed, None, own, clock, listener, notes)
     else:
-        withstanding, fit_notes = _given(listed, plan, AttackOracle(listed, settings, clock))
+        withstanding, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
         notes = (*notes, *fit_notes)
     attacked = _AttackedPlan(listed, withstanding, own, clock, listener)
     with interruptible(clock, listener):
@@ -334,7 +334,7 @@ def attack(
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
 
 
-def _given(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[Withstood, tuple[str, ...]]:
+def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[Withstood, tuple[str, ...]]:
     """A plan that was given, as it stands in the instance, and what there is to say about that."""
     if plan.baseline is None:
         raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
@@ -384,7 +384,9 @@ class _AttackedPlan:
             return replace(made, stopped=made.stopped or self.clock.is_over)
         worst = self._damage(found.plan, worst_attack(self.withstanding.oracle, found.plan))
         saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
-        unaware = ListedShocksPlan(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
+        unaware = ListedShocksPlan(
+            found.cost, found.gap, saved.value, worst, _finite_or_none(saved.low), _finite_or_none(saved.high)
+        )
         return replace(made, unaware=unaware, stopped=self.clock.is_over)
 
     def with_least_outlay(self, made: AttackResult) -> AttackResult:
@@ -429,5 +431,5 @@ def _worst(named: str | None, known: Iterable[AttackDamage], found: Iterable[Att
     return best
 
 
-def _known(number: float) -> float | None:
+def _finite_or_none(number: float) -> float | None:
     return number if math.isfinite(number) else None

@@ -26,13 +26,13 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
     duals = solved.duals
     if duals is None:
         return ()
-    worths: dict[tuple[str, str], float] = defaultdict(float)
+    prices_by_step: dict[tuple[str, str], float] = defaultdict(float)
     without_effect = _without_effect(instance, duals) if solved.gap > 0 else frozenset()
-    for what, step, worth in (*_rows(instance, duals, without_effect), *_columns(instance, duals, without_effect)):
-        worths[what, step] += worth
+    for what, step, price in (*_rows(instance, duals, without_effect), *_columns(instance, duals, without_effect)):
+        prices_by_step[what, step] += price
     total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
-    known = [(key, worth) for key, worth in worths.items() if worth > NEGLIGIBLE_PRICE * total]
-    prices = (Price(what, step, float(worth)) for (what, step), worth in known)
+    known = [(key, price) for key, price in prices_by_step.items() if price > NEGLIGIBLE_PRICE * total]
+    prices = (Price(what, step, float(price)) for (what, step), price in known)
     return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
 
 

@@ -127,10 +127,10 @@ class TimeToSurvive:
         }
 
 
-def _by_year(lasting: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
+def _by_year(times: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
     return {
         str(each.year): {"months": each.months if math.isfinite(each.months) else None, "segment": each.segment}
-        for each in lasting
+        for each in times
     }
 
 
@@ -229,7 +229,7 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
     offers = TechnologyMatrix(instance, first_stage_model(instance))
     offered = offers.linking_terms(np.array(plan_values(instance, plan)))
     by_year = [
-        _YearModel(instance, points, t, offers, offered).lasting()
+        _YearModel(instance, points, t, offers, offered).survival_times()
         for t in range(0, len(instance.horizon.periods), instance.horizon.per_year)
     ]
     return list(zip(*by_year, strict=True))
@@ -267,7 +267,7 @@ class _YearModel:
         self.rhs = np.repeat([[float(row.rhs) for row in builder.rows]], self.size, axis=0)
         self.warm = WarmProgramme(builder)
 
-    def lasting(self) -> list[SurvivalTime]:
+    def survival_times(self) -> list[SurvivalTime]:
         """Every chokepoint's time, and who gives out."""
         least = self._least()
         ends = np.flatnonzero(least > ENDLESS_RATE)

@@ -260,11 +260,11 @@ class _Check:
         for said in self.result.shocks:
             own = again.outcomes[said.name]
             if said.survives:
-                self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._worth[1])
+                self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._scales[1])
             self.report.at_most(f"{said.name}.gap", said.gap, own.gap, total, least_scale=AUDIT_MONEY)
 
     @property
-    def _worth(self) -> tuple[float, float]:
+    def _scales(self) -> tuple[float, float]:
         """The largest demand of a period, t, and what going without it costs: what errors are measured against."""
         demands = self.instance.demands.values()
         tonnes = max((max(demand.quantity.values) for demand in demands), default=0.0) * self.instance.horizon.delta
@@ -278,7 +278,7 @@ class _Check:
         own = do_nothing_outcome(
             self.instance, survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
         )
-        tonnes, money = self._worth
+        tonnes, money = self._scales
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
         for name in ("shocks_failed", "worst_shock"):
@@ -309,7 +309,7 @@ class _Check:
 
     def _buys_without_shocks(self, undisrupted: Instance, most: float) -> bool:
         """Whether a no-shock plan that costs no more buys just the options that are named."""
-        builder, tonnes = extensive_form_model(undisrupted, ()), self._worth[0]
+        builder, tonnes = extensive_form_model(undisrupted, ()), self._scales[0]
         for o, option in undisrupted.options.items():
             amount, size = bought(builder, undisrupted, o), getattr(option, "max_size", None) or tonnes
             if o in self.result.calm_builds:

@@ -111,16 +111,18 @@ class WhatIfSolver:
             SolverError: the solver failed.
         """
         with self._deadline(within):
-            return self._solved(variant or self.instance, problem, settings or self.settings)
+            return self._solve(variant or self.instance, problem, settings or self.settings)
 
-    def _solved(self, instance: Instance, problem: ProblemVariant, settings: Settings) -> WhatIfResult:
+    def _solve(self, instance: Instance, problem: ProblemVariant, settings: Settings) -> WhatIfResult:
         began = time.perf_counter()
         evaluator = self.evaluator(instance)
         if problem.is_default:
-            strategy = choose_strategy(settings.strategy, instance, evaluator, self._known(instance), self._plan)
+            strategy = choose_strategy(
+                settings.strategy, instance, evaluator, self._active_shocks(instance), self._plan
+            )
         else:
             strategy = ConstraintGeneration(
-                evaluator=evaluator, first=self._known(instance), problem=problem, plan=self._plan
+                evaluator=evaluator, first=self._active_shocks(instance), problem=problem, plan=self._plan
             )
         solved = strategy.run(instance, settings, self.clock, self.listener)
         found = what_if_result(instance, problem, solved)
@@ -153,7 +155,7 @@ class WhatIfSolver:
             old.close()
         return made
 
-    def _known(self, instance: Instance) -> frozenset[str]:
+    def _active_shocks(self, instance: Instance) -> frozenset[str]:
         return self._active & {event.name for event in instance.events}
 
 

@@ -93,7 +93,7 @@ def ids_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
 def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for name in places:
-        first = seen.setdefault(_folded(name), name)
+        first = seen.setdefault(_fold_name(name), name)
         if first != name:
             what = f'{noun} "{name}" differs from "{first}" in case, spaces or separators only'
             yield places[name][0], what, f'Write "{first}" if it is the same; give it another name if not.', "warning"
@@ -115,7 +115,7 @@ def home_is_somewhere(unchecked: Unchecked) -> Iterator[Problem]:
     home, written = unchecked.instance.home, _regions(unchecked.instance)
     if home is None or home in written:
         return
-    near = [name for name in written if _folded(name) == _folded(home) or _is_one_letter(home, name)]
+    near = [name for name in written if _fold_name(name) == _fold_name(home) or _is_one_letter(home, name)]
     if near:
         what = f'home is "{home}", where no process stands; one stands in "{near[0]}"'
         yield ("home",), what, f'Did you mean "{near[0]}"?', "warning"
@@ -142,7 +142,7 @@ def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:
     return places
 
 
-def _folded(name: str) -> str:
+def _fold_name(name: str) -> str:
     return _SEPARATORS.sub("", name.casefold())
 
 

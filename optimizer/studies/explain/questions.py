@@ -85,17 +85,17 @@ class WhatIfs:
         self.report(words)
         return self.solver.ask(variant or self.instance, problem, settings, self.each)
 
-    def survived(
+    def solve_survivable(
         self, words: str, variant: Instance | None = None, rows: tuple[Rows, ...] = (), gap: float | None = None
     ) -> Tried:
         """Whether some plan of a variant keeps every floor, and the cheapest one that does."""
         settings = self.solver.settings if gap is None else replace(self.solver.settings, gap=gap)
         instance = variant or self.instance
-        return self.judged(
+        return self.judge(
             instance, self.ask(words, instance, ProblemVariant(rows=rows, name="cost of a what-if"), settings)
         )
 
-    def judged(self, instance: Instance, found: WhatIfResult) -> Tried:
+    def judge(self, instance: Instance, found: WhatIfResult) -> Tried:
         """What an answer means: one that was stopped is put to every shock."""
         if found.status == "infeasible":
             return Tried(False, found)
@@ -160,17 +160,17 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
     given = instance.policy.annual_budget
     assert given is not None
 
-    def loosened(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> None:
+    def loosen(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> None:
         added = builder.variable("question", "added", 0, unit="USD")
         for year in variant.horizon.years:
             spent = builder.booked("outlay", year) - added
             builder.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="USD")
 
-    problem = ProblemVariant(_added, (loosened,), name="what is added in each year")
+    problem = ProblemVariant(_added_budget, (loosen,), name="what is added in each year")
     return what.ask(words, without_annual_budget(instance), problem, settings)
 
 
-def _added(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     return Expression({builder.column_index()["", "question", "added"][0]: 1.0})
 
 
