@@ -29,15 +29,24 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 import optimizer as so
-from optimizer.audit import Auditor, Operation
-from optimizer.audit.scales import Scales
-from optimizer.disruptions.shock import Path as Course
-from optimizer.levers import Labels, Reference, Sized
-from optimizer.levers.base import Problem
-from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import total
-from optimizer.results.plan import Array, Flow
-from optimizer.units import AmountSeries, Quantity, Series, Share
+from optimizer.extend import (
+    AmountSeries,
+    Array,
+    Auditor,
+    Flow,
+    Labels,
+    ModelBuilder,
+    Operation,
+    Problem,
+    Quantity,
+    Reference,
+    Scales,
+    Series,
+    Share,
+    ShockPath,
+    Sized,
+    total,
+)
 
 
 class DemandResponse(Sized):
@@ -78,7 +87,7 @@ class DemandResponse(Sized):
         model.link(self.id, "capacity", working)
         model.link(self.id, "calls", {t - 1: self.months / 12 * enrolled for t, enrolled in working.items()})
 
-    def operate(self, model: ModelBuilder, path: Course) -> None:
+    def operate(self, model: ModelBuilder, path: ShockPath) -> None:
         """Switch off within size, share and months; never in the baseline."""
         if path.is_baseline:
             return
@@ -100,7 +109,7 @@ class DemandResponseAuditor(Auditor):
     flows_in_shocks = ("switched_off",)
 
     def least_scale(self, option: DemandResponse, scales: Scales) -> float:
-        """That of the segment."""
+        """Errors are measured against the demand of the segment."""
         return scales.segments[option.demand]
 
     def check(self, operation: Operation) -> None:

@@ -21,11 +21,7 @@ from typing import Literal
 import numpy as np
 
 import optimizer as so
-from optimizer.audit import ActivityAuditor, Operation
-from optimizer.disruptions.shock import Path as Course
-from optimizer.levers import Producing
-from optimizer.model.builder import ModelBuilder
-from optimizer.units import Quantity
+from optimizer.extend import ActivityAuditor, ModelBuilder, Operation, Producing, Quantity, ShockPath
 
 
 class Standby(Producing):
@@ -34,7 +30,7 @@ class Standby(Producing):
     kind: Literal["standby"]
     restart: Quantity = 0.0
 
-    def operate(self, model: ModelBuilder, path: Course) -> None:
+    def operate(self, model: ModelBuilder, path: ShockPath) -> None:
         """Stand still in the baseline and while it restarts; then run within what works and is left."""
         runs_from = path.periods.start + model.horizon.whole(self.restart)
         is_shock = not path.is_baseline and not path.is_steady

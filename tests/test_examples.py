@@ -18,6 +18,15 @@ def test_example(path: Path) -> None:
     assert re.search(r"^\s*assert ", path.read_text(), re.MULTILINE)
 
 
+@pytest.mark.parametrize("name", ["write_your_own_lever", "demand_response"])
+def test_a_lever_from_outside_needs_no_internal_module(name: str) -> None:
+    text = (EXAMPLES[0].parent / f"{name}.py").read_text()
+    assert set(re.findall(r"^(?:from|import) (optimizer[\w.]*)", text, re.MULTILINE)) == {
+        "optimizer",
+        "optimizer.extend",
+    }
+
+
 def test_a_lever_of_your_own_loses_to_accidents_beside_deliberate_cuts() -> None:
     # The line works from the 13th month of an embargo on; a fire, which leverage does not restrain, takes half of it.
     code = """

@@ -132,5 +132,5 @@ def test_where_the_budget_in_all_is_short_the_years_are_said_to_stay(cell: Cell)
     assert explanation.reason is not None
     assert explanation.reason.least_outlay == pytest.approx(500)
     words = said(instance, explanation)
-    assert "Less than 500 USD is proven not to do. The budget of each year stays as it is." in words
+    assert "No budget below 500 USD is enough (proven). The budget of each year stays as it is." in words
     assert "the budget is 450 USD, and the budget of each year stays as it is." in words

@@ -34,6 +34,7 @@ FLOORS = [
     {"io"},
     {"audit", "formulation"},
     {"plugins"},
+    {"extend"},
     {"algorithms"},
     {"studies"},
     {"report"},

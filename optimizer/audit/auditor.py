@@ -123,7 +123,7 @@ class Paths:
         times: periods of the horizon, an array (paths, periods).
         labels: of the horizon's periods.
         flows: t, arrays (paths, periods).
-        meant, unmeant: share lost to deliberate cuts and to others, by activity that some such cut strikes.
+        deliberate_cuts, other_cuts: share lost to each sort of cut, by activity that some such cut strikes.
         delta: years that a period lasts.
         is_steady: whether it is one state that lasts, as in a rule about time to survive: stocks lose nothing.
     """
@@ -132,8 +132,8 @@ class Paths:
     times: npt.NDArray[np.intp]
     labels: Sequence[str]
     flows: ManyFlows
-    meant: dict[str, Array]
-    unmeant: dict[str, Array]
+    deliberate_cuts: dict[str, Array]
+    other_cuts: dict[str, Array]
     delta: float
     is_steady: bool = False
 
@@ -211,7 +211,7 @@ class Operation:
 
     def lost(self, activity: str, *, deliberate: bool) -> Array:
         """The share of an activity's capacity that deliberate cuts take, or that others take."""
-        cuts = self.paths.meant if deliberate else self.paths.unmeant
+        cuts = self.paths.deliberate_cuts if deliberate else self.paths.other_cuts
         return cuts.get(activity, self.nothing)
 
     def demanded(self, segment: str) -> Array:

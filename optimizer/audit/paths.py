@@ -46,15 +46,15 @@ class PathRows(PlanRows):
         return ManyFlows(tuple(names), tuple(each.first for each in flows), rows)
 
     def _lost_shares(self, specs: Sequence[ShockSpec], length: int) -> tuple[dict[str, Array], dict[str, Array]]:
-        """σ by activity, of the cuts that are meant and of the others."""
-        return self._severities(specs, length, meant=True), self._severities(specs, length, meant=False)
+        """σ by activity, of the deliberate cuts and of the others."""
+        return self._severities(specs, length, deliberate=True), self._severities(specs, length, deliberate=False)
 
-    def _severities(self, specs: Sequence[ShockSpec], length: int, *, meant: bool) -> dict[str, Array]:
-        """The largest severity of the cuts that match an activity and are meant, or not; 0 where none does."""
+    def _severities(self, specs: Sequence[ShockSpec], length: int, *, deliberate: bool) -> dict[str, Array]:
+        """The largest severity of the cuts that match an activity and are deliberate, or are not; 0 where none does."""
         aims: dict[Any, tuple[list[int], list[list[float]]]] = {}
         for s, spec in enumerate(specs):
             for cut in spec.cuts:
-                if meant != (spec.deliberate if cut.deliberate is None else cut.deliberate):
+                if deliberate != (spec.deliberate if cut.deliberate is None else cut.deliberate):
                     continue
                 shocks, profiles = aims.setdefault((cut.region, cut.stage, cut.process, cut.commodity), ([], []))
                 shocks.append(s)

@@ -91,8 +91,8 @@ class ShockRows(PathRows):
             if any(row.shape != times.shape for row in flows.rows.values()):
                 raise ValueError("flows are of another length than their windows")
             specs = [shock.spec for shock in shocks]
-            meant, unmeant = self._lost_shares(specs, times.shape[1])
-            paths = Paths(specs, times, self.labels, flows, meant, unmeant, self.delta)
+            deliberate_cuts, other_cuts = self._lost_shares(specs, times.shape[1])
+            paths = Paths(specs, times, self.labels, flows, deliberate_cuts, other_cuts, self.delta)
             self._check_paths(paths)
             self._check_outcomes(paths, outcomes)
             for name in flows.names:

@@ -34,8 +34,8 @@ class SurvivalRules(ShockRows):
         if not self._fits(name, flows, [t]):
             return
         spec = ShockSpec.model_construct(start=(), months=0.0, cuts=cuts, deliberate=deliberate)
-        stacked, (meant, unmeant) = self._stack_flows([name], [flows]), self._lost_shares([spec], 1)
-        paths = Paths([spec], np.array([[t]]), self.labels, stacked, meant, unmeant, span, is_steady=True)
+        stacked, (deliberate_cuts, other_cuts) = self._stack_flows([name], [flows]), self._lost_shares([spec], 1)
+        paths = Paths([spec], np.array([[t]]), self.labels, stacked, deliberate_cuts, other_cuts, span, is_steady=True)
         self._check_paths(paths)
         for d in self.instance.demands:
             demanded, unserved = self._demand(paths, d), paths.flows[d, "unserved"]

@@ -33,12 +33,14 @@ Adversary = Annotated[bool, changes_option("--adversary", help="Survive the wors
 ListedAttacks = Annotated[bool, changes_option("--adversary", help="List affordable attacks as shocks.")]
 OtherPlan = Annotated[str | None, changes_option("--plan", metavar="PLAN|FILE", help="Another plan to judge.")]
 
-TimeLimit = Annotated[float | None, search_option(metavar="SECONDS", min=0, help="End with the best known by then.")]
+TimeLimit = Annotated[
+    float | None, search_option(metavar="SECONDS", min=0, help="Stop after this time with the best plan found.")
+]
 Jobs = Annotated[int | None, search_option(metavar="N", min=1, help="Worker processes.")]
 Cluster = Annotated[str | None, search_option(metavar="tcp://HOST:PORT", help="Check shocks on a Dask cluster.")]
 Threads = Annotated[int | None, search_option(metavar="N", min=1, max=256, help="Threads of the solver.")]
 SolverSeed = Annotated[int | None, search_option(metavar="N", min=0, help="Random seed of the solver.")]
-Quick = Annotated[bool, search_option("--quick", help="Plans only, without exact facts.")]
+Quick = Annotated[bool, search_option("--quick", help="Skip the exact thresholds.")]
 _Alias = Annotated[float | None, typer.Option("--gap", hidden=True, min=0, max=1)]
 
 Every = Annotated[bool, answer_option("--all", help="A row for each shock of a family or ensemble.")]
@@ -57,7 +59,7 @@ class Changes:
         None
     )
     force: Annotated[
-        list[str] | None, changes_option(metavar="OPTION=SIZE@YEAR", help="What has to be bought; repeat.")
+        list[str] | None, changes_option(metavar="OPTION=SIZE@YEAR", help="Force a purchase; repeatable.")
     ] = None
     without: Annotated[list[str] | None, changes_option(metavar="NAME,…", help="Leave out options or kinds.")] = None
     budget: Annotated[str | None, changes_option(metavar="AMOUNT", help="Undiscounted outlay, such as 250M.")] = None
@@ -69,7 +71,7 @@ class Changes:
 
     @property
     def given(self) -> list[str]:
-        """The options that were given: ``--budget``."""
+        """The options of the changes on the command line, such as ``--budget``."""
         order = ("budget", "without", "force", "scenario", "set_")
         names = [*order, *(part.name for part in fields(self) if part.name not in order)]
         return [f"--{name.rstrip('_')}" for name in names if getattr(self, name)]
@@ -133,7 +135,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class FineAccuracy(Accuracy):
-    """The same for single what-ifs."""
+    """How exactly single what-ifs are proven, finer than comparisons of plans."""
 
     accuracy: Annotated[
         float,
@@ -157,7 +159,7 @@ class PlanSearch:
 
     @property
     def given(self) -> list[str]:
-        """The options that were given."""
+        """The options of the search on the command line, such as ``--time-limit``."""
         is_given = {
             "--time-limit": self.time_limit is not None,
             "--mip-gap": self.mip_gap != PLAN_GAP,

@@ -29,13 +29,17 @@ _figure_option = partial(typer.Option, rich_help_panel="Figure")
 class _Choice:
     """What a figure shows of a plan; each part is for some kinds."""
 
-    shock: Annotated[str | None, _figure_option(metavar="NAME", help="Of path and sankey.")] = None
-    segment: Annotated[str | None, _figure_option(metavar="NAME", help="Of path; else the tightest.")] = None
-    commodity: Annotated[str | None, _figure_option(metavar="NAME", help="Of dependence; else all.")] = None
-    year: Annotated[
-        int | None, _figure_option(metavar="YEAR", help="Of endurance, when the cut starts; else the last.")
+    shock: Annotated[str | None, _figure_option(metavar="NAME", help="Shock to draw (path, sankey).")] = None
+    segment: Annotated[
+        str | None, _figure_option(metavar="NAME", help="Segment to draw (path); else the tightest.")
     ] = None
-    end: Annotated[bool, _figure_option("--end", help="Of sankey: the last year, not the first.")] = False
+    commodity: Annotated[
+        str | None, _figure_option(metavar="NAME", help="Commodity to draw (dependence); else all.")
+    ] = None
+    year: Annotated[
+        int | None, _figure_option(metavar="YEAR", help="Year in which the cut starts (endurance); else the last.")
+    ] = None
+    end: Annotated[bool, _figure_option("--end", help="Draw the last year, not the first (sankey).")] = False
 
 
 def command(

@@ -274,7 +274,7 @@ class _Apart:
         self.negligible = {each.option: each.negligible for each in found}
 
     def distance(self, one: NearOptimalPlan, other: NearOptimalPlan) -> float:
-        """See the module."""
+        """How differently two plans buy: the differences in size, each a share of its option's greatest, summed."""
         apart = ((o, abs(one.sizes[o] - other.sizes[o])) for o in self.greatest)
         return sum(far / self.greatest[o] for o, far in apart if far > self.negligible[o])
 

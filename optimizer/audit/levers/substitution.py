@@ -15,7 +15,7 @@ class SubstitutionAuditor(Auditor):
     operating_parts = ("substitution",)
 
     def least_scale(self, option: Any, scales: Scales) -> float:
-        """That of the segment."""
+        """Errors are measured against the demand of the segment."""
         return scales.segments[option.demand]
 
     def check(self, operation: Operation) -> None:

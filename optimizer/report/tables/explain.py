@@ -143,14 +143,14 @@ def _each_year(instance: Instance, repair: Repair) -> str:
         there_is = (
             f"the {si(first, instance.money)} of {horizon.start} and the {si(last, instance.money)} of {horizon.end}"
         )
-    return f"{si_up(amount, instance.money, 5)} more in each year than {there_is}.{_no_less(instance, repair)}"
+    return f"{si_up(amount, instance.money, 5)} more in each year than {there_is}.{_no_less(instance, repair, 'No addition')}"
 
 
-def _no_less(instance: Instance, repair: Repair) -> str:
+def _no_less(instance: Instance, repair: Repair, noun: str = "No budget") -> str:
     """What is proven of less money."""
     if repair.beyond is None:
         return ""
-    return f" Less than {si_down(repair.beyond, instance.money, 5)} is proven not to do."
+    return f" {noun} below {si_down(repair.beyond, instance.money, 5)} is enough (proven)."
 
 
 def _floors(instance: Instance, repair: Repair) -> str:
@@ -166,7 +166,7 @@ def _floors(instance: Instance, repair: Repair) -> str:
             else f"{percent(first, 1)} in {horizon.start}, {percent(last, 1)} in {horizon.end}"
         )
         parts.append(f"{display_name(instance, d)} {one}")
-    no_more = "" if repair.beyond is None else f" More than {percent(repair.beyond, 2)} is proven not to do."
+    no_more = "" if repair.beyond is None else f" No more than {percent(repair.beyond, 2)} can be kept (proven)."
     return f"{percent(amount, 1)} of every floor: {'; '.join(parts)}.{no_more}"
 
 
