@@ -186,23 +186,26 @@ class BendersLoop:
         self.is_proven = self._is_enough()
         self.reduced, stalling = self._reduced_master(), _Stalling()
         while not self.is_proven and not self.search.clock.is_over:
-            result = self._propose()
-            if result.status == "infeasible" and self.incumbent is not None:
-                # No plan is better than the incumbent by more than the gap.
-                self.bound, self.is_proven = max(self.bound, self._cutoff()), True
-                break
-            if result.values is not None or result.status == "optimal":
-                # Without values, the search ended at `Settings.patience` without a better plan: its bound counts.
-                self.bound = max(self.bound, result.bound)
-            if result.values is None:
-                self.is_proven = self._is_enough()
-                break
-            has_progressed = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
-            # With no cut to add the next proposal would be the same: the difference is within the solver's tolerance.
-            self.is_proven = self._is_enough(0.0 if has_progressed else STALLED_GAP)
-            if not has_progressed:
+            if not self._solve_round(self._propose(), stalling):
                 break
         return self.incumbent is not None
+
+    def _solve_round(self, result: SolveResult, stalling: "_Stalling") -> bool:
+        """Bound and incumbent after a proposal with whole numbers; whether another round may improve them."""
+        if result.status == "infeasible" and self.incumbent is not None:
+            # No plan is better than the incumbent by more than the gap.
+            self.bound, self.is_proven = max(self.bound, self._cutoff()), True
+            return False
+        if result.values is not None or result.status == "optimal":
+            # Without values, the search ended at `Settings.patience` without a better plan: its bound counts.
+            self.bound = max(self.bound, result.bound)
+        if result.values is None:
+            self.is_proven = self._is_enough()
+            return False
+        has_progressed = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
+        # With no cut to add the next proposal would be the same: the difference is within the solver's tolerance.
+        self.is_proven = self._is_enough(0.0 if has_progressed else STALLED_GAP)
+        return has_progressed
 
     def _propose(self) -> SolveResult:
         """The reduced master's best plan with whole numbers, if it is noticeably better than the incumbent."""
@@ -270,16 +273,20 @@ class BendersLoop:
             if evaluation.is_feasible and evaluation.value < self._upper:
                 self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
                 core = None if core is None else point
-            is_near = self._is_near(evaluation.value, result.objective, self._slack(evaluation.value) / 4)
+            is_done = self._is_solved(evaluation, result.objective)
             has_grown = self._hold_shocks(evaluation)
             self._save()
             has_progressed |= evaluation.new_cuts > 0 or has_grown
-            is_done = (is_near and evaluation.is_feasible) or not evaluation.new_cuts
             is_done |= stalling.is_over(result.objective, self._upper)
             if (is_done and not has_grown) or self.search.clock.is_over:
                 break
             result = self.master.solve_lp()
         return has_progressed
+
+    def _is_solved(self, evaluation: Evaluation, lower: float) -> bool:
+        """Whether the restricted LP is solved: its bounds have met, or its solution violates no cut."""
+        is_near = self._is_near(evaluation.value, lower, self._slack(evaluation.value) / 4)
+        return (is_near and evaluation.is_feasible) or not evaluation.new_cuts
 
     def _core_point(self, key: bytes) -> Vector | None:
         """The incumbent, if it has these integers: plans between it and another of them have them too."""

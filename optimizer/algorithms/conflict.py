@@ -1,11 +1,12 @@
 """The conflict where no plan exists at all: an irreducible infeasible set of rules, by a deletion filter.
 
 Only policy, forced running, and the support that this costs can leave no plan. Without any one of the rules named, the
-others can hold together. There may be a second conflict, which is found once the first is repaired.
+others are feasible. There may be a second conflict, which is found once the first is repaired.
 
 Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from optimizer.formulation import extensive_form_model
@@ -16,29 +17,37 @@ from optimizer.model.builder import Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings
 
+# The owner of a rule's rows, and what they are called.
+Rule = tuple[str, str]
+
 
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
-    """The rules that cannot hold together, in words; empty if a plan exists after all, or the time ran out."""
+    """The rules of a conflict, in words; empty if a plan exists after all, or the time ran out."""
     builder = extensive_form_model(without_shocks(instance), ())
     rows = [(row, _rule(row)) for row in builder.rows]
     rules = list(dict.fromkeys(rule for _, rule in rows if rule))
     settings = replace(settings, gap=1e9)
 
-    def is_feasible(kept: list[tuple[str, str]]) -> bool:
+    def is_feasible(kept: list[Rule]) -> bool:
         builder.rows = [row for row, rule in rows if rule is None or rule in kept]
         return Model(builder, Expression(), settings, clock).solve().status != "infeasible"
 
     if is_feasible(rules):
         return ()
+    return tuple(_in_words(instance, rule) for rule in _delete(rules, is_feasible, clock))
+
+
+def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock: Clock) -> list[Rule]:
+    """The deletion filter: drop each rule without which the others are still infeasible, until the time runs out."""
     needed = list(rules)
     for rule in rules:
         fewer = [other for other in needed if other != rule]
         if not clock.is_over and not is_feasible(fewer):
             needed = fewer
-    return tuple(_in_words(instance, rule) for rule in needed)
+    return needed
 
 
-def _rule(row: Row) -> tuple[str, str] | None:
+def _rule(row: Row) -> Rule | None:
     if row.mark.path.startswith(RULE):
         return ("policy", row.mark.path.partition("@")[0])
     if row.mark.owner == "policy":
@@ -46,7 +55,7 @@ def _rule(row: Row) -> tuple[str, str] | None:
     return (row.mark.owner, "run") if row.mark.what == "run" else None
 
 
-def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
+def _in_words(instance: Instance, rule: Rule) -> str:
     owner, what = rule
     if what == "run":
         activity = instance.activities[owner]

@@ -149,6 +149,10 @@ class ScenarioSearch(Search):
         self._next = self._solve_relaxations()
         if self._next is None:
             return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
+        return self._run_integers()
+
+    def _run_integers(self) -> SearchResult:
+        """The cheapest plan that survives; the least gap where the shocks found leave none."""
         found = generate_constraints(self._solve_integers, self._separate_integers, self._add_integers, self.clock)
         if found is not None and self.is_complete():
             return replace(found, no_shock=self.no_shock, history=tuple(self.history))

@@ -153,14 +153,18 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> li
 
 def integers_open_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
     """The integers of options that are opened at size 0 though nothing open requires them."""
-    found = builder.column_index()
-    lumpy = {o: option for o, option in instance.sized.items() if option.is_lumpy}
-    by = {o: list(found.get(("", o, "by"), {}).values()) for o in lumpy}
-    opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
-    needed = {required for o in opened for required in lumpy[o].requires}
-    sizes = {o: max(values[column] for column in found["", o, "size"].values()) for o in opened}
-    empty = [o for o in opened - needed if sizes[o] <= ROUNDING_SIZE * lumpy[o].max_size]
-    return [column for o in empty for column in by[o]]
+    found, opened = builder.column_index(), dict[str, list[int]]()
+    for o, option in instance.sized.items():
+        columns = list(found.get(("", o, "by"), {}).values()) if option.is_lumpy else []
+        if columns and values[columns].max() > 0.5:
+            opened[o] = columns
+    needed = {required for o in opened for required in instance.sized[o].requires}
+    result: list[int] = []
+    for o in opened.keys() - needed:
+        size = values[list(found["", o, "size"].values())].max()
+        if size <= ROUNDING_SIZE * instance.sized[o].max_size:
+            result += opened[o]
+    return result
 
 
 def is_negligible(instance: Instance, builder: ModelBuilder, shocks: Sequence[Shock], values: Sequence[float]) -> bool:

@@ -24,6 +24,15 @@ INFEASIBLE_STATUSES = (
     HighsModelStatus.kUnboundedOrInfeasible,
     HighsModelStatus.kObjectiveBound,
 )
+OPTIMAL_STATUSES = (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty)
+STOPPED_STATUSES = (
+    HighsModelStatus.kTimeLimit,
+    HighsModelStatus.kInterrupt,
+    HighsModelStatus.kIterationLimit,
+    HighsModelStatus.kSolutionLimit,
+    HighsModelStatus.kMemoryLimit,
+    HighsModelStatus.kObjectiveTarget,
+)
 # HiGHS's numbers for the simplex method: the dual one, which is its default, and the primal one.
 DUAL, PRIMAL = 1, 4
 UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
@@ -245,23 +254,14 @@ class HighsBackEnd:
         bound = float(info.mip_dual_bound) if is_mip else -math.inf
         if status in INFEASIBLE_STATUSES:
             return RawResult("infeasible", None, math.inf, None)
-        stopped = (
-            HighsModelStatus.kTimeLimit,
-            HighsModelStatus.kInterrupt,
-            HighsModelStatus.kIterationLimit,
-            HighsModelStatus.kSolutionLimit,
-            HighsModelStatus.kMemoryLimit,
-            HighsModelStatus.kObjectiveTarget,
-        )
-        if status not in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty, *stopped):
+        is_stopped = status in STOPPED_STATUSES
+        if not is_stopped and status not in OPTIMAL_STATUSES:
             raise SolverError(f"HiGHS ended with status {highs.modelStatusToString(status)!r}")
         solution = highs.getSolution()
-        has_point = status not in stopped or (is_mip and int(info.primal_solution_status) == 2)
+        has_point = not is_stopped or (is_mip and int(info.primal_solution_status) == 2)
         values = np.array(solution.col_value) if has_point else None
-        if status in stopped or is_mip:
-            return RawResult("stopped" if status in stopped else "optimal", values, bound, None)
-        if not solution.dual_valid:
-            return RawResult("optimal", values, bound, None)
+        if is_stopped or is_mip or not solution.dual_valid:
+            return RawResult("stopped" if is_stopped else "optimal", values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
 
 
@@ -395,7 +395,7 @@ class WarmProgramme:
         if status in UNDECIDED or status == HighsModelStatus.kUnboundedOrInfeasible:
             self._back.persist(Clock())
             status = self._highs.getModelStatus()
-        if status in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty):
+        if status in OPTIMAL_STATUSES:
             return True
         if status == HighsModelStatus.kInfeasible:
             return False

@@ -1,4 +1,4 @@
-"""A model in the hands of a solver, and a builder in a file."""
+"""A model held by a solver, and a model written to a file."""
 
 import math
 import tempfile
@@ -86,7 +86,7 @@ class ImpliedBounds:
 
 
 class Model:
-    """A model in the hands of a solver: objectives, bounds and right-hand sides may change between solves."""
+    """A model held by a solver: objectives, bounds and right-hand sides may change between solves."""
 
     def __init__(
         self, builder: ModelBuilder, objective: Expression, settings: Settings, clock: Clock | None = None
@@ -229,17 +229,22 @@ class Model:
         bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
         if has_integers:
             bound = min(bound + self._objective.constant, objective)
-        duals = None if has_integers or raw.duals is None else raw.duals[self._places] * self._money / self._row_scale
+        duals, reduced_costs = (None, None) if has_integers else self._duals(raw)
+        return SolveResult(raw.status, values, objective, bound, duals, reduced_costs)
+
+    def _duals(self, raw: RawResult) -> tuple[Vector | None, Vector | None]:
+        """Dual values of the builder's rows and reduced costs of its columns, where the solver has any."""
+        duals = None if raw.duals is None else raw.duals[self._places] * self._money / self._row_scale
         reduced_costs = (
             None if duals is None or raw.reduced_costs is None else raw.reduced_costs * self._money / self._column_scale
         )
         if duals is not None and reduced_costs is not None:
             self._implied.give_back(self.lower, self.upper, duals, reduced_costs)
-        return SolveResult(raw.status, values, objective, bound, duals, reduced_costs)
+        return duals, reduced_costs
 
 
 def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) -> None:
-    """Write a builder as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
+    """Write a model as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
     problem = builder.problem("diversify", [1.0] * len(builder.columns), [1.0] * len(builder.rows))
     variables = problem.variables()
     cost = pulp.lpSum_vars_coefs([(variables[j], value) for j, value in objective.terms.items()])

@@ -216,7 +216,7 @@ def explain(
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: `gap` is that of what-ifs, by default 0.005; `time_limit` is for everything together.
         listener: receives each question before it is answered, and the rounds of each search.
-        on_part: called with the plan's result and then with every finding, as soon as it is known.
+        on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
         scenario: of the instance, or several in the order given.
 
@@ -226,7 +226,8 @@ def explain(
     Raises:
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
-        ValueError: a budget that is no amount of money, or a scenario that there is not.
+        InstanceError: a scenario that the instance does not have.
+        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so
