@@ -254,7 +254,7 @@ def test_repr_and_frames_carry_units() -> None:
 
 
 def test_what_goes_unserved_in_peace_is_told() -> None:
-    # Half of what is made has to be made at home, where nobody makes any: nothing is made, 100 t a year go short.
+    # Half of what is made has to be made at home, where nothing makes any: nothing is made, 100 t a year go short.
     rule = {"commodity": "magnet", "region": "home", "share": 0.5, "from": 2027}
     result = solved(policy={"min_share": [rule]})
     assert result.survives
@@ -294,7 +294,7 @@ def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
     two = solved(policy={"budget": 0}, shocks={"embargo": shock | {"start": [2026, 2027]}})
     alone, both = (dict(facts(so.read(each.data), each)) for each in (one, two))
     assert "summed" not in alone["Survival gap"]
-    summed = "summed over 2 shocks, of which one strikes at a time: 160 t below the floors; proven:"
+    summed = "summed over 2 shocks, of which one happens at a time: 160 t below the floors; proven:"
     assert summed in both["Survival gap"]
     assert "present value at the start of 2026, in USD of 2020" in alone["Total cost"]
 

@@ -21,7 +21,7 @@ _CELL = "padding:2px 14px 2px 0;text-align:left;background:transparent;vertical-
 
 
 def result_html(result: Any) -> str:
-    """A plan: the verdict, its figures, what is bought, and where it stands in each shock."""
+    """A plan: the headline, its figures, what is bought, and where it stands in each shock."""
     failed = [outcome for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
     headline = {
@@ -53,7 +53,7 @@ def _figures(result: Any) -> str:
         worst = hardest_of(result.shocks)[0]
         rows.append(("Worst shock", f"{worst.name}, a gap of {si(worst.gap, money, 4)} at shortage cost"))
     if result.survival_gap > result.worst_gap:
-        over = f"summed over {len(result.shocks):,} shocks, of which one strikes at a time"
+        over = f"summed over {len(result.shocks):,} shocks, of which one happens at a time"
         rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)} {over}"))
     return _table((), rows)
 

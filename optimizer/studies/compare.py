@@ -245,7 +245,7 @@ class _ComparisonBuilder:
         for number, names in sorted(sweep.answers(calls, ["which shocks hurt"] * len(calls)), key=lambda pair: pair[0]):
             case = cases[number]
             if len(names) > MOST_ALONE:
-                what = f"{case}: of {len(names):,} shocks that hurt, the {MOST_ALONE} worst are asked alone."
+                what = f"{case}: of {len(names):,} shocks that hurt, the {MOST_ALONE} worst are evaluated alone."
                 self.found = replace(self.found, notes=(*self.found.notes, what))
             batch_names = ("", *names[:MOST_ALONE])
             batches = [batch_names[i : i + ALONE_BATCH] for i in range(0, len(batch_names), ALONE_BATCH)]
