@@ -29,17 +29,13 @@ _figure_option = partial(typer.Option, rich_help_panel="Figure")
 class _Choice:
     """What a figure shows of a plan; each part is for some kinds."""
 
-    shock: Annotated[str | None, _figure_option(metavar="NAME", help="Shock to draw (path, sankey).")] = None
-    segment: Annotated[
-        str | None, _figure_option(metavar="NAME", help="Segment to draw (path); else the tightest.")
-    ] = None
-    commodity: Annotated[
-        str | None, _figure_option(metavar="NAME", help="Commodity to draw (dependence); else all.")
-    ] = None
-    year: Annotated[
-        int | None, _figure_option(metavar="YEAR", help="Year in which the cut starts (endurance); else the last.")
-    ] = None
-    end: Annotated[bool, _figure_option("--end", help="Draw the last year, not the first (sankey).")] = False
+    shock: Annotated[str | None, _figure_option(metavar="NAME", help="Shock (path, sankey).")] = None
+    segment: Annotated[str | None, _figure_option(metavar="NAME", help="Segment (path); else the tightest.")] = None
+    commodity: Annotated[str | None, _figure_option(metavar="NAME", help="Commodity (dependence); else all.")] = None
+    year: Annotated[int | None, _figure_option(metavar="YEAR", help="Year of the cut (endurance); else the last.")] = (
+        None
+    )
+    end: Annotated[bool, _figure_option("--end", help="Last year, not the first (sankey).")] = False
 
 
 def command(
