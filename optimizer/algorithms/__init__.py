@@ -1,1 +1,1 @@
-"""In which order shocks are faced, and when to stop."""
+"""Solution algorithms: the strategies, and what they are built from."""

@@ -1,11 +1,13 @@
 """The master problem of Benders decomposition, and its cut pool.
 
-    θ[g]   estimate   in tonnes of middle shortage cost   of a group g of shocks, above its lower bound
-    cut    θ[g] ≥ value + slope·(x − plan) + by_gap·(γ − held)    at every plan evaluated; never above the true value
-    γ      the estimated gap of the one shock of g, where costs depend on the gap that it may leave
+    θ[g]   lower bound of the recourse function of a group g of shocks, above its constant lower bound; in money divided
+           by the median shortage cost, so that it is scaled like tonnes
+    cut    θ[g] ≥ value + slope·(x − plan) + by_gap·(γ − held)    a subgradient at every plan evaluated: an outer
+           approximation, never above the true value
+    γ      the θ of the gap of the one shock of g, where costs depend on the gap that it may leave
     link   θ[g] ≥ gap or cost of those shocks of g that the master holds, and the lower bounds of the others
 
-The master problem holds few shocks or none. Estimates are lower bounds, so every minimum of the master is one too.
+The master problem contains few shocks or none. Every θ is a lower bound, so every minimum of the master is one too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

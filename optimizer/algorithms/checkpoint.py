@@ -1,7 +1,7 @@
 """Checkpoints: the state of a search in a folder, written whole after each round, read when it is started again.
 
 One file for each problem, named after all that decides the result: the instance, the settings that matter, the
-versions. A problem that differs in any of them does not see it.
+versions. A problem that differs in any of them has another file.
 
 A file is a zip archive of plain arrays, stored as they are, with facts as JSON and a digest of it all. Nothing in it is
 ever unpickled. A file that is damaged, or that was written for another problem, is refused; whoever can write into the
@@ -74,7 +74,7 @@ class Checkpoint:
             state = self._read()
             _check(state, self._events)
         except Exception as error:
-            # The content is not ours to trust: whatever reading it raises, it is no checkpoint.
+            # The content is untrusted: whatever reading it raises, it is no checkpoint.
             message = str(error).partition("\n")[0] or type(error).__name__
             cure = f"delete it to start anew, or give another --checkpoint DIR than {self.path.parent}"
             raise CheckpointError(f"{self.path}: cannot be read as a checkpoint ({message}); {cure}") from None

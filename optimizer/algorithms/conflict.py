@@ -1,12 +1,13 @@
-"""The conflict where no plan exists at all: an irreducible infeasible set of rules, by a deletion filter.
+"""The conflict where no plan exists at all: an irreducible infeasible set (IIS) of rules, by a deletion filter.
 
 Only policy, forced running, and the support that this costs can leave no plan. Without any one of the rules named, the
-others can hold together. There may be a second conflict, which is found once the first is repaired.
+others can be satisfied together. The set need not be the smallest, and there may be a second conflict, which is found
+once the first is repaired.
 
 Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
@@ -16,9 +17,30 @@ from optimizer.model.builder import Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings
 
+NOT_IRREDUCIBLE = (
+    "The time ran out while the conflict was reduced: some of the rules named may not belong to it. Raise --time-limit."
+)
 
-def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
-    """The rules that cannot hold together, in words; empty if a plan exists after all, or the time ran out."""
+
+@dataclass(frozen=True)
+class Conflict:
+    """Rules that cannot be satisfied together, in words; none if a plan exists after all, or the time ran out.
+
+    Attributes:
+        is_irreducible: whether any rule was tried without; not where the time ran out during the filter.
+    """
+
+    rules: tuple[str, ...] = ()
+    is_irreducible: bool = True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader has to know of it."""
+        return () if self.is_irreducible else (NOT_IRREDUCIBLE,)
+
+
+def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Conflict:
+    """Rules that cannot be satisfied together, as few as the time allows."""
     builder = extensive_form_model(without_shocks(instance), ())
     rows = [(row, _rule(row)) for row in builder.rows]
     rules = list(dict.fromkeys(rule for _, rule in rows if rule))
@@ -29,13 +51,15 @@ def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple
         return Model(builder, Expression(), settings, clock).solve().status != "infeasible"
 
     if is_feasible(rules):
-        return ()
-    needed = list(rules)
+        return Conflict()
+    needed, is_complete = list(rules), True
     for rule in rules:
         fewer = [other for other in needed if other != rule]
         if not clock.is_over and not is_feasible(fewer):
             needed = fewer
-    return tuple(_in_words(instance, rule) for rule in needed)
+        # A test that the clock has ended proves nothing: its rule stays.
+        is_complete = is_complete and not clock.is_over
+    return Conflict(tuple(_in_words(instance, rule) for rule in needed), is_complete)
 
 
 def _rule(row: Row) -> tuple[str, str] | None:

@@ -41,7 +41,7 @@ from optimizer.extras import require_extra
 from optimizer.solver import Clock
 
 ATTEMPTS = 3
-# Tasks in a worker's hands: the one that it runs, and the next.
+# Tasks submitted to a worker at a time: the one that it runs, and the next.
 AHEAD = 2
 # Seconds for which a cluster may be without any worker.
 PATIENCE = 10.0

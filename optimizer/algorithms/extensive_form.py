@@ -1,10 +1,10 @@
 """The extensive form: one model with the plan, the baseline and shocks, all of them or some.
 
     least cost   all floors kept
-    least gap    where that cannot be: least survival gap, then least cost with that gap held
+    least gap    where that cannot be: least survival gap, then least cost with that gap as a limit
 
 Integers are proven first. Then they are fixed and the restricted LP is solved, so that what is reported satisfies its
-rows exactly and has dual values. Shocks may be added between two solves; the model stays.
+rows to the solver's feasibility tolerance and has dual values. Shocks may be added between two solves; the model stays.
 """
 
 import math
@@ -246,7 +246,7 @@ class ScenarioModel:
         return result
 
     def minimise_gap(self) -> SearchResult:
-        """Floors cannot all be kept: least gap first, then least cost with that gap held."""
+        """Floors cannot all be kept: least gap first, then least cost with that gap as a limit."""
         self.survived = frozenset()
         self.release_integers()
         self.allow_shortages(np.inf)
@@ -286,7 +286,7 @@ class ScenarioModel:
         """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
         restricted = self.solve_restricted(result)
         if restricted is None:
-            self.notes.append("The integers could not be fixed exactly; prices are left out.")
+            self.notes.append("The integers could not be fixed exactly; shadow prices are not reported.")
         return restricted or result
 
     def _conclude_gap(self, result: SolveResult, least: SolveResult, duals: DualValues | None) -> SearchResult:

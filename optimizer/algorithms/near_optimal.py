@@ -1,13 +1,13 @@
 """Near-optimal alternatives (MGA): all plans that cost no more than a limit, in one model that is kept warm.
 
-    cost ≤ most          a row; where floors fail, the gap is held as well
+    cost ≤ most          a row; where floors fail, the gap is bounded as well
     N[o] = Σ_a n[o,a]    a column for each option: its size over all years, or what a stockpile buys in t
 
 Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds by the LP
-relaxation hold for the plans of all shocks, for fewer shocks and no integers only admit more plans.
+relaxation are valid for the plans that survive all shocks, for fewer shocks and no integers only admit more plans.
 
-Source: DeCarolis: Using modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy
-Economics 33(2), 2011.
+Sources: Brill, Chang, Hopkins: Modeling to generate alternatives, Management Science 28(3), 1982; DeCarolis: Using
+modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy Economics 33(2), 2011.
 """
 
 import contextlib

@@ -1,10 +1,10 @@
 """What is asked of all the plans that keep every floor: the cheapest, unless told otherwise.
 
     objective   what is minimised: cost, outlay, the size of an option …
-    rows        what has to hold beside the instance: a cost that is not exceeded, an option that is left out …
+    rows        constraints beside those of the instance: a cost that is not exceeded, an option that is left out …
     allowed     where floors cannot all be kept, the total gap that a plan may leave
 
-Rows are written once, before any shock is written out that has no probability.
+Rows are written once, before any shock that has no probability is added.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -56,7 +56,7 @@ def swept(
 
 
 def _stop(instance: Instance, builder: ModelBuilder, o: str, values: list[float]) -> None:
-    """Let an option run no more than its capacity: to an audit 1e-10 t on none are too much."""
+    """Limit an option's flows to its capacity: the audit accepts no activity without capacity, however small."""
     found, capacity = builder.found(), builder.links.get((o, "capacity"), {})
     for path in (instance.baseline, *instance.rules.values()):
         for flow in instance.options[o].flows:
@@ -72,7 +72,7 @@ def _build(instance: Instance, option: Sized, a: int, size: float, is_open: bool
 
 
 def nothing(instance: Instance) -> Plan:
-    """The plan of a world that does nothing: stocks hold what they began with."""
+    """The do-nothing plan: no purchases, stocks as they were at the start."""
     fills = {o: (0.0,) * len(instance.horizon.periods) for o in instance.stocks}
     return Plan((), fills, {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()})
 

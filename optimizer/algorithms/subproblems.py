@@ -204,8 +204,8 @@ class _BatchSolver:
     def _accept_tolerance(self, found: BatchResult, costs: Vector, allowed: Vector) -> None:
         """Accept shortages within the solver's tolerance as kept floors, and solve for the least cost again.
 
-        Treated as failures they would be far too cheap: where floors do not hold, all that is dear to serve goes
-        unserved.
+        If they counted as violated, the cost without floors would be taken, which is far too low: it leaves unserved
+        whatever is dearer to serve than its shortage cost.
         """
         left = np.flatnonzero(~found.feasible)
         if not len(left):

@@ -6,7 +6,7 @@
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
-technology matrix. The dual value of a right-hand side or bound, times −c and F, is the slope of the optimum in the
+technology matrix. The dual value of a right-hand side or bound, times −c and F, is a subgradient of the optimum in the
 plan.
 """
 
@@ -226,7 +226,7 @@ class WindowProgramme:
         return self._costs.of(which)
 
     def least_costs(self) -> Vector:
-        """By shock, a lower bound on its cost: all that earns money runs as much as it can."""
+        """By shock, a lower bound on its cost: columns of negative cost at their upper bounds."""
         every = np.arange(len(self.shocks))
         costs, upper = self._costs.of(every), self._upper.of(every)
         return np.asarray(np.where(costs < 0, costs * np.where(costs < 0, upper, 0.0), 0.0).sum(axis=1))

@@ -1,8 +1,4 @@
-"""Ally: equity or a loan buys capacity in a friendly region that our demand can call on, Lynas-style.
-
-size   t/yr of activity, in `region`; its mathematics is that of every producing lever:
-capacity   x ≤ C·Δ·(1−σ)          run   x ≥ min_utilisation·C·Δ (baseline)
-"""
+"""Ally: equity or a loan buys capacity in a friendly region that our demand can call on; rows as in `producing`."""
 
 from typing import ClassVar, Literal
 

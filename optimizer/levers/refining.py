@@ -1,8 +1,4 @@
-"""Refining: domestic separation, metal or magnet making.
-
-size   t/yr of activity, in the home region unless its entry names another; as every producing lever:
-capacity   x ≤ C·Δ·(1−σ)          run   x ≥ min_utilisation·C·Δ (baseline)
-"""
+"""Refining: domestic separation, metal or magnet making; rows as in `producing`."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Affine expressions in numbered columns: what levers add up before anybody knows which solver it is for.
+"""Affine expressions in numbered columns: the terms of rows and objectives, whatever the solver.
 
 A coefficient is a number, or an array with one number for each of many shocks that are written together.
 """

@@ -291,7 +291,7 @@ class SourceShare:
 
 @dataclass(frozen=True)
 class Nothing:
-    """What a world without investments leaves unserved below the floors."""
+    """What the do-nothing plan leaves unserved below the floors."""
 
     gap: float
     below_floor: float
