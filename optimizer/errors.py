@@ -94,4 +94,4 @@ class MissingExtraError(OptimizerError):
 
 
 class OptimizerWarning(UserWarning):
-    """Something failed that a search does without: its answer is the same."""
+    """What the caller should know though there is an answer: a value replaced, or a file that could not be written."""

@@ -119,7 +119,7 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
 
 def bought(model: ModelBuilder, instance: Instance, option: str, year: int | None = None) -> Expression:
     """What is bought of an option over all years or in one: its size, or what a stockpile buys in t."""
-    columns = model.found().get(("", option, instance.options[option].purchase_column), {})
+    columns = model.column_index().get(("", option, instance.options[option].purchase_column), {})
     some = (column for t, column in columns.items() if year is None or instance.horizon.year(t) == year)
     return total(Expression({column: 1.0}) for column in some)
 
@@ -159,10 +159,10 @@ def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float
     """By path, for every period t: discount factor times the probability that operation is on that path in t."""
     horizon = instance.horizon
     at = {shock.name: [shock.probability if t in shock.periods else 0.0 for t in horizon.periods] for shock in shocks}
-    calm = [max(0.0, 1.0 - math.fsum(at[shock.name][t] for shock in shocks)) for t in horizon.periods]
+    no_shock = [max(0.0, 1.0 - math.fsum(at[shock.name][t] for shock in shocks)) for t in horizon.periods]
     return {
         path: [instance.discount(t) * likely[t] for t in horizon.periods]
-        for path, likely in {BASELINE: calm, **at}.items()
+        for path, likely in {BASELINE: no_shock, **at}.items()
     }
 
 

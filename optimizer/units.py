@@ -64,13 +64,13 @@ def parse_amount(value: Any) -> float:
         PydanticCustomError: no number, no finite number, or an unknown suffix.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise finding(f"{_shown(value)} is not a number", "Write a plain number, or one such as 2.5B, 250M, 40k.")
+        raise finding(f"{_show_value(value)} is not a number", "Write a plain number, or one such as 2.5B, 250M, 40k.")
     try:
         number = _parse_text(value) if isinstance(value, str) else float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise finding(f"{_shown(value)} is not finite", "Leave the field out where there is no limit.")
+        raise finding(f"{_show_value(value)} is not finite", "Leave the field out where there is no limit.")
     if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
         raise finding(f"{number:g} is beyond what can be computed with", "Choose a unit in which it lies nearer to 1.")
     return number
@@ -93,7 +93,7 @@ def _parse_text(text: str) -> float:
     return number * SUFFIXES.get(suffix, 1.0)
 
 
-def _shown(value: Any) -> str:
+def _show_value(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, (list, tuple)):
@@ -217,7 +217,7 @@ def parse_by_year(value: Any) -> Any:
         PydanticCustomError: no mapping, or an empty one.
     """
     if not isinstance(value, Mapping) or not value:
-        what = "is an empty mapping" if isinstance(value, Mapping) else f"{_shown(value)} names no year"
+        what = "is an empty mapping" if isinstance(value, Mapping) else f"{_show_value(value)} names no year"
         raise finding(what, "Write years with their sizes: {2027: 100}.")
     return value
 

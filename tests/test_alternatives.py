@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
 from optimizer.algorithms.near_optimal import NearOptimalPlan
-from optimizer.algorithms.question import Question, at_most, size
+from optimizer.algorithms.problem import ProblemVariant, at_most, size
 from optimizer.formulation import cost
 from optimizer.results.plan import Plan
 from optimizer.solver import Settings
@@ -167,8 +167,8 @@ def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
         capped = at_most(cost, found.most, "cost")
         for each in found.ranges:
             slack = 1e-3 * max(1.0, each.greatest.size)
-            least = asker.ask(question=Question(size(each.option), (capped,), "least"))
-            greatest = asker.ask(question=Question(size(each.option, -1.0), (capped,), "greatest"))
+            least = asker.ask(problem=ProblemVariant(size(each.option), (capped,), "least"))
+            greatest = asker.ask(problem=ProblemVariant(size(each.option, -1.0), (capped,), "greatest"))
             assert each.least.size == pytest.approx(least.value, abs=slack)
             assert each.greatest.size == pytest.approx(-greatest.value, abs=slack)
 

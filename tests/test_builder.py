@@ -120,15 +120,15 @@ def test_what_stands_on_the_right_goes_to_the_left(builder: ModelBuilder, sense:
 
 
 @pytest.mark.parametrize(
-    ("sense", "right", "holds"),
-    # 0 sense right
+    ("sense", "rhs", "holds"),
+    # 0 sense rhs
     [("<=", 1, True), ("<=", -1, False), (">=", -1, True), (">=", 1, False), ("==", 0, True), ("==", 1, False)],
 )
 def test_constant_row_is_dropped_where_it_holds_and_kept_where_it_cannot(
-    builder: ModelBuilder, sense: str, right: float, holds: bool
+    builder: ModelBuilder, sense: str, rhs: float, holds: bool
 ) -> None:
     x = builder.variable("o", "x", 0, upper=4.0)
-    builder.require("o", "row", None, x - x, sense, right)  # type: ignore[arg-type]
+    builder.require("o", "row", None, x - x, sense, rhs)  # type: ignore[arg-type]
     assert len(builder.rows) == (0 if holds else 1)
     answer = Model(builder, -1.0 * x, Settings()).solve()
     assert answer.status == ("optimal" if holds else "infeasible")
@@ -252,7 +252,7 @@ def test_scales_are_powers_of_ten_and_can_be_taken_back(cell: Cell) -> None:
         found = {variable.name: value for variable, value in written.items()}
         names = [variable.name for variable in problem.variables()]
         assert {names[j]: value * columns[j] / scale for j, value in row.terms.items()} == pytest.approx(found)
-        assert -written.constant * scale == pytest.approx(row.right)
+        assert -written.constant * scale == pytest.approx(row.rhs)
     for column, scale, variable in zip(builder.columns, columns, problem.variables(), strict=True):
         assert (variable.lowBound or 0.0) * scale == pytest.approx(column.lower)
         assert (float("inf") if variable.upBound is None else variable.upBound * scale) == pytest.approx(column.upper)
@@ -273,10 +273,10 @@ def test_answers_come_back_in_the_units_of_the_file(builder: ModelBuilder, mass:
     assert answer.values.tolist() == pytest.approx([5 * mass, 15 * mass])
     assert answer.objective == pytest.approx(50 * mass * money + 7 * money)
     assert answer.bound == pytest.approx(answer.objective)
-    assert answer.prices is not None
-    assert answer.prices.tolist() == pytest.approx([3 * money, 0])
-    assert answer.reduced is not None
-    assert answer.reduced.tolist() == pytest.approx([-2 * money, 0])
+    assert answer.duals is not None
+    assert answer.duals.tolist() == pytest.approx([3 * money, 0])
+    assert answer.reduced_costs is not None
+    assert answer.reduced_costs.tolist() == pytest.approx([-2 * money, 0])
 
 
 @given(some.integers(-6, 6), some.integers(-3, 9))
@@ -402,11 +402,11 @@ def test_integers_can_be_dropped_and_taken_up_again(builder: ModelBuilder) -> No
     assert whole.objective == pytest.approx(16)
     assert whole.values is not None
     assert whole.values.tolist() == pytest.approx([2, 1])
-    assert whole.prices is None
+    assert whole.duals is None
     relaxed = model.solve(relaxed=True)
     assert relaxed.objective == pytest.approx(15)
-    assert relaxed.prices is not None
-    assert relaxed.prices.tolist() == pytest.approx([1.5])
+    assert relaxed.duals is not None
+    assert relaxed.duals.tolist() == pytest.approx([1.5])
 
 
 def test_bounds_and_objectives_change_between_solves(builder: ModelBuilder) -> None:
@@ -435,9 +435,9 @@ def test_a_row_with_one_column_left_to_move_keeps_its_price(builder: ModelBuilde
     def asked(below: float, other: float) -> tuple[float, list[float], list[float]]:
         model.bound([2, 3], [below, other], [below, other])
         answer = model.solve()
-        assert answer.prices is not None
-        assert answer.reduced is not None
-        return answer.objective, answer.prices.tolist(), answer.reduced.tolist()
+        assert answer.duals is not None
+        assert answer.reduced_costs is not None
+        return answer.objective, answer.duals.tolist(), answer.reduced_costs.tolist()
 
     # u is 30, or 35, where w is 9 and its row is slack; the price is the floor's.
     assert asked(0.0, 9.0) == (pytest.approx(140 + 4.5), pytest.approx([2, -2, 0, 0]), pytest.approx([0, 0, -1, 0.5]))

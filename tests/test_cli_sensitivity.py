@@ -76,7 +76,7 @@ def test_ends_that_were_stopped_break_nothing() -> None:
     said = " ".join(done.stdout.split())
     # A search that is stopped at once may have its proof already. What was not asked is not said to change nothing.
     assert re.match(
-        r"tiny: of 2 uncertain numbers (none was settled before the search was stopped|1 could be asked)", said
+        r"tiny: of 2 uncertain numbers (none was settled before the search was stopped|1 could be solved)", said
     )
     assert "? not known: stopped" in said
     assert "M ✗" not in said

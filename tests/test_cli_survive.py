@@ -57,6 +57,12 @@ def test_for_ever_is_null_in_json_and_inf_in_csv(plan: str, tmp_path: Path) -> N
     assert "0 → ∞" in diversify(*words).stdout
 
 
+def test_a_plan_that_is_an_instance_is_said_to_be_solved() -> None:
+    done = diversify("survive", TINY, "--plan", TINY, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["plan"] == "solved"
+
+
 def test_the_plan_is_solved_for_where_none_is_given() -> None:
     done = diversify("survive", TINY, "--budget", "5M", "--json")
     assert done.returncode == 0, done.stderr

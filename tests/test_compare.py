@@ -114,7 +114,7 @@ def test_variants_are_columns_and_each_has_its_own_budget() -> None:
         "poor": tiny(policy={"budget": 5e6}),
     }
     parts: list[str] = []
-    found = compare(cases, settings=EXACT, heard=lambda part, known: parts.append(part))
+    found = compare(cases, settings=EXACT, on_part=lambda part, known: parts.append(part))
     assert [(column.case, column.budget) for column in found.columns] == [
         ("plain", 20e6),
         ("without plant", 20e6),
@@ -216,7 +216,7 @@ def test_ctrl_c_ends_with_what_is_known() -> None:
         [0, 5e6, 10e6, 20e6],
         settings=Settings(jobs=1),
         listener=press,
-        heard=lambda part, known: parts.append(known),
+        on_part=lambda part, known: parts.append(known),
     )
     assert found.stopped
     assert not found.is_proven

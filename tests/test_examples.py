@@ -16,3 +16,21 @@ def test_example(path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert re.search(r"^\s*assert ", path.read_text(), re.MULTILINE)
+
+
+def test_a_lever_of_your_own_loses_to_accidents_beside_deliberate_cuts() -> None:
+    # The line works from the 13th month of an embargo on; a fire, which leverage does not restrain, takes half of it.
+    code = """
+import runpy, sys
+own = runpy.run_path(sys.argv[1])
+fire = "{start: 2028, months: 24, deliberate: true, cuts: [{region: rival, severity: 1}, \
+{process: cold_line, severity: 0.5, deliberate: false}]}"
+force = "policy.force={cold_line: {2026: 60}}"
+instance = own["so"].load(own["FILE"], [f"options.cold_line={own['LINE']}", f"shocks.fire={fire}", force])
+result = own["so"].solve(instance)
+flows = result.frames.flows.xs(("cold_line", "activity"), level=("owner", "flow"))
+assert flows.loc["fire", "quantity"].max() == 30, flows.loc["fire"]
+"""
+    example = EXAMPLES[0].parent / "write_your_own_lever.py"
+    done = subprocess.run([sys.executable, "-c", code, str(example)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

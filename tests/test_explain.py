@@ -23,9 +23,9 @@ from optimizer.progress import Progress
 from optimizer.solver import Settings
 from optimizer.studies.explain import explain as explain_aside
 from optimizer.studies.explain.explain import WhatIfTerms
+from optimizer.studies.explain.part_values import PartValue, PlanContext, PlanPart
 from optimizer.studies.explain.questions import least_passing
 from optimizer.studies.explain.repairs import Repair
-from optimizer.studies.explain.worths import PlanContext, PlanPart, Worth
 from tests.conftest import Cell
 from tests.strategies import instances
 
@@ -220,7 +220,7 @@ def test_the_least_number_is_found(high: int, threshold: int, guess: int | None)
     assert least_passing(lambda n: n >= threshold, 0, high, guess) == (threshold, True)
 
 
-def worth(explanation: so.Explanation, kind: str, of: str) -> Worth:
+def worth(explanation: so.Explanation, kind: str, of: str) -> PartValue:
     (one,) = [each for each in explanation.worths if (each.kind, each.of) == (kind, of)]
     return one
 
@@ -366,7 +366,7 @@ def test_worths_are_differences_of_optima_and_have_their_sign(data: dict[str, An
         assert anew.total_cost - cost == pytest.approx(each.change, rel=1e-5, abs=2e-4 * cost)
 
 
-def otherwise(instance: so.Instance, each: Worth) -> so.Instance:
+def otherwise(instance: so.Instance, each: PartValue) -> so.Instance:
     if each.kind in ("shock", "family"):
         gone = {event.name for event in instance.events if each.of in (event.name, event.entry)}
         return with_only_shocks(with_single_events(instance), {event.name for event in instance.events} - gone)
@@ -397,7 +397,7 @@ def test_a_question_that_comes_too_late_has_no_answer(survived: so.Explanation) 
     ground = PlanContext(result.plan, result.total_cost, result.bound, frozenset())
     for until, is_answered in ((time.time() - 1, False), (time.time() + 60, True), (None, True)):
         terms = WhatIfTerms(so.load(TINY), EXACT, 60.0, until, ground)
-        assert (explain_aside._worth({}, terms, PlanPart("lever", "plant", ("plant",))) is not None) is is_answered
+        assert (explain_aside._part_value({}, terms, PlanPart("lever", "plant", ("plant",))) is not None) is is_answered
         assert (explain_aside._deadline({}, terms, "plant", is_spared=False) is not None) is is_answered
 
 

@@ -52,7 +52,7 @@ def test_importing_it_imports_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", ["solve", "withstand", "explain", "attack", "alternatives", "stress", "sensitivity"])
 def test_plumbing_is_keyword_only(name: str) -> None:
-    plumbing = {"settings", "listener", "notes", "clock", "seed", "scenario", "heard"}
+    plumbing = {"settings", "listener", "notes", "clock", "seed", "scenario", "on_part"}
     for parameter in inspect.signature(getattr(so, name)).parameters.values():
         assert parameter.name not in plumbing or parameter.kind is parameter.KEYWORD_ONLY
 

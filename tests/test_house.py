@@ -70,6 +70,25 @@ def test_no_two_files_import_each_other_in_a_circle() -> None:
         visit(name, ())
 
 
+def test_imports_named_in_a_string_run_upwards_only_where_contributing_lists_them() -> None:
+    # A property of a value that users hold: frames, and what a notebook shows. Its module is imported when it is read.
+    listed = {
+        ("results.result", "studies.frames"),
+        ("results.result", "report.notebook"),
+        ("instance.schema", "report.notebook"),
+    }
+    found = {
+        (module(path), node.args[0].value.removeprefix("optimizer."))
+        for path in FILES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "import_module"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert found == listed
+
+
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [

@@ -17,13 +17,13 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.report.tables.plan import plan_tables, show_plan
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import outcomes, survey
-from optimizer.studies.solve import _granted
+from optimizer.studies.solve import _attained_gaps
 
 COUNT = 60
 
@@ -58,7 +58,7 @@ Case = tuple[so.Instance, so.Result, list[ManyFlows]]
 
 def solved(problem: so.Instance) -> Case:
     evaluator = RecourseEvaluator(problem)
-    replies = evaluator.operate_batches(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    replies = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
     return problem, so.solve(problem), evaluator.flows(replies)
 
 
@@ -133,7 +133,7 @@ def test_the_smallest_margins_are_kept_where_none_fails(calm: Case) -> None:
 def test_shocks_that_the_model_holds_are_kept_first(calm: Case) -> None:
     problem, _, _ = calm
     evaluator = RecourseEvaluator(problem)
-    replies = evaluator.operate_batches(plan_values(problem, nothing(problem)), Clock(), {}, flows=True)
+    replies = evaluator.operate_batches(plan_values(problem, do_nothing_plan(problem)), Clock(), {}, flows=True)
     surveyed, costs = survey(problem, evaluator, replies), evaluator.costs(replies)
     made = outcomes(problem, surveyed, evaluator.flows(replies), costs, ["s3", "s7"])
     assert [outcome.name for outcome in made if outcome.flows] == ["s3", "s7", *(f"s{k}" for k in range(38, 60))]
@@ -316,10 +316,10 @@ def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) ->
     one = problem.replacing(shocks={"s59": last.spec})
     solved = ExtensiveForm().run(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
     assert solved.values is not None
-    granted = _granted(problem, solved, solved.values.tolist())
+    granted = _attained_gaps(problem, solved, solved.values.tolist())
     assert granted["s59"] == pytest.approx(3500)
     assert not {event.name for event in problem.events[:59]} & set(granted)
-    kept = _granted(problem, replace(solved, gap=0.0, allows_shortages=False), solved.values.tolist())
+    kept = _attained_gaps(problem, replace(solved, gap=0.0, allows_shortages=False), solved.values.tolist())
     assert kept == dict.fromkeys((event.name for event in problem.events), 0.0)
 
 

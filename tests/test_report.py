@@ -16,7 +16,7 @@ from optimizer.disruptions.shock import Cut
 from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
 from optimizer.report.html.book import book, tidy
-from optimizer.report.html.page import embedded, page
+from optimizer.report.html.page import embed_json, page
 from optimizer.report.html.provenance import fingerprint
 from optimizer.report.tables.compare import show_grid
 from optimizer.report.tables.plan import dependence_table, survival_tables
@@ -197,8 +197,8 @@ def test_numbers_are_plain_json() -> None:
 
 
 def test_data_cannot_end_their_element() -> None:
-    assert "</script" not in embedded({"name": "</script><b>"})
-    assert json.loads(embedded({"name": "</script>"})) == {"name": "</script>"}
+    assert "</script" not in embed_json({"name": "</script><b>"})
+    assert json.loads(embed_json({"name": "</script>"})) == {"name": "</script>"}
 
 
 def test_plans_of_other_budgets_are_embedded_once(tiny: so.Instance, result: so.Result) -> None:

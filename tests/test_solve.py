@@ -1,5 +1,6 @@
 """The main job as a whole: what stands beside a plan is right, and what cannot be had is said."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import swept
+from optimizer.algorithms.reading import without_rounding_errors
 from optimizer.report.narrative import facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.solve import Timer, conclude, open_evaluator
@@ -119,7 +120,7 @@ def with_dust(size: float, activity: float) -> so.Result:
     instance, clock = so.read(market(options={"plant": plant}, policy={"budget": 0})), Clock()
     left = ExtensiveForm().run(instance, EXACT, clock, lambda step: None)
     assert left.values is not None
-    values, found = left.values.copy(), left.builder.found()
+    values, found = left.values.copy(), left.builder.column_index()
     values[list(found["", "plant", "size"].values())] = size
     values[list(found["baseline", "plant", "activity"].values())] = activity
     with open_evaluator(instance, EXACT, None) as evaluator:
@@ -145,9 +146,9 @@ def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> Non
     instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
     found = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
     assert found.values is not None
-    columns, values = list(found.builder.found()["baseline", "plant", "activity"].values()), found.values.copy()
+    columns, values = list(found.builder.column_index()["baseline", "plant", "activity"].values()), found.values.copy()
     values[columns] = -1e-10
-    assert {swept(instance, found.builder, values.tolist())[j] for j in columns} == {0.0}
+    assert {without_rounding_errors(instance, found.builder, values.tolist())[j] for j in columns} == {0.0}
 
 
 def test_integrality_dust_is_swept_away() -> None:
@@ -171,6 +172,31 @@ def test_budget_argument_replaces_the_files() -> None:
     instance = so.read(market(policy={"budget": 1}))
     assert not so.solve(instance, settings=EXACT).survives
     assert so.solve(instance, budget=4000, settings=EXACT).survives
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit", "status", "why"),
+    [
+        (20e6, 0.0, "stopped", "stopped, no plan: the search was stopped before it had one"),
+        (6e6, None, "none", "none, no plan: the budget of 6,000,000 USD; policy.force: "),
+    ],
+)
+def test_where_there_is_no_plan_nothing_survives_and_no_figure_is_stated(
+    budget: float, limit: float | None, status: str, why: str
+) -> None:
+    instance = so.load(CASES.parent.parent / "instances" / "tiny.yaml")
+    instance = so.read(instance.to_dict() | {"policy": {"budget": budget, "force": {"plant": {2026: 40}}}})
+    result = so.solve(instance, settings=so.Settings(time_limit=limit))
+    assert (result.status, result.baseline, result.survives) == (status, None, False)
+    figures = ("total_cost", "outlay", "survival_gap", "worst_gap")
+    assert all(math.isnan(getattr(result, name)) for name in figures)
+    assert why in repr(result)
+    assert result.to_dict()["survives"] is False
+    assert [result.to_dict()[name] for name in figures] == [None] * 4
+    again = so.Result.from_dict(result.to_dict())
+    assert (repr(again), again.to_json()) == (repr(result), result.to_json())
+    assert so.verify(instance, again).ok
+    assert not so.verify(instance, replace(again, outlay=0.0)).ok
 
 
 def test_time_that_runs_out_leaves_a_plan_that_does_nothing() -> None:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
@@ -125,7 +125,7 @@ def test_lumpy_options_come_in_their_sizes_and_name_what_they_require() -> None:
     options["plant"] |= {"unit_size": 25, "min_size": 50, "fixed_cost": 1000, "requires": "licence"}
     options["licence"] = {"kind": "partnership", "process": "imports", "max_size": 1, "fixed_cost": 7, "reliability": 0}
     instance = so.read(data(options=options))
-    mending = so.stress(planned(instance, nothing(instance)), samples=40, seed=1).mending
+    mending = so.stress(planned(instance, do_nothing_plan(instance)), samples=40, seed=1).mending
     assert mending is not None
     (plant,) = (mend for mend in mending.mends if mend.option == "plant")
     assert plant.also == ("licence",)
@@ -141,7 +141,7 @@ def test_a_broken_chain_is_traced_to_where_it_breaks() -> None:
         | {"capacity": 120},
     }
     instance = so.read(data(commodities={"oxide": {}, "magnet": {}}, processes=processes))
-    broken = so.stress(planned(instance, nothing(instance)), samples=40, seed=1).worst[0]
+    broken = so.stress(planned(instance, do_nothing_plan(instance)), samples=40, seed=1).worst[0]
     assert (broken.short, broken.makers, broken.stage) == ("oxide", ("separation",), "oxide")
 
 
@@ -173,7 +173,7 @@ def test_stock_is_laid_in_late_within_rate_and_room_and_makes_good_what_is_lost(
 
 def test_what_serves_most_has_the_least_gap_and_leaves_the_least_unserved() -> None:
     instance = resample(so.load(ROOT / "instances" / "us-magnets.yaml"), 60, seed=3)
-    values = np.array(plan_values(instance, nothing(instance)))
+    values = np.array(plan_values(instance, do_nothing_plan(instance)))
     evaluator = RecourseEvaluator(instance)
     everyone = np.ones(len(instance.events), dtype=bool)
     served = survey(instance, evaluator, evaluator.serve_most(values, Clock(), everyone))

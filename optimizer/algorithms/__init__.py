@@ -1,1 +1,1 @@
-"""Solution algorithms: the strategies, and what they are built from."""
+"""Solution algorithms."""

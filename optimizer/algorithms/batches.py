@@ -1,6 +1,6 @@
-"""Batches of shocks: a question about the recourse of some of them, and its answer.
+"""Batches of shocks: requests to solve the recourse of some of them, and responses.
 
-A batch is fixed by the instance and starts from a basis that comes with the question: every worker, in whatever order,
+A batch is fixed by the instance and starts from a basis that comes with the request: every worker, in whatever order,
 finds the same numbers.
 """
 
@@ -15,7 +15,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.solver import Basis, Integers, Vector
 
-RecourseQuantity = Literal["gaps", "best", "served", "slopes of gaps", "slopes of costs"]
+RecourseTask = Literal["gaps", "best", "served", "subgradients of gaps", "subgradients of costs"]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 BATCH_SIZE = 64
 
@@ -29,48 +29,49 @@ class ShockBatch:
 
 
 @dataclass(frozen=True)
-class BatchQuestion:
-    """A question about a batch.
+class BatchRequest:
+    """A request to solve the recourse of a batch.
 
     Attributes:
         batch: its number.
-        task: least gaps; the best operation, the one that serves most, or gaps or costs with their slopes in the
+        task: least gaps; the best operation, the one that serves most, or gaps or costs with their subgradients in the
             linking terms.
         events: which of its shocks, by number among all events.
-        linking: the linking terms under the plan, as `TechnologyMatrix.of` gives them.
-        allowed: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
-            floors are kept, nan to have it found. For ``slopes of costs``, the gap that the shock may leave; nan, and
-            where it is left out, to keep its floors.
+        linking: the linking terms under the plan, as `TechnologyMatrix.linking_terms` gives them.
+        gap_limits: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
+            floors are kept, nan to have it found. For ``subgradients of costs``, the gap that the shock may leave;
+            nan, and where it is left out, to keep its floors.
         basis: where to start.
-        groups: by shock, the group whose slopes are summed.
-        weights: by shock, of its value and slopes.
-        flows: whether all operation is wanted of ``best``, not the unserved demand alone; and that of ``gaps``.
+        groups: by shock, the group whose subgradients are summed.
+        weights: by shock, of its value and subgradients.
+        flows: whether ``best`` returns all operation, not the unserved demand alone; for ``gaps``, whether it returns
+            unserved demand.
     """
 
     batch: int
-    task: RecourseQuantity
+    task: RecourseTask
     events: Integers
     linking: Vector
     basis: Basis | None = None
-    allowed: Vector = field(default_factory=lambda: np.zeros(0))
+    gap_limits: Vector = field(default_factory=lambda: np.zeros(0))
     groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     weights: Vector = field(default_factory=lambda: np.zeros(0))
     flows: bool = False
 
 
 @dataclass(frozen=True)
-class BatchAnswer:
-    """The answers to a job, in the order of its shocks.
+class BatchResponse:
+    """The response to a request, in the order of its shocks.
 
     Attributes:
         gap: in money.
         fails: whether some segment falls noticeably below its floor.
         cost: discounted operating and shortage cost of the window, in ``served`` that of going short alone; empty where
-            it was not asked.
-        unserved: t, by shock, segment and period of the window; empty where it was not asked.
-        flows: all operation; None where it was not asked.
-        cuts: by group, its value and its slope in each linking term.
-        by_gap: by shock, the slope of its cost in the gap it is allowed; empty where none is.
+            it was not requested.
+        unserved: t, by shock, segment and period of the window; empty where it was not requested.
+        flows: all operation; None where it was not requested.
+        cuts: by group, its value and its subgradient in the linking terms.
+        by_gap: by shock, the derivative of its cost in its gap limit; empty where none is.
         basis: for the next time.
         seconds: in the solver.
     """

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import RecourseQuantity
+from optimizer.algorithms.batches import RecourseTask
 from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, EstimateKind, MasterProblem, ShockGroups
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, negligible_gap
@@ -37,7 +37,7 @@ MOST_GROUPS = 400
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
 MOST_HELD = 48
 AT_GAP = "cost under the gap"
-TASKS: dict[EstimateKind, RecourseQuantity] = {"gap": "slopes of gaps", "cost": "slopes of costs"}
+TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class _Search(Search):
         return np.array([shock.probability for shock in self.instance.events])
 
     @cached_property
-    def _fragile(self) -> npt.NDArray[np.bool_]:
+    def _can_fail(self) -> npt.NDArray[np.bool_]:
         """By shock, whether it may fail: any may where some floor is free to miss; else as under do nothing."""
         return np.asarray(bool(free_floors(self.instance)) | (self.evaluator.do_nothing(self.clock).gap > 0.0))
 
@@ -212,7 +212,7 @@ class _Search(Search):
         """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
         size = len(self.probability)
         if kind == "gap":
-            weights, least = np.where(self._fragile, 1.0, 0.0), np.zeros(size)
+            weights, least = np.where(self._can_fail, 1.0, 0.0), np.zeros(size)
         else:
             weights, least = self.probability, self._least_costs
         singles, apart = [n for n in alone if weights[n] > 0], frozenset(alone)
@@ -243,7 +243,7 @@ class _Search(Search):
 
     def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
         """The cost of a shock that may fail depends on the gap that it may leave: it is alone in its groups."""
-        fragile = np.flatnonzero(self._fragile & (self.probability > 0.0)).tolist()
+        fragile = np.flatnonzero(self._can_fail & (self.probability > 0.0)).tolist()
         of_gaps, of_costs = self._groups("gap", fragile), self._groups("cost", fragile)
         if of_costs:
             gaps = np.full(of_costs["cost"].size, -1, dtype=np.intp)
@@ -256,9 +256,11 @@ class _Search(Search):
 
     # Evaluations.
 
-    def _slopes(self, groups: ShockGroups, point: Vector, granted: Vector | None = None) -> Subgradients:
+    def _subgradients(self, groups: ShockGroups, point: Vector, gap_limits: Vector | None = None) -> Subgradients:
         task = TASKS[groups.kind]
-        return self.evaluator.slopes(point, self.clock, task, groups.of, groups.weights, groups.outside, granted)
+        return self.evaluator.subgradients(
+            point, self.clock, task, groups.group_of, groups.weights, groups.outside, gap_limits
+        )
 
     def _evaluate_costs(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
         """Expected cost, and the violated shocks; costs are cut, and shocks without probability only separated."""
@@ -266,11 +268,11 @@ class _Search(Search):
         held = self.listed.numbers(self.shocks)
         known = set(self.listed.redundant.union(held))
         for kind, groups in master.groups.items():
-            found = self._slopes(groups, point)
+            found = self._subgradients(groups, point)
             value += float(found.value.sum() - master.estimated(kind, point).sum())
             cuts += master.add_cuts(kind, point, found, values)
             violated |= {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in held}
-            known |= set(np.flatnonzero(groups.of >= 0).tolist())
+            known |= set(np.flatnonzero(groups.group_of >= 0).tolist())
         if len(known) < len(self.instance.events):
             left = self.evaluator.gaps(point, self.clock, known)
             violated |= {n: float(left.gap[n]) for n in np.flatnonzero(left.fails).tolist()}
@@ -280,25 +282,25 @@ class _Search(Search):
         if "gap" not in master.groups:
             return Evaluation(0.0)
         groups = master.groups["gap"]
-        found = self._slopes(groups, point)
-        below, gap = master.underestimation("gap", point, found, values), float(found.value.sum())
+        found = self._subgradients(groups, point)
+        below, gap = master.cut_violation("gap", point, found, values), float(found.value.sum())
         cuts = master.add_cuts("gap", point, found, values)
         violated = {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist()}
         # Holding the shocks whose estimates are worst improves the bound most.
-        weights = {n: float(below[groups.of[n]]) for n in violated}
+        weights = {n: float(below[groups.group_of[n]]) for n in violated}
         to_hold = self.listed.violations({n: off for n, off in weights.items() if off > MISESTIMATED * gap})
         return Evaluation(gap, gap, True, self.listed.violations(violated), cuts, to_hold)
 
     def _evaluate_costs_at_gap(self, master: MasterProblem, point: Vector, values: Vector, limit: float) -> Evaluation:
         """Gap and cost; each shock that may fail is allowed its least gap, and what the master estimates above it."""
         value, cuts, gap = master.cost.value(point.tolist()), 0, 0.0
-        violated, allowed = dict[int, float](), None
+        violated, gap_limits = dict[int, float](), None
         if "gap" in master.groups:
-            of_gaps = self._slopes(master.groups["gap"], point)
+            of_gaps = self._subgradients(master.groups["gap"], point)
             cuts += master.add_cuts("gap", point, of_gaps, values)
-            allowed, gap = self._allowed_gaps(master, point, of_gaps, limit)
+            gap_limits, gap = self._allowed_gaps(master, point, of_gaps, limit)
         if "cost" in master.groups:
-            of_costs = self._slopes(master.groups["cost"], point, allowed)
+            of_costs = self._subgradients(master.groups["cost"], point, gap_limits)
             cuts += master.add_cuts("cost", point, of_costs, values)
             value += float(of_costs.value.sum() - master.estimated("cost", point).sum())
             violated = {n: float(of_costs.gap[n]) for n in np.flatnonzero(of_costs.fails).tolist()}
@@ -309,14 +311,14 @@ class _Search(Search):
     ) -> tuple[Vector, float]:
         """By shock, the gap that it may leave, nan where its floors are kept; and all gaps together."""
         groups, gap = master.groups["gap"], float(found.value.sum())
-        allowed = np.full(len(self.probability), np.nan)
-        alone = np.flatnonzero(self._fragile & (self.probability > 0.0))
-        more = np.maximum(master.estimated("gap", point)[groups.of[alone]] - found.gap[alone], 0.0)
+        gap_limits = np.full(len(self.probability), np.nan)
+        alone = np.flatnonzero(self._can_fail & (self.probability > 0.0))
+        more = np.maximum(master.estimated("gap", point)[groups.group_of[alone]] - found.gap[alone], 0.0)
         # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
         room = max(0.0, limit - gap)
         more *= min(1.0, room / more.sum()) if more.any() else 0.0
-        allowed[alone] = (found.gap[alone] + more) * (1.0 + HELD_IN_SHOCK) + HELD_IN_SHOCK
-        return allowed, gap + float(more.sum())
+        gap_limits[alone] = (found.gap[alone] + more) * (1.0 + HELD_IN_SHOCK) + HELD_IN_SHOCK
+        return gap_limits, gap + float(more.sum())
 
     # Results.
 
@@ -335,7 +337,7 @@ class _Search(Search):
             bound=min(loop.bound, best.evaluation.value),
             gap=gap,
             gap_bound=min(gap, gap_bound),
-            duals=DualValues.of(priced.builder, priced.result) if priced else None,
+            duals=DualValues.from_result(priced.builder, priced.result) if priced else None,
             history=tuple(self.history),
             notes=tuple(loop.master.notes),
             allows_shortages=loop.objective.name != "cost",

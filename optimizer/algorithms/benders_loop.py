@@ -27,21 +27,21 @@ from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
 # Subproblems are solved at this share of the way from the stability centre (the in-point) to the master's proposal.
 IN_OUT_STEP = 0.95
-# So many rounds in which neither bound improves: cuts then differ by the solver's tolerance only.
+# So many rounds in which neither bound improves: further cuts are then within the solver's tolerance.
 MOST_STALLED = 30
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A plan as the subproblems evaluate it.
+    """The evaluation of a plan by the subproblems.
 
     Attributes:
-        value: of the objective, with the recourse function in place of θ.
+        value: of the objective, with the recourse function in place of its outer approximation θ.
         gap: the total gap, where it counts.
         is_feasible: whether the plan may become the incumbent.
         violated: shocks that are not survived.
         new_cuts: how many cuts the master violated.
-        to_hold: shocks that the master had better hold, with their weights; the violated ones, unless given.
+        to_hold: shocks to add to the master, with their weights; the violated ones, unless given.
     """
 
     value: float
@@ -52,8 +52,8 @@ class Evaluation:
     to_hold: Sequence[Violation] | None = None
 
     @property
-    def is_exhausted(self) -> bool:
-        """Whether the plan is infeasible and no cut says so: what is left is the solver's tolerance."""
+    def is_within_tolerance(self) -> bool:
+        """Whether the plan is infeasible and no cut shows it: the violation is within the solver's tolerance."""
         return not self.is_feasible and not self.new_cuts
 
 
@@ -160,7 +160,7 @@ class BendersLoop:
                 centre = None
             else:
                 self.is_relaxed = (
-                    evaluation.is_exhausted
+                    evaluation.is_within_tolerance
                     or stalling.is_over(result.objective, upper)
                     or self._is_near(upper, result.objective, RELAXATION_GAP * abs(upper))
                 )
@@ -186,23 +186,26 @@ class BendersLoop:
         self.is_proven = self._is_enough()
         self.reduced, stalling = self._reduced_master(), _Stalling()
         while not self.is_proven and not self.search.clock.is_over:
-            result = self._propose()
-            if result.status == "infeasible" and self.incumbent is not None:
-                # No plan is better than the incumbent by more than the gap.
-                self.bound, self.is_proven = max(self.bound, self._cutoff()), True
-                break
-            if result.values is not None or result.status == "optimal":
-                # Without values, this solve reached its time limit before it found anything better: its bound is valid.
-                self.bound = max(self.bound, result.bound)
-            if result.values is None:
-                self.is_proven = self._is_enough()
-                break
-            has_news = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
-            # With no cut to add the next proposal would be the same: what is left is the solver's tolerance.
-            self.is_proven = self._is_enough(0.0 if has_news else STALLED_GAP)
-            if not has_news:
+            if not self._solve_round(self._propose(), stalling):
                 break
         return self.incumbent is not None
+
+    def _solve_round(self, result: SolveResult, stalling: "_Stalling") -> bool:
+        """Bound and incumbent after a proposal with whole numbers; whether another round may improve them."""
+        if result.status == "infeasible" and self.incumbent is not None:
+            # No plan is better than the incumbent by more than the gap.
+            self.bound, self.is_proven = max(self.bound, self._cutoff()), True
+            return False
+        if result.values is not None or result.status == "optimal":
+            # Without values, the search ended at `Settings.patience` without a better plan: its bound counts.
+            self.bound = max(self.bound, result.bound)
+        if result.values is None:
+            self.is_proven = self._is_enough()
+            return False
+        has_progressed = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
+        # With no cut to add the next proposal would be the same: the difference is within the solver's tolerance.
+        self.is_proven = self._is_enough(0.0 if has_progressed else STALLED_GAP)
+        return has_progressed
 
     def _propose(self) -> SolveResult:
         """The reduced master's best plan with whole numbers, if it is noticeably better than the incumbent."""
@@ -248,21 +251,21 @@ class BendersLoop:
     def _evaluate_integers(self, proposed: SolveResult) -> bool:
         """Fix proposed integers and add cuts until the restricted LP is solved; whether there was any to add."""
         assert proposed.values is not None
-        master, has_news = self.master, False
+        master, has_progressed = self.master, False
         if self.reduced is not master:
-            has_news = self._cut_proposal(proposed.values)
+            has_progressed = self._cut_proposal(proposed.values)
             master.followers = [(self.reduced, proposed.values)]
         key = np.round(proposed.values[master.model.integers]).tobytes()
         if key not in self._evaluated or self.reduced is master:
             self._evaluated.add(key)
-            has_news |= self._solve_restricted(master.solve_restricted(master.with_integers_of(proposed)), key)
+            has_progressed |= self._solve_restricted(master.solve_restricted(master.with_integers_of(proposed)), key)
         master.release_integers()
         master.followers = []
-        return has_news
+        return has_progressed
 
     def _solve_restricted(self, result: SolveResult | None, key: bytes) -> bool:
         """Add cuts to the master with fixed integers until it is solved; whether there was any cut or shock to add."""
-        centre, stalling, has_news = self._centre(key), _Stalling(), False
+        centre, stalling, has_progressed = self._centre(key), _Stalling(), False
         while result is not None and result.values is not None:
             self.latest = result.values
             point, evaluation = self._separate(result.values, centre)
@@ -270,16 +273,20 @@ class BendersLoop:
             if evaluation.is_feasible and evaluation.value < self._upper:
                 self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
                 centre = None if centre is None else point
-            is_near = self._is_near(evaluation.value, result.objective, self._slack(evaluation.value) / 4)
+            is_done = self._is_solved(evaluation, result.objective)
             has_grown = self._hold_shocks(evaluation)
             self._save()
-            has_news |= evaluation.new_cuts > 0 or has_grown
-            is_done = (is_near and evaluation.is_feasible) or not evaluation.new_cuts
+            has_progressed |= evaluation.new_cuts > 0 or has_grown
             is_done |= stalling.is_over(result.objective, self._upper)
             if (is_done and not has_grown) or self.search.clock.is_over:
                 break
             result = self.master.solve_lp()
-        return has_news
+        return has_progressed
+
+    def _is_solved(self, evaluation: Evaluation, lower: float) -> bool:
+        """Whether the restricted LP is solved: its bounds have met, or its solution violates no cut."""
+        is_near = self._is_near(evaluation.value, lower, self._slack(evaluation.value) / 4)
+        return (is_near and evaluation.is_feasible) or not evaluation.new_cuts
 
     def _centre(self, key: bytes) -> Vector | None:
         """The incumbent, if it has these integers: plans between it and another of them have them too."""

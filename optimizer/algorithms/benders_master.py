@@ -1,23 +1,22 @@
 """The master problem of Benders decomposition, and its cut pool.
 
-    θ[g]   lower bound of the recourse function of a group g of shocks, above its constant lower bound; in money divided
-           by the median shortage cost, so that it is scaled like tonnes
-    cut    θ[g] ≥ value + slope·(x − plan) + by_gap·(γ − held)    a subgradient at every plan evaluated: an outer
-           approximation, never above the true value
-    γ      the θ of the gap of the one shock of g, where costs depend on the gap that it may leave
+    θ[g]   outer approximation of a group g of shocks, above its lower bound, divided by the median shortage cost
+    cut    θ[g] ≥ value + g·(x − plan) + by_gap·(γ − limit)    at every plan evaluated; never above the true value
+    γ      θ of the gap of the one shock of g, where costs depend on the gap that it may leave
     link   θ[g] ≥ gap or cost of those shocks of g that the master holds, and the lower bounds of the others
 
-The master problem contains few shocks or none. Every θ is a lower bound, so every minimum of the master is one too.
+The master problem contains few shocks or none. θ is a lower bound on the recourse function, so every minimum of the
+master is a lower bound too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel, middle_shortage_cost
+from optimizer.algorithms.extensive_form import ScenarioModel, median_shortage_cost
 from optimizer.algorithms.recourse import Subgradients
 from optimizer.disruptions.shock import BASELINE
 from optimizer.model.expressions import Expression, total
@@ -26,6 +25,7 @@ from optimizer.tolerances import ROUNDING
 
 EstimateKind = Literal["gap", "cost"]
 ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
+# The arrays of a cut in a checkpoint, in the order of the fields of `BendersCut`.
 PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
 
@@ -35,14 +35,14 @@ class ShockGroups:
 
     Attributes:
         kind: whether gaps or costs are estimated.
-        of: by shock, its group; −1 for those that are not estimated.
+        group_of: by shock, its group; −1 for those that are not estimated.
         weights: by shock, of its gap or cost.
         least: by shock, a lower bound on its gap or cost, in money.
         gaps: of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
     """
 
     kind: EstimateKind
-    of: Integers
+    group_of: Integers
     weights: Vector
     least: Vector
     gaps: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
@@ -50,30 +50,30 @@ class ShockGroups:
     @property
     def size(self) -> int:
         """How many groups there are."""
-        return int(self.of.max(initial=-1)) + 1
+        return int(self.group_of.max(initial=-1)) + 1
 
     @property
     def outside(self) -> list[int]:
         """The shocks that belong to no group."""
-        return np.flatnonzero(self.of < 0).tolist()
+        return np.flatnonzero(self.group_of < 0).tolist()
 
     def lower_bounds(self) -> Vector:
         """By group, a lower bound on its sum."""
-        inside = self.of >= 0
+        inside = self.group_of >= 0
         result = np.zeros(self.size)
-        np.add.at(result, self.of[inside], (self.weights * self.least)[inside])
+        np.add.at(result, self.group_of[inside], (self.weights * self.least)[inside])
         return result
 
 
 @dataclass(frozen=True)
 class BendersCut:
-    """Sums of groups at one plan, with slopes in its columns and in gaps; `new` are the groups that get a row."""
+    """Sums of groups at one plan, with subgradients in its columns and in gaps; `new` are the groups that get a row."""
 
     plan: Vector
     value: Vector
-    slope: Vector
+    subgradient: Vector
     new: Integers
-    held: Vector
+    gap_limit: Vector
     by_gap: Vector
 
 
@@ -82,7 +82,7 @@ CutPool = dict[EstimateKind, list[BendersCut]]
 
 @dataclass
 class MasterProblem(ScenarioModel):
-    """A model with estimates of what shocks leave unserved or cost; some shocks may be held beside them.
+    """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well.
 
     Attributes:
         groups: of gaps, of costs, or both, by kind.
@@ -95,7 +95,7 @@ class MasterProblem(ScenarioModel):
     followers: list[tuple["MasterProblem", Vector]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.unit = middle_shortage_cost(self.instance)
+        self.unit = median_shortage_cost(self.instance)
         self.size = len(formulation.first_stage_model(self.instance).columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.least = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
@@ -123,7 +123,7 @@ class MasterProblem(ScenarioModel):
         """A row for each group of which more is held than before; it implies the row before."""
         groups, known = self.groups[kind], dict[int, list[Expression]]()
         for number, shock in enumerate(self.instance.events):
-            group = int(groups.of[number])
+            group = int(groups.group_of[number])
             if group >= 0 and shock.name in held:
                 least = float(groups.weights[number] * groups.least[number])
                 known.setdefault(group, []).append(held[shock.name] - least)
@@ -137,23 +137,25 @@ class MasterProblem(ScenarioModel):
         """The estimates by group, in money."""
         return np.asarray(self.unit * values[self.estimates[kind]] + self.least[kind])
 
-    def underestimation(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> Vector:
-        """By group, how far the estimate in `values` is below the cut at a plan, in money."""
+    def cut_violation(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> Vector:
+        """By group, how far the θ in `values` is below the cut at a plan, in money."""
         start = np.maximum(plan[: self.size], 0.0)
-        cut = found.value + found.slope @ (np.maximum(values[: self.size], 0.0) - start)
+        cut = found.value + found.subgradient @ (np.maximum(values[: self.size], 0.0) - start)
         tied = np.flatnonzero(self.groups[kind].gaps >= 0)
         if len(tied):
             gaps = self.estimated("gap", values)[self.groups[kind].gaps[tied]]
-            cut[tied] += found.by_gap[tied] * (gaps - found.held[tied])
+            cut[tied] += found.by_gap[tied] * (gaps - found.gap_limit[tied])
         return np.asarray(np.maximum(cut - self.estimated(kind, values), 0.0))
 
     def add_cuts(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> int:
         """Add the cuts at a plan that `values` violates. Returns how many."""
-        below = self.underestimation(kind, plan, found, values)
+        below = self.cut_violation(kind, plan, found, values)
         new = np.flatnonzero(below > ROUNDING * (below + np.abs(self.estimated(kind, values))))
         if len(new):
             start = np.maximum(plan[: self.size], 0.0)
-            cut = BendersCut(start, found.value[new], found.slope[new], new, found.held[new], found.by_gap[new])
+            cut = BendersCut(
+                start, found.value[new], found.subgradient[new], new, found.gap_limit[new], found.by_gap[new]
+            )
             self.add_pool({kind: [cut]})
         for other, proposed in self.followers:
             other.add_cuts(kind, plan, found, proposed)
@@ -171,21 +173,21 @@ class MasterProblem(ScenarioModel):
         tied = np.flatnonzero(groups.gaps[cut.new] >= 0) if len(groups.gaps) else each[:0]
         columns = [*range(self.size), *self.estimates[kind], *(self.estimates["gap"] if len(tied) else ())]
         rows = np.zeros((len(cut.new), len(columns)))
-        rows[:, : self.size] = cut.slope / self.unit
+        rows[:, : self.size] = cut.subgradient / self.unit
         rows[each, self.size + cut.new] = -1.0
-        right = cut.slope @ cut.plan - cut.value + self.least[kind][cut.new]
+        rhs = cut.subgradient @ cut.plan - cut.value + self.least[kind][cut.new]
         if len(tied):
             gaps = groups.gaps[cut.new[tied]]
             rows[tied, self.size + len(self.estimates[kind]) + gaps] = cut.by_gap[tied]
-            right[tied] += cut.by_gap[tied] * (cut.held[tied] - self.least["gap"][gaps])
-        self.model.extend(columns, rows, right / self.unit)
+            rhs[tied] += cut.by_gap[tied] * (cut.gap_limit[tied] - self.least["gap"][gaps])
+        self.model.extend(columns, rows, rhs / self.unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
         """Another master's result with its integers where they stand here; both begin with the plan's columns."""
         assert result.values is not None
         values = np.zeros(len(self.builder.columns))
         values[self.model.integers] = result.values[self.model.integers]
-        return replace(result, values=values, prices=None)
+        return replace(result, values=values, duals=None)
 
     def solve_with_purchases(self, values: Vector) -> SolveResult:
         """The cheapest baseline beside the purchases of a plan, as they are."""
@@ -205,10 +207,10 @@ class MasterProblem(ScenarioModel):
 def pack_cuts(pool: Mapping[EstimateKind, Iterable[BendersCut]]) -> dict[str, Vector]:
     """All cuts as arrays by name."""
     return {
-        f"cut {kind} {i} {part}": getattr(cut, part)
+        f"cut {kind} {i} {part}": getattr(cut, each.name)
         for kind, cuts in pool.items()
         for i, cut in enumerate(cuts)
-        for part in PARTS
+        for part, each in zip(PARTS, fields(BendersCut), strict=True)
     }
 
 

@@ -49,7 +49,7 @@ class Branching:
     ) -> None:
         self.model, self.phase, self.cutoff = model, phase, cutoff
         self.incumbent: SolveResult | None = None
-        found = model.builder.found()
+        found = model.builder.column_index()
         self._by = [list(columns.values()) for (path, _, what), columns in found.items() if what == "by" and not path]
         assert relaxation.values is not None
         self._report(relaxation.objective)
@@ -111,10 +111,13 @@ class Branching:
             elif option is None:
                 return -math.inf
             else:
-                # The nearer one is solved first: it leads to plans.
-                is_near = bool(relaxation.values[self._by[option][-1]] > 0.5)
-                left += [Branch({**branch.decided, option: opens}) for opens in (not is_near, is_near)]
+                left += self._children(branch, option, relaxation.values)
         return bound
+
+    def _children(self, branch: Branch, option: int, values: Vector) -> list[Branch]:
+        """Both decisions on an option; the nearer one comes last and is solved first: it leads to plans."""
+        is_near = bool(values[self._by[option][-1]] > 0.5)
+        return [Branch({**branch.decided, option: opens}) for opens in (not is_near, is_near)]
 
     def _solve(self, decided: Mapping[int, bool]) -> SolveResult:
         self.model.release_integers()

@@ -66,7 +66,7 @@ class Checkpoint:
         """The state that was written last; None where there is none.
 
         Raises:
-            CheckpointError: the file is damaged, or was written for another question.
+            CheckpointError: the file is damaged, or was written for another problem.
         """
         if not self.path.exists():
             return None
@@ -74,7 +74,7 @@ class Checkpoint:
             state = self._read()
             _check(state, self._events)
         except Exception as error:
-            # The content is untrusted: whatever reading it raises, it is no checkpoint.
+            # The content is untrusted: whatever error reading it raises, it is no checkpoint.
             message = str(error).partition("\n")[0] or type(error).__name__
             cure = f"delete it to start anew, or give another --checkpoint DIR than {self.path.parent}"
             raise CheckpointError(f"{self.path}: cannot be read as a checkpoint ({message}); {cure}") from None
@@ -92,7 +92,7 @@ class Checkpoint:
             arrays = {name: file[name] for name in file.files}
         facts, digest = str(arrays.pop("facts")), str(arrays.pop("digest"))
         if digest != _digest(self._key, facts, arrays):
-            raise ValueError("it is damaged, or was written for another question")
+            raise ValueError("it is damaged, or was written for another problem")
         return State(json.loads(facts), arrays)
 
     def save(self, state: State) -> None:
@@ -111,7 +111,7 @@ class Checkpoint:
 
 
 def _digest(key: str, facts: str, arrays: Arrays) -> str:
-    """Of the question and of all that is kept of it."""
+    """The digest of a problem's key and of all that is stored."""
     digest = hashlib.sha256(f"{key}\n{facts}\n".encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())

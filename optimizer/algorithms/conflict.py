@@ -1,12 +1,13 @@
 """The conflict where no plan exists at all: an irreducible infeasible set (IIS) of rules, by a deletion filter.
 
 Only policy, forced running, and the support that this costs can leave no plan. Without any one of the rules named, the
-others can be satisfied together. The set need not be the smallest, and there may be a second conflict, which is found
-once the first is repaired.
+others are feasible. The set need not be the smallest, and there may be a second conflict, which is found once the first
+is repaired.
 
 Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from optimizer.formulation import extensive_form_model
@@ -17,6 +18,8 @@ from optimizer.model.builder import Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings
 
+# The owner of a rule's rows, and what they are called.
+Rule = tuple[str, str]
 NOT_IRREDUCIBLE = (
     "The time ran out while the conflict was reduced: some of the rules named may not belong to it. Raise --time-limit."
 )
@@ -27,7 +30,7 @@ class Conflict:
     """Rules that cannot be satisfied together, in words; none if a plan exists after all, or the time ran out.
 
     Attributes:
-        is_irreducible: whether any rule was tried without; not where the time ran out during the filter.
+        is_irreducible: whether every rule was tested; False where the time ran out during the filter.
     """
 
     rules: tuple[str, ...] = ()
@@ -40,29 +43,35 @@ class Conflict:
 
 
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Conflict:
-    """Rules that cannot be satisfied together, as few as the time allows."""
+    """The rules of a conflict, as few as the time allows."""
     builder = extensive_form_model(without_shocks(instance), ())
     rows = [(row, _rule(row)) for row in builder.rows]
     rules = list(dict.fromkeys(rule for _, rule in rows if rule))
     settings = replace(settings, gap=1e9)
 
-    def is_feasible(kept: list[tuple[str, str]]) -> bool:
+    def is_feasible(kept: list[Rule]) -> bool:
         builder.rows = [row for row, rule in rows if rule is None or rule in kept]
         return Model(builder, Expression(), settings, clock).solve().status != "infeasible"
 
     if is_feasible(rules):
         return Conflict()
+    needed, is_irreducible = _delete(rules, is_feasible, clock)
+    return Conflict(tuple(_in_words(instance, rule) for rule in needed), is_irreducible)
+
+
+def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock: Clock) -> tuple[list[Rule], bool]:
+    """The deletion filter: drop each rule without which the others are still infeasible; whether time was enough."""
     needed, is_complete = list(rules), True
     for rule in rules:
         fewer = [other for other in needed if other != rule]
         if not clock.is_over and not is_feasible(fewer):
             needed = fewer
-        # A test that the clock has ended proves nothing: its rule stays.
+        # A solve that the deadline ends proves nothing, so its rule stays.
         is_complete = is_complete and not clock.is_over
-    return Conflict(tuple(_in_words(instance, rule) for rule in needed), is_complete)
+    return needed, is_complete
 
 
-def _rule(row: Row) -> tuple[str, str] | None:
+def _rule(row: Row) -> Rule | None:
     if row.mark.path.startswith(RULE):
         return ("policy", row.mark.path.partition("@")[0])
     if row.mark.owner == "policy":
@@ -70,7 +79,7 @@ def _rule(row: Row) -> tuple[str, str] | None:
     return (row.mark.owner, "run") if row.mark.what == "run" else None
 
 
-def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
+def _in_words(instance: Instance, rule: Rule) -> str:
     owner, what = rule
     if what == "run":
         activity = instance.activities[owner]

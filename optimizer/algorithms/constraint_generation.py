@@ -22,7 +22,7 @@ import numpy as np
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
-from optimizer.algorithms.question import LEAST_COST, Question
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_of, plan_values, read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
@@ -79,7 +79,7 @@ class ConstraintGeneration:
         evaluator: one that is already warm; its results are the same.
         first: names of shocks to begin with.
         few: for `Benders`, which takes over where floors fail.
-        question: what is minimised over the plans that keep the floors. Another question than least cost has no plan
+        problem: what is minimised over the plans that keep the floors. Another problem than least cost has no plan
             where they cannot be kept: the status is ``infeasible`` then.
         plan: one to start from, which bounds the search.
     """
@@ -88,19 +88,19 @@ class ConstraintGeneration:
     evaluator: RecourseEvaluator | None = field(default=None, compare=False, repr=False)
     first: frozenset[str] = frozenset()
     few: int = FEW_SHOCKS
-    question: Question = LEAST_COST
+    problem: ProblemVariant = LEAST_COST
     plan: Plan | None = field(default=None, compare=False, repr=False)
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
         evaluator = self.evaluator or RecourseEvaluator(instance)
         likely = {shock.name for shock in instance.events if shock.probability > 0}
-        if likely and self.question.is_usual:
+        if likely and self.problem.is_default:
             return Benders(self.add, evaluator, self.few).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
-        search.question, search.plan = self.question, self.plan
+        search.problem, search.plan = self.problem, self.plan
         search.hold(shock for shock in instance.events if shock.name in self.first | likely)
-        if self.question.allowed > 0:
+        if self.problem.gap_limit > 0:
             search.hold_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         return search.run()
 
@@ -109,12 +109,12 @@ class ScenarioSearch(Search):
     """One run of constraint generation.
 
     Attributes:
-        question: what is minimised. plan: the best plan known, if any.
+        problem: what is minimised. plan: the best plan known, if any.
         no_shock: the no-shock plan, where the search found it on its way.
         relaxation: the last LP relaxation.
     """
 
-    question = LEAST_COST
+    problem = LEAST_COST
     plan: Plan | None = None
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
@@ -135,7 +135,7 @@ class ScenarioSearch(Search):
     def new_model(self) -> ScenarioModel:
         """A model that holds the shocks found so far."""
         model = ScenarioModel(
-            self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.question
+            self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem
         )
         if self.plan is not None:
             model.start = np.array(integers_of(self.instance, self.plan, model.builder.columns))
@@ -152,6 +152,10 @@ class ScenarioSearch(Search):
         self._next = self._solve_relaxations()
         if self._next is None:
             return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
+        return self._run_integers()
+
+    def _run_integers(self) -> SearchResult:
+        """The cheapest plan that survives; the least gap where the shocks found leave none."""
         found = generate_constraints(self._solve_integers, self._separate_integers, self._add_integers, self.clock)
         if found is not None and self.is_complete():
             return replace(found, no_shock=self.no_shock, history=tuple(self.history))
@@ -175,7 +179,7 @@ class ScenarioSearch(Search):
         if result.values is None:
             return
         self.relaxation = result
-        if self.question.is_usual and not self.instance.rules:
+        if self.problem.is_default and not self.instance.rules:
             start, self.model.start = self.model.start, None
             found = self._branch(result, None)
             if found is not None and found.values is not None and found.status == "optimal":
@@ -220,7 +224,7 @@ class ScenarioSearch(Search):
     def _solve_integers(self) -> SearchResult | None:
         """The cheapest plan for the shocks held; None where there is none, or where the time is over."""
         relaxation, self._next = self._next or self.model.solve_relaxation(), None
-        found = self._branch(relaxation, self.question.name)
+        found = self._branch(relaxation, self.problem.name)
         if found is None:
             if self._is_first:
                 self._drop_shocks_without_duals(relaxation)
@@ -266,7 +270,7 @@ class ScenarioSearch(Search):
         A shock with a probability stays, for its cost counts.
         """
         rows = self.model.builder.rows
-        duals = np.full(len(rows), math.inf) if relaxation.prices is None else np.abs(relaxation.prices)
+        duals = np.full(len(rows), math.inf) if relaxation.duals is None else np.abs(relaxation.duals)
         priced = {row.mark.path for row, dual in zip(rows, duals, strict=True) if dual > NEGLIGIBLE_DUAL}
         needed = [shock for shock in self.shocks if shock.name in priced or shock.probability > 0]
         if len(needed) < MOST_NEEDED * len(self.shocks):
@@ -280,8 +284,8 @@ class ScenarioSearch(Search):
     # Floors that fail, and a search that is stopped.
 
     def minimise_gap(self) -> SearchResult:
-        """The least gap, by Benders decomposition; there is no plan for another question than least cost."""
-        if not self.question.is_usual:
+        """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
+        if not self.problem.is_default:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         benders = Benders(self.add, self.evaluator, self.few)
         found = benders.minimise_gap(self.instance, self.settings, self.clock, self.report, self.shocks, self.history)
@@ -328,7 +332,7 @@ def choose_strategy(
     Args:
         name, instance: the name, and the instance to be solved.
         evaluator: one that is already warm.
-        first: names of shocks that are likely to be violated. plan: one to start from. Both come from a question
+        first: names of shocks that are likely to be violated. plan: one to start from. Both come from a problem
             that was solved before.
     """
     if name == "whole" or (name == "auto" and _is_small(instance)):

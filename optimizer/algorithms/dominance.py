@@ -29,7 +29,7 @@ def dominators(instance: Instance) -> npt.NDArray[np.intp]:
     by_start: dict[int, list[int]] = {}
     for number, shock in enumerate(instance.events):
         by_start.setdefault(shock.periods.start, []).append(number)
-    rows = badness(instance, instance.events, instance.shared)
+    rows = exposure(instance, instance.events, instance.shared)
     for some in by_start.values():
         numbers, worse = np.array(some, dtype=np.intp), compared(rows[some])
         result[numbers] = np.where(worse < 0, -1, numbers[worse])
@@ -39,7 +39,7 @@ def dominators(instance: Instance) -> npt.NDArray[np.intp]:
 def compared(rows: Vector) -> npt.NDArray[np.intp]:
     """For shocks of one start, by place, that of one which dominates it, itself never dominated; −1 where none does.
 
-    Each is compared with the worst that no other dominates. `rows` is their `badness`.
+    Each is compared with the worst that no other dominates. `rows` are those of `exposure`.
     """
     result, front = np.full(len(rows), -1, dtype=np.intp), list[int]()
     for place in np.argsort(-rows.sum(axis=1), kind="stable").tolist():
@@ -51,7 +51,7 @@ def compared(rows: Vector) -> npt.NDArray[np.intp]:
     return result
 
 
-def badness(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int], Path] | None = None) -> Vector:
+def exposure(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int], Path] | None = None) -> Vector:
     """One row a shock, comparable where the start is the same: more is worse in every column, 0 after the window.
 
     For shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`

@@ -41,7 +41,7 @@ from optimizer.extras import require_extra
 from optimizer.solver import Clock
 
 ATTEMPTS = 3
-# Tasks submitted to a worker at a time: the one that it runs, and the next.
+# Tasks that a worker has been sent: the one that it runs, and the next.
 AHEAD = 2
 # Seconds for which a cluster may be without any worker.
 PATIENCE = 10.0
@@ -114,7 +114,7 @@ class Executor(ABC):
 
         Args:
             tasks: what is run.
-            clock: once it is over, nobody waits for a cluster that has no workers.
+            clock: once it is over, the call no longer waits for a cluster without workers.
 
         Raises:
             WorkerError: workers died, and so did those that replaced them; or a cluster has none.

@@ -1,10 +1,10 @@
 """The extensive form: one model with the plan, the baseline and shocks, all of them or some.
 
     least cost   all floors kept
-    least gap    where that cannot be: least survival gap, then least cost with that gap as a limit
+    least gap    where that cannot be: least survival gap, then least cost with the gap limited to that
 
-Integers are proven first. Then they are fixed and the restricted LP is solved, so that what is reported satisfies its
-rows to the solver's feasibility tolerance and has dual values. Shocks may be added between two solves; the model stays.
+The MIP is solved to the MIP gap first. Then the integers are fixed and the LP is re-solved: what is reported satisfies
+its rows to the solver's feasibility tolerance and has dual values. Shocks may be added between two solves.
 """
 
 import math
@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.question import LEAST_COST, Question
-from optimizer.algorithms.reading import opened_at_zero
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
+from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap, write_path
@@ -39,10 +39,10 @@ def negligible_gap(instance: Instance) -> float:
     return NEGLIGIBLE_GAP * max(1.0, *sizes)
 
 
-def middle_shortage_cost(instance: Instance) -> float:
+def median_shortage_cost(instance: Instance) -> float:
     """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
-    duals = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
-    return duals[len(duals) // 2] if duals else 1.0
+    costs = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
+    return costs[len(costs) // 2] if costs else 1.0
 
 
 @dataclass
@@ -62,7 +62,7 @@ class ScenarioModel:
     clock: Clock
     listener: Listener
     writer: formulation.Writer | None = None
-    question: Question = LEAST_COST
+    problem: ProblemVariant = LEAST_COST
     history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -70,7 +70,7 @@ class ScenarioModel:
         self.began = time.perf_counter()
         self.shocks = tuple(self.shocks)
         self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
-        for write in self.question.rows:
+        for write in self.problem.rows:
             write(self.builder, self.instance, self.shocks)
         self.gap_limit_row = GapLimit((), 1.0)
         self.start: Vector | None = None
@@ -86,8 +86,8 @@ class ScenarioModel:
         self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        """The objective of the question, and the survival gap."""
-        cost = self.question.objective(self.builder, self.instance, self.shocks)
+        """The objective of the problem, and the survival gap."""
+        cost = self.problem.objective(self.builder, self.instance, self.shocks)
         return cost, formulation.gap(self.builder, self.instance)
 
     # The model.
@@ -100,7 +100,7 @@ class ScenarioModel:
         self.shocks = (*self.shocks, *more)
         self._update_expressions()
         self._extend_model()
-        self.allow_shortages(self.most, self.allowed)
+        self.allow_shortages(self.most, self.gap_limit)
 
     def _extend_model(self) -> None:
         self.model.grow(self.builder, self.cost)
@@ -111,10 +111,10 @@ class ScenarioModel:
         self.aim = aim
         self.model.minimise(self.cost if aim == "cost" else self.gap)
 
-    def allow_shortages(self, most: float, allowed: float = math.inf) -> None:
-        """Let each floor be missed by `most`, t, and all together by `allowed`, money; not those of `survived`."""
-        self.most, self.allowed = most, allowed
-        if most > 0 and math.isfinite(allowed) and not self.gap_limit_row.columns:
+    def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
+        """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
+        self.most, self.gap_limit = most, gap_limit
+        if most > 0 and math.isfinite(gap_limit) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
             self.gap_limit_row = limit_gap(self.builder, "survival", self.gap)
             if self.gap_limit_row.columns:
@@ -122,12 +122,12 @@ class ScenarioModel:
         columns = self.builder.columns
         self.model.bound(self.below, 0.0, most)
         self.model.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
-        self.model.bound(self.gap_limit_row.columns, 0.0, allowed / self.gap_limit_row.unit)
+        self.model.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.unit)
 
     def require_floors(self) -> None:
-        """Bound shortages below floors, as far as the question allows any."""
-        if self.question.allowed > 0:
-            self.allow_shortages(math.inf, self.question.allowed)
+        """Bound shortages below floors, as far as the problem allows any."""
+        if self.problem.gap_limit > 0:
+            self.allow_shortages(math.inf, self.problem.gap_limit)
         else:
             self.allow_shortages(0.0)
 
@@ -175,7 +175,7 @@ class ScenarioModel:
         They stay fixed. Options that are opened at size 0 and required by none are closed.
         """
         assert result.values is not None
-        if not len(self.model.integers) and result.prices is not None:
+        if not len(self.model.integers) and result.duals is not None:
             return result
         values = result.values.copy()
         for _ in range(3):
@@ -183,7 +183,7 @@ class ScenarioModel:
             restricted = self.solve_lp()
             if restricted.values is None:
                 return None
-            empty = opened_at_zero(self.instance, self.builder, restricted.values)
+            empty = integers_open_at_zero(self.instance, self.builder, restricted.values)
             if not empty:
                 break
             values = restricted.values.copy()
@@ -225,7 +225,7 @@ class ScenarioModel:
         """The cheapest plan that keeps all floors; None where there is none, but there may be one that does not."""
         self.require_floors()
         self.minimise("cost")
-        result = self._improve(self.solve_from_start(), self.question.name)
+        result = self._improve(self.solve_from_start(), self.problem.name)
         if result.status == "infeasible":
             return None if self.below else SearchResult("infeasible", self.builder, history=tuple(self.history))
         return self.fall_back() if result.values is None else self.conclude(result)
@@ -258,7 +258,7 @@ class ScenarioModel:
             return self.fall_back()
         least = self._restricted(result)
         least = replace(least, bound=max(0.0, min(result.bound, least.objective)))
-        duals = DualValues.of(self.builder, least)
+        duals = DualValues.from_result(self.builder, least)
         cheapest = self._cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
@@ -280,7 +280,7 @@ class ScenarioModel:
     def conclude(self, result: SolveResult) -> SearchResult:
         """A plan that keeps all floors, by the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
-        return self._solved(restricted, DualValues.of(self.builder, restricted))
+        return self._solved(restricted, DualValues.from_result(self.builder, restricted))
 
     def _restricted(self, result: SolveResult) -> SolveResult:
         """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
@@ -313,7 +313,7 @@ class ScenarioModel:
             restricted = restricted if again is None else self._restricted(again)
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
-        duals = duals or DualValues.of(self.builder, restricted)
+        duals = duals or DualValues.from_result(self.builder, restricted)
         return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
@@ -321,18 +321,18 @@ class ScenarioModel:
         before, self.survived = self.survived, self.survived.union(names)
         if self.survived == before:
             return None
-        self.allow_shortages(self.most, self.allowed)
+        self.allow_shortages(self.most, self.gap_limit)
         result = self._improve(self.solve_from_start(), "cost under the gap") if has_free_integers else self.solve_lp()
         if result.values is None:
             self.survived = before
-            self.allow_shortages(self.most, self.allowed)
+            self.allow_shortages(self.most, self.gap_limit)
             return None
         return result
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
         """Shocks that fail by no more than the slack with which a gap is held, money."""
         assert result.values is not None
-        slack, values = self.allowed - gap, result.values.tolist()
+        slack, values = self.gap_limit - gap, result.values.tolist()
         gaps = self.shock_gaps(values)
         small = {name for name in self._failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived
@@ -374,7 +374,7 @@ class ScenarioModel:
         if found:
             best = min(found, key=lambda result: result.objective)
             return self.conclude(replace(best, status="stopped", bound=bound))
-        if not proposals or not self.question.is_usual:
+        if not proposals or not self.problem.is_default:
             return None
         return self._least_gap_among([whole for each in proposals for whole in each])
 

@@ -1,10 +1,10 @@
 """Near-optimal alternatives (MGA): all plans that cost no more than a limit, in one model that is kept warm.
 
-    cost ≤ most          a row; where floors fail, the gap is bounded as well
+    cost ≤ most          a row; where floors fail, the gap is limited as well
     N[o] = Σ_a n[o,a]    a column for each option: its size over all years, or what a stockpile buys in t
 
 Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds by the LP
-relaxation are valid for the plans that survive all shocks, for fewer shocks and no integers only admit more plans.
+relaxation are valid for the plans of all shocks: dropping shocks or integrality only admits more plans.
 
 Sources: Brill, Chang, Hopkins: Modeling to generate alternatives, Management Science 28(3), 1982; DeCarolis: Using
 modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy Economics 33(2), 2011.
@@ -21,7 +21,7 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.question import Question, at_most
+from optimizer.algorithms.problem import ProblemVariant, at_most
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import Search
@@ -73,7 +73,7 @@ class NearOptimalSearch(Search):
         instance, settings, clock, listener: as for `Strategy.run`.
         evaluator: of the recourse in the shocks.
         most: the limit on cost, in money, present value.
-        allowed: the limit on the survival gap, in money; 0 where all floors are kept. Above 0, the model holds every
+        gap_limit: the limit on the survival gap, in money; 0 where all floors are kept. Above 0, the model holds every
             shock that can fail.
         first: names of shocks to begin with.
     """
@@ -86,20 +86,20 @@ class NearOptimalSearch(Search):
         listener: Listener,
         evaluator: RecourseEvaluator,
         most: float,
-        allowed: float = 0.0,
+        gap_limit: float = 0.0,
         first: Iterable[str] = (),
     ) -> None:
         super().__init__(instance, replace(settings, checkpoint=None), clock, listener, evaluator)
         self.most = most
         first = frozenset(first)
         self.hold(shock for shock in instance.events if shock.name in first or shock.probability > 0)
-        if allowed > 0:
+        if gap_limit > 0:
             self.hold_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         rows = (at_most(formulation.cost, most, "cost"), _totals)
-        question = Question(rows=rows, name="cost", allowed=allowed)
-        self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, question)
+        problem = ProblemVariant(rows=rows, name="cost", gap_limit=gap_limit)
+        self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
         self.model.require_floors()
-        found = self.model.builder.found()
+        found = self.model.builder.column_index()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
         self.found: list[NearOptimalPlan] = []
         self._status = ""
@@ -228,7 +228,7 @@ class NearOptimalSearch(Search):
                 bounds[o] = (0.0, most) if factor > 0 else (least, math.inf)
         with self.held(bounds):
             self.model.model.minimise(self.cost)
-            return self.model.solve_restricted(replace(result, prices=None))
+            return self.model.solve_restricted(replace(result, duals=None))
 
     def _violated(self, result: SolveResult) -> list[Violation]:
         """The shocks that the model does not hold and that the plan does not survive."""
@@ -255,7 +255,7 @@ class NearOptimalSearch(Search):
         if result.values is None:
             return None
         values, gap = self._values(result), 0.0
-        if self.model.question.allowed > 0:
+        if self.model.problem.gap_limit > 0:
             gap = max(0.0, self.model.gap.value(values))
         cost = self.cost.value(values)
         return SearchResult("optimal", self.model.builder, result.values, cost, gap=gap, notes=tuple(self.model.notes))

@@ -17,7 +17,7 @@ from optimizer.tolerances import NEGLIGIBLE, ROUNDING_SIZE
 
 def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]) -> Plan:
     """The plan in a solver's values, without its rounding errors."""
-    found, builds, values = builder.found(), [], swept(instance, builder, values)
+    found, builds, values = builder.column_index(), [], without_rounding_errors(instance, builder, values)
     fills: dict[str, ByPeriod] = {}
     stocks: dict[str, ByPeriod] = {}
     for o, option in instance.options.items():
@@ -35,15 +35,15 @@ def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]
     return Plan(tuple(builds), fills, stocks)
 
 
-def swept(
+def without_rounding_errors(
     instance: Instance, builder: ModelBuilder, values: Sequence[float], negligible: Mapping[str, float] | None = None
 ) -> list[float]:
     """A solver's values without rounding errors.
 
-    What is below its bound by a tolerance is at it. Sizes and purchases up to `negligible` are 0 and run nothing; left
-    out, these are the solver's rounding errors of each option.
+    Values below their bound by a tolerance are set to it. Sizes and purchases up to `negligible` become 0, and so do
+    their flows; by default, these are the solver's rounding errors of each option.
     """
-    found, least = builder.found(), size_thresholds(instance)[-1] if negligible is None else negligible
+    found, least = builder.column_index(), size_thresholds(instance)[-1] if negligible is None else negligible
     clean = [max(value, column.lower) for value, column in zip(values, builder.columns, strict=True)]
     for o, option in instance.options.items():
         columns = found.get(("", o, option.purchase_column), {})
@@ -51,13 +51,13 @@ def swept(
         for column in small:
             clean[column] = 0.0
         if small and o in instance.sized:
-            _stop(instance, builder, o, clean)
+            _limit_to_capacity(instance, builder, o, clean)
     return clean
 
 
-def _stop(instance: Instance, builder: ModelBuilder, o: str, values: list[float]) -> None:
-    """Limit an option's flows to its capacity: the audit accepts no activity without capacity, however small."""
-    found, capacity = builder.found(), builder.links.get((o, "capacity"), {})
+def _limit_to_capacity(instance: Instance, builder: ModelBuilder, o: str, values: list[float]) -> None:
+    """Bound an option's flows by its capacity: the audit rejects any flow where there is no capacity, even 1e-10 t."""
+    found, capacity = builder.column_index(), builder.links.get((o, "capacity"), {})
     for path in (instance.baseline, *instance.rules.values()):
         for flow in instance.options[o].flows:
             for t, column in found.get((path.key, o, flow.column or flow.name), {}).items() if capacity else ():
@@ -71,8 +71,8 @@ def _build(instance: Instance, option: Sized, a: int, size: float, is_open: bool
     return Build(option.id, option.kind, a, horizon.year(a), horizon.label(a), float(size), is_open)
 
 
-def nothing(instance: Instance) -> Plan:
-    """The do-nothing plan: no purchases, stocks as they were at the start."""
+def do_nothing_plan(instance: Instance) -> Plan:
+    """The do-nothing plan: nothing is bought, stocks keep their initial amounts."""
     fills = {o: (0.0,) * len(instance.horizon.periods) for o in instance.stocks}
     return Plan((), fills, {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()})
 
@@ -80,7 +80,7 @@ def nothing(instance: Instance) -> Plan:
 def read_flows(
     instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float], path: Path
 ) -> Flows:
-    """One path's operation, from `ModelBuilder.found` and a solver's values."""
+    """One path's operation, from `ModelBuilder.column_index` and a solver's values."""
 
     columns = {key: found.get((path.key, key[0], what)) for key, what in _flows(instance).items()}
     rows = {key: tuple(max(0.0, float(values[at[t]])) for t in path.periods) for key, at in columns.items() if at}
@@ -89,9 +89,9 @@ def read_flows(
 
 def read_no_shock(instance: Instance, builder: ModelBuilder, values: Sequence[float], cost: float) -> NoShockPlan:
     """The no-shock plan in the values of a model without shocks; `cost` is its total cost, its parts stay empty."""
-    clean = swept(instance, builder, values)
+    clean = without_rounding_errors(instance, builder, values)
     plan = read_plan(instance, builder, clean)
-    return NoShockPlan(cost, plan, read_flows(instance, builder.found(), clean, instance.baseline))
+    return NoShockPlan(cost, plan, read_flows(instance, builder.column_index(), clean, instance.baseline))
 
 
 def read_many(
@@ -123,7 +123,7 @@ def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = Non
     `model` is that builder, or one that begins with its columns, where there already is one.
     """
     builder = model or first_stage_model(instance)
-    values, found = [0.0] * len(builder.columns), builder.found()
+    values, found = [0.0] * len(builder.columns), builder.column_index()
     for build in plan.builds:
         values[found["", build.option, "size"][build.t]] = build.size
     for what, rows in (("stock", plan.stocks), ("fill", plan.fills)):
@@ -151,16 +151,20 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> li
     return values
 
 
-def opened_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
+def integers_open_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
     """The integers of options that are opened at size 0 though nothing open requires them."""
-    found = builder.found()
-    lumpy = {o: option for o, option in instance.sized.items() if option.is_lumpy}
-    by = {o: list(found.get(("", o, "by"), {}).values()) for o in lumpy}
-    opened = {o for o in lumpy if any(values[column] > 0.5 for column in by[o])}
-    needed = {required for o in opened for required in lumpy[o].requires}
-    sizes = {o: max(values[column] for column in found["", o, "size"].values()) for o in opened}
-    empty = [o for o in opened - needed if sizes[o] <= ROUNDING_SIZE * lumpy[o].max_size]
-    return [column for o in empty for column in by[o]]
+    found, opened = builder.column_index(), dict[str, list[int]]()
+    for o, option in instance.sized.items():
+        columns = list(found.get(("", o, "by"), {}).values()) if option.is_lumpy else []
+        if columns and values[columns].max() > 0.5:
+            opened[o] = columns
+    needed = {required for o in opened for required in instance.sized[o].requires}
+    result: list[int] = []
+    for o in opened.keys() - needed:
+        size = values[list(found["", o, "size"].values())].max()
+        if size <= ROUNDING_SIZE * instance.sized[o].max_size:
+            result += opened[o]
+    return result
 
 
 def is_negligible(instance: Instance, builder: ModelBuilder, shocks: Sequence[Shock], values: Sequence[float]) -> bool:

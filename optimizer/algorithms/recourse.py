@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, RecourseQuantity, ShockBatch
+from optimizer.algorithms.batches import BatchRequest, BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.executor import (
     DaskExecutor,
@@ -27,7 +27,7 @@ from optimizer.algorithms.executor import (
     Task,
     core_count,
 )
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
@@ -66,20 +66,20 @@ class ShockGaps:
 class Subgradients:
     """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
 
-    ``value + slope · (x − plan)`` is never above the group's true value at any plan x.
+    ``value + subgradient · (x − plan)`` is never above the group's true value at any plan x.
 
     Attributes:
-        value: by group. slope: by group and column of `first_stage_model`.
+        value: by group. subgradient: by group and column of `first_stage_model`.
         gap, fails, cost: by shock, as in `ShockGaps`; cost is discounted and without probability.
-        held: by group, the gap that its shock may leave. by_gap: the slope of the group's value in it.
+        gap_limit: by group, the gap that its shock may leave. by_gap: the derivative of the group's value in it.
     """
 
     value: Vector
-    slope: Vector
+    subgradient: Vector
     gap: Vector
     fails: npt.NDArray[np.bool_]
     cost: Vector
-    held: Vector
+    gap_limit: Vector
     by_gap: Vector
 
 
@@ -102,9 +102,9 @@ class RecourseEvaluator:
         self.slices = self.subproblems.slices
         self._homes = _homes(self.slices, self.executor.size)
         self.notes: list[str] = []
-        self._bases: dict[tuple[int, RecourseQuantity], Basis] = {}
+        self._bases: dict[tuple[int, RecourseTask], Basis] = {}
         self._dominators: Integers | None = None
-        self._do_nothing: tuple[BatchAnswer, ...] | None = None
+        self._do_nothing: tuple[BatchResponse, ...] | None = None
         self.places = _places(instance)
 
     @property
@@ -117,12 +117,12 @@ class RecourseEvaluator:
     def do_nothing(self, clock: Clock) -> ShockGaps:
         """The gaps of the do-nothing plan. Every plan survives the shocks that it survives, for a plan only adds."""
         if self._do_nothing is None:
-            plan = plan_values(self.instance, nothing(self.instance), self.subproblems.plan)
+            plan = plan_values(self.instance, do_nothing_plan(self.instance), self.subproblems.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
             self._do_nothing = tuple(self._solve("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gather(self._do_nothing)
 
-    def do_nothing_answers(self, clock: Clock) -> Sequence[BatchAnswer]:
+    def do_nothing_answers(self, clock: Clock) -> Sequence[BatchResponse]:
         """The same as arrays by batch, with the unserved demand that leaves the least gaps."""
         self.do_nothing(clock)
         return self._do_nothing or ()
@@ -137,7 +137,7 @@ class RecourseEvaluator:
         """
         return self._gather(self._solve("gaps", plan, clock, self._all_but(skipped)))
 
-    def _gather(self, answers: Sequence[BatchAnswer]) -> ShockGaps:
+    def _gather(self, answers: Sequence[BatchResponse]) -> ShockGaps:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
         for answer in answers:
             gap[answer.events], fails[answer.events] = answer.gap, answer.fails
@@ -147,7 +147,7 @@ class RecourseEvaluator:
         self,
         plan: Sequence[float] | Vector,
         clock: Clock,
-        allowed: Mapping[str, float],
+        gap_limits: Mapping[str, float],
         names: Iterable[str] | None = None,
     ) -> dict[str, RecourseResult]:
         """The best operation under a plan in each shock, with its flows: least gap, then least cost.
@@ -155,14 +155,14 @@ class RecourseEvaluator:
         Args:
             plan: values of the columns of `first_stage_model`.
             clock: where the solver's seconds are counted; it never stops this.
-            allowed: by shock, a gap that is known to be attainable; 0 saves the search for the least.
+            gap_limits: by shock, a gap that is known to be attainable; 0 saves the search for the least.
             names: the shocks to be solved; all where it is left out.
         """
         chosen = np.ones(len(self.instance.events), dtype=bool)
         if names is not None:
             known = frozenset(names)
             chosen = np.array([event.name in known for event in self.instance.events], dtype=bool)
-        answers = self.operate_batches(plan, clock, allowed, chosen, flows=True)
+        answers = self.operate_batches(plan, clock, gap_limits, chosen, flows=True)
         gaps = {self.instance.events[n].name: gap for r in answers for n, gap in zip(r.events, r.gap, strict=True)}
         flows = {name: many.at(i) for many in self.flows(answers) for i, name in enumerate(many.names)}
         return {
@@ -173,25 +173,25 @@ class RecourseEvaluator:
         self,
         plan: Sequence[float] | Vector,
         clock: Clock,
-        allowed: Mapping[str, float],
+        gap_limits: Mapping[str, float],
         chosen: npt.NDArray[np.bool_] | None = None,
         *,
         flows: bool = False,
-    ) -> list[BatchAnswer]:
+    ) -> list[BatchResponse]:
         """The same, as arrays, by batch; `chosen` by shock."""
         events = self.instance.events
-        known = np.array([allowed.get(event.name, np.nan) for event in events])
+        known = np.array([gap_limits.get(event.name, np.nan) for event in events])
         chosen = np.ones(len(events), dtype=bool) if chosen is None else chosen
-        return self._solve("best", plan, clock, chosen, lambda numbers: {"allowed": known[numbers], "flows": flows})
+        return self._solve("best", plan, clock, chosen, lambda numbers: {"gap_limits": known[numbers], "flows": flows})
 
-    def serve_most(self, plan: Vector, clock: Clock, chosen: npt.NDArray[np.bool_]) -> list[BatchAnswer]:
+    def serve_most(self, plan: Vector, clock: Clock, chosen: npt.NDArray[np.bool_]) -> list[BatchResponse]:
         """The operation that serves most in some shocks, by batch: least gap, then least shortage cost alone.
 
         About twice as fast as `operate_batches`: costs are the same in all shocks.
         """
-        return self._solve("served", plan, clock, chosen, lambda numbers: {"allowed": np.zeros(len(numbers))})
+        return self._solve("served", plan, clock, chosen, lambda numbers: {"gap_limits": np.zeros(len(numbers))})
 
-    def flows(self, answers: Iterable[BatchAnswer]) -> list[ManyFlows]:
+    def flows(self, answers: Iterable[BatchResponse]) -> list[ManyFlows]:
         """The operation in the answers of `operate_batches` with `flows`, one value for each window length."""
         by_length: dict[int, list[ManyFlows]] = {}
         for answer in answers:
@@ -199,56 +199,56 @@ class RecourseEvaluator:
             by_length.setdefault(len(self.instance.events[answer.events[0]].periods), []).append(answer.flows)
         return [ManyFlows.joined(parts) for parts in by_length.values()]
 
-    def costs(self, answers: Iterable[BatchAnswer]) -> Vector:
+    def costs(self, answers: Iterable[BatchResponse]) -> Vector:
         """Discounted operating and shortage cost in the same answers, by shock; 0 where it was not solved."""
         result = np.zeros(len(self.instance.events))
         for answer in answers:
             result[answer.events] = answer.cost
         return result
 
-    def slopes(
+    def subgradients(
         self,
         plan: Vector,
         clock: Clock,
-        task: RecourseQuantity,
+        task: RecourseTask,
         groups: Integers,
         weights: Vector,
         skipped: Iterable[int] = (),
-        allowed: Vector | None = None,
+        gap_limits: Vector | None = None,
     ) -> Subgradients:
-        """Gaps or costs with their slopes, weighted and summed by group.
+        """Gaps or costs with their subgradients, weighted and summed by group.
 
         Args:
             plan, clock, skipped: as for `gaps`.
             task: which of the two.
             groups: by shock, numbered from 0.
             weights: by shock.
-            allowed: by shock, the gap that it may leave, of costs; nan to keep its floors. A shock that may leave one
-                has a group of its own. `fails` are then the shocks that leave more.
+            gap_limits: by shock, the gap that it may leave, for costs; nan to keep its floors. A shock that may leave
+                one has a group of its own. `fails` are then the shocks that leave more.
         """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
         value, by_term = np.zeros(count), np.zeros((count, len(self.subproblems.technology.constant)))
         gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
         chosen = self._all_but(skipped)
-        held, by_gap = np.zeros(count), np.zeros(count)
+        limit, by_gap = np.zeros(count), np.zeros(count)
 
         def parameters(numbers: Integers) -> dict[str, Any]:
-            more = {} if allowed is None else {"allowed": allowed[numbers]}
+            more = {} if gap_limits is None else {"gap_limits": gap_limits[numbers]}
             return {"groups": groups[numbers], "weights": weights[numbers]} | more
 
         answers = self._solve(task, plan, clock, chosen, parameters)
         for answer in answers:
-            if allowed is not None and len(answer.by_gap):
-                at = np.flatnonzero(~np.isnan(allowed[answer.events]))
+            if gap_limits is not None and len(answer.by_gap):
+                at = np.flatnonzero(~np.isnan(gap_limits[answer.events]))
                 numbers = answer.events[at]
-                held[groups[numbers]] = allowed[numbers]
+                limit[groups[numbers]] = gap_limits[numbers]
                 by_gap[groups[numbers]] = weights[numbers] * answer.by_gap[at]
             gap[answer.events], cost[answer.events], fails[answer.events] = answer.gap, answer.cost, answer.fails
-            for group, (part, slope) in answer.cuts.items():
+            for group, (part, subgradient) in answer.cuts.items():
                 value[group] += part
-                by_term[group] += slope
-        slope = np.asarray((self.subproblems.technology.matrix.T @ by_term.T).T)
-        return Subgradients(value, slope, gap, fails, cost, held, by_gap)
+                by_term[group] += subgradient
+        subgradient = np.asarray((self.subproblems.technology.matrix.T @ by_term.T).T)
+        return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
     def least_costs(self) -> Vector:
         """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
@@ -267,7 +267,7 @@ class RecourseEvaluator:
         for name, basis in arrays.items():
             if name.startswith("basis "):
                 _, batch, task = name.split(" ", 2)
-                self._bases[int(batch), cast(RecourseQuantity, task)] = basis
+                self._bases[int(batch), cast(RecourseTask, task)] = basis
 
     def close(self) -> None:
         """End the workers."""
@@ -280,28 +280,28 @@ class RecourseEvaluator:
 
     def _solve(
         self,
-        task: RecourseQuantity,
+        task: RecourseTask,
         plan: Sequence[float] | Vector,
         clock: Clock,
         chosen: npt.NDArray[np.bool_],
         more: Any = lambda numbers: {},
-    ) -> list[BatchAnswer]:
-        linking = self.subproblems.technology.of(np.asarray(plan, dtype=np.float64))
-        questions = []
+    ) -> list[BatchResponse]:
+        linking = self.subproblems.technology.linking_terms(np.asarray(plan, dtype=np.float64))
+        requests = []
         for number, part in enumerate(self.slices):
             events = part.events[chosen[part.events]]
             if len(events):
                 basis = self._bases.get((number, task))
-                questions.append(BatchQuestion(number, task, events, linking, basis, **more(events)))
-        answers = self._map(questions, clock)
-        for question, answer in zip(questions, answers, strict=True):
-            self._bases[question.batch, task] = answer.basis
+                requests.append(BatchRequest(number, task, events, linking, basis, **more(events)))
+        answers = self._map(requests, clock)
+        for request, answer in zip(requests, answers, strict=True):
+            self._bases[request.batch, task] = answer.basis
             clock.solving += answer.seconds
         return answers
 
-    def _map(self, questions: Sequence[BatchQuestion], clock: Clock) -> list[BatchAnswer]:
+    def _map(self, requests: Sequence[BatchRequest], clock: Clock) -> list[BatchResponse]:
         """The answers; where workers fail those of this process, which then goes on alone: they are the same."""
-        tasks = [Task(answer_batch, (question,), self._homes[question.batch]) for question in questions]
+        tasks = [Task(answer_batch, (request,), self._homes[request.batch]) for request in requests]
         try:
             return self.executor.map(tasks, clock)
         except WorkerError as error:
@@ -346,10 +346,10 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     return executor
 
 
-def answer_batch(memory: Memory, question: BatchQuestion) -> BatchAnswer:
+def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
     """A task: the recourse of a batch of shocks, by the subproblems that a worker keeps."""
     solver: SubproblemSolver = memory[KEPT]
-    return solver.answer(question)
+    return solver.answer(request)
 
 
 def _build_subproblems(memory: Memory, instance: Instance) -> None:
@@ -413,23 +413,23 @@ def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[in
     by_length: dict[int, list[int]] = {}
     for number in sorted(numbers):
         by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
-    linking, result = solver.technology.of(plan), {}
+    linking, result = solver.technology.linking_terms(plan), {}
     for length, some in by_length.items():
-        found = solver.priced(BatchQuestion(0, "gaps", np.array(some, dtype=np.intp), linking))
+        found = solver.priced(BatchRequest(0, "gaps", np.array(some, dtype=np.intp), linking))
         for i, number in enumerate(some):
-            result[number] = _read(solver, length, found.prices[i], found.reduced[i])
+            result[number] = _read(solver, length, found.duals[i], found.reduced_costs[i])
     return result
 
 
-def _read(solver: SubproblemSolver, length: int, prices: Vector, reduced: Vector) -> ScarcityPrices:
+def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: Vector) -> ScarcityPrices:
     programme, result = solver.window(length).skeleton, ScarcityPrices()
-    least = NEGLIGIBLE_DUAL * max(np.abs(prices).max(initial=0.0), np.abs(reduced).max(initial=0.0))
-    for row, price in zip(programme.rows, prices.tolist(), strict=True):
+    least = NEGLIGIBLE_DUAL * max(np.abs(duals).max(initial=0.0), np.abs(reduced_costs).max(initial=0.0))
+    for row, price in zip(programme.rows, duals.tolist(), strict=True):
         if row.t is not None and row.mark.what == "balance" and price > least:
             result.commodity[row.mark.owner, row.t] = price
         elif row.t is not None and row.mark.what in LIMITS and -price > least:
             result.capacity[row.mark.owner, row.t] = -price
-    for column, price in zip(programme.columns, reduced.tolist(), strict=True):
+    for column, price in zip(programme.columns, reduced_costs.tolist(), strict=True):
         if column.mark.what == "activity" and -price > least:
             result.capacity[column.mark.owner, column.t] = -price
     return result

@@ -32,7 +32,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, middle_shortage_cost, negligible_gap
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, median_shortage_cost, negligible_gap
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -50,14 +50,14 @@ class WorstAttackModel(ScenarioModel):
     """A model in which scenarios that the instance does not list are attacks; only the worst counts as a gap."""
 
     def __post_init__(self) -> None:
-        self.unit = middle_shortage_cost(self.instance)
+        self.unit = median_shortage_cost(self.instance)
         self.listed = frozenset(event.name for event in self.instance.events)
         self.damage: Expression | None = None
         self._linked: set[str] = set()
         super().__post_init__()
 
     def _objectives(self) -> tuple[Expression, Expression]:
-        cost = self.question.objective(self.builder, self.instance, self.shocks)
+        cost = self.problem.objective(self.builder, self.instance, self.shocks)
         if self.damage is None:
             self.damage = self.builder.variable("adversary", "damage", 0)
         gaps = formulation.gaps(self.builder, self.instance)
@@ -78,9 +78,9 @@ class WorstAttackModel(ScenarioModel):
         """The gap that an attack may leave, money: with a held sum, what the listed shocks leave of it."""
         assert self.damage is not None
         (column,) = self.damage.terms
-        if not self.gap_limit_row.columns or not math.isfinite(self.allowed):
+        if not self.gap_limit_row.columns or not math.isfinite(self.gap_limit):
             return float(self.unit * values[column])
-        return max(0.0, self.allowed - self.listed_gap(values))
+        return max(0.0, self.gap_limit - self.listed_gap(values))
 
 
 @dataclass(frozen=True)

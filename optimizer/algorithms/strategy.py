@@ -16,15 +16,15 @@ class DualValues:
 
     builder: ModelBuilder
     values: Vector
-    prices: Vector
-    reduced: Vector
+    duals: Vector
+    reduced_costs: Vector
 
     @classmethod
-    def of(cls, builder: ModelBuilder, result: SolveResult) -> "DualValues | None":
+    def from_result(cls, builder: ModelBuilder, result: SolveResult) -> "DualValues | None":
         """Those of a result; None where it has none."""
-        if result.values is None or result.prices is None or result.reduced is None:
+        if result.values is None or result.duals is None or result.reduced_costs is None:
             return None
-        return cls(builder, result.values, result.prices, result.reduced)
+        return cls(builder, result.values, result.duals, result.reduced_costs)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchAnswer, BatchQuestion, ShockBatch, batches
+from optimizer.algorithms.batches import BatchRequest, BatchResponse, ShockBatch, batches
 from optimizer.algorithms.reading import read_many
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
@@ -52,75 +52,75 @@ class SubproblemSolver:
             self._windows[length] = window, WarmProgramme(window.skeleton)
         return self._windows[length]
 
-    def answer(self, question: BatchQuestion) -> BatchAnswer:
-        """Solve the shocks of a question."""
-        if question.basis is None:
-            question = replace(question, basis=self._start(question))
-        return self._batch(question).answer()
+    def answer(self, request: BatchRequest) -> BatchResponse:
+        """Solve the shocks of a request."""
+        if request.basis is None:
+            request = replace(request, basis=self._start(request))
+        return self._batch(request).answer()
 
-    def _start(self, question: BatchQuestion) -> Basis:
+    def _start(self, request: BatchRequest) -> Basis:
         """The first basis of a batch: that of the first shock of its window length."""
-        length = len(self.instance.events[question.events[0]].periods)
-        key = (length, question.task, question.linking.tobytes())
+        length = len(self.instance.events[request.events[0]].periods)
+        key = (length, request.task, request.linking.tobytes())
         if self._started[0] != key:
             first = self._numbers[length][:1]
             alone = replace(
-                question,
+                request,
                 events=first,
-                allowed=question.allowed[:1],
-                groups=question.groups[:1],
-                weights=question.weights[:1],
+                gap_limits=request.gap_limits[:1],
+                groups=request.groups[:1],
+                weights=request.weights[:1],
             )
             self._started = key, self._batch(alone).answer().basis
         basis = self._started[1]
         assert basis is not None
         return basis
 
-    def priced(self, question: BatchQuestion) -> BatchResult:
-        """The least gaps of a question's shocks, with every price."""
-        return self._batch(question).priced()
+    def priced(self, request: BatchRequest) -> BatchResult:
+        """The least gaps of a request's shocks, with all dual values."""
+        return self._batch(request).priced()
 
-    def _batch(self, question: BatchQuestion) -> "_BatchSolver":
-        length = len(self.instance.events[question.events[0]].periods)
+    def _batch(self, request: BatchRequest) -> "_BatchSolver":
+        length = len(self.instance.events[request.events[0]].periods)
         return _BatchSolver(
-            question, *self._window_and_solver(length), np.searchsorted(self._numbers[length], question.events)
+            request, *self._window_and_solver(length), np.searchsorted(self._numbers[length], request.events)
         )
 
 
 class _BatchSolver:
-    """One question: its shocks, by their places in the window."""
+    """One request: its shocks, by their places in the window."""
 
-    def __init__(self, question: BatchQuestion, window: WindowProgramme, warm: WarmProgramme, which: Integers) -> None:
-        self.question, self.window, self.warm, self.which = question, window, warm, which
-        self.batch, self.is_tight = window.batch(which, question.linking)
-        self.basis, self.seconds = question.basis, 0.0
+    def __init__(self, request: BatchRequest, window: WindowProgramme, warm: WarmProgramme, which: Integers) -> None:
+        self.request, self.window, self.warm, self.which = request, window, warm, which
+        self.batch, self.is_tight = window.batch(which, request.linking)
+        self.basis, self.seconds = request.basis, 0.0
 
-    def answer(self) -> BatchAnswer:
+    def answer(self) -> BatchResponse:
         """The answer, by task."""
-        if self.question.task in ("best", "served"):
+        if self.request.task in ("best", "served"):
             return self.best()
-        return self.slopes() if self.question.task != "gaps" else self.gaps()
+        return self.subgradients() if self.request.task != "gaps" else self.gaps()
 
-    def gaps(self) -> BatchAnswer:
+    def gaps(self) -> BatchResponse:
         found = self._solve(self.batch, values=True)
         if not found.feasible.all():
             raise SolverError("Without floors every shock has a solution, but the solver finds none. Check the units.")
         self._serve_free_floors(found, np.arange(len(self.which)))
         answer = self._answer(np.maximum(found.objective, 0.0), found.values)
-        return replace(answer, unserved=self._unserved(found.values)) if self.question.flows else answer
+        return replace(answer, unserved=self._unserved(found.values)) if self.request.flows else answer
 
-    def best(self) -> BatchAnswer:
+    def best(self) -> BatchResponse:
         """Least gap, then least cost: at once where the floors are known to hold.
 
         The cost is that of operation and shortage, or for the task ``served`` that of shortage alone.
         """
-        allowed = self.question.allowed
-        values, costs = self._least_cost(np.arange(len(self.which)), np.zeros(len(self.which)), allowed == 0.0)
+        gap_limits = self.request.gap_limits
+        values, costs = self._least_cost(np.arange(len(self.which)), np.zeros(len(self.which)), gap_limits == 0.0)
         left = np.flatnonzero(np.isnan(costs))
         if len(left):
             least = self._solve(self._rows(left), values=True)
             values[left] = least.values
-            most = np.fmax(least.objective, allowed[left])
+            most = np.fmax(least.objective, gap_limits[left])
             # Floors that are free to miss are kept where they can be, if all others are.
             for slack, is_strict in ((HELD_IN_SHOCK, True), (HELD_IN_SHOCK, False), (100 * HELD_IN_SHOCK, False)):
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
@@ -129,7 +129,7 @@ class _BatchSolver:
         answer = self._answer(np.maximum(values @ self.window.shortage, 0.0), values)
         costs = np.sum(values * self._prices(self.which), axis=1)
         answer = replace(answer, cost=costs, unserved=self._unserved(values))
-        return replace(answer, flows=self._read(values)) if self.question.flows else answer
+        return replace(answer, flows=self._read(values)) if self.request.flows else answer
 
     def _read(self, values: Vector) -> ManyFlows:
         shocks = [self.window.shocks[place] for place in self.which]
@@ -151,61 +151,61 @@ class _BatchSolver:
             batch = self._rows(some[chosen], self._prices(self.which[some[chosen]]))
             kept = self.window.below if is_strict else self.window.below[self.window.free[self.window.below] == 0.0]
             batch.upper[np.ix_(most[chosen] == 0.0, kept)] = 0.0
-            batch.upper[:, self.window.allowed] = (most[chosen] / self.window.unit)[:, None]
+            batch.upper[:, self.window.gap_limit_columns] = (most[chosen] / self.window.unit)[:, None]
             found = self._solve(batch, values=True)
             values[chosen] = found.values
             costs[chosen] = np.where(found.feasible, found.objective, np.nan)
         return values, costs
 
     def _prices(self, which: Integers) -> Vector:
-        return self.window.shortage_only if self.question.task == "served" else self.window.costs(which)
+        return self.window.shortage_only if self.request.task == "served" else self.window.costs(which)
 
     def priced(self) -> BatchResult:
         """The least gaps as the solver finds them."""
-        return self._solve(self.batch, values=True, prices=True)
+        return self._solve(self.batch, values=True, with_duals=True)
 
-    def slopes(self) -> BatchAnswer:
-        """Gaps or costs with their slopes in the linking terms, summed by group.
+    def subgradients(self) -> BatchResponse:
+        """Gaps or costs with their subgradients in the linking terms, summed by group.
 
         Costs are least costs with the floors kept, or the gap allowed; without either where that is infeasible: then
         `fails` is True.
         """
-        is_gap = self.question.task == "slopes of gaps"
-        found, kept = (self._solve(self.batch, values=True, prices=True), None) if is_gap else self._costs()
-        slopes = self.window.slopes(self.which, self.is_tight, found.prices, found.reduced)
+        is_gap = self.request.task == "subgradients of gaps"
+        found, kept = (self._solve(self.batch, values=True, with_duals=True), None) if is_gap else self._costs()
+        subgradients = self.window.subgradients(self.which, self.is_tight, found.duals, found.reduced_costs)
         if is_gap:
             self._serve_free_floors(found, np.arange(len(self.which)))
         cuts = {}
-        for group in np.unique(self.question.groups).tolist():
-            weight = np.where(self.question.groups == group, self.question.weights, 0.0)
-            cuts[group] = (float(weight @ found.objective), weight @ slopes)
+        for group in np.unique(self.request.groups).tolist():
+            weight = np.where(self.request.groups == group, self.request.weights, 0.0)
+            cuts[group] = (float(weight @ found.objective), weight @ subgradients)
         gap = np.maximum(found.values @ self.window.shortage, 0.0)
         answer = replace(self._answer(gap, found.values), cost=found.objective, cuts=cuts)
-        if kept is None or not len(self.question.allowed):
+        if kept is None or not len(self.request.gap_limits):
             return answer
-        by_gap = np.minimum(found.reduced[:, self.window.allowed].sum(axis=1), 0.0) / self.window.unit
-        return replace(answer, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.question.allowed), by_gap, 0.0))
+        by_gap = np.minimum(found.reduced_costs[:, self.window.gap_limit_columns].sum(axis=1), 0.0) / self.window.unit
+        return replace(answer, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.request.gap_limits), by_gap, 0.0))
 
     def _costs(self) -> tuple[BatchResult, npt.NDArray[np.bool_]]:
         """The least costs, and in which shocks the floors or the gap allowed are kept."""
         batch = replace(self.batch, costs=self.window.costs(self.which), upper=self.batch.upper.copy())
-        allowed = self.question.allowed if len(self.question.allowed) else np.full(len(self.which), np.nan)
-        strict = np.isnan(allowed)
+        gap_limits = self.request.gap_limits if len(self.request.gap_limits) else np.full(len(self.which), np.nan)
+        strict = np.isnan(gap_limits)
         batch.upper[np.ix_(strict, self.window.below)] = 0.0
-        batch.upper[:, self.window.allowed] = (np.where(strict, 0.0, allowed) / self.window.unit)[:, None]
-        found = self._solve(batch, values=True, prices=True)
-        self._accept_tolerance(found, batch.costs, allowed)
+        batch.upper[:, self.window.gap_limit_columns] = (np.where(strict, 0.0, gap_limits) / self.window.unit)[:, None]
+        found = self._solve(batch, values=True, with_duals=True)
+        self._accept_tolerance(found, batch.costs, gap_limits)
         kept = found.feasible.copy()
         free = np.flatnonzero(~kept)
         if len(free):
             self._replace(found, free, self._rows(free, batch.costs[free]))
         return found, kept
 
-    def _accept_tolerance(self, found: BatchResult, costs: Vector, allowed: Vector) -> None:
+    def _accept_tolerance(self, found: BatchResult, costs: Vector, gap_limits: Vector) -> None:
         """Accept shortages within the solver's tolerance as kept floors, and solve for the least cost again.
 
-        If they counted as violated, the cost without floors would be taken, which is far too low: it leaves unserved
-        whatever is dearer to serve than its shortage cost.
+        Otherwise these shocks would count as failures, and their cost would be underestimated: where floors may be
+        missed, demand that is expensive to serve goes unserved.
         """
         left = np.flatnonzero(~found.feasible)
         if not len(left):
@@ -213,29 +213,31 @@ class _BatchSolver:
         least = self._solve(self._rows(left), values=True)
         self._serve_free_floors(least, left)
         short = least.values[:, self.window.below] > VIOLATED * self.window.demand(self.which[left])
-        is_strict, most = np.isnan(allowed[left]), np.fmax(least.objective, allowed[left])
-        is_near = np.where(is_strict, ~short.any(axis=1), most <= allowed[left] * (1.0 + VIOLATED))
+        is_strict, most = np.isnan(gap_limits[left]), np.fmax(least.objective, gap_limits[left])
+        is_near = np.where(is_strict, ~short.any(axis=1), most <= gap_limits[left] * (1.0 + VIOLATED))
         near, most = left[is_near], most[is_near]
         for slack in (HELD_IN_SHOCK, 100 * HELD_IN_SHOCK):
             again = ~found.feasible[near]
             if again.any():
                 batch = self._rows(near[again], costs[near[again]])
-                batch.upper[:, self.window.allowed] = (most[again] * (1.0 + slack) / self.window.unit)[:, None]
+                batch.upper[:, self.window.gap_limit_columns] = (most[again] * (1.0 + slack) / self.window.unit)[
+                    :, None
+                ]
                 self._replace(found, near[again], batch)
 
     def _replace(self, found: BatchResult, places: Integers, batch: Batch) -> None:
         """Solve a batch and put its results in the places of others."""
-        new = self._solve(batch, values=True, prices=True)
-        for name in ("objective", "values", "prices", "reduced", "feasible"):
+        new = self._solve(batch, values=True, with_duals=True)
+        for name in ("objective", "values", "duals", "reduced_costs", "feasible"):
             getattr(found, name)[places] = getattr(new, name)
 
     def _rows(self, chosen: Integers, costs: Vector | None = None) -> Batch:
         batch = self.batch
-        return Batch(batch.costs if costs is None else costs, batch.upper[chosen], batch.right[chosen])
+        return Batch(batch.costs if costs is None else costs, batch.upper[chosen], batch.rhs[chosen])
 
-    def _solve(self, batch: Batch, *, values: bool = False, prices: bool = False) -> BatchResult:
+    def _solve(self, batch: Batch, *, values: bool = False, with_duals: bool = False) -> BatchResult:
         began = time.perf_counter()
-        found = self.warm.solve(batch, self.basis, values=values, prices=prices)
+        found = self.warm.solve(batch, self.basis, values=values, with_duals=with_duals)
         if values:
             self.window.split_unserved(found.values, batch.upper)
         self.seconds += time.perf_counter() - began
@@ -247,12 +249,12 @@ class _BatchSolver:
         if not self.window.free.any():
             return
         batch = self._rows(some, self.window.free)
-        allowed = np.maximum(least.objective, 0.0) * (1.0 + HELD_IN_SHOCK)
-        batch.upper[:, self.window.allowed] = (allowed / self.window.unit)[:, None]
+        gap_limits = np.maximum(least.objective, 0.0) * (1.0 + HELD_IN_SHOCK)
+        batch.upper[:, self.window.gap_limit_columns] = (gap_limits / self.window.unit)[:, None]
         again = self._solve(batch, values=True)
         least.values[again.feasible] = again.values[again.feasible]
 
-    def _answer(self, gap: Vector, values: Vector) -> BatchAnswer:
+    def _answer(self, gap: Vector, values: Vector) -> BatchResponse:
         assert self.basis is not None
         short = values[:, self.window.below] > VIOLATED * self.window.demand(self.which)
-        return BatchAnswer(self.question.events, gap, short.any(axis=1), self.basis, self.seconds)
+        return BatchResponse(self.request.events, gap, short.any(axis=1), self.basis, self.seconds)

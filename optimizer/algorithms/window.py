@@ -1,8 +1,8 @@
 """The recourse LP of all shocks with windows of one length: one matrix, and numbers for each shock.
 
     x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
-    row    Σ a·y  ⋚  right − Σ c·o                  a is the same in all shocks, right and c are not
-    limit  y ≤ min(upper, right − Σ c·o)            a row with one column is the bound of that column
+    row    Σ a·y  ⋚  rhs − Σ   c·o                  a is the same in all shocks, rhs and c are not
+    limit  y ≤ min(upper, rhs − Σ   c·o)            a row with one column is the bound of that column
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
@@ -46,7 +46,7 @@ class TechnologyMatrix:
         shape = (len(self.constant), len(plan.columns))
         self.matrix = csr_array((values, (rows, columns)), shape=shape)
 
-    def of(self, plan: Vector) -> Vector:
+    def linking_terms(self, plan: Vector) -> Vector:
         """The linking terms under a plan; negative rounding errors count as 0, for capacities cannot be negative."""
         return np.asarray(self.matrix @ np.maximum(plan[: self.matrix.shape[1]], 0.0) + self.constant)
 
@@ -60,7 +60,7 @@ class ScenarioTable:
         self._varying = np.array(varying, dtype=np.intp)
         self._numbers = np.array([numbers[i] for i in varying]).reshape(len(varying), shocks).T.copy()
 
-    def of(self, which: Integers) -> Vector:
+    def rows(self, which: Integers) -> Vector:
         """One row for each of some shocks."""
         rows = np.repeat(self._base[None, :], len(which), axis=0)
         rows[:, self._varying] = self._numbers[which]
@@ -146,7 +146,7 @@ class WindowProgramme:
         _also(operating.terms, beyond)
         _require_recourse_costs(builder, operating)
         self._costs = _table(operating, position, len(columns), size)
-        self.skeleton = _skeleton(builder, columns, layout.rows, position, self._right.largest(), self._upper.largest())
+        self.skeleton = _skeleton(builder, columns, layout.rows, position, self._rhs.largest(), self._upper.largest())
 
     def _name_columns(self, columns: Sequence[Column]) -> None:
         """Where columns are, by name and by what they stand for."""
@@ -154,14 +154,14 @@ class WindowProgramme:
         for i, column in enumerate(columns):
             key = (column.mark.path, column.mark.owner, column.mark.what)
             self.columns.setdefault(key, {})[column.t] = i
-        self.below, self.allowed = _columns_of(columns, "below"), _columns_of(columns, "allowed")
+        self.below, self.gap_limit_columns = _columns_of(columns, "below"), _columns_of(columns, "allowed")
         unserved = [self.columns[MANY, d, "unserved"] for d in self.instance.demands]
         self.unserved = np.array([[at[k] for k in self.path.periods] for at in unserved], dtype=np.intp)
 
     def _write_rows(self, builder: ModelBuilder, layout: _Layout, position: Mapping[int, int], size: int) -> None:
         """Right-hand sides of the rows, then of the limits, which are bounds of one column each."""
         rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
-        self._right = ScenarioTable([row.right for row in rows], size)
+        self._rhs = ScenarioTable([row.rhs for row in rows], size)
         self._rows = len(layout.rows)
         self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
         self._per = np.array([value for _, _, value in layout.limits])
@@ -188,12 +188,12 @@ class WindowProgramme:
 
     def batch(self, which: Integers, linking: Vector) -> tuple[Batch, npt.NDArray[np.bool_]]:
         """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound."""
-        right = self._right.of(which)
+        rhs = self._rhs.rows(which)
         if len(self._term_row):
-            terms = self._term_value.of(which) * linking[self._term_place[None, :] + self.starts[which][:, None]]
-            right[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
-        upper = self._upper.of(which)
-        limits = np.maximum(right[:, self._rows :] / self._per, 0.0)
+            terms = self._term_value.rows(which) * linking[self._term_place[None, :] + self.starts[which][:, None]]
+            rhs[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
+        upper = self._upper.rows(which)
+        limits = np.maximum(rhs[:, self._rows :] / self._per, 0.0)
         is_tight = np.zeros(limits.shape, dtype=bool)
         last: dict[int, int] = {}
         for i, column in enumerate(self._limited.tolist()):
@@ -203,11 +203,11 @@ class WindowProgramme:
                 is_tight[:, last[column]] &= ~is_tight[:, i]
             last[column] = i
             np.minimum(upper[:, column], limits[:, i], out=upper[:, column])
-        return Batch(self.shortage, upper, right[:, : self._rows]), is_tight
+        return Batch(self.shortage, upper, rhs[:, : self._rows]), is_tight
 
     def demand(self, which: Integers) -> Vector:
         """Demand of each column of `below`, t, one row for each of some shocks."""
-        return self._demand.of(which)
+        return self._demand.rows(which)
 
     def split_unserved(self, values: Vector, upper: Vector) -> None:
         """Minimise the shortage attributed below the floor: a solver may attribute more to it where that is free."""
@@ -223,23 +223,25 @@ class WindowProgramme:
 
     def costs(self, which: Integers) -> Vector:
         """Discounted operating and shortage cost by column, one row for each of some shocks."""
-        return self._costs.of(which)
+        return self._costs.rows(which)
 
     def least_costs(self) -> Vector:
         """By shock, a lower bound on its cost: columns of negative cost at their upper bounds."""
         every = np.arange(len(self.shocks))
-        costs, upper = self._costs.of(every), self._upper.of(every)
+        costs, upper = self._costs.rows(every), self._upper.rows(every)
         return np.asarray(np.where(costs < 0, costs * np.where(costs < 0, upper, 0.0), 0.0).sum(axis=1))
 
-    def slopes(self, which: Integers, is_tight: npt.NDArray[np.bool_], prices: Vector, reduced: Vector) -> Vector:
-        """The slope of each optimum in each linking term, one row a shock."""
+    def subgradients(
+        self, which: Integers, is_tight: npt.NDArray[np.bool_], duals: Vector, reduced_costs: Vector
+    ) -> Vector:
+        """A subgradient of each optimum in the linking terms, one row a shock."""
         # Where the upper bound of a column is 0 as well, a positive reduced cost belongs to its lower bound.
-        limits = np.where(is_tight, np.minimum(reduced[:, self._limited], 0.0) / self._per, 0.0)
-        duals = np.concatenate([prices, limits], axis=1)[:, self._term_row] * -self._term_value.of(which)
-        slopes = np.zeros((len(which), len(self.technology.constant)))
+        limits = np.where(is_tight, np.minimum(reduced_costs[:, self._limited], 0.0) / self._per, 0.0)
+        duals = np.concatenate([duals, limits], axis=1)[:, self._term_row] * -self._term_value.rows(which)
+        subgradients = np.zeros((len(which), len(self.technology.constant)))
         places = self._term_place[None, :] + self.starts[which][:, None]
-        np.add.at(slopes, (np.arange(len(which))[:, None], places), duals)
-        return slopes
+        np.add.at(subgradients, (np.arange(len(which))[:, None], places), duals)
+        return subgradients
 
 
 def _split(builder: ModelBuilder) -> dict[int, int]:
@@ -254,7 +256,7 @@ def _split(builder: ModelBuilder) -> dict[int, int]:
             (u, _), (v, _) = sorted(row.terms.items(), key=lambda term: -term[1])
             within, below = builder.columns[u], builder.columns[v]
             demand = within.upper
-            within.upper = np.minimum(demand, row.right)
+            within.upper = np.minimum(demand, row.rhs)
             below.upper = demand - within.upper
             beyond[u] = v
     builder.rows = [row for row in builder.rows if row.mark.what != "floor"]
@@ -318,7 +320,7 @@ def _skeleton(
     columns: Sequence[Column],
     rows: Sequence[Row],
     position: dict[int, int],
-    right: Vector,
+    rhs: Vector,
     upper: Vector,
 ) -> ModelBuilder:
     """The programme without linking terms, its numbers the largest of all shocks, from which scales are chosen."""
@@ -326,5 +328,5 @@ def _skeleton(
     programme.columns = [Column(c.mark, c.unit, 0.0, float(upper[i]), False, c.t) for i, c in enumerate(columns)]
     for r, row in enumerate(rows):
         terms = {position[j]: value for j, value in row.terms.items() if j in position}
-        programme.rows.append(Row(row.mark, row.unit, terms, row.sense, float(right[r]), row.t))
+        programme.rows.append(Row(row.mark, row.unit, terms, row.sense, float(rhs[r]), row.t))
     return programme

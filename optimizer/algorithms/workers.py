@@ -2,7 +2,7 @@
 
 A worker is in a process group of its own, so that Ctrl-C, a hang-up of the terminal and a signal to the whole group
 reach the main process only, which decides what becomes of its workers. It watches that process and ends when it is
-gone, however that ended, so that no worker outlives it.
+gone, however that ended: the results of a worker that outlives it would be lost.
 """
 
 import contextlib

@@ -11,7 +11,7 @@ from dataclasses import replace
 from optimizer.audit.activity import ActivityAuditor
 from optimizer.audit.auditor import Auditor, Holding, Operation
 from optimizer.audit.figures import Figures
-from optimizer.audit.plan import unaudited
+from optimizer.audit.plan import options_without_auditor
 from optimizer.audit.report import Report
 from optimizer.audit.saved import Saved, check_absent
 from optimizer.instance.schema import Instance
@@ -41,7 +41,7 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
     """
     report = Report()
     report.disagreements += result.departures
-    report.disagreements += [f"{o}.kind: nobody audits its kind" for o in unaudited(instance)]
+    report.disagreements += [f"{o}.kind: nobody audits its kind" for o in options_without_auditor(instance)]
     try:
         if result.baseline is None and result.status in ("none", "stopped"):
             check_absent(instance, result, report)

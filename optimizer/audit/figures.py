@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from optimizer.audit.endurance import Endurance
 from optimizer.audit.report import Report
+from optimizer.audit.survival_rules import SurvivalRules
 from optimizer.instance.edits import without_disruptions
 from optimizer.results.plan import Flows, ManyFlows
 from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, NEGLIGIBLE
 
 
-class Figures(Endurance):
+class Figures(SurvivalRules):
     """The whole audit, from the plan's rows to the last total."""
 
     def run(self, many: Sequence[ManyFlows]) -> None:
@@ -25,7 +25,7 @@ class Figures(Endurance):
         if baseline is None:
             raise ValueError("the baseline is missing")
         self._check_plan_and_baseline(baseline)
-        self._check_endurance()
+        self._check_survival_rules()
         self._check_shocks(many)
         self._check_services()
         self._check_shares(baseline)
@@ -54,9 +54,9 @@ class Figures(Endurance):
             self._share(f"policy.min_share_{i}", rule, baseline, sign=-1.0)
         for o, sizes in policy.force.items():
             for year, size in sizes.items():
-                self.report.equal(f"policy.force.{o}.{year}", self._purchased(o, year), size)
+                self.report.equal(f"policy.force.{o}.{year}", self._yearly_purchase(o, year), size)
 
-    def _purchased(self, o: str, year: int) -> float:
+    def _yearly_purchase(self, o: str, year: int) -> float:
         """What the plan buys of an option in a calendar year."""
         fills = self.result.plan.fills.get(o, ())
         filled = (fill for t, fill in enumerate(fills) if self.year(t) == year)
@@ -99,8 +99,8 @@ class Figures(Endurance):
         """What goes unserved in the baseline."""
         for d, demand in self.instance.demands.items():
             row, short, lack = f"{d}.lacks", baseline[d, "unserved"], self.result.lacks.get(d)
-            asked = [demand.quantity.at(self.year(t)) * self.delta for t in self.periods]
-            parts = [part / whole if whole > 0 else 0.0 for part, whole in zip(short, asked, strict=True)]
+            demanded = [demand.quantity.at(self.year(t)) * self.delta for t in self.periods]
+            parts = [part / whole if whole > 0 else 0.0 for part, whole in zip(short, demanded, strict=True)]
             # Where a shortfall is next to nothing, the last digit decides whether it is one.
             self.report.at_most(row, max(parts) if lack is None else 0.0, 2 * NEGLIGIBLE, 1.0)
             if lack is not None:
@@ -162,10 +162,10 @@ class Figures(Endurance):
             of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
             of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
             self.report.equal("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), least_scale=AUDIT_RELATIVE)
-        price, calm = result.price_of_survival, result.calm_cost
-        self.report.holds("price_of_survival", f"it is {price}", (price is None) == (calm is None))
-        if price is not None and calm is not None:
-            self.report.equal("price_of_survival", price, cost - calm, cost, calm)
+        price, baseline_cost = result.price_of_survival, result.calm_cost
+        self.report.holds("price_of_survival", f"it is {price}", (price is None) == (baseline_cost is None))
+        if price is not None and baseline_cost is not None:
+            self.report.equal("price_of_survival", price, cost - baseline_cost, cost, baseline_cost)
 
     def _check_do_nothing(self) -> None:
         """What is known of doing nothing without a solver."""

@@ -39,13 +39,13 @@ class PathRows(PlanRows):
                 self.report.holds(f"{name}/{owner}.{flow}", "nobody has that name", False)
         return len(self.report.disagreements) == before
 
-    def _stacked(self, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:
+    def _stack_flows(self, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:
         """Flows of paths that are equally long."""
         keys = self._flows(in_shocks=names != [BASELINE])
         rows = {key: np.array([each[key] for each in flows]) for key in keys}
         return ManyFlows(tuple(names), tuple(each.first for each in flows), rows)
 
-    def _lost(self, specs: Sequence[ShockSpec], length: int) -> tuple[dict[str, Array], dict[str, Array]]:
+    def _lost_shares(self, specs: Sequence[ShockSpec], length: int) -> tuple[dict[str, Array], dict[str, Array]]:
         """σ by activity, of the cuts that are meant and of the others."""
         return self._severities(specs, length, meant=True), self._severities(specs, length, meant=False)
 
@@ -76,7 +76,7 @@ class PathRows(PlanRows):
             and (not commodity or bool(set(activity.output) & set(commodity)))
         ]
 
-    def _demanded(self, paths: Paths, d: str) -> Array:
+    def _demand(self, paths: Paths, d: str) -> Array:
         usual = self.by_period(self.instance.demands[d].quantity)[paths.times] * paths.delta
         return np.asarray(usual * paths.override("demand", d, 1.0))
 
@@ -141,7 +141,7 @@ class PathRows(PlanRows):
             for commodity, amount in auditor.uses(operation).items():
                 supply[commodity].append(-amount)
         for d, demand in self.instance.demands.items():
-            delivered = self._demanded(paths, d) - paths.flows[d, "unserved"] - served.get(d, 0.0)
+            delivered = self._demand(paths, d) - paths.flows[d, "unserved"] - served.get(d, 0.0)
             supply[demand.commodity].append(-delivered)
             if demand.end_of_life is not None:
                 supply[demand.end_of_life.commodity].append(self._scrap(demand)[paths.times] * paths.delta)
@@ -160,5 +160,5 @@ class PathRows(PlanRows):
     def _check_demand(self, paths: Paths, d: str, otherwise: Array | float) -> None:
         """What is unserved, and served otherwise than by the commodity, is no more than demand."""
         row, unserved = paths.row(f"{d}.demand"), paths.flows[d, "unserved"]
-        self.report.at_most(row, unserved + otherwise, self._demanded(paths, d), least_scale=self.scales.segments[d])
+        self.report.at_most(row, unserved + otherwise, self._demand(paths, d), least_scale=self.scales.segments[d])
         self.report.at_most(row, 0.0, unserved, least_scale=self.scales.segments[d])

@@ -13,7 +13,7 @@ from optimizer.results.plan import Array
 from optimizer.results.result import Result
 
 
-def unaudited(instance: Instance) -> list[str]:
+def options_without_auditor(instance: Instance) -> list[str]:
     """The options whose kind nobody audits."""
     return [o for o, option in instance.options.items() if auditor_of(option.kind) is None]
 

@@ -14,12 +14,12 @@ from optimizer.audit.auditor import Paths
 from optimizer.audit.figures import Figures
 from optimizer.audit.plan import cost_parts
 from optimizer.audit.report import Report
-from optimizer.audit.verdicts import Found
+from optimizer.audit.shocks import Found
 from optimizer.disruptions.shock import expand
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Outcome, Plan
 from optimizer.results.ranking import first_largest, weakest
-from optimizer.results.result import FORMAT, Result
+from optimizer.results.result import FIGURES, FORMAT, Result
 
 
 class Saved(Figures):
@@ -90,9 +90,9 @@ class Saved(Figures):
         self._holds("status", "there is a plan", holds=result.status != "none")
         if result.gap_bound is not None:
             self.report.at_most("gap_bound", 0.0, result.gap_bound)
-        wanted, faced = result.settings.get("gap"), result.adversary
-        if result.status == "stopped" and result.mip_gap is not None and isinstance(wanted, float):
-            open_ = result.mip_gap > wanted or (faced is not None and faced.sets is None)
+        required, faced = result.settings.get("gap"), result.adversary
+        if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
+            open_ = result.mip_gap > required or (faced is not None and faced.sets is None)
             self._holds("status", "it is stated to be stopped, and its bound is as near as was asked for", holds=open_)
 
     def _check_no_shock_names(self) -> None:
@@ -151,7 +151,7 @@ class Saved(Figures):
         years = tuple(dict.fromkeys((self.horizon.start, self.horizon.end)))
         used = {demand.commodity for demand in self.instance.demands.values()}
         used |= {commodity for activity in self.instance.activities.values() for commodity in activity.input}
-        due = {c for c in used if any(self._made(baseline, c, year) > 0 for year in years)}
+        due = {c for c in used if any(self._production(baseline, c, year) > 0 for year in years)}
         self._holds("dependence", "it has other commodities", holds=set(self.result.shares) == due)
         for commodity, shares in self.result.shares.items():
             row = f"{commodity}.dependence"
@@ -160,7 +160,7 @@ class Saved(Figures):
                 real = all(part > 0 for part in share.regions.values()) and (share.tonnes > 0 or not share.regions)
                 self._holds(f"{row}.{share.year}", "it names a region that makes nothing", holds=real)
 
-    def _made(self, baseline: Flows, commodity: str, year: int) -> float:
+    def _production(self, baseline: Flows, commodity: str, year: int) -> float:
         """What is produced of a commodity in a year, t."""
         makers = {p: each.output[commodity] for p, each in self.instance.activities.items() if commodity in each.output}
         at = [t for t in self.periods if self.year(t) == year]
@@ -171,9 +171,10 @@ class Saved(Figures):
         for d, lack in self.result.lacks.items():
             if d not in self.instance.demands:
                 continue
-            asked = self.by_period(self.instance.demands[d].quantity) * self.delta
+            demanded = self.by_period(self.instance.demands[d].quantity) * self.delta
             parts = [
-                part / whole if whole > 0 else 0.0 for part, whole in zip(baseline[d, "unserved"], asked, strict=True)
+                part / whole if whole > 0 else 0.0
+                for part, whole in zip(baseline[d, "unserved"], demanded, strict=True)
             ]
             place = first_largest(parts)
             first = None if place is None else self.labels[place]
@@ -223,13 +224,12 @@ def check_absent(instance: Instance, result: Result, report: Report) -> None:
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "plan": Plan(),
         "nothing": None,
-        **dict.fromkeys(("total_cost", "outlay", "survival_gap", "worst_gap"), 0.0),
         **dict.fromkeys(("bound", "gap_bound", "mip_gap", "price_of_survival", "calm_cost"), None),
         **dict.fromkeys(("shocks", "calm_builds", "binding"), ()),
         **{name: {} for name in ("services", "costs", "outlays", "shares", "endured", "lacks")},
     }
     if result.status == "stopped":
         empty["clash"] = ()
-    for name, value in empty.items():
-        if getattr(result, name) != value:
-            report.disagreements.append(f"{name}: there is no plan, and something is stated of it")
+    stated = [name for name in FIGURES if not math.isnan(getattr(result, name))]
+    for name in [*stated, *(name for name, value in empty.items() if getattr(result, name) != value)]:
+        report.disagreements.append(f"{name}: there is no plan, and something is stated of it")

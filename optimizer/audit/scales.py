@@ -39,11 +39,11 @@ class Scales:
         self._top = max(self._commodities.values(), default=0.0)
         self._spread(instance)
         self.least = AUDIT_ROUNDING / AUDIT_RELATIVE * self._top
-        self.commodities = {c: self._judged(size) for c, size in self._commodities.items()}
-        self.segments = {d: self._judged(size) for d, size in self._segments.items()}
-        self.activities = {name: self._judged(self._made(each)) for name, each in instance.activities.items()}
+        self.commodities = {c: self._scale(size) for c, size in self._commodities.items()}
+        self.segments = {d: self._scale(size) for d, size in self._segments.items()}
+        self.activities = {name: self._scale(self._largest_output(each)) for name, each in instance.activities.items()}
 
-    def _judged(self, size: float) -> float:
+    def _scale(self, size: float) -> float:
         return max(self.least, AUDIT_ABSOLUTE / AUDIT_RELATIVE * size)
 
     def _raise(self, commodity: str, size: float) -> bool:
@@ -56,14 +56,14 @@ class Scales:
         """From what is made to what it takes; a loop of recipes ends at the largest demand."""
         for _ in instance.commodities:
             changed = [
-                self._raise(c, min(self._top, share * self._made(each)))
+                self._raise(c, min(self._top, share * self._largest_output(each)))
                 for each in instance.activities.values()
                 for c, share in each.input.items()
             ]
             if not any(changed):
                 return
 
-    def _made(self, activity: Any) -> float:
+    def _largest_output(self, activity: Any) -> float:
         outputs: Mapping[str, float] = activity.output
         return max((self._commodities[c] / share for c, share in outputs.items() if share > 0), default=0.0)
 

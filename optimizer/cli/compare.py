@@ -82,7 +82,7 @@ def command(
                 step=more,
                 resolution=resolution,
                 settings=settings,
-                heard=(lambda part, known: None) if json else listener.pausing(partial(_show_part, every=every)),
+                on_part=(lambda part, known: None) if json else listener.pausing(partial(_show_part, every=every)),
                 listener=listener,
             )
         except KeyboardInterrupt:

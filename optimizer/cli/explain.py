@@ -32,7 +32,7 @@ def command(
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(made.instance.money, lists_tasks=True) as listener:
         on_finding = (lambda part: None) if json else listener.pausing(shown.show)
-        found = find(made.instance, settings=settings, listener=listener, heard=on_finding, notes=made.remarks)
+        found = find(made.instance, settings=settings, listener=listener, on_part=on_finding, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())
     else:

@@ -212,7 +212,7 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     found = load_plan(plan or file, Changes())
     if found.result.baseline is None:
         fail_without_plan(found, plan or file)
-    return replace(found, instance=instance, is_saved=True)
+    return replace(found, instance=instance)
 
 
 def _refuse_search(plan: str, given: Sequence[str]) -> None:

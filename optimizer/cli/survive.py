@@ -34,17 +34,17 @@ def command(
     if not found.is_saved:
         _print_status(result)
 
-    from optimizer.report.tables.time_to_survive import endurance_csv, show_endurance
+    from optimizer.report.tables.time_to_survive import show_time_to_survive, time_to_survive_csv
     from optimizer.studies.time_to_survive import time_to_survive
 
-    endurance = time_to_survive(instance, None if result.baseline is None else result.plan)
+    survival = time_to_survive(instance, None if result.baseline is None else result.plan)
     if json:
         source = {"plan": plan or file if found.is_saved else "solved", "status": result.status}
-        common.print_json(endurance.to_dict() | source)
+        common.print_json(survival.to_dict() | source)
     else:
-        show_endurance(instance, endurance)
+        show_time_to_survive(instance, survival)
     if csv is not None:
-        outputs.write_answer(csv, endurance_csv(endurance))
+        outputs.write_answer(csv, time_to_survive_csv(survival))
     if not found.is_saved and result.status == "stopped":
         raise typer.Exit(common.STOPPED)
     raise typer.Exit(common.SURVIVES if result.baseline is not None else common.NO_PLAN_SURVIVES)

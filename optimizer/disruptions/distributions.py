@@ -171,18 +171,18 @@ def _parameters(kind: str, value: Any) -> tuple[float, ...]:
     return tuple(parse_amount(number) for number in value)
 
 
-def _ordered(kind: str, low: float, high: float) -> tuple[float, float]:
+def _order_ends(kind: str, low: float, high: float) -> tuple[float, float]:
     if low > high:
         raise finding(f"the low of {kind}, {low:g}, is above its high, {high:g}", "Swap the two.")
     return low, high
 
 
 def _of_uniform(low: float, high: float, bounds: Mapping[str, float]) -> tuple[float, float]:
-    return _ordered("uniform", low, high)
+    return _order_ends("uniform", low, high)
 
 
 def _of_triangular(low: float, mode: float, high: float, bounds: Mapping[str, float]) -> tuple[float, float]:
-    _ordered("triangular", low, high)
+    _order_ends("triangular", low, high)
     if not low <= mode <= high:
         what = f"the mode of triangular, {mode:g}, lies outside {low:g} … {high:g}"
         raise finding(what, "Write them in the order low, mode, high.")
@@ -192,7 +192,7 @@ def _of_triangular(low: float, mode: float, high: float, bounds: Mapping[str, fl
 def _of_beta(a: float, b: float, bounds: Mapping[str, float]) -> tuple[float, float]:
     if not (0.01 <= a <= 1e4 and 0.01 <= b <= 1e4):
         raise finding(f"beta has the parameters {a:g} and {b:g}", "Write two numbers from 0.01 to 10,000.")
-    return _ordered("beta", bounds.get("low", 0.0), bounds.get("high", 1.0))
+    return _order_ends("beta", bounds.get("low", 0.0), bounds.get("high", 1.0))
 
 
 def _of_lognormal(median: float, sigma: float, bounds: Mapping[str, float]) -> tuple[float, float]:
@@ -201,7 +201,7 @@ def _of_lognormal(median: float, sigma: float, bounds: Mapping[str, float]) -> t
     if len(bounds) < 2:
         missing = "low" if "low" not in bounds else "high"
         raise finding(f"lognormal has no {missing}", "Give it both bounds: {lognormal: [6, 0.5], low: 1, high: 36}.")
-    low, high = _ordered("lognormal", bounds["low"], bounds["high"])
+    low, high = _order_ends("lognormal", bounds["low"], bounds["high"])
     if not (median > 0 and low <= median <= high):
         what = f"the median of lognormal, {median:g}, lies outside {low:g} … {high:g}, or is not positive"
         raise finding(what, "Correct the median, or its bounds.")

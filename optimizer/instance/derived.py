@@ -116,7 +116,7 @@ def size_unit(instance: Instance, option: str) -> str:
     return (instance.options.get(option) or Sized).labels.size_unit
 
 
-def sized(instance: Instance, option: str, size: float) -> str:
+def size_text(instance: Instance, option: str, size: float) -> str:
     """The size of a build with its unit: ``20 t/yr``, ``level 0.5``."""
     unit = size_unit(instance, option)
     return f"level {short(size)}" if unit == "level" else si(size, unit)

@@ -73,10 +73,10 @@ def parse(text: str, file: str, allowance: Allowance | None = None) -> Document:
     Raises:
         InstanceError: the text is neither, holds no mapping, or is beyond a limit.
     """
-    return _parsed(text, file, allowance or Allowance(), is_json=file.lower().endswith(".json"))
+    return _parse(text, file, allowance or Allowance(), is_json=file.lower().endswith(".json"))
 
 
-def _parsed(text: str, file: str, allowance: Allowance, *, is_json: bool) -> Document:
+def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool) -> Document:
     document = Document(file, {})
     try:
         root = _root(text, is_json=is_json)
@@ -149,7 +149,7 @@ def parse_value(text: str, file: str, allowance: Allowance | None = None) -> tup
     whole = f'{{"value": {text}}}'
     # JSON has more in a line than YAML: long keys, and characters beyond 16 bits by their halves.
     is_json = text.lstrip()[:1] in ("{", "[") and _is_json(whole)
-    inner = _parsed(whole if is_json else f"value: {text.strip()}", file, allowance, is_json=is_json)
+    inner = _parse(whole if is_json else f"value: {text.strip()}", file, allowance, is_json=is_json)
     if inner.data.keys() != {"value"}:
         raise InstanceError([Finding(file, None, "", "holds more than one value", "Write it in one line.")])
     return inner.data["value"], inner.findings

@@ -21,7 +21,7 @@ from optimizer.disruptions.adversary import AdversarySpec, Attack, attack_entry
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of, scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import Cut, ShockSpec
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, InstanceError, OptimizerWarning
 from optimizer.instance.overrides import (
     SCENARIOS,
     Edit,
@@ -149,18 +149,18 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     Raises:
         InstanceError: every word that is neither an option nor a kind.
     """
-    named = _named(instance, [words] if isinstance(words, str) else words)
-    notes = [f"Without {word}: {_listed(options)}." for word, options in named.items()]
+    named = _options_by_word(instance, [words] if isinstance(words, str) else words)
+    notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
     gone = {o for options in named.values() for o in options}
     while more := _requiring(instance, gone):
         notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
         gone.update(more)
     if forced := [o for o in instance.policy.force if o in gone]:
-        notes.append(f"The policy forces {_listed(forced)}; that goes with it.")
+        notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
     return Edited(_without(instance, gone), tuple(notes))
 
 
-def _named(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
+def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
     """The options that each word names, by its own name or by its kind."""
     named = {
         word: [o for o, option in instance.options.items() if word in (o, option.kind)] for word in dict.fromkeys(words)
@@ -171,7 +171,7 @@ def _named(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
     return named
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "the instance has none"
 
 
@@ -346,31 +346,31 @@ def with_floors(
     """
     chosen = frozenset(instance.demands if segments is None else segments)
 
-    def moved(value: float) -> float:
+    def move(value: float) -> float:
         return min(1.0, max(0.0, factor * value + points))
 
     demands = {
-        d: demand.model_copy(update={"survival": _mapped(demand.survival, moved)}) if d in chosen else demand
+        d: demand.model_copy(update={"survival": _map_series(demand.survival, move)}) if d in chosen else demand
         for d, demand in instance.demands.items()
     }
     return instance.replacing(
         demands=demands,
-        shocks={name: _own_floors(spec, chosen, moved) for name, spec in instance.shocks.items()},
-        ensembles={name: _own_floors(spec, chosen, moved) for name, spec in instance.ensembles.items()},
+        shocks={name: _own_floors(spec, chosen, move) for name, spec in instance.shocks.items()},
+        ensembles={name: _own_floors(spec, chosen, move) for name, spec in instance.ensembles.items()},
     )
 
 
-def _mapped(series: Series, function: Callable[[float], float]) -> Series:
+def _map_series(series: Series, function: Callable[[float], float]) -> Series:
     return Series(tuple((year, function(value)) for year, value in series.points))
 
 
-def _own_floors(spec: Any, chosen: Collection[str], moved: Callable[[float], float]) -> Any:
+def _own_floors(spec: Any, chosen: Collection[str], move: Callable[[float], float]) -> Any:
     """A shock's entry, or an ensemble with its events, with its own floors moved."""
     update: dict[str, Any] = {}
     if spec.survival:
-        update["survival"] = {d: moved(value) if d in chosen else value for d, value in spec.survival.items()}
+        update["survival"] = {d: move(value) if d in chosen else value for d, value in spec.survival.items()}
     if getattr(spec, "events", None):
-        update["events"] = {name: _own_floors(event, chosen, moved) for name, event in spec.events.items()}
+        update["events"] = {name: _own_floors(event, chosen, move) for name, event in spec.events.items()}
     return spec.model_copy(update=update) if update else spec
 
 
@@ -378,7 +378,7 @@ def with_demand(instance: Instance, *, factor: float, segments: Iterable[str] | 
     """Demand of segments times a factor, in the baseline and in shocks; what was sold before the horizon stays."""
     chosen = frozenset(instance.demands if segments is None else segments)
     demands = {
-        d: demand.model_copy(update={"quantity": _mapped(demand.quantity, lambda value: factor * value)})
+        d: demand.model_copy(update={"quantity": _map_series(demand.quantity, lambda value: factor * value)})
         if d in chosen
         else demand
         for d, demand in instance.demands.items()
@@ -409,8 +409,8 @@ def apply_arguments(
     among the notes.
 
     Raises:
-        InstanceError: the scenarios together make no usable instance.
-        ValueError: no amount of money, or no scenario of the instance; with the cure.
+        InstanceError: no scenario of the instance, with the cure, or scenarios that make no usable instance together.
+        ValueError: no amount of money, or no name of a scenario at all.
     """
     limit, names = money(budget, "budget"), _known_names(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
@@ -421,7 +421,7 @@ def apply_arguments(
         changed = with_budget(changed, limit)
     found = clashes(instance, edits)
     for finding in found:
-        warnings.warn(str(finding), UserWarning, stacklevel=3)
+        warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
     return Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
 
 
@@ -429,7 +429,8 @@ def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | N
     """Each case and, behind it, one for each scenario text; of one plain case they have the names of the scenarios.
 
     Raises:
-        ValueError: there is no such scenario.
+        InstanceError: there is no such scenario.
+        ValueError: no name of a scenario at all.
     """
     texts = [] if scenario is None else _texts(scenario)
     result = dict[str, Instance]()
@@ -459,7 +460,7 @@ def _known_names(instance: Instance, scenario: ScenarioNames | None) -> list[str
     names = [] if scenario is None else scenario_names(instance, _texts(scenario))
     unknown = [unknown_scenario(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
     if unknown:
-        raise ValueError(" ".join(f"{finding.what}. {finding.cure}" for finding in unknown))
+        raise InstanceError(unknown)
     return names
 
 

@@ -229,11 +229,11 @@ def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
     if len(edits) < 2:
         return ()
     data = instance.to_dict()
-    placed = [(_located(data, edit.path), edit) for edit in edits]
+    placed = [(_locate(data, edit.path), edit) for edit in edits]
     found = []
     for i, (place, edit) in enumerate(placed):
         later = [(at, other) for at, other in placed[i + 1 :] if _overlap(place, at)]
-        if later and (pair := _replaced(place, edit, *later[-1])):
+        if later and (pair := _replacement(place, edit, *later[-1])):
             found.append(_finding(edit, later[-1][1], *pair))
     return tuple(dict.fromkeys(found))
 
@@ -243,7 +243,7 @@ def _overlap(one: Place, other: Place) -> bool:
     return one[: len(other)] == other[: len(one)]
 
 
-def _replaced(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Place, Any, Any] | None:
+def _replacement(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Place, Any, Any] | None:
     """Where two edits differ, with the value before and the value that holds; None where they agree."""
     deeper = max(place, at, key=len)
     before, after = (_within(value, deeper[len(own) :]) for own, value in ((place, edit.value), (at, later.value)))
@@ -277,7 +277,7 @@ def _plain(value: Any) -> Any:
         return value
 
 
-def _located(data: Any, path: str) -> Place:
+def _locate(data: Any, path: str) -> Place:
     """The keys of a dotted path; of a name that is there and holds dots the longest one wins."""
     parts, place = path.split("."), tuple[str | int, ...]()
     while parts:
@@ -291,9 +291,9 @@ def _located(data: Any, path: str) -> Place:
 
 
 def _finding(earlier: Edit, later: Edit, place: Place, before: Any, after: Any) -> Finding:
-    gone = "is left out" if after is _ABSENT else f"is replaced by {_shown(after)}"
+    gone = "is left out" if after is _ABSENT else f"is replaced by {_show_value(after)}"
     first, last = (each.source.partition("=")[0] for each in (earlier, later))
-    what = f"{_shown(before)} of {first if first != last else 'an earlier --set'} {gone}"
+    what = f"{_show_value(before)} of {first if first != last else 'an earlier --set'} {gone}"
     where = ".".join(map(str, place))
     return Finding(last, None, where, what, _cure(earlier, later, where), "warning")
 
@@ -309,12 +309,12 @@ def _cure(earlier: Edit, later: Edit, where: str) -> str:
     return "The last one holds: write one of the two."
 
 
-def _shown(value: Any) -> str:
+def _show_value(value: Any) -> str:
     """A value as the file would have it, cut off where it is long."""
     if isinstance(value, Mapping):
-        text = "{" + ", ".join(f"{key}: {_shown(part)}" for key, part in value.items()) + "}"
+        text = "{" + ", ".join(f"{key}: {_show_value(part)}" for key, part in value.items()) + "}"
     elif isinstance(value, (list, tuple)):
-        text = "[" + ", ".join(map(_shown, value)) + "]"
+        text = "[" + ", ".join(map(_show_value, value)) + "]"
     elif isinstance(value, float):
         text = f"{value:.10g}"
     else:

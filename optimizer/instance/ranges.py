@@ -141,14 +141,14 @@ def _is_single(value: Any) -> bool:
 def set_number(data: Mapping[str, Any], where: Uncertain, number: float) -> None:
     """Put an uncertain number at another value; data of its own are changed in place."""
     holder, key = get_value(data, where.place[:-1]), where.place[-1]
-    holder[key] = _scaled(holder[key], number) if where.is_factor else _replaced(holder[key], number)
+    holder[key] = _scale(holder[key], number) if where.is_factor else _replace(holder[key], number)
 
 
-def _replaced(value: Any, number: float) -> Any:
+def _replace(value: Any, number: float) -> Any:
     return [number] if isinstance(value, list) else number
 
 
-def _scaled(value: Any, factor: float) -> Any:
+def _scale(value: Any, factor: float) -> Any:
     if isinstance(value, Mapping):
         return {key: parse_amount(item) * factor for key, item in value.items()}
     return [parse_amount(item) * factor for item in value] if isinstance(value, list) else parse_amount(value) * factor
@@ -188,7 +188,7 @@ def assign_ranges(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[d
         what = f"{patterns:,} patterns are too many for a file of so many values"
         return {}, [document.finding((RANGES,), what, "Write paths without *, or a file of its own for the analysis.")]
     for path in sorted(specs, key=lambda path: "*" in path):
-        places = _matched(document, path)
+        places = _match_places(document, path)
         for what, cure in _of_range(document, path, specs[path], places):
             findings.append(document.finding((RANGES, path), what, cure))
         for place in places:
@@ -220,7 +220,7 @@ class _Owners:
         return next(above, self._within.get(place))
 
 
-def _matched(document: Document, path: str) -> list[Place]:
+def _match_places(document: Document, path: str) -> list[Place]:
     """The places of the numbers that a path leads to; a pattern passes by the sections that have no ranges."""
     places = (place for place in find_places(document.data, path) if place[0] not in WITHOUT_RANGES)
     return [place for place in places if parse_numbers(get_value(document.data, place))]

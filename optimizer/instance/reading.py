@@ -89,12 +89,12 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     Raises:
         InstanceError: with every finding.
     """
-    instance, own = _examined(document)
+    instance, own = _examine(document)
     findings, names = list(own), list(sound_scenarios(document))
     some = names[: _affordable(document)]
     for name in some:
         if len(findings) < FINDINGS:
-            findings += findings_of_scenario(name, _examined(apply_scenarios(document, name))[1], own)
+            findings += findings_of_scenario(name, _examine(apply_scenarios(document, name))[1], own)
     if len(some) < len(names):
         what = f"only the first {len(some):,} of {len(names):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
@@ -134,12 +134,12 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
     return [
         replace(finding, what=f"at the {end} end of its range: {finding.what}")
         for end, position in (("low", -1.0), ("high", 1.0))
-        for finding in _examined(shift_to_end(document, numbers, position))[1]
+        for finding in _examine(shift_to_end(document, numbers, position))[1]
         if finding.severity == "error" and finding not in known
     ]
 
 
-def _examined(document: Document) -> tuple[Instance | None, list[Finding]]:
+def _examine(document: Document) -> tuple[Instance | None, list[Finding]]:
     """What could be read of a document, and all that is wrong with it or suspicious."""
     lift_ranges(document)
     reader = _Reader(document)
@@ -230,7 +230,7 @@ class _Reader:
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
         model = SECTION_MODELS[section]
-        absent = missing_entry(self.document, section, name, _required(section, model))
+        absent = missing_entry(self.document, section, name, _required_keys(section, model))
         if absent is not None:
             self.findings.append(absent)
             return None
@@ -272,7 +272,7 @@ class _Reader:
             return None
 
 
-def _required(section: str, model: type[BaseModel]) -> list[str]:
+def _required_keys(section: str, model: type[BaseModel]) -> list[str]:
     """The fields without which there is no entry of a section."""
     if section == "options":
         return ["kind"]

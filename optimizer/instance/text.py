@@ -151,7 +151,7 @@ def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
         TextError: beyond a limit.
         json.JSONDecodeError: the text is no JSON.
     """
-    root = _scanned(text, number)
+    root = _scan(text, number)
     # The scan sees where everything stands, and takes more than JSON; this takes JSON alone.
     json.loads(text, parse_int=len, parse_float=len)
     return root
@@ -164,7 +164,7 @@ _TEXTS = json.JSONDecoder()
 _TOKEN = re.compile(r'[ \t\r\n]*([{}\[\],:"]|[^ \t\r\n{}\[\],:"]+)')
 
 
-def _scanned(text: str, number: Callable[[str], Any]) -> Node | None:
+def _scan(text: str, number: Callable[[str], Any]) -> Node | None:
     tree = Tree()
     for line, token, is_text in _tokens(text):
         if is_text:

@@ -179,7 +179,7 @@ def _hoist_fields(parts: Mapping[str, dict[str, Any]], models: list[type[BaseMod
     users: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for model in models:
         for key in parts[model.__name__]["properties"]:
-            owner = next(each for each in model.__mro__ if key in _declared(each))
+            owner = next(each for each in model.__mro__ if key in _declared_names(each))
             users[f"{owner.__name__}.{key}"].append(parts[model.__name__]["properties"])
     fields = {}
     for name, properties in users.items():
@@ -191,7 +191,7 @@ def _hoist_fields(parts: Mapping[str, dict[str, Any]], models: list[type[BaseMod
     return fields
 
 
-def _declared(model: type) -> set[str]:
+def _declared_names(model: type) -> set[str]:
     """The fields that a class itself declares, by their names in a file."""
     own = inspect.get_annotations(model)
     return {field.alias or key for key, field in getattr(model, "model_fields", {}).items() if key in own}

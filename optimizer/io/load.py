@@ -74,7 +74,7 @@ def _json(text: str) -> Mapping[str, Any]:
     return data if isinstance(data, Mapping) else {}
 
 
-def _placed(data: Any, keys: Sequence[str]) -> Place:
+def _key_place(data: Any, keys: Sequence[str]) -> Place:
     """The place that keys written as text lead to: those of a list are numbers."""
     place: Place = ()
     for key in keys:
@@ -101,7 +101,7 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
     plan = _plan(text)
     if plan is not None:
         kept = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
-        return tuple(Comment(_placed(plan["data"], each["place"]), each["value"], each["text"]) for each in kept)
+        return tuple(Comment(_key_place(plan["data"], each["place"]), each["value"], each["text"]) for each in kept)
     return () if FilePath(path).suffix.lower() == ".json" else parse_comments(text, str(path))
 
 

@@ -181,13 +181,13 @@ def dump_flow(value: Any, *, quoted: bool = False) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(dump_flow(part) for part in value) + "]"
     if isinstance(value, str):
-        return _quoted(value) if quoted or not _is_plain(value) else value
+        return _quote(value) if quoted or not _is_plain(value) else value
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return _figure(value)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     marks = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
     return (
         '"' + "".join(marks.get(sign) or (sign if sign.isprintable() else f"\\U{ord(sign):08x}") for sign in text) + '"'
@@ -196,7 +196,7 @@ def _quoted(text: str) -> str:
 
 def _key(key: Any) -> str:
     text = str(key)
-    return text if re.fullmatch(r"[\w.\-/]+", text) and text.isascii() else _quoted(text)
+    return text if re.fullmatch(r"[\w.\-/]+", text) and text.isascii() else _quote(text)
 
 
 def _figure(value: float) -> str:

@@ -140,7 +140,7 @@ class Lever(Described):
         """What is wrong or odd about its own fields, beyond their types; pydantic keeps the name `validate`."""
         yield from ()
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """Fields that are 0 though it then does nothing, and what that means."""
         yield from ()
 
@@ -247,7 +247,7 @@ class Sized(Lever):
         for field in ("requires", "excludes"):
             yield from (Reference((field,), other, "options") for other in getattr(self, field))
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """A size or a ramp of 0."""
         # A size that has to be larger than the largest is an error of its own.
         if self.max_size == 0 and self.min_size == 0 and self.unit_size == 0:

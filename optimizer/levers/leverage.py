@@ -51,11 +51,11 @@ class Leverage(Sized):
         yield Reference(("region",), self.region, "regions of processes")
         yield from super().references()
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """A largest level or a restraint of 0; a ramp does not apply."""
-        yield from (each for each in super().useless() if each[0] != "ramp")
+        yield from (each for each in super().fields_without_effect() if each[0] != "ramp")
         if self.restraint == 0:
-            yield "restraint", "it restrains no cut"
+            yield "restraint", "it restores nothing"
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
         """What erosion leaves of a level by then."""

@@ -89,7 +89,7 @@ class Stock(Lever):
         """Its commodity."""
         yield Reference(("commodity",), self.commodity, "commodities")
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """A stock or a rate of 0."""
         if self.max_size == 0:
             yield "max_size", "it can never be bought"

@@ -26,9 +26,9 @@ class Stockpile(Stock):
 
     kind: Literal["stockpile"]
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """As of every stock; or a release rate of 0."""
-        found = list(super().useless())
+        found = list(super().fields_without_effect())
         yield from found
         if not found and self.release_rate == 0:
             yield "release_rate", "nothing ever comes out of it"

@@ -54,9 +54,9 @@ class Substitution(Sized):
             what = "cost is below 0: doing without pays, so as much is done without as can be"
             yield ("cost",), what, "Write what the alternative costs, whole.", "warning"
 
-    def useless(self) -> Iterator[tuple[str, str]]:
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
         """As of every lever that is bought by size; or a share of 0."""
-        yield from super().useless()
+        yield from super().fields_without_effect()
         if self.max_share == 0:
             yield "max_share", "it can never serve anything"
 

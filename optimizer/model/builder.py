@@ -49,7 +49,7 @@ class Mark(NamedTuple):
 class Column:
     """A decision of period `t`: its bounds in its own unit, and whether it is integer.
 
-    `given` marks a parameter in place of a column: a linking term of a fixed plan.
+    `given` marks a parameter: it is no column of the solver's problem.
     """
 
     mark: Mark
@@ -63,13 +63,13 @@ class Column:
 
 @dataclass(slots=True)
 class Row:
-    """A restriction ``terms sense right``, in its own unit; `t` is its period where it has one."""
+    """A restriction ``terms sense rhs``, in its own unit; `t` is its period where it has one."""
 
     mark: Mark
     unit: Unit
     terms: dict[int, Any]
     sense: Sense
-    right: Any
+    rhs: Any
     t: int | None
 
 
@@ -91,8 +91,8 @@ class ModelBuilder(Ledgers):
         self._links: dict[tuple[str, str], dict[int, Expression]] = {}
         self._path = ""
         self._used: set[tuple[str, Mark]] = set()
-        # The index of columns that `found` goes on with: columns are only ever added.
-        self._found: dict[tuple[str, str, str], dict[int, int]] = {}
+        # The index of columns that `column_index` goes on with: columns are only ever added.
+        self._index: dict[tuple[str, str, str], dict[int, int]] = {}
         self._indexed = 0
 
     def discount(self, t: int) -> float:
@@ -124,13 +124,13 @@ class ModelBuilder(Ledgers):
         t: int | None,
         left: Expression,
         sense: Sense,
-        right: Expression | Number = 0.0,
+        rhs: Expression | Number = 0.0,
         *,
         unit: Unit = "t",
     ) -> None:
         """A new row ``left sense right``."""
         mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
-        difference = left - right
+        difference = left - rhs
         terms = {column: value for column, value in difference.terms.items() if not is_nothing(value)}
         right_hand_side = -difference.constant
         if not terms:
@@ -200,23 +200,23 @@ class ModelBuilder(Ledgers):
             model._links[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
         return model
 
-    def found(self) -> Mapping[tuple[str, str, str], Mapping[int, int]]:
+    def column_index(self) -> Mapping[tuple[str, str, str], Mapping[int, int]]:
         """Column numbers by path (empty for the plan), owner and what; then by period."""
         for j in range(self._indexed, len(self.columns)):
             column = self.columns[j]
             key = (column.mark.path, column.mark.owner, column.mark.what)
-            self._found.setdefault(key, {})[column.t] = j
+            self._index.setdefault(key, {})[column.t] = j
         self._indexed = len(self.columns)
-        return self._found
+        return self._index
 
     def printed(self, owner: str, what: str) -> list[str]:
-        """The rows of an owner in words, for tests and inspection: ``name: terms sense right``."""
+        """The rows of an owner as text, for tests and inspection: ``name: terms sense rhs``."""
         return [self._text(row) for row in self.rows if (row.mark.owner, row.mark.what) == (owner, what)]
 
     def _text(self, row: Row) -> str:
         terms = sorted((str(self.columns[column].mark), value) for column, value in row.terms.items())
         left = " ".join(f"{'-' if value < 0 else '+'} {abs(value):.10g} {name}" for name, value in terms)
-        return f"{row.mark}: {left} {row.sense} {row.right + 0.0:.10g}"
+        return f"{row.mark}: {left} {row.sense} {row.rhs + 0.0:.10g}"
 
     def scales(self, mass: float | None = None) -> tuple[list[float], list[float]]:
         """Divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
@@ -251,7 +251,7 @@ class ModelBuilder(Ledgers):
             left = pulp.lpSum_vars_coefs(
                 [(variables[column], value * columns[column] / scale) for column, value in row.terms.items()]
             )
-            left.constant = -row.right / scale
+            left.constant = -row.rhs / scale
             left.sense = senses[row.sense]
             problem.addConstraint(left, namer(str(row.mark)))
         return problem
@@ -282,14 +282,14 @@ def _between_zero_and(one: Number, other: Number) -> Any:
     return np.maximum(0.0, np.minimum(one, other))
 
 
-def _holds(left: float, sense: Sense, right: Number) -> bool:
+def _holds(left: float, sense: Sense, rhs: Number) -> bool:
     """Whether a row without columns holds; for many shocks, in all of them."""
-    slack: Any = {"<=": right - left, ">=": left - right, "==": -np.abs(left - right)}[sense]
-    return bool(np.all(slack >= -FEASIBILITY * np.maximum(1.0, np.abs(right))))
+    slack: Any = {"<=": rhs - left, ">=": left - rhs, "==": -np.abs(left - rhs)}[sense]
+    return bool(np.all(slack >= -FEASIBILITY * np.maximum(1.0, np.abs(rhs))))
 
 
 def _mass_unit(rows: Iterable[Row]) -> float:
-    largest = max((abs(row.right) for row in rows if row.unit == "t" and row.mark.what == "balance"), default=0.0)
+    largest = max((abs(row.rhs) for row in rows if row.unit == "t" and row.mark.what == "balance"), default=0.0)
     return 10.0 ** (math.floor(math.log10(largest)) - 3) if largest > 0 else 1.0
 
 

@@ -1,4 +1,4 @@
-"""Affine expressions in numbered columns: the terms of rows and objectives, whatever the solver.
+"""Affine expressions in numbered columns: linear terms by column number, independent of any solver.
 
 A coefficient is a number, or an array with one number for each of many shocks that are written together.
 """

@@ -138,7 +138,7 @@ def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
         left = model.booked("capacity", path.key, process.id, t)
         model.limit(process.id, "limit", t, activity[t], left)
         if process.id in path.accident:
-            # What leverage holds back of the one cut does not bring back what the other takes: the worse one counts.
+            # Leverage restores the deliberate cut only, not the accidental one: the worse of the two counts.
             model.limit(process.id, "accident", t, activity[t], model.booked("accident", path.key, process.id, t))
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.derived import display_name, highest_floor, region_name
-from optimizer.instance.derived import sized as sized
+from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Service, Weakest
 from optimizer.studies.folding import entry_of
@@ -31,7 +31,7 @@ def entry_name(instance: Instance, entry: str) -> str:
     return (spec.name if spec is not None else None) or entry
 
 
-def titled(instance: Instance, event: Shock) -> tuple[str, str]:
+def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
     """What the file calls an event's entry, and what tells it from others of the entry: a key's part, or a number."""
     # What an adversary found is no entry of the file.
     entry = entry_of(instance, event) or event.entry
@@ -42,18 +42,18 @@ def titled(instance: Instance, event: Shock) -> tuple[str, str]:
 
 def in_full(instance: Instance, event: Shock) -> str:
     """An event for reading: ``Full embargo · 2028Q1``."""
-    return " · ".join(part for part in titled(instance, event) if part)
+    return " · ".join(part for part in entry_title(instance, event) if part)
 
 
-def called(instance: Instance, key: str) -> str:
+def shock_title(instance: Instance, key: str) -> str:
     """A shock in the tables: `in_full` where the file names its entry, else its key."""
     event = next((event for event in instance.events if event.name == key), None)
-    if event is None or event.name.startswith(titled(instance, event)[0]):
+    if event is None or event.name.startswith(entry_title(instance, event)[0]):
         return key
     return in_full(instance, event)
 
 
-def spelled(text: str, words: Mapping[str, str]) -> str:
+def with_shock_titles(text: str, words: Mapping[str, str]) -> str:
     """A text with names of shocks in place of their keys; where one key begins another the longer one counts."""
     keys = sorted(words, key=len, reverse=True)
     return re.sub("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in keys) or "$^", lambda m: words[m[0]], text)
@@ -64,7 +64,7 @@ def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]
     return {region: share for region, share in regions.items() if region != instance.home}
 
 
-def placed(instance: Instance, stage: str | None, region: str | None) -> str:
+def stage_title(instance: Instance, stage: str | None, region: str | None) -> str:
     """A stage in a region for reading; a stage that is called as a commodity is has the commodity's name."""
     commodity = instance.commodities.get(stage or "")
     name = (commodity.name if commodity is not None else None) or stage or "other"
@@ -73,12 +73,12 @@ def placed(instance: Instance, stage: str | None, region: str | None) -> str:
 
 def cut_words(instance: Instance, cut: Cut) -> str:
     """What a cut strikes, in the names that the file gives."""
-    called = {
+    shock_title = {
         "process": tuple(display_name(instance, process) for process in cut.process or ()),
         "region": tuple(region_name(instance, region) for region in cut.region or ()),
         "commodity": tuple(display_name(instance, commodity) for commodity in cut.commodity or ()),
     }
-    return str(cut.model_copy(update={part: names or None for part, names in called.items()}))
+    return str(cut.model_copy(update={part: names or None for part, names in shock_title.items()}))
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -91,13 +91,13 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{text} %"
 
 
-def given(share: float) -> str:
+def share_text(share: float) -> str:
     """A share as it was given: ``0.5 %``, ``2 %``."""
     digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
     return f"{fixed(100 * share, digits)} %"
 
 
-def listed(names: Sequence[str], most: int = 4) -> str:
+def list_names(names: Sequence[str], most: int = 4) -> str:
     """Some names, and how many more there are."""
     tail = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + tail

@@ -12,15 +12,15 @@ from optimizer.report.figures.time_to_survive import ChokepointLine
 from optimizer.report.format import (
     DASH,
     abroad,
-    called,
-    given,
+    entry_title,
     in_full,
     in_percent,
-    listed,
+    list_names,
     percent,
     plural,
-    spelled,
-    titled,
+    share_text,
+    shock_title,
+    with_shock_titles,
 )
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.ranking import by_gap, hardest_of
@@ -51,23 +51,23 @@ def plan_headline(result: Result, instance: Instance | None = None) -> str:
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
     if result.adversary is not None:
-        verdict = _against(result, result.adversary, instance)
+        headline = _against(result, result.adversary, instance)
     elif not count:
-        verdict = "The cheapest plan; the instance has no shocks"
+        headline = "The cheapest plan; the instance has no shocks"
     elif not failed:
-        verdict = "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
+        headline = "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
     else:
-        verdict = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
-    return f"STOPPED before the proof. So far it {verdict}" if result.status == "stopped" else verdict
+        headline = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
+    return f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
 
 
 def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
     """Shocks that fail: the worst with its gap, for each is evaluated on its own; then the others by their gaps."""
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
     worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
-    first, *rest = (name if instance is None else called(instance, name) for name in (worst, *others))
+    first, *rest = (name if instance is None else shock_title(instance, name) for name in (worst, *others))
     text = f"{first}, a gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else first
-    return f"{text}; then {listed(rest, OTHER_SHOCKS)}" if rest else text
+    return f"{text}; then {list_names(rest, OTHER_SHOCKS)}" if rest else text
 
 
 def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
@@ -228,20 +228,20 @@ def _doing_nothing(result: Result) -> str:
 WIDE_RANGE = 0.5
 
 
-def changed(difference: ProvenDifference) -> str:
+def difference_text(difference: ProvenDifference) -> str:
     """A difference with its sign; the range that is proven where that is wide, and a dash where no sign is proven."""
     low, high, value = difference.low, difference.high, difference.value
     if not difference.is_proven:
         return DASH
     if not math.isfinite(high - low):
         near = low if low > 0 else high
-        return f"{'>' if near > 0 else '<'} {signed(near)}"
+        return f"{'>' if near > 0 else '<'} {signed_amount(near)}"
     if high - low <= WIDE_RANGE * abs(value):
-        return signed(value)
-    return f"{signed(low)} to {signed(high)}"
+        return signed_amount(value)
+    return f"{signed_amount(low)} to {signed_amount(high)}"
 
 
-def signed(amount: float) -> str:
+def signed_amount(amount: float) -> str:
     """An amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
     return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{si(abs(amount))}"
 
@@ -253,12 +253,12 @@ def in_tolerance(measures: Iterable[Measure], money: str) -> str:
     if not amounts:
         return ""
     span = si(amounts[0], money) if amounts[0] > 0.99 * amounts[-1] else f"{si(amounts[0])} to {si(amounts[-1], money)}"
-    return f"{span} ({listed(list(dict.fromkeys(measured(measure) for measure in found)))})"
+    return f"{span} ({list_names(list(dict.fromkeys(share_of_measure(measure) for measure in found)))})"
 
 
-def measured(measure: Measure) -> str:
+def share_of_measure(measure: Measure) -> str:
     """A share of a measure in words."""
-    return f"{given(measure.share)} of {whole(measure)}"
+    return f"{share_text(measure.share)} of {whole(measure)}"
 
 
 def whole(measure: Measure | None) -> str:
@@ -272,10 +272,10 @@ def whole(measure: Measure | None) -> str:
 
 def of_gaps(share: float) -> str:
     """To what survival gaps are proven."""
-    return f"{given(min(share, GAP_SHARE))} of themselves"
+    return f"{share_text(min(share, GAP_SHARE))} of themselves"
 
 
-def bounded(measure: Measure | None, result: Result) -> str:
+def bound_text(measure: Measure | None, result: Result) -> str:
     """What is proven of a plan's cost, where that is less than the tolerance; else nothing."""
     if measure is None or result.baseline is None or result.survival_gap > 0 or measure.is_proven(result):
         return ""
@@ -296,7 +296,7 @@ def why_given_up(before: Result, after: Result, money: str) -> str:
     return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}, no change that is proven"
 
 
-def budgeted(budget: float | None, money: str = "") -> str:
+def budget_text(budget: float | None, money: str = "") -> str:
     """A budget for reading, to four digits."""
     return "any budget" if budget is None else si(budget, money, 4)
 
@@ -307,7 +307,9 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
     for (less, before), (more, after) in pairwise(results):
         names = given_up(before, after)
         if names and after.baseline is not None:
-            what = f"With {more}, {listed(list(names), 3)} {'is' if len(names) == 1 else 'are'} no longer survived, "
+            what = (
+                f"With {more}, {list_names(list(names), 3)} {'is' if len(names) == 1 else 'are'} no longer survived, "
+            )
             said.append(f"{what}unlike with {less}: {why_given_up(before, after, money)}.")
     return said
 
@@ -400,7 +402,9 @@ def facts_under(instance: Instance, result: Result, counted_from: float | None) 
     `counted_from` is the budget of the no-shock plan from which the price counts: it is named where it is another.
     """
     words = {event.name: in_full(instance, event) for event in instance.events}
-    said = [[label, spelled(text, words) if label in NAMING else text] for label, text in facts(instance, result)]
+    said = [
+        [label, with_shock_titles(text, words) if label in NAMING else text] for label, text in facts(instance, result)
+    ]
     of_another = "" if instance.policy.budget == counted_from else f" {under_budget(counted_from, result.money)}"
     tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
     # Most of it is paid in peace as well.
@@ -412,14 +416,14 @@ def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...
     """Which shocks are survived and which are not, in words: one text for each entry of the file."""
     kept = [outcome.name for outcome in result.shocks if outcome.survives]
     failed = [outcome.name for outcome in hardest_of(result.shocks) if not outcome.survives]
-    return _grouped(instance, kept), _grouped(instance, failed)
+    return _group_shocks(instance, kept), _group_shocks(instance, failed)
 
 
 def _title(instance: Instance, name: str) -> str:
     return in_full(instance, instance.event(name))
 
 
-def _grouped(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
+def _group_shocks(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     """Shocks as the tables fold them: few of a family by what tells them apart, others by number."""
     rows = folds(instance, [event.name for event in instance.events])
     places = {name: row for row in rows for name in row.members}
@@ -432,11 +436,11 @@ def _grouped(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
 
 def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
     """``Full embargo (2028, 2029)``, ``Storms: 12 shocks``, or ``Storms: 3 of 12 shocks``."""
-    title, which = zip(*(titled(instance, instance.event(name)) for name in names), strict=True)
+    title, which = zip(*(entry_title(instance, instance.event(name)) for name in names), strict=True)
     if not row.is_many:
         return in_full(instance, instance.event(row.name))
     if row.name not in instance.ensembles and len(names) <= FEW:
-        return f"{title[0]} ({listed(which, FEW)})"
+        return f"{title[0]} ({list_names(which, FEW)})"
     count, every = len(names), len(row.members)
     return f"{title[0]}: {plural(every, 'shock') if count == every else f'{count:,} of {plural(every, "shock")}'}"
 
@@ -458,5 +462,5 @@ def dependence_sentence(instance: Instance, result: Result, line: float) -> str:
     last = {commodity: shares[-1] for commodity, shares in result.shares.items() if shares and shares[-1].regions}
     foreign = {c: abroad(instance, share.regions) for c, share in last.items()}
     over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > line]
-    which = f" ({listed([display_name(instance, commodity) for commodity in over], 8)})" if over else ""
+    which = f" ({list_names([display_name(instance, commodity) for commodity in over], 8)})" if over else ""
     return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}{which}"

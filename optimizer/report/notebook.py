@@ -24,11 +24,11 @@ def result_html(result: Any) -> str:
     """A plan: the verdict, its figures, what is bought, and where it stands in each shock."""
     failed = [outcome for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
-    verdict = {
+    headline = {
         "none": "✗ No plan exists: the rules contradict each other",
         "stopped": f"… Stopped before the proof; so far {count - len(failed)} of {count} shocks are survived",
-    }.get(result.status, _verdict(len(failed), count))
-    parts = [_title(result.instance, verdict)]
+    }.get(result.status, _headline(len(failed), count))
+    parts = [_title(result.instance, headline)]
     if result.baseline is not None:
         parts += [_figures(result), _bought(result), _shocks(result)]
     parts += [f"<div>Note: {escape(note)}</div>" for note in result.notes]
@@ -36,7 +36,7 @@ def result_html(result: Any) -> str:
     return _whole([*(["<b>✗ The audit disagrees: do not rely on this plan.</b>"] if disagrees else []), *parts])
 
 
-def _verdict(failed: int, count: int) -> str:
+def _headline(failed: int, count: int) -> str:
     if not count:
         return "The cheapest plan; the instance has no shocks"
     return f"✗ Fails in {failed} of {count} shocks" if failed else f"✓ Survives all {count} shocks"
@@ -91,7 +91,8 @@ def of_instance(instance: Any) -> str:
     if instance.description:
         parts.append(f"<div>{escape(instance.description)}</div>")
     floors = [
-        (d, demand.commodity, *_asked(demand, horizon.start, horizon.end)) for d, demand in instance.demands.items()
+        (d, demand.commodity, *_demand_and_floor(demand, horizon.start, horizon.end))
+        for d, demand in instance.demands.items()
     ]
     parts.append(_table(("Segment", "Commodity", "Demand", "Floor"), floors))
     options = [(o, option.kind, option.name or "") for o, option in instance.options.items()]
@@ -105,7 +106,7 @@ def of_instance(instance: Any) -> str:
     return _whole([*parts, f"<div>{counts}.</div>"])
 
 
-def _asked(demand: Any, first: int, last: int) -> tuple[str, str]:
+def _demand_and_floor(demand: Any, first: int, last: int) -> tuple[str, str]:
     """Demand and floor in the first and the last year."""
     quantity = f"{si(demand.quantity.at(first))} to {si(demand.quantity.at(last), 't/yr')}"
     return quantity, f"{100 * demand.survival.at(first):.0f} to {100 * demand.survival.at(last):.0f} %"

@@ -63,7 +63,7 @@ def _plain(sign: str) -> str:
 codecs.register_error("optimizer.nearest", _nearest)
 
 
-def fitted(text: str, encoding: str) -> str:
+def fit_to_charset(text: str, encoding: str) -> str:
     """The text, visible, in signs that a character set has."""
     text = visible(text)
     if text.isascii() or encoding.lower().startswith("utf"):
@@ -81,21 +81,21 @@ class Screen(Console):
 
     def render_str(self, text: str, **how: Any) -> Text:
         """Text as rich lays it out."""
-        return super().render_str(fitted(text, self.encoding), **how)
+        return super().render_str(fit_to_charset(text, self.encoding), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Whatever is shown, in its parts."""
         if isinstance(renderable, Text):
-            renderable = self._fitted(renderable)
+            renderable = self._fit_text(renderable)
         for segment in super().render(renderable, options):
-            text = segment.text if segment.control else fitted(segment.text, self.encoding)
+            text = segment.text if segment.control else fit_to_charset(segment.text, self.encoding)
             yield segment if text == segment.text else Segment(text, segment.style)
 
-    def _fitted(self, text: Text) -> Text:
+    def _fit_text(self, text: Text) -> Text:
         """The same for a styled text, sign by sign where it has to change."""
-        if fitted(text.plain, self.encoding) == text.plain:
+        if fit_to_charset(text.plain, self.encoding) == text.plain:
             return text
         changed = text.blank_copy()
         for i, sign in enumerate(text.plain):
-            changed.append(fitted(sign, self.encoding), text.get_style_at_offset(self, i))
+            changed.append(fit_to_charset(sign, self.encoding), text.get_style_at_offset(self, i))
         return changed

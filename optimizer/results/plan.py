@@ -11,7 +11,7 @@ Weakest        one segment over all shocks
 Price          what binds, and what one step of it is worth
 Share          where a commodity comes from in one year
 Faced          the adversary that a plan was made against
-Nothing        what a world without investments leaves unserved
+Nothing        shortage below the floors under the do-nothing plan
 Lack           what a segment goes without though nothing happens
 NoShockPlan    the cheapest plan of the same instance without shocks
 """
@@ -291,7 +291,7 @@ class SourceShare:
 
 @dataclass(frozen=True)
 class Nothing:
-    """What the do-nothing plan leaves unserved below the floors."""
+    """The shortage below the floors under the do-nothing plan."""
 
     gap: float
     below_floor: float

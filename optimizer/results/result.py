@@ -1,6 +1,7 @@
 """Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
@@ -39,7 +40,8 @@ class Result:
     Attributes:
         instance: the instance's name.          currency: its label.
         status: ``survives``, ``gap``, ``stopped`` or ``none``.
-        total_cost: present value, the objective of the model.
+        total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
+            no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.
         survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven.
         worst_gap: of the worst single shock.
@@ -120,9 +122,13 @@ class Result:
     @property
     def survives(self) -> bool:
         """Whether the plan keeps every floor in every shock."""
-        return self.status != "none" and all(outcome.survives for outcome in self.shocks)
+        return self.baseline is not None and all(outcome.survives for outcome in self.shocks)
 
     def __repr__(self) -> str:
+        if self.baseline is None:
+            rules = "; ".join(self.clash) or "its rules contradict each other"
+            why = "the search was stopped before it had one" if self.status == "stopped" else rules
+            return f"<Result {self.instance!r}: {self.status}, no plan: {why}>"
         survived = sum(outcome.survives for outcome in self.shocks)
         money = self.money
         figures = {"total cost": self.total_cost, "outlay": self.outlay, "worst gap": self.worst_gap}
@@ -228,7 +234,7 @@ class Result:
                 "solve the instance again with --output"
             )
         try:
-            return _compared(data, _restore(data))
+            return _note_differences(data, _restore(data))
         except ValidationError as error:
             raise PlanFileError(f"not a plan file: {_first(error)}") from None
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -296,11 +302,11 @@ def _restore(data: Mapping[str, Any]) -> Result:
     if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
         raise ValueError("a comment lacks its place, value or text, or has other keys")
     # Where there is no plan there are no figures: JSON says null.
-    made |= {figure: 0.0 for figure in FIGURES if data[figure] is None and data["baseline"] is None}
+    made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
     return _adapter().validate_python(made)
 
 
-def _compared(data: Mapping[str, Any], result: Result) -> Result:
+def _note_differences(data: Mapping[str, Any], result: Result) -> Result:
     """The result of a file with all that the file says otherwise than follows from the result.
 
     Raises:
@@ -310,11 +316,11 @@ def _compared(data: Mapping[str, Any], result: Result) -> Result:
     found = list(differences(data, implied))
     refused = [each for each in found if each.kind != "differs"]
     if refused:
-        raise PlanFileError(f"not a plan file: {_named(refused)}")
+        raise PlanFileError(f"not a plan file: {_name_keys(refused)}")
     return replace(result, departures=tuple(map(str, found)))
 
 
-def _named(refused: Sequence[Difference]) -> str:
+def _name_keys(refused: Sequence[Difference]) -> str:
     """Every key that is unknown or missing, up to `NAMED` of each, and the cure."""
     parts = []
     for kind in ("unknown", "missing"):

@@ -104,7 +104,7 @@ class Settings:
         tolerance: money to which costs are proven, in place of `gap`; None where `gap` holds for costs as well.
         patience: seconds of one search with integers after which a cost that is proven to `gap` is near enough; None
             where none are.
-        time_limit: seconds for the whole question; None for no limit.
+        time_limit: seconds for the whole computation; None for no limit.
         threads: None leaves it to the solver.
         seed: of the solver's own choices.
         jobs: processes that check shocks; None takes all cores where there are many shocks.
@@ -142,16 +142,16 @@ class SolveResult:
         values: by column; None where nothing was found.
         objective: of `values`.
         bound: proven lower bound on the objective.
-        prices: by row, the change of the objective per unit of the row's right-hand side; None with integers.
-        reduced: by column, the change of the objective per unit of the bound it rests on; None with integers.
+        duals: by row, the change of the objective per unit of the row's right-hand side; None with integers.
+        reduced_costs: by column, the change of the objective per unit of the bound it rests on; None with integers.
     """
 
     status: Verdict
     values: Vector | None
     objective: float
     bound: float
-    prices: Vector | None
-    reduced: Vector | None = None
+    duals: Vector | None
+    reduced_costs: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -162,12 +162,12 @@ class RawResult:
     values: Vector | None
     bound: float
     duals: Vector | None
-    reduced: Vector | None = None
+    reduced_costs: Vector | None = None
 
 
 @dataclass(frozen=True)
 class SolveRequest:
-    """A question in the solver's own units.
+    """What to solve, in the solver's own units.
 
     Attributes:
         costs, lower, upper: by column.
@@ -197,6 +197,6 @@ class BackEnd(Protocol):
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
         ...
 
-    def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
-        """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
+    def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
+        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
         ...

@@ -49,15 +49,15 @@ class CbcBackEnd:
             name = f"new{len(problem.variables())}"
             problem.add_variable(name, 0, None if math.isinf(bound) else float(bound))
         variables = problem.variables()
-        for sense, right, columns, values in rows:
+        for sense, rhs, columns, values in rows:
             left = pulp.lpSum_vars_coefs([(variables[j], float(v)) for j, v in zip(columns, values, strict=True)])
-            left.constant, left.sense = -right, senses.get(sense, pulp.const.LpConstraintEQ)
+            left.constant, left.sense = -rhs, senses.get(sense, pulp.const.LpConstraintEQ)
             problem.addConstraint(left, f"new{len(problem.constraints())}")
 
-    def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
-        """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
+    def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
+        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
         variables = self._problem.variables()
-        for row, bound in zip(coefficients, right, strict=True):
+        for row, bound in zip(coefficients, rhs, strict=True):
             left = pulp.lpSum_vars_coefs([(variables[columns[i]], float(row[i])) for i in np.flatnonzero(row)])
             left.constant, left.sense = -float(bound), pulp.const.LpConstraintLE
             self._problem.addConstraint(left, f"cut{len(self._problem.constraints())}")

@@ -24,6 +24,15 @@ INFEASIBLE_STATUSES = (
     HighsModelStatus.kUnboundedOrInfeasible,
     HighsModelStatus.kObjectiveBound,
 )
+OPTIMAL_STATUSES = (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty)
+STOPPED_STATUSES = (
+    HighsModelStatus.kTimeLimit,
+    HighsModelStatus.kInterrupt,
+    HighsModelStatus.kIterationLimit,
+    HighsModelStatus.kSolutionLimit,
+    HighsModelStatus.kMemoryLimit,
+    HighsModelStatus.kObjectiveTarget,
+)
 # HiGHS's numbers for the simplex method: the dual one, which is its default, and the primal one.
 DUAL, PRIMAL = 1, 4
 UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
@@ -82,21 +91,21 @@ class HighsBackEnd:
         zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
         self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
-        lower = np.array([-kHighsInf if sense == "<=" else right for sense, right, _, _ in rows])
-        most = np.array([kHighsInf if sense == ">=" else right for sense, right, _, _ in rows])
+        lower = np.array([-kHighsInf if sense == "<=" else rhs for sense, rhs, _, _ in rows])
+        most = np.array([kHighsInf if sense == ">=" else rhs for sense, rhs, _, _ in rows])
         sizes = np.array([len(columns) for _, _, columns, _ in rows])
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
         columns = np.concatenate([columns for _, _, columns, _ in rows])
         values = np.concatenate([values for _, _, _, values in rows])
         self._highs.addRows(len(rows), lower, most, len(values), starts, columns, values)
 
-    def extend(self, columns: Indices, coefficients: Vector, right: Vector) -> None:
-        """New rows ``coefficients · columns ≤ right``, one for each number of `right`."""
+    def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
+        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
         self._basis = None
         rows, places = np.nonzero(coefficients)
-        starts = np.searchsorted(rows, np.arange(len(right))).astype(np.int32)
-        lower = np.full(len(right), -kHighsInf)
-        self._highs.addRows(len(right), lower, right, len(rows), starts, columns[places], coefficients[rows, places])
+        starts = np.searchsorted(rows, np.arange(len(rhs))).astype(np.int32)
+        lower = np.full(len(rhs), -kHighsInf)
+        self._highs.addRows(len(rhs), lower, rhs, len(rows), starts, columns[places], coefficients[rows, places])
 
     def _log(self, event: Any) -> None:
         if self._listener is not None:
@@ -245,23 +254,14 @@ class HighsBackEnd:
         bound = float(info.mip_dual_bound) if is_mip else -math.inf
         if status in INFEASIBLE_STATUSES:
             return RawResult("infeasible", None, math.inf, None)
-        stopped = (
-            HighsModelStatus.kTimeLimit,
-            HighsModelStatus.kInterrupt,
-            HighsModelStatus.kIterationLimit,
-            HighsModelStatus.kSolutionLimit,
-            HighsModelStatus.kMemoryLimit,
-            HighsModelStatus.kObjectiveTarget,
-        )
-        if status not in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty, *stopped):
+        is_stopped = status in STOPPED_STATUSES
+        if not is_stopped and status not in OPTIMAL_STATUSES:
             raise SolverError(f"HiGHS ended with status {highs.modelStatusToString(status)!r}")
         solution = highs.getSolution()
-        has_point = status not in stopped or (is_mip and int(info.primal_solution_status) == 2)
+        has_point = not is_stopped or (is_mip and int(info.primal_solution_status) == 2)
         values = np.array(solution.col_value) if has_point else None
-        if status in stopped or is_mip:
-            return RawResult("stopped" if status in stopped else "optimal", values, bound, None)
-        if not solution.dual_valid:
-            return RawResult("optimal", values, bound, None)
+        if is_stopped or is_mip or not solution.dual_valid:
+            return RawResult("stopped" if is_stopped else "optimal", values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
 
 
@@ -294,12 +294,12 @@ class Batch:
     Attributes:
         costs: by column, one row for all or one for each.
         upper: of every column; the lower bound is 0.
-        right: of every row.
+        rhs: right-hand side of every row.
     """
 
     costs: Vector
     upper: Vector
-    right: Vector
+    rhs: Vector
 
 
 @dataclass(frozen=True)
@@ -310,17 +310,17 @@ class BatchResult:
         feasible: whether there is a solution.
         objective: infinite where there is none.
         values: by programme and column; empty unless requested.
-        prices: the change of the objective per unit of each row's right-hand side; empty unless requested.
-        reduced: the same per unit of the bound that a column rests on; empty unless requested.
-        basis: the last one, for the next time this batch is request.
+        duals: the change of the objective per unit of each row's right-hand side; empty unless requested.
+        reduced_costs: the same per unit of the bound that a column rests on; empty unless requested.
+        basis: the last one, for the next time this batch is requested.
         iterations: of the simplex method, in all.
     """
 
     feasible: npt.NDArray[np.bool_]
     objective: Vector
     values: Vector
-    prices: Vector
-    reduced: Vector
+    duals: Vector
+    reduced_costs: Vector
     basis: Basis
     iterations: int
 
@@ -344,21 +344,23 @@ class WarmProgramme:
         self._each = np.arange(len(rows), dtype=np.int32)
         self._zeros = np.zeros(len(columns))
 
-    def solve(self, batch: Batch, basis: Basis | None, *, values: bool = False, prices: bool = False) -> BatchResult:
-        """Answer every programme of a batch, one after another."""
-        size, count = len(batch.right), len(self._all)
+    def solve(
+        self, batch: Batch, basis: Basis | None, *, values: bool = False, with_duals: bool = False
+    ) -> BatchResult:
+        """Solve every programme of a batch, one after another."""
+        size, count = len(batch.rhs), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns
         money = _middle(costs)
-        upper, right = batch.upper / self._columns, batch.right / self._rows
-        lower_rows = np.where(self._has_lower, right, -kHighsInf)
-        upper_rows = np.where(self._has_upper, right, kHighsInf)
+        upper, rhs = batch.upper / self._columns, batch.rhs / self._rows
+        lower_rows = np.where(self._has_lower, rhs, -kHighsInf)
+        upper_rows = np.where(self._has_upper, rhs, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
-        is_new, is_new_row = _moved(upper), _moved(right)
+        is_new, is_new_row = _moved(upper), _moved(rhs)
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size if values else 0, count))
-        duals = np.zeros((size if prices else 0, len(self._each)))
-        reduced = np.zeros((size if prices else 0, count))
+        duals = np.zeros((size if with_duals else 0, len(self._each)))
+        reduced_costs = np.zeros((size if with_duals else 0, count))
         iterations = 0
         highs = self._highs
         for s in range(size):
@@ -372,18 +374,17 @@ class WarmProgramme:
             info = highs.getInfo()
             iterations += info.simplex_iteration_count
             objective[s] = info.objective_function_value * money
-            if values or prices:
-                solution = highs.getSolution()
+            solution: Any = highs.getSolution() if values or with_duals else None
             if values:
                 found[s] = solution.col_value
-            if prices:
-                duals[s], reduced[s] = solution.row_dual, solution.col_dual
+            if with_duals:
+                duals[s], reduced_costs[s] = solution.row_dual, solution.col_dual
         return BatchResult(
             feasible=np.isfinite(objective),
             objective=objective,
             values=found * self._columns,
-            prices=duals * (money / self._rows),
-            reduced=reduced * (money / self._columns),
+            duals=duals * (money / self._rows),
+            reduced_costs=reduced_costs * (money / self._columns),
             basis=self._end(),
             iterations=iterations,
         )
@@ -394,7 +395,7 @@ class WarmProgramme:
         if status in UNDECIDED or status == HighsModelStatus.kUnboundedOrInfeasible:
             self._back.persist(Clock())
             status = self._highs.getModelStatus()
-        if status in (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty):
+        if status in OPTIMAL_STATUSES:
             return True
         if status == HighsModelStatus.kInfeasible:
             return False

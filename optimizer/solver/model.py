@@ -1,4 +1,4 @@
-"""A model in the hands of a solver, and a builder in a file."""
+"""A model held by a solver, and a model written to a file."""
 
 import math
 import tempfile
@@ -40,7 +40,7 @@ class ImpliedBounds:
 
     def __init__(self, rows: Sequence[Row] = (), first: int = 0) -> None:
         found = [
-            (first + r, *sorted(row.terms.items(), key=lambda term: -term[1]), row.right)
+            (first + r, *sorted(row.terms.items(), key=lambda term: -term[1]), row.rhs)
             for r, row in enumerate(rows)
             if len(row.terms) == 2 and row.sense == "<=" and min(row.terms.values()) < 0 < max(row.terms.values())
         ]
@@ -49,7 +49,7 @@ class ImpliedBounds:
         self._v = np.array([v for _, _, (v, _), _ in found], dtype=np.intp)
         self._a = np.array([a for _, (_, a), _, _ in found], dtype=np.float64)
         self._b = np.array([b for _, _, (_, b), _ in found], dtype=np.float64)
-        self._right = np.array([right for _, _, _, right in found], dtype=np.float64)
+        self._rhs = np.array([rhs for _, _, _, rhs in found], dtype=np.float64)
 
     def grown(self, rows: Sequence[Row], first: int) -> "ImpliedBounds":
         """With more rows behind those that are there; `first` is the number of the first."""
@@ -65,28 +65,28 @@ class ImpliedBounds:
         np.minimum.at(result, self._u, np.where(limits >= lower[self._u], limits, np.inf))
         return result
 
-    def give_back(self, lower: Vector, upper: Vector, prices: Vector, reduced: Vector) -> None:
-        """Move the prices of bounds that rows came to, to these rows; in place."""
+    def give_back(self, lower: Vector, upper: Vector, duals: Vector, reduced_costs: Vector) -> None:
+        """Move the duals of bounds that stand for rows to these rows; in place."""
         limits = self._limits(lower, upper)
-        # Of several rows of one column the tightest has the price.
+        # Of several rows of one column the tightest has the dual.
         order = np.argsort(limits, kind="stable")
         leaders = order[np.unique(self._u[order], return_index=True)[1]]
         u, limits = self._u[leaders], limits[leaders]
-        is_bound = (limits >= lower[u]) & (limits < upper[u]) & (reduced[u] < 0)
+        is_bound = (limits >= lower[u]) & (limits < upper[u]) & (reduced_costs[u] < 0)
         rows, u = leaders[is_bound], u[is_bound]
-        more = reduced[u] / self._a[rows]
-        prices[self._row[rows]] += more
-        np.subtract.at(reduced, self._v[rows], more * self._b[rows])
-        reduced[u] = 0.0
+        more = reduced_costs[u] / self._a[rows]
+        duals[self._row[rows]] += more
+        np.subtract.at(reduced_costs, self._v[rows], more * self._b[rows])
+        reduced_costs[u] = 0.0
 
     def _limits(self, lower: Vector, upper: Vector) -> Vector:
         """By row, the bound of its free column; infinite where the other one can move."""
         fixed = lower[self._v]
-        return np.where(fixed == upper[self._v], (self._right - self._b * fixed) / self._a, np.inf)
+        return np.where(fixed == upper[self._v], (self._rhs - self._b * fixed) / self._a, np.inf)
 
 
 class Model:
-    """A model in the hands of a solver: objectives, bounds and right-hand sides may change between solves."""
+    """A model held by a solver: objectives, bounds and right-hand sides may change between solves."""
 
     def __init__(
         self, builder: ModelBuilder, objective: Expression, settings: Settings, clock: Clock | None = None
@@ -160,10 +160,10 @@ class Model:
     def _scaled(self, row: Row, scale: float) -> tuple[Sense, float, Indices, Vector]:
         columns = np.fromiter(row.terms, dtype=np.int32)
         values = np.fromiter(row.terms.values(), dtype=np.float64) * self._column_scale[columns] / scale
-        return row.sense, row.right / scale, columns, values
+        return row.sense, row.rhs / scale, columns, values
 
-    def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, right: Vector) -> None:
-        """New rows ``coefficients · columns ≤ right``, in the units of the file and of one row of tonnes.
+    def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
+        """New rows ``coefficients · columns ≤ rhs``, in the units of the file and of one row of tonnes.
 
         They are not rows of the builder; results have no dual values for them.
         """
@@ -171,8 +171,8 @@ class Model:
         scale = self._mass
         scaled = coefficients * self._column_scale[chosen] / scale
         scaled[np.abs(scaled) < FINE_ROUNDING * np.abs(scaled).max(axis=1, keepdims=True, initial=0.0)] = 0.0
-        self._back.extend(chosen, scaled, right / scale)
-        self._height += len(right)
+        self._back.extend(chosen, scaled, rhs / scale)
+        self._height += len(rhs)
 
     def solve(
         self,
@@ -229,15 +229,22 @@ class Model:
         bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
         if has_integers:
             bound = min(bound + self._objective.constant, objective)
-        prices = None if has_integers or raw.duals is None else raw.duals[self._places] * self._money / self._row_scale
-        reduced = None if prices is None or raw.reduced is None else raw.reduced * self._money / self._column_scale
-        if prices is not None and reduced is not None:
-            self._implied.give_back(self.lower, self.upper, prices, reduced)
-        return SolveResult(raw.status, values, objective, bound, prices, reduced)
+        duals, reduced_costs = (None, None) if has_integers else self._duals(raw)
+        return SolveResult(raw.status, values, objective, bound, duals, reduced_costs)
+
+    def _duals(self, raw: RawResult) -> tuple[Vector | None, Vector | None]:
+        """Dual values of the builder's rows and reduced costs of its columns, where the solver has any."""
+        duals = None if raw.duals is None else raw.duals[self._places] * self._money / self._row_scale
+        reduced_costs = (
+            None if duals is None or raw.reduced_costs is None else raw.reduced_costs * self._money / self._column_scale
+        )
+        if duals is not None and reduced_costs is not None:
+            self._implied.give_back(self.lower, self.upper, duals, reduced_costs)
+        return duals, reduced_costs
 
 
 def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) -> None:
-    """Write a builder as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
+    """Write a model as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
     problem = builder.problem("diversify", [1.0] * len(builder.columns), [1.0] * len(builder.rows))
     variables = problem.variables()
     cost = pulp.lpSum_vars_coefs([(variables[j], value) for j, value in objective.terms.items()])

@@ -97,7 +97,7 @@ class Alternatives:
     frames = property(study_frames.of_alternatives)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README; a bound that is not known is null."""
+        """The JSON object documented in the manual; a bound that is not known is null."""
         has_plan = self.cheapest.baseline is not None
         return {
             "instance": self.cheapest.instance,
@@ -184,7 +184,7 @@ def alternatives(
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.total_cost + (0.0 if measure is None else allowed.money(measure))
             share = allowed.of(measure)
-            return Alternatives(status, share, most, settings.gap, cheapest, seconds=_spent(clock), measure=measure)
+            return Alternatives(status, share, most, settings.gap, cheapest, seconds=_elapsed(clock), measure=measure)
         near = replace(settings, gap=min(settings.gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
@@ -196,7 +196,7 @@ def _part_of(allowed: CostTolerance, measure: Measure) -> float:
     return COST_PART * allowed.money(measure)
 
 
-def _spent(clock: Clock) -> float:
+def _elapsed(clock: Clock) -> float:
     return time.perf_counter() - clock.started
 
 
@@ -219,14 +219,14 @@ def _around(
         clock,
         lambda step: None,
         evaluator,
-        _loosened(most),
+        _with_tolerance(most),
         gap * (1.0 + HELD_NEAR_OPTIMAL),
         tight_shocks(cheapest),
     )
     near.taken(cheapest.plan, cheapest.total_cost)
     of_all = RangeSearch(near, settings.gap)
     of_all.settle(patience, listener)
-    chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).chosen(plans, listener)
+    chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).choose_plans(plans, listener)
     # What the search for plans that differ met on its way counts too.
     found = of_all.known()
     apart, before = _Apart(near, found), [near.found[0], *chosen]
@@ -235,7 +235,7 @@ def _around(
         solved = near.solved(known)
         if solved is not None:
             timer = Timer(began=time.perf_counter())
-            bounded = _bounded(solved, cheapest)
+            bounded = _tighten_bound(solved, cheapest)
             result = conclude(instance, settings, clock, timer, bounded, evaluator, no_shock=cheapest.no_shock)
             distance = apart.nearest(known, before[:k])[0]
             results.append(Alternative(replace(result, status=cheapest.status), distance))
@@ -249,18 +249,18 @@ def _around(
         found,
         tuple(results),
         len(near.found),
-        _spent(clock),
+        _elapsed(clock),
     )
 
 
-def _bounded(solved: SearchResult, cheapest: Result) -> SearchResult:
+def _tighten_bound(solved: SearchResult, cheapest: Result) -> SearchResult:
     """No plan of the instance costs less than what is proven of the cheapest."""
     if cheapest.bound is None:
         return solved
     return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
 
 
-def _loosened(most: float) -> float:
+def _with_tolerance(most: float) -> float:
     """A tolerance of 0 still lets the cheapest plan through."""
     return most + ROUNDING * abs(most)
 
@@ -278,32 +278,32 @@ class _Apart:
         apart = ((o, abs(one.sizes[o] - other.sizes[o])) for o in self.greatest)
         return sum(far / self.greatest[o] for o, far in apart if far > self.negligible[o])
 
-    def nearest(self, known: NearOptimalPlan, taken: Sequence[NearOptimalPlan]) -> tuple[float, NearOptimalPlan]:
+    def nearest(self, known: NearOptimalPlan, selected: Sequence[NearOptimalPlan]) -> tuple[float, NearOptimalPlan]:
         """The distance to the nearest of some plans, and which it is."""
-        return min(((self.distance(known, other), other) for other in taken), key=lambda pair: pair[0])
+        return min(((self.distance(known, other), other) for other in selected), key=lambda pair: pair[0])
 
-    def chosen(self, count: int, listener: Listener) -> list[NearOptimalPlan]:
+    def choose_plans(self, count: int, listener: Listener) -> list[NearOptimalPlan]:
         """Some plans beside the cheapest, each as far from those before it as it was found."""
-        taken = [self.near.found[0]]
+        selected = [self.near.found[0]]
         for k in range(count):
             listener(Progress(task="plans that differ", done=k, total=count))
             if self.near.clock.is_over:
                 break
             with self.near.hurried(self.patience):
-                self._unlike(taken)
-            known = max(self.near.found, key=lambda each: self.nearest(each, taken)[0])
-            known = self._moved(known, taken)
-            if self.nearest(known, taken)[0] < SAME_PLAN:
+                self._unlike(selected)
+            known = max(self.near.found, key=lambda each: self.nearest(each, selected)[0])
+            known = self._move_apart(known, selected)
+            if self.nearest(known, selected)[0] < SAME_PLAN:
                 break
-            taken.append(known)
+            selected.append(known)
         listener(Progress(done=count, total=count))
-        return taken[1:]
+        return selected[1:]
 
-    def _unlike(self, taken: Sequence[NearOptimalPlan]) -> None:
+    def _unlike(self, selected: Sequence[NearOptimalPlan]) -> None:
         """Look for a plan that does with options that none of those taken has, and without those that they have."""
-        objective, share = Expression(), 1.0 / len(taken)
+        objective, share = Expression(), 1.0 / len(selected)
         for o, most in self.greatest.items():
-            used = sum(known.sizes[o] > self.negligible[o] for known in taken) * share
+            used = sum(known.sizes[o] > self.negligible[o] for known in selected) * share
             objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
         best = self.near.limit(objective)
         # The first that does nine tenths of what the relaxation could do over the cheapest will do.
@@ -314,16 +314,16 @@ class _Apart:
     def _value(self, objective: Expression, known: NearOptimalPlan) -> float:
         return sum(float(objective.terms.get(self.near.columns[o], 0.0)) * size for o, size in known.sizes.items())
 
-    def _moved(self, known: NearOptimalPlan, taken: Sequence[NearOptimalPlan]) -> NearOptimalPlan:
+    def _move_apart(self, known: NearOptimalPlan, selected: Sequence[NearOptimalPlan]) -> NearOptimalPlan:
         """The plan, moved away from its nearest neighbour as long as that takes it farther from all of them."""
         for _ in range(MOST_MOVES):
-            distance, neighbour = self.nearest(known, taken)
+            distance, neighbour = self.nearest(known, selected)
             objective = Expression()
             for o, most in self.greatest.items():
                 away = known.sizes[o] >= neighbour.sizes[o]
                 objective.add(self.near.size(o, (-1.0 if away else 1.0) / most))
-            moved = self.near.moved(known, objective)
-            if moved is None or self.nearest(moved, taken)[0] <= distance + SAME_PLAN:
+            farther = self.near.moved(known, objective)
+            if farther is None or self.nearest(farther, selected)[0] <= distance + SAME_PLAN:
                 break
-            known = moved
+            known = farther
         return known

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
@@ -239,7 +239,7 @@ class AttackResult:
     frames = property(study_frames.of_attack)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         adversary, result, breaking = self.instance.adversary, self.result, self.breaking
         assert adversary is not None
         figures = ("total_cost", "outlay", "survival_gap")
@@ -322,7 +322,7 @@ def attack(
     if plan is None:
         withstanding = withstood(listed, None, own, clock, listener, notes)
     else:
-        withstanding, fit_notes = _given(listed, plan, AttackOracle(listed, settings, clock))
+        withstanding, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
         notes = (*notes, *fit_notes)
     attacked = _AttackedPlan(listed, withstanding, own, clock, listener)
     with interruptible(clock, listener):
@@ -334,7 +334,7 @@ def attack(
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
 
 
-def _given(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[Withstood, tuple[str, ...]]:
+def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[Withstood, tuple[str, ...]]:
     """A plan that was given, as it stands in the instance, and what there is to say about that."""
     if plan.baseline is None:
         raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
@@ -359,7 +359,9 @@ class _AttackedPlan:
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
         attacks = self.withstanding.attacks
-        without, with_plan = (attack_damages(instance, each, attacks) for each in (nothing(instance), result.plan))
+        without, with_plan = (
+            attack_damages(instance, each, attacks) for each in (do_nothing_plan(instance), result.plan)
+        )
         shaping = sorted(map(ShapingAttack, without, with_plan), key=lambda each: -each.without.gap)
         starts = self._starts(result.plan)
         named = result.adversary.worst if result.adversary is not None else None
@@ -382,7 +384,9 @@ class _AttackedPlan:
             return replace(made, stopped=made.stopped or self.clock.is_over)
         worst = self._damage(found.plan, worst_attack(self.withstanding.oracle, found.plan))
         saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
-        unaware = ListedShocksPlan(found.cost, found.gap, saved.value, worst, _known(saved.low), _known(saved.high))
+        unaware = ListedShocksPlan(
+            found.cost, found.gap, saved.value, worst, _finite_or_none(saved.low), _finite_or_none(saved.high)
+        )
         return replace(made, unaware=unaware, stopped=self.clock.is_over)
 
     def with_least_outlay(self, made: AttackResult) -> AttackResult:
@@ -427,5 +431,5 @@ def _worst(named: str | None, known: Iterable[AttackDamage], found: Iterable[Att
     return best
 
 
-def _known(number: float) -> float | None:
+def _finite_or_none(number: float) -> float | None:
     return number if math.isfinite(number) else None

@@ -98,7 +98,7 @@ class KnownPlans:
         """Add the best plan of a budget."""
         self.points.append(BudgetPoint(budget, result))
 
-    def settled(self, budget: float | None) -> Result | None:
+    def proven_plan(self, budget: float | None) -> Result | None:
         """The proven best plan of this budget or a larger one, where this budget pays it."""
         larger = [each.result for each in self.points if _amount(each.budget) >= _amount(budget)]
         return _best(each for each in larger if each.status != "stopped" and _pays(budget, each))
@@ -188,7 +188,7 @@ class BudgetSweep:
         self._results: dict[BudgetKey, Result] = {}
         self._done = self._total = 0
         self._side_by_side = side_by_side
-        self._executor = self._started((settings.jobs or 1) if side_by_side else 1)
+        self._executor = self._start_executor((settings.jobs or 1) if side_by_side else 1)
 
     def __enter__(self) -> Self:
         return self
@@ -198,7 +198,7 @@ class BudgetSweep:
             self._executor.memory.pop("solver").__exit__()
         self._executor.close()
 
-    def _started(self, size: int) -> Executor:
+    def _start_executor(self, size: int) -> Executor:
         executor = start_executor(size)
         executor.memory |= {"clock": self.clock, "listener": self.listener}
         return executor
@@ -292,7 +292,7 @@ class BudgetSweep:
         for case, budget in dict.fromkeys(wanted):
             if self.has(case, budget):
                 continue
-            settled = self.known[case].settled(budget)
+            settled = self.known[case].proven_plan(budget)
             if settled is not None:
                 self._results[case, budget] = settled
                 continue
@@ -327,7 +327,7 @@ class BudgetSweep:
         size = size_for(self.settings.jobs, seconds / max(1, count)) if self._side_by_side else 1
         if size > self._executor.size == 1:
             self.__exit__()
-            self._executor = self._started(size)
+            self._executor = self._start_executor(size)
 
     def _label(self, case: str, budget: float | None) -> str:
         money = "any budget" if budget is None else si(budget, self.cases[case].money, 4)

@@ -64,7 +64,7 @@ def compare(
     step: MoneyLike | None = None,
     resolution: float = 0.01,
     settings: Settings | None = None,
-    heard: Callable[[ComparisonPart, Comparison], None] = lambda part, comparison: None,
+    on_part: Callable[[ComparisonPart, Comparison], None] = lambda part, comparison: None,
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
 ) -> Comparison:
@@ -103,7 +103,7 @@ def compare(
     require_one_currency(named)
     clock = Clock()
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
-        builder = _ComparisonBuilder(sweep, facts, more, heard)
+        builder = _ComparisonBuilder(sweep, facts, more, on_part)
         builder.add_grid(chosen, resolution)
         builder.add_facts()
         return builder.known()
@@ -136,9 +136,9 @@ class _ComparisonBuilder:
         sweep: BudgetSweep,
         facts: Sequence[Fact],
         step: float | None,
-        heard: Callable[[ComparisonPart, Comparison], None],
+        on_part: Callable[[ComparisonPart, Comparison], None],
     ) -> None:
-        self.sweep, self.facts, self.step, self.heard = sweep, facts, step, heard
+        self.sweep, self.facts, self.step, self.on_part = sweep, facts, step, on_part
         self.found = Comparison(sweep.cases, gap=sweep.settings.gap)
         self.shown: list[BudgetKey] = []
 
@@ -164,7 +164,7 @@ class _ComparisonBuilder:
         largest = list(dict(self.shown).items())
         for keys in (largest[:1], largest, list(reversed(self.shown))):
             self.sweep.best(keys)
-        self.heard("grid", self.known())
+        self.on_part("grid", self.known())
 
     def _default_budgets(self, case: str) -> list[BudgetKey]:
         """Parts of the least outlay, the budget of the file, and any."""
@@ -211,7 +211,7 @@ class _ComparisonBuilder:
         known: dict[Fact, bool] = {"least": bool(self.found.least), "alone": bool(self.found.alone)}
         for fact in known:
             if fact in self.facts and known[fact]:
-                self.heard(fact, self.known())
+                self.on_part(fact, self.known())
         if "next" in self.facts and not clock.interrupted and self.found.resolution is None:
             self._add_steps()
 
@@ -270,7 +270,7 @@ class _ComparisonBuilder:
             planned = [key for key in columns if self.sweep.is_planned(*key)]
             self.sweep.best([(case, budget + more) for case, budget in planned])
             self.found = replace(self.found, steps=tuple(self._steps(planned, more)))
-            self.heard("next", self.known())
+            self.on_part("next", self.known())
 
     def _steps(self, budgets: Sequence[tuple[str, float]], more: float) -> Iterator[BudgetStep]:
         for case, budget in budgets:

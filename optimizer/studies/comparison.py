@@ -194,7 +194,7 @@ class Comparison:
             "columns": [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns],
             "least_outlay": [_of_least(each) for each in self.least],
             "alone": [
-                {"case": case, "shock": each.shock, "status": _said(each.status), "outlay": each.outlay}
+                {"case": case, "shock": each.shock, "status": _status_word(each.status), "outlay": each.outlay}
                 | {"bound": each.bound}
                 for case, some in self.alone.items()
                 for each in some
@@ -214,7 +214,7 @@ class Comparison:
         }
 
 
-def _said(status: SearchStatus) -> str:
+def _status_word(status: SearchStatus) -> str:
     """A status in the words of `solve`: that no outlay is enough is ``none``."""
     return "none" if status == "infeasible" else status
 
@@ -223,7 +223,7 @@ def _of_least(least: CaseLeastOutlay) -> dict[str, Any]:
     plan = None if least.result is None else _figures(least.result)
     return {
         "case": least.case,
-        "status": _said(least.status),
+        "status": _status_word(least.status),
         "outlay": least.outlay,
         "bound": least.bound,
         "plan": plan,

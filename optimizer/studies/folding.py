@@ -79,16 +79,16 @@ def urgency(outcome: Outcome) -> tuple[float, float, float]:
     return (-outcome.gap, *weakness(list(outcome.segments.values())))
 
 
-def folded(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
+def fold_outcomes(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
     """Rows under a plan; a row of which the plan has no shock is left out."""
     known = {outcome.name: outcome for outcome in result.shocks}
     whole = frozenset(d for d, service in result.services.items() if service.is_full)
     there = [(row, [known[name] for name in row.members if name in known]) for row in rows]
     every = frozenset(result.services)
-    return tuple(_folded(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
+    return tuple(_fold_row(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
 
 
-def _folded(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
+def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
     by_segment: dict[str, list[tuple[str, Service]]] = {}
     # Of services that are alike that of the shock that is named counts.
     worst = min(outcomes, key=urgency)

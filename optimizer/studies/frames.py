@@ -27,7 +27,7 @@ def result_frames(result: Result) -> Frames:
         {
             "builds": lambda: builds_frame(instance, result),
             "stock": lambda: stock(instance, result),
-            "purchased": lambda: purchased(instance, result),
+            "purchased": lambda: purchases_frame(instance, result),
             "survival": lambda: survival_frame(result),
             "services": lambda: services_frame(result),
             "dependence": lambda: _shares("dependence", result.shares),
@@ -85,7 +85,7 @@ def stock(instance: Instance, result: Result) -> Frame:
     return _by_period("stock", "Stock at the end of each period", instance, result, result.plan.stocks)
 
 
-def purchased(instance: Instance, result: Result) -> Frame:
+def purchases_frame(instance: Instance, result: Result) -> Frame:
     """One row a period, one column a stockpile: t bought in the period."""
     return _by_period("purchased", "Purchases of stock", instance, result, result.plan.fills)
 

@@ -108,11 +108,11 @@ def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | 
     """The best plan of each budget, the smallest first, with the plan at hand and that of any budget."""
     own = sweep.cases[CASE].policy.budget
     # The largest first: what it buys may be all that the next one buys.
-    wanted = [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]
-    for budget in wanted:
+    missing = [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]
+    for budget in missing:
         if not sweep.clock.interrupted:
             sweep.best([(CASE, budget)])
-    found = [own, *(budget for budget in reversed(wanted) if sweep.is_planned(CASE, budget))]
+    found = [own, *(budget for budget in reversed(missing) if sweep.is_planned(CASE, budget))]
     found.sort(key=lambda budget: math.inf if budget is None else budget)
     return [(budget, sweep.result(CASE, budget)) for budget in found]
 

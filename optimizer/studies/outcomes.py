@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchAnswer
+from optimizer.algorithms.batches import BatchResponse
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Numbers
 from optimizer.instance.schema import Instance
@@ -63,12 +63,12 @@ class Survey:
         return self.below > 0
 
 
-def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchAnswer]) -> Survey:
+def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchResponse]) -> Survey:
     """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
     made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
-    by_length: dict[int, list[BatchAnswer]] = {}
+    by_length: dict[int, list[BatchResponse]] = {}
     for reply in replies:
         by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
     for length, some in by_length.items():
@@ -76,7 +76,7 @@ def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[B
         which, unserved = evaluator.places[events], np.concatenate([reply.unserved for reply in some])
         for i, d in enumerate(instance.demands):
             demanded, floors = _table(path.demand[d], which), _table(path.floor[d], which)
-            part = _weighed(np.maximum(unserved[:, i], 0.0), demanded, floors)
+            part = _segment_figures(np.maximum(unserved[:, i], 0.0), demanded, floors)
             for name, array in made.items():
                 array[events, i] = part[name]
     costs = np.array([demand.shortage_cost for demand in instance.demands.values()])
@@ -89,7 +89,7 @@ def _table(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _weighed(unserved: Array, demanded: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
+def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
     """One segment's figures in some shocks, each array (shocks,), from arrays (shocks, periods)."""
     served = 1.0 - np.divide(unserved, demanded, out=np.zeros_like(demanded), where=demanded > 0)
     short = unserved - (1.0 - floors) * demanded
@@ -119,7 +119,7 @@ def outcomes(
         written: shocks that the model holds; their flows are kept first, then those of the worst.
     """
     place = {name: (flows, i) for flows in many for i, name in enumerate(flows.names)}
-    full = frozenset(_kept(instance, surveyed, frozenset(written)))
+    full = frozenset(_shocks_with_flows(instance, surveyed, frozenset(written)))
     made = []
     for s, event in enumerate(instance.events):
         flows, i = place[event.name]
@@ -127,7 +127,7 @@ def outcomes(
     return tuple(made)
 
 
-def _kept(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list[int]:
+def _shocks_with_flows(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list[int]:
     """The numbers of the shocks whose flows are kept: the written, the larger gap, the weaker service first."""
     is_other = np.array([event.name not in written for event in instance.events])
     ranks = rank(surveyed.margin, surveyed.served).min(axis=1, initial=np.inf)

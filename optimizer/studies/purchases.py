@@ -10,7 +10,7 @@ counted  of that the budget's part, budget_share·paid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from optimizer.instance.derived import display_name, sized
+from optimizer.instance.derived import display_name, size_text
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.results.plan import Build, ByPeriod
@@ -73,7 +73,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
             first=first,
             steps=_steps(instance, option, build, first),
             size=build.size,
-            size_words=sized(instance, build.option, build.size),
+            size_words=size_text(instance, build.option, build.size),
             paid=paid,
             counted=option.budget_share * paid,
             in_peace=build.option in result.calm_builds,
@@ -117,7 +117,7 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Purchase]:
             first=bought[0],
             steps=((bought[0], 1.0),),
             size=most,
-            size_words=sized(instance, o, most),
+            size_words=size_text(instance, o, most),
             paid=paid,
             counted=stock.budget_share * paid,
             in_peace=o in result.calm_builds,

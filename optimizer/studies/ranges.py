@@ -23,7 +23,7 @@ from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
-RangeVerdict = Literal["must-have", "real choice", "never worth it", "not settled"]
+OptionClass = Literal["must-have", "real choice", "never worth it", "not settled"]
 # Seconds for one end of a range.
 RANGE_SECONDS = 15.0
 # Less than this part of what sizes are proven to is nothing: the gap that floors are held to leaves room for as much.
@@ -60,7 +60,7 @@ class SizeRange:
     cheapest: float
     least: RangeEnd
     greatest: RangeEnd
-    verdict: RangeVerdict
+    verdict: OptionClass
     negligible: float = 0.0
 
     @property
@@ -146,10 +146,10 @@ class _OptionSearch:
         self.low = max(self.piece if without == "none" else 0.0, min(self.least, self.near.limit(size)))
         while self._moves(min, size) and self.least - self.low > self.tolerance * (1 + NEGLIGIBLE):
             limit = self.least - self.tolerance
-            verdict = self._cheapest_within(self.low, limit)
-            if verdict == "none":
+            answer = self._cheapest_within(self.low, limit)
+            if answer == "none":
                 self.low = limit
-            if verdict != "found":
+            if answer != "found":
                 return
 
     def settle_greatest(self) -> None:
@@ -174,10 +174,10 @@ class _OptionSearch:
         """Look for a plan that buys more; where there is none, lower `high`. Whether there is one."""
         is_bought = self.greatest > self.negligible
         limit = self.greatest + self.tolerance if is_bought else min(self.piece, self.high)
-        verdict = self._cheapest_within(limit, self.high)
-        if verdict == "none":
+        answer = self._cheapest_within(limit, self.high)
+        if answer == "none":
             self.high = limit if is_bought else self.greatest
-        return verdict == "found"
+        return answer == "found"
 
     def _moves(self, extreme: Callable[..., NearOptimalPlan], size: Expression) -> bool:
         """Move the plan that is extreme in the option further, its integers held; False once the time is over."""
@@ -200,7 +200,7 @@ class _OptionSearch:
         greatest = self._end(self.greatest, self.high)
         lever = self.near.instance.options[self.option]
         cheapest = cheapest if cheapest > self.negligible else 0.0
-        return SizeRange(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.negligible)
+        return SizeRange(self.option, lever.kind, cheapest, least, greatest, self._class(), self.negligible)
 
     def _end(self, size: float, bound: float) -> RangeEnd:
         size = 0.0 if size <= self.negligible else size
@@ -213,7 +213,7 @@ class _OptionSearch:
             bound = whole * self.unit
         return RangeEnd(size, bound, abs(bound - size) <= self.tolerance * (1 + 1e-3))
 
-    def _verdict(self) -> RangeVerdict:
+    def _class(self) -> OptionClass:
         if self.low > self.negligible:
             return "must-have"
         # An option of any size that no plan buys, and that is proven to be within the tolerance of none, is none.

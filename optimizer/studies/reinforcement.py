@@ -104,14 +104,14 @@ class Addition:
     saving: Vector
     also: tuple[str, ...] = ()
 
-    def suggested(self, gap: Vector) -> float:
+    def suggest_amount(self, gap: Vector) -> float:
         """Twice what mends nine in ten of the shocks that it helps, if slopes held; at most what is possible."""
         helped = self.saving > NEGLIGIBLE * self.saving.max(initial=0.0)
         return min(self.most, 2.0 * float(np.quantile(gap[helped] / self.saving[helped], 0.9))) if helped.any() else 0.0
 
     def promise(self, gap: Vector) -> float:
         """Money off all gaps, if slopes held."""
-        return float(np.minimum(gap, self.saving * self.suggested(gap)).sum())
+        return float(np.minimum(gap, self.saving * self.suggest_amount(gap)).sum())
 
 
 def find_reinforcements(
@@ -134,18 +134,18 @@ def find_reinforcements(
     groups[checked] = np.arange(len(checked))
     needless = np.setdiff1d(np.arange(len(instance.events)), checked).tolist()
     values = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
-    slopes = evaluator.slopes(values, clock, "slopes of gaps", groups, np.ones(len(groups)), needless)
-    gap = slopes.gap[checked]
-    best = promising(instance, evaluator, plan, -slopes.slope, gap)
-    mends = []
+    subgradients = evaluator.subgradients(values, clock, "subgradients of gaps", groups, np.ones(len(groups)), needless)
+    gap = subgradients.gap[checked]
+    best = promising(instance, evaluator, plan, -subgradients.subgradient, gap)
+    found = []
     for candidate in best[:MOST_TRIED]:
-        trials = _tried(instance, evaluator, plan, candidate, checked, gap, clock)
-        mends.append(_reinforcement(instance, candidate, trials))
-    mends.sort(key=lambda mend: (-mend.best.mended, -mend.best.gap_removed, mend.best.outlay))
-    return Reinforcements(len(failing), len(checked), float(gap.sum()), len(best), tuple(mends))
+        trials = _try_amounts(instance, evaluator, plan, candidate, checked, gap, clock)
+        found.append(_reinforcement(instance, candidate, trials))
+    found.sort(key=lambda each: (-each.best.mended, -each.best.gap_removed, each.best.outlay))
+    return Reinforcements(len(failing), len(checked), float(gap.sum()), len(best), tuple(found))
 
 
-def _tried(
+def _try_amounts(
     instance: Instance,
     evaluator: RecourseEvaluator,
     plan: Plan,
@@ -157,7 +157,7 @@ def _tried(
     """Every amount of a candidate, checked on the broken shocks; what mends nothing is not tried in parts."""
     trials: list[Trial] = []
     every = np.arange(len(instance.events))
-    for amount in reversed(_amounts(instance, candidate, candidate.suggested(gap))):
+    for amount in reversed(_amounts(instance, candidate, candidate.suggest_amount(gap))):
         more, outlay = with_addition(instance, plan, candidate, amount)
         needless = np.setdiff1d(every, checked).tolist()
         after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
@@ -187,7 +187,7 @@ def promising(
         saving: money off the gap, by broken shock and column of `first_stage_model`.
         gap: by broken shock, money.
     """
-    found, chosen = evaluator.subproblems.plan.found(), []
+    found, chosen = evaluator.subproblems.plan.column_index(), []
     for o, option in instance.options.items():
         if option.is_stock:
             points = list(_periods(instance, plan, instance.stocks[o], found["", o, "stock"], saving))
@@ -270,12 +270,12 @@ def fills_reaching(
         if stock.allows(horizon.year(t)) and bought > 0:
             if math.isinf(bought):
                 return tuple(fills), math.inf
-            more = _levelled(instance, stock, (*more[:t], more[t] + bought, *more[t + 1 :]))
+            more = _cap_fills(instance, stock, (*more[:t], more[t] + bought, *more[t + 1 :]))
             held = stock.stock_path(instance.horizon, more)
     return more, held[end] - before
 
 
-def _levelled(instance: Instance, stock: Stock, fills: Sequence[float]) -> tuple[float, ...]:
+def _cap_fills(instance: Instance, stock: Stock, fills: Sequence[float]) -> tuple[float, ...]:
     """The same purchases, each cut to what the stockpile can hold by then."""
     if stock.max_size is None:
         return tuple(fills)

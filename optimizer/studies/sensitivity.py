@@ -172,7 +172,7 @@ def ask_moved(
 ) -> VariantOutcome:
     """A task: the best plan with other numbers. Attacks are listed anew where they count as shocks."""
     try:
-        variant = _moved(instance, numbers) if lists_attacks else with_numbers(instance, numbers)
+        variant = _with_moved_numbers(instance, numbers) if lists_attacks else with_numbers(instance, numbers)
     except InstanceError:
         return VariantOutcome("unusable")
     clock = Clock(settings.time_limit)
@@ -186,7 +186,7 @@ def ask_moved(
         return outcome(solver, variant, solver.ask())
 
 
-def _moved(instance: Instance, numbers: Mapping[str, float]) -> Instance:
+def _with_moved_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
     return with_listed_attacks(with_numbers(without_attacks(instance), numbers))[0]
 
@@ -238,7 +238,7 @@ class Sensitivity:
     frames = property(study_frames.of_sensitivity)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         return {
             "instance": self.instance.title,
             "currency": self.instance.currency,
@@ -329,7 +329,7 @@ class _Interval:
     def middle(self) -> float:
         return (self.same + self.other) / 2
 
-    def halved(self, at: VariantOutcome, *, differs: bool) -> "_Interval":
+    def halve(self, at: VariantOutcome, *, differs: bool) -> "_Interval":
         """The half in which the plan changes. A search that was stopped counts as the same: it changes further out."""
         if differs:
             return replace(self, other=self.middle, outcome=at)
@@ -379,10 +379,10 @@ class _SensitivitySearch:
             self.base = outcome(solver, self.instance, self.found)
         return self.base
 
-    def answers(self, wanted: Sequence[Mapping[str, float]], what: str) -> dict[int, VariantOutcome]:
+    def answers(self, variants: Sequence[Mapping[str, float]], what: str) -> dict[int, VariantOutcome]:
         """What comes of each set of numbers, by its place; those that were not reached are left out."""
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
-        calls = [Task(ask_moved, (self.instance, numbers, *fixed)) for numbers in wanted]
+        calls = [Task(ask_moved, (self.instance, numbers, *fixed)) for numbers in variants]
         result: dict[int, VariantOutcome] = {}
         self.listener(Progress(task=what, total=len(calls)))
         for number, answer in self.executor.as_completed(calls, self.clock):
@@ -404,11 +404,11 @@ class _SensitivitySearch:
         ways = [_Interval(i, 0.0, end, at) for i, end, at in ends if self._differs(at)]
         rounds = max(0, math.ceil(math.log2(1.0 / resolution))) if ways else 0
         for k in range(rounds):
-            wanted = [bars[way.bar].number.at(way.middle) for way in ways]
-            found = self.answers(wanted, f"where the plan changes, step {k + 1} of {rounds}")
-            if len(found) < len(wanted):
+            variants = [bars[way.bar].number.at(way.middle) for way in ways]
+            found = self.answers(variants, f"where the plan changes, step {k + 1} of {rounds}")
+            if len(found) < len(variants):
                 return list(bars)
-            ways = [way.halved(found[j], differs=self._differs(found[j])) for j, way in enumerate(ways)]
+            ways = [way.halve(found[j], differs=self._differs(found[j])) for j, way in enumerate(ways)]
         return _with_flips(bars, ways)
 
     def is_proven(self, bars: Sequence[TornadoBar]) -> bool:

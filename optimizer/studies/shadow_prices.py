@@ -26,19 +26,19 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
     duals = solved.duals
     if duals is None:
         return ()
-    worths: dict[tuple[str, str], float] = defaultdict(float)
+    prices_by_step: dict[tuple[str, str], float] = defaultdict(float)
     without_effect = _without_effect(instance, duals) if solved.gap > 0 else frozenset()
-    for what, step, worth in (*_rows(instance, duals, without_effect), *_columns(instance, duals, without_effect)):
-        worths[what, step] += worth
+    for what, step, price in (*_rows(instance, duals, without_effect), *_columns(instance, duals, without_effect)):
+        prices_by_step[what, step] += price
     total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
-    known = [(key, worth) for key, worth in worths.items() if worth > NEGLIGIBLE_PRICE * total]
-    prices = (Price(what, step, float(worth)) for (what, step), worth in known)
+    known = [(key, price) for key, price in prices_by_step.items() if price > NEGLIGIBLE_PRICE * total]
+    prices = (Price(what, step, float(price)) for (what, step), price in known)
     return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
 
 
 def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """What a step of each row is worth, in words and money."""
-    for row, price in zip(duals.builder.rows, duals.prices, strict=True):
+    for row, price in zip(duals.builder.rows, duals.duals, strict=True):
         if price == 0 or row.mark.path in without_effect or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
         is_of_rule = row.mark.path in instance.rules
@@ -48,7 +48,7 @@ def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str])
 
 def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """What a step of each upper bound is worth, in words and money."""
-    for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced, strict=True):
+    for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced_costs, strict=True):
         is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
         if is_at_bound and column.mark.path not in instance.rules and column.mark.path not in without_effect:
             for what, step, size in _column(instance, column):
@@ -62,7 +62,7 @@ def _without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
     nothing there. It may free something for another shock, but only where shocks compete: where a budget, a rule or the
     baseline's chain, which options share, has a price of its own. More of a single option helps all shocks alike.
     """
-    for row, price in zip(duals.builder.rows, duals.prices, strict=True):
+    for row, price in zip(duals.builder.rows, duals.duals, strict=True):
         if price != 0 and row.mark.path in ("", BASELINE) and row.mark.owner not in instance.options:
             return frozenset()
     below: dict[str, float] = defaultdict(float)
@@ -87,11 +87,11 @@ def _row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
     elif what in ("max", "most"):
         yield f"the largest size of {name}", "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
     elif what == "limit":
-        yield f"what is left of {name} in the shocks", "1 % more", POINT * row.right
+        yield f"what is left of {name} in the shocks", "1 % more", POINT * row.rhs
     elif what == "run" and owner in instance.options:
         yield f"{name} having to run in the baseline", "one point less", POINT * instance.horizon.delta
-    elif what == "balance" and row.right < 0:
-        yield f"the scrap there is: {name}", "1 % more", POINT * -row.right
+    elif what == "balance" and row.rhs < 0:
+        yield f"the scrap there is: {name}", "1 % more", POINT * -row.rhs
     else:
         yield from _policy_row(instance, row, price)
 
@@ -100,13 +100,13 @@ def _policy_row(instance: Instance, row: Row, price: float) -> Iterator[StepSize
     """The same of a row of the policy."""
     what = row.mark.what
     if what == "budget":
-        yield "the budget", "1 % more", POINT * row.right
+        yield "the budget", "1 % more", POINT * row.rhs
     elif what.startswith("annual_budget"):
-        yield f"the budget of {what.rsplit('_', 1)[1]}", "1 % more", POINT * row.right
+        yield f"the budget of {what.rsplit('_', 1)[1]}", "1 % more", POINT * row.rhs
     elif what.startswith("force_"):
         o, _, year = what.removeprefix("force_").rpartition("_")
         step = "1 % less" if price > 0 else "1 % more"
-        yield f"having to buy {display_name(instance, o)} in {year}", step, POINT * row.right
+        yield f"having to buy {display_name(instance, o)} in {year}", step, POINT * row.rhs
     elif what.startswith(("max_share", "min_share")):
         yield _rule(instance, what), "one point looser", POINT
 

@@ -23,7 +23,7 @@ from typing import Any
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, swept
+from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
@@ -86,7 +86,7 @@ def run_record(
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "data": instance.to_dict(),
         "problem": instance,
-        "history": tuple(_thinned(solved)),
+        "history": tuple(_thin_progress(solved)),
         "costs": {},
         "outlays": {},
         "audit": {},
@@ -94,7 +94,7 @@ def run_record(
     }
 
 
-def _thinned(solved: SearchResult) -> list[Mapping[str, Any]]:
+def _thin_progress(solved: SearchResult) -> list[Mapping[str, Any]]:
     """Every step that changed something; an infinite bound is not written."""
     steps: list[Mapping[str, Any]] = []
     for step in solved.history:
@@ -112,10 +112,10 @@ def planless_result(
     frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
     return Result(
         status=status,
-        total_cost=0.0,
-        outlay=0.0,
-        survival_gap=0.0,
-        worst_gap=0.0,
+        total_cost=math.nan,
+        outlay=math.nan,
+        survival_gap=math.nan,
+        worst_gap=math.nan,
         bound=None,
         gap_bound=None,
         mip_gap=None,
@@ -244,18 +244,23 @@ class _Conclusion:
     def audited(self) -> tuple[Result, Report]:
         """The result and its audit, without the sizes that the audit cannot distinguish from zero.
 
-        The largest thresholds with which the audit agrees are applied. Under the last threshold, the solver's rounding
-        errors, its verdict is reported as it is.
+        The largest thresholds with which the audit agrees are applied, unless a shock then fails: a size near zero may
+        keep a floor. Under the last threshold, the solver's rounding errors, the audit is reported as it is.
         """
         instance, solved = self.instance, self.solved
         assert solved.values is not None
         values = solved.values.tolist()
-        *larger, last = (swept(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance))
+        *larger, last = (
+            without_rounding_errors(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance)
+        )
+        larger = [clean for clean in larger if clean != last]
         for clean in larger:
-            if clean != last:
-                result, report = complete(instance, *self._result(clean))
-                if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
+            result, report = complete(instance, *self._result(clean))
+            if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
+                if result.survives:
                     return result, report
+                whole = complete(instance, *self._result(last))
+                return (result, report) if _failed(result) <= _failed(whole[0]) else whole
         return complete(instance, *self._result(last))
 
     def _result(self, values: list[float]) -> tuple[Result, list[ManyFlows]]:
@@ -264,10 +269,10 @@ class _Conclusion:
         plan = read_plan(instance, solved.builder, values)
         columns = plan_values(instance, plan, evaluator.subproblems.plan)
         replies = evaluator.operate_batches(
-            columns, self.clock, _granted(instance, solved, values, self.faced), flows=True
+            columns, self.clock, _attained_gaps(instance, solved, values, self.faced), flows=True
         )
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-        found = solved.builder.found()
+        found = solved.builder.column_index()
         baseline = read_flows(instance, found, values, instance.baseline)
         no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(solved.cost, plan, baseline)
         result = Result(
@@ -277,7 +282,7 @@ class _Conclusion:
             worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
             plan=plan,
             baseline=baseline,
-            shocks=outcomes(instance, surveyed, many, evaluator.costs(replies), _written(solved)),
+            shocks=outcomes(instance, surveyed, many, evaluator.costs(replies), _modelled_shocks(solved)),
             services=services(instance, surveyed),
             price_of_survival=None if no_shock is None else solved.cost - no_shock.total_cost,
             calm_cost=None if no_shock is None else no_shock.total_cost,
@@ -356,12 +361,17 @@ def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | N
     return max(0.0, of_cost, of_gap)
 
 
-def _is_proven(distance: float | None, wanted: float, faced: Faced | None) -> bool:
+def _is_proven(distance: float | None, required: float, faced: Faced | None) -> bool:
     """Whether a search that was stopped had its proof already: all shocks are solved again, and all attacks tried."""
-    return distance is not None and distance <= wanted and (faced is None or faced.sets is not None)
+    return distance is not None and distance <= required and (faced is None or faced.sets is not None)
 
 
-def _granted(
+def _failed(result: Result) -> set[str]:
+    """The shocks in which a floor fails."""
+    return {outcome.name for outcome in result.shocks if not outcome.survives}
+
+
+def _attained_gaps(
     instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
 ) -> dict[str, float]:
     """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
@@ -371,7 +381,7 @@ def _granted(
     names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
-    granted = dict.fromkeys(_written(solved).difference(() if faced is None else faced.attacks), 0.0)
+    granted = dict.fromkeys(_modelled_shocks(solved).difference(() if faced is None else faced.attacks), 0.0)
     for (path, segment, _), below in solved.builder.accounts("below").items():
         if str(path) in granted:
             shortage_cost = instance.demands[str(segment)].shortage_cost
@@ -381,7 +391,7 @@ def _granted(
     return granted
 
 
-def _written(solved: SearchResult) -> frozenset[str]:
+def _modelled_shocks(solved: SearchResult) -> frozenset[str]:
     """The paths that own rows of the model."""
     return frozenset(row.mark.path for row in solved.builder.rows)
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchAnswer
+from optimizer.algorithms.batches import BatchResponse
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import (
     RecourseEvaluator,
@@ -128,7 +128,7 @@ def wilson(good: int, all_: int) -> tuple[float, float]:
     return (0.0 if good == 0 else low), (1.0 if good == all_ else high)
 
 
-def sampled(instance: Instance, surveyed: Survey) -> Samples:
+def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
     """Every sample and how it ended."""
     events = instance.events
     starts = np.array([event.periods.start for event in events], dtype=np.intp)
@@ -181,10 +181,10 @@ def groups(instance: Instance, samples: Samples) -> tuple[SampleGroup, ...]:
     severity = _quarters(100 * samples.severity, " %")
     by_months, by_severity = (np.argsort(each, kind="stable") for each in (months, samples.severity))
     return (
-        *_grouped("event", samples, samples.entry, sorted(set(samples.entry))),
-        *_grouped("start", samples, years, sorted(set(years))),
-        *_grouped("months", samples, lengths, list(dict.fromkeys(lengths[i] for i in by_months))),
-        *_grouped("severity", samples, severity, list(dict.fromkeys(severity[i] for i in by_severity))),
+        *_group_samples("event", samples, samples.entry, sorted(set(samples.entry))),
+        *_group_samples("start", samples, years, sorted(set(years))),
+        *_group_samples("months", samples, lengths, list(dict.fromkeys(lengths[i] for i in by_months))),
+        *_group_samples("severity", samples, severity, list(dict.fromkeys(severity[i] for i in by_severity))),
     )
 
 
@@ -199,7 +199,7 @@ def _quarters(numbers: npt.NDArray[Any], unit: str) -> list[str]:
     return [names[part] for part in place.tolist()]
 
 
-def _grouped(by: By, samples: Samples, labels: Sequence[str], ordered: Sequence[str]) -> list[SampleGroup]:
+def _group_samples(by: By, samples: Samples, labels: Sequence[str], ordered: Sequence[str]) -> list[SampleGroup]:
     array, result = np.array(labels), []
     for name in ordered:
         which = array == name
@@ -298,7 +298,7 @@ class Stress:
         return self.against.money
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README: all but the samples themselves."""
+        """The JSON object documented in the manual: all but the samples themselves."""
         data = {name: value for name, value in vars(self).items() if name not in ("rows", "against")}
         data |= {"survives": self.survives, "interval_method": "Wilson, 95 %"}
         data["services"] = {d: asdict(spread) for d, spread in self.services.items()}
@@ -306,8 +306,8 @@ class Stress:
         data["groups"] = [asdict(group) | {"share": group.share} for group in self.groups]
         if self.mending is not None:
             data["mending"] = asdict(self.mending)
-            for mend, row in zip(self.mending.mends, data["mending"]["mends"], strict=True):
-                row["best"]["per_mended"] = mend.best.per_mended
+            for each, row in zip(self.mending.mends, data["mending"]["mends"], strict=True):
+                row["best"]["per_mended"] = each.best.per_mended
         return data
 
 
@@ -360,7 +360,7 @@ def stress(
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
     with open_evaluator(drawn, Settings(jobs=jobs, cluster=cluster), None) as evaluator:
-        made = _stressed(drawn, evaluator, fit.plan, clock, listener)
+        made = _stress_figures(drawn, evaluator, fit.plan, clock, listener)
         notes = (*changed.notes, *fit.notes, *_currencies(base, result), *evaluator.notes)
     return Stress(
         instance=drawn.title,
@@ -401,14 +401,14 @@ def _sampler(instance: Instance) -> str:
     )
 
 
-def _stressed(
+def _stress_figures(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, clock: Clock, listener: Listener
 ) -> dict[str, Any]:
     """The figures of `Stress`."""
     values = np.array(plan_values(instance, plan))
-    replies = _served(evaluator, values, clock, listener)
+    replies = _serve_samples(evaluator, values, clock, listener)
     surveyed = survey(instance, evaluator, replies)
-    rows = sampled(instance, surveyed)
+    rows = sample_outcomes(instance, surveyed)
     failing, survived = np.flatnonzero(~rows.survived), int(rows.survived.sum())
     return {
         "survived": survived,
@@ -424,15 +424,17 @@ def _stressed(
     }
 
 
-def _served(evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener) -> list[BatchAnswer]:
+def _serve_samples(
+    evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener
+) -> list[BatchResponse]:
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
-    slices, replies, done = evaluator.slices, list[BatchAnswer](), 0
+    slices, replies, done = evaluator.slices, list[BatchResponse](), 0
     size = sum(len(part.events) for part in slices)
     for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
-        wanted = np.zeros(size, dtype=bool)
-        wanted[np.concatenate([slices[number].events for number in portion])] = True
-        replies += evaluator.serve_most(values, clock, wanted)
-        done += int(wanted.sum())
+        chosen = np.zeros(size, dtype=bool)
+        chosen[np.concatenate([slices[number].events for number in portion])] = True
+        replies += evaluator.serve_most(values, clock, chosen)
+        done += int(chosen.sum())
         listener(Progress(task="samples", done=done, total=size))
     listener(Progress(task="what failed first, and what would have kept the floors"))
     return replies
@@ -443,7 +445,7 @@ def _worst(
     solver: SubproblemSolver,
     plan: Plan,
     values: Vector,
-    replies: Sequence[BatchAnswer],
+    replies: Sequence[BatchResponse],
     surveyed: Survey,
 ) -> tuple[BrokenShock, ...]:
     """The shocks with the largest gaps, and what failed first in each."""
@@ -457,10 +459,10 @@ def _worst(
         if int(number) in scarce
     }
     there = frozenset(instance.processes) | {build.option for build in plan.builds}
-    return tuple(_broken(instance, surveyed, n, unserved[n], scarce[n], there) for n in numbers)
+    return tuple(_describe_broken(instance, surveyed, n, unserved[n], scarce[n], there) for n in numbers)
 
 
-def _broken(
+def _describe_broken(
     instance: Instance, surveyed: Survey, number: int, unserved: Vector, scarce: ScarcityPrices, there: frozenset[str]
 ) -> BrokenShock:
     event, label, failure = instance.events[number], instance.horizon.label, surveyed.failure[number]
@@ -474,7 +476,7 @@ def _broken(
         first=label(event.periods[0]),
         last=label(event.periods[-1]),
         gap=float(surveyed.gap[number].sum()),
-        strikes=_strikes(event.spec.cuts, event.spec.demand, length=len(event.periods)),
+        strikes=_effects(event.spec.cuts, event.spec.demand, length=len(event.periods)),
         segment=d,
         period=label(t),
         service=1.0 - max(0.0, float(unserved[i, first])) / float(path.demanded(d, t)),
@@ -485,7 +487,7 @@ def _broken(
     )
 
 
-def _strikes(cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> tuple[str, ...]:
+def _effects(cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> tuple[str, ...]:
     parts = []
     for cut in cuts:
         aims = (cut.process, cut.region, cut.stage, cut.commodity)

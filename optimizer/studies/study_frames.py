@@ -11,7 +11,7 @@ from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 
 # The order in which verdicts are listed.
-VERDICTS = ("must-have", "real choice", "not settled", "never worth it")
+OPTION_CLASSES = ("must-have", "real choice", "not settled", "never worth it")
 
 
 def _columns(form: Form, unit: str, *names: str) -> tuple[FrameColumn, ...]:
@@ -152,7 +152,7 @@ def size_ranges(found: Any) -> Frame:
     rows = (
         (each.option, each.kind, each.verdict, each.least.size, each.cheapest, each.greatest.size, each.least.bound,
          each.greatest.bound, each.proven)
-        for each in sorted(found.ranges, key=lambda each: VERDICTS.index(each.verdict))
+        for each in sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
     )  # fmt: skip
     return Frame.of_rows("ranges", "What they buy", columns, rows)
 
@@ -426,10 +426,10 @@ def attack_starts(found: Any) -> Frame:
 
 def of_explanation(found: Any) -> Frames:
     """All tables as pandas frames: worths, deadlines, repairs."""
-    return Frames({"worths": worths, "deadlines": deadlines, "repairs": repairs}, found)
+    return Frames({"worths": part_values, "deadlines": deadlines, "repairs": repairs}, found)
 
 
-def worths(found: Any) -> Frame:
+def part_values(found: Any) -> Frame:
     """One row a shock, lever, floor or delay: what the plan costs without it, or with it."""
     money = found.result.money
     columns = (

@@ -12,7 +12,7 @@ from typing import Literal
 
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import nothing, plan_values, read_plan
+from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, extensive_form_model
@@ -177,7 +177,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
     ranges = {
         "matrix": _range(matrix),
         "objective": _range(value * columns[j] for j, value in objective.terms.items()),
-        "right-hand side": _range(row.right / scale for row, scale in zip(builder.rows, rows, strict=True)),
+        "right-hand side": _range(row.rhs / scale for row, scale in zip(builder.rows, rows, strict=True)),
     }
     bought, rules, shortages = _no_shock_plan(instance)
     return Summary(
@@ -224,7 +224,7 @@ def _hits(instance: Instance) -> dict[str, ShockHit]:
     """What every listed shock hits, by its name."""
     listed = without_ensembles(instance)
     evaluator = RecourseEvaluator(listed)
-    replies = evaluator.operate_batches(plan_values(listed, nothing(listed)), Clock(), {})
+    replies = evaluator.operate_batches(plan_values(listed, do_nothing_plan(listed)), Clock(), {})
     surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
     return {
         shock.name: _hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})
@@ -266,7 +266,7 @@ def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...
 
 def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[float]) -> Iterable[Shortage]:
     """The worst period of each segment that the no-shock plan leaves short."""
-    columns, label = builder.found(), undisrupted.horizon.label
+    columns, label = builder.column_index(), undisrupted.horizon.label
     for d, demand in undisrupted.baseline.demand.items():
         short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
         worst = max(short, key=lambda t: short[t] / float(demand[t]), default=None)

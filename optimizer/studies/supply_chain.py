@@ -196,22 +196,22 @@ class _Drawing:
         takers, elsewhere = self._takers(commodity), self._elsewhere(commodity)
         makers = self._makers(commodity, takers)
         made = sum(makers.values())
-        wanted = sum(takers.values()) + sum(tonnes for *_, tonnes in elsewhere)
+        demanded = sum(takers.values()) + sum(tonnes for *_, tonnes in elsewhere)
         for maker, out in makers.items():
             for taker, taken in takers.items():
-                self._add(maker, taker, commodity, taken * out / made if made > 0 else 0.0, wanted)
+                self._add(maker, taker, commodity, taken * out / made if made > 0 else 0.0, demanded)
         for source, target, tonnes in elsewhere:
-            self._add(source, target, commodity, tonnes, wanted)
+            self._add(source, target, commodity, tonnes, demanded)
 
-    def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, wanted: float) -> None:
-        if wanted <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * wanted:
+    def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, demanded: float) -> None:
+        if demanded <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * demanded:
             return
         if source.column >= target.column:
             self.left_out[commodity] = None
             return
         self.places.setdefault(source.key, source)
         self.places.setdefault(target.key, target)
-        self.passages.append(ChainPassage(source.key, target.key, commodity, tonnes, tonnes / wanted))
+        self.passages.append(ChainPassage(source.key, target.key, commodity, tonnes, tonnes / demanded))
 
     def _makers(self, commodity: str, takers: Mapping[ChainPlace, float]) -> dict[ChainPlace, float]:
         """Places that give the commodity, t per year."""
@@ -223,13 +223,13 @@ class _Drawing:
             made = activity.output.get(commodity, 0.0) * self._of("activity", name)
             place = self._place(activity.stage, activity.region)
             found[place if place.column < nearest else collected] += made
-        found[collected] += self._returned(commodity)
+        found[collected] += self._scrap_return(commodity)
         for o, flow in self._others():
             if commodity in flow.gives:
                 found[self._store(commodity)] += flow.gives[commodity] * self._of(flow.name, o)
         return {place: made for place, made in found.items() if made > 0}
 
-    def _returned(self, commodity: str) -> float:
+    def _scrap_return(self, commodity: str) -> float:
         """What comes back from use, t per year."""
         ends = {d: demand.end_of_life for d, demand in self.instance.demands.items()}
         segments = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
@@ -251,7 +251,7 @@ class _Drawing:
                 found[self._segment(flow.serves)] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                found[self._segment(d)] += self._demanded(d) - self._short(d) - self._otherwise(d)
+                found[self._segment(d)] += self._demand_rate(d) - self._short(d) - self._otherwise(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 
     def _elsewhere(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
@@ -271,7 +271,7 @@ class _Drawing:
     def _segment(self, d: str) -> ChainPlace:
         return ChainPlace(f"segment:{d}", "segment", self.end, owner=d)
 
-    def _demanded(self, d: str) -> float:
+    def _demand_rate(self, d: str) -> float:
         return self._rate(self.path.demanded(d, t) for t in self.periods)
 
     def _short(self, d: str) -> float:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
@@ -127,10 +127,10 @@ class TimeToSurvive:
         }
 
 
-def _by_year(lasting: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
+def _by_year(times: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
     return {
         str(each.year): {"months": each.months if math.isfinite(each.months) else None, "segment": each.segment}
-        for each in lasting
+        for each in times
     }
 
 
@@ -166,7 +166,7 @@ def time_to_survive(
     """
     instance = apply_arguments(instance, scenario=scenario).instance
     points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
-    before = _survival_times(instance, nothing(instance), points)
+    before = _survival_times(instance, do_nothing_plan(instance), points)
     after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
     exposures = [
         Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), *both)
@@ -227,9 +227,9 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
     if not points:
         return []
     offers = TechnologyMatrix(instance, first_stage_model(instance))
-    offered = offers.of(np.array(plan_values(instance, plan)))
+    offered = offers.linking_terms(np.array(plan_values(instance, plan)))
     by_year = [
-        _YearModel(instance, points, t, offers, offered).lasting()
+        _YearModel(instance, points, t, offers, offered).survival_times()
         for t in range(0, len(instance.horizon.periods), instance.horizon.per_year)
     ]
     return list(zip(*by_year, strict=True))
@@ -261,13 +261,13 @@ class _YearModel:
         columns = builder.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
         self.allowed = np.array([VIOLATED * path.demanded(columns[j].mark.owner, t) for j in self.below])
-        self.upper = ScenarioTable([column.upper for column in columns], self.size).of(np.arange(self.size))
+        self.upper = ScenarioTable([column.upper for column in columns], self.size).rows(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
-        self.right = np.repeat([[float(row.right) for row in builder.rows]], self.size, axis=0)
+        self.rhs = np.repeat([[float(row.rhs) for row in builder.rows]], self.size, axis=0)
         self.warm = WarmProgramme(builder)
 
-    def lasting(self) -> list[SurvivalTime]:
+    def survival_times(self) -> list[SurvivalTime]:
         """Every chokepoint's time, and who gives out."""
         least = self._least()
         ends = np.flatnonzero(least > ENDLESS_RATE)
@@ -279,9 +279,9 @@ class _YearModel:
         """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""
         upper, costs = self.upper.copy(), np.zeros(len(self.builder.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
-        exact = self.warm.solve(Batch(costs, upper, self.right), None).objective
+        exact = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
         upper[:, self.below] = self.allowed
-        lenient = self.warm.solve(Batch(costs, upper, self.right), None).objective
+        lenient = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
         return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
     def _giving_out(self, which: Any, least: Vector) -> list[str]:
@@ -293,6 +293,6 @@ class _YearModel:
         worth, costs = gap(self.builder, self.instance).terms, np.zeros(len(self.builder.columns))
         free = 1e-3 * min((value for value in worth.values() if value > 0), default=1.0)
         costs[self.below] = [worth.get(j) or free for j in self.below]
-        found = self.warm.solve(Batch(costs, upper, self.right[which]), None, values=True)
+        found = self.warm.solve(Batch(costs, upper, self.rhs[which]), None, values=True)
         first = np.argmax(found.values[:, self.below] * costs[self.below], axis=1)
         return [self.builder.columns[self.below[i]].mark.owner for i in first.tolist()]

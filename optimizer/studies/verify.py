@@ -83,13 +83,13 @@ def matching_flows(
     answer = Model(builder, cost, Settings(threads=1), clock).solve(relaxed=True)
     if answer.values is None:
         return None
-    return read_many(instance, builder.found(), np.array([answer.values]), [shock])
+    return read_many(instance, builder.column_index(), np.array([answer.values]), [shock])
 
 
 def _give(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix what the plan offers to operation."""
     offers = evaluator.subproblems.technology
-    offered = offers.of(plan)
+    offered = offers.linking_terms(plan)
     for column in builder.columns:
         if column.given:
             place = offers.first[column.mark.owner, column.mark.what] + shock.periods.start + column.t + 1
@@ -134,7 +134,7 @@ class _Segment:
 
     def _sums(self, said: Service) -> None:
         self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", said.shortage)
-        below = self.builder.found().get((MANY, self.d, "below"), {})
+        below = self.builder.column_index().get((MANY, self.d, "below"), {})
         amount = total(Expression({column: 1.0}) for column in below.values())
         self.builder.require(self.d, "below_floor", None, amount, "<=", said.below_floor)
 
@@ -178,7 +178,7 @@ class Verification:
         return self.report.ok
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
         lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
         return self.report.to_dict() | counts | lists
@@ -260,11 +260,11 @@ class _Check:
         for said in self.result.shocks:
             own = again.outcomes[said.name]
             if said.survives:
-                self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._worth[1])
+                self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._scales[1])
             self.report.at_most(f"{said.name}.gap", said.gap, own.gap, total, least_scale=AUDIT_MONEY)
 
     @property
-    def _worth(self) -> tuple[float, float]:
+    def _scales(self) -> tuple[float, float]:
         """The largest demand of a period, t, and what going without it costs: what errors are measured against."""
         demands = self.instance.demands.values()
         tonnes = max((max(demand.quantity.values) for demand in demands), default=0.0) * self.instance.horizon.delta
@@ -278,7 +278,7 @@ class _Check:
         own = do_nothing_outcome(
             self.instance, survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
         )
-        tonnes, money = self._worth
+        tonnes, money = self._scales
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
         for name in ("shocks_failed", "worst_shock"):
@@ -309,7 +309,7 @@ class _Check:
 
     def _buys_without_shocks(self, undisrupted: Instance, most: float) -> bool:
         """Whether a no-shock plan that costs no more buys just the options that are named."""
-        builder, tonnes = extensive_form_model(undisrupted, ()), self._worth[0]
+        builder, tonnes = extensive_form_model(undisrupted, ()), self._scales[0]
         for o, option in undisrupted.options.items():
             amount, size = bought(builder, undisrupted, o), getattr(option, "max_size", None) or tonnes
             if o in self.result.calm_builds:

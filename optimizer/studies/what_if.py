@@ -14,7 +14,7 @@ from typing import Literal
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
-from optimizer.algorithms.question import LEAST_COST, Question, outlay
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.strategy import SearchResult
@@ -24,7 +24,7 @@ from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings
 from optimizer.studies.measure import GAP_SHARE, before_measure
 
-LEAST_OUTLAY = Question(objective=outlay, name="outlay")
+LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
 # So many variants keep their programmes warm.
 KEPT = 3
 
@@ -98,7 +98,7 @@ class WhatIfSolver:
     def ask(
         self,
         variant: Instance | None = None,
-        question: Question = LEAST_COST,
+        problem: ProblemVariant = LEAST_COST,
         settings: Settings | None = None,
         within: float | None = None,
     ) -> WhatIfResult:
@@ -111,19 +111,21 @@ class WhatIfSolver:
             SolverError: the solver failed.
         """
         with self._deadline(within):
-            return self._solved(variant or self.instance, question, settings or self.settings)
+            return self._solve(variant or self.instance, problem, settings or self.settings)
 
-    def _solved(self, instance: Instance, question: Question, settings: Settings) -> WhatIfResult:
+    def _solve(self, instance: Instance, problem: ProblemVariant, settings: Settings) -> WhatIfResult:
         began = time.perf_counter()
         evaluator = self.evaluator(instance)
-        if question.is_usual:
-            strategy = choose_strategy(settings.strategy, instance, evaluator, self._known(instance), self._plan)
+        if problem.is_default:
+            strategy = choose_strategy(
+                settings.strategy, instance, evaluator, self._active_shocks(instance), self._plan
+            )
         else:
             strategy = ConstraintGeneration(
-                evaluator=evaluator, first=self._known(instance), question=question, plan=self._plan
+                evaluator=evaluator, first=self._active_shocks(instance), problem=problem, plan=self._plan
             )
         solved = strategy.run(instance, settings, self.clock, self.listener)
-        found = what_if_result(instance, question, solved)
+        found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
         return replace(found, seconds=time.perf_counter() - began)
@@ -153,7 +155,7 @@ class WhatIfSolver:
             old.close()
         return made
 
-    def _known(self, instance: Instance) -> frozenset[str]:
+    def _active_shocks(self, instance: Instance) -> frozenset[str]:
         return self._active & {event.name for event in instance.events}
 
 
@@ -165,14 +167,14 @@ def _operates_alike(one: Instance, other: Instance) -> bool:
     )
 
 
-def what_if_result(instance: Instance, question: Question, solved: SearchResult) -> WhatIfResult:
+def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchResult) -> WhatIfResult:
     """What a strategy found, as an answer."""
     if solved.values is None:
         return WhatIfResult("infeasible" if solved.status == "infeasible" else "stopped")
     values = solved.values.tolist()
     written = frozenset(row.mark.path for row in solved.builder.rows) & {event.name for event in instance.events}
     shocks = [event for event in instance.events if event.name in written]
-    usual = question.is_usual
+    usual = problem.is_default
     return WhatIfResult(
         status=solved.status,
         value=solved.cost,

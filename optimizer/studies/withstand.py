@@ -104,9 +104,9 @@ def withstood(
         with open_evaluator(instance, settings, None) as evaluator:
             fought = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
-        attacks = (*fought.attacks, *_left(instance, fought))
+        attacks = (*fought.attacks, *_remaining_attacks(instance, fought))
         shaped = with_attacks(instance, attacks)
-        faced = _faced(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
+        faced = _describe_adversary(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
         with open_evaluator(shaped, settings, None) as evaluator:
             result = conclude(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
     return Withstood(result, fought.oracle, attacks)
@@ -158,7 +158,7 @@ def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     return max((worst for worst in found if worst is not None), key=lambda worst: worst.gap, default=None)
 
 
-def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
+def _remaining_attacks(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
     """The worst attack on the plan, where it breaks the plan and is not among those that are written out."""
     if fought.solved.values is None:
         return ()
@@ -167,7 +167,7 @@ def _left(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
     return () if worst is None or worst.attack in fought.attacks else (worst.attack,)
 
 
-def _faced(oracle: AttackOracle, attacks: list[str]) -> Faced:
+def _describe_adversary(oracle: AttackOracle, attacks: list[str]) -> Faced:
     programmes = oracle.programmes
     return Faced(
         attack_budget=programmes.adversary.attack_budget,

@@ -88,7 +88,7 @@ def test_damaged_checkpoints_are_refused_with_the_cure(tmp_path: Path) -> None:
 def test_the_state_of_another_instance_is_refused(tmp_path: Path) -> None:
     path, other = kept(tmp_path / "a"), kept(tmp_path / "b", str(CASES / "101.yaml"))
     shutil.copy(other, path)
-    with pytest.raises(CheckpointError, match="was written for another question"):
+    with pytest.raises(CheckpointError, match="was written for another problem"):
         Checkpoint(str(path.parent), so.load(CASE), SETTINGS).load()
 
 

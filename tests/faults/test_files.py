@@ -20,7 +20,7 @@ from optimizer.report.excel import unit_format, workbook
 from optimizer.report.tables.plan import write_csv
 from optimizer.report.tables.render import frame_csv, to_csv
 from optimizer.report.tables.stress import write_stress_csv
-from optimizer.report.tables.time_to_survive import endurance_csv
+from optimizer.report.tables.time_to_survive import time_to_survive_csv
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies.stress import stress
 from optimizer.studies.time_to_survive import time_to_survive
@@ -153,7 +153,7 @@ def test_no_cell_of_any_csv_begins_a_formula(tmp_path: Path) -> None:
     result = so.solve(instance())
     paths = [*write_csv(result, tmp_path / "tables")]
     write_stress_csv(stress(result, samples=20), tmp_path / "stress.csv")
-    (tmp_path / "lasting.csv").write_text(endurance_csv(time_to_survive(instance())))
+    (tmp_path / "lasting.csv").write_text(time_to_survive_csv(time_to_survive(instance())))
     for path in (*paths, tmp_path / "stress.csv", tmp_path / "lasting.csv"):
         with path.open(newline="") as file:
             cells = [cell for row in csv.reader(file) for cell in row]

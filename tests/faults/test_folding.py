@@ -15,7 +15,7 @@ from optimizer.cli.app import app
 from optimizer.io.load import comments_of
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import spans
-from optimizer.report.format import called
+from optimizer.report.format import shock_title
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.checks import show_summary
 from optimizer.report.tables.compare import show_part
@@ -24,7 +24,7 @@ from optimizer.report.tables.stress import show_stress
 from optimizer.results.ranking import weakness
 from optimizer.studies.budget_sweep import BudgetPoint, LoneShock
 from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.folding import folded, folds, worst_rows
+from optimizer.studies.folding import fold_outcomes, folds, worst_rows
 from optimizer.studies.frontier import Frontier, single_point
 from optimizer.studies.summary import summarise
 
@@ -78,7 +78,7 @@ def test_a_row_a_family_and_one_start_shocks_alone(instance: so.Instance, poor: 
 
 def test_a_row_shows_the_weakest_of_its_shocks_and_names_the_worst(instance: so.Instance, poor: so.Result) -> None:
     outcomes = {outcome.name: outcome for outcome in poor.shocks}
-    for row in folded(folds(instance, outcomes), poor):
+    for row in fold_outcomes(folds(instance, outcomes), poor):
         some = [outcomes[name] for name in row.fold.members]
         assert row.failed == sum(not each.survives for each in some)
         assert row.worst.gap == max(each.gap for each in some)
@@ -89,7 +89,7 @@ def test_a_row_shows_the_weakest_of_its_shocks_and_names_the_worst(instance: so.
 
 
 def test_the_hardest_rows_are_kept_in_their_order(instance: so.Instance, poor: so.Result) -> None:
-    rows = folded(folds(instance, [outcome.name for outcome in poor.shocks]), poor)
+    rows = fold_outcomes(folds(instance, [outcome.name for outcome in poor.shocks]), poor)
     assert [row.fold.name for row in worst_rows(rows, 2)] == ["embargo", "trouble"]
     assert worst_rows(rows, 40) == rows
 
@@ -113,7 +113,7 @@ def test_all_lists_every_shock(instance: so.Instance, poor: so.Result) -> None:
     rows = survival_rows(poor, every=True)
     assert len(rows) == len(poor.shocks)
     for row, outcome in zip(rows, poor.shocks, strict=True):
-        assert row[2:].startswith(called(instance, outcome.name))
+        assert row[2:].startswith(shock_title(instance, outcome.name))
     text = text_of(lambda console: show_plan(poor, console, every=True))
     assert all(outcome.name in text for outcome in poor.shocks)
     assert "is one row" not in text

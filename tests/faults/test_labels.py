@@ -19,13 +19,13 @@ from optimizer.instance.edits import with_budget
 from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.timeline import timeline
-from optimizer.report.format import given, percent
+from optimizer.report.format import percent, share_text
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.checks import show_summary
 from optimizer.report.tables.compare import show_grid
 from optimizer.report.tables.plan import costs_table, dependence_table
 from optimizer.report.tables.stress import show_stress
-from optimizer.report.tables.time_to_survive import show_endurance
+from optimizer.report.tables.time_to_survive import show_time_to_survive
 from optimizer.studies.compare import compare
 from optimizer.studies.frontier import single_point
 from optimizer.studies.stress import stress
@@ -68,7 +68,7 @@ def report(instance: so.Instance, result: so.Result) -> Book:
 def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
     assert percent(value) == "0 %"
     assert percent(value, 1) == "0.0 %"
-    assert given(value).lstrip("0.") == " %"
+    assert share_text(value).lstrip("0.") == " %"
     assert si(value, "USD") == "0 USD"
 
 
@@ -124,7 +124,7 @@ def test_regions_are_called_by_their_names_everywhere(instance: so.Instance, res
     assert "magnets, Rivalia" in words(draw_plot(report, "endurance", Choice(), "svg"))
     assert "Rivalia" in words(draw_plot(report, "dependence", Choice(), "svg"))
     console = screen()
-    show_endurance(instance, time_to_survive(instance, result.plan), console)
+    show_time_to_survive(instance, time_to_survive(instance, result.plan), console)
     console.print(dependence_table(instance, result, 120))
     show_grid(compare({"tiny": instance}, [20e6]), console)
     text = said(console)

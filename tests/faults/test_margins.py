@@ -21,7 +21,7 @@ from optimizer.report.notebook import result_html
 from optimizer.report.tables.plan import show_plan
 from optimizer.results.evidence import SINCE
 from optimizer.results.ranking import rank, weakest, weakest_of
-from optimizer.studies.explain.worths import PlanContext, plan_parts
+from optimizer.studies.explain.part_values import PlanContext, plan_parts
 
 FULL_FLOOR: dict[str, Any] = {
     "name": "floors of all",

@@ -184,11 +184,11 @@ def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
     told = ProvenDifference.of(100.0, 98.0, 97.5, 96.0)
     assert (told.value, told.low, told.high) == (-2.5, pytest.approx(-4, rel=1e-4), pytest.approx(-0.5, rel=1e-4))
     assert told.is_proven
-    assert narrative.changed(told) == "−4 to −0.5"
-    assert narrative.changed(ProvenDifference.of(100.0, 98.0, 98.5, 97.0)) == "–"
-    assert narrative.changed(ProvenDifference.of(100.0, None, 98.5, 97.0)) == "–"
-    assert narrative.changed(ProvenDifference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
-    assert narrative.changed(ProvenDifference.of(100.0, 100.0, 100.0, 100.0)) == "–"
+    assert narrative.difference_text(told) == "−4 to −0.5"
+    assert narrative.difference_text(ProvenDifference.of(100.0, 98.0, 98.5, 97.0)) == "–"
+    assert narrative.difference_text(ProvenDifference.of(100.0, None, 98.5, 97.0)) == "–"
+    assert narrative.difference_text(ProvenDifference.of(100.0, 100.0, 98.5, 98.5)) == "−1.5"
+    assert narrative.difference_text(ProvenDifference.of(100.0, 100.0, 100.0, 100.0)) == "–"
 
 
 def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:

@@ -15,7 +15,7 @@ from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.frontier import proven_words
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import heatmap
-from optimizer.report.format import called, in_full
+from optimizer.report.format import in_full, shock_title
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.plan import survival_tables
 from optimizer.studies.frontier import Frontier, frontier, single_point
@@ -54,9 +54,9 @@ def report(instance: so.Instance) -> Book:
 def test_events_are_called_by_the_names_of_their_entries(instance: so.Instance) -> None:
     event = instance.event("storm#00001")
     assert in_full(instance, event) == "Storms · #00001"
-    assert called(instance, "embargo@2027") == "Full embargo · 2027"
-    assert called(instance, "fire@2026") == "fire@2026"
-    assert called(instance, "no shock of the file") == "no shock of the file"
+    assert shock_title(instance, "embargo@2027") == "Full embargo · 2027"
+    assert shock_title(instance, "fire@2026") == "fire@2026"
+    assert shock_title(instance, "no shock of the file") == "no shock of the file"
 
 
 def test_page_folds_an_ensemble_as_the_tables_do(report: Book) -> None:

@@ -83,3 +83,12 @@ def test_of_two_plans_a_difference_that_no_row_can_tell_is_no_change() -> None:
     comparison = so.compare(facing(20.00005), [2000.0, 3000.0], settings=EXACT)
     sizes = [set(bought(column.result)) for column in comparison.columns]
     assert sizes == [{"cheap"}, {"cheap"}]
+
+
+def test_a_size_that_keeps_a_floor_whose_shortage_is_free_stays() -> None:
+    # 50 g a year more than the cheap plant can make keep the segment of 10 t/yr at its floor: 5e-6 of its demand.
+    # Without them it fails, and since its shortage costs nothing the gap in money is 0 all the same.
+    small = {"commodity": "magnet", "quantity": 10, "survival": 0.500005, "shortage_cost": 0}
+    result = so.solve(facing(15, {"small": small}), settings=EXACT)
+    assert result.survives
+    assert bought(result) == pytest.approx({"cheap": 20.0, "dear": 0.00005}, rel=1e-3)

@@ -18,7 +18,7 @@ from optimizer.report.format import beside, in_percent, margin, percent
 from optimizer.report.narrative import facts, proof
 from optimizer.report.tables.compare import _Rows
 from optimizer.report.tables.plan import survival_tables
-from optimizer.report.tables.sensitivity import _between
+from optimizer.report.tables.sensitivity import _interval_text
 from optimizer.results.plan import Service
 from optimizer.results.ranking import by_gap
 from optimizer.studies.sensitivity import UncertainNumber
@@ -132,7 +132,7 @@ def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> N
 def test_ends_of_a_change_have_enough_digits_to_differ(factor: bool) -> None:
     number = UncertainNumber("capex", (SimpleNamespace(is_factor=factor),))  # type: ignore[arg-type]
     flip = SimpleNamespace(same=0.98412, other=0.98418)
-    low, high = _between(number, flip).split(" … ")  # type: ignore[arg-type]
+    low, high = _interval_text(number, flip).split(" … ")  # type: ignore[arg-type]
     assert (low.removeprefix("×"), high.removeprefix("×")) == ("0.9841", "0.9842")
 
 

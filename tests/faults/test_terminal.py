@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.report.screen import Screen, fitted, visible
+from optimizer.report.screen import Screen, fit_to_charset, visible
 from optimizer.report.tables.plan import show_plan
 
 ROOT = Path(__file__).parents[2]
@@ -124,9 +124,9 @@ def test_output_survives_the_plainest_locale(variables: dict[str, str]) -> None:
 
 
 def test_signs_have_a_plain_form() -> None:
-    assert fitted("−5 … ▲ ≥ ×2 ✓ ─┼│ ü", "ascii") == "-5 ... ^ >= x2 + -+| u"
-    assert fitted("−5 … ü", "cp1252") == "-5 … ü"
-    assert fitted("希", "ascii") == "\\u5e0c"
+    assert fit_to_charset("−5 … ▲ ≥ ×2 ✓ ─┼│ ü", "ascii") == "-5 ... ^ >= x2 + -+| u"
+    assert fit_to_charset("−5 … ü", "cp1252") == "-5 … ü"
+    assert fit_to_charset("希", "ascii") == "\\u5e0c"
 
 
 def test_json_stays_json_in_every_character_set(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ from loky import ProcessPoolExecutor
 import optimizer as so
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import FEW, RecourseEvaluator, recourse_executor
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import extensive_form_model
@@ -220,7 +220,7 @@ def _stress() -> Iterator[str]:
 def _checks() -> Iterator[str]:
     instance = so.read(national(SEED, shocks=1000))
     evaluator = RecourseEvaluator(instance)
-    idle = np.array(plan_values(instance, nothing(instance)))
+    idle = np.array(plan_values(instance, do_nothing_plan(instance)))
     plans = [idle + number for number in range(RUNS + 1)]
     alone = [_seconds(lambda plan=plan: evaluator.gaps(plan, Clock())) for plan in plans][1:]  # type: ignore[misc]
     yield ""

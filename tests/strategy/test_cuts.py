@@ -105,10 +105,10 @@ def test_no_cut_is_above_the_truth(data: dict[str, Any], seed: int) -> None:
     upper = np.array([min(column.upper, 200.0) for column in evaluator.subproblems.plan.columns])
     plans = [random.random(len(upper)) * upper * share for share in (0.0, 0.1, 0.5, 1.0)]
     each, ones = np.arange(len(instance.events)), np.ones(len(instance.events))
-    for task in ("slopes of gaps", "slopes of costs"):
-        found = [evaluator.slopes(plan, Clock(), task, each, ones) for plan in plans]
+    for task in ("subgradients of gaps", "subgradients of costs"):
+        found = [evaluator.subgradients(plan, Clock(), task, each, ones) for plan in plans]
         for one, cut in zip(plans, found, strict=True):
             for other, truth in zip(plans, found, strict=True):
-                said = cut.value + cut.slope @ (other - one)
-                true = truth.fails if task == "slopes of costs" else np.zeros_like(truth.fails)
+                said = cut.value + cut.subgradient @ (other - one)
+                true = truth.fails if task == "subgradients of costs" else np.zeros_like(truth.fails)
                 assert np.all((said <= truth.value + 1e-6 * (1 + np.abs(truth.value)))[~true])

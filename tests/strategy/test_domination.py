@@ -64,7 +64,7 @@ def test_a_dominated_shock_is_never_worse_and_a_plan_never_hurts(
         for n, dominator in enumerate(evaluator.dominators):
             assert dominator < 0 or gap[n] <= gap[dominator] * (1 + 1e-6) + 1e-6
     # Stocks of a plan hold at least what they began with: put that in.
-    found = evaluator.subproblems.plan.found()
+    found = evaluator.subproblems.plan.column_index()
     for o, option in instance.options.items():
         for t, column in found.get(("", o, "stock"), {}).items():
             kept = (1 - option.loss) ** (instance.horizon.delta * (t + 1))  # type: ignore[union-attr]

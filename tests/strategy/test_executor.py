@@ -13,10 +13,10 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as executors
-from optimizer.algorithms.batches import BatchQuestion
+from optimizer.algorithms.batches import BatchRequest
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
-from optimizer.algorithms.reading import nothing, plan_values
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
@@ -37,11 +37,11 @@ def instance() -> so.Instance:
 
 def numbers(evaluator: RecourseEvaluator) -> list[float]:
     """Answers about two plans, warm the second time."""
-    idle = np.array(plan_values(evaluator.instance, nothing(evaluator.instance)))
+    idle = np.array(plan_values(evaluator.instance, do_nothing_plan(evaluator.instance)))
     some = idle + 7.0
     found = [evaluator.gaps(plan, Clock()).gap for plan in (idle, some, idle)]
     ones = np.ones(len(evaluator.instance.events))
-    found.append(evaluator.slopes(some, Clock(), "slopes of costs", np.arange(len(ones)), ones).value)
+    found.append(evaluator.subgradients(some, Clock(), "subgradients of costs", np.arange(len(ones)), ones).value)
     return [float(number) for array in found for number in array]
 
 
@@ -99,9 +99,9 @@ def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch
     assert isinstance(executor, ProcessExecutor)
     monkeypatch.setattr(executors, "_perform", _die)
     solver = executor.memory["subproblems"]
-    linking = solver.technology.of(np.array(plan_values(instance, nothing(instance))))
-    questions = [BatchQuestion(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
-    tasks = [Task(answer_batch, (question,), number % 2) for number, question in enumerate(questions)]
+    linking = solver.technology.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
+    requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
+    tasks = [Task(answer_batch, (request,), number % 2) for number, request in enumerate(requests)]
     try:
         with pytest.raises(WorkerError, match="died 3 times"):
             executor.map(tasks, Clock())

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import nothing, plan_values, read_plan
+from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.derived import free_floors
 from optimizer.results.plan import Build, Plan
@@ -36,7 +36,7 @@ def test_a_shock_by_hand() -> None:
             "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
         }
     )
-    plan = nothing(instance)
+    plan = do_nothing_plan(instance)
     assert plan.stocks["reserve"] == (pytest.approx(12), pytest.approx(10.8))
     answer = RecourseEvaluator(instance).operate(plan_values(instance, plan), Clock(), {})["embargo"]
     assert answer.gap == pytest.approx(49_200)
@@ -45,11 +45,11 @@ def test_a_shock_by_hand() -> None:
     assert answer.flows["friend", "activity"] == (pytest.approx(20),)
 
 
-@pytest.mark.parametrize(("size", "granted"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
-def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float) -> None:
+@pytest.mark.parametrize(("size", "gap_limit"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
+def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, gap_limit: float) -> None:
     # Half of 100 t has to be served; going short costs 10, a tonne from the plant 40. Of 50 t a hundred-millionth is
     # missing: it still is 50 · 40 + 50 · 10, not the 100 · 10 of leaving the floor alone. So with the 10 t that a
-    # granted gap of 100 lets go: 40 · 40 + 60 · 10.
+    # gap limit of 100 lets go: 40 · 40 + 60 · 10.
     instance = so.read(
         {
             "horizon": {"start": 2026, "end": 2026, "step": "year"},
@@ -68,12 +68,12 @@ def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, granted: float)
     plan = Plan((Build("plant", "refining", 0, 2026, instance.horizon.label(0), size, opened=False),))
     evaluator, values = RecourseEvaluator(instance), np.array(plan_values(instance, plan))
     one = np.zeros(1, dtype=np.intp), np.ones(1)
-    found = evaluator.slopes(values, Clock(), "slopes of costs", *one, allowed=np.array([granted]))
+    found = evaluator.subgradients(values, Clock(), "subgradients of costs", *one, gap_limits=np.array([gap_limit]))
     kept = round(size) * 40 + (100 - round(size)) * 10
     assert (found.cost[0], found.fails[0]) == (pytest.approx(kept), False)
-    assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": granted})) == pytest.approx([kept])
+    assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": gap_limit})) == pytest.approx([kept])
     # A cut is never above the truth: a larger plant serves no more than it has to, at the same cost.
-    assert found.slope[0][evaluator.subproblems.plan.found()["", "plant", "size"][0]] <= 1e-6
+    assert found.subgradient[0][evaluator.subproblems.plan.column_index()["", "plant", "size"][0]] <= 1e-6
 
 
 def free_to_miss(friend: float) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def free_to_miss(friend: float) -> dict[str, Any]:
 )
 def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cost: float) -> None:
     instance = so.read(free_to_miss(friend))
-    evaluator, values = RecourseEvaluator(instance), plan_values(instance, nothing(instance))
+    evaluator, values = RecourseEvaluator(instance), plan_values(instance, do_nothing_plan(instance))
     idle = evaluator.do_nothing(Clock())
     assert (idle.gap.tolist(), idle.fails.tolist()) == ([0], [fails])
     (reply,) = evaluator.do_nothing_answers(Clock())
@@ -141,7 +141,7 @@ def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
     found = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     best = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
-    idle = plan_values(instance, nothing(instance))
+    idle = plan_values(instance, do_nothing_plan(instance))
     warm = RecourseEvaluator(instance)
     for plan in (idle, best, idle, best):
         again, fresh = warm.gaps(plan, Clock()), RecourseEvaluator(instance).gaps(plan, Clock())
@@ -158,6 +158,6 @@ def test_a_plan_leaves_no_more_than_doing_nothing(data: dict[str, Any]) -> None:
     plan = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     evaluator = RecourseEvaluator(instance)
     left = evaluator.gaps(plan, Clock())
-    idle = evaluator.gaps(plan_values(instance, nothing(instance)), Clock())
+    idle = evaluator.gaps(plan_values(instance, do_nothing_plan(instance)), Clock())
     assert left.gap.sum() <= idle.gap.sum() * (1 + 1e-6) + 1e-3
     assert left.gap.sum() == pytest.approx(found.gap, rel=1e-6, abs=1e-3)

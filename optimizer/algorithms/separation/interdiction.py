@@ -44,7 +44,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.dominance import badness, compared
+from optimizer.algorithms.dominance import compared, exposure
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
@@ -99,7 +99,7 @@ class AttackWindow:
         start: the period in which attacks begin.
         window: the linear programmes of its length.
         uppers: bounds of the columns where nothing is struck, and below that where each target alone is.
-        right: of every row; attacks do not change it.
+        rhs: right-hand side of every row; attacks do not change it.
         demand: of each column of shortage below a floor, t.
         prices: by column, the survival gap in money.
     """
@@ -107,7 +107,7 @@ class AttackWindow:
     def __init__(self, start: int, programme: WarmWindow, which: Integers, linking: Vector) -> None:
         self.start, self.window, self._programme = start, programme.window, programme
         batch, _ = self.window.batch(which, linking)
-        self.uppers, self.right = batch.upper, batch.right[0]
+        self.uppers, self.rhs = batch.upper, batch.rhs[0]
         self.demand, self.prices = self.window.demand(which[:1])[0], self.window.shortage
 
     @cached_property
@@ -127,8 +127,8 @@ class AttackWindow:
 
     def impacts(self, sets: Sets, prices: Vector, clock: Clock) -> SetImpacts:
         """The least gap at some prices in each of some sets."""
-        right = np.repeat(self.right[None, :], len(sets), axis=0)
-        found = self._programme.solve(Batch(prices, self.bounds(sets), right), clock)
+        rhs = np.repeat(self.rhs[None, :], len(sets), axis=0)
+        found = self._programme.solve(Batch(prices, self.bounds(sets), rhs), clock)
         # Floors that are free to miss may be missed without need.
         below = np.where(prices[self.window.below] > 0, found.values[:, self.window.below], 0.0)
         shares = np.divide(below, self.demand, out=np.zeros_like(below), where=self.demand > 0)
@@ -175,7 +175,7 @@ class AttackProgrammes:
 
     def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
         """Every start under a plan (values of the columns of `first_stage_model`; more may follow)."""
-        linking = self._technology.of(np.asarray(plan, dtype=np.float64))
+        linking = self._technology.linking_terms(np.asarray(plan, dtype=np.float64))
         return [
             AttackWindow(start, self._programmes[self._length(start)], self._which[start], linking)
             for start in self.starts
@@ -183,7 +183,7 @@ class AttackProgrammes:
 
     def undominated(self, start: int, sets: Sets) -> Sets:
         """The sets that no other of them dominates, whatever the plan."""
-        alone = badness(self.instance, self._shocks[start])
+        alone = exposure(self.instance, self._shocks[start])
         rows = np.array([alone[[0, *(1 + np.flatnonzero(chosen))]].max(axis=0) for chosen in sets])
         return sets[compared(rows) < 0]
 
@@ -318,7 +318,7 @@ class _DualProgramme:
         self._row("budget", dict(zip(self.struck, costs, strict=True)), programmes.adversary.attack_budget)
         duals: list[dict[int, float]] = [{} for _ in self.primal.columns]
         for r, row in enumerate(self.primal.rows):
-            for column, price in self._prices(r, row, float(window.right[r])):
+            for column, price in self._prices(r, row, float(window.rhs[r])):
                 for j, value in row.terms.items():
                     duals[j][column] = duals[j].get(column, 0.0) + float(value) * price
         for j in range(len(self.primal.columns)):
@@ -331,10 +331,10 @@ class _DualProgramme:
         self.builder.columns.append(Column(Mark("", "attack", what, index), "1", 0.0, upper, integer, 0))
         return len(self.builder.columns) - 1
 
-    def _row(self, what: str, terms: dict[int, float], right: float, sense: Sense = "<=") -> None:
-        self.builder.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), sense, right, None))
+    def _row(self, what: str, terms: dict[int, float], rhs: float, sense: Sense = "<=") -> None:
+        self.builder.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), sense, rhs, None))
 
-    def _prices(self, r: int, row: Row, right: float) -> list[tuple[int, float]]:
+    def _prices(self, r: int, row: Row, rhs: float) -> list[tuple[int, float]]:
         """The columns of a row's price, each with the money per t that a whole one of it is."""
         if row.mark.what == "hold":
             # It holds a gap where none is held here: its price is 0.
@@ -349,7 +349,7 @@ class _DualProgramme:
         signs = {"<=": (-1.0,), ">=": (1.0,), "==": (1.0, -1.0)}[row.sense]
         columns = [(self._column(f"price{sign:+.0f}", str(r), upper=upper), sign * scale) for sign in signs]
         for column, price in columns:
-            self.objective.add(Expression({column: -right * price}))
+            self.objective.add(Expression({column: -rhs * price}))
         return columns
 
     def _rents(self, j: int, uppers: Vector) -> list[tuple[int, float]]:

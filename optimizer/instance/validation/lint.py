@@ -12,7 +12,7 @@ from optimizer.instance.validation.unchecked import Unchecked
 def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Every option can be bought, and is of some use then."""
     for o, option in unchecked.instance.options.items():
-        for field, fate in option.useless():
+        for field, fate in option.fields_without_effect():
             cure = f"Raise {field}, or remove the option."
             if field == "ramp":
                 cure = "Write a share above 0, or remove it."
@@ -50,7 +50,7 @@ def options_are_as_their_levers_want(unchecked: Unchecked) -> Iterator[Problem]:
 def buying_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Nothing is there for the taking."""
     for o, option in unchecked.instance.options.items():
-        if option.is_free and not any(option.useless()):
+        if option.is_free and not any(option.fields_without_effect()):
             yield ("options", o), "costs nothing to buy", option.price_cure, "warning"
 
 
@@ -93,7 +93,7 @@ def ids_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
 def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for name in places:
-        first = seen.setdefault(_folded(name), name)
+        first = seen.setdefault(_fold_name(name), name)
         if first != name:
             what = f'{noun} "{name}" differs from "{first}" in case, spaces or separators only'
             yield places[name][0], what, f'Write "{first}" if it is the same; give it another name if not.', "warning"
@@ -115,7 +115,7 @@ def home_is_somewhere(unchecked: Unchecked) -> Iterator[Problem]:
     home, written = unchecked.instance.home, _regions(unchecked.instance)
     if home is None or home in written:
         return
-    near = [name for name in written if _folded(name) == _folded(home) or _is_one_letter(home, name)]
+    near = [name for name in written if _fold_name(name) == _fold_name(home) or _is_one_letter(home, name)]
     if near:
         what = f'home is "{home}", where no process stands; one stands in "{near[0]}"'
         yield ("home",), what, f'Did you mean "{near[0]}"?', "warning"
@@ -142,7 +142,7 @@ def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:
     return places
 
 
-def _folded(name: str) -> str:
+def _fold_name(name: str) -> str:
     return _SEPARATORS.sub("", name.casefold())
 
 

@@ -214,24 +214,24 @@ def _capex(instance: Instance) -> Iterator[_Group]:
 
 def _tonnes(instance: Instance) -> Iterator[_Group]:
     """By commodity: what segments ask for, each and all together beside what can be made, and what processes make."""
-    asked, made = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
+    demanded, made = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     for d, demand in instance.demands.items():
         quantity = _most(demand.quantity)
         figure = _Figure(("demands", d, "quantity"), f"quantity of {d}", quantity, quantity, "t/yr")
-        asked.setdefault(demand.commodity, []).append(figure)
+        demanded.setdefault(demand.commodity, []).append(figure)
     for p, process in instance.processes.items():
         capacity = _most(process.capacity)
         for commodity, share in process.output.items() if len(process.output) == 1 else ():
             figure = _Figure(("processes", p, "capacity"), f"capacity of {p}", capacity, capacity * share, "t/yr")
             made.setdefault(commodity, []).append(figure)
-    for commodity, figures in asked.items():
+    for commodity, figures in demanded.items():
         capacities = made.get(commodity, [])
         yield _Group(figures, [figure.size for figure in capacities], GAP_OF_TONNES)
         if capacities and len(figures) == 1:
             largest = max(capacities, key=lambda figure: figure.size)
             yield _Group([*figures, largest], [largest.size], GAP_OF_TONNES)
     for commodity, figures in made.items():
-        yield _Group([*figures, *asked.get(commodity, [])], (), GAP_OF_TONNES, high_only=True)
+        yield _Group([*figures, *demanded.get(commodity, [])], (), GAP_OF_TONNES, high_only=True)
 
 
 def _leaps(instance: Instance) -> Iterator[Problem]:

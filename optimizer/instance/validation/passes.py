@@ -58,13 +58,13 @@ def find_problems(unchecked: Unchecked) -> Iterator[Problem]:
     for check in PASSES if not too_large else ():
         if check in _ONCE_NAMES_RESOLVE and not unchecked.resolved:
             continue
-        found = _limited(check(unchecked))
+        found = _limit(check(unchecked))
         if check in _NAMES and any(severity == "error" for *_, severity in found):
             unchecked = replace(unchecked, resolved=False)
         yield from found
 
 
-def _limited(problems: Iterable[Problem]) -> list[Problem]:
+def _limit(problems: Iterable[Problem]) -> list[Problem]:
     """As many problems of one check as are reported, and that there are more; no error is left out for warnings."""
     found: list[Problem] = []
     counts = {"error": 0, "warning": 0}

@@ -24,14 +24,14 @@ def forced_purchases_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
         for year, size in sizes.items():
             yield from _in_time(instance, (*place, str(year)), o, option, year)
             if o in instance.stocks:
-                yield from _filled((*place, str(year)), instance.stocks[o], size)
+                yield from _check_filled((*place, str(year)), instance.stocks[o], size)
             else:
                 yield from _of_size((*place, str(year)), instance.sized[o], size)
         if o in instance.stocks:
-            yield from _stored(instance, place, instance.stocks[o], sizes)
+            yield from _check_stored(instance, place, instance.stocks[o], sizes)
         else:
             yield from _altogether(place, instance.sized[o], sizes)
-            yield from _tied(instance, place, instance.sized[o], sizes)
+            yield from _check_tied(instance, place, instance.sized[o], sizes)
 
 
 def _in_time(instance: Instance, place: Place, o: str, option: Lever, year: int) -> Iterator[Problem]:
@@ -75,7 +75,7 @@ def _altogether(place: Place, option: Sized, sizes: Mapping[int, float]) -> Iter
         yield place, what, "Lower some of them, or raise max_size.", "error"
 
 
-def _tied(instance: Instance, place: Place, option: Sized, sizes: Mapping[int, float]) -> Iterator[Problem]:
+def _check_tied(instance: Instance, place: Place, option: Sized, sizes: Mapping[int, float]) -> Iterator[Problem]:
     forced, first = instance.policy.force, min(sizes)
     for other in option.excludes:
         if other in forced:
@@ -91,13 +91,13 @@ def _tied(instance: Instance, place: Place, option: Sized, sizes: Mapping[int, f
             yield place, what, f"Choose {required.earliest} or a later year.", "error"
 
 
-def _filled(place: Place, stock: Stock, size: float) -> Iterator[Problem]:
+def _check_filled(place: Place, stock: Stock, size: float) -> Iterator[Problem]:
     if stock.fill_rate is not None and size > stock.fill_rate * (1 + ROUNDING):
         what = f"{size:g} t is more than a year's fill_rate ({stock.fill_rate:g} t)"
         yield place, what, f"Write at most {stock.fill_rate:g}, or raise fill_rate.", "error"
 
 
-def _stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping[int, float]) -> Iterator[Problem]:
+def _check_stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping[int, float]) -> Iterator[Problem]:
     """Even if each year's purchase is made in its first period, what is left at its end has to fit."""
     horizon, held = instance.horizon, stock.initial
     yearly = 1.0 - stock.loss

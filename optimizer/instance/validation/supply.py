@@ -42,10 +42,10 @@ def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
     had |= {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
     lacking = {name: set(activity.input) for name, activity in instance.activities.items()}
     _run_all(instance.activities, had, lacking)
-    return had, _roots(_blocked(instance.activities, lacking))
+    return had, _roots(_find_blocked(instance.activities, lacking))
 
 
-def _blocked(activities: Mapping[str, Activity], lacking: Mapping[str, Collection[str]]) -> dict[str, str]:
+def _find_blocked(activities: Mapping[str, Activity], lacking: Mapping[str, Collection[str]]) -> dict[str, str]:
     """By output of what cannot run, its first input that cannot be had."""
     blocked: dict[str, str] = {}
     for name, inputs in lacking.items():

@@ -19,10 +19,10 @@ def describe_error(model: type[BaseModel], place: Place, error: Mapping[str, Any
     inner = tuple(part for part in error["loc"] if part != "[key]")
     # Of a series, which pydantic takes as one value, the year.
     key = error.get("ctx", {}).get("key") if error["type"] == "finding" else None
-    return (*place, *inner, *(() if key is None else (key,))), *_said(model, error, inner)
+    return (*place, *inner, *(() if key is None else (key,))), *_describe_error(model, error, inner)
 
 
-def _said(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
+def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
     kind, value, last = error["type"], error.get("input"), place[-1] if place else ""
     if kind == "finding":
         return error["ctx"]["what"], error["ctx"]["cure"]

@@ -58,7 +58,7 @@ class Canvas:
     head: float = 0.0
 
 
-def paper(
+def new_canvas(
     title: str, height: float, rows: Sequence[float] = (1.0,), *, share: bool = False, width: float = WIDTH
 ) -> Canvas:
     """An empty figure with a title and one panel below another.
@@ -81,9 +81,9 @@ def paper(
     return Canvas(figure, list(panels), 0.19 * len(lines) + 0.08)
 
 
-def foot(sheet: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
+def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
     """What stands below a figure: a legend, then units and the currency label with its year."""
-    figure, width = sheet.figure, sheet.figure.get_figwidth()
+    figure, width = canvas.figure, canvas.figure.get_figwidth()
     lines = wrap(text, round(18.6 * width))
     columns = _columns([str(handle.get_label()) for handle in handles], width)
     rows = -(-len(handles) // columns)
@@ -98,7 +98,7 @@ def foot(sheet: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
                       borderaxespad=0.0, columnspacing=1.4, handlelength=1.6)  # fmt: skip
     engine = figure.get_layout_engine()
     assert engine is not None
-    rest = height - below - legend - sheet.head
+    rest = height - below - legend - canvas.head
     engine.set(rect=(0.0, (below + legend) / height, 1.0, rest / height))  # type: ignore[call-arg]
 
 
@@ -120,12 +120,12 @@ def in_money(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: si(value) if abs(value) > ROUNDING else "0"))
 
 
-def thin_ticks(sheet: Canvas, panel: "Axes", places: Sequence[float], labels: Sequence[str]) -> None:
+def thin_ticks(canvas: Canvas, panel: "Axes", places: Sequence[float], labels: Sequence[str]) -> None:
     """Labels along the bottom, so few of them that no two touch: every one, every second, … Call it last."""
     panel.set_xticks(places, labels)
-    sheet.figure.draw_without_rendering()
+    canvas.figure.draw_without_rendering()
     extents = [label.get_window_extent() for label in panel.get_xticklabels()]
-    widest = max((extent.width for extent in extents), default=0.0) + CANVAS_ROOM * sheet.figure.dpi
+    widest = max((extent.width for extent in extents), default=0.0) + CANVAS_ROOM * canvas.figure.dpi
     apart = panel.get_window_extent().width / max(1, len(places))
     stride = max(1, math.ceil(widest / apart))
     panel.set_xticks(places[::stride], labels[::stride])
@@ -138,14 +138,14 @@ def plain(panel: "Axes") -> None:
     panel.tick_params(left=False, bottom=False)
 
 
-def stored(sheet: Canvas, suffix: str) -> bytes:
+def file_bytes(canvas: Canvas, suffix: str) -> bytes:
     """The figure as a file of that kind: ``svg``, ``png`` or ``pdf``; the same figure gives the same bytes."""
     from matplotlib import rc_context
 
     stream = io.BytesIO()
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "ModDate": None}}
     with rc_context(dict(STYLE)):
-        sheet.figure.savefig(stream, format=suffix, dpi=200, metadata=dates.get(suffix))
+        canvas.figure.savefig(stream, format=suffix, dpi=200, metadata=dates.get(suffix))
     return stream.getvalue()
 
 
@@ -168,7 +168,7 @@ GLYPH = re.compile(r"Glyph (\d+) ")
 
 
 @contextlib.contextmanager
-def lettered() -> Iterator[None]:
+def use_all_fonts() -> Iterator[None]:
     """Draw within it with all fonts that there are.
 
     Warns:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.extras import has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, Canvas, foot, in_money, lettered, paper
+from optimizer.report.figures.canvas import INK, Canvas, add_footer, in_money, new_canvas, use_all_fonts
 from optimizer.report.figures.colours import BLUE, GREEN, VERMILION
 from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
@@ -25,7 +25,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LEFT, MOST, HEIGHT = 60, 100, 14
 
 
-def drawn(comparison: Comparison, width: int) -> str:
+def draw_in_characters(comparison: Comparison, width: int) -> str:
     """The survival gap by budget in characters.
 
     Empty where there are fewer than three budgets or no gap, and where the extra `plot` is not installed.
@@ -68,7 +68,7 @@ def save_plot(comparison: Comparison, path: Path) -> None:
     import matplotlib
 
     style = {"svg.fonttype": "none", "svg.hashsalt": "diversify", "font.size": 12}
-    with matplotlib.rc_context(style), lettered():
+    with matplotlib.rc_context(style), use_all_fonts():
         figure = _figure(comparison)
         content = io.BytesIO()
         kind = path.suffix.lower().removeprefix(".")
@@ -151,8 +151,8 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     """Gap and cost by outlay."""
     results = [point.result for point in found.points if point.result.baseline is not None]
     money, outlays = results[0].money, [result.outlay for result in results]
-    sheet = paper(f"{instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
-    gap, cost = sheet.panels
+    canvas = new_canvas(f"{instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
+    gap, cost = canvas.panels
     _draw_gaps(gap, results, own)
     many = ",\nsum over all shocks" if len(instance.events) > 1 else ""
     gap.set_ylabel(f"survival gap{many}, {money}")
@@ -168,8 +168,8 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     notes += ["Green diamond: every floor holds."] if any(result.survives for result in results) else []
     notes += [proven_words(found, money), f"Gap at shortage cost; cost present value, {own.currency}.", words]
     notes += ["The search was stopped: more budgets were to come."] if found.stopped else []
-    foot(sheet, " ".join(note for note in notes if note))
-    return sheet
+    add_footer(canvas, " ".join(note for note in notes if note))
+    return canvas
 
 
 def _draw_gaps(panel: "Axes", results: Sequence[Result], own: Result) -> None:

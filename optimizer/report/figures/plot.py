@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
 from optimizer.report.figures import supply_chain, survival, time_to_survive, timeline, waterfall
-from optimizer.report.figures.canvas import STYLE, Canvas, lettered, stored
+from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
 from optimizer.report.figures.colours import regions
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.html.book import Book
@@ -52,8 +52,8 @@ def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontie
     """
     from matplotlib import rc_context
 
-    with rc_context(dict(STYLE)), lettered():
-        return stored(plot_frontier(book, found) if kind == "frontier" else DRAWN[kind](book, choice), suffix)
+    with rc_context(dict(STYLE)), use_all_fonts():
+        return file_bytes(plot_frontier(book, found) if kind == "frontier" else DRAWN[kind](book, choice), suffix)
 
 
 def plot_frontier(book: Book, found: Frontier | None) -> Canvas:
@@ -82,8 +82,8 @@ def _path(book: Book, choice: Choice) -> Canvas:
     _require(segment in segments, f"there is no segment {segment!r}; one of: {', '.join(segments)}")
     kept = [name for name, each in passings.items() if each.short]
     _require(shock in kept, _not_kept(shock, kept))
-    strike = next(each for each in book.strikes if each.name == shock)
-    return survival.path(book.instance, book.own.result, strike, passings[shock], segment)
+    window = next(each for each in book.shock_windows if each.name == shock)
+    return survival.path(book.instance, book.own.result, window, passings[shock], segment)
 
 
 def _tight(passing: Passing) -> str:
@@ -115,11 +115,11 @@ def _stock(book: Book, choice: Choice) -> Canvas:
 def _dependence(book: Book, choice: Choice) -> Canvas:
     known = list(book.own.shares)
     _require(bool(known), "nothing is made")
-    wanted, home = choice.commodity, book.instance.home
+    commodity, home = choice.commodity, book.instance.home
     # What comes wholly from home in every year says nothing about dependence.
     foreign = [c for c in known if any(set(share.regions) - {home} for share in book.own.shares[c])]
-    _require(wanted is None or wanted in known, f"no {wanted!r} is made and used; one of: {', '.join(known)}")
-    shown = (foreign or known) if wanted is None else [wanted]
+    _require(commodity is None or commodity in known, f"no {commodity!r} is made and used; one of: {', '.join(known)}")
+    shown = (foreign or known) if commodity is None else [commodity]
     shares = {c: book.own.shares[c] for c in shown}
     return supply_chain.dependence_figure(book.instance, book.own.result, shares, _colours(book))
 
@@ -129,16 +129,16 @@ def _waterfall(book: Book, choice: Choice) -> Canvas:
     return waterfall.waterfall(book.instance, book.own.result)
 
 
-def _endurance(book: Book, choice: Choice) -> Canvas:
+def _time_to_survive(book: Book, choice: Choice) -> Canvas:
     years = list(book.instance.horizon.years)
     _require(choice.year is None or choice.year in years, f"the horizon runs from {years[0]} to {years[-1]}")
     _require(bool(book.own.before), "nothing that could be cut ends a floor")
     own = book.own
-    return time_to_survive.endurance(book.instance, own.result, own.before, own.after, choice.year)
+    return time_to_survive.draw_time_to_survive(book.instance, own.result, own.before, own.after, choice.year)
 
 
 def _colours(book: Book) -> dict[str, tuple[str, str]]:
-    return regions(book.instance, [each.shares for each in book.sheets])
+    return regions(book.instance, [each.shares for each in book.views])
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -154,6 +154,6 @@ DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {
     "stock": _stock,
     "dependence": _dependence,
     "waterfall": _waterfall,
-    "endurance": _endurance,
+    "endurance": _time_to_survive,
 }
 DRAWN_KINDS = (*DRAWN, "frontier")

@@ -8,9 +8,9 @@ from optimizer.disruptions.shock import BASELINE, Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, Canvas, foot, of_plan, paper, plain
+from optimizer.report.figures.canvas import INK, Canvas, add_footer, new_canvas, of_plan, plain
 from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY
-from optimizer.report.format import LINE, in_full, percent, placed
+from optimizer.report.format import LINE, in_full, percent, stage_title
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain
@@ -43,7 +43,7 @@ def _both(instance: Instance, flows: Flows, path: Path) -> tuple[Chain, ...]:
 def place_title(instance: Instance, place: ChainPlace) -> str:
     """A place for reading."""
     if place.sort == "activity":
-        return placed(instance, place.stage, place.region)
+        return stage_title(instance, place.stage, place.region)
     if place.sort == "segment":
         return display_name(instance, place.owner)
     words = {"scrap": "scrap collected", "stock": "from stock", "substitute": "substitutes", "unserved": "NOT SERVED"}
@@ -109,8 +109,8 @@ def sankey(
     title = "in the baseline" if key == BASELINE else f"in {in_full(instance, instance.event(key))}"
     span = windowed(drawn.first, drawn.last)
     crowded = max(Counter(place.column for place in drawn.places).values(), default=0)
-    sheet = paper(f"{instance.title}: the supply chain {title}, {span}", max(4.6, 0.19 * crowded))
-    (panel,) = sheet.panels
+    canvas = new_canvas(f"{instance.title}: the supply chain {title}, {span}", max(4.6, 0.19 * crowded))
+    (panel,) = canvas.panels
     _Bands(instance, drawn, colours, panel).draw()
     panel.set_xlim(-0.03, 1.2)
     panel.set_ylim(1.02, -0.05)
@@ -123,10 +123,10 @@ def sankey(
         for region in used
     ]
     served = percent(drawn.served / drawn.demanded if drawn.demanded else 1.0)
-    foot(sheet, f"Of {si(drawn.demanded, 't')} a year asked {served} "
+    add_footer(canvas, f"Of {si(drawn.demanded, 't')} a year asked {served} "
          "are served. Bands: share of what is asked of each commodity; makers of one commodity share a pool. "
          f"{of_plan(result)}", handles)  # fmt: skip
-    return sheet
+    return canvas
 
 
 class _Bands:
@@ -220,9 +220,9 @@ def dependence_figure(
     commodities, years = list(shares), list(instance.horizon.years)
     across = min(3, len(commodities))
     down = -(-len(commodities) // across)
-    sheet = paper(f"{instance.title}: on whom supply depends", 0.4 + 1.75 * down)
-    sheet.figure.delaxes(sheet.panels[0])
-    grid = sheet.figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    canvas = new_canvas(f"{instance.title}: on whom supply depends", 0.4 + 1.75 * down)
+    canvas.figure.delaxes(canvas.panels[0])
+    grid = canvas.figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     panels = [panel for row in grid for panel in row]
     seen: dict[str, None] = {}
     for panel, commodity in zip(panels, commodities, strict=False):
@@ -239,10 +239,10 @@ def dependence_figure(
         for region in colours
         if region in seen
     ]
-    foot(sheet, f"Share of production in the baseline; dashed: {percent(LINE)} from one region. HHI: "
+    add_footer(canvas, f"Share of production in the baseline; dashed: {percent(LINE)} from one region. HHI: "
          "concentration, 0 to 10,000, in the first and last year. "
          f"{of_plan(result)}", handles)  # fmt: skip
-    return sheet
+    return canvas
 
 
 def _stack(

@@ -11,7 +11,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, WIDTH, Canvas, foot, of_plan, paper, plain
+from optimizer.report.figures.canvas import INK, QUIET, WIDTH, Canvas, add_footer, new_canvas, of_plan, plain
 from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from optimizer.report.format import (
     FOLDED,
@@ -20,17 +20,17 @@ from optimizer.report.format import (
     PARTLY,
     Standing,
     cut_words,
+    entry_title,
     in_full,
     left_out,
     served_in_full,
     share,
     standing,
-    titled,
 )
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
 from optimizer.results.ranking import weakest_of
 from optimizer.results.result import Result
-from optimizer.studies.folding import Fold, Folded, folded, folds, urgency, worst_rows
+from optimizer.studies.folding import Fold, Folded, fold_outcomes, folds, urgency, worst_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
-class Strike:
+class ShockWindow:
     """One shock, whatever the plan.
 
     Attributes:
@@ -149,7 +149,7 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
         result: the plan at hand; whatever other plans a report holds, its shocks are those that a plot of it shows.
         every: whether each shock has a row of its own.
     """
-    rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
+    rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
     rows = worst_rows(rows, EVERY if every else MOST)
     names = [row.worst.name for row in rows] + [each.name for each in sorted(result.shocks, key=urgency)]
     kept = frozenset(list(dict.fromkeys(names))[: max(PATHS, len(rows))])
@@ -163,7 +163,7 @@ def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
 
 
 def _lane(instance: Instance, row: Fold, events: Sequence[Shock]) -> Lane:
-    title, which = titled(instance, events[0])
+    title, which = entry_title(instance, events[0])
     which = "" if row.is_many else which
     return Lane(row.name, title, which, len(events), spans(event.periods for event in events))
 
@@ -207,23 +207,23 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
     }
 
 
-def strikes(instance: Instance, names: Sequence[str], rows: Sequence[Fold]) -> tuple[Strike, ...]:
+def shock_windows(instance: Instance, names: Sequence[str], rows: Sequence[Fold]) -> tuple[ShockWindow, ...]:
     """Shocks by name, with what they ask of each segment."""
     places = {name: row.name for row in rows for name in row.members}
-    return tuple(_strike(instance, instance.event(name), places.get(name, "")) for name in names)
+    return tuple(_shock_window(instance, instance.event(name), places.get(name, "")) for name in names)
 
 
-def _strike(instance: Instance, event: Shock, row: str) -> Strike:
+def _shock_window(instance: Instance, event: Shock, row: str) -> ShockWindow:
     path, label, spec = instance.path(event), instance.horizon.label, event.spec
     also = [f"demand of {display_name(instance, d)} × {factor:g}" for d, factor in spec.demand.items()]
     also += [f"cost of {display_name(instance, name)} × {factor:g}" for name, factor in spec.cost.items()]
     also += [f"floor of {display_name(instance, d)} {100 * share:g} %" for d, share in spec.survival.items()]
     also += [f"{display_name(instance, o)} delivers {100 * share:g} %" for o, share in spec.reliability.items()]
-    return Strike(
+    return ShockWindow(
         name=event.name,
         row=row,
-        title=titled(instance, event)[0],
-        which=titled(instance, event)[1],
+        title=entry_title(instance, event)[0],
+        which=entry_title(instance, event)[1],
         first=label(event.periods[0]),
         last=label(event.periods[-1]),
         start=event.periods[0],
@@ -285,12 +285,12 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
     segments, is_many = list(instance.demands), any(row.fold.is_many for row in rows)
     width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
     height = max(1.9, 1.5 + (0.25 if is_many else 0.2) * len(rows))
-    sheet = paper(f"{instance.title}: what is survived", height, width=width)
-    (panel,) = sheet.panels
+    canvas = new_canvas(f"{instance.title}: what is survived", height, width=width)
+    (panel,) = canvas.panels
     for number, row in enumerate(rows):
         for column, d in enumerate(segments):
             _draw_cell(panel, column, number, *_cell(instance, row, d), size=6 if len(segments) <= 18 else 4.5)
-    panel.set_yticks(range(len(rows)), [_labelled(*pair) for pair in zip(lanes, rows, strict=True)], fontsize=6.8)
+    panel.set_yticks(range(len(rows)), [_row_label(*pair) for pair in zip(lanes, rows, strict=True)], fontsize=6.8)
     panel.set_xticks(range(len(segments)), [display_name(instance, d) for d in segments], rotation=50, ha="left",
                      rotation_mode="anchor", fontsize=7)  # fmt: skip
     panel.xaxis.tick_top()
@@ -305,8 +305,8 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
     notes += [FOLDED] if is_many else []
     notes += [PARTLY] if any(row.partial for row in rows) else []
     notes += [left_out(unlisted)] if unlisted else []
-    foot(sheet, " ".join([*notes, of_plan(result)]), handles)
-    return sheet
+    add_footer(canvas, " ".join([*notes, of_plan(result)]), handles)
+    return canvas
 
 
 def _cell(instance: Instance, row: Folded, d: str) -> tuple[Standing, str]:
@@ -330,52 +330,52 @@ def _draw_cell(panel: "Axes", column: int, number: int, kind: Standing, text: st
     panel.text(column, number, text, ha="center", va="center", color=ink, fontsize=size, fontweight=weight)
 
 
-def _labelled(lane: Lane, row: Folded) -> str:
+def _row_label(lane: Lane, row: Folded) -> str:
     """``✗ Full embargo, 3 of 12 fail, worst 2030Q1``; of a shock alone what the file calls it."""
     mark = "✓" if row.survives else "✗"
     if lane.shocks == 1:
-        return f"{mark} {_titled(lane, 46)}"
+        return f"{mark} {_short_title(lane, 46)}"
     said = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
     which = row.worst.name.removeprefix(lane.name).removeprefix("@")
-    return f"{mark} {_titled(lane, 40)}: {said}\nworst {which}"
+    return f"{mark} {_short_title(lane, 40)}: {said}\nworst {which}"
 
 
-def _titled(strike: Strike | Lane, most: int) -> str:
-    which = f" · {strike.which}" if strike.which else ""
+def _short_title(window: ShockWindow | Lane, most: int) -> str:
+    which = f" · {window.which}" if window.which else ""
     room = most - len(which)
-    return (strike.title if len(strike.title) <= room else strike.title[: room - 1].rstrip() + "…") + which
+    return (window.title if len(window.title) <= room else window.title[: room - 1].rstrip() + "…") + which
 
 
 def _cell_words(service: Service) -> str:
     return ("✗" if service.first_failure is not None else "") + share(service)
 
 
-def path(instance: Instance, result: Result, strike: Strike, passing: Passing, d: str) -> Canvas:
+def path(instance: Instance, result: Result, window: ShockWindow, passing: Passing, d: str) -> Canvas:
     """One segment through one shock, period by period: demand, what is served, the floor."""
     horizon = instance.horizon
-    demand, short = strike.demand[d], passing.short[d]
+    demand, short = window.demand[d], passing.short[d]
     by = passing.substituted.get(d, (0.0,) * len(demand))
-    served = [max(0.0, asked - gone - other) for asked, gone, other in zip(demand, short, by, strict=True)]
+    served = [max(0.0, demanded - gone - other) for demanded, gone, other in zip(demand, short, by, strict=True)]
     both = [one + other for one, other in zip(served, by, strict=True)]
-    sheet = paper(f"{display_name(instance, d)} in {_titled(strike, 70)}", 2.9)
-    (panel,) = sheet.panels
+    canvas = new_canvas(f"{display_name(instance, d)} in {_short_title(window, 70)}", 2.9)
+    (panel,) = canvas.panels
     places = range(len(demand))
     panel.bar(places, served, color=BLUE, label="served", width=0.84)
     if any(by):
         panel.bar(places, by, bottom=served, color=PURPLE, hatch="///", label="served by substitutes", width=0.84)
     panel.bar(places, short, bottom=both, facecolor="white", edgecolor=GREY, hatch="xxx", hatchcolor=GREY,
               label="not served", width=0.84, linewidth=0.6)  # fmt: skip
-    for t, (asked, floor) in enumerate(zip(demand, strike.floor[d], strict=True)):
+    for t, (demanded, floor) in enumerate(zip(demand, window.floor[d], strict=True)):
         label = "survival floor" if t == 0 else None
-        panel.plot([t - 0.5, t + 0.5], [asked * floor] * 2, color=VERMILION, linewidth=2.2, label=label)
-    labels = [horizon.label(strike.start + t) for t in places]
+        panel.plot([t - 0.5, t + 0.5], [demanded * floor] * 2, color=VERMILION, linewidth=2.2, label=label)
+    labels = [horizon.label(window.start + t) for t in places]
     step = max(1, len(labels) // 12)
     panel.set_xticks(list(places)[::step], labels[::step])
     panel.set_ylabel(f"t a {horizon.step}")
     panel.grid(axis="y")
     handles = panel.get_legend_handles_labels()[0]
-    foot(sheet, f"{windowed(strike.first, strike.last)} ({strike.name}). {of_plan(result)}", handles)
-    return sheet
+    add_footer(canvas, f"{windowed(window.first, window.last)} ({window.name}). {of_plan(result)}", handles)
+    return canvas
 
 
 def draw_stocks(
@@ -390,9 +390,9 @@ def draw_stocks(
     from matplotlib.ticker import MaxNLocator
 
     horizon = instance.horizon
-    sheet = paper(f"{instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * len(lanes),
+    canvas = new_canvas(f"{instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * len(lanes),
                   (2.4, max(0.2, 0.15 * len(lanes))), share=True)  # fmt: skip
-    upper, lower = sheet.panels
+    upper, lower = canvas.panels
     times = [horizon.start + (t + 1) * horizon.delta for t in horizon.periods]
     colours, dashes = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY), ("-", "--", ":", "-.")
     for i, (o, row) in enumerate(held.items()):
@@ -409,13 +409,13 @@ def draw_stocks(
     hidden = f" {left_out(unlisted)}" if unlisted else ""
     lower.set_xlim(horizon.start, horizon.end + 1)
     lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
-    foot(
-        sheet,
+    add_footer(
+        canvas,
         f"Stock at the end of each {horizon.step}; below, when each shock strikes, ✗ where it is not survived."
         f"{folds}{hidden} {of_plan(result)}",
         upper.get_legend_handles_labels()[0],
     )
-    return sheet
+    return canvas
 
 
 def _windows(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], panel: "Axes") -> None:
@@ -439,6 +439,6 @@ def _windows(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Se
 def _lane_words(lane: Lane, row: Folded) -> str:
     mark = "" if row.survives else "✗ "
     if lane.shocks == 1:
-        return mark + _titled(lane, 46)
+        return mark + _short_title(lane, 46)
     many = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
-    return f"{mark}{_titled(lane, 34)}: {many}"
+    return f"{mark}{_short_title(lane, 34)}: {many}"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, of_plan, paper
+from optimizer.report.figures.canvas import INK, QUIET, Canvas, add_footer, new_canvas, of_plan
 from optimizer.report.figures.colours import BLUE, SKY, VERMILION
-from optimizer.report.format import placed
+from optimizer.report.format import stage_title
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
 
@@ -44,13 +44,13 @@ class ChokepointLine:
 
 
 def lines(
-    instance: Instance, endurance: TimeToSurvive
+    instance: Instance, draw_time_to_survive: TimeToSurvive
 ) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
     """Every chokepoint that can end a floor, before and after the plan, the most exposed first.
 
     The second is empty where there is no plan.
     """
-    ending = [each for each in endurance.exposures if not is_endless(each)]
+    ending = [each for each in draw_time_to_survive.exposures if not is_endless(each)]
     before = tuple(_line(instance, each, each.before, each.worst) for each in ending)
     return before, tuple(_line(instance, each, each.after, each.worst) for each in ending if each.after)
 
@@ -60,27 +60,27 @@ def is_endless(exposure: Exposure) -> bool:
     return all(math.isinf(each.months) for each in (*exposure.before, *exposure.after))
 
 
-def _named(instance: Instance, exposure: Exposure) -> str:
+def _exposure_label(instance: Instance, exposure: Exposure) -> str:
     if exposure.kind == "process":
         return display_name(instance, exposure.name)
     if exposure.kind == "stage":
         region, _, stage = exposure.name.partition(" / ")
-        return placed(instance, stage, region)
+        return stage_title(instance, stage, region)
     entry, at, severity = exposure.name.partition("@")
     if exposure.kind == "shock" and entry in instance.shocks:
         return (instance.shocks[entry].name or entry) + (f" · {severity}" if at else "")
     return exposure.name
 
 
-def _line(instance: Instance, exposure: Exposure, lasting: Sequence[SurvivalTime], worst: int) -> ChokepointLine:
+def _line(instance: Instance, exposure: Exposure, times: Sequence[SurvivalTime], worst: int) -> ChokepointLine:
     return ChokepointLine(
         key=key_of(exposure),
-        name=_named(instance, exposure),
+        name=_exposure_label(instance, exposure),
         kind=exposure.kind,
         deliberate=exposure.deliberate,
         cuts=exposure.cuts,
-        months=tuple(each.months if math.isfinite(each.months) else None for each in lasting),
-        segments=tuple(each.segment for each in lasting),
+        months=tuple(each.months if math.isfinite(each.months) else None for each in times),
+        segments=tuple(each.segment for each in times),
         worst=worst,
     )
 
@@ -96,7 +96,7 @@ YEAR = 12
 SHOWN = 30
 
 
-def endurance(
+def draw_time_to_survive(
     instance: Instance,
     result: Result,
     before: Sequence[ChokepointLine],
@@ -109,31 +109,33 @@ def endurance(
     planned = {line.key: line for line in after}
     pairs = [(line, planned.get(line.key)) for line in before]
     pairs = sorted(pairs, key=lambda pair: (_span(pair[1] or pair[0], i), _span(pair[0], i)))[:SHOWN]
-    sheet = paper(f"{instance.title}: time to survive, cut for good at the start of {years[i]}",
+    canvas = new_canvas(f"{instance.title}: time to survive, cut for good at the start of {years[i]}",
                   max(2.2, 1.1 + 0.24 * len(pairs)))  # fmt: skip
-    (panel,) = sheet.panels
+    (panel,) = canvas.panels
     for row, (line, then) in enumerate(pairs):
         _draw_line(panel, row, line, then, i)
     names = [_short(line.name) + (" !" if line.deliberate else "") for line, _ in pairs]
     panel.set_yticks(range(len(pairs)), names)
     panel.set_ylim(len(pairs) - 0.4, -0.6)
     panel.set_xlim(0, 1)
-    panel.set_xticks([_placed(months) for months in (0, 3, 12, 24, 60, 120)], ["0", "3", "12", "24", "60", "120+"])
-    panel.axvline(_placed(YEAR), color=INK, linestyle=":", linewidth=1)
+    panel.set_xticks(
+        [_axis_position(months) for months in (0, 3, 12, 24, 60, 120)], ["0", "3", "12", "24", "60", "120+"]
+    )
+    panel.axvline(_axis_position(YEAR), color=INK, linestyle=":", linewidth=1)
     panel.set_xlabel("months (the scale is that of the square root)")
     panel.grid(axis="x")
     spans = [_span(line, i) for pair in pairs for line in pair if line]
     notes = ["∞: for ever."] if any(map(math.isinf, spans)) else []
     notes += ["!: deliberate, so leverage restrains it."] if any(line.deliberate for line, _ in pairs) else []
-    foot(sheet, " ".join([*notes, of_plan(result)]), _marks([_span(then, i) for _, then in pairs if then]))
-    return sheet
+    add_footer(canvas, " ".join([*notes, of_plan(result)]), _marks([_span(then, i) for _, then in pairs if then]))
+    return canvas
 
 
 def _draw_line(panel: "Axes", row: int, line: ChokepointLine, then: ChokepointLine | None, i: int) -> None:
     """One chokepoint: a circle for nothing built, and where there is a plan a dot for it and a bar between."""
-    start, text = _placed(_span(line, i)), _months(line, i)
+    start, text = _axis_position(_span(line, i)), _months(line, i)
     if then is not None:
-        end = _placed(_span(then, i))
+        end = _axis_position(_span(then, i))
         panel.plot([start, end], [row, row], color=SKY, linewidth=2.4, zorder=1)
         colour = VERMILION if _span(then, i) < YEAR else BLUE
         panel.plot([end], [row], "o", color=colour, markersize=6, zorder=3, clip_on=False)
@@ -167,7 +169,7 @@ def _span(line: ChokepointLine, i: int) -> float:
     return float("inf") if months is None else months
 
 
-def _placed(months: float) -> float:
+def _axis_position(months: float) -> float:
     return math.sqrt(min(months, 120.0) / 120.0)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, Canvas, foot, paper, plain, thin_ticks
+from optimizer.report.figures.canvas import INK, QUIET, Canvas, add_footer, new_canvas, plain, thin_ticks
 from optimizer.report.figures.colours import GREY, lever_colours
 from optimizer.results.plan import ByPeriod
 from optimizer.results.result import Result
@@ -22,8 +22,8 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
 
     horizon = instance.horizon
     moves = sorted(moves, key=lambda move: (move.t, -move.paid))
-    sheet = paper(f"{instance.title}: what is built, and when", max(2.2, 0.9 + 0.27 * len(moves)))
-    (panel,) = sheet.panels
+    canvas = new_canvas(f"{instance.title}: what is built, and when", max(2.2, 0.9 + 0.27 * len(moves)))
+    (panel,) = canvas.panels
     for row, move in enumerate(moves):
         _bar(panel, row, move, len(horizon.periods), stocks.get(move.option, ()))
     count = len(horizon.periods)
@@ -41,13 +41,17 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
     if any(move.first > move.t and not move.purchases for move in moves):
         handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
-    foot(sheet, "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
-         f"purchase. Size; money undiscounted, {result.currency}.", handles)  # fmt: skip
+    add_footer(
+        canvas,
+        "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
+        f"purchase. Size; money undiscounted, {result.currency}.",
+        handles,
+    )
     starts = [float(i * horizon.per_year) for i in range(len(horizon.years))]
-    thin_ticks(sheet, panel, starts, [str(year) for year in horizon.years])
+    thin_ticks(canvas, panel, starts, [str(year) for year in horizon.years])
     for label in panel.get_xticklabels():
         label.set_horizontalalignment("left")
-    return sheet
+    return canvas
 
 
 def _short(text: str, most: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import QUIET, Canvas, foot, in_money, paper
+from optimizer.report.figures.canvas import QUIET, Canvas, add_footer, in_money, new_canvas
 from optimizer.report.figures.colours import BLUE, GREEN, ORANGE
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING
@@ -79,8 +79,8 @@ def waterfall(instance: Instance, result: Result) -> Canvas:
     is_beyond = len(more) > 1
     steps = more if is_beyond else cost_steps(result)
     shown = "what the plan costs beyond the no-shock plan" if is_beyond else "what the money goes into"
-    sheet = paper(f"{instance.title}: {shown}", 0.9 + 0.36 * max(3, len(steps)))
-    (panel,) = sheet.panels
+    canvas = new_canvas(f"{instance.title}: {shown}", 0.9 + 0.36 * max(3, len(steps)))
+    (panel,) = canvas.panels
     for row, step in enumerate(steps):
         _draw_step(panel, row, step, result.money, is_last=row == len(steps) - 1)
     panel.set_yticks(range(len(steps)), [step.part for step in steps])
@@ -92,8 +92,8 @@ def waterfall(instance: Instance, result: Result) -> Canvas:
     what = "Cost by part, less that of the same instance without shocks" if is_beyond else "Every part of the cost"
     less = " Hatched: less than that." if is_beyond else " Hatched: comes back."
     hatched = less if any(step.amount < 0 for step in steps) else ""
-    foot(sheet, f"{what}; present value, {result.currency}.{hatched} {note(result)}".rstrip())
-    return sheet
+    add_footer(canvas, f"{what}; present value, {result.currency}.{hatched} {note(result)}".rstrip())
+    return canvas
 
 
 def _draw_step(panel: "Axes", row: int, step: CostStep, money: str, *, is_last: bool) -> None:

@@ -17,13 +17,13 @@ from optimizer.report.figures.supply_chain import Atlas, chains
 from optimizer.report.figures.survival import (
     Lane,
     Passing,
-    Strike,
+    ShockWindow,
     compact,
     compact_row,
     critical,
     lanes,
     passings,
-    strikes,
+    shock_windows,
     tightest,
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, key_of, lines
@@ -33,7 +33,7 @@ from optimizer.report.narrative import losses
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.folding import Fold, Folded, folded
+from optimizer.studies.folding import Fold, Folded, fold_outcomes
 from optimizer.studies.frontier import Frontier
 from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
@@ -48,7 +48,7 @@ ROOM = 1_050_000
 
 
 @dataclass(frozen=True)
-class PlanSheet:
+class PlanView:
     """One plan, ready to be drawn.
 
     Attributes:
@@ -137,14 +137,14 @@ PLAN_FIGURES = (
 )
 
 
-def sheet(
+def plan_view(
     instance: Instance,
     result: Result,
     budget: float | None,
     names: Sequence[str],
     rows: Sequence[Fold] = (),
     known: Collection[str] | None = None,
-) -> PlanSheet:
+) -> PlanView:
     """Everything about one plan.
 
     Args:
@@ -157,15 +157,15 @@ def sheet(
     """
     planned = result.baseline is not None
     points = None if known is None else tuple(each for each in every_chokepoint(instance) if key_of(each) in known)
-    endurance = time_to_survive(instance, result.plan if planned else None, chokepoints=points)
-    before, after = lines(instance, endurance)
-    return PlanSheet(
+    found = time_to_survive(instance, result.plan if planned else None, chokepoints=points)
+    before, after = lines(instance, found)
+    return PlanView(
         budget=budget,
         result=result,
         moves=purchases(instance, result),
         stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
         passings=passings(instance, result, names) if planned else (),
-        rows=folded(rows, result) if planned else (),
+        rows=fold_outcomes(rows, result) if planned else (),
         shares=yearly_supply_shares(instance, result.baseline) if result.baseline is not None else {},
         parts=waterfall.cost_steps(result) if planned else (),
         beyond=waterfall.beyond(result) if planned else (),
@@ -194,19 +194,19 @@ class Book:
     instance: Instance
     frontier: Frontier
     is_quick: bool
-    strikes: tuple[Strike, ...]
+    shock_windows: tuple[ShockWindow, ...]
     hidden: int
     lanes: tuple[Lane, ...]
     unlisted: int
-    sheets: tuple[PlanSheet, ...]
+    views: tuple[PlanView, ...]
     head: str
     sources: tuple[Source, ...]
     warnings: tuple[str, ...] = ()
 
     @property
-    def own(self) -> PlanSheet:
+    def own(self) -> PlanView:
         """The plan at hand."""
-        return self.sheets[self.frontier.own]
+        return self.views[self.frontier.own]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `report --json` prints and that the page holds."""
@@ -229,11 +229,11 @@ class Book:
             },
             "names": _names(instance),
             "region_names": {region: region_name(instance, region) for region in named_regions(instance)},
-            "regions": colours.regions(instance, [each.shares for each in self.sheets]),
+            "regions": colours.regions(instance, [each.shares for each in self.views]),
             "levers": colours.lever_colours(),
             "segments": {d: demand.commodity for d, demand in instance.demands.items()},
             "warnings": list(self.warnings),
-            "strikes": [asdict(strike) for strike in self.strikes],
+            "strikes": [asdict(window) for window in self.shock_windows],
             "hidden": self.hidden,
             "rows": [asdict(lane) for lane in self.lanes],
             "unlisted": self.unlisted,
@@ -245,13 +245,13 @@ class Book:
             "sources": [asdict(source) for source in self.sources],
             "record": [list(line) for line in record(own.result)],
         }
-        return _fitted(tidy(data))
+        return _fit_to_page(tidy(data))
 
     def _points(self, atlas: Atlas) -> list[dict[str, Any]]:
         """The plans by budget; a plan that stands before it under another budget is named by its place."""
         points, counted_from = list[dict[str, Any]](), self.frontier.baseline["budget"]
-        for i, each in enumerate(self.sheets):
-            twin = next((j for j in range(i) if self.sheets[j].result is each.result), None)
+        for i, each in enumerate(self.views):
+            twin = next((j for j in range(i) if self.views[j].result is each.result), None)
             if twin is None:
                 points.append(each.to_dict(self.instance, atlas, counted_from))
             else:
@@ -297,27 +297,27 @@ def book(
     own = found.points[found.own].result
     known = next((each for each in (own, *(point.result for point in found.points)) if each.shocks), own)
     rows, names = critical(instance, known, every=every)
-    at_hand = sheet(instance, own, found.points[found.own].budget, names, rows)
+    at_hand = plan_view(instance, own, found.points[found.own].budget, names, rows)
     made, ending = {id(own): at_hand}, frozenset(line.key for line in at_hand.before)
     for point in found.points:
         if id(point.result) not in made:
-            made[id(point.result)] = sheet(instance, point.result, point.budget, names, rows, ending)
+            made[id(point.result)] = plan_view(instance, point.result, point.budget, names, rows, ending)
     return Book(
         instance=instance,
         frontier=found,
         is_quick=is_quick,
-        strikes=strikes(instance, names, rows),
+        shock_windows=shock_windows(instance, names, rows),
         hidden=len(instance.events) - len(names),
         lanes=lanes(instance, rows),
         unlisted=len(instance.events) - sum(len(row.members) for row in rows),
-        sheets=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
+        views=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
         head=head(own),
         sources=sources(instance, own),
         warnings=warnings,
     )
 
 
-def _fitted(data: dict[str, Any]) -> dict[str, Any]:
+def _fit_to_page(data: dict[str, Any]) -> dict[str, Any]:
     """Where the data are too large for one page, without what is least looked at of the plans of other budgets."""
     own = data["frontier"]["own"]
     at_hand = data["points"][own].get("same", own)

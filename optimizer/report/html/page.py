@@ -33,14 +33,14 @@ def page(data: dict[str, Any]) -> str:
         own={**data["points"][own["same"]], **own} if "same" in own else own,
         version=version("optimizer"),
         css=Markup(_part("page.css")),
-        data=Markup(embedded(data)),
+        data=Markup(embed_json(data)),
         plotly=Markup(_script(_plotly())),
         script=Markup(_script("\n".join(_part(name) for name in SCRIPTS))),
         figure=lambda key, caption, wide=False: Markup(drawn.render(key=key, caption=caption, wide=wide)),
     )
 
 
-def embedded(data: dict[str, Any]) -> str:
+def embed_json(data: dict[str, Any]) -> str:
     """JSON that can stand inside a script element whatever its texts say."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

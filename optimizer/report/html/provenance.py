@@ -144,7 +144,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Money", result.currency),
         ("Status", result.status),
         ("Proof", _proof(result)),
-        ("Audit", _audited(audit)),
+        ("Audit", _audit_text(audit)),
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
         ("Settings", ", ".join(f"{name} {_setting(value)}" for name, value in settings.items())),
@@ -168,7 +168,7 @@ def _proof(result: Result) -> str:
     return f"{near}the least{bound}"
 
 
-def _audited(audit: Mapping[str, Any]) -> str:
+def _audit_text(audit: Mapping[str, Any]) -> str:
     if not audit.get("rows"):
         return "none"
     worst = f"worst relative disagreement {audit['worst']:.1e}"

@@ -11,13 +11,13 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, given, plural
-from optimizer.report.narrative import signed, whole
+from optimizer.report.format import DASH, plural, share_text
+from optimizer.report.narrative import signed_amount, whole
 from optimizer.report.tables.render import print_parts, screen_table, table
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.ranges import RangeEnd, SizeRange
-from optimizer.studies.study_frames import VERDICTS
+from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import short, si, si_up
 
@@ -59,19 +59,17 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     cost = si(result.total_cost, instance.money, digits=4)
     return (
         f"{instance.title}: of plans that cost up to {si(found.more, instance.money)} more than {what} "
-        f"({cost}{_proven(instance, found)}), {_share(found)}, {plural(len(found.ranges), 'option')}: "
-        f"{_counted(found)}."
+        f"({cost}{_proven_cost(instance, found)}), {_share(found)}, {plural(len(found.ranges), 'option')}: "
+        f"{_class_counts(found)}."
     )
 
 
-def _counted(found: Alternatives) -> str:
+def _class_counts(found: Alternatives) -> str:
     """How many options there are of each verdict."""
-    counts = {verdict: sum(each.verdict == verdict for each in found.ranges) for verdict in VERDICTS}
+    counts = {name: sum(each.verdict == name for each in found.ranges) for name in OPTION_CLASSES}
     plurals = {"real choice": "real choices"}
     return ", ".join(
-        f"{count} {plurals.get(verdict, verdict) if count > 1 else verdict}"
-        for verdict, count in counts.items()
-        if count
+        f"{count} {plurals.get(name, name) if count > 1 else name}" for name, count in counts.items() if count
     )
 
 
@@ -80,7 +78,7 @@ def _share(found: Alternatives) -> str:
     return f"{short(100 * found.within)} % of {whole(found.measure)}"
 
 
-def _proven(instance: Instance, found: Alternatives) -> str:
+def _proven_cost(instance: Instance, found: Alternatives) -> str:
     """To what the least cost is proven."""
     result = found.cheapest
     if result.bound is None:
@@ -93,7 +91,7 @@ def _proven(instance: Instance, found: Alternatives) -> str:
 def _ranges(instance: Instance, found: Alternatives) -> Table:
     loose = any(not each.proven for each in found.ranges)
     caption = "Over all plans within the tolerance that keep the same floors in the same shocks. "
-    caption += f"Proven to {given(found.sizes)} of the option's largest size"
+    caption += f"Proven to {share_text(found.sizes)} of the option's largest size"
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
     caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
@@ -139,11 +137,11 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
         (f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results]),
         ("  more than the cheapest", [_more(each, found.cheapest) for each in results]),
         (f"Outlay, {money}", [si(each.outlay) for each in results]),
-        ("Shocks survived", [_survived(each) for each in results]),
+        ("Shocks survived", [_survived_count(each) for each in results]),
     ]
     if found.cheapest.status == "gap":
         figures.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))
-    ranges = sorted(found.ranges, key=lambda each: VERDICTS.index(each.verdict))
+    ranges = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
     sizes = [(display_name(instance, each.option), _sizes(instance, each, results)) for each in ranges]
     caption = (
         "Distance to the nearest plan further left: 1 for each option that one of the two lacks and the other buys "
@@ -166,10 +164,10 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
 
 
 def _more(result: Result, cheapest: Result) -> str:
-    return DASH if result is cheapest else signed(result.total_cost - cheapest.total_cost)
+    return DASH if result is cheapest else signed_amount(result.total_cost - cheapest.total_cost)
 
 
-def _survived(result: Result) -> str:
+def _survived_count(result: Result) -> str:
     return f"{sum(shock.survives for shock in result.shocks)} of {len(result.shocks)}"
 
 

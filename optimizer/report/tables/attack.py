@@ -11,7 +11,7 @@ from rich.text import Text
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural
-from optimizer.report.narrative import changed, plan_headline, proof
+from optimizer.report.narrative import difference_text, plan_headline, proof
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, print_parts, screen_table
@@ -107,11 +107,11 @@ def _worst(found: AttackResult) -> str:
     if worst is None:
         return "not known" if found.stopped else "nothing that the adversary can afford leaves any segment short"
     if worst.breaks:
-        below = sum(harm.below_floor for harm in worst.segments.values())
-        return f"{_called(found, worst)}: {si(below, 't')} below the floors, {si(worst.gap, money)}"
-    unserved = sum(harm.unserved for harm in worst.segments.values())
+        below = sum(damage.below_floor for damage in worst.segments.values())
+        return f"{_attack_and_price(found, worst)}: {si(below, 't')} below the floors, {si(worst.gap, money)}"
+    unserved = sum(damage.unserved for damage in worst.segments.values())
     what = f"{si(unserved, 't')} unserved above the floors, {si(worst.damage, money)} at shortage cost"
-    return f"no floor breaks; most is left unserved by {_called(found, worst)}: {what}"
+    return f"no floor breaks; most is left unserved by {_attack_and_price(found, worst)}: {what}"
 
 
 def _breaking(found: AttackResult) -> str:
@@ -120,7 +120,7 @@ def _breaking(found: AttackResult) -> str:
         return "not known"
     if breaking is None:
         return "no attack budget: with all targets struck at once every floor holds"
-    below = sum(harm.below_floor for harm in breaking.segments.values())
+    below = sum(damage.below_floor for damage in breaking.segments.values())
     what = (
         f"the least attack budget that breaks the plan: {_targets(found.instance, breaking)} from {breaking.first} on"
     )
@@ -133,26 +133,26 @@ def _unaware(found: AttackResult) -> str:
     is_known = unaware.difference.high <= 2.0 * FINEST_SHARE * abs(unaware.cost)
     saves = "costs no less" if is_known else "costs no less that is proven"
     if unaware.difference.low > 0:
-        saves = f"costs {changed(unaware.difference).replace('+', '')} {money} less"
+        saves = f"costs {difference_text(unaware.difference).replace('+', '')} {money} less"
     if unaware.worst is None:
         return f"the plan for the listed shocks alone {saves}, and holds against every attack as well"
-    below = sum(harm.below_floor for harm in unaware.worst.segments.values())
+    below = sum(damage.below_floor for damage in unaware.worst.segments.values())
     hurt = f"leaves it {si(below, 't')} below the floors, {si(unaware.worst.gap, money)}"
-    return f"the plan for the listed shocks alone {saves}; {_called(found, unaware.worst)} {hurt}"
+    return f"the plan for the listed shocks alone {saves}; {_attack_and_price(found, unaware.worst)} {hurt}"
 
 
-def _called(found: AttackResult, blow: AttackDamage) -> str:
-    return f"{_struck(found, blow)}, for {si(blow.price, found.instance.money)}"
+def _attack_and_price(found: AttackResult, attack: AttackDamage) -> str:
+    return f"{_attack_text(found, attack)}, for {si(attack.price, found.instance.money)}"
 
 
-def _struck(found: AttackResult, blow: AttackDamage) -> str:
-    return f"{_targets(found.instance, blow)} from {blow.first} on"
+def _attack_text(found: AttackResult, attack: AttackDamage) -> str:
+    return f"{_targets(found.instance, attack)} from {attack.first} on"
 
 
-def _targets(instance: Instance, blow: AttackDamage) -> str:
+def _targets(instance: Instance, attack: AttackDamage) -> str:
     assert instance.adversary is not None
     targets = instance.adversary.targets
-    return " + ".join(targets[name].name or name for name in blow.targets) or "nothing struck"
+    return " + ".join(targets[name].name or name for name in attack.targets) or "nothing struck"
 
 
 def _shaping(found: AttackResult) -> Table | None:
@@ -192,7 +192,7 @@ def _starts(found: AttackResult) -> Table | None:
     def known(name: str, none: str, style: str = "") -> CellRenderer:
         """A cell; where nothing was found, that means something only if the time did not run out."""
         missing = "not known" if found.stopped else none
-        return lambda row: missing if row[name] is None else Text(_said(row[name]), style=style)
+        return lambda row: missing if row[name] is None else Text(_value_text(row[name]), style=style)
 
     return screen_table(
         found.instance,
@@ -207,5 +207,5 @@ def _starts(found: AttackResult) -> Table | None:
     )
 
 
-def _said(value: str | float) -> str:
+def _value_text(value: str | float) -> str:
     return value if isinstance(value, str) else si(value)

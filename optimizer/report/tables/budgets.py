@@ -12,8 +12,8 @@ from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, LINE, MEANING, listed, percent, plural, sized
-from optimizer.report.narrative import bounded, changed, given_up, in_tolerance, of_gaps, why_given_up
+from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural, size_text
+from optimizer.report.narrative import bound_text, difference_text, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.tables.render import screen_table, table
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
 from optimizer.studies.comparison import (
@@ -41,7 +41,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     text += "Largest share: of what is made in the "
     text += "baseline, from one region abroad; ! more than "
     text += f"{percent(LINE)}. {sure(comparison, columns)}"
-    if any(bounded(comparison.measures.get(column.case), column.result) for column in columns):
+    if any(bound_text(comparison.measures.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
     return text + (" Columns with ? were stopped before the proof." if is_stopped else "")
@@ -95,7 +95,7 @@ def _bound(value: float | None) -> str:
     return "–" if value is None else si_down(value, digits=6)
 
 
-def alone(comparison: Comparison, width: int, *, every: bool = False) -> Table | None:
+def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False) -> Table | None:
     """What each shock takes alone, a column a case, the dearest first; of a family or an ensemble the dearest."""
     if not any(comparison.alone.values()):
         return None
@@ -161,7 +161,7 @@ def _cell(found: LoneShock | None) -> Text:
     return Text(("0" if found.outlay < 0.5 else si_up(found.outlay, digits=4)) + mark)
 
 
-def steps(comparison: Comparison, width: int) -> Table | None:
+def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
     """What some more money buys at each budget."""
     if not comparison.steps:
         return None
@@ -189,8 +189,8 @@ def steps(comparison: Comparison, width: int) -> Table | None:
             continue
         builds = _builds(comparison.cases[step.case], step)
         lost = given_up(step.before, step.after)
-        builds += f"; no longer survives {listed(list(lost), 3)}, for a smaller sum of gaps" if lost else ""
-        shown.add_row(*cells, changed(step.gap), _survives(step), changed(step.cost), builds)
+        builds += f"; no longer survives {list_names(list(lost), 3)}, for a smaller sum of gaps" if lost else ""
+        shown.add_row(*cells, difference_text(step.gap), _survives(step), difference_text(step.cost), builds)
     return shown
 
 
@@ -214,11 +214,11 @@ def _builds(instance: Instance, step: BudgetStep) -> str:
     """The changes that are noticeable, in words."""
     before, after = sizes_bought(step.before), sizes_bought(step.after)
     parts = [
-        f"{display_name(instance, o)} {'+' if more > 0 else '−'}{sized(instance, o, abs(more))}"
+        f"{display_name(instance, o)} {'+' if more > 0 else '−'}{size_text(instance, o, abs(more))}"
         for o, more in step.changes.items()
         if abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
-    return listed(parts, 6) if parts else "the same, at other times"
+    return list_names(parts, 6) if parts else "the same, at other times"
 
 
 def breakpoints_table(comparison: Comparison, width: int) -> Table | Text:

@@ -11,7 +11,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
-from optimizer.report.format import adversary_words, listed, percent, plural, sized
+from optimizer.report.format import adversary_words, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import table
 from optimizer.results.result import Result
@@ -39,7 +39,7 @@ def show_summary(
         "Model": f"about {size}" if counts["shocks"] > MEASURED else size,
         "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())
         + " (as the solver sees them)",
-        "Bought without shocks": _peace(instance, summary),
+        "Bought without shocks": _bought_without_shocks(instance, summary),
     }
     if instance.adversary is not None:
         lines["Adversary"] = adversary_words(instance)
@@ -75,15 +75,15 @@ def shortage_words(instance: Instance, shortage: Shortage) -> tuple[tuple[str, .
     return ("demands", shortage.segment, "quantity"), what, cure, "warning"
 
 
-def _peace(instance: Instance, summary: Summary) -> str:
+def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
     if summary.clash:
         return "no plan exists even without shocks; conflict (IIS): " + "; ".join(summary.clash)
     if not summary.bought_in_peace:
         return "nothing: no option pays for itself without a shock"
     bought = [
-        f"{display_name(instance, o)} ({sized(instance, o, size)})" for o, size in summary.bought_in_peace.items()
+        f"{display_name(instance, o)} ({size_text(instance, o, size)})" for o, size in summary.bought_in_peace.items()
     ]
-    return listed(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
+    return list_names(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
 
 
 def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
@@ -103,7 +103,7 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     shown.add_column(f"Gap\n{instance.money}", justify="right", no_wrap=True)
     for name, hit in rows:
         below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
-        words = listed(below, 3) if below else "none"
+        words = list_names(below, 3) if below else "none"
         gap = si(hit.gap) if hit.gap > 0 else "–"
         shown.add_row(name, windowed(hit.first, hit.last, "–"), _struck(instance, hit), words, gap)
     return shown
@@ -116,7 +116,7 @@ def _of_many(row: RowHits) -> str:
 def _struck(instance: Instance, hit: ShockHit) -> str:
     ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
     cuts = [f"{display_name(instance, name)} {percent(severity)}" for name, severity in ordered]
-    parts = [f"cuts {listed(cuts, 3)}" if cuts else "nothing is cut"]
+    parts = [f"cuts {list_names(cuts, 3)}" if cuts else "nothing is cut"]
     parts += [f"demand of {display_name(instance, d)} ×{factor:g}" for d, factor in hit.demand.items()]
     return ("deliberate; " if hit.deliberate else "") + "; ".join(parts)
 
@@ -165,12 +165,14 @@ BY_PROOF = ("bound", "gap_bound", "status")
 def show_verification(plan: str, result: Result, found: Verification, console: Console | None = None) -> None:
     """Print whether a plan adds up, every row that does not, and what was not recomputed."""
     console = console or Screen()
-    for line in _verdict(result, found):
+    for line in _headline(result, found):
         console.print(line)
     if found.ok and found.solved:
-        console.print(Text(f"{_counted(found.solved)} without flows in the file: solved again with the plan fixed."))
+        console.print(
+            Text(f"{_count_shocks(found.solved)} without flows in the file: solved again with the plan fixed.")
+        )
     if found.ok and found.lines:
-        words = f"{_counted(found.lines)} without flows in the file: not recomputed. Leave out --quick."
+        words = f"{_count_shocks(found.lines)} without flows in the file: not recomputed. Leave out --quick."
         console.print(Text(words, style="yellow"))
     if found.ok and found.not_recomputed:
         cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
@@ -179,7 +181,7 @@ def show_verification(plan: str, result: Result, found: Verification, console: C
     console.print(Text(f'{plan} answers "{result.instance}", status {result.status}.', style="dim"))
 
 
-def _verdict(result: Result, found: Verification) -> list[Text]:
+def _headline(result: Result, found: Verification) -> list[Text]:
     report = found.report
     if report.ok and result.baseline is None:
         return [Text("There is no plan to recompute.", style="yellow")]
@@ -192,5 +194,5 @@ def _verdict(result: Result, found: Verification) -> list[Text]:
     return [head, *(Text(f"  {row}") for row in report.disagreements)]
 
 
-def _counted(count: int) -> str:
+def _count_shocks(count: int) -> str:
     return f"{count:,} shock{'s' if count != 1 else ''}"

@@ -9,11 +9,18 @@ from rich.text import Text
 
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.frontier import drawn
+from optimizer.report.figures.frontier import draw_in_characters
 from optimizer.report.format import LINE, abroad, percent, plural, share
-from optimizer.report.narrative import bounded, budgeted, losses
+from optimizer.report.narrative import bound_text, budget_text, losses
 from optimizer.report.screen import Screen
-from optimizer.report.tables.budgets import NOTICEABLE, alone, breakpoints_table, caption, least, steps
+from optimizer.report.tables.budgets import (
+    NOTICEABLE,
+    breakpoints_table,
+    budget_steps_table,
+    caption,
+    least,
+    lone_shocks_table,
+)
 from optimizer.report.tables.render import table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
@@ -37,9 +44,9 @@ def show_part(part: str, comparison: Comparison, console: Console | None = None,
     """Print one of the parts that follow: ``least``, ``alone`` (`every` shock, or families folded) or ``next``."""
     width = _console(console).width
     printed = (
-        alone(comparison, width, every=every)
+        lone_shocks_table(comparison, width, every=every)
         if part == "alone"
-        else {"least": least, "next": steps}[part](comparison, width)
+        else {"least": least, "next": budget_steps_table}[part](comparison, width)
     )
     _print([""] + [each for each in [printed] if each is not None], console)
 
@@ -68,7 +75,7 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
         parts.pop()
     else:
         parts += _tables(comparison, comparison.columns, width, title="Side by side")
-    plot = drawn(comparison, width)
+    plot = draw_in_characters(comparison, width)
     parts += ["", Text.from_ansi(plot)] if plot else []
     return parts + [Text(f"Note: {note}") for note in comparison.notes]
 
@@ -77,10 +84,10 @@ def comparison_headline(comparison: Comparison) -> str:
     """The answer in a line or two."""
     stopped = "STOPPED: this is what was known. " if comparison.stopped else ""
     said = [_of_case(comparison, case) for case in comparison.cases] if len(comparison.cases) <= 4 else []
-    return stopped + "\n".join(each for each in said if each) if said else f"{stopped}{_counted(comparison)}"
+    return stopped + "\n".join(each for each in said if each) if said else f"{stopped}{_survival_count(comparison)}"
 
 
-def _counted(comparison: Comparison) -> str:
+def _survival_count(comparison: Comparison) -> str:
     kept = sum(column.result.survives for column in comparison.columns)
     return f"{kept} of {plural(len(comparison.columns), 'column')} survive every shock."
 
@@ -114,7 +121,7 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
 def _enough(columns: Sequence[ComparisonColumn], money: str) -> str:
     """The smallest budget of a plan that survives, and what the next smaller one survives."""
     first = next(column for column in columns if column.result.survives)
-    text = f"{'' if first.budget is None else 'a budget of '}{budgeted(first.budget, money)}"
+    text = f"{'' if first.budget is None else 'a budget of '}{budget_text(first.budget, money)}"
     below = [column for column in columns if not column.result.survives]
     if not below:
         return text
@@ -177,14 +184,14 @@ class _Rows:
 
     def head(self, column: ComparisonColumn) -> str:
         """What stands above a column."""
-        return column.case if self.by_case else budgeted(column.budget).removesuffix(" budget")
+        return column.case if self.by_case else budget_text(column.budget).removesuffix(" budget")
 
     def reasons(self) -> list[str]:
         """Why a larger budget survives less, a sentence for each that does."""
         if self.by_case:
             return []
         money = self._instance(self.columns[0]).money
-        return losses([(budgeted(column.budget, money), column.result) for column in self.columns], money)
+        return losses([(budget_text(column.budget, money), column.result) for column in self.columns], money)
 
     def _instance(self, column: ComparisonColumn) -> Instance:
         return self.comparison.cases[column.case]
@@ -206,22 +213,22 @@ class _Rows:
     def _figures(self) -> Iterator[TableRow]:
         money = self._instance(self.columns[0]).money
         if self.by_case:
-            yield f"Budget, {money}", [Text(budgeted(c.budget).removesuffix(" budget")) for c in self.columns]
-        yield "Survives", [_kept(column.result) for column in self.columns]
+            yield f"Budget, {money}", [Text(budget_text(c.budget).removesuffix(" budget")) for c in self.columns]
+        yield "Survives", [_survived_cell(column.result) for column in self.columns]
         yield f"Survival gap, {money}", [_figure(c.result, c.result.survival_gap, 3) for c in self.columns]
         yield f"Total cost, {money}", [self._cost(column) for column in self.columns]
         yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
 
     def _cost(self, column: ComparisonColumn) -> Text:
         """The total cost; below it what is proven, where that is less than the tolerance."""
-        proven = bounded(self._measure(column), column.result)
+        proven = bound_text(self._measure(column), column.result)
         return _figure(column.result, column.result.total_cost, 4).append(f"\n{proven}" if proven else "")
 
     def _lacks(self) -> Iterator[TableRow]:
         """Segments that go short though nothing happens: the largest share of demand, and when."""
         for d in _union([list(column.result.lacks) for column in self.columns]):
             found = [column.result.lacks.get(d) for column in self.columns]
-            yield self._named(d), [_lack(each) for each in found]
+            yield self._owner_title(d), [_lack(each) for each in found]
 
     def _services(self) -> Iterator[TableRow]:
         for d in _union([list(column.result.services) for column in self.columns]):
@@ -237,7 +244,7 @@ class _Rows:
                 mark = "✗ " if worst.shocks_failed else ""
                 style = FAILS if worst.shocks_failed else CHANGED if moved else ""
                 cells.append(Text(mark + share(worst), style=style))
-            yield self._named(d), cells
+            yield self._owner_title(d), cells
 
     def _dependence(self) -> Iterator[TableRow]:
         """Commodities of which some column takes more than the line from one region abroad, the most moved first."""
@@ -246,7 +253,7 @@ class _Rows:
         ordered = sorted(over, key=lambda c: -round(_spread(over[c]), 3))
         for c in ordered[:MOST_SHARES]:
             regions = {region for region, _ in over[c] if region}
-            name, same = self._named(c), len(regions) == 1
+            name, same = self._owner_title(c), len(regions) == 1
             head = f"{name}: {regions.pop()}" if same else name
             yield head, [_share(top, is_named=not same) for top in over[c]]
         if len(ordered) > MOST_SHARES:
@@ -262,7 +269,10 @@ class _Rows:
         bought = [sizes_bought(column.result) for column in self.columns]
         order = _union([list(self._instance(column).options) for column in self.columns])
         for o in (o for o in order if any(o in some for some in bought)):
-            yield f"{self._named(o)}, {self._unit(o)}", [self._size(i, o, bought) for i in range(len(self.columns))]
+            yield (
+                f"{self._owner_title(o)}, {self._unit(o)}",
+                [self._size(i, o, bought) for i in range(len(self.columns))],
+            )
 
     def _size(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
         """What a column buys of an option, with a mark where that differs from the column it is compared with."""
@@ -278,7 +288,7 @@ class _Rows:
             return Text(f"◆ {text}", style=CHANGED)
         return Text(text, style=plain)
 
-    def _named(self, owner: str) -> str:
+    def _owner_title(self, owner: str) -> str:
         for column in self.columns:
             name = display_name(self._instance(column), owner)
             if name != owner:
@@ -294,7 +304,7 @@ def _union(lists: Sequence[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(name for some in lists for name in some))
 
 
-def _kept(result: Result) -> Text:
+def _survived_cell(result: Result) -> Text:
     if result.baseline is None:
         return Text("no plan", style=FAILS)
     count, all_ = len(shocks_survived(result)), len(result.shocks)
@@ -342,7 +352,7 @@ def _matrix(comparison: Comparison, width: int) -> Table:
     shown = table(f"Cases and budgets, {next(iter(comparison.cases.values())).money}", caption=caption)
     shown.add_column("", overflow="fold", max_width=LABELS + 10)
     for budget in budgets:
-        shown.add_column(budgeted(budget), justify="right", overflow="fold")
+        shown.add_column(budget_text(budget), justify="right", overflow="fold")
     for case in comparison.cases:
         own = {column.budget: column.result for column in comparison.columns if column.case == case}
         cells = []
@@ -350,7 +360,7 @@ def _matrix(comparison: Comparison, width: int) -> Table:
             result = own.get(budget)
             if result is not None and result.baseline is not None:
                 amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
-                cells.append(_kept(result).append(f"\n{amount}"))
+                cells.append(_survived_cell(result).append(f"\n{amount}"))
             else:
                 cells.append(Text("–", style="dim"))
         shown.add_row(case, *cells)

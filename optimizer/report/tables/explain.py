@@ -10,15 +10,15 @@ from rich.text import Text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, called, listed, percent, plural
-from optimizer.report.narrative import measured
+from optimizer.report.format import DASH, list_names, percent, plural, shock_title
+from optimizer.report.narrative import share_of_measure
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.results.result import Result
 from optimizer.studies.explain.explain import Explanation, ExplanationPart
+from optimizer.studies.explain.part_values import Deadline, PartValue
 from optimizer.studies.explain.reason import Reason
 from optimizer.studies.explain.repairs import Repair
-from optimizer.studies.explain.worths import Deadline, Worth
 from optimizer.studies.folding import folds
 from optimizer.studies.measure import ProvenDifference
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
@@ -52,7 +52,7 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     needed, had = si(why.needed, "t"), si(why.had, "t")
     yield (
         False,
-        f"In {called(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}; "
+        f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}; "
         f"a plan for this conflict alone has {had}, because",
     )
     for sentence in why.because:
@@ -71,10 +71,12 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
 
 
 def _irreducible(instance: Instance, why: Reason) -> str:
-    floors = listed([display_name(instance, d) for d in why.segments])
+    floors = list_names([display_name(instance, d) for d in why.segments])
     plain = f"the {'floor' if len(why.segments) == 1 else 'floors'} of {floors}"
     shocks = (
-        why.shocks[0] if len(why.shocks) == 1 else f"{plural(len(why.shocks), 'shock')} ({listed(list(why.shocks))})"
+        why.shocks[0]
+        if len(why.shocks) == 1
+        else f"{plural(len(why.shocks), 'shock')} ({list_names(list(why.shocks))})"
     )
     if why.months is not None:
         shocks = f"the first {why.months:g} months of {shocks}"
@@ -94,7 +96,7 @@ def _deadline(deadline: Deadline) -> tuple[str, str]:
     return deadline.anyhow, f"{ordered}; after that nothing survives under this budget"
 
 
-def repaired(instance: Instance, repair: Repair) -> str:
+def repair_text(instance: Instance, repair: Repair) -> str:
     """Its least size, what is known not to do, and what the plan with it costs; or why it cannot work."""
     if not repair.works:
         return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
@@ -206,7 +208,7 @@ HEADINGS = {
 class Group:
     """Worths that share a row: `most` is the one worth most, of `size` together."""
 
-    most: Worth
+    most: PartValue
     size: int = 1
 
 
@@ -221,7 +223,7 @@ class Groups:
     def __init__(self, instance: Instance, *, every: bool = False) -> None:
         rows = folds(instance, [event.name for event in instance.events], every=every)
         self._owners = {name: row.members for row in rows if row.is_many for name in row.members}
-        self._kept: list[Worth] = []
+        self._kept: list[PartValue] = []
         self._is_folded = False
 
     @property
@@ -231,15 +233,15 @@ class Groups:
             return ""
         return " A family or an ensemble is one row, that of its shock worth most; --all lists each shock."
 
-    def add(self, worth: Worth) -> Iterator[Group]:
+    def add(self, value: PartValue) -> Iterator[Group]:
         """The rows that are complete now that one more worth is known."""
-        members = self._owners.get(worth.of) if worth.kind == "shock" else None
+        members = self._owners.get(value.of) if value.kind == "shock" else None
         if members is None or (self._kept and self._kept[0].of not in members):
             yield from self.rest()
         if members is None:
-            yield Group(worth)
+            yield Group(value)
         else:
-            self._kept.append(worth)
+            self._kept.append(value)
 
     def rest(self) -> Iterator[Group]:
         """The row of which some worths are known."""
@@ -249,14 +251,14 @@ class Groups:
             yield Group(min(some, key=_rank), len(some))
 
 
-def _rank(worth: Worth) -> tuple[bool, float]:
+def _rank(value: PartValue) -> tuple[bool, float]:
     """The shock without which the plan is cheapest comes first, what is not known last."""
-    return worth.change is None, worth.change or 0.0
+    return value.change is None, value.change or 0.0
 
 
-def heading(worth: Worth) -> str:
+def heading(value: PartValue) -> str:
     """Under which a worth stands."""
-    return HEADINGS[worth.kind].format(months=worth.months or 0)
+    return HEADINGS[value.kind].format(months=value.months or 0)
 
 
 def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[str, str, str]:
@@ -267,53 +269,53 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
         group: the row.
         releases: whether the plan holds stock, which shocks may use up.
     """
-    worth, money = group.most, instance.money
-    title = display_name(instance, worth.of)
-    title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(worth.kind, "")
+    value, money = group.most, instance.money
+    title = display_name(instance, value.of)
+    title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(value.kind, "")
     title += f" (one of {group.size})" if group.size > 1 else ""
-    if worth.survives is None:
+    if value.survives is None:
         return title, "not known", "stopped before it was known"
-    if worth.change is None:
-        return title, "NOTHING SURVIVES", _beyond(instance, worth)
-    outlay = "" if worth.outlay is None else f", outlay {si(worth.outlay, money)}"
-    if _is_nothing(worth):
-        low, high = _plain(worth.low or 0.0), _plain(worth.high or 0.0)
+    if value.change is None:
+        return title, "NOTHING SURVIVES", _beyond(instance, value)
+    outlay = "" if value.outlay is None else f", outlay {si(value.outlay, money)}"
+    if _is_nothing(value):
+        low, high = _plain(value.low or 0.0), _plain(value.high or 0.0)
         return title, DASH, f"no change that is proven: {low} … {high}{outlay}"
-    return title, _signed(worth.change, money), f"{_proven(worth)}{outlay}{_why_dearer(worth, releases)}"
+    return title, _signed_money(value.change, money), f"{_proven_range(value)}{outlay}{_why_dearer(value, releases)}"
 
 
-def _beyond(instance: Instance, worth: Worth) -> str:
+def _beyond(instance: Instance, value: PartValue) -> str:
     """Under which budgets nothing survives."""
     policy = instance.policy
-    if worth.needed is not None:
-        return f"under this budget; it would take an outlay of {si_up(worth.needed, instance.money)}"
-    if worth.kind in ("lever", "kind"):
+    if value.needed is not None:
+        return f"under this budget; it would take an outlay of {si_up(value.needed, instance.money)}"
+    if value.kind in ("lever", "kind"):
         return "at any budget" if policy.annual_budget is None else "at any budget in all"
     return "" if policy.budget is None else "under this budget"
 
 
-def _why_dearer(worth: Worth, releases: bool) -> str:
+def _why_dearer(value: PartValue, releases: bool) -> str:
     """Why a plan costs more without a shock: floors can only cost, so the shock itself is expected to save money."""
-    if worth.kind not in ("shock", "family") or (worth.change or 0.0) <= 0:
+    if value.kind not in ("shock", "family") or (value.change or 0.0) <= 0:
         return ""
     return "; its expected cost is negative" + (": released stock is not bought again" if releases else "")
 
 
-def _is_nothing(worth: Worth) -> bool:
+def _is_nothing(value: PartValue) -> bool:
     """Whether a change may be one for the better, for the worse, or none, for all that is proven."""
-    if worth.change is None or worth.low is None or worth.high is None or worth.high - worth.low <= ROUNDING:
+    if value.change is None or value.low is None or value.high is None or value.high - value.low <= ROUNDING:
         return False
-    return not ProvenDifference(worth.change, worth.low, worth.high).is_proven
+    return not ProvenDifference(value.change, value.low, value.high).is_proven
 
 
-def _signed(change: float, money: str) -> str:
+def _signed_money(change: float, money: str) -> str:
     sign = "+" if change > 0 else "−" if change < 0 else "±"
     return f"{sign}{si(abs(change), money)}"
 
 
-def _proven(worth: Worth) -> str:
+def _proven_range(value: PartValue) -> str:
     """The range in which the change is proven to lie, where that is wider than a reader sees."""
-    change, low, high = worth.change or 0.0, worth.low, worth.high
+    change, low, high = value.change or 0.0, value.low, value.high
     if low is None or high is None:
         return "not proven"
     if max(high - change, change - low) <= SHOWN_SHARE * abs(change) or high - low <= ROUNDING:
@@ -340,7 +342,7 @@ class Explaining:
         self.releases = False
         self.console = console or Screen()
         self.heading, self.more = "", "Repairs"
-        self.useless: list[Repair] = []
+        self.without_effect: list[Repair] = []
 
     def show(self, part: ExplanationPart) -> None:
         """Print one part.
@@ -348,12 +350,12 @@ class Explaining:
         What is one row together is kept until all of it is known: the shocks of a family or an ensemble, and segments
         and builds of which none is enough alone.
         """
-        if isinstance(part, Worth):
+        if isinstance(part, PartValue):
             self._show_groups(self.groups.add(part))
             return
         self._show_groups(self.groups.rest())
-        if self.useless and not (isinstance(part, Repair) and part.kind == self.useless[0].kind):
-            self._tell_useless()
+        if self.without_effect and not (isinstance(part, Repair) and part.kind == self.without_effect[0].kind):
+            self._show_without_effect()
         if isinstance(part, Repair):
             self._repair(part)
         elif isinstance(part, Result):
@@ -366,10 +368,10 @@ class Explaining:
 
     def _repair(self, repair: Repair) -> None:
         if repair.works is False and repair.of is not None:
-            self.useless.append(repair)
+            self.without_effect.append(repair)
             return
         self._under(f"{self.more}, each enough by itself")
-        self._row(_title(self.instance, repair), repaired(self.instance, repair), _mark(repair.works))
+        self._row(_title(self.instance, repair), repair_text(self.instance, repair), _mark(repair.works))
 
     def _why(self, reason: Reason) -> None:
         self._under("Why nothing survives")
@@ -386,9 +388,9 @@ class Explaining:
             self._under(heading(group.most))
             self._line(*worth_words(self.instance, group, releases=self.releases))
 
-    def _tell_useless(self) -> None:
-        if self.useless:
-            some, self.useless = self.useless, []
+    def _show_without_effect(self) -> None:
+        if self.without_effect:
+            some, self.without_effect = self.without_effect, []
             title = "Less demand:" if some[0].kind == "demand" else "Sooner:"
             names = ", ".join(display_name(self.instance, str(each.of)) for each in some)
             size = ", not even without any of it" if some[0].kind == "demand" else ", not even without any lead time"
@@ -399,13 +401,13 @@ class Explaining:
     def end(self, explanation: Explanation) -> None:
         """The last line: how sure all this is."""
         self._show_groups(self.groups.rest())
-        self._tell_useless()
+        self._show_without_effect()
         self.console.print()
         gap, within = percent(explanation.gap, 1), explanation.within
         sure = f"What-ifs are proven to {gap} of their cost"
         if within is not None:
             sure = f"What-ifs are proven within {si(within, self.instance.money)}"
-            sure += "" if explanation.measure is None else f", {measured(explanation.measure)}"
+            sure += "" if explanation.measure is None else f", {share_of_measure(explanation.measure)}"
         sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late + self.groups.note, style="dim"))

@@ -21,7 +21,6 @@ from optimizer.report.format import (
     PARTIAL,
     PARTLY,
     abroad,
-    called,
     entry_name,
     left_out,
     margin,
@@ -29,16 +28,17 @@ from optimizer.report.format import (
     plural,
     served_in_full,
     share,
-    sized,
-    spelled,
+    shock_title,
+    size_text,
     standing,
+    with_shock_titles,
 )
 from optimizer.report.narrative import NAMING, facts, plan_headline
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import frame_csv, print_parts, screen_table, table
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.folding import Folded, folded, folds, worst_rows
+from optimizer.studies.folding import Folded, fold_outcomes, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
@@ -84,19 +84,19 @@ def answer(instance: Instance, result: Result) -> Panel:
     """Survives or not, what it costs, and what doing nothing would mean."""
     found = list(facts(instance, result))
     mentioned = " ".join(text for label, text in found if label in NAMING)
-    words = {event.name: called(instance, event.name) for event in instance.events if event.name in mentioned}
-    lines = [(label, spelled(text, words) if label in NAMING else text) for label, text in found]
+    words = {event.name: shock_title(instance, event.name) for event in instance.events if event.name in mentioned}
+    lines = [(label, with_shock_titles(text, words) if label in NAMING else text) for label, text in found]
     return answer_panel(result.instance, plan_headline(result, instance), lines, STYLES[result.status])
 
 
-def answer_panel(title: str, verdict: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
+def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
     """An answer in a frame: the verdict, then a label and a text each."""
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
     for line in lines:
         grid.add_row(*line)
-    body = Group(Text(verdict, style=f"bold {style}"), "", grid)
+    body = Group(Text(headline, style=f"bold {style}"), "", grid)
     return Panel(body, title=Text(title, style="bold"), title_align="left", border_style=style, expand=True)
 
 
@@ -137,7 +137,11 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line, ▪ "
                            f"bought. {frame.note}", *_meanings(signs.values())]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
-        cells={"option": option, "on_line": on_line, "size": lambda row: sized(instance, row["option"], row["size"])},
+        cells={
+            "option": option,
+            "on_line": on_line,
+            "size": lambda row: size_text(instance, row["option"], row["size"]),
+        },
         hidden=("kind",),
         more=[(span, bar)] if width >= WIDE_WITH_BARS else (),
         expand=True,
@@ -192,7 +196,7 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
         width: characters of a line.
         every: whether each shock has a row of its own, however many there are.
     """
-    rows = folded(folds(instance, [each.name for each in result.shocks], every=every), result)
+    rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else worst_rows(rows, MOST_ROWS)
     segments, titles = list(instance.demands), [_title(instance, row) for row in shown]
     names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
@@ -231,7 +235,7 @@ def _title(instance: Instance, row: Folded) -> Text:
     """``✗ Full embargo: 3 of 12 fail``, and below it the key of the worst of them; of a shock alone name and key."""
     mark = Text("✓ " if row.survives else "✗ ", style="green" if row.survives else "bold red")
     if not row.fold.is_many:
-        name, key = called(instance, row.fold.name), row.fold.name
+        name, key = shock_title(instance, row.fold.name), row.fold.name
         beside = f" ({key})" if len(name) + len(key) < NAMES - 5 else f"\n  {key}"
         return mark + Text(name) + Text(beside if name != key else "", style="dim")
     count = len(row.fold.members)
@@ -250,10 +254,10 @@ def _cell(instance: Instance, row: Folded, d: str) -> Text:
     if d not in row.segments:
         return Text("–", style="dim")
     service = row.segments[d][1]
-    return _said(service).append(PARTIAL if _is_partial(row, d) else "")
+    return _service_text(service).append(PARTIAL if _is_partial(row, d) else "")
 
 
-def _said(service: Service) -> Text:
+def _service_text(service: Service) -> Text:
     figures = " ".join(part for part in (share(service), margin(service)) if part)
     if service.first_failure is not None:
         # A column is 12 wide.
@@ -276,7 +280,7 @@ def _weakest(instance: Instance, result: Result) -> Table:
 
     def where(row: dict[str, Any], name: str) -> str:
         # Where all demand is served in every shock, none of them is worse than another.
-        return "–" if result.services[row["segment"]].is_full else called(instance, row[name])
+        return "–" if result.services[row["segment"]].is_full else shock_title(instance, row[name])
 
     return screen_table(
         instance,

@@ -17,7 +17,7 @@ from rich.text import Text
 from optimizer.files import starts_formula
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, called, percent
+from optimizer.report.format import DASH, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn
 from optimizer.units import si
@@ -33,7 +33,7 @@ def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
         "name": lambda key: display_name(instance, key),
         "object": lambda key: display_name(instance, key),
         "region": lambda key: region_name(instance, key),
-        "shock": lambda key: called(instance, key),
+        "shock": lambda key: shock_title(instance, key),
         "count": lambda number: f"{number:,}",
         "amount": si,
         "exact": lambda number: si(number, digits=4),
@@ -157,10 +157,10 @@ def to_csv(head: Sequence[str], rows: Any) -> str:
     """Rows as CSV; text that a spreadsheet would compute begins with an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_escaped(word) for word in head])
-    writer.writerows([_escaped(value) for value in row] for row in rows)
+    writer.writerow([_escape_formula(word) for word in head])
+    writer.writerows([_escape_formula(value) for value in row] for row in rows)
     return text.getvalue()
 
 
-def _escaped(value: Any) -> Any:
+def _escape_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and starts_formula(value) else value

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, given, listed, percent, plural
-from optimizer.report.narrative import changed, in_tolerance, of_gaps
+from optimizer.report.format import DASH, list_names, percent, plural, share_text
+from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import print_parts, table
 from optimizer.studies.importance import Importance, Weight
@@ -36,7 +36,7 @@ def _parts(found: Sensitivity, width: int) -> list[RenderableType]:
         if any(bar.flips for bar in found.bars):
             parts.append(_flips(found))
     if found.sampled is not None:
-        parts += _sampled(found, found.sampled)
+        parts += _importance_parts(found, found.sampled)
     if found.status == "stopped":
         parts.append(Text("Note: stopped before everything was asked; this is what was known by then.", style="yellow"))
     return parts
@@ -58,10 +58,10 @@ def _headline(found: Sensitivity) -> str:
 def _deciding(found: Sensitivity, unsettled: int) -> str:
     """How many numbers decide alone whether the plan survives; `unsettled`: of how many that is not known."""
     is_kept, count = found.base.gap <= 0, len(found.bars)
-    verdicts = [bar for bar in found.bars if bar.swing(found.base)[0]]
-    if verdicts:
-        names = listed([_name(found.instance, bar.number) for bar in verdicts], 3)
-        return f"{len(verdicts)} alone can {'break survival' if is_kept else 'make it survive'}: {names}"
+    decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
+    if decisive:
+        names = list_names([_name(found.instance, bar.number) for bar in decisive], 3)
+        return f"{len(decisive)} alone can {'break survival' if is_kept else 'make it survive'}: {names}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
@@ -116,7 +116,7 @@ def _tornado(found: Sensitivity, width: int) -> Table:
         cells = [f"{_value(bar.number, first.low)} … {_value(bar.number, first.high)}"]
         cells += [_change(end, base) for end in (bar.low, bar.high)]
         cells += [_gap(end) for end in (bar.low, bar.high)] if gaps else []
-        cells += [_drawn(bar, base, most)] if is_wide else []
+        cells += [_draw_bar(bar, base, most)] if is_wide else []
         shown.add_row(_name(found.instance, bar.number), *cells)
     return shown
 
@@ -155,7 +155,7 @@ def _change(end: VariantOutcome, base: VariantOutcome) -> str:
     if not end.is_settled:
         return "?"
     mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.state != base.state else ""
-    return f"{changed(end.dearer(base))}{mark}"
+    return f"{difference_text(end.dearer(base))}{mark}"
 
 
 def _gap(end: VariantOutcome) -> str:
@@ -164,7 +164,7 @@ def _gap(end: VariantOutcome) -> str:
     return si(end.gap) if end.has_plan and end.gap > 0 else DASH
 
 
-def _drawn(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
+def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
     """Two bars around a line: what the low end does to the cost, and what the high end does."""
     sides = {-1: " " * HALF_WIDTH, 1: " " * HALF_WIDTH}
     for end, sign in ((bar.low, "█"), (bar.high, "▒")):
@@ -178,11 +178,13 @@ def _drawn(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
 
 def _flips(found: Sensitivity) -> Table:
     instance = found.instance
-    caption = f"By bisection to {given(found.resolution)} of the way from the value to the end; changes that come and "
+    caption = (
+        f"By bisection to {share_text(found.resolution)} of the way from the value to the end; changes that come and "
+    )
     caption += (
         "go in between are not seen. Another plan is one that buys another set of options, or another verdict; it "
     )
-    near = si(found.measure.tolerance, instance.money) if found.measure is not None else given(found.gap)
+    near = si(found.measure.tolerance, instance.money) if found.measure is not None else share_text(found.gap)
     caption += f"has to be better by more than {near}."
     shown = table("Where the plan changes", caption=caption, expand=True)
     shown.add_column("Uncertain number", ratio=2, overflow="fold")
@@ -192,12 +194,12 @@ def _flips(found: Sensitivity) -> Table:
     for bar in found.bars:
         for flip in bar.flips:
             number = bar.number
-            cells = [_value(number, number.first.value), _between(number, flip), _then(found, flip)]
+            cells = [_value(number, number.first.value), _interval_text(number, flip), _change_text(found, flip)]
             shown.add_row(_name(instance, number), *cells)
     return shown
 
 
-def _between(number: UncertainNumber, flip: SwitchingValue) -> str:
+def _interval_text(number: UncertainNumber, flip: SwitchingValue) -> str:
     low, high = sorted((flip.same, flip.other))
     digits = 3
     while digits < EXACT and _end(number, low, digits) == _end(number, high, digits):
@@ -209,7 +211,7 @@ def _end(number: UncertainNumber, value: float, digits: int) -> str:
     return f"×{short(value, digits)}" if number.first.is_factor else si(value, digits=digits)
 
 
-def _then(found: Sensitivity, flip: SwitchingValue) -> str:
+def _change_text(found: Sensitivity, flip: SwitchingValue) -> str:
     base, then, instance = found.base, flip.outcome, found.instance
     if not then.has_plan:
         return "there is no plan" if then.status != "unusable" else "numbers do not fit each other"
@@ -219,34 +221,34 @@ def _then(found: Sensitivity, flip: SwitchingValue) -> str:
     for word, names in (("with", then.bought - base.bought), ("without", base.bought - then.bought)):
         if names:
             ordered = [display_name(instance, o) for o in instance.options if o in names]
-            said.append(f"{word} {listed(ordered, 3)}")
+            said.append(f"{word} {list_names(ordered, 3)}")
     return "; ".join(said)
 
 
-def _sampled(found: Sensitivity, sampled: Importance) -> list[RenderableType]:
+def _importance_parts(found: Sensitivity, importance: Importance) -> list[RenderableType]:
     instance, money = found.instance, found.instance.money
-    low, middle, high, _ = sampled.cost
-    said = f"All numbers together, {plural(sampled.used, 'sample')}: {percent(sampled.survived)} survive everything; "
-    said += f"total cost {si(low)} to {si(high, money)} (5 % to 95 %), middle {si(middle, money)}."
-    if sampled.used < sampled.samples:
-        said += f" {plural(sampled.samples - sampled.used, 'sample')} had no plan or were not reached."
+    low, middle, high, _ = importance.cost
+    said = f"All numbers together, {plural(importance.used, 'sample')}: {percent(importance.survived)} survive "
+    said += f"everything; total cost {si(low)} to {si(high, money)} (5 % to 95 %), middle {si(middle, money)}."
+    if importance.used < importance.samples:
+        said += f" {plural(importance.samples - importance.used, 'sample')} had no plan or were not reached."
     parts: list[RenderableType] = [Text(said, style="bold")]
     caption = "S1: the share of the variance that knowing the number alone takes away, ± the half width of its 95 % "
     caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
-    caption += f"{sampled.seed}. · cannot be told from 0."
+    caption += f"{importance.seed}. · cannot be told from 0."
     shown = table("What the outcome hangs on", caption=caption, expand=True)
     shown.add_column("Uncertain number", ratio=3, overflow="fold")
     names = {bar.number.name: _name(instance, bar.number) for bar in found.bars}
     shown.add_column("S1 of the cost", justify="right", no_wrap=True)
-    if sampled.of_gap:
+    if importance.of_gap:
         shown.add_column("S1 of the gap", justify="right", no_wrap=True)
-    of_gap = {weight.number: weight for weight in sampled.of_gap}
-    for weight in sampled.of_cost or sampled.of_gap:
-        cells = [_weight(weight)] if sampled.of_cost else [DASH]
+    of_gap = {weight.number: weight for weight in importance.of_gap}
+    for weight in importance.of_cost or importance.of_gap:
+        cells = [_weight(weight)] if importance.of_cost else [DASH]
         cells += [_weight(of_gap[weight.number])] if of_gap else []
         shown.add_row(names.get(weight.number, weight.number), *cells)
-    shown.add_row("all, each alone", *_sums(sampled), style="dim")
-    parts += [shown, _bought(found, sampled)]
+    shown.add_row("all, each alone", *_sums(importance), style="dim")
+    parts += [shown, _bought(found, importance)]
     return parts
 
 
@@ -255,17 +257,19 @@ def _weight(weight: Weight) -> str:
     return f"{mark}{weight.s1:.2f} ± {weight.margin:.2f}".replace("-", "−")
 
 
-def _sums(sampled: Importance) -> list[str]:
-    columns: Sequence[tuple[Weight, ...]] = (sampled.of_cost, sampled.of_gap) if sampled.of_gap else (sampled.of_cost,)
+def _sums(importance: Importance) -> list[str]:
+    columns: Sequence[tuple[Weight, ...]] = (
+        (importance.of_cost, importance.of_gap) if importance.of_gap else (importance.of_cost,)
+    )
     return [f"{math.fsum(weight.s1 for weight in column):.2f}" if column else DASH for column in columns]
 
 
-def _bought(found: Sensitivity, sampled: Importance) -> Table:
+def _bought(found: Sensitivity, importance: Importance) -> Table:
     shown = table("Bought in so many samples", caption="Best plan of each sample.")
     shown.add_column("Option", overflow="fold")
     shown.add_column("Samples", justify="right", no_wrap=True)
     shown.add_column("As it is", justify="right", no_wrap=True)
-    for o, share in sorted(sampled.bought.items(), key=lambda pair: -pair[1]):
+    for o, share in sorted(importance.bought.items(), key=lambda pair: -pair[1]):
         if share > 0 or o in found.base.bought:
             name = display_name(found.instance, o)
             shown.add_row(name, percent(share), "bought" if o in found.base.bought else DASH)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
-from optimizer.report.format import listed, percent, plural, sized
+from optimizer.report.format import list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import frame_csv, print_parts, screen_table, table
@@ -25,7 +25,7 @@ from optimizer.units import short, si
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.
 SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
 # Parts of a shock that are shown.
-STRIKES = 3
+MOST_EFFECTS = 3
 HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
 
 
@@ -49,7 +49,7 @@ def _parts(stress: Stress, width: int, *, every: bool) -> Iterator[RenderableTyp
         yield _worst(stress, width, every=every)
     yield _groups(stress)
     if stress.mending is not None:
-        yield _mends(stress) if stress.mending.mends else Text("No single addition promises to mend anything.")
+        yield _reinforcements(stress) if stress.mending.mends else Text("No single addition promises to mend anything.")
     yield from (Text(f"Note: {note}") for note in stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
     yield Text(f"Seconds: {spent}, the solver's summed over processes.", style="dim")
@@ -57,10 +57,10 @@ def _parts(stress: Stress, width: int, *, every: bool) -> Iterator[RenderableTyp
 
 def _answer(stress: Stress) -> Panel:
     style = "red" if not stress.survives else "yellow" if stress.own_failed else "green"
-    return answer_panel(f"{stress.plan} under stress", _verdict(stress), list(_lines(stress)), style)
+    return answer_panel(f"{stress.plan} under stress", _headline(stress), list(_lines(stress)), style)
 
 
-def _verdict(stress: Stress) -> str:
+def _headline(stress: Stress) -> str:
     samples = plural(stress.samples, "sample")
     if not stress.survives:
         broken = stress.samples - stress.survived
@@ -97,13 +97,13 @@ def _weak_spot(stress: Stress) -> Common | None:
     return weak if weak is not None and weak.share < stress.share else None
 
 
-def _in_words(stress: Stress, mend: Reinforcement) -> str:
-    mending, best = stress.mending, mend.best
-    assert mending is not None
-    is_level = stress.against.options[mend.option].labels.size_unit == "level"
-    size = _size(stress, mend) if is_level else f"{sized(stress.against, mend.option, best.size)} more"
-    what = f"{display_name(stress.against, mend.option)}, {size}, {mend.period}"
-    return f"{what}: {best.mended:,} of {mending.checked:,} broken for {si(best.outlay, stress.money)} outlay"
+def _in_words(stress: Stress, addition: Reinforcement) -> str:
+    found, best = stress.mending, addition.best
+    assert found is not None
+    is_level = stress.against.options[addition.option].labels.size_unit == "level"
+    size = _size(stress, addition) if is_level else f"{size_text(stress.against, addition.option, best.size)} more"
+    what = f"{display_name(stress.against, addition.option)}, {size}, {addition.period}"
+    return f"{what}: {best.mended:,} of {found.checked:,} broken for {si(best.outlay, stress.money)} outlay"
 
 
 def _services(stress: Stress) -> Table:
@@ -150,7 +150,7 @@ def _worst(stress: Stress, width: int, *, every: bool) -> Table:
         count = broken_by.get(broken.entry, 0) if is_folded else 0
         failed = _whole(_failed_first(stress, broken, 1 if width < 100 else 2))
         window = f"{broken.first} {broken.last}"
-        shown.add_row(_broken_title(broken, count), window, _strikes(broken), si(broken.gap), failed)
+        shown.add_row(_broken_title(broken, count), window, _effects(broken), si(broken.gap), failed)
     return shown
 
 
@@ -160,11 +160,11 @@ def _broken_title(broken: BrokenShock, count: int) -> str:
     return broken.name + event + (f"\nworst of {count:,} that break it" if count > 1 else "")
 
 
-def _strikes(broken: BrokenShock) -> str:
+def _effects(broken: BrokenShock) -> str:
     if not broken.strikes:
         return "floors, costs or deals"
-    more = len(broken.strikes) - STRIKES
-    return _whole("; ".join(broken.strikes[:STRIKES])) + (f"; {more} more" if more > 0 else "")
+    more = len(broken.strikes) - MOST_EFFECTS
+    return _whole("; ".join(broken.strikes[:MOST_EFFECTS])) + (f"; {more} more" if more > 0 else "")
 
 
 def _whole(text: str) -> str:
@@ -175,7 +175,7 @@ def _whole(text: str) -> str:
 def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
     share = f"{100 * broken.service:.0f}/{100 * broken.floor:.0f} %"
     makers = [display_name(stress.against, name) for name in broken.makers]
-    at = f"at their limit: {listed(makers, most)}" if makers else "nothing makes it"
+    at = f"at their limit: {list_names(makers, most)}" if makers else "nothing makes it"
     stage = f"{broken.stage}, " if broken.stage else ""
     short = display_name(stress.against, broken.short)
     return f"{display_name(stress.against, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
@@ -210,7 +210,7 @@ def _group_cells(row: dict[str, Any]) -> list[str]:
     return [f"{row['samples']:,}", _share(row["survived"]), interval, si(row["mean_gap"]) if row["mean_gap"] else "–"]
 
 
-def _mends(stress: Stress) -> Table:
+def _reinforcements(stress: Stress) -> Table:
     found = stress.mending
     assert found is not None
     by_option = {(each.option, each.period): each for each in found.mends}
@@ -255,8 +255,8 @@ def _on_reinforcements(found: Reinforcements) -> Iterator[str]:
             yield f"{each.option} requires {', '.join(each.also)} as well, not counted."
 
 
-def _size(stress: Stress, mend: Reinforcement) -> str:
-    return f"+{sized(stress.against, mend.option, mend.best.size).removeprefix('level ')}"
+def _size(stress: Stress, addition: Reinforcement) -> str:
+    return f"+{size_text(stress.against, addition.option, addition.best.size).removeprefix('level ')}"
 
 
 def _share(share: float) -> str:

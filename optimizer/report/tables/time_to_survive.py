@@ -10,7 +10,7 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import is_endless
-from optimizer.report.format import placed, plural
+from optimizer.report.format import plural, stage_title
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import frame_csv, table
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
@@ -20,18 +20,18 @@ MOST, WIDE = 40, 100
 MONTHS_OF_A_YEAR = 12.0
 
 
-def show_endurance(instance: Instance, endurance: TimeToSurvive, console: Console | None = None) -> None:
+def show_time_to_survive(instance: Instance, found: TimeToSurvive, console: Console | None = None) -> None:
     """Print the chokepoints that are not survived for ever, the most exposed first."""
     console = console or Screen()
-    ending = [each for each in endurance.exposures if not is_endless(each)]
-    console.print(Text(_headline(instance, endurance, ending), style="bold"))
+    ending = [each for each in found.exposures if not is_endless(each)]
+    console.print(Text(_headline(instance, found, ending), style="bold"))
     if ending:
         console.print()
-        console.print(_table(instance, endurance, ending, console.width))
+        console.print(_table(instance, found, ending, console.width))
 
 
-def _headline(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure]) -> str:
-    count = len(endurance.exposures)
+def _headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
+    count = len(found.exposures)
     if not count:
         return f"{instance.title}: there is nothing that could be cut."
     if not ending:
@@ -40,14 +40,14 @@ def _headline(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exp
     judged = (worst.after or worst.before)[worst.worst]
     lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
-    where = f"{_named(instance, worst)} in {judged.year}: {lasts}{with_plan}"
+    where = f"{_exposure_name(instance, worst)} in {judged.year}: {lasts}{with_plan}"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} can end a floor; the worst is {where}."
 
 
-def _table(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure], width: int) -> Table:
-    shown = table("Time to survive", caption=_caption(instance, endurance, ending), expand=True)
+def _table(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure], width: int) -> Table:
+    shown = table("Time to survive", caption=_caption(instance, found, ending), expand=True)
     shown.add_column("Chokepoint", overflow="fold", ratio=3)
-    years = endurance.years
+    years = found.years
     chosen = sorted({0, len(years) // 2, len(years) - 1})
     for i in chosen:
         shown.add_column(str(years[i]), justify="right", no_wrap=True)
@@ -59,11 +59,11 @@ def _table(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposu
         cells = [_cell(exposure, i) for i in chosen]
         if width >= WIDE:
             cells.append(Text(f"{years[worst]}  ").append_text(_cell(exposure, worst)))
-        shown.add_row(_titled(instance, exposure), *cells, _segment(instance, exposure))
+        shown.add_row(_exposure_title(instance, exposure), *cells, _segment(instance, exposure))
     return shown
 
 
-def _caption(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Exposure]) -> str:
+def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
     """What marks mean, and how many chokepoints are not shown."""
     with_plan = "; nothing built → with the plan" if ending[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
@@ -71,7 +71,7 @@ def _caption(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Expo
     lines.append("! deliberate: leverage restrains it.")
     if any(spec.demand or spec.survival or spec.reliability for spec in instance.shocks.values()):
         lines.append("Of a shock its cuts count: not its window, surge, floors or reliability of deals.")
-    left, endless = len(ending) - MOST, len(endurance.exposures) - len(ending)
+    left, endless = len(ending) - MOST, len(found.exposures) - len(ending)
     if left > 0:
         lines.append(f"{plural(left, 'more chokepoint')} that end a floor later are not shown.")
     if endless:
@@ -79,15 +79,15 @@ def _caption(instance: Instance, endurance: TimeToSurvive, ending: Sequence[Expo
     return "\n".join(lines)
 
 
-def _titled(instance: Instance, exposure: Exposure) -> Text:
+def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
     mark = " !" if exposure.deliberate else ""
-    return Text(_named(instance, exposure) + mark).append(f" · {exposure.kind}", style="dim")
+    return Text(_exposure_name(instance, exposure) + mark).append(f" · {exposure.kind}", style="dim")
 
 
-def _named(instance: Instance, exposure: Exposure) -> str:
+def _exposure_name(instance: Instance, exposure: Exposure) -> str:
     if exposure.kind == "stage":
         region, _, stage = exposure.name.partition(" / ")
-        return placed(instance, stage, region)
+        return stage_title(instance, stage, region)
     return display_name(instance, exposure.name) if exposure.kind == "process" else exposure.name
 
 
@@ -98,14 +98,14 @@ def _cell(exposure: Exposure, i: int) -> Text:
     return Text(f"{before} → ", style="dim").append(_months(exposure.after[i]), style=_style(exposure.after[i]))
 
 
-def _months(lasting: SurvivalTime) -> str:
-    if math.isinf(lasting.months):
+def _months(time: SurvivalTime) -> str:
+    if math.isinf(time.months):
         return "∞"
-    return f"{lasting.months:.1f}" if 0 < lasting.months < 100 else si(lasting.months)
+    return f"{time.months:.1f}" if 0 < time.months < 100 else si(time.months)
 
 
-def _style(lasting: SurvivalTime) -> str:
-    return "bold red" if lasting.months < MONTHS_OF_A_YEAR else ""
+def _style(time: SurvivalTime) -> str:
+    return "bold red" if time.months < MONTHS_OF_A_YEAR else ""
 
 
 def _segment(instance: Instance, exposure: Exposure) -> str:
@@ -117,6 +117,6 @@ def _segment(instance: Instance, exposure: Exposure) -> str:
     return display_name(instance, segment) if segment else "–"
 
 
-def endurance_csv(endurance: TimeToSurvive) -> str:
+def time_to_survive_csv(found: TimeToSurvive) -> str:
     """One row a chokepoint and year; months are ``inf`` where it is for ever, and empty where there is no plan."""
-    return frame_csv(endurance.frames.frame("months"))
+    return frame_csv(found.frames.frame("months"))

@@ -1,6 +1,6 @@
 """Why this plan, or why none: the plan, then one finding after the other, the most useful first.
 
-survives   what each shock, lever, floor and delay is worth, and by when each build has to be ordered (`worths`)
+survives   what each shock, lever, floor and delay is worth, and by when each build has to be ordered (`part_values`)
 fails      repairs, each alone sufficient (`repairs`), and the irreducible reason (`reason`)
 
 What-ifs about a plan that survives differ from it in one thing each, so they run side by side in worker processes; each
@@ -21,6 +21,16 @@ from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
+from optimizer.studies.explain.part_values import (
+    Deadline,
+    PartValuation,
+    PartValue,
+    PlanContext,
+    PlanPart,
+    bought_options,
+    deadline,
+    plan_parts,
+)
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
 from optimizer.studies.explain.reason import Reason, ShortBudget, reason
 from optimizer.studies.explain.repairs import (
@@ -32,16 +42,6 @@ from optimizer.studies.explain.repairs import (
     scaled_floors,
     shorter,
     sooner,
-)
-from optimizer.studies.explain.worths import (
-    Deadline,
-    PlanContext,
-    PlanPart,
-    Worth,
-    WorthFinder,
-    bought_options,
-    deadline,
-    plan_parts,
 )
 from optimizer.studies.measure import GAP_SHARE, Measure
 from optimizer.studies.solve import solve_to_measure
@@ -95,9 +95,9 @@ class ParallelWhatIfs:
     def __exit__(self, *about: object) -> None:
         self._executor.close()
 
-    def worths(self, things: Sequence[PlanPart]) -> Iterator[Worth]:
+    def worths(self, things: Sequence[PlanPart]) -> Iterator[PartValue]:
         """What each thing is worth, those left out for which there was no time."""
-        calls = [Task(_worth, (self._terms, thing)) for thing in things]
+        calls = [Task(_part_value, (self._terms, thing)) for thing in things]
         yield from self._answers(calls, [thing.words for thing in things])
 
     def deadlines(self, options: Sequence[str], lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
@@ -126,9 +126,9 @@ class ParallelWhatIfs:
             self.what.report(words[number], number, len(words))
 
 
-def _worth(memory: Memory, terms: WhatIfTerms, thing: PlanPart) -> Worth | None:
+def _part_value(memory: Memory, terms: WhatIfTerms, thing: PlanPart) -> PartValue | None:
     with _asking(memory, terms) as what:
-        return None if what.is_over else WorthFinder(what, terms.context).worth(thing)
+        return None if what.is_over else PartValuation(what, terms.context).value_of(thing)
 
 
 def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
@@ -150,7 +150,7 @@ def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
         yield what
 
 
-ExplanationPart = Result | Reason | Repair | Worth | Deadline
+ExplanationPart = Result | Reason | Repair | PartValue | Deadline
 CONTRADICTORY = "the rules contradict each other all the same"
 
 
@@ -173,7 +173,7 @@ class Explanation:
     gap: float
     within: float | None = None
     measure: Measure | None = None
-    worths: tuple[Worth, ...] = ()
+    worths: tuple[PartValue, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
     repairs: tuple[Repair, ...] = ()
     reason: Reason | None = None
@@ -182,7 +182,7 @@ class Explanation:
     frames = property(study_frames.of_explanation)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the README."""
+        """The JSON object documented in the manual."""
         return {
             "instance": self.result.instance,
             "currency": self.result.currency,
@@ -192,7 +192,7 @@ class Explanation:
             "within": self.within,
             "measure": None if self.measure is None else self.measure.to_dict(),
             "plan": self.result.to_dict(whole=False),
-            "worths": [asdict(worth) for worth in self.worths],
+            "worths": [asdict(value) for value in self.worths],
             "deadlines": [asdict(deadline) for deadline in self.deadlines],
             "reason": None if self.reason is None else asdict(self.reason),
             "repairs": [asdict(repair) for repair in self.repairs],
@@ -205,7 +205,7 @@ def explain(
     *,
     settings: Settings | None = None,
     listener: Listener = ignore,
-    heard: Callable[[ExplanationPart], None] = lambda part: None,
+    on_part: Callable[[ExplanationPart], None] = lambda part: None,
     notes: tuple[str, ...] = (),
     scenario: ScenarioNames | None = None,
 ) -> Explanation:
@@ -243,7 +243,7 @@ def explain(
         own = replace(settings, gap=min(PLAN_GAP, settings.gap))
         evaluator, budgeted = solver.evaluator(instance), Clock(settings.time_limit)
         result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes)
-        heard(result)
+        on_part(result)
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":
             return explanation
@@ -255,7 +255,7 @@ def explain(
             what = WhatIfs(instance, solver, WHAT_IF_SECONDS)
             for found in _surviving(what, result) if survives else _failing(what, result):
                 part = _with_contradiction(found, result)
-                heard(part)
+                on_part(part)
                 explanation = _with(explanation, part)
         return replace(explanation, is_complete=not clock.is_over)
 
@@ -263,7 +263,7 @@ def explain(
 def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
     if isinstance(part, Reason):
         return replace(explanation, reason=part)
-    name = {Repair: "repairs", Worth: "worths", Deadline: "deadlines"}[type(part)]
+    name = {Repair: "repairs", PartValue: "worths", Deadline: "deadlines"}[type(part)]
     more: dict[str, Any] = {name: (*getattr(explanation, name), part)}
     return replace(explanation, **more)
 
@@ -276,9 +276,9 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     active = found.active if found.status == "optimal" else every
     context, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
     with ParallelWhatIfs(what, context, found.seconds) as aside:
-        for worth in aside.worths(plan_parts(what.instance, context)):
-            lost |= {worth.of: worth.survives} if worth.kind == "lever" else {}
-            yield worth
+        for value in aside.worths(plan_parts(what.instance, context)):
+            lost |= {value.of: value.survives} if value.kind == "lever" else {}
+            yield value
         # Those of what nothing survives without come first.
         yield from aside.deadlines(sorted(bought_options(result.plan), key=lambda o: lost.get(o) is not False), lost)
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.question import LEAST_COST, Question, Rows, size
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, Rows, size
 from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events
@@ -78,22 +78,24 @@ class WhatIfs:
         self,
         words: str,
         variant: Instance | None = None,
-        question: Question = LEAST_COST,
+        problem: ProblemVariant = LEAST_COST,
         settings: Settings | None = None,
     ) -> WhatIfResult:
         """The answer to a question; `words` say what it is, for the listener."""
         self.report(words)
-        return self.solver.ask(variant or self.instance, question, settings, self.each)
+        return self.solver.ask(variant or self.instance, problem, settings, self.each)
 
-    def survived(
+    def solve_survivable(
         self, words: str, variant: Instance | None = None, rows: tuple[Rows, ...] = (), gap: float | None = None
     ) -> Tried:
         """Whether some plan of a variant keeps every floor, and the cheapest one that does."""
         settings = self.solver.settings if gap is None else replace(self.solver.settings, gap=gap)
         instance = variant or self.instance
-        return self.judged(instance, self.ask(words, instance, Question(rows=rows, name="cost of a what-if"), settings))
+        return self.judge(
+            instance, self.ask(words, instance, ProblemVariant(rows=rows, name="cost of a what-if"), settings)
+        )
 
-    def judged(self, instance: Instance, found: WhatIfResult) -> Tried:
+    def judge(self, instance: Instance, found: WhatIfResult) -> Tried:
         """What an answer means: one that was stopped is put to every shock."""
         if found.status == "infeasible":
             return Tried(False, found)
@@ -158,18 +160,18 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
     given = instance.policy.annual_budget
     assert given is not None
 
-    def loosened(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> None:
+    def loosen(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> None:
         added = builder.variable("question", "added", 0, unit="USD")
         for year in variant.horizon.years:
             spent = builder.booked("outlay", year) - added
             builder.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="USD")
 
-    question = Question(_added, (loosened,), name="what is added in each year")
-    return what.ask(words, without_annual_budget(instance), question, settings)
+    problem = ProblemVariant(_added_budget, (loosen,), name="what is added in each year")
+    return what.ask(words, without_annual_budget(instance), problem, settings)
 
 
-def _added(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    return Expression({builder.found()["", "question", "added"][0]: 1.0})
+def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+    return Expression({builder.column_index()["", "question", "added"][0]: 1.0})
 
 
 def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
@@ -193,5 +195,7 @@ def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarr
 def _can_be_bought(what: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
     if what.is_over:
         return None
-    found = what.ask(f"whether {option} can be paid", without_shocks, Question(size(option, -1.0), name="its size"))
+    found = what.ask(
+        f"whether {option} can be paid", without_shocks, ProblemVariant(size(option, -1.0), name="its size")
+    )
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING

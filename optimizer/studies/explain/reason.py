@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.question import Question, outlay
+from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.disruptions.shock import Shock
@@ -110,7 +110,7 @@ def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reaso
     found = what.ask("what is short", conflict.instance)
     if found.status == "infeasible" or what.is_over:
         return None
-    return _explained(what, conflict, found.plan, money)
+    return _explain_conflict(what, conflict, found.plan, money)
 
 
 def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
@@ -119,15 +119,15 @@ def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _
     def fails(variant: Instance) -> bool | None:
         if what.is_over:
             return None
-        holds = what.survived("why nothing survives", variant, gap=FEASIBILITY_GAP).holds
+        holds = what.solve_survivable("why nothing survives", variant, gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
     shocks, is_known = _fewest(names, lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
     whole = with_only_shocks(instance, shocks)
-    short, is_cut = _shortened(whole, fails)
-    segments, is_all_known = _needed(
+    short, is_cut = _shorten_windows(whole, fails)
+    segments, is_all_known = _drop_unneeded(
         [d for d in short.demands if _has_floor(short, d)], lambda some: fails(_with_floors_of(short, some))
     )
     periods = _longest(short)
@@ -155,11 +155,13 @@ def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> 
             return None, False
         if answer:
             # The last one is needed: without it the others were survived.
-            return _needed(names[:count], fails, spared=1) if count > 1 else (list(names[:1]), True)
+            return _drop_unneeded(names[:count], fails, spared=1) if count > 1 else (list(names[:1]), True)
     return None, False
 
 
-def _needed(names: Sequence[str], fails: Callable[[list[str]], bool | None], spared: int = 0) -> tuple[list[str], bool]:
+def _drop_unneeded(
+    names: Sequence[str], fails: Callable[[list[str]], bool | None], spared: int = 0
+) -> tuple[list[str], bool]:
     """Names without those that are not needed to fail; the last `spared` are known to be."""
     kept, is_known = list(names), True
     for name in names[: len(names) - spared] if len(names) > 1 else ():
@@ -171,7 +173,7 @@ def _needed(names: Sequence[str], fails: Callable[[list[str]], bool | None], spa
     return kept, is_known
 
 
-def _shortened(instance: Instance, fails: Callable[[Instance], bool | None]) -> tuple[Instance, bool]:
+def _shorten_windows(instance: Instance, fails: Callable[[Instance], bool | None]) -> tuple[Instance, bool]:
     """The same shocks with windows no longer than it takes to fail, and whether a period less is known not to fail."""
     months = instance.horizon.months
     periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * months)), 0, _longest(instance))
@@ -182,7 +184,7 @@ def _has_floor(instance: Instance, segment: str) -> bool:
     return any(max(instance.path(event).floor[segment]) > 0 for event in instance.events)
 
 
-def _explained(what: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudget | None) -> Reason | None:
+def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudget | None) -> Reason | None:
     """A conflict with what is short in it under the plan that leaves the least gap."""
     instance = conflict.instance
     evaluator = what.solver.evaluator(instance)
@@ -254,7 +256,7 @@ def _worst(
             short = [
                 t
                 for t in event.periods
-                if _below(instance, event, flows, d, t) > NEGLIGIBLE * _demanded(instance, event, d, t)
+                if _below(instance, event, flows, d, t) > NEGLIGIBLE * _demand(instance, event, d, t)
             ]
             gap = sum(_below(instance, event, flows, d, t) for t in short) * (
                 instance.demands[d].shortage_cost or ROUNDING
@@ -264,7 +266,7 @@ def _worst(
     return worst
 
 
-def _demanded(instance: Instance, event: Shock, d: str, t: int) -> float:
+def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
     return float(instance.path(event).demanded(d, t))
 
 
@@ -280,7 +282,7 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
     path = instance.path(event)
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
     made = sum(rate * _sum(flows, p, "activity", periods) for p, rate in rates.items())
-    given = sum(rate * _sum(flows, o, flow, periods) for o, flow, rate in _given(instance.options, commodity))
+    given = sum(rate * _sum(flows, o, flow, periods) for o, flow, rate in _supplying_flows(instance.options, commodity))
     recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
     return float(made + given + sum(float(path.returned(d, t)) for d in recycled for t in periods))
 
@@ -289,14 +291,14 @@ def _returns(demand: Demand, commodity: str) -> bool:
     return demand.end_of_life is not None and demand.end_of_life.commodity == commodity
 
 
-def _given(options: Mapping[str, Lever], commodity: str) -> list[tuple[str, str, float]]:
+def _supplying_flows(options: Mapping[str, Lever], commodity: str) -> list[tuple[str, str, float]]:
     """The flows of some options that add to the supply of a commodity: option, flow, and t per unit."""
     flows = [(o, flow) for o, option in options.items() for flow in option.flows]
     return [(o, flow.name, flow.gives[commodity]) for o, flow in flows if commodity in flow.gives]
 
 
 def _draws_on_stock(instance: Instance, flows: Flows, commodities: set[str]) -> bool:
-    stocks = [flow for commodity in commodities for flow in _given(instance.stocks, commodity)]
+    stocks = [flow for commodity in commodities for flow in _supplying_flows(instance.stocks, commodity)]
     return any(sum(flows.row(o, flow)) > 0 for o, flow, _ in stocks)
 
 
@@ -326,7 +328,7 @@ def _sum(flows: Flows, owner: str, flow: str, periods: Sequence[int]) -> float:
 
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
     """Whether a segment gets more than a solver's rounding in some periods."""
-    demanded = [_demanded(instance, event, d, t) for t in periods]
+    demanded = [_demand(instance, event, d, t) for t in periods]
     unserved = sum(flows[d, "unserved"][t - flows.first] for t in periods)
     return sum(demanded) - unserved > NEGLIGIBLE * sum(demanded)
 
@@ -334,9 +336,9 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """The outlay that it takes to survive just this; where none is enough, what it takes more in each year."""
     free, words = with_budget(instance, None), "the least budget for what cannot be survived"
-    found = what.ask(words, free, Question(outlay, name="least outlay"))
-    holds = what.judged(free, found).holds
+    found = what.ask(words, free, ProblemVariant(outlay, name="least outlay"))
+    holds = what.judge(free, found).holds
     if holds or instance.policy.annual_budget is None:
         return found.value if holds else None, None
     found = least_added(what, words, instance)
-    return None, found.value if what.judged(without_annual_budget(instance), found).holds else None
+    return None, found.value if what.judge(without_annual_budget(instance), found).holds else None

@@ -29,7 +29,7 @@ import numpy as np
 
 from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.question import Question, outlay
+from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
@@ -97,8 +97,8 @@ class _ScalingSearch:
     def solve(self) -> Scaling | None:
         """The highest scaling under the shocks that are held; None where the search ends."""
         settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
-        question = Question(_loss, (_loosen,), "share that floors lose")
-        model = ScenarioModel(self.instance, self.held, settings, clock, listener, self.writer, question)
+        problem = ProblemVariant(_loss, (_loosen,), "share that floors lose")
+        model = ScenarioModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
         solved, self.outcome = model.minimise_cost(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
             return None
@@ -130,7 +130,7 @@ def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) ->
 
 
 def _column(builder: ModelBuilder) -> int:
-    return builder.found()["", "question", "loss"][0]
+    return builder.column_index()["", "question", "loss"][0]
 
 
 def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
@@ -184,7 +184,7 @@ class Repair:
     why: str = ""
 
 
-def _priced(repair: Repair, tried: Tried) -> Repair:
+def _with_cost(repair: Repair, tried: Tried) -> Repair:
     """The repair with what the plan costs that was found with it."""
     if not tried.holds:
         return repair
@@ -200,8 +200,8 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
         return
     free = with_budget(what.instance, None)
     settings = replace(what.solver.settings, gap=min(PLAN_GAP, what.solver.settings.gap))
-    found = what.ask("the least budget", free, Question(outlay, name="least outlay"), settings)
-    tried = what.judged(free, found)
+    found = what.ask("the least budget", free, ProblemVariant(outlay, name="least outlay"), settings)
+    tried = what.judge(free, found)
     if tried.holds is None:
         yield Repair("budget", why="it was stopped before that was found")
     elif not tried.holds:
@@ -224,12 +224,12 @@ def _enough(
 ) -> Repair:
     """A least amount of money as it can be typed, with what the cheapest plan costs that survives with it."""
     amount = rounded_up(found.value, TYPED_DIGITS)
-    again = what.survived(words, with_amount(amount))
+    again = what.solve_survivable(words, with_amount(amount))
     if again.holds is False:
         amount = rounded_up(amount * (1.0 + SAME_VALUE), TYPED_DIGITS)
-        again = what.survived(words, with_amount(amount))
+        again = what.solve_survivable(words, with_amount(amount))
     below = max(0.0, found.bound) if found.status == "optimal" else None
-    return _priced(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)
+    return _with_cost(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)
 
 
 def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
@@ -242,7 +242,7 @@ def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
         return
     settings = replace(what.solver.settings, gap=min(PLAN_GAP, what.solver.settings.gap))
     found = least_added(what, "the least budget of each year", instance, settings)
-    tried = what.judged(without_annual_budget(instance), found)
+    tried = what.judge(without_annual_budget(instance), found)
     if tried.holds is None:
         yield Repair("annual", why="it was stopped before that was found")
     elif not tried.holds:
@@ -256,7 +256,7 @@ def _of_no_year(what: WhatIfs) -> str:
     """Why no budget of single years is enough."""
     instance = what.instance
     if instance.policy.budget is not None:
-        held = what.survived(
+        held = what.solve_survivable(
             "more money, in all and in each year", without_budgets(instance), gap=FEASIBILITY_GAP
         ).holds
         if held is None:
@@ -280,16 +280,16 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     if factor <= 0:
         yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
         return
-    tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor=factor))
+    tried = what.solve_survivable("the plan of the lower floors", with_floors(what.instance, factor=factor))
     if not tried.holds:
         factor -= TENTHS
-        tried = what.survived("the plan of the lower floors", with_floors(what.instance, factor=factor))
+        tried = what.solve_survivable("the plan of the lower floors", with_floors(what.instance, factor=factor))
     floors = {
         d: {year: factor * demand.survival.at(year) for year in what.instance.horizon.years}
         for d, demand in what.instance.demands.items()
         if max(demand.survival.values) > 0
     }
-    yield _priced(Repair("floors", works=True, amount=factor, beyond=scaling.most, floors=floors), tried)
+    yield _with_cost(Repair("floors", works=True, amount=factor, beyond=scaling.most, floors=floors), tried)
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ class _Steps:
         def holds(steps: int) -> bool | None:
             if what.is_over:
                 return None
-            known[steps] = what.survived(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
+            known[steps] = what.solve_survivable(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
             return known[steps].holds
 
         works = holds(self.most)
@@ -327,10 +327,10 @@ class _Steps:
             why = "it was stopped before that was known" if works is None else self.why
             return Repair(self.kind, self.of, works, why=why), self.most
         steps, is_least = least_passing(holds, 0, self.most)
-        again = what.survived(f"{self.words}: its plan", self.vary(steps))
+        again = what.solve_survivable(f"{self.words}: its plan", self.vary(steps))
         beyond = self.amount(steps - 1) if is_least else None
         found = Repair(self.kind, self.of, True, self.amount(steps), beyond)
-        return _priced(found, again if again.holds else known[steps]), steps
+        return _with_cost(found, again if again.holds else known[steps]), steps
 
 
 def shorter(what: WhatIfs) -> Iterator[Repair]:

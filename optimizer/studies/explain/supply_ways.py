@@ -15,8 +15,8 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Flows, Plan
+from optimizer.studies.explain.part_values import bought_options
 from optimizer.studies.explain.questions import BudgetBarrier
-from optimizer.studies.explain.worths import bought_options
 from optimizer.tolerances import FULLY_USED, greatest_whole
 from optimizer.units import si
 
@@ -65,7 +65,7 @@ class Ways:
             if any(flow.serves == segment for flow in option.flows):
                 yield o, option
 
-    def _cut(self, name: str) -> float:
+    def _largest_cut(self, name: str) -> float:
         path = self.instance.path(self.event)
         return max(float(path.cut(name, t)) for t in self.periods)
 
@@ -73,13 +73,15 @@ class Ways:
         for p, process in self.instance.processes.items():
             if process.output.get(commodity, 0.0) <= 0:
                 continue
-            cut = self._cut(p)
+            cut = self._largest_cut(p)
             if cut > 0:
-                left = self._used(p) * process.output[commodity]
+                left = self._total_use(p) * process.output[commodity]
                 rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
                 yield f"{display_name(self.instance, p)} {_loses(cut)} in {self.event.name}{rest}"
-            elif self._used(p) >= FULLY_USED * sum(self.instance.path(self.event).limit(p, t) for t in self.periods):
-                made = si(self._used(p) * process.output[commodity], "t")
+            elif self._total_use(p) >= FULLY_USED * sum(
+                self.instance.path(self.event).limit(p, t) for t in self.periods
+            ):
+                made = si(self._total_use(p) * process.output[commodity], "t")
                 yield f"{display_name(self.instance, p)} gives all it has, {made}"
             else:
                 yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
@@ -88,18 +90,18 @@ class Ways:
         """Those of its inputs that are scarce; all of them where prices do not show any."""
         every = list(inputs)
         short = [c for c in every if c in self.scarce] or every
-        return _listed([display_name(self.instance, c) for c in short]) if short else "orders"
+        return _list_names([display_name(self.instance, c) for c in short]) if short else "orders"
 
-    def _used(self, name: str) -> float:
+    def _total_use(self, name: str) -> float:
         return sum(self.flows[name, "activity"][t - self.flows.first] for t in self.periods)
 
-    def _decided(self, option: Sized) -> list[int]:
+    def _decision_periods(self, option: Sized) -> list[int]:
         horizon = self.instance.horizon
         return [a for a in horizon.decisions if option.allows(horizon.year(a))]
 
     def _stands(self, option: Sized) -> int | None:
         """The first period in which it can work; None where it can never be decided."""
-        decided = self._decided(option)
+        decided = self._decision_periods(option)
         return decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
 
     def _is_late(self, option: Sized) -> bool:
@@ -111,7 +113,7 @@ class Ways:
         horizon = self.instance.horizon
         groups: dict[tuple[float, str], list[str]] = {}
         for o in names:
-            decided = self._decided(self.instance.sized[o])
+            decided = self._decision_periods(self.instance.sized[o])
             first = horizon.label(decided[0]) if decided else ""
             groups.setdefault((self.instance.sized[o].lead_time, first), []).append(o)
         every = len(names) > 1 and len(groups) == 1 and len(names) == len(list(self._makers(commodity)))
@@ -124,13 +126,13 @@ class Ways:
                 yield f"{who} can never be decided within the horizon"
 
     def _names(self, owners: Iterable[str]) -> str:
-        return _listed([display_name(self.instance, owner) for owner in owners])
+        return _list_names([display_name(self.instance, owner) for owner in owners])
 
     def _bought(self, o: str) -> float:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
     def _option(self, o: str, option: Sized) -> str:
-        name, cut = display_name(self.instance, o), self._cut(o)
+        name, cut = display_name(self.instance, o), self._largest_cut(o)
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
         inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
@@ -156,7 +158,7 @@ class Ways:
         return f" in whole units, {si(most, 't/yr')}" if size >= FULLY_USED * most else None
 
     def _is_fully_used(self, o: str, option: Sized) -> bool:
-        used = self._used(o) if self.flows.row(o, "activity") else 0.0
+        used = self._total_use(o) if self.flows.row(o, "activity") else 0.0
         working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
         return used >= FULLY_USED * working
 
@@ -240,7 +242,7 @@ def _loses(cut: float) -> str:
     return "is cut off" if cut >= 1 else f"loses {100 * cut:.3g} %"
 
 
-def _listed(names: Sequence[str], most: int = 3) -> str:
+def _list_names(names: Sequence[str], most: int = 3) -> str:
     tail = f" and {len(names) - most} more" if len(names) > most else ""
     head = ", ".join(names[:most])
     if not tail and len(names) > 1:

@@ -44,7 +44,7 @@ class Found:
     least_scale: Array
 
 
-class Verdicts(PathRows):
+class ShockRows(PathRows):
     """Every shock's verdict."""
 
     def _check_baseline(self, flows: Flows) -> None:
@@ -52,7 +52,7 @@ class Verdicts(PathRows):
         if not self._fits("baseline", flows, self.periods):
             raise ValueError("the baseline is another")
         paths = Paths(
-            (), np.array([self.periods]), self.labels, self._stacked(["baseline"], [flows]), {}, {}, self.delta
+            (), np.array([self.periods]), self.labels, self._stack_flows(["baseline"], [flows]), {}, {}, self.delta
         )
         self._check_paths(paths)
         for auditor, operation in self._operations(paths):
@@ -91,7 +91,7 @@ class Verdicts(PathRows):
             if any(row.shape != times.shape for row in flows.rows.values()):
                 raise ValueError("flows are of another length than their windows")
             specs = [shock.spec for shock in shocks]
-            meant, unmeant = self._lost(specs, times.shape[1])
+            meant, unmeant = self._lost_shares(specs, times.shape[1])
             paths = Paths(specs, times, self.labels, flows, meant, unmeant, self.delta)
             self._check_paths(paths)
             self._check_outcomes(paths, outcomes)
@@ -108,7 +108,7 @@ class Verdicts(PathRows):
             if each.flows is not None and self._fits(each.name, each.flows, periods):
                 own.setdefault(len(periods), []).append(each)
         for some in own.values():
-            yield self._stacked([each.name for each in some], [each.flows for each in some if each.flows]), some
+            yield self._stack_flows([each.name for each in some], [each.flows for each in some if each.flows]), some
         lines = {each.name: each for each in self.result.shocks if each.flows is None}
         for flows in many:
             which = [i for i, name in enumerate(flows.names) if name in lines]
@@ -124,7 +124,7 @@ class Verdicts(PathRows):
         gap, least, stated_margins = np.zeros(count), np.full(count, math.inf), np.full(count, math.inf)
         fails = np.zeros(count, dtype=bool)
         for d, demand in self.instance.demands.items():
-            found = self._found(paths, d)
+            found = self._recompute_segment(paths, d)
             is_stated = np.array([d in outcome.segments for outcome in outcomes])
             is_due = np.array([outcome.flows is not None for outcome in outcomes]) | (found.below > 0)
             self.report.holds(lambda s, d=d: f"{names[s]}/{d}", "nothing is stated of it", is_stated | ~is_due)
@@ -149,7 +149,7 @@ class Verdicts(PathRows):
             lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, least_scale=least_scale
         )
         self._check_labels(outcomes, fails)
-        self._expected([self.events[name] for name in names], cost)
+        self._check_expected_cost([self.events[name] for name in names], cost)
 
     def _check_labels(self, outcomes: Sequence[Outcome], fails: npt.NDArray[np.bool_]) -> None:
         """What is stated of some shocks' verdicts, windows and probabilities."""
@@ -166,29 +166,29 @@ class Verdicts(PathRows):
         self.report.holds(name, "its window is another", fits)
         self.report.equal(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
 
-    def _expected(self, shocks: Sequence[Shock], cost: Array) -> None:
+    def _check_expected_cost(self, shocks: Sequence[Shock], cost: Array) -> None:
         """What shocks cost above the baseline, by their probability."""
-        calm = np.array([self.baseline_cost[shock.periods].sum() for shock in shocks])
+        baseline_cost = np.array([self.baseline_cost[shock.periods].sum() for shock in shocks])
         likely = np.array([shock.probability for shock in shocks])
-        self.report.costs["expected shocks"] += math.fsum(likely * (cost - calm))
+        self.report.costs["expected shocks"] += math.fsum(likely * (cost - baseline_cost))
 
     def _floors(self, paths: Paths, d: str) -> Array:
         usual, own = self.by_period(self.instance.demands[d].survival), paths.override("survival", d, math.nan)
         return np.where(np.isnan(own), usual[paths.times], own)
 
-    def _found(self, paths: Paths, d: str) -> Found:
+    def _recompute_segment(self, paths: Paths, d: str) -> Found:
         """One segment's figures, recomputed from the flows."""
-        asked, unserved, floors = self._demanded(paths, d), paths.flows[d, "unserved"], self._floors(paths, d)
-        served = 1.0 - np.divide(unserved, asked, out=np.zeros(asked.shape), where=asked > 0)
-        short = unserved - (1.0 - floors) * asked
-        fails = short > TOLERANCE * asked
+        demanded, unserved, floors = self._demand(paths, d), paths.flows[d, "unserved"], self._floors(paths, d)
+        served = 1.0 - np.divide(unserved, demanded, out=np.zeros(demanded.shape), where=demanded > 0)
+        short = unserved - (1.0 - floors) * demanded
+        fails = short > TOLERANCE * demanded
         return Found(
             margins=served - floors,
             floors=floors,
             below=np.where(fails, short, 0.0).sum(axis=1),
             shortage=unserved.sum(axis=1),
             failure=np.where(fails.any(axis=1), fails.argmax(axis=1), -1),
-            least_scale=np.maximum(self.least_scale, asked.sum(axis=1)),
+            least_scale=np.maximum(self.least_scale, demanded.sum(axis=1)),
         )
 
     def _check_stated_services(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
@@ -239,7 +239,7 @@ class Verdicts(PathRows):
         ranks = self._rank(found.margins, found.margins + found.floors, 2 * TOLERANCE)
         self.least[d] = min(self.least[d], float(ranks.min()))
         self.failed[d] += int((found.below > 0).sum())
-        equal = ranks <= self._claimed(stated) + EQUAL
+        equal = ranks <= self._claimed_rank(stated) + EQUAL
         lowest = float(np.min(found.margins + found.floors, where=equal, initial=math.inf))
         self.report.at_most(f"services/{d}.worst_service", stated.worst_service, lowest, 1.0)
         if stated.worst_shock in names:
@@ -257,7 +257,7 @@ class Verdicts(PathRows):
             row, known = f"services/{d}", stated.worst_shock in self.events
             self.report.holds(row, f"{stated.worst_shock} is no shock", known)
             self.report.equal(f"{row}.shocks_failed", stated.shocks_failed, self.failed[d], least_scale=1.0)
-            self.report.at_most(f"{row}.margin", self._claimed(stated), self.least[d], 1.0)
+            self.report.at_most(f"{row}.margin", self._claimed_rank(stated), self.least[d], 1.0)
 
     def _rank(self, margins: Array, served: Array, full: float) -> Array:
         """The rule that chooses what is stated: margins where demand goes short, then shares served, then what is full.
@@ -270,7 +270,7 @@ class Verdicts(PathRows):
         short = np.where(served - margins > TOLERANCE, 0.0, 2.0)
         return margins + np.where(served < 1.0 - full, short, 4.0)
 
-    def _claimed(self, stated: Weakest) -> float:
+    def _claimed_rank(self, stated: Weakest) -> float:
         return float(self._rank(np.array(stated.margin), np.array(stated.worst_service), DOUBT))
 
     def _check_lines(self) -> None:
@@ -280,7 +280,9 @@ class Verdicts(PathRows):
             self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY)
         fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in self.lines]
         self._check_labels(self.lines, np.array(fails, dtype=bool))
-        self._expected([self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines]))
+        self._check_expected_cost(
+            [self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines])
+        )
         for d in self.instance.demands:
             stated = [(self.events[each.name], each.segments[d]) for each in self.lines if d in each.segments]
             if stated:
@@ -294,13 +296,13 @@ class Verdicts(PathRows):
             np.array([each.margin for each in stated]),
             [self._floor(d, *pair) for pair in zip(shocks, stated, strict=True)],
         )
-        asked = np.array([self._asked(d, shock) for shock in shocks])
-        least_scale = np.maximum(self.least_scale, asked)
+        demanded = np.array([self._total_demand(d, shock) for shock in shocks])
+        least_scale = np.maximum(self.least_scale, demanded)
         self.report.equal(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
         self.report.equal(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
         self.report.at_most(_rows(rows, "below_floor"), 0.0, below, least_scale=least_scale)
         self.report.at_most(_rows(rows, "below_floor"), below, shortage, least_scale=least_scale)
-        self.report.at_most(_rows(rows, "shortage"), shortage, asked, least_scale=least_scale)
+        self.report.at_most(_rows(rows, "shortage"), shortage, demanded, least_scale=least_scale)
         self.report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
         is_stated = [(each.first_failure is not None) == (each.below_floor > 0) for each in stated]
         self.report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_stated))
@@ -313,7 +315,7 @@ class Verdicts(PathRows):
         usual = self.by_period(self.instance.demands[d].survival)[t]
         return float(shock.spec.survival.get(d, usual)) if t in shock.periods else math.inf
 
-    def _asked(self, d: str, shock: Shock) -> float:
+    def _total_demand(self, d: str, shock: Shock) -> float:
         usual = self.by_period(self.instance.demands[d].quantity)[shock.periods].sum() * self.delta
         return float(usual * shock.spec.demand.get(d, 1.0))
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from optimizer.audit.auditor import Paths
-from optimizer.audit.verdicts import Verdicts
+from optimizer.audit.shocks import ShockRows
 from optimizer.disruptions.shock import ShockSpec
 
 
-class Endurance(Verdicts):
+class SurvivalRules(ShockRows):
     """Every rule, in every year from its own on."""
 
-    def _check_endurance(self) -> None:
+    def _check_survival_rules(self) -> None:
         expected = set()
         for i, rule in enumerate(self.instance.policy.min_time_to_survive):
             for year in self.horizon.years:
@@ -34,11 +34,11 @@ class Endurance(Verdicts):
         if not self._fits(name, flows, [t]):
             return
         spec = ShockSpec.model_construct(start=(), months=0.0, cuts=cuts, deliberate=deliberate)
-        stacked, (meant, unmeant) = self._stacked([name], [flows]), self._lost([spec], 1)
+        stacked, (meant, unmeant) = self._stack_flows([name], [flows]), self._lost_shares([spec], 1)
         paths = Paths([spec], np.array([[t]]), self.labels, stacked, meant, unmeant, span, is_steady=True)
         self._check_paths(paths)
         for d in self.instance.demands:
-            asked, unserved = self._demanded(paths, d), paths.flows[d, "unserved"]
+            demanded, unserved = self._demand(paths, d), paths.flows[d, "unserved"]
             floor = self.by_period(self.instance.demands[d].survival)[paths.times]
             row = paths.row(f"{d}.floor")
-            self.report.at_most(row, unserved, (1.0 - floor) * asked, asked, least_scale=self.scales.segments[d])
+            self.report.at_most(row, unserved, (1.0 - floor) * demanded, demanded, least_scale=self.scales.segments[d])

@@ -22,7 +22,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.question import Question, Rows, leaving_out, outlay
+from optimizer.algorithms.problem import ProblemVariant, Rows, leaving_out, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks, without
@@ -33,14 +33,14 @@ from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
 from optimizer.tolerances import NEGLIGIBLE
 
-WorthKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
+PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
 RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
 POINT, MONTHS = 0.01, 3.0
 
 
 @dataclass(frozen=True)
-class Worth:
+class PartValue:
     """What one thing is worth.
 
     Attributes:
@@ -53,7 +53,7 @@ class Worth:
         months: of a delay.
     """
 
-    kind: WorthKind
+    kind: PartKind
     of: str
     survives: bool | None
     change: float | None = None
@@ -89,7 +89,7 @@ class PlanPart:
         change: of a floor, as a share, or of a date, in months.
     """
 
-    kind: WorthKind
+    kind: PartKind
     of: str
     gone: tuple[str, ...] = ()
     change: float = 0.0
@@ -163,13 +163,13 @@ def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 
 
 @dataclass(frozen=True)
-class WorthFinder:
+class PartValuation:
     """Asks for the worth of things in a plan."""
 
     what: WhatIfs
     context: PlanContext
 
-    def worth(self, thing: PlanPart) -> Worth:
+    def value_of(self, thing: PlanPart) -> PartValue:
         """What one thing is worth."""
         instance = self.what.instance
         if thing.kind in ("lever", "kind"):
@@ -181,30 +181,30 @@ class WorthFinder:
             variant = with_lead_times(instance, months_later=thing.change, options=[thing.of])
         else:
             variant = with_floors(instance, points=thing.change, segments=[thing.of])
-        found = self._worth(thing, self._survived(thing, variant))
+        found = self._value(thing, self._solve_variant(thing, variant))
         return replace(found, months=abs(thing.change)) if thing.kind in ("later", "sooner") else found
 
-    def _without(self, thing: PlanPart) -> Worth:
+    def _without(self, thing: PlanPart) -> PartValue:
         instance, rows = excluding(self.what.instance, list(thing.gone))
-        tried = self._survived(thing, instance, rows)
-        worth = self._worth(thing, tried, is_freed=not rows)
+        tried = self._solve_variant(thing, instance, rows)
+        value = self._value(thing, tried, is_freed=not rows)
         if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
-            return worth
+            return value
         free = with_budget(instance, None)
         found = self.what.ask(
-            f"the least budget {thing.words}", free, Question(outlay, rows, f"least outlay {thing.words}")
+            f"the least budget {thing.words}", free, ProblemVariant(outlay, rows, f"least outlay {thing.words}")
         )
-        return replace(worth, needed=found.value if self.what.judged(free, found).holds else None)
+        return replace(value, needed=found.value if self.what.judge(free, found).holds else None)
 
-    def _survived(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+    def _solve_variant(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant, looked for from the plan itself: prices are differences from that."""
         self.what.solver.learn(self.context.plan, self.context.active)
-        return self.what.survived(thing.words, variant, rows)
+        return self.what.solve_survivable(thing.words, variant, rows)
 
-    def _worth(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> Worth:
+    def _value(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
         """The difference that a variant makes; `is_freed` where a rule that forces something went as well."""
         if not tried.holds:
-            return Worth(thing.kind, thing.of, tried.holds)
+            return PartValue(thing.kind, thing.of, tried.holds)
         cost, bound, found = self.context.cost, self.context.bound, tried.found
         change, low = found.cost - cost, found.bound - cost
         high = math.inf if bound is None else found.cost - bound
@@ -213,9 +213,9 @@ class WorthFinder:
         elif thing.kind in TIGHTENED and not is_freed:
             change, low = max(change, 0.0), max(low, 0.0)
         low, high = min(low, change), max(high, change)
-        return Worth(thing.kind, thing.of, True, change, _finite(low), _finite(high), found.outlay)
+        return PartValue(thing.kind, thing.of, True, change, _finite(low), _finite(high), found.outlay)
 
-    def _can_only_save(self, kind: WorthKind) -> bool:
+    def _can_only_save(self, kind: PartKind) -> bool:
         """Whether the plan itself can still be carried out, at no higher cost: shocks may cost by their probability."""
         is_likely = any(event.probability > 0 for event in self.what.instance.events)
         return kind in RELAXED and not (is_likely and kind in ("shock", "family"))
@@ -276,7 +276,7 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
         if what.is_over:
             return None
         words = f"{o} not before {horizon.label(points[i])}"
-        holds = what.survived(words, rows=(not_before(o, points[i]),), gap=FEASIBILITY_GAP).holds
+        holds = what.solve_survivable(words, rows=(not_before(o, points[i]),), gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
     first, is_known = least_passing(fails, 0, len(points))
@@ -310,7 +310,7 @@ def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int
         # Budgets and rules of the policy have a say as well.
         moved = _put_off(what.instance, plan, o, points[i])
         words = f"{o} in {what.instance.horizon.label(points[i])}, all else as planned"
-        if what.survived(words, rows=(exactly(moved),)).holds:
+        if what.solve_survivable(words, rows=(exactly(moved),)).holds:
             return points[i]
     return points[0]
 
@@ -356,4 +356,4 @@ def exactly(plan: Plan) -> Rows:
 
 def _purchases(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
     """The columns of what is bought of an option, by period."""
-    return dict(builder.found().get(("", option, instance.options[option].purchase_column), {}))
+    return dict(builder.column_index().get(("", option, instance.options[option].purchase_column), {}))

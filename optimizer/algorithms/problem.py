@@ -1,10 +1,10 @@
-"""What is asked of all the plans that keep every floor: the cheapest, unless told otherwise.
+"""What is minimised over the plans that keep every floor: least cost by default.
 
     objective   what is minimised: cost, outlay, the size of an option …
-    rows        constraints beside those of the instance: a cost that is not exceeded, an option that is left out …
-    allowed     where floors cannot all be kept, the total gap that a plan may leave
+    rows        rows beside those of the instance: a limit on cost, an option that is left out …
+    gap_limit   where floors cannot all be kept, the survival gap that a plan may leave
 
-Rows are written once, before any shock that has no probability is added.
+Rows are written once, before any shock without a probability is added.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,24 +21,24 @@ Rows = Callable[[ModelBuilder, Instance, Sequence[Shock]], None]
 
 
 @dataclass(frozen=True)
-class Question:
+class ProblemVariant:
     """What is minimised, and the rows that are added; `name` is what progress calls it.
 
-    `allowed` is in money. Above 0, every shock that can fail is written out: for instances in which these are few.
+    `gap_limit` is in money. Above 0, every shock that can fail is in the model: for instances in which these are few.
     """
 
     objective: ObjectiveBuilder = formulation.cost
     rows: tuple[Rows, ...] = ()
     name: str = "cost"
-    allowed: float = 0.0
+    gap_limit: float = 0.0
 
     @property
-    def is_usual(self) -> bool:
-        """Whether it is the instance's own: least cost, and the least gap where floors fail."""
+    def is_default(self) -> bool:
+        """Whether it is least cost, or the least gap where floors fail."""
         return self == LEAST_COST
 
 
-LEAST_COST = Question()
+LEAST_COST = ProblemVariant()
 
 
 def outlay(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
@@ -56,7 +56,7 @@ def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
 
 
 def at_most(objective: ObjectiveBuilder, bound: float, what: str) -> Rows:
-    """A row that holds an amount of money at or below a bound."""
+    """A row that keeps an amount of money at or below a bound."""
     return _bounded(objective, bound, what, "<=")
 
 
