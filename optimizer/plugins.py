@@ -42,7 +42,7 @@ def register(lever: type[Any], auditor: Auditor) -> None:
         ValueError: a kind that the package has itself.
     """
     if not isinstance(auditor, Auditor):
-        raise TypeError("a lever that nobody audits is not registered: give it an Auditor")
+        raise TypeError("a lever without an auditor is not registered: give it an Auditor")
     register_auditor(register_lever(lever), auditor)
 
 

@@ -46,7 +46,7 @@ _WIDE = Context(prec=60)
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _DIGITS = r"[0-9][0-9_]*"
 _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
-# A day or a period where a year is wanted, and the year in it.
+# A day or a period where a year is expected, and the year in it.
 _IN_A_YEAR = re.compile(
     r"\s*([0-9]{4})(?:-[0-9]{1,2}(?:-[0-9]{1,2}.{0,20})?|/[0-9]{1,2}(?:/[0-9]{1,2})?|\s?Q[1-4])\s*\Z"
 )
@@ -171,7 +171,7 @@ def parse_series(value: Any) -> Series:
         return value
     if isinstance(value, (list, tuple)):
         cure = "Write years with their values, {2027: …, 2030: …}, or one number for all years."
-        raise finding("is a list, where a series by year is wanted", cure)
+        raise finding("is a list, where a series by year is expected", cure)
     if not isinstance(value, Mapping):
         return Series.constant(parse_amount(value))
     if not value:
@@ -194,7 +194,7 @@ def _at(error: PydanticCustomError, key: Any) -> PydanticCustomError:
 
 
 def in_a_year(value: Any) -> str | None:
-    """The year of a day or period that is written where a year is wanted, such as 2027 of 2027-01-31."""
+    """The year of a day or period written where a year is expected, such as 2027 of 2027-01-31."""
     found = _IN_A_YEAR.match(value) if isinstance(value, str) else None
     return None if found is None else found[1]
 
@@ -203,7 +203,7 @@ def _year(key: Any) -> int:
     text = str(key).strip()
     year = in_a_year(text)
     if year is not None:
-        raise finding(f'"{excerpt(text)}" is a date, where a year is wanted', f"Write {year}.")
+        raise finding(f'"{excerpt(text)}" is a date, where a year is expected', f"Write {year}.")
     if isinstance(key, bool) or not re.fullmatch(r"[0-9]{4}", text):
         cure = "A series has whole years as keys: {2027: 100, 2030: 250}."
         raise finding(f'"{excerpt(key)}" is not a calendar year', cure)

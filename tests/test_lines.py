@@ -303,7 +303,7 @@ def test_loud_when_flows_are_of_another_length_or_of_nobody(failing: Case) -> No
     assert last.flows is not None
     for rows, wanted in (
         ({"imports": (1.0, 2.0)}, "s59/imports.activity: it has another length"),
-        ({"imports": last.flows["imports", "activity"], "pit": (1.0,)}, "s59/pit.activity: nobody has that name"),
+        ({"imports": last.flows["imports", "activity"], "pit": (1.0,)}, "s59/pit.activity: nothing has that name"),
     ):
         changed = line("s59", flows=having(last.flows, "activity", rows))(result)
         assert wanted in so.verify(problem, changed).disagreements

@@ -254,7 +254,7 @@ def test_repr_and_frames_carry_units() -> None:
 
 
 def test_what_goes_unserved_in_peace_is_told() -> None:
-    # Half of what is made has to be made at home, where nobody makes any: nothing is made, 100 t a year go short.
+    # Half of what is made has to be made at home, where nothing makes any: nothing is made, 100 t a year go short.
     rule = {"commodity": "magnet", "region": "home", "share": 0.5, "from": 2027}
     result = solved(policy={"min_share": [rule]})
     assert result.survives

@@ -84,12 +84,12 @@ def test_series_of_one_number_is_the_same_in_every_year() -> None:
     ("written", "what"),
     [
         ({}, "is an empty mapping"),
-        ({"2027Q1": 5}, '"2027Q1" is a date, where a year is wanted'),
+        ({"2027Q1": 5}, '"2027Q1" is a date, where a year is expected'),
         ({"27": 5}, '"27" is not a calendar year'),
         ({True: 5}, '"True" is not a calendar year'),
         ({"2027": "5%"}, "is a percentage"),
         ({"2027": {"2028": 1}}, "a mapping is not a number"),
-        ([5], "is a list, where a series by year is wanted"),
+        ([5], "is a list, where a series by year is expected"),
     ],
 )
 def test_what_is_no_series_is_refused(written: object, what: str) -> None:

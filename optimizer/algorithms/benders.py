@@ -102,7 +102,7 @@ class _Search(Search):
         worst = self.listed.violations({int(n): float(gaps[n]) for n in np.flatnonzero(gaps)})
         held = {shock.name for shock in self.shocks}
         new = [each for each in worst if each.shock.name not in held]
-        self.hold(select_most_violated(new, max(0, 2 * self.add - len(held))))
+        self.note_shocks(select_most_violated(new, max(0, 2 * self.add - len(held))))
         tolerance = (1.0 - GAP_ROOM) * self.settings.gap
         loop = self._start(Objective("gap", self._master_of_gaps, self._evaluate_gaps, MOST_HELD, tolerance=tolerance))
         if not loop.run():
@@ -113,7 +113,7 @@ class _Search(Search):
     def _solve_extensive_form(self, counting: Sequence[int]) -> SearchResult:
         """All other shocks cost nothing, and every plan survives them."""
         self.shocks = []
-        self.hold_numbers(counting)
+        self.note_shock_numbers(counting)
         model = self._model()
         found = model.minimise_gap()
         if found.values is None:
@@ -172,7 +172,7 @@ class _Search(Search):
         assert loop.incumbent is not None
         self.resumed = None
         self.shocks = []
-        self.hold_numbers(sorted(survived))
+        self.note_shock_numbers(sorted(survived))
         again = BendersLoop(self, objective, self.negligible)
         again.master.add_pool(loop.master.pool)
         again.first, again.bound, again.is_relaxed = loop.incumbent.result, loop.bound, True
@@ -210,20 +210,23 @@ class _Search(Search):
 
     def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
         """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
-        size = len(self.probability)
-        if kind == "gap":
-            weights, least = np.where(self._can_fail, 1.0, 0.0), np.zeros(size)
-        else:
-            weights, least = self.probability, self._least_costs
+        weights, least = self._weights(kind)
         singles, apart = [n for n in alone if weights[n] > 0], frozenset(alone)
         counting = (n for part in self.evaluator.slices for n in part.events.tolist() if weights[n] > 0)
         ordered = [n for n in counting if n not in apart]
         if not singles and not ordered:
             return {}
-        of = np.full(size, -1, dtype=np.intp)
-        of[singles] = np.arange(len(singles))
-        of[ordered] = len(singles) + np.arange(len(ordered)) * min(MOST_GROUPS, len(ordered)) // max(1, len(ordered))
-        return {kind: ShockGroups(kind, of, weights, least)}
+        group_of = np.full(len(weights), -1, dtype=np.intp)
+        group_of[singles] = np.arange(len(singles))
+        shared = np.arange(len(ordered)) * min(MOST_GROUPS, len(ordered)) // max(1, len(ordered))
+        group_of[ordered] = len(singles) + shared
+        return {kind: ShockGroups(kind, group_of, weights, least)}
+
+    def _weights(self, kind: EstimateKind) -> tuple[Vector, Vector]:
+        """By shock, the weight of its gap or cost, and a lower bound on it."""
+        if kind == "gap":
+            return np.where(self._can_fail, 1.0, 0.0), np.zeros(len(self.probability))
+        return self.probability, self._least_costs
 
     def _master(self, shocks: Sequence[Shock], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
         tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2

@@ -74,7 +74,7 @@ class Objective:
         name: for the history.
         build: makes a master that holds some shocks.
         evaluate: solves the subproblems of a plan and adds cuts, given what the master proposes.
-        most: how many shocks the master may hold.
+        most: how many shocks the master may contain.
         needs_shocks: whether the master that proposes integers has to hold them too.
         tolerance: relative distance of bound and incumbent; None for that which the settings ask of costs.
         facts: what a checkpoint needs beside the cuts.
@@ -156,7 +156,7 @@ class BendersLoop:
             if evaluation.is_feasible and evaluation.value <= upper:
                 upper, centre = evaluation.value, point
             self._report(upper, result.objective, evaluation, ", relaxation")
-            if self._hold_shocks(evaluation):
+            if self._add_shocks(evaluation):
                 centre = None
             else:
                 self.is_relaxed = (
@@ -274,7 +274,7 @@ class BendersLoop:
                 self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
                 centre = None if centre is None else point
             is_done = self._is_solved(evaluation, result.objective)
-            has_grown = self._hold_shocks(evaluation)
+            has_grown = self._add_shocks(evaluation)
             self._save()
             has_progressed |= evaluation.new_cuts > 0 or has_grown
             is_done |= stalling.is_over(result.objective, self._upper)
@@ -304,8 +304,8 @@ class BendersLoop:
                 return True
         return self.objective.evaluate(self.reduced, values, values).new_cuts > 0
 
-    def _hold_shocks(self, evaluation: Evaluation) -> bool:
-        """Add the shocks that the master had better hold, if there are any; cuts stay."""
+    def _add_shocks(self, evaluation: Evaluation) -> bool:
+        """Add the shocks that improve the master most, if there are any; cuts stay."""
         search = self.search
         proposed = evaluation.violated if evaluation.to_hold is None else evaluation.to_hold
         held = {shock.name for shock in search.shocks}
@@ -313,7 +313,7 @@ class BendersLoop:
         if not left or len(held) >= self.objective.most:
             return False
         count = search.add if self.objective.needs_shocks else 2 * search.add
-        self.master.add_shocks(search.hold(select_most_violated(left, count)))
+        self.master.add_shocks(search.note_shocks(select_most_violated(left, count)))
         return True
 
     def _save(self) -> None:

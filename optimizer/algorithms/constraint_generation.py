@@ -99,9 +99,9 @@ class ConstraintGeneration:
             return Benders(self.add, evaluator, self.few).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
         search.problem, search.plan = self.problem, self.plan
-        search.hold(shock for shock in instance.events if shock.name in self.first | likely)
+        search.note_shocks(shock for shock in instance.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
-            search.hold_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
+            search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         return search.run()
 
 
@@ -169,7 +169,7 @@ class ScenarioSearch(Search):
 
     def add_most_violated(self, violations: Iterable[Violation], most: float) -> None:
         """Add the most violated scenarios to the model."""
-        self.model.add_shocks(self.hold(select_most_violated(violations, most)))
+        self.model.add_shocks(self.note_shocks(select_most_violated(violations, most)))
 
     # The relaxation.
 

@@ -57,9 +57,11 @@ def exposure(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int]
     For shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`
     returns the path of the shocks of a window length, where it is known.
     """
-    varied, parts = _VariedFields.of(shocks), []
-    for length in sorted({len(shock.periods) for shock in shocks}):
-        numbers = [n for n, shock in enumerate(shocks) if len(shock.periods) == length]
+    varied, by_length = _VariedFields.of(shocks), dict[int, list[int]]()
+    for number, shock in enumerate(shocks):
+        by_length.setdefault(len(shock.periods), []).append(number)
+    parts = []
+    for length, numbers in sorted(by_length.items()):
         path = shared(length) if shared else shared_path(instance, [shocks[n] for n in numbers])
         parts.append((numbers, _columns(instance, path, varied)))
     places = {name: at for at, name in enumerate(sorted({name for _, columns in parts for name in columns}))}

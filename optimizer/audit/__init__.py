@@ -41,7 +41,7 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
     """
     report = Report()
     report.disagreements += result.departures
-    report.disagreements += [f"{o}.kind: nobody audits its kind" for o in options_without_auditor(instance)]
+    report.disagreements += [f"{o}.kind: its kind has no auditor" for o in options_without_auditor(instance)]
     try:
         if result.baseline is None and result.status in ("none", "stopped"):
             check_absent(instance, result, report)

@@ -123,7 +123,7 @@ class Paths:
         times: periods of the horizon, an array (paths, periods).
         labels: of the horizon's periods.
         flows: t, arrays (paths, periods).
-        meant, unmeant: share lost to deliberate cuts and to others, by activity that some such cut strikes.
+        meant, unmeant: share lost to deliberate cuts and to others, by activity that some such cut affects.
         delta: years that a period lasts.
         is_steady: whether it is one state that lasts, as in a rule about time to survive: stocks lose nothing.
     """

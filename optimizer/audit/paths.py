@@ -36,7 +36,7 @@ class PathRows(PlanRows):
         for (owner, flow), row in flows.rows.items():
             self.report.holds(f"{name}/{owner}.{flow}", "it has another length", len(row) == len(periods))
             if (owner, flow) not in known:
-                self.report.holds(f"{name}/{owner}.{flow}", "nobody has that name", False)
+                self.report.holds(f"{name}/{owner}.{flow}", "nothing has that name", False)
         return len(self.report.disagreements) == before
 
     def _stack_flows(self, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:
@@ -66,7 +66,7 @@ class PathRows(PlanRows):
         return struck
 
     def _matching(self, region: Any, stage: Any, process: Any, commodity: Any) -> list[str]:
-        """The activities that a cut so aimed strikes."""
+        """The activities that a cut of these targets affects."""
         return [
             name
             for name, activity in self.instance.activities.items()

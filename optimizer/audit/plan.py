@@ -14,7 +14,7 @@ from optimizer.results.result import Result
 
 
 def options_without_auditor(instance: Instance) -> list[str]:
-    """The options whose kind nobody audits."""
+    """The options whose kind has no auditor."""
     return [o for o, option in instance.options.items() if auditor_of(option.kind) is None]
 
 

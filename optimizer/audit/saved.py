@@ -1,7 +1,7 @@
 """A whole result, as a file holds it: that nothing is missing, nothing is added, and names and order are its own.
 
-The other modules recompute numbers; a number that nobody looks up is caught here: an option, year or region too many, a
-shock without its flows, a plan without its bound.
+The other modules recompute numbers; a number that no other check reads is caught here: an option, year or region too
+many, a shock without its flows, a plan without its bound.
 """
 
 import math
@@ -93,7 +93,7 @@ class Saved(Figures):
         required, faced = result.settings.get("gap"), result.adversary
         if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
             open_ = result.mip_gap > required or (faced is not None and faced.sets is None)
-            self._holds("status", "it is stated to be stopped, and its bound is as near as was asked for", holds=open_)
+            self._holds("status", "it is stated to be stopped, and its bound is as near as required", holds=open_)
 
     def _check_no_shock_names(self) -> None:
         """What is stated of the no-shock plan without solving for it."""

@@ -1,4 +1,4 @@
-"""What is stated of the shocks: each one's segments, gap, cost and verdict, and each segment's worst shock.
+"""Check the figures of the shocks: segments, gap, cost and survival of each, and the worst shock of each segment.
 
 Shocks whose flows are at hand are recomputed from them; of one that is only a line, what the line says of itself.
 """
@@ -45,7 +45,7 @@ class Found:
 
 
 class ShockRows(PathRows):
-    """Every shock's verdict."""
+    """The rows of every shock."""
 
     def _check_baseline(self, flows: Flows) -> None:
         """The baseline's rows and costs; and what each period of it costs, in present value."""
@@ -119,7 +119,7 @@ class ShockRows(PathRows):
                 yield part, [lines[name] for name in part.names]
 
     def _check_outcomes(self, paths: Paths, outcomes: Sequence[Outcome]) -> None:
-        """Verdicts, gaps, costs and labels of some shocks."""
+        """Survival, gaps, costs and labels of some shocks."""
         names, count = paths.flows.names, len(outcomes)
         gap, least, stated_margins = np.zeros(count), np.full(count, math.inf), np.full(count, math.inf)
         fails = np.zeros(count, dtype=bool)
@@ -142,7 +142,7 @@ class ShockRows(PathRows):
         self.report.equal(
             lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, least_scale=AUDIT_MONEY
         )
-        # Of a shock that costs next to nothing, an error is judged against what the least_scale of demand is worth.
+        # Of a shock that costs next to nothing, an error is judged against the value of the least scale of demand.
         dearest = max((demand.shortage_cost for demand in self.instance.demands.values()), default=0.0)
         least_scale = max(AUDIT_MONEY, self.least_scale * dearest)
         self.report.equal(
@@ -152,7 +152,7 @@ class ShockRows(PathRows):
         self._check_expected_cost([self.events[name] for name in names], cost)
 
     def _check_labels(self, outcomes: Sequence[Outcome], fails: npt.NDArray[np.bool_]) -> None:
-        """What is stated of some shocks' verdicts, windows and probabilities."""
+        """The stated survival, windows and probabilities of some shocks."""
 
         def name(s: int) -> str:
             return outcomes[s].name

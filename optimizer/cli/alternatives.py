@@ -52,11 +52,11 @@ def command(
     instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
 
     from optimizer.solver import Settings
-    from optimizer.studies.alternatives import alternatives as find
+    from optimizer.studies.alternatives import alternatives
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(instance.money) as listener:
-        found = find(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
+        found = alternatives(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
     if json:
         common.print_json(found.to_dict())
     else:

@@ -34,7 +34,7 @@ def command(
     outputs.check_answer(output, "--output", file)
 
     from optimizer.solver import Settings
-    from optimizer.studies.attack import attack as find
+    from optimizer.studies.attack import attack
 
     if is_given:
         judged = inputs.read_judged_plan(file, plan, changes)
@@ -44,7 +44,7 @@ def command(
         instance, remarks, saved = made.instance, made.remarks, None
     settings = Settings(gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
     with progress.display(instance.money) as listener:
-        found = find(instance, saved, settings=settings, listener=listener, notes=remarks)
+        found = attack(instance, saved, settings=settings, listener=listener, notes=remarks)
     if json:
         common.print_json(found.to_dict())
     else:

@@ -69,13 +69,12 @@ def command(
     cases = _read_cases(files, set_ or [], variants, lists_attacks=adversary)
 
     from optimizer.solver import Settings
-    from optimizer.studies.compare import FACTS
-    from optimizer.studies.compare import compare as find
+    from optimizer.studies.compare import FACTS, compare
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(next(iter(cases.values())).money, lists_tasks=True) as listener:
         try:
-            found = find(
+            found = compare(
                 cases,
                 amounts,
                 facts=() if quick else FACTS,

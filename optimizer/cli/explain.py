@@ -26,13 +26,13 @@ def command(
 
     from optimizer.report.tables.explain import Explaining
     from optimizer.solver import Settings
-    from optimizer.studies.explain.explain import explain as find
+    from optimizer.studies.explain.explain import explain
 
     shown = Explaining(made.instance, every=every)
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(made.instance.money, lists_tasks=True) as listener:
         on_finding = (lambda part: None) if json else listener.pausing(shown.show)
-        found = find(made.instance, settings=settings, listener=listener, on_part=on_finding, notes=made.remarks)
+        found = explain(made.instance, settings=settings, listener=listener, on_part=on_finding, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())
     else:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from optimizer.instance.edits import Edited
     from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
+    from optimizer.progress import Listener
     from optimizer.results.result import Result
+    from optimizer.solver import Clock, Settings
 
 
 @dataclass(frozen=True)
@@ -227,16 +229,31 @@ def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput
     """The plan of an instance that was read from a file, with the file's comments."""
     from optimizer.instance.reading import read
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.solve import solve
-    from optimizer.studies.withstand import withstand
 
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
-    find = withstand if search.adversary else solve
     with progress.display(made.instance.money) as listener:
-        result = find(made.instance, settings=settings, listener=listener, notes=made.remarks, clock=clock)
+        result = search_plan(made, settings, clock, listener, adversary=search.adversary)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if search.adversary else made.instance
     return PlanInput(instance, with_comments(result, file), interrupted=clock.interrupted)
+
+
+def search_plan(
+    made: InstanceInput,
+    settings: "Settings",
+    clock: "Clock",
+    listener: "Listener",
+    *,
+    adversary: bool,
+    load_seconds: float = 0.0,
+) -> "Result":
+    """The plan of an instance; where `adversary`, the one that survives the worst attack as well."""
+    from optimizer.studies.solve import solve_instance
+    from optimizer.studies.withstand import withstood
+
+    if adversary:
+        return withstood(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
+    return solve_instance(made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds)
 
 
 def print_status(result: "Result") -> None:

@@ -58,8 +58,7 @@ def command(
     _check_choice(kind, output, vars(choice) | {"all": every})
     outputs.check_file(output, "--output", plan)
 
-    from optimizer.report.figures.plot import Choice
-    from optimizer.report.figures.plot import draw_plot as draw
+    from optimizer.report.figures.plot import Choice, draw_plot
     from optimizer.report.html.book import book
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
@@ -79,7 +78,7 @@ def command(
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
     try:
         with common.library_warnings():
-            picture = draw(shown, kind, Choice(**vars(choice)), output.suffix.lower()[1:], frontier)
+            picture = draw_plot(shown, kind, Choice(**vars(choice)), output.suffix.lower()[1:], frontier)
     except ValueError as error:
         common.fail(f"{error}.", common.BAD_INSTANCE)
     outputs.write_answer(output, picture)

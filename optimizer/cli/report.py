@@ -1,4 +1,4 @@
-"""diversify report: one page that can be put in front of a minister, or a workbook for whoever checks it."""
+"""diversify report: one page that can be put in front of a minister, or a workbook for its reviewers."""
 
 import contextlib
 from dataclasses import replace

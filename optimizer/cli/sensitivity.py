@@ -56,11 +56,11 @@ def command(
         )
 
     from optimizer.solver import Settings
-    from optimizer.studies.sensitivity import sensitivity as find
+    from optimizer.studies.sensitivity import sensitivity
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(instance.money) as listener:
-        found = find(
+        found = sensitivity(
             instance,
             samples,
             seed=seed,

@@ -91,12 +91,12 @@ def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
 
 
 def _find(made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool) -> "Result":
-    if adversary:
-        from optimizer.studies.withstand import withstand as find
-    else:
-        from optimizer.studies.solve import solve as find
+    from optimizer.solver import Clock
+
     with progress.display(made.instance.money) as listener:
-        return find(made.instance, settings=settings, listener=listener, notes=made.remarks, load_seconds=load_seconds)
+        return inputs.search_plan(
+            made, settings, Clock(settings.time_limit), listener, adversary=adversary, load_seconds=load_seconds
+        )
 
 
 def _write(result: "Result", csv: Path | None, output: Path | None) -> None:

@@ -49,12 +49,12 @@ def command(
         require_extra("parquet", "--parquet")
     common.check_address(cluster)
 
-    from optimizer.studies.stress import stress as find
+    from optimizer.studies.stress import stress
 
     found = _read(plan, instance, changes, search)
     with progress.display(found.instance.money) as listener:
         try:
-            stressed = find(
+            stressed = stress(
                 found.result,
                 found.instance,
                 samples=samples,

@@ -1,12 +1,12 @@
-"""Adversaries: what one can strike, what each target costs it, and which sets of them an attack budget buys.
+"""Adversaries: its possible targets, what each costs it, and which sets of them an attack budget buys.
 
 AdversarySpec    the entry `adversary:`
 AttackTarget     cuts that it can bring about, at a price
 Attack           targets that are struck together, and the period in which that begins
 
 An attack is affordable if its prices add to no more than the attack budget, and it is a shock: the cuts of all its
-targets, for the adversary's months; of several that match one activity the largest counts. To strike more is never to
-strike less, so that only **maximal** sets matter: those that no other affordable set holds.
+targets, for the adversary's months; of several that match one activity the largest counts. More targets never cut
+less, so that only **maximal** sets matter: those that no other affordable set holds.
 """
 
 import math
@@ -65,7 +65,7 @@ class AdversarySpec(Described):
         return self.price(names) <= self.attack_budget * (1.0 + ROUNDING)
 
     def shock(self, names: Sequence[str], starts: Sequence[str]) -> ShockSpec:
-        """The entry under `shocks:` that strikes a set of targets, at each of some starts."""
+        """The entry under `shocks:` that attacks a set of targets, at each of some starts."""
         deliberate = any(self.targets[name].deliberate for name in names)
         cuts = []
         for name in names:

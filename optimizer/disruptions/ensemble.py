@@ -298,7 +298,7 @@ def _shocks(
 
 
 def _cuts(chances: Chances, key: str, event: Event, struck: _Indices) -> Iterator[tuple[Cut, ...]]:
-    """The cuts of each sample; those of one entry share what they strike, and all that is certain is one object."""
+    """The cuts of each sample; those of one entry share their targets, and all that is certain is one object."""
     assert event.scale is not None
     factors = event.scale.at(chances.column("scale")[struck])
     certain = event.scale.is_constant

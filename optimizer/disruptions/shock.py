@@ -81,7 +81,7 @@ class Target(Described):
     )
 
     def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
-        """Whether this cut strikes an activity so described."""
+        """Whether this cut affects an activity so described."""
         return (
             (self.process is None or name in self.process)
             and (self.region is None or region in self.region)

@@ -1,6 +1,6 @@
 """From shocks to the paths that operation takes.
 
-calm        the baseline
+baseline    the path without disruptions
 alone       one shock
 together    many shocks with windows of one length: every number an array, one for each shock
 steady      states that last from one period on: nothing but cuts happens in them
@@ -37,7 +37,7 @@ class ActivityIndex:
     """The activities of an instance by name, output, stage and region.
 
     The names that a field of a cut lists are looked up; those of the field with the fewest are compared with the other
-    fields. A cut costs about as much as it strikes, however many activities there are.
+    fields. The time for a cut grows with the activities that it affects, however many activities there are.
     """
 
     def __init__(self, activities: Mapping[str, Activity]) -> None:

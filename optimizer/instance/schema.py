@@ -203,7 +203,7 @@ class Instance(Described):
 
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
-        """Existing processes and producing options, by name: what a cut can strike."""
+        """Existing processes and producing options, by name: the possible targets of a cut."""
         options = {o: each for o, each in self.options.items() if isinstance(each, Activity)}
         return {**self.processes, **options}
 

@@ -53,7 +53,7 @@ class Names:
 
 
 class Ledgers:
-    """The ledgers of one programme.
+    """The ledgers of one programme: sums of expressions by key.
 
     Args:
         horizon: the axis of time.

@@ -72,7 +72,7 @@ def stage_title(instance: Instance, stage: str | None, region: str | None) -> st
 
 
 def cut_words(instance: Instance, cut: Cut) -> str:
-    """What a cut strikes, in the names that the file gives."""
+    """What a cut affects, in the names of the file."""
     shock_title = {
         "process": tuple(display_name(instance, process) for process in cut.process or ()),
         "region": tuple(region_name(instance, region) for region in cut.region or ()),

@@ -43,7 +43,7 @@ NAMING = ("Worst shock", "Doing nothing", "Adversary")
 
 
 def plan_headline(result: Result, instance: Instance | None = None) -> str:
-    """The verdict in one line; shocks are called what the file calls them where there is an `instance`."""
+    """The outcome in one line; with an `instance`, shocks have the names of the file."""
     failed = [outcome.name for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
     if result.status == "none":
@@ -71,7 +71,7 @@ def worst_first(result: Result, failed: Sequence[str], instance: Instance | None
 
 
 def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
-    """The verdict where attacks are among the shocks."""
+    """The outcome where attacks are among the shocks."""
     own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
     failed = [outcome.name for outcome in own if not outcome.survives]
     means = si(faced.attack_budget, result.money)
@@ -335,7 +335,7 @@ def sentence(instance: Instance, result: Result) -> str:
         if price <= ROUNDING * abs(result.total_cost):
             beyond = "; it costs no more than the same supply would if no shock ever came"
         else:
-            beyond = f"; all told it costs {si(price, result.money, 4)} more than the same supply would if no shock "
+            beyond = f"; in total it costs {si(price, result.money, 4)} more than the same supply would if no shock "
             beyond += f"ever came (present value, {result.currency})"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
@@ -407,7 +407,7 @@ def facts_under(instance: Instance, result: Result, counted_from: float | None) 
     ]
     of_another = "" if instance.policy.budget == counted_from else f" {under_budget(counted_from, result.money)}"
     tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
-    # Most of it is paid in peace as well.
+    # Most of it is paid in the baseline as well.
     heads = {"Total cost": "Total cost, with all supply"}
     return [[heads.get(label, label), text + tails.get(label, "")] for label, text in said]
 

@@ -21,7 +21,7 @@ _CELL = "padding:2px 14px 2px 0;text-align:left;background:transparent;vertical-
 
 
 def result_html(result: Any) -> str:
-    """A plan: the verdict, its figures, what is bought, and where it stands in each shock."""
+    """A plan: the headline, its figures, what is bought, and where it stands in each shock."""
     failed = [outcome for outcome in result.shocks if not outcome.survives]
     count = len(result.shocks)
     headline = {

@@ -9,7 +9,7 @@ Python with an index and plain names, and with the rest in ``attrs``:
     labels    by column: its head for readers
     forms     by column: how its values are written, one of `Form`
 
-pandas is imported when a frame is first asked for it, not before: it takes longer than to solve a small instance.
+pandas is imported when it is first needed, not before: it takes longer than to solve a small instance.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -151,7 +151,7 @@ def with_units(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 class Frames:
-    """The frames of a result as pandas frames, each an attribute; made when it is first asked for.
+    """The frames of a result as pandas frames, each an attribute; made on first access.
 
     Args:
         makers: by name, what makes a frame.

@@ -8,7 +8,7 @@ ManyFlows      the same for shocks whose windows are equally long, as arrays
 Service        one segment in one shock: its worst period, and what it went short of
 Outcome        one shock under the plan; for most of many shocks only a line of it
 Weakest        one segment over all shocks
-Price          what binds, and what one step of it is worth
+Price          a binding limit and the shadow price of one step
 Share          where a commodity comes from in one year
 Faced          the adversary that a plan was made against
 Nothing        shortage below the floors under the do-nothing plan

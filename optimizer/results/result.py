@@ -51,14 +51,14 @@ class Result:
         shocks: every shock, in the order of the instance; where there are many, most are lines without flows.
         services: by segment, its worst over all shocks, lines or not.
         price_of_survival: total cost less that of the same instance without shocks.
-        calm_cost: total cost of the same instance without shocks; None where it was not asked.
+        calm_cost: total cost of the same instance without shocks; None where it was not computed.
         calm_builds: options that are bought without any shock.
         no_shock: the plan that costs `calm_cost`, its cost by part and how it runs; None where it is not known.
         nothing: what doing nothing would leave unserved.
         costs: present value by part; they add to `total_cost`.
         outlays: by calendar year.
         shares: where each commodity comes from, in the first and the last year.
-        binding: what binds, the largest worth first.
+        binding: the binding limits, the largest shadow price first.
         clash: the rules that contradict each other, where no plan exists.
         notes: what the user should know about this run.
         audit: rows checked, and the largest disagreement relative to its row.
@@ -67,7 +67,7 @@ class Result:
         endured: by rule of the policy about time to survive and year, flows over its months that keep every floor.
         comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
         adversary: what the plan was made against; its attacks are among the shocks, and in `survival_gap` they count as
-            one, the worst of them. None where nobody was asked about.
+            one, the worst of them. None where no adversary was considered.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
         format: of the file that it comes from, or that it would be written to.
         problem: the instance that was solved; None of a plan that was read from a file. It is in no file.

@@ -305,7 +305,8 @@ def attack(
         PlanFileError: a result without a plan.
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
-        ValueError: a budget that is no amount of money, or a scenario that there is not.
+        InstanceError: a scenario that the instance does not have.
+        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so

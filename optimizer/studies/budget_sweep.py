@@ -30,7 +30,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.measure import Measure, before_measure, no_shock_cost
-from optimizer.studies.solve import solve, tight_shocks
+from optimizer.studies.solve import solve_instance, tight_shocks
 from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
@@ -353,15 +353,8 @@ def ask_best_plan(
     """The best plan of an instance, audited; `first` are shocks that the model holds at the start."""
     with _clock(memory, settings) as clock:
         evaluator = _solver(memory, instance, settings).evaluator(instance)
-        return solve(
-            instance,
-            settings=settings,
-            listener=_listener(memory),
-            evaluator=evaluator,
-            first=first,
-            plan=plan,
-            clock=clock,
-        )
+        listener = _listener(memory)
+        return solve_instance(instance, settings, clock, listener, evaluator=evaluator, held_shocks=first, plan=plan)
 
 
 def ask_least_outlay(

@@ -81,16 +81,16 @@ def compare(
         settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out; survival
             gaps to the same share of themselves, 0.5 % at most), seconds for each search, and `jobs` processes; all
             cores where that is left out and a search takes its time.
-        heard: called with each part once it is known, and all that is known by then.
+        on_part: called with each part once it is known, and all that is known by then.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
         scenario: each a case beside the plain one, of every instance; commas put several into one case.
 
     Raises:
         AuditError: a plan and its figures disagree.
         WorkerError: a process died.
-        InstanceError: the cases are in different currencies.
+        InstanceError: the cases are in different currencies, or have no such scenario.
         SolverError: the solver failed.
-        ValueError: a budget or step that is no amount of money, or a scenario that there is not.
+        ValueError: a budget or step that is no amount of money.
 
     Example:
         >>> import optimizer as so
@@ -129,7 +129,7 @@ def require_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str]
 
 
 class _ComparisonBuilder:
-    """A comparison while it is made; `heard` is given all that is known after each part."""
+    """A comparison while it is made; `on_part` is given all that is known after each part."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class _ComparisonBuilder:
         for number, names in sorted(sweep.answers(calls, ["which shocks hurt"] * len(calls)), key=lambda pair: pair[0]):
             case = cases[number]
             if len(names) > MOST_ALONE:
-                what = f"{case}: of {len(names):,} shocks that hurt, the {MOST_ALONE} worst are asked alone."
+                what = f"{case}: of {len(names):,} shocks that hurt, the {MOST_ALONE} worst are evaluated alone."
                 self.found = replace(self.found, notes=(*self.found.notes, what))
             batch_names = ("", *names[:MOST_ALONE])
             batches = [batch_names[i : i + ALONE_BATCH] for i in range(0, len(batch_names), ALONE_BATCH)]

@@ -233,7 +233,7 @@ def _size_left(plan: Plan, option: Sized) -> float:
 def _periods(
     instance: Instance, plan: Plan, stock: Stock, columns: Mapping[int, int], saving: Vector
 ) -> Iterator[Addition]:
-    """The periods by whose end a stockpile may hold more: what a tonne then is worth, losses taken off."""
+    """The periods by whose end a stockpile may hold more: the value of a tonne then, net of losses."""
     worth = np.maximum(saving[:, [columns[t] for t in instance.horizon.periods]], 0.0)
     kept = (1.0 - stock.loss) ** (instance.horizon.delta * np.arange(worth.shape[1]))
     fills = plan.fills[stock.id]

@@ -129,7 +129,7 @@ class TornadoBar:
     flips: tuple[SwitchingValue, ...] = ()
 
     def swing(self, base: VariantOutcome) -> tuple[bool, float, float]:
-        """What bars are sorted by: whether a verdict changes, the change of the gap, the change of the cost.
+        """What bars are sorted by: whether survival changes, the change of the gap, the change of the cost.
 
         Ends that are not settled have no part in it, nor have changes that are not proven.
         """

@@ -2,7 +2,7 @@
 
 Prices are the duals of the linear programme with its integers fixed: of cost where every floor is kept, of the survival
 gap where floors fail. Each is multiplied by one step that a reader can picture: one point of a floor, one per cent of a
-limit. Prices hold near the plan; a large step may be worth less.
+limit. Prices hold near the plan; a large step may have a smaller value.
 """
 
 from collections import defaultdict
@@ -17,12 +17,12 @@ from optimizer.results.plan import Price
 from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
 POINT = 0.01
-# What is limited and a step of it, in words; the step's size, or what it is worth.
+# What is limited and a step of it, in words; the step's size, or its shadow price.
 StepSize = tuple[str, str, float]
 
 
 def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> tuple[Price, ...]:
-    """The `most` largest worths, of groups of rows and bounds that belong together; empty without prices."""
+    """The `most` largest shadow prices, of groups of rows and bounds that belong together; empty without prices."""
     duals = solved.duals
     if duals is None:
         return ()
@@ -37,7 +37,7 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
 
 
 def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
-    """What a step of each row is worth, in words and money."""
+    """The shadow price of a step of each row, with its label."""
     for row, price in zip(duals.builder.rows, duals.duals, strict=True):
         if price == 0 or row.mark.path in without_effect or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
@@ -47,7 +47,7 @@ def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str])
 
 
 def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
-    """What a step of each upper bound is worth, in words and money."""
+    """The shadow price of a step of each upper bound, with its label."""
     for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced_costs, strict=True):
         is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
         if is_at_bound and column.mark.path not in instance.rules and column.mark.path not in without_effect:

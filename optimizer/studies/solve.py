@@ -143,12 +143,6 @@ def solve(
     *,
     settings: Settings | None = None,
     listener: Listener = ignore,
-    notes: tuple[str, ...] = (),
-    load_seconds: float = 0.0,
-    evaluator: RecourseEvaluator | None = None,
-    first: frozenset[str] = frozenset(),
-    plan: Plan | None = None,
-    clock: Clock | None = None,
     scenario: ScenarioNames | None = None,
 ) -> Result:
     """Find the cheapest plan that survives every shock, or the best there is.
@@ -158,12 +152,6 @@ def solve(
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: solver, gap, limits.
         listener: receives every step of the search.
-        notes: remarks of the caller to show beside the result.
-        load_seconds: what reading the instance took, for `Result.seconds`.
-        evaluator: one that is warm, of an instance that differs in its policy at most; it stays open.
-        first: shocks that the model holds from the start, such as those that were tight before.
-        plan: one that is known: it bounds the search where it keeps the rules.
-        clock: a new one, for a caller that checks later whether Ctrl-C was pressed; by default from the settings.
         scenario: of the instance, or several in the order given; a later one holds where two set the same number.
 
     Returns:
@@ -172,7 +160,8 @@ def solve(
     Raises:
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
-        ValueError: a budget that is no amount of money, or a scenario that there is not.
+        InstanceError: a scenario that the instance does not have.
+        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so
@@ -184,13 +173,42 @@ def solve(
           2026  plant  20
           stock  reserve  at most 100 t>
     """
+    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
+    return solve_instance(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
+
+
+def solve_instance(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener = ignore,
+    *,
+    notes: tuple[str, ...] = (),
+    load_seconds: float = 0.0,
+    evaluator: RecourseEvaluator | None = None,
+    held_shocks: frozenset[str] = frozenset(),
+    plan: Plan | None = None,
+) -> Result:
+    """`solve` for commands and studies, which share a clock, an evaluator or what an earlier search found.
+
+    Args:
+        instance: the instance, under its budget.
+        settings: solver, gap, limits.
+        clock: a new one; the caller may check later whether Ctrl-C was pressed.
+        listener: receives every step of the search.
+        notes: remarks of the caller to show beside the result.
+        load_seconds: what reading the instance took, for `Result.seconds`.
+        evaluator: one that is warm, of an instance that differs in its policy at most; it stays open.
+        held_shocks: shocks that the model holds from the start, such as those that were tight before.
+        plan: one that is known: it bounds the search where it keeps the rules.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+    """
     timer = Timer(load_seconds, time.perf_counter())
-    settings = settings or Settings()
-    made = apply_arguments(instance, budget=budget, scenario=scenario)
-    instance, notes = made.instance, (*notes, *made.notes)
-    clock = clock or Clock(settings.time_limit)
     with open_evaluator(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
-        solved = choose_strategy(settings.strategy, instance, evaluator, first, plan).run(
+        solved = choose_strategy(settings.strategy, instance, evaluator, held_shocks, plan).run(
             instance, settings, clock, listener
         )
         return conclude(instance, settings, clock, timer, solved, evaluator, notes)
@@ -421,7 +439,7 @@ def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> 
 def solve_to_measure(
     instance: Instance,
     settings: Settings,
-    first: Settings,
+    first_settings: Settings,
     evaluator: RecourseEvaluator,
     clock: Clock,
     listener: Listener,
@@ -436,8 +454,8 @@ def solve_to_measure(
     Args:
         instance: the instance, under its budget.
         settings: `gap` is the share of the measure to which the cost is proven.
-        first: the settings of the first search.
-        evaluator, clock, listener, notes: as for `solve`.
+        first_settings: those of the first search.
+        evaluator, clock, listener, notes: as for `solve_instance`.
         near: money to which the cost is proven at least, of a measure.
 
     Returns:
@@ -447,7 +465,7 @@ def solve_to_measure(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
-    found = solve(instance, None, settings=first, listener=listener, notes=notes, evaluator=evaluator, clock=clock)
+    found = solve_instance(instance, first_settings, clock, listener, notes=notes, evaluator=evaluator)
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
@@ -455,16 +473,15 @@ def solve_to_measure(
     needed = measure.nearer(near(measure))
     if found.status == "stopped" or clock.is_over or needed.is_proven(found):
         return found, measure
-    again = solve(
+    again = solve_instance(
         instance,
-        None,
-        settings=replace(needed.settings(settings), gap=min(first.gap, settings.gap)),
-        listener=listener,
+        replace(needed.settings(settings), gap=min(first_settings.gap, settings.gap)),
+        clock,
+        listener,
         notes=notes,
         evaluator=evaluator,
-        first=tight_shocks(found),
+        held_shocks=tight_shocks(found),
         plan=found.plan,
-        clock=clock,
     )
     found = again if again.status == found.status else found
     return found, Measure.of_result(found, least, settings.gap)

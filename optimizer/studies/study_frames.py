@@ -10,7 +10,7 @@ from optimizer.horizon import windowed
 from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 
-# The order in which verdicts are listed.
+# The order in which the classes of options are listed.
 OPTION_CLASSES = ("must-have", "real choice", "not settled", "never worth it")
 
 
@@ -425,7 +425,7 @@ def attack_starts(found: Any) -> Frame:
 
 
 def of_explanation(found: Any) -> Frames:
-    """All tables as pandas frames: worths, deadlines, repairs."""
+    """All tables as pandas frames: values of parts, deadlines, repairs."""
     return Frames({"worths": part_values, "deadlines": deadlines, "repairs": repairs}, found)
 
 

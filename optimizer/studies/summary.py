@@ -163,7 +163,7 @@ class Summary:
 
 
 def summarise(instance: Instance, *, every: bool = False) -> Summary:
-    """Count, measure, strike, and ask what would be bought with no shock at all; `every` listed shock is a hit."""
+    """Count, measure, apply each shock, and find what would be bought without shocks; `every` listed shock is a hit."""
     found = _hits(instance)
     measured = _spread(instance.events, MEASURED)
     builder = extensive_form_model(instance, measured)

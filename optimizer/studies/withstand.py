@@ -55,9 +55,6 @@ def withstand(
     *,
     settings: Settings | None = None,
     listener: Listener = ignore,
-    notes: tuple[str, ...] = (),
-    load_seconds: float = 0.0,
-    clock: Clock | None = None,
     scenario: ScenarioNames | None = None,
 ) -> Result:
     """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
@@ -67,9 +64,6 @@ def withstand(
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: gap, limits; `strategy` and `checkpoint` do not matter.
         listener: receives every step of the search.
-        notes: remarks of the caller to show beside the result.
-        load_seconds: what reading the instance took, for `Result.seconds`.
-        clock: a new one, for a caller that checks later whether Ctrl-C was pressed; by default from the settings.
         scenario: of the instance, or several in the order given.
 
     Returns:
@@ -77,15 +71,13 @@ def withstand(
         the worst attack's.
 
     Raises:
-        InstanceError: the instance has no adversary.
+        InstanceError: the instance has no adversary, or no such scenario.
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
-        ValueError: a budget that is no amount of money, or a scenario that there is not.
+        ValueError: a budget that is no amount of money.
     """
     settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
-    clock = clock or Clock(settings.time_limit)
-    notes = (*notes, *made.notes)
-    return withstood(made.instance, None, settings, clock, listener, notes, load_seconds).result
+    return withstood(made.instance, None, settings, Clock(settings.time_limit), listener, made.notes).result
 
 
 def withstood(

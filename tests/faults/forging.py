@@ -19,7 +19,8 @@ Place = tuple[str | int, ...]
 
 def rich() -> so.Result:
     """A plan that survives, against an adversary."""
-    return replace(so.withstand(so.load(RICH), notes=("A note.",)), comments=comments_of(str(RICH)))
+    found = so.withstand(so.load(RICH))
+    return replace(found, notes=("A note.", *found.notes), comments=comments_of(str(RICH)))
 
 
 def failing() -> so.Result:

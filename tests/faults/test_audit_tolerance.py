@@ -106,7 +106,7 @@ def test_a_plan_cannot_widen_the_tolerance_that_it_is_judged_by() -> None:
     instance = so.read(TWO_SCALES)
     result = so.solve(instance, settings=EXACT)
     assert result.baseline is not None
-    # A stock of a billion tonnes on paper, and 10 kg of magnets that nobody makes.
+    # A stock of a billion tonnes on paper, and 10 kg of magnets that nothing makes.
     plan = replace(result.plan, fills={"store": (1e9,)}, stocks={"store": (1e9,)})
     row = tuple(amount - 0.01 for amount in result.baseline["magnets", "activity"])
     flows = replace(result.baseline, rows={**result.baseline.rows, ("magnets", "activity"): row})

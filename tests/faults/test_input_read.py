@@ -170,7 +170,7 @@ def test_a_mark_before_the_text_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "where", "what", "cure"),
     [
-        ("start: 2026", "start: 2026-01-01", "horizon.start", "is a date, where a year is wanted", "Write 2026."),
+        ("start: 2026", "start: 2026-01-01", "horizon.start", "is a date, where a year is expected", "Write 2026."),
         ("lead_time: 24", "lead_time: 24, latest: 2027Q1", "options.plant.latest", "a date", "Write 2027."),
         ("start: [2027, 2029]", "start: 2027-01-01", "shocks.embargo.start", "no period", "write its year, 2027"),
         ("2029: 0.7", "2029-07-01: 0.7", "demands.motors.survival.2029-07-01", "is a date", "Write 2029."),

@@ -223,7 +223,7 @@ def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: p
     instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
     result = solve(instance)
     monkeypatch.delitem(levers._REGISTERED, "thrift")
-    assert "less.kind: nobody audits its kind" in so.verify(instance, result).disagreements
+    assert "less.kind: its kind has no auditor" in so.verify(instance, result).disagreements
 
 
 def test_a_kind_that_nobody_audits_is_refused_on_reading(refused: Callable[..., list[str]]) -> None:
@@ -255,7 +255,7 @@ class Usurper(Sized):
 @pytest.mark.parametrize(
     ("lever", "auditor", "error", "match"),
     [
-        (Standby, None, TypeError, "nobody audits"),
+        (Standby, None, TypeError, "without an auditor"),
         (Nameless, so.Auditor(), TypeError, "Nameless names no kind"),
         (Usurper, so.Auditor(), ValueError, '"ally" is a kind that the package has'),
         (Lever, so.Auditor(), TypeError, "no lever: derive it from"),

@@ -1,4 +1,4 @@
-"""Who audits which kind of lever: the module of that name here, or whoever is registered from outside."""
+"""The auditor of each kind of lever: the module of that name here, or one registered from outside."""
 
 import pkgutil
 from functools import cache
@@ -32,5 +32,5 @@ def _auditor_in(module: str) -> Auditor:
 
 
 def auditor_of(kind: str) -> Auditor | None:
-    """Who audits a kind of lever; None where nobody does."""
+    """The auditor of a kind of lever; None where there is none."""
     return _REGISTERED.get(kind) or package_auditors().get(kind)

@@ -35,7 +35,7 @@ def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
     for name, activity in unchecked.instance.activities.items():
         if activity.output and min(activity.cost.values) < 0:
             section = "processes" if name in unchecked.instance.processes else "options"
-            what = "cost is below 0: it runs as much as it can, and what nobody needs is thrown away"
+            what = "cost is below 0: it runs as much as it can, and the surplus is thrown away"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
             yield (section, name, "cost"), what, cure, "warning"
 

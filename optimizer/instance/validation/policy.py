@@ -149,7 +149,7 @@ def adversary_can_act(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("adversary", "attack_budget"), "no target can be afforded", cure, "warning"
     if not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
         cure = "Give a segment a floor (`survival:`), or remove the adversary."
-        yield ("adversary",), "can hurt nobody: no segment has a floor", cure, "warning"
+        yield ("adversary",), "has no effect: no segment has a floor", cure, "warning"
     yield from _of_shocks(instance, adversary)
 
 

@@ -103,7 +103,7 @@ def inputs_can_be_had(unchecked: Unchecked) -> Iterator[Problem]:
     for place, commodity in _inputs(instance):
         if commodity not in known:
             *_, name, _side, _commodity = place
-            what = f"nobody makes {commodity}, so {name} can never run"
+            what = f"nothing makes {commodity}, so {name} can never run"
             cure = "Add a process, an option, a stockpile or scrap that supplies it, or correct the input."
             yield place, what, cure, "warning"
 

@@ -142,7 +142,7 @@ def _readable(instance: Instance) -> bool:
 
 
 def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every cut strikes something, and every shock does something."""
+    """Every cut affects something, and every shock has an effect."""
     for place, spec in entries_with_cuts(unchecked.instance):
         yield from unchecked.unmatched(place, spec.cuts)
     for place, whole in whole_entries(unchecked.instance):

@@ -43,7 +43,7 @@ def _of_value(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[
     if kind == "literal_error":
         return f'"{excerpt(value)}" is not allowed', f"Write {error['ctx']['expected']}."
     if kind.startswith("int_") and (year := in_a_year(value)) is not None:
-        return f"{noun(value)} is a date, where a year is wanted", f"Write {year}."
+        return f"{noun(value)} is a date, where a year is expected", f"Write {year}."
     if kind == "model_type":
         return no_mapping(value, _last(model, place))
     if kind in ("dict_type", "mapping_type"):

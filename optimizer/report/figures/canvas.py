@@ -51,7 +51,7 @@ STYLE: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Canvas:
-    """A figure on its paper, the panels on it, and the inches that its title takes."""
+    """A figure, its panels, and the height of its title, inches."""
 
     figure: "Figure"
     panels: Sequence["Axes"]
@@ -90,7 +90,7 @@ def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
     below, legend = 0.125 * len(lines) + 0.06, 0.17 * rows + (0.06 if rows else 0.0)
     height = figure.get_figheight() + below + legend
     figure.set_figheight(height)
-    # The title keeps its distance from the top of the paper that has grown.
+    # The title keeps its distance from the top of the enlarged figure.
     figure.texts[0].set_y(1.0 - 0.05 / height)
     figure.text(0.01, 0.04 / height, "\n".join(lines), va="bottom", fontsize=7, color=QUIET)
     if handles:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[str, tuple[Chain, ...]]:
-    """The first and the last year of peace, and of the window of each shock whose flows are kept.
+    """The first and the last year of the baseline, and of the window of each shock whose flows are kept.
 
     One chain where the window is no longer than a year.
     """
@@ -103,7 +103,7 @@ FILL = 0.72
 def sankey(
     instance: Instance, result: Result, drawn: Chain, key: str, colours: Mapping[str, tuple[str, str]]
 ) -> Canvas:
-    """The supply chain on one path: bands as wide as the share of what is asked of each commodity."""
+    """The supply chain on one path: bands as wide as the share of the demand for each commodity."""
     from matplotlib.patches import Patch
 
     title = "in the baseline" if key == BASELINE else f"in {in_full(instance, instance.event(key))}"
@@ -124,7 +124,7 @@ def sankey(
     ]
     served = percent(drawn.served / drawn.demanded if drawn.demanded else 1.0)
     add_footer(canvas, f"Of {si(drawn.demanded, 't')} a year asked {served} "
-         "are served. Bands: share of what is asked of each commodity; makers of one commodity share a pool. "
+         "are served. Bands: share of the demand for each commodity; makers of one commodity share a pool. "
          f"{of_plan(result)}", handles)  # fmt: skip
     return canvas
 

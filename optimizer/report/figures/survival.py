@@ -157,7 +157,7 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
 
 
 def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
-    """Rows with what the file calls them and when their shocks strike."""
+    """Rows with what the file calls them and the windows of their shocks."""
     events = {event.name: event for event in instance.events}
     return tuple(_lane(instance, row, [events[name] for name in row.members]) for row in rows)
 
@@ -180,7 +180,7 @@ def spans(windows: Iterable[range]) -> Spans:
 
 
 def failing(instance: Instance, result: Result, row: Fold) -> Spans:
-    """When those shocks of a row strike that are not survived."""
+    """The windows of those shocks of a row that are not survived."""
     failed = {outcome.name for outcome in result.shocks if not outcome.survives}
     return spans(event.periods for event in instance.events if event.name in failed and event.name in row.members)
 
@@ -411,7 +411,7 @@ def draw_stocks(
     lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
     add_footer(
         canvas,
-        f"Stock at the end of each {horizon.step}; below, when each shock strikes, ✗ where it is not survived."
+        f"Stock at the end of each {horizon.step}; below, when each shock occurs, ✗ where it is not survived."
         f"{folds}{hidden} {of_plan(result)}",
         upper.get_legend_handles_labels()[0],
     )

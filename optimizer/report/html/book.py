@@ -153,7 +153,7 @@ def plan_view(
         budget: money, undiscounted; None for any.
         names: the shocks whose paths are shown.
         rows: those of the figures.
-        known: keys of the chokepoints that can end a floor; all chokepoints are asked where it is left out.
+        known: keys of the chokepoints that can end a floor; all chokepoints where it is left out.
     """
     planned = result.baseline is not None
     points = None if known is None else tuple(each for each in every_chokepoint(instance) if key_of(each) in known)
@@ -184,9 +184,9 @@ class Book:
         instance: the instance.
         frontier: the plans by budget; only the plan at hand where it was not computed.
         is_quick: whether the frontier was left out on purpose.
-        strikes: the shocks whose paths are shown. hidden: how many are not.
+        shock_windows: the shocks whose paths are shown. hidden: how many are not.
         lanes: the rows of the figures. unlisted: how many shocks are in none of them.
-        sheets: one for each plan of the frontier.
+        views: one for each plan of the frontier.
         head, sources: what the file says about its numbers.
         warnings: what has to be said on the report's first line.
     """

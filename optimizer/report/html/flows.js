@@ -23,7 +23,7 @@ figure("sankey", () => {
   const regions = Object.entries(each.by_region).map(([region, tonnes]) => `${regionName(region)} ${percent(tonnes / each.demanded)}`).slice(0, 5).join(", ");
   fill("chain-note", `Of ${si(each.demanded, "t")} a year asked by the segments ${percent(each.served / each.demanded)} are served${regions ? `; makers at the last stage: ${regions} of demand` : ""}. All makers of a commodity deliver to one pool, and every taker draws on it in proportion.${each.left_out.length ? ` Not drawn, for they stay within a stage: ${each.left_out.map(c => named(atlas.commodities[c])).join(", ")}.` : ""}`);
   const span = each.first === each.last ? each.first : `${each.first} to ${each.last}`, heads = headed(places);
-  fill("sankey-shown", ` in ${pathTitle(state.path)}, ${span}; bands as wide as ${unit === 3 ? "tonnes a year" : "the share of what is asked of each commodity"}`);
+  fill("sankey-shown", ` in ${pathTitle(state.path)}, ${span}; bands as wide as ${unit === 3 ? "tonnes a year" : "the share of the demand for each commodity"}`);
   told("sankey", `In ${pathTitle(state.path)}, ${span}: ${plural(each.passages.length, "band")} between ${plural(used.length, "place")}; from left to right ${heads.map(([, text]) => text).join(" → ")}.`,
     table("Flows, t a year", ["From", "To", "Commodity", ">t a year", ">Share of what is asked"],
       each.passages.map(([source, target, c, tonnes, share]) => [atlas.places[source].title, atlas.places[target].title, named(atlas.commodities[c]), si(tonnes), percent(share, 1)])));

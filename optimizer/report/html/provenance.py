@@ -100,7 +100,7 @@ def _at(data: Any, place: Sequence[str]) -> Any:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two values mean the same, however they are written; what cannot be told passes."""
+    """Whether two values mean the same, however they are written; values that cannot be compared pass."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         pairs = {str(key): value for key, value in other.items()}
         return all(_alike(value, pairs[str(key)]) for key, value in one.items() if str(key) in pairs)

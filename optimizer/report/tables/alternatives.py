@@ -43,7 +43,7 @@ def _parts(found: Alternatives) -> list[RenderableType]:
             Text("There is no plan within the tolerance that differs from the cheapest by more than a trifle.")
         )
     if found.status == "stopped":
-        parts.append(Text("Note: stopped before everything was asked; this is what was known by then.", style="yellow"))
+        parts.append(Text("Note: stopped before the end; these are the results so far.", style="yellow"))
     return parts
 
 
@@ -65,7 +65,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
 
 
 def _class_counts(found: Alternatives) -> str:
-    """How many options there are of each verdict."""
+    """How many options there are of each class."""
     counts = {name: sum(each.verdict == name for each in found.ranges) for name in OPTION_CLASSES}
     plurals = {"real choice": "real choices"}
     return ", ".join(

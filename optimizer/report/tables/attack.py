@@ -48,7 +48,7 @@ def _of_result(found: AttackResult) -> Iterator[str]:
     if found.is_given:
         yield "The plan was given: its listed shocks were not looked at again."
     if found.stopped:
-        yield "Stopped before everything was asked: what is missing above is not known."
+        yield "Stopped before everything was evaluated: a figure missing above is not known."
 
 
 def _answer(found: AttackResult) -> Panel:

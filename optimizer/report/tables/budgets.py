@@ -105,25 +105,33 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
     order = list(dict.fromkeys(each.shock for some in comparison.alone.values() for each in some))
     rows = folds(instance, order, every=every)
     together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
+    bar = _bars(cases, by_case, together) if len(cases) == 1 and width >= WITH_BARS else None
     shown = table(f"Least outlay for each shock alone, {instance.money}", caption=_of_alone(rows))
     shown.add_column("Shock", overflow="fold", max_width=36)
     for case in cases:
         shown.add_column("Least outlay" if len(cases) == 1 else case, justify="right", overflow="fold", max_width=16)
-    bar = _bars(cases, by_case, together) if len(cases) == 1 and width >= WITH_BARS else None
     if bar is not None:
         shown.add_column("", no_wrap=True)
     for row in rows[:MOST]:
         dearest = [_dearest(row, by_case[case]) for case in cases]
-        first = dearest[0].outlay if dearest[0] else None
-        # Members are in the order of their outlays.
-        title = row.members[0] + (f"\ndearest of {len(row.members)}" if row.is_many else "")
-        shown.add_row(title, *(_cell(each) for each in dearest), *([bar(first)] if bar else []))
+        shown.add_row(
+            _lone_title(row), *map(_cell, dearest), *_bar_cells(bar, dearest[0].outlay if dearest[0] else None)
+        )
     if together:
         shown.add_section()
         cells = [Text(_amount(together.get(case)), style="bold") for case in cases]
-        last = [bar(together.get(cases[0]))] if bar else []
-        shown.add_row(Text("all of them", style="bold"), *cells, *last)
+        shown.add_row(Text("all of them", style="bold"), *cells, *_bar_cells(bar, together.get(cases[0])))
     return shown
+
+
+def _lone_title(row: Fold) -> str:
+    """The dearest shock of a row: its members are in the order of their outlays."""
+    return row.members[0] + (f"\ndearest of {len(row.members)}" if row.is_many else "")
+
+
+def _bar_cells(bar: Callable[[float | None], Text] | None, outlay: float | None) -> list[Text]:
+    """The cell of the column of bars, where there is one."""
+    return [] if bar is None else [bar(outlay)]
 
 
 def _bars(

@@ -206,14 +206,14 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Group:
-    """Worths that share a row: `most` is the one worth most, of `size` together."""
+    """Values that share a row: `most` is the largest of `size` values."""
 
     most: PartValue
     size: int = 1
 
 
 class Groups:
-    """Puts together the shocks of a family or an ensemble, whose worths become known one after the other.
+    """Puts together the shocks of a family or an ensemble, whose values become known one after the other.
 
     Args:
         instance: what is explained.
@@ -228,13 +228,13 @@ class Groups:
 
     @property
     def note(self) -> str:
-        """What the reader is told about rows that stand for several shocks; empty where none does."""
+        """A note on rows that stand for several shocks; empty where none does."""
         if not self._is_folded:
             return ""
         return " A family or an ensemble is one row, that of its shock worth most; --all lists each shock."
 
     def add(self, value: PartValue) -> Iterator[Group]:
-        """The rows that are complete now that one more worth is known."""
+        """The rows that one more value completes."""
         members = self._owners.get(value.of) if value.kind == "shock" else None
         if members is None or (self._kept and self._kept[0].of not in members):
             yield from self.rest()
@@ -244,7 +244,7 @@ class Groups:
             self._kept.append(value)
 
     def rest(self) -> Iterator[Group]:
-        """The row of which some worths are known."""
+        """The row of which some values are known."""
         if self._kept:
             some, self._kept = self._kept, []
             self._is_folded |= len(some) > 1
@@ -257,7 +257,7 @@ def _rank(value: PartValue) -> tuple[bool, float]:
 
 
 def heading(value: PartValue) -> str:
-    """Under which a worth stands."""
+    """The heading above a value."""
     return HEADINGS[value.kind].format(months=value.months or 0)
 
 

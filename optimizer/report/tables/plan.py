@@ -90,7 +90,7 @@ def answer(instance: Instance, result: Result) -> Panel:
 
 
 def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
-    """An answer in a frame: the verdict, then a label and a text each."""
+    """An answer in a frame: the headline, then rows of a label and a text."""
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
@@ -343,7 +343,7 @@ def costs_table(instance: Instance, result: Result) -> Table | None:
 
 
 def binding(instance: Instance, result: Result) -> Table | None:
-    """What binds, and what one step of it is worth."""
+    """The binding limits, each with the shadow price of one step."""
     return screen_table(instance, result.frames.frame("limits")) if result.binding else None
 
 

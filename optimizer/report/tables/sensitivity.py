@@ -38,7 +38,7 @@ def _parts(found: Sensitivity, width: int) -> list[RenderableType]:
     if found.sampled is not None:
         parts += _importance_parts(found, found.sampled)
     if found.status == "stopped":
-        parts.append(Text("Note: stopped before everything was asked; this is what was known by then.", style="yellow"))
+        parts.append(Text("Note: stopped before the end; these are the results so far.", style="yellow"))
     return parts
 
 
@@ -235,7 +235,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     parts: list[RenderableType] = [Text(said, style="bold")]
     caption = "S1: the share of the variance that knowing the number alone takes away, ± the half width of its 95 % "
     caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
-    caption += f"{importance.seed}. · cannot be told from 0."
+    caption += f"{importance.seed}. · not distinct from 0."
     shown = table("What the outcome hangs on", caption=caption, expand=True)
     shown.add_column("Uncertain number", ratio=3, overflow="fold")
     names = {bar.number.name: _name(instance, bar.number) for bar in found.bars}

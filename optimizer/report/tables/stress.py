@@ -49,7 +49,7 @@ def _parts(stress: Stress, width: int, *, every: bool) -> Iterator[RenderableTyp
         yield _worst(stress, width, every=every)
     yield _groups(stress)
     if stress.mending is not None:
-        yield _reinforcements(stress) if stress.mending.mends else Text("No single addition promises to mend anything.")
+        yield _reinforcements(stress) if stress.mending.mends else Text("No single addition is likely to help.")
     yield from (Text(f"Note: {note}") for note in stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
     yield Text(f"Seconds: {spent}, the solver's summed over processes.", style="dim")
@@ -85,7 +85,7 @@ def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
     if weak is not None:
         yield "Weak spot", f"{HEADS[weak.by].lower()} {weak.name}: {_share(weak.share)} of {weak.samples:,} survived"
     if stress.mending is not None and stress.mending.mends:
-        yield "Would mend most", _in_words(stress, stress.mending.mends[0])
+        yield "Would help most", _in_words(stress, stress.mending.mends[0])
     where = "" if stress.instance == stress.plan else f"the plan of {stress.plan} in {stress.instance}; "
     yield "Samples", f"{where}seed {stress.seed}; {stress.sampler}"
 
@@ -143,7 +143,7 @@ def _worst(stress: Stress, width: int, *, every: bool) -> Table:
     shown = table(title, caption=caption, expand=True)
     shown.add_column("Shock", overflow="fold", ratio=4)
     shown.add_column("Window", overflow="fold", max_width=8)
-    shown.add_column("Strikes", overflow="fold", ratio=5)
+    shown.add_column("Affects", overflow="fold", ratio=5)
     shown.add_column(f"Gap\n{stress.money}", justify="right", no_wrap=True)
     shown.add_column("Failed first", overflow="fold", ratio=8)
     for broken in rows:

@@ -1,6 +1,6 @@
 """Why this plan, or why none: the plan, then one finding after the other, the most useful first.
 
-survives   what each shock, lever, floor and delay is worth, and by when each build has to be ordered (`part_values`)
+survives   the value of each shock, lever, floor and delay, and by when each build has to be ordered (`part_values`)
 fails      repairs, each alone sufficient (`repairs`), and the irreducible reason (`reason`)
 
 What-ifs about a plan that survives differ from it in one thing each, so they run side by side in worker processes; each
@@ -96,7 +96,7 @@ class ParallelWhatIfs:
         self._executor.close()
 
     def worths(self, things: Sequence[PlanPart]) -> Iterator[PartValue]:
-        """What each thing is worth, those left out for which there was no time."""
+        """The value of each part; parts for which the time ran out are left out."""
         calls = [Task(_part_value, (self._terms, thing)) for thing in things]
         yield from self._answers(calls, [thing.words for thing in things])
 
@@ -162,7 +162,7 @@ class Explanation:
         result: the plan, audited.
         gap: to which what-ifs are proven, relative to the price of survival; where nothing survives, to their own cost.
         within: the same in money; None where nothing survives. measure: what it is a share of.
-        worths: where the plan survives, what each part of it is worth.
+        worths: where the plan survives, the value of each part of it.
         deadlines: where the plan survives, by when each part of it has to be ordered.
         repairs: where nothing survives, what would mend it, in the order in which they were found.
         reason: where nothing survives, why; None where it was not found in time.
@@ -216,7 +216,7 @@ def explain(
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: `gap` is that of what-ifs, by default 0.005; `time_limit` is for everything together.
         listener: receives each question before it is answered, and the rounds of each search.
-        heard: called with the plan's result and then every finding, as soon as it is known.
+        on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
         scenario: of the instance, or several in the order given.
 
@@ -226,7 +226,8 @@ def explain(
     Raises:
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
-        ValueError: a budget that is no amount of money, or a scenario that there is not.
+        InstanceError: a scenario that the instance does not have.
+        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so
@@ -269,7 +270,7 @@ def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
 
 
 def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
-    """Worths and deadlines."""
+    """Values of parts and deadlines."""
     what.solver.learn(result.plan, frozenset())
     found = what.ask("which shocks bind")
     every = frozenset(event.name for event in what.instance.events)

@@ -1,6 +1,6 @@
-"""What each part of a plan that survives is worth, and by when it has to be ordered.
+"""The value of each part of a plan that survives, and the latest period in which it can be ordered.
 
-The worth of a part is the cost of the cheapest plan with that part otherwise, less the plan's own:
+The value of a part is the cost of the cheapest plan with that part otherwise, less the plan's own:
 
 shock, family     without it
 kind, lever       without it: whatever else can be bought may take its place
@@ -41,7 +41,7 @@ POINT, MONTHS = 0.01, 3.0
 
 @dataclass(frozen=True)
 class PartValue:
-    """What one thing is worth.
+    """The value of one part.
 
     Attributes:
         kind: what is changed. of: the shock, family, kind, option or segment.
@@ -66,11 +66,11 @@ class PartValue:
 
 @dataclass(frozen=True)
 class PlanContext:
-    """What every question about a plan's worth starts from.
+    """The plan and its cost, from which the value of a part is measured.
 
     Attributes:
         plan: the plan. cost, bound: its total cost and what is proven of that; None where nothing is.
-        active: the shocks that shape the plan; others are worth nothing.
+        active: the shocks that shape the plan; others have no value.
     """
 
     plan: Plan
@@ -81,10 +81,10 @@ class PlanContext:
 
 @dataclass(frozen=True)
 class PlanPart:
-    """A part of a plan whose worth is computed.
+    """A part of a plan whose value is computed.
 
     Attributes:
-        kind, of: as in `Worth`.
+        kind, of: as in `PartValue`.
         gone: the shocks or options that are left out.
         change: of a floor, as a share, or of a date, in months.
     """
@@ -105,7 +105,7 @@ class PlanPart:
 
 
 def plan_parts(instance: Instance, context: PlanContext) -> list[PlanPart]:
-    """Everything whose worth is computed: shocks, levers, floors, delays."""
+    """Every part whose value is computed: shocks, levers, floors, delays."""
     return [*_shocks(instance, context), *_levers(instance, context), *_floors(instance), *_delays(instance, context)]
 
 
@@ -164,13 +164,13 @@ def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 
 @dataclass(frozen=True)
 class PartValuation:
-    """Asks for the worth of things in a plan."""
+    """Computes the values of the parts of a plan."""
 
     what: WhatIfs
     context: PlanContext
 
     def value_of(self, thing: PlanPart) -> PartValue:
-        """What one thing is worth."""
+        """The value of one part."""
         instance = self.what.instance
         if thing.kind in ("lever", "kind"):
             return self._without(thing)
