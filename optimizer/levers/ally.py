@@ -1,4 +1,7 @@
-"""Ally: equity or a loan buys capacity in a friendly region that our demand can call on; rows as in `producing`."""
+"""Ally: equity or a loan buys capacity in a friendly region that our demand can call on.
+
+size   t/yr of activity; columns and rows as in `producing`, x ≤ C·Δ·(1−σ)
+"""
 
 from typing import ClassVar, Literal
 

@@ -1,6 +1,8 @@
 """Recycling: a process fed by a scrap commodity, limited by its capacity and by the scrap that `end_of_life` supplies.
 
-Rows as in `producing`. The limit by scrap is the balance of the scrap commodity, like that of any other input.
+size   t/yr of activity; columns and rows as in `producing`, x ≤ C·Δ·(1−σ)
+
+The limit by scrap is the balance of the scrap commodity, like that of any other input.
 """
 
 from typing import ClassVar, Literal

@@ -1,4 +1,7 @@
-"""Refining: domestic separation, metal or magnet making; rows as in `producing`."""
+"""Refining: domestic separation, metal or magnet making.
+
+size   t/yr of activity; columns and rows as in `producing`, x ≤ C·Δ·(1−σ)
+"""
 
 from typing import ClassVar, Literal
 
