@@ -33,9 +33,7 @@ Adversary = Annotated[bool, changes_option("--adversary", help="Survive the wors
 ListedAttacks = Annotated[bool, changes_option("--adversary", help="List affordable attacks as shocks.")]
 OtherPlan = Annotated[str | None, changes_option("--plan", metavar="PLAN|FILE", help="Another plan to judge.")]
 
-TimeLimit = Annotated[
-    float | None, search_option(metavar="SECONDS", min=0, help="Stop after this time with the best plan found.")
-]
+TimeLimit = Annotated[float | None, search_option(metavar="SECONDS", min=0, help="Stop then with the best plan found.")]
 Jobs = Annotated[int | None, search_option(metavar="N", min=1, help="Worker processes.")]
 Cluster = Annotated[str | None, search_option(metavar="tcp://HOST:PORT", help="Check shocks on a Dask cluster.")]
 Threads = Annotated[int | None, search_option(metavar="N", min=1, max=256, help="Threads of the solver.")]
