@@ -1,8 +1,10 @@
 """Benders decomposition, where every shock counts: expected cost, and the least total gap.
 
-    expected cost   floors are kept, by adding violated shocks; the cost of each shock is estimated by cuts
-    least gap       floors cannot all be kept: the sum of all gaps is estimated
-    cost at it      then least cost with that gap held; the cost of shocks that have a probability is estimated too
+    expected cost   floors are kept, by adding violated shocks with their recourse; cuts approximate costs of shocks
+    least gap       floors cannot all be kept: cuts approximate the sum of all gaps
+    cost at it      then least cost with that gap as a limit; cuts approximate the costs of shocks with a probability
+
+With shortages free, recourse is feasible for every plan: there are no feasibility cuts.
 
 How lower and upper bound of one of these objectives meet is in `benders_loop`, the cuts are in `benders_master`.
 """
@@ -30,7 +32,7 @@ from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED
 
-# Groups of shocks that share an estimate: more make better cuts, fewer keep the master small.
+# Groups of shocks that share a θ: more make better cuts, fewer keep the master small.
 MOST_GROUPS = 400
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
 MOST_HELD = 48

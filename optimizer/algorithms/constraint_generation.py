@@ -1,11 +1,14 @@
-"""Constraint generation: solve with the shocks that the model holds, separate violated ones, add the worst, repeat.
+"""Column-and-constraint (scenario) generation: solve with some shocks, separate violated ones, add the worst, repeat.
+
+To add a shock is to add its recourse columns and rows. A shock is violated where the plan, at the least gap, leaves a
+segment below its floor by more than `VIOLATED` of its demand.
 
     relaxation   integers dropped, from no shock at all until none is violated; the first shocks to be added are those
                  that are worst under the do-nothing plan
     integers     the same with integers, from the shocks that the relaxation needed: by a few branches (`branching`)
                  where these suffice
 
-The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is a bound; a plan
+The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
 that survives every other shock is feasible for all. Where the floors cannot all be kept, or shocks have probabilities,
 every shock counts, and Benders decomposition takes over.
 """

@@ -2,9 +2,9 @@
 
 A shock is **dominated** by another that starts in the same period, lasts at least as long, and in every period cuts
 every activity at least as much, both in all and by what no leverage restrains, has at least as much demand, floors at
-least as high, and partnerships no better. The recourse in the dominating shock, cut to the window and scaled with the
-demand, is feasible in the dominated one. Leverage and partnerships cannot reverse this, for what they restore of a cut
-never exceeds the capacity that was there.
+least as high, and partnerships no more reliable. The recourse in the dominating shock, cut to the window, is feasible
+in the dominated one: service and substitution are scaled with the demand, activities and releases stay. Leverage and
+partnerships cannot reverse this, for what they restore of a cut never exceeds the capacity that was there.
 """
 
 from collections.abc import Callable, Iterable, Sequence

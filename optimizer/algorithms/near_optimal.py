@@ -6,8 +6,8 @@
 Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds by the LP
 relaxation are valid for the plans of all shocks: dropping shocks or integrality only admits more plans.
 
-Source: DeCarolis: Using modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy
-Economics 33(2), 2011.
+Sources: Brill, Chang, Hopkins: Modeling to generate alternatives, Management Science 28(3), 1982; DeCarolis: Using
+modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy Economics 33(2), 2011.
 """
 
 import contextlib

@@ -7,12 +7,12 @@ like any other:
     relaxation   integers dropped: solve, find the worst attack at each start (`separation.attacks`), add those violated
     integers     the same with integers, from the shocks and attacks that the relaxation needed
 
-With fewer attacks the model is a relaxation, so that its bound is a bound. A plan that survives the worst attack at
+With fewer attacks the model is a relaxation, so that its bound is valid. A plan that survives the worst attack at
 every start survives every attack. There are finitely many sets of targets and starts, so the search ends.
 
 Where the floors cannot all be kept, the adversary counts as one more shock, the worst that it can choose:
 
-    θ      damage   in tonnes of middle shortage cost   of the worst attack
+    θ      damage of the worst attack, in money divided by the median shortage cost
     link   θ ≥ what an attack leaves below the floors, in money / unit           every attack in the model
     gap    the listed shocks' gaps + unit·θ
 

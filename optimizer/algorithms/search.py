@@ -1,4 +1,4 @@
-"""What every search in rounds keeps: the shocks that its model holds, its progress, and a state to resume from."""
+"""What every search in rounds keeps: the shocks that its model contains, its progress, and a state to resume from."""
 
 import time
 import warnings
