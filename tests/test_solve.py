@@ -151,7 +151,7 @@ def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> Non
     assert {without_rounding_errors(instance, found.builder, values.tolist())[j] for j in columns} == {0.0}
 
 
-def test_integrality_dust_is_swept_away() -> None:
+def test_integrality_errors_are_removed() -> None:
     # Both plants may be opened for nothing, and only one of them is of use; a solver may open the other at size 0.
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 1, "min_size": 1e-9, "max_size": 100}
     dear = plant | {"capex": 90}
